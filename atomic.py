@@ -1,0 +1,70 @@
+"""Writing a file so that it appears whole or not at all.
+
+Every file that bottlebank leaves behind (shards, heads, exports, pictures) is written aside,
+synced and renamed: the rename is the commit.
+"""
+
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+TEMPORARY_PREFIX = ".bottlebank-"
+
+
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
+    """Write `data` to `path` durably: once this returns, the file survives a power cut.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written or the disk is full; `path` is then as it was.
+    """
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(data)
+
+    write_with(path, fill)
+
+
+def write_with(path: Path, fill: Callable[[Path], None]) -> None:
+    """As `write_bytes`, for libraries that write to a path: `fill` receives the temporary one.
+
+    The temporary file is created exclusively beside `path`, with its suffix, and removed when
+    anything fails.
+    """
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
+    temporary.touch(exist_ok=False)
+    try:
+        fill(temporary)
+        sync(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Force a file's bytes, or a folder's entries, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its missing parents, each synced into the folder that holds it."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync(path.parent)
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Remove what an interrupted `write_with` left in `folder`."""
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
+        leftover.unlink(missing_ok=True)

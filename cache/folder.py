@@ -1,0 +1,156 @@
+"""A cache folder: many recipes, each with its variants, one index, and the converted networks."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import platformdirs
+
+from ..atomic import make_folder
+from ..errors import CacheError, DamagedShardError
+from .index import Index, IndexLostError
+from .shard import Shard
+from .store import RECIPE_FILE, FeatureCache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .keys import Key
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+def default_folder() -> Path:
+    """``$BOTTLEBANK_CACHE``, or the platform's folder for caches."""
+    return Path(os.environ.get("BOTTLEBANK_CACHE") or platformdirs.user_cache_path("bottlebank"))
+
+
+class Damage(NamedTuple):
+    """One damaged shard."""
+
+    path: Path
+    reason: str
+
+
+class CacheFolder:
+    """A cache on disk, as a context manager that closes its index."""
+
+    def __init__(self, root: str | os.PathLike[str] | None = None, *, create: bool = False) -> None:
+        """Open the cache at `root`, by default `default_folder()`.
+
+        Raises
+        ------
+        CacheError
+            When it is no folder, or `create` is set and it cannot be created.
+        """
+        self.root = default_folder() if root is None else Path(root)
+        if self.root.exists() and not self.root.is_dir():
+            raise CacheError(f"the cache {self.root} is a file; --cache takes a folder")
+        if create:
+            try:
+                make_folder(self.root.absolute())
+            except OSError as error:
+                raise CacheError(
+                    f"the cache folder {self.root} cannot be created: {error.strerror}; "
+                    f"name another with --cache"
+                ) from error
+        self.index = Index(self.root)
+
+    def __enter__(self) -> CacheFolder:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.index.close()
+
+    @property
+    def networks(self) -> Path:
+        """Where converted networks are kept."""
+        return self.root / "networks"
+
+    def key_of_file(self, path: str | Path) -> Key:
+        """SHA-256 of a file's bytes, remembered for as long as the file does not change."""
+        status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
+        known = self.known_key(str(path), status)
+        if known is not None:
+            return known
+        with open(path, "rb") as file:  # noqa: PTH123
+            key = hashlib.file_digest(file, "sha256").digest()
+        self.remember_files([(str(path), status, key)])
+        return key
+
+    def known_key(self, path: str, status: os.stat_result) -> Key | None:
+        """The key remembered for a file that is still as `status` says; else None."""
+        try:
+            return self.index.key_of_file(path, status)
+        except IndexLostError:
+            return None
+
+    def remember_files(self, files: Iterable[tuple[str, os.stat_result, Key]]) -> None:
+        """Let `known_key` answer for these files; a loss of the index loses only speed."""
+        with contextlib.suppress(IndexLostError):
+            self.index.remember_files(files)
+
+    def open(self, fingerprint: str, variant: str) -> FeatureCache:
+        """The rows of one recipe and variant, which need not exist yet."""
+        return FeatureCache(self.root, fingerprint, variant, self.index)
+
+    def fingerprints(self) -> list[str]:
+        """The recipes that have a folder here."""
+        if not self.root.is_dir():
+            return []
+        try:
+            return sorted(
+                path.name
+                for path in self.root.iterdir()
+                if _FINGERPRINT.fullmatch(path.name) and (path / RECIPE_FILE).is_file()
+            )
+        except OSError as error:
+            raise CacheError(f"{self.root} cannot be read: {error.strerror}") from error
+
+    def recipe(self, fingerprint: str) -> dict[str, Any]:
+        """What a fingerprint stands for.
+
+        Raises
+        ------
+        CacheError
+            When `recipe.json` is damaged.
+        """
+        path = self.root / fingerprint / RECIPE_FILE
+        try:
+            return json.loads(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise CacheError(f"{path} cannot be read: {error}") from error
+
+    def variants(self, fingerprint: str) -> list[str]:
+        """The variants of a recipe that have shards, the one with the most rows first."""
+        folder = self.root / fingerprint
+        if not folder.is_dir():
+            return []
+        names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        caches = [self.open(fingerprint, name) for name in names]
+        used = sorted((cache for cache in caches if cache.shard_paths()), key=len, reverse=True)
+        return [cache.variant for cache in used]
+
+    def all(self) -> Iterator[FeatureCache]:
+        """Every recipe and variant."""
+        for fingerprint in self.fingerprints():
+            for variant in self.variants(fingerprint):
+                yield self.open(fingerprint, variant)
+
+    def verify(self) -> Iterator[Damage | None]:
+        """Check every byte of every shard; yields None for a sound one."""
+        for cache in self.all():
+            for path in cache.shard_paths():
+                try:
+                    with Shard(path) as shard:
+                        shard.verify()
+                except DamagedShardError as error:
+                    yield Damage(path, str(error))
+                else:
+                    yield None

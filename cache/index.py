@@ -1,0 +1,228 @@
+"""The derived index: what is where. It can be deleted at any time and is rebuilt from the shards.
+
+It answers two questions without opening a shard or an image: which content a file has (by path,
+size, modification time and inode), and which shard and row hold a key. Neither answer is trusted
+with data: a row's key is compared with the shard's, and a file whose key is not found is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import quote
+
+from ..errors import CacheError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from .keys import Key
+    from .shard import Rejection
+
+FILE_NAME = "index.sqlite"
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, key BLOB)
+    WITHOUT ROWID;
+CREATE TABLE shard (id INTEGER PRIMARY KEY, variant TEXT, name TEXT, UNIQUE (variant, name));
+CREATE TABLE place (variant TEXT, key BLOB, shard INTEGER, row INTEGER,
+    PRIMARY KEY (variant, key)) WITHOUT ROWID;
+CREATE TABLE rejection (variant TEXT, key BLOB, shard INTEGER, path BLOB, reason TEXT,
+    PRIMARY KEY (variant, key)) WITHOUT ROWID;
+"""
+
+logger = logging.getLogger(__name__)
+
+
+class IndexLostError(Exception):
+    """The database was damaged; it is empty now, and what it derived is to be added again."""
+
+
+class Place(NamedTuple):
+    """Where a row is."""
+
+    shard: str
+    row: int
+
+
+class Index:
+    """The index of one cache folder. Variants are named ``<fingerprint>/<variant>``."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the index of the cache at `root`, or make an empty one.
+
+        Where none can be written (a read-only cache), it lives in memory for this process.
+        """
+        self._path = root / FILE_NAME
+        self._connection = self._open()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def key_of_file(self, path: str, status: os.stat_result) -> Key | None:
+        """The key remembered for a file that has not changed since; None when there is none."""
+        row = self._one(
+            "SELECT key FROM file WHERE path=? AND size=? AND mtime_ns=? AND inode=?",
+            (_path_key(path), status.st_size, status.st_mtime_ns, status.st_ino),
+        )
+        return None if row is None else bytes(row[0])
+
+    def remember_files(self, files: Iterable[tuple[str, os.stat_result, Key]]) -> None:
+        """Remember the keys of files, in one transaction."""
+        rows = [
+            (_path_key(path), status.st_size, status.st_mtime_ns, status.st_ino, key)
+            for path, status, key in files
+        ]
+        with self._transaction():
+            self._connection.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?)", rows)
+
+    def shards(self, variant: str) -> set[str]:
+        """Names of the shards that are indexed."""
+        return {name for (name,) in self._all("SELECT name FROM shard WHERE variant=?", (variant,))}
+
+    def add_shard(
+        self, variant: str, name: str, keys: Sequence[Key], rejections: Sequence[Rejection]
+    ) -> None:
+        """Index a shard; a key that an earlier shard has keeps its place."""
+        with self._transaction():
+            shard = self._connection.execute(
+                "INSERT INTO shard (variant, name) VALUES (?,?)", (variant, name)
+            ).lastrowid
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO place VALUES (?,?,?,?)",
+                [(variant, key, shard, row) for row, key in enumerate(keys)],
+            )
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO rejection VALUES (?,?,?,?,?)",
+                [(variant, entry.key, shard, entry.path, entry.reason) for entry in rejections],
+            )
+
+    def forget_variant(self, variant: str) -> None:
+        """Forget all shards of a variant; `add_shard` builds it again."""
+        with self._transaction():
+            for table in ("shard", "place", "rejection"):
+                self._connection.execute(f"DELETE FROM {table} WHERE variant=?", (variant,))
+
+    def places(self, variant: str) -> list[tuple[Key, Place]]:
+        """Every row of a variant, in the order of the shards."""
+        query = (
+            "SELECT key, shard.name, row FROM place JOIN shard ON shard.id = place.shard "
+            "WHERE place.variant=? ORDER BY shard.name, row"
+        )
+        return [(bytes(key), Place(name, row)) for key, name, row in self._all(query, (variant,))]
+
+    def find(self, variant: str, key: Key) -> Place | None:
+        """Where the row of a key is."""
+        row = self._one(
+            "SELECT shard.name, row FROM place JOIN shard ON shard.id = place.shard "
+            "WHERE place.variant=? AND key=?",
+            (variant, key),
+        )
+        return None if row is None else Place(*row)
+
+    def rejection(self, variant: str, key: Key) -> str | None:
+        """Why an image was rejected; None when it was not."""
+        row = self._one("SELECT reason FROM rejection WHERE variant=? AND key=?", (variant, key))
+        return None if row is None else row[0]
+
+    def count(self, variant: str) -> tuple[int, int]:
+        """(distinct rows, rejected images) of a variant."""
+        rows = self._one("SELECT count(*) FROM place WHERE variant=?", (variant,))
+        rejected = self._one("SELECT count(*) FROM rejection WHERE variant=?", (variant,))
+        return rows[0], rejected[0]
+
+    def rejections(self, variant: str) -> list[tuple[bytes, str]]:
+        """(path, reason) of every rejected image, by path."""
+        query = "SELECT path, reason FROM rejection WHERE variant=? ORDER BY path"
+        rows = self._all(query, (variant,))
+        return [(bytes(path), reason) for path, reason in rows]
+
+    def _one(self, query: str, arguments: tuple[object, ...]) -> Any:
+        with self._noticing_loss():
+            return self._connection.execute(query, arguments).fetchone()
+
+    def _all(self, query: str, arguments: tuple[object, ...]) -> list[Any]:
+        with self._noticing_loss():
+            return self._connection.execute(query, arguments).fetchall()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._noticing_loss():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _noticing_loss(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            # Locked for long, disk full, disk failing: the database itself is sound.
+            raise CacheError(f"{self._path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            logger.warning("%s is damaged (%s) and is built again", self._path, error)
+            self._connection.close()
+            self._path.unlink(missing_ok=True)
+            self._connection = self._open()
+            raise IndexLostError(str(error)) from error
+
+    def _open(self) -> sqlite3.Connection:
+        if not self._path.parent.is_dir():
+            return _in_memory(None)
+        try:
+            connection = _connect(self._path)
+            if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+                connection.close()
+                self._path.unlink(missing_ok=True)
+                connection = _connect(self._path)
+                _make_tables(connection)
+        except sqlite3.OperationalError as error:
+            logger.info("%s cannot be written (%s): indexing in memory", self._path, error)
+            return _in_memory(self._path)
+        except sqlite3.DatabaseError:
+            self._path.unlink(missing_ok=True)
+            connection = _connect(self._path)
+            _make_tables(connection)
+        return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("BEGIN IMMEDIATE")  # raises where it cannot be written
+    connection.execute("ROLLBACK")
+    return connection
+
+
+def _in_memory(source: Path | None) -> sqlite3.Connection:
+    """A copy of the database at `source`, or an empty one, that ends with this process."""
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    if source is not None and source.is_file():
+        with contextlib.suppress(sqlite3.DatabaseError):
+            # immutable: a read-only folder takes no journal and no lock
+            disk = sqlite3.connect(f"file:{quote(str(source))}?immutable=1", uri=True)
+            with contextlib.closing(disk):
+                disk.backup(memory)
+            if memory.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+                return memory
+        memory.close()
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+    _make_tables(memory)
+    return memory
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT")
+
+
+def _path_key(path: str) -> bytes:
+    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (names may hold surrogate escapes)

@@ -1,0 +1,60 @@
+"""One writer a variant: an advisory lock that the kernel releases when its holder dies."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from ..errors import CacheError, CacheLockedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_NAME = "LOCK"
+
+
+class WriterLock:
+    """Holds the `LOCK` file of a variant, as a context manager. It never waits.
+
+    Raises
+    ------
+    CacheLockedError
+        On entering, when another process holds it; nothing has been changed then.
+    CacheError
+        On entering, when the file system has no locks or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` exists."""
+        self._path = folder / FILE_NAME
+        self._handle = -1
+
+    def __enter__(self) -> WriterLock:
+        try:
+            # Not truncated: until the lock is held, the file is another process's.
+            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            raise CacheError(f"{self._path} cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip()
+            os.close(self._handle)
+            if error.errno == errno.EWOULDBLOCK:
+                raise CacheLockedError(
+                    f"{self._path.parent} is being written by {holder or 'another process'}; "
+                    f"wait until it ends, or use another --cache"
+                ) from error
+            raise CacheError(
+                f"{self._path} cannot be locked ({error.strerror}): this file system has no "
+                f"locks; use a --cache on a local disk"
+            ) from error
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        os.close(self._handle)

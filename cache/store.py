@@ -1,0 +1,294 @@
+"""The rows of one recipe and variant: found by key, read with their checksums, added by one writer."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from ..atomic import make_folder, remove_temporaries, write_bytes
+from ..errors import CacheError, DamagedShardError, MissingRowsError
+from .index import IndexLostError
+from .lock import WriterLock
+from .shard import Rejection, Rows, Shard, ShardName, write_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from .index import Index, Place
+    from .keys import Key
+
+COMMIT_EVERY_ROWS = 2048
+COMMIT_EVERY_S = 30.0
+RECIPE_FILE = "recipe.json"
+
+logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class FeatureCache:
+    """The transfer values of one recipe, computed one way (a variant), by content of the image.
+
+    Reading takes no lock and never writes a shard. What a writer of another process commits
+    becomes visible when the cache is opened again or `refresh` is called.
+    """
+
+    def __init__(self, root: Path, fingerprint: str, variant: str, index: Index) -> None:
+        """See `CacheFolder.open`."""
+        self.folder = root / fingerprint / variant
+        self.variant = variant
+        self.fingerprint = fingerprint
+        self._name = f"{fingerprint}/{variant}"
+        self._index = index
+        self.damaged: dict[str, DamagedShardError] = {}
+        """Shards that cannot be read, by file name; their rows count as missing."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Bring the index up to the shards that are in the folder now."""
+        try:
+            self._bring_index_up()
+        except IndexLostError:
+            self._bring_index_up()
+
+    def shard_paths(self) -> list[Path]:
+        """The committed shards, in order."""
+        try:
+            found = [path for path in self.folder.iterdir() if ShardName.parse(path.name)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise CacheError(f"{self.folder} cannot be read: {error.strerror}") from error
+        return sorted(found)
+
+    def __len__(self) -> int:
+        return self._ask(lambda: self._index.count(self._name))[0]
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, bytes) and self._find(key) is not None
+
+    def rejection(self, key: Key) -> str | None:
+        """Why the image was rejected; None when it was not."""
+        return self._ask(lambda: self._index.rejection(self._name, key))
+
+    def rejections(self) -> list[tuple[bytes, str]]:
+        """(path, reason) of every image that was rejected."""
+        return self._ask(lambda: self._index.rejections(self._name))
+
+    def keys(self) -> list[Key]:
+        """Every key, in the order in which rows were committed."""
+        return [key for key, _ in self._ask(lambda: self._index.places(self._name))]
+
+    def rows(self, keys: Sequence[Key]) -> NDArray[np.float32]:
+        """Read rows.
+
+        Parameters
+        ----------
+        keys
+            In any order, with repetitions.
+
+        Returns
+        -------
+        ndarray
+            float32, (n, width), in the order of `keys`. Each block that is read has passed its
+            checksum, and each row's stored key has been compared with the key asked for.
+
+        Raises
+        ------
+        MissingRowsError
+            When a key has no row.
+        DamagedShardError
+            When a shard's bytes are not those that were written.
+        """
+        places = [self._find(key) for key in keys]
+        missing = sum(place is None for place in places)
+        if missing:
+            raise MissingRowsError(
+                f"{missing} of {len(keys)} rows are not in {self.folder}: extract them first"
+            )
+        by_shard: dict[str, list[int]] = {}
+        for position, place in enumerate(places):
+            by_shard.setdefault(place.shard, []).append(position)  # pyright: ignore[reportOptionalMemberAccess]
+        out: NDArray[np.float32] | None = None
+        for name, positions in by_shard.items():
+            shard_rows = np.array([places[position].row for position in positions])  # pyright: ignore[reportOptionalMemberAccess]
+            with self._open_shard(name) as shard:
+                if out is None:
+                    out = np.empty((len(keys), shard.width), np.float32)
+                _compare_keys(shard, shard_rows, [keys[position] for position in positions])
+                _read_in_any_order(shard, shard_rows, out, np.array(positions))
+        return np.empty((0, 0), np.float32) if out is None else out
+
+    def paths(self) -> dict[Key, bytes]:
+        """Where each row's image was when it was extracted, for all rows."""
+        found: dict[Key, bytes] = {}
+        for path in self.shard_paths():
+            with Shard(path) as shard:
+                for key, seen in zip(shard.keys(), shard.paths(), strict=True):
+                    found.setdefault(key.tobytes(), seen)
+        return found
+
+    @contextlib.contextmanager
+    def writer(
+        self,
+        recipe: Mapping[str, Any],
+        commit_every_rows: int = COMMIT_EVERY_ROWS,
+        commit_every_s: float = COMMIT_EVERY_S,
+    ) -> Iterator[Writer]:
+        """Take the lock and add rows; what is uncommitted at the end is committed.
+
+        Also when the block is left by an exception: every row that was added is whole.
+
+        Parameters
+        ----------
+        recipe
+            What the fingerprint stands for; kept as `recipe.json`.
+        commit_every_rows, commit_every_s
+            A shard is committed when it has this many rows or is this old.
+
+        Raises
+        ------
+        CacheLockedError
+            When another process writes to this variant.
+        CacheError
+            When the folder cannot be written.
+        """
+        try:
+            make_folder(self.folder)
+        except OSError as error:
+            raise CacheError(f"{self.folder} cannot be created: {error.strerror}") from error
+        with WriterLock(self.folder):
+            remove_temporaries(self.folder)
+            recipe_file = self.folder.parent / RECIPE_FILE
+            if not recipe_file.exists():
+                write_bytes(recipe_file, (json.dumps(recipe, indent=2) + "\n").encode())
+            self.refresh()
+            writer = Writer(self, commit_every_rows, commit_every_s)
+            try:
+                yield writer
+            finally:
+                writer.commit()
+
+    def add_shard(self, name: str, rows: Rows) -> None:
+        """Index a shard that was committed just now."""
+        try:
+            self._index.add_shard(self._name, name, rows.keys, rows.rejections)
+        except IndexLostError:
+            self.refresh()
+
+    def _find(self, key: Key) -> Place | None:
+        return self._ask(lambda: self._index.find(self._name, key))
+
+    def _ask(self, question: Callable[[], _T]) -> _T:
+        try:
+            return question()
+        except IndexLostError:
+            self.refresh()
+            return question()
+
+    def _bring_index_up(self) -> None:
+        present = {path.name: path for path in self.shard_paths()}
+        indexed = self._index.shards(self._name)
+        if indexed - present.keys():
+            self._index.forget_variant(self._name)
+            indexed = set[str]()
+        for name in sorted(present.keys() - indexed):
+            try:
+                with Shard(present[name]) as shard:
+                    keys = [key.tobytes() for key in shard.keys()]
+                    rejections = shard.rejections()
+            except FileNotFoundError:
+                continue  # removed by another process since the folder was listed
+            except DamagedShardError as error:
+                logger.warning("%s", error)
+                self.damaged[name] = error
+            else:
+                self._index.add_shard(self._name, name, keys, rejections)
+
+    def _open_shard(self, name: str) -> Shard:
+        try:
+            return Shard(self.folder / name)
+        except FileNotFoundError as error:
+            raise MissingRowsError(
+                f"{self.folder / name} was removed while it was used: run the command again"
+            ) from error
+
+
+class Writer:
+    """Collects rows and commits them as shards; made by `FeatureCache.writer`."""
+
+    def __init__(self, cache: FeatureCache, every_rows: int, every_s: float) -> None:
+        """The lock is held."""
+        self._cache = cache
+        self._every_rows = every_rows
+        self._every_s = every_s
+        self._rows = Rows()
+        self._since = time.monotonic()
+        self._width = 0
+        paths = cache.shard_paths()
+        last = ShardName.parse(paths[-1].name) if paths else None
+        self._number = 0 if last is None else last.number + 1
+
+    def add(self, key: Key, path: bytes, features: NDArray[np.float32]) -> None:
+        """Add a row, float32 (width,); commits when it is time."""
+        self._width = len(features)
+        self._rows.keys.append(key)
+        self._rows.paths.append(path)
+        self._rows.features.append(features)
+        self._commit_if_due()
+
+    def reject(self, key: Key, path: bytes, reason: str) -> None:
+        """Remember that an image cannot be decoded, and why."""
+        self._rows.rejections.append(Rejection(key, path, reason))
+        self._commit_if_due()
+
+    def commit(self) -> None:
+        """Write what was added as one shard; once this returns it survives a power cut."""
+        if len(self._rows):
+            rows, self._rows = self._rows, Rows()
+            try:
+                name = write_shard(self._cache.folder, self._number, rows, self._width)
+            except OSError as error:
+                raise CacheError(
+                    f"{len(rows)} rows could not be written to {self._cache.folder}: "
+                    f"{error.strerror or error}. What was committed before is kept; run the "
+                    f"command again to go on"
+                ) from error
+            self._number += 1
+            self._cache.add_shard(name, rows)
+        self._since = time.monotonic()
+
+    def _commit_if_due(self) -> None:
+        overdue = time.monotonic() - self._since >= self._every_s
+        if len(self._rows) >= self._every_rows or overdue:
+            self.commit()
+
+
+def _compare_keys(shard: Shard, rows: NDArray[np.intp], keys: Sequence[Key]) -> None:
+    expected = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
+    stored = shard.keys()
+    if rows.max() >= len(stored) or not np.array_equal(stored[rows], expected):
+        raise DamagedShardError(
+            f"the index does not fit {shard.path}: delete index.sqlite in the cache folder, it is "
+            f"built again"
+        )
+
+
+def _read_in_any_order(
+    shard: Shard, rows: NDArray[np.intp], out: NDArray[np.float32], positions: NDArray[np.intp]
+) -> None:
+    order = np.argsort(rows, kind="stable")
+    start = int(positions[0])
+    if np.array_equal(positions, np.arange(start, start + len(rows))) and (np.diff(rows) > 0).all():
+        shard.read(rows, out[start : start + len(rows)])  # in dataset order: no second copy
+        return
+    values = np.empty((len(rows), shard.width), np.float32)
+    shard.read(rows[order], values)
+    out[positions[order]] = values

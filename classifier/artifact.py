@@ -1,0 +1,209 @@
+"""The head file: arrays and one JSON attribute in HDF5. Loading it runs no code.
+
+Layout::
+
+    mean, scale           float32 (d,)
+    kernel_0, bias_0, …   float32 (inputs, outputs), (outputs,)
+    attribute `head`      JSON: format, kind, classes, recipe, precision, training, created, version
+
+Anything else in a file is refused: other names, types or shapes, links, virtual or external
+data, filters, numbers that are not finite.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..atomic import write_bytes
+from ..errors import HeadFileError
+from .layers import Layers
+
+FORMAT = 1
+_MAX_JSON_BYTES = 1 << 24
+_FIELDS = {
+    "format": int,
+    "kind": str,
+    "classes": list,
+    "recipe": dict,
+    "precision": str,
+    "training": dict,
+    "created": str,
+    "version": str,
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """A trained head, ready to predict with NumPy alone."""
+
+    kind: str
+    """``logistic`` or ``dense``."""
+    classes: tuple[str, ...]
+    layers: Layers
+    recipe: dict[str, Any]
+    """The extractor's full specification."""
+    precision: str
+    """What the transfer values that it was trained on were computed in."""
+    training: dict[str, Any] = field(default_factory=dict)
+    """Summary for people: counts, accuracies, settings."""
+    created: str = ""
+    """ISO 8601, UTC."""
+
+    @property
+    def version(self) -> str:
+        """12 hexadecimal digits that name what the head answers: equal heads, equal version."""
+        digest = hashlib.sha256(json.dumps([self.classes, self.recipe], sort_keys=True).encode())
+        for name, array in _arrays(self.layers).items():
+            digest.update(f"{name}{array.shape}".encode())
+            digest.update(array.astype("<f4").tobytes())
+        return digest.hexdigest()[:12]
+
+    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+        """float64 (n, n_classes) of transfer values (n, d), in the order of `classes`."""
+        return self.layers.probabilities(features)
+
+
+def save_head(head: Head, path: Path) -> None:
+    """Write a head file, which appears whole or not at all.
+
+    Raises
+    ------
+    HeadFileError
+        When the file cannot be written.
+    """
+    about = {
+        "format": FORMAT,
+        "kind": head.kind,
+        "classes": list(head.classes),
+        "recipe": head.recipe,
+        "precision": head.precision,
+        "training": head.training,
+        "created": head.created or datetime.now(UTC).isoformat(timespec="seconds"),
+        "version": head.version,
+    }
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=("v110", "latest")) as file:
+        for name, array in _arrays(head.layers).items():
+            file.create_dataset(name, data=array)
+        file.attrs["head"] = np.bytes_(json.dumps(about))  # ASCII: any class name is escaped
+    try:
+        write_bytes(path, buffer.getvalue())
+    except OSError as error:
+        raise HeadFileError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def load_head(path: str | Path) -> Head:
+    """Read a head file.
+
+    Raises
+    ------
+    HeadFileError
+        When there is none, or it is damaged, or it holds anything that a head file does not.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with h5py.File(path, "r", locking=False) as file:
+            about = _about(file)
+            arrays = {name: _array(file, name, size) for name in file}
+        layers = _layers(arrays, len(about["classes"]))
+    except FileNotFoundError as error:
+        raise HeadFileError(
+            f"no head file at {path}: make one with `bottlebank train DATA --output {path}`"
+        ) from error
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise HeadFileError(
+            f"{path} is damaged or no head file of bottlebank ({error}): train it again with "
+            f"`bottlebank train DATA --output {path}`"
+        ) from error
+    head = Head(
+        kind=about["kind"],
+        classes=tuple(about["classes"]),
+        layers=layers,
+        recipe=about["recipe"],
+        precision=about["precision"],
+        training=about["training"],
+        created=about["created"],
+    )
+    if head.version != about["version"]:
+        raise HeadFileError(
+            f"{path} is damaged (its numbers are not those of version {about['version']}): "
+            f"train it again with `bottlebank train DATA --output {path}`"
+        )
+    return head
+
+
+def _arrays(layers: Layers) -> dict[str, np.ndarray]:
+    arrays = {"mean": layers.mean, "scale": layers.scale}
+    for number, (kernel, bias) in enumerate(zip(layers.kernels, layers.biases, strict=True)):
+        arrays |= {f"kernel_{number}": kernel, f"bias_{number}": bias}
+    return arrays
+
+
+def _about(file: h5py.File) -> dict[str, Any]:
+    if set(file.attrs) != {"head"}:
+        raise ValueError("expected one attribute `head`")
+    attribute = file.attrs.get_id("head")
+    if attribute.dtype.kind != "S" or attribute.shape or attribute.dtype.itemsize > _MAX_JSON_BYTES:
+        raise ValueError("the attribute `head` is not one fixed-length string")
+    about = json.loads(file.attrs["head"])
+    if not isinstance(about, dict) or about.get("format") != FORMAT:
+        found = about.get("format") if isinstance(about, dict) else None
+        raise ValueError(f"format {found}; this version of bottlebank reads {FORMAT}")
+    for name, kind in _FIELDS.items():
+        if type(about.get(name)) is not kind:
+            raise ValueError(f"field {name} is missing or no {kind.__name__}")
+    classes = about["classes"]
+    if not all(type(label) is str for label in classes) or len(set(classes)) != len(classes):
+        raise ValueError("the classes are not distinct strings")
+    return about
+
+
+def _array(file: h5py.File, name: str, file_bytes: int) -> np.ndarray:
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"{name} is a link")
+    dataset = file[name]
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype != np.dtype("<f4"):
+        raise ValueError(f"{name} is no float32 array")
+    if dataset.is_virtual or dataset.external or dataset.chunks is not None:
+        raise ValueError(f"{name} is not stored in one piece in this file")
+    if dataset.nbytes > file_bytes:
+        raise ValueError(f"{name} declares {dataset.nbytes} bytes in a file of {file_bytes}")
+    array = dataset[()]
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} has numbers that are not finite")
+    return array
+
+
+def _layers(arrays: dict[str, np.ndarray], n_classes: int) -> Layers:
+    depth = (len(arrays) - 2) // 2
+    expected = {"mean", "scale"} | {
+        f"{kind}_{number}" for kind in ("kernel", "bias") for number in range(depth)
+    }
+    if depth < 1 or set(arrays) != expected:
+        raise ValueError(f"arrays {sorted(arrays)}")
+    layers = Layers(
+        arrays["mean"],
+        arrays["scale"],
+        [arrays[f"kernel_{number}"] for number in range(depth)],
+        [arrays[f"bias_{number}"] for number in range(depth)],
+    )
+    inputs = layers.mean.shape
+    if len(inputs) != 1 or layers.scale.shape != inputs or not (layers.scale > 0).all():
+        raise ValueError("mean and scale do not fit")
+    for kernel, bias in zip(layers.kernels, layers.biases, strict=True):
+        if kernel.shape != (*inputs, *bias.shape) or bias.ndim != 1:
+            raise ValueError(f"a layer of shape {kernel.shape} after {inputs} numbers")
+        inputs = bias.shape
+    if inputs != (n_classes,) or n_classes < 2:
+        raise ValueError(f"{inputs[0]} outputs for {n_classes} classes")
+    return layers

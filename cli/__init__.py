@@ -1,0 +1,86 @@
+"""The command line: each command parses, calls one library function, and prints the answer.
+
+May import every room, inside the functions that run: ``bottlebank --help`` loads no library.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+from ..errors import BottlebankError
+from . import cache, demo, evaluate, extract, plot, predict, serve, train
+from .parser import Parser, read_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+_COMMANDS = (extract, train, evaluate, predict, plot, serve, cache, demo)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 failed, 2 wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names that are not UTF-8
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    # Such a picture is rejected with its reason: the warning adds nothing.
+    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
+    arguments = build_parser().parse_args(argv)
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return arguments.run(arguments)
+    except BottlebankError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        return _fail("interrupted; what was committed is kept, run the command again to go on", 130)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("BOTTLEBANK_DEBUG"):
+            raise
+        kind = type(error).__name__
+        return _fail(f"unexpected {kind}: {error} (BOTTLEBANK_DEBUG=1 shows where)", 1)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def build_parser() -> Parser:
+    """All commands, with defaults from the environment."""
+    parser = Parser(
+        prog="bottlebank",
+        description="Bank the bottleneck features of your images once; train, look at and serve "
+        "small heads on them in seconds.",
+        epilog="Every option --some-name can also be set as BOTTLEBANK_SOME_NAME. "
+        "Example: bottlebank train photos/ --output head.h5",
+    )
+    parser.add_argument("--version", action="version", version=_Version())
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for module in _COMMANDS:
+        module.add_to(commands)
+    read_environment(parser, os.environ)
+    return parser
+
+
+class _Version(str):
+    """The version, looked up when it is shown."""
+
+    def __str__(self) -> str:
+        from .. import __version__
+
+        return f"bottlebank {__version__}"
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, exit_code: int) -> int:
+    print(f"bottlebank: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code

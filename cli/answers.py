@@ -1,0 +1,88 @@
+"""Printing answers, and looking at outputs before any work."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_REJECTIONS_SHOWN = 100
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __call__(self) -> float:
+        """Seconds, to the millisecond."""
+        return round(time.perf_counter() - self._start, 3)
+
+
+def print_json(answer: dict[str, Any]) -> None:
+    """Print one object on one line, in ASCII."""
+    print(json.dumps(answer), flush=True)
+
+
+def say(text: str) -> None:
+    """A remark beside the answer, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
+    """Name what was rejected, on stderr; return the exit code."""
+    for path, reason in rejected[:_REJECTIONS_SHOWN]:
+        say(f"rejected {path}: {reason}")
+    if len(rejected) > _REJECTIONS_SHOWN:
+        say(f"… and {len(rejected) - _REJECTIONS_SHOWN} more; `bottlebank extract --json` has all")
+    return 1 if strict and rejected else 0
+
+
+def percent(share: float) -> str:
+    """A share as people write it."""
+    return f"{100 * share:.1f} %"
+
+
+def require_output(output: str, suffixes: Iterable[str]) -> Path:
+    """The path of a file that can be written, with its folder made.
+
+    Raises
+    ------
+    UsageError
+        When its extension is none of `suffixes`, or it cannot be written.
+    """
+    path = Path(output)
+    known = tuple(suffixes)
+    if path.suffix.lower() not in known:
+        raise UsageError(f"cannot write {output}: expected a name that ends in {' or '.join(known)}")
+    if path.is_dir():
+        raise UsageError(f"cannot write {output}: it is a folder")
+    require_folder(path.parent)
+    return path
+
+
+def require_folder(folder: str | Path) -> Path:
+    """A folder that can be written into, made where it is missing.
+
+    Raises
+    ------
+    UsageError
+        When it is a file, or cannot be made or written.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"the folder {path} cannot be made: {error.strerror}") from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise UsageError(f"the folder {path} cannot be written")
+    return path

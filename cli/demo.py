@@ -1,0 +1,197 @@
+"""`bottlebank demo`: the whole program once, on data that needs no download."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .answers import Stopwatch, percent, print_json, require_folder, say
+from .parser import add_answers, add_command, add_engine, add_seed
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..pipeline import FeatureTable
+
+_DOWNLOAD_TIMEOUT_S = 20
+_PICTURE_SIDE_PX = 64
+_TRAINED = "mobilenet_v2"
+_UNTRAINED = "random"
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "demo",
+        run,
+        summary="Extract, train, evaluate, draw maps and predict, on scikit-learn's digits.",
+        example="bottlebank demo",
+    )
+    parser.add_argument(
+        "--output",
+        default="bottlebank-demo",
+        metavar="DIR",
+        help="folder for everything the demo makes, its cache included (default: ./%(default)s)",
+    )
+    parser.add_argument(
+        "--extractor",
+        metavar="NAME",
+        help=f"default: {_TRAINED} where its ImageNet weights are found or can be downloaded, "
+        f"else {_UNTRAINED}",
+    )
+    add_engine(parser)
+    add_seed(parser)
+    add_answers(parser, strict=False)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run every step, say how long each took, and leave the results in a folder."""
+    seconds = Stopwatch()
+    output = require_folder(arguments.output)
+    steps = _Steps(quiet=arguments.json)
+    from ..classifier import save_head
+    from ..features import load_dataset
+    from ..pipeline import evaluate_head, load_predictor, train_head
+    from ..viz import draw_confusion_matrix, draw_map, draw_transfer_values, reduce
+
+    n_written = write_digits(output / "digits")
+    dataset = load_dataset(output / "digits")
+    steps.done(f"data: {len(dataset)} pictures of handwritten digits ({n_written} written now)")
+
+    table, note = _extract(arguments, dataset, output)
+    report = table.report
+    steps.done(
+        f"extract: {report.images} images, {report.cached} cached, {report.extracted} extracted, "
+        f"{report.duplicates} duplicates ({report.extractor}, {report.width} numbers an image, "
+        f"{report.engine} in {report.precision})"
+    )
+    if note:
+        steps.remark(note)
+
+    trained = train_head(table, seed=arguments.seed)
+    head_path = output / "head.h5"
+    save_head(trained.head, head_path)
+    steps.done(f"train: {trained.head.kind} head → {head_path}")
+
+    side, found = evaluate_head(trained.head, table)
+    matrix_path = output / "confusion-matrix.png"
+    draw_confusion_matrix(found.confusion_matrix, found.classes, matrix_path, f"digits, {side}")
+    steps.done(
+        f"evaluate: accuracy {percent(found.accuracy)} on {found.images} {side} images that it "
+        f"has not seen → {matrix_path}"
+    )
+
+    maps = []
+    for method in ("pca", "tsne", "umap"):
+        path = output / f"map-{method}.png"
+        embedding = reduce(table.features, method, random_state=arguments.seed)
+        draw_map(embedding, table.labels.tolist(), path, f"digits ({report.extractor})")
+        maps.append(str(path))
+        steps.done(f"map: {method} → {path}")
+
+    cache = report.cache
+    predictor = load_predictor(
+        head_path, cache=cache, engine=arguments.engine, precision=report.precision
+    )
+    position = int(trained.split.rows("test")[0])
+    image = table.paths[position]
+    label, probability = predictor(image)[0]
+    values_path = output / "transfer-values.png"
+    pixels = predictor.load(Path(image).read_bytes())
+    draw_transfer_values(table.features[position], values_path, f"{image}", image=pixels)
+    steps.done(f"predict: {image} is a {label} ({percent(probability)}) → {values_path}")
+
+    serve = f"bottlebank serve --head {head_path} --cache {cache}"
+    if arguments.json:
+        print_json(
+            {
+                "output": str(output),
+                "head": str(head_path),
+                "maps": maps,
+                "confusion_matrix": str(matrix_path),
+                "extractor": report.extractor,
+                "trained_weights": report.extractor != _UNTRAINED,
+                "images": report.images,
+                "cached": report.cached,
+                "extracted": report.extracted,
+                "duplicates": report.duplicates,
+                "rejected": report.rejected,
+                side: {"images": found.images, "accuracy": found.accuracy},
+                "prediction": {"path": image, "label": label, "probability": probability},
+                "serve": serve,
+                "seconds": seconds(),
+            }
+        )
+    else:
+        print(f"\nAll of it is in {output}/ ({seconds():.1f} s). Serve the head with:\n\n  {serve}\n")
+    return 0
+
+
+def write_digits(folder: Path) -> int:
+    """Write scikit-learn's 1,797 digits as PNG files, one folder a class; return how many are new.
+
+    The 8×8 grey values of 0 to 16 become 64×64 pixels of 0 to 255, each value a square.
+    """
+    import numpy as np
+    from PIL import Image
+    from sklearn.datasets import load_digits
+
+    from ..atomic import write_with
+
+    digits = load_digits()
+    n_written = 0
+    for number, (values, label) in enumerate(zip(digits.images, digits.target, strict=True)):
+        path = folder / str(label) / f"{number:04d}.png"
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(np.round(values * (255 / 16)).astype(np.uint8))
+        large = picture.resize((_PICTURE_SIDE_PX, _PICTURE_SIDE_PX), Image.Resampling.NEAREST)
+        write_with(path, large.save)
+        n_written += 1
+    return n_written
+
+
+def _extract(
+    arguments: argparse.Namespace, dataset: Any, output: Path
+) -> tuple[FeatureTable, str]:
+    from ..errors import WeightsNotFoundError
+    from ..pipeline import extract
+
+    settings = {
+        "cache": arguments.cache or output / "cache",
+        "engine": arguments.engine,
+        "precision": arguments.precision,
+    }
+    if arguments.extractor is not None:
+        return extract(dataset, arguments.extractor, **settings), ""
+    try:
+        table = extract(dataset, _TRAINED, download_timeout_s=_DOWNLOAD_TIMEOUT_S, **settings)
+    except WeightsNotFoundError:
+        note = (
+            f"NOTE: the ImageNet weights of {_TRAINED} are not on this machine and could not be "
+            f"downloaded.\n      The network used here, {_UNTRAINED!r}, has random weights and has "
+            f"learned nothing: it shows\n      how the program works, not how good trained "
+            f"transfer values are. Run the demo again with\n      a network connection, or with "
+            f"KERAS_HOME set to a folder that has the weights."
+        )
+        return extract(dataset, _UNTRAINED, **settings), note
+    return table, ""
+
+
+class _Steps:
+    """Prints what was done and how long it took; on stderr where stdout is JSON's."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._print = say if quiet else print
+        self._watch = Stopwatch()
+
+    def done(self, text: str) -> None:
+        """One step is done."""
+        self._print(f"[{self._watch():5.1f} s] {text}")
+        self._watch = Stopwatch()
+
+    def remark(self, text: str) -> None:
+        """Something that must not be missed."""
+        self._print(f"\n{text}\n")

@@ -1,0 +1,91 @@
+"""`bottlebank extract`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .answers import Stopwatch, print_json, report_rejections
+from .parser import DATA_HELP, add_answers, add_command, add_extraction, count
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..features import Dataset
+    from ..pipeline import FeatureTable
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "extract",
+        run,
+        summary="Bring the transfer values of every image into the cache.",
+        example="bottlebank extract photos/ --extractor mobilenet_v2",
+    )
+    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_extraction(parser)
+    parser.add_argument(
+        "--commit-every",
+        type=count,
+        default=2048,
+        metavar="ROWS",
+        help="most rows that a kill can lose (default: %(default)s)",
+    )
+    add_answers(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Extract and say what was done."""
+    seconds = Stopwatch()
+    table = extract_for(arguments, commit_every=arguments.commit_every)
+    if arguments.json:
+        answer = table.as_json()
+        startup = answer.pop("startup_seconds")
+        counts = ("images", "cached", "extracted", "duplicates", "rejected", "ignored")
+        print_json(
+            {
+                **{name: answer.pop(name) for name in counts},
+                "seconds": seconds(),
+                "startup_seconds": startup,
+                **answer,
+            }
+        )
+    else:
+        report = table.report
+        print(
+            f"{report.images} images: {report.extracted} extracted, {report.cached} cached, "
+            f"{report.duplicates} duplicates, {report.rejected} rejected; "
+            f"{report.ignored} other files ignored"
+        )
+        speed = f", {report.images_per_second} images/s" if report.images_per_second else ""
+        print(
+            f"{report.width} numbers an image from {report.extractor} ({report.engine}, "
+            f"{report.precision}{speed}), {seconds():.1f} s in all"
+        )
+        print(f"cache: {report.cache}, recipe {report.fingerprint[:12]}")
+    return report_rejections(table.rejected, arguments.strict)
+
+
+def extract_for(arguments: argparse.Namespace, **settings: Any) -> FeatureTable:
+    """Extract DATA with the options of `add_extraction`."""
+    from ..features import load_dataset
+
+    return extract_dataset(arguments, load_dataset(arguments.data), **settings)
+
+
+def extract_dataset(
+    arguments: argparse.Namespace, dataset: Dataset, **settings: Any
+) -> FeatureTable:
+    """Extract a dataset with the options of `add_extraction`."""
+    from ..pipeline import extract
+
+    return extract(
+        dataset,
+        arguments.extractor,
+        weights=arguments.weights,
+        cache=arguments.cache,
+        engine=arguments.engine,
+        precision=arguments.precision,
+        **settings,
+    )

@@ -1,0 +1,161 @@
+"""Parsing: options that several commands share, defaults from the environment, one-line errors."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ENGINES = ("auto", "openvino", "tensorflow")
+PRECISIONS = ("auto", "bfloat16", "float32")
+DATA_HELP = (
+    "a folder with one folder per class; or train, validation and test folders of those; or a "
+    "CSV file with path,label[,split]"
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings.setdefault("allow_abbrev", False)
+        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(**settings)
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+
+
+def add_command(
+    commands: Any, name: str, run: Any, *, summary: str, example: str, **settings: Any
+) -> Parser:
+    """Add a command whose help ends with an example."""
+    parser: Parser = commands.add_parser(
+        name, help=summary, description=summary, epilog=f"example:\n  {example}", **settings
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_extraction(parser: Parser) -> None:
+    """Options of the commands that may extract: --extractor, --weights and `add_engine`."""
+    parser.add_argument(
+        "--extractor",
+        default="inception_v3",
+        metavar="NAME",
+        help="the frozen network: inception_v3, mobilenet_v2, convnext_tiny, resnet50_v2, "
+        "efficientnet_v2_b0, vgg16, any other image network of keras.applications, or random, "
+        "which needs no weights and has learned nothing (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--weights",
+        default="imagenet",
+        metavar="imagenet|FILE",
+        help="ImageNet weights, which Keras downloads once, or a Keras weights file without top "
+        "(default: %(default)s)",
+    )
+    add_engine(parser)
+
+
+def add_head_extractor(parser: Parser) -> None:
+    """Options of the commands that have a head, which says its extractor itself."""
+    parser.add_argument(
+        "--head", required=True, metavar="HEAD.h5", help="a head file from `bottlebank train`"
+    )
+    parser.add_argument(
+        "--extractor",
+        metavar="NAME",
+        help="refuse a head of another extractor (default: the head's)",
+    )
+    parser.add_argument(
+        "--weights", metavar="imagenet|FILE", help="where the weights are, if they have moved"
+    )
+    add_engine(parser)
+
+
+def add_engine(parser: Parser) -> None:
+    """--engine, --precision and --cache."""
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default="auto",
+        help="what runs the network (default: the fastest that agrees with TensorFlow)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="what it computes in (default: as in the cache or head, else the fastest)",
+    )
+    add_cache(parser)
+
+
+def add_cache(parser: Parser) -> None:
+    """--cache."""
+    parser.add_argument(
+        "--cache",
+        metavar="DIR",
+        help="where transfer values are kept (default: the platform's folder for caches)",
+    )
+
+
+def add_answers(parser: Parser, *, strict: bool = True) -> None:
+    """--json and --strict."""
+    parser.add_argument("--json", action="store_true", help="print one line of JSON on stdout")
+    if strict:
+        parser.add_argument(
+            "--strict", action="store_true", help="exit with 1 when an image was rejected"
+        )
+
+
+def add_seed(parser: Parser) -> None:
+    """--seed."""
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)"
+    )
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, received {text}")
+    return number
+
+
+def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
+    """Take defaults of options, in all commands, from BOTTLEBANK_<NAME OF THE OPTION>."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                read_environment(command, environment)
+            continue
+        name = f"BOTTLEBANK_{action.dest.upper()}"
+        value = environment.get(name)
+        if not value or not action.option_strings or action.dest in ("help", "version"):
+            continue
+        if isinstance(action, argparse._StoreTrueAction):
+            action.default = value.lower() not in ("0", "false", "no")
+        elif action.choices is not None and value not in action.choices:
+            action.default = _Refused(name, value, action.choices)
+            action.type = _refuse
+        else:
+            action.default = value
+            action.required = False
+
+
+class _Refused(str):
+    """A default from the environment that is no choice; refused where the command uses it."""
+
+    def __new__(cls, name: str, value: str, choices: Any) -> _Refused:
+        expected = ", ".join(map(str, choices))
+        return super().__new__(cls, f"{name} is {value!r}, expected one of {expected}")
+
+
+def _refuse(value: str) -> str:
+    if isinstance(value, _Refused):
+        raise argparse.ArgumentTypeError(str(value))
+    return value

@@ -1,0 +1,87 @@
+"""`bottlebank plot`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .answers import print_json, report_rejections, require_output
+from .parser import DATA_HELP, add_answers, add_command, add_extraction, add_seed
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "plot",
+        run,
+        summary="Draw a map on which images with similar transfer values lie together.",
+        example="bottlebank plot photos/ --extractor mobilenet_v2 --method umap --output map.png",
+    )
+    parser.add_argument(
+        "data", metavar="DATA", help=f"{DATA_HELP}; or one image, whose transfer values are drawn"
+    )
+    parser.add_argument(
+        "--output", required=True, metavar="MAP.png", help="a name ending in .png or .svg"
+    )
+    parser.add_argument(
+        "--method",
+        choices=("pca", "tsne", "umap"),
+        default="pca",
+        help="principal components (instant), t-SNE or UMAP (default: %(default)s)",
+    )
+    add_extraction(parser)
+    add_seed(parser)
+    add_answers(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw and say where."""
+    output = require_output(arguments.output, (".png", ".svg"))
+    from ..features.dataset import EXTENSIONS
+
+    path = Path(arguments.data)
+    if path.suffix.lower() in EXTENSIONS and path.is_file():
+        return _draw_image(arguments, output)
+    return _draw_map(arguments, output)
+
+
+def _draw_map(arguments: argparse.Namespace, output: Path) -> int:
+    from ..viz import draw_map, reduce
+    from .extract import extract_for
+
+    table = extract_for(arguments)
+    embedding = reduce(table.features, arguments.method, random_state=arguments.seed)
+    title = f"{Path(arguments.data).name or arguments.data} ({table.report.extractor})"
+    draw_map(embedding, table.labels.tolist(), output, title)
+    if arguments.json:
+        print_json({"output": str(output), "images": len(table), "caption": embedding.caption})
+    else:
+        print(f"wrote {output}: {len(table)} images, {embedding.caption}")
+    return report_rejections(table.rejected, arguments.strict)
+
+
+def _draw_image(arguments: argparse.Namespace, output: Path) -> int:
+    from ..errors import ImageRejectedError
+    from ..features import Dataset
+    from ..features.images import read
+    from ..features.preprocess import load
+    from ..viz import draw_transfer_values
+    from .extract import extract_dataset
+
+    image = arguments.data
+    table = extract_dataset(arguments, Dataset(image, [image], [""], [None]))
+    if table.rejected:
+        raise ImageRejectedError(f"{image}: {table.rejected[0][1]}")
+    size_px = table.recipe.input_size_px
+    pixels = load(read(image)[0], (size_px, size_px))
+    title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
+    draw_transfer_values(table.features[0], output, title, image=pixels)
+    if arguments.json:
+        print_json({"output": str(output), "images": 1, "caption": title})
+    else:
+        print(f"wrote {output}: {title}")
+    return 0

@@ -1,0 +1,63 @@
+"""Every error that bottlebank raises on purpose.
+
+Each one is a :class:`BottlebankError`, so a program can catch them all at once, and also the
+built-in exception that a caller would expect in its place. The message says what was expected,
+what was received and what to do next. ``exit_code`` is what the command line ends with: 2 for
+wrong usage that is found before any work, 1 for everything else.
+"""
+
+
+class BottlebankError(Exception):
+    """Base of all errors raised by bottlebank."""
+
+    exit_code = 1
+
+
+class UsageError(BottlebankError, ValueError):
+    """An argument that cannot be meant: an unknown name, a wrong extension, a bad number."""
+
+    exit_code = 2
+
+
+class DatasetError(UsageError):
+    """A folder or CSV file from which no dataset can be read."""
+
+
+class UnknownExtractorError(UsageError, LookupError):
+    """A name that is in no table of backbones."""
+
+
+class WeightsNotFoundError(BottlebankError, FileNotFoundError):
+    """Weights that are neither on this machine nor can be downloaded."""
+
+
+class ImageRejectedError(BottlebankError, ValueError):
+    """An image that cannot be decoded; the message is the reason."""
+
+
+class EngineError(BottlebankError, RuntimeError):
+    """An inference engine that is missing, or whose numbers are not the network's."""
+
+
+class CacheError(BottlebankError, OSError):
+    """A cache folder that cannot be read or written."""
+
+
+class CacheLockedError(CacheError, BlockingIOError):
+    """Another process is writing to the same variant of the cache."""
+
+
+class DamagedShardError(CacheError):
+    """A shard whose bytes are not those that were written."""
+
+
+class MissingRowsError(CacheError, LookupError):
+    """Rows that were asked for and are not in the cache."""
+
+
+class HeadFileError(BottlebankError, ValueError):
+    """A head file that is missing, damaged or not a head file."""
+
+
+class HeadMismatchError(HeadFileError):
+    """A head that was trained on the transfer values of another extractor."""

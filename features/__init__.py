@@ -1,0 +1,26 @@
+"""From a folder of photographs to transfer values: datasets, decoding and frozen networks.
+
+May import: ``errors`` and ``atomic`` alone. TensorFlow and OpenVINO are each imported only by
+the engine of that name, when it starts.
+"""
+
+from .backbones import DEFAULT_EXTRACTOR, Backbone, backbone_names, find_backbone
+from .dataset import Dataset, load_dataset
+from .extractor import Extractor, open_extractor
+from .images import DECODER_VERSION, decode
+from .recipe import Recipe, recipe_for
+
+__all__ = [
+    "DECODER_VERSION",
+    "DEFAULT_EXTRACTOR",
+    "Backbone",
+    "Dataset",
+    "Extractor",
+    "Recipe",
+    "backbone_names",
+    "decode",
+    "find_backbone",
+    "load_dataset",
+    "open_extractor",
+    "recipe_for",
+]

@@ -1,0 +1,111 @@
+"""The reference engine: builds networks with Keras, freezes them, and runs them in TensorFlow."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+from typing import TYPE_CHECKING, Any
+
+from ...errors import EngineError
+from ..backbones import RANDOM
+from ..random_network import draw_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+
+    from ..backbones import Backbone
+    from ..weights import Weights
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """TensorFlow's C++ logs to descriptor 2 before any setting reaches it."""
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _silent_stderr():
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,  # pyright: ignore[reportMissingImports]
+    )
+
+
+class TensorFlowEngine:
+    """A network frozen into one graph of constants, with the pixel scaling inside."""
+
+    name = "tensorflow"
+    precision = "float32"
+
+    def __init__(self, backbone: Backbone, weights: Weights) -> None:
+        """Build the network, load its weights and freeze it.
+
+        Raises
+        ------
+        EngineError
+            When the weights file does not fit the architecture.
+        """
+        with _silent_stderr():
+            self._function = _freeze(backbone, weights)
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        return self._function(tf.constant(images))[0].numpy()
+
+    def graph(self) -> bytes:
+        """The frozen graph as a serialised GraphDef; its input is uint8 (n, height, width, 3)."""
+        return self._function.graph.as_graph_def().SerializeToString()
+
+
+def _freeze(backbone: Backbone, weights: Weights) -> Any:
+    network = _random_network if backbone.name == RANDOM else _keras_network(backbone, weights)
+    scaling = backbone.scaling
+    size_px = backbone.input_size_px
+
+    @tf.function(
+        input_signature=[tf.TensorSpec((None, size_px, size_px, 3), tf.uint8)], autograph=False
+    )
+    def transfer_values(pixels: Any) -> Any:
+        values = tf.cast(pixels, tf.float32)
+        if scaling.channels == "BGR":
+            values = tf.reverse(values, axis=[-1])
+        values = values * tf.constant(scaling.scale) + tf.constant(scaling.offset)
+        return network(values)
+
+    return convert_variables_to_constants_v2(transfer_values.get_concrete_function())
+
+
+def _keras_network(backbone: Backbone, weights: Weights) -> Any:
+    module, _, constructor = backbone.constructor.partition(":")
+    build = getattr(importlib.import_module(module), constructor)
+    size_px = backbone.input_size_px
+    try:
+        model = build(
+            weights=str(weights.path),
+            include_top=False,
+            input_shape=(size_px, size_px, 3),
+            pooling="avg",
+        )
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise EngineError(
+            f"{weights.path} does not hold weights without top of {backbone.name}: {reason}"
+        ) from error
+    return lambda values: model(values, training=False)
+
+
+def _random_network(values: Any) -> Any:
+    for layer in draw_weights():
+        values = tf.nn.conv2d(values, layer.kernel, strides=2, padding="SAME")
+        values = tf.nn.relu(values + layer.bias)
+    pooled = tf.nn.avg_pool2d(values, ksize=4, strides=4, padding="VALID")  # (n, 4, 4, 32)
+    return tf.reshape(pooled, (-1, 4 * 4 * 32))

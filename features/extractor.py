@@ -1,0 +1,186 @@
+"""The extractor: a frozen network with its recipe, run by the best engine of this machine."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import EngineError, UsageError
+from .backbones import Backbone, find_backbone
+from .networks import REFERENCE, converted_network, import_tensorflow_engine
+from .probe import COSINE_LIMITS, least_cosine, probe_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from .engines import Engine
+    from .recipe import Recipe
+    from .weights import Weights
+
+ENGINES = ("auto", "openvino", "tensorflow")
+PRECISIONS = ("auto", "bfloat16", "float32")
+
+logger = logging.getLogger(__name__)
+
+
+class Extractor:
+    """A frozen network that turns images into transfer values. Safe to call from threads."""
+
+    def __init__(self, recipe: Recipe, engine: Engine) -> None:
+        """Combine a network's recipe with an engine that runs it; see `open_extractor`."""
+        self.recipe = recipe
+        self._engine = engine
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine."""
+        return self._engine.name
+
+    @property
+    def precision(self) -> str:
+        """What the network effectively computes in."""
+        return self._engine.precision
+
+    @property
+    def input_size_px(self) -> tuple[int, int]:
+        """(height, width) of the images that are expected."""
+        return (self.recipe.input_size_px, self.recipe.input_size_px)
+
+    def transfer_values(self, images: np.ndarray) -> np.ndarray:
+        """Run the network.
+
+        Parameters
+        ----------
+        images
+            uint8, (n, height, width, 3), RGB, 0 to 255, of `input_size_px`.
+
+        Returns
+        -------
+        ndarray
+            float32, (n, width).
+
+        Raises
+        ------
+        UsageError
+            When shape or dtype are others.
+        EngineError
+            When the network returns values that are not finite.
+        """
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*self.input_size_px, 3):
+            raise UsageError(
+                f"expected uint8 images (n, {self.input_size_px[0]}, {self.input_size_px[1]}, 3), "
+                f"received {images.dtype} {images.shape}"
+            )
+        features = self._engine(images)
+        if not np.isfinite(features).all():
+            raise EngineError(
+                f"{self.recipe.extractor} returned values that are not finite "
+                f"({self.engine}, {self.precision}); try --precision float32"
+            )
+        return features
+
+    def __repr__(self) -> str:
+        return f"<Extractor {self.recipe.in_words()}; {self.engine}, {self.precision}>"
+
+
+def open_extractor(
+    recipe: Recipe,
+    weights: Callable[[], Weights],
+    *,
+    engine: str = "auto",
+    precisions: Sequence[str] = ("bfloat16", "float32"),
+    networks: Path | None = None,
+) -> Extractor:
+    """Start the first engine and precision that this machine runs and that agree with TensorFlow.
+
+    Every engine but the reference is checked when it starts: a few synthetic images go through
+    it, and the cosine with what TensorFlow in float32 made of them must reach the precision's
+    limit.
+
+    Parameters
+    ----------
+    recipe
+        Which network.
+    weights
+        Finds the weights; called only where no converted network is kept yet.
+    engine
+        ``openvino``, ``tensorflow``, or ``auto``: OpenVINO where it runs and agrees.
+    precisions
+        What may be computed in, in order of preference.
+    networks
+        Folder in which converted networks are kept, so that TensorFlow is needed only once.
+
+    Raises
+    ------
+    EngineError
+        When nothing that was asked for runs here; with the reason of each.
+    """
+    candidates = ("openvino", "tensorflow") if engine == "auto" else (engine,)
+    reasons = []
+    for precision in precisions:
+        for candidate in candidates:
+            try:
+                started = _start(candidate, precision, recipe, weights, networks)
+            except EngineError as error:
+                reasons.append(f"{candidate} in {precision}: {error}")
+                logger.info("%s", reasons[-1])
+            else:
+                return Extractor(recipe, started)
+    raise EngineError(f"no engine can run {recipe.extractor}: {'; '.join(reasons)}")
+
+
+def require_known(engine: str, precision: str) -> None:
+    """Raise UsageError unless both names are known."""
+    for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
+        if value not in known:
+            raise UsageError(f"unknown {name} {value!r}: expected {', '.join(known)}")
+
+
+def preferred_precisions(engine: str) -> Sequence[str]:
+    """What ``auto`` computes in on this machine, fastest first."""
+    if engine == "tensorflow":
+        return ("float32",)
+    try:
+        from .engines.openvino import supported_precisions
+    except ImportError:
+        return ("float32",)
+    return supported_precisions()
+
+
+def _start(
+    engine: str,
+    precision: str,
+    recipe: Recipe,
+    weights: Callable[[], Weights],
+    networks: Path | None,
+) -> Engine:
+    backbone = find_backbone(recipe.extractor)
+    if engine == "tensorflow":
+        if precision != "float32":
+            raise EngineError(f"the TensorFlow engine computes in float32, not in {precision}")
+        return import_tensorflow_engine()(backbone, weights())
+    try:
+        from .engines.openvino import OpenVinoEngine
+    except ImportError as error:
+        raise EngineError(f"OpenVINO cannot be imported ({error})") from error
+    with converted_network(recipe, backbone, weights, networks) as folder:
+        try:
+            started = OpenVinoEngine(folder, precision)
+        except RuntimeError as error:
+            raise EngineError(str(error).strip().splitlines()[-1]) from error
+        _check(started, np.load(folder / REFERENCE), backbone)
+    return started
+
+
+def _check(engine: Engine, reference: np.ndarray, backbone: Backbone) -> None:
+    cosine = least_cosine(engine(probe_images(backbone.input_size_px)), reference)
+    limit = COSINE_LIMITS[engine.precision]
+    if cosine < limit:
+        raise EngineError(
+            f"its transfer values differ from TensorFlow's in float32: cosine {cosine:.5f}, "
+            f"at least {limit} is asked for"
+        )
+    logger.debug("%s in %s: cosine %.6f", engine.name, engine.precision, cosine)

@@ -1,0 +1,46 @@
+"""The `random` extractor: a small convolutional network whose weights are drawn from a seed.
+
+It is not trained. It stands in where no ImageNet weights can be had (the demo without a network,
+the tests), goes through the same code as every other network, and separates simple pictures such
+as digits well enough to show what the program does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+SEED = 0
+
+
+class Convolution(NamedTuple):
+    """A convolution with stride 2 and 'same' padding, followed by ReLU."""
+
+    kernel: np.ndarray
+    """float32, (height, width, channels in, channels out)."""
+    bias: np.ndarray
+    """float32, (channels out,)."""
+
+
+def draw_weights() -> list[Convolution]:
+    """Draw the two convolutions with He's scale (He et al., 2015): variance 2 / fan-in."""
+    generator = np.random.default_rng(SEED)
+    layers = []
+    for shape in ((5, 5, 3, 16), (3, 3, 16, 32)):
+        scale = math.sqrt(2 / math.prod(shape[:3]))
+        kernel = (generator.standard_normal(shape) * scale).astype(np.float32)
+        bias = (generator.standard_normal(shape[3]) * 0.1).astype(np.float32)
+        layers.append(Convolution(kernel, bias))
+    return layers
+
+
+def weights_sha256() -> str:
+    """SHA-256 of all weights, in order, as little-endian float32."""
+    digest = hashlib.sha256()
+    for layer in draw_weights():
+        for array in layer:
+            digest.update(array.astype("<f4").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,132 @@
+"""The recipe: everything that a transfer value means, and its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from .backbones import Backbone
+from .images import DECODER_VERSION
+from .preprocess import RESIZE_RULE
+from .weights import Weights, file_sha256, find_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What the numbers of a row mean. Two equal recipes may share rows, two others never.
+
+    It is computed without TensorFlow, stored as `recipe.json` beside the rows and inside every
+    head, and enough to rebuild the extractor on another machine.
+    """
+
+    extractor: str
+    architecture: str
+    weights: str
+    """``imagenet``, ``seed`` or the name of a file: for people, and to find the weights again."""
+    weights_sha256: str
+    pooling: str
+    width: int
+    input_size_px: int
+    resize: str
+    pixel_scaling: str
+    decoder_version: int
+    augmentation: str | None = None
+
+    # Names of things whose meaning another field holds.
+    _NOT_MEANING = ("extractor", "weights")
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (64 hexadecimal digits) of the fields that decide the numbers."""
+        meaning = {key: value for key, value in asdict(self).items() if key not in self._NOT_MEANING}
+        return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as JSON values, for `from_dict`."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Read what `as_dict` gave.
+
+        Raises
+        ------
+        ValueError
+            When a field is missing, unknown or of another type.
+        """
+        known = {field.name for field in fields(cls)}
+        if set(values) != known:
+            odd = ", ".join(sorted(set(values) ^ known))
+            raise ValueError(f"not a recipe of this version of bottlebank: field(s) {odd}")
+        for field in fields(cls):
+            allowed = {"str": (str,), "int": (int,), "str | None": (str, type(None))}[str(field.type)]
+            if type(values[field.name]) not in allowed:
+                raise ValueError(f"recipe field {field.name} is {values[field.name]!r}")
+        return cls(**values)
+
+    def differences(self, other: Recipe) -> list[str]:
+        """What differs in meaning from `other`, a phrase a field."""
+        mine, theirs = asdict(self), asdict(other)
+        return [
+            f"{key}: {mine[key]} here, {theirs[key]} there"
+            for key in mine
+            if key not in self._NOT_MEANING and mine[key] != theirs[key]
+        ]
+
+    def in_words(self) -> str:
+        """One line for people."""
+        return (
+            f"{self.extractor}, weights {self.weights} ({self.weights_sha256[:8]}), "
+            f"{self.width} numbers, input {self.input_size_px}×{self.input_size_px}"
+        )
+
+
+def recipe_of(backbone: Backbone, weights: str, weights_sha256: str) -> Recipe:
+    """The recipe of a backbone with these weights, as this version of bottlebank computes it."""
+    return Recipe(
+        extractor=backbone.name,
+        architecture=backbone.constructor,
+        weights=weights,
+        weights_sha256=weights_sha256,
+        pooling=backbone.pooling,
+        width=backbone.width,
+        input_size_px=backbone.input_size_px,
+        resize=RESIZE_RULE,
+        pixel_scaling=backbone.scaling.in_words(),
+        decoder_version=DECODER_VERSION,
+    )
+
+
+def recipe_for(
+    backbone: Backbone,
+    weights: str = "imagenet",
+    *,
+    digest: Callable[[Path], str] = file_sha256,
+    download_timeout_s: float | None = None,
+) -> tuple[Recipe, Weights]:
+    """The recipe of a backbone, and where its weights are.
+
+    Parameters
+    ----------
+    backbone
+        A row of the table.
+    weights
+        ``imagenet``, or the path of a Keras weights file without top.
+    digest
+        SHA-256 of a file; a caller may pass one that remembers.
+    download_timeout_s
+        Give up a download of ImageNet weights after this long; None waits.
+
+    Raises
+    ------
+    WeightsNotFoundError
+        When the weights are not on this machine and cannot be downloaded.
+    """
+    found = find_weights(backbone, weights, download_timeout_s)
+    return recipe_of(backbone, found.name, found.sha256(digest)), found

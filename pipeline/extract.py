@@ -1,0 +1,427 @@
+"""Extraction: look up every image, compute what is missing, commit."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from ..cache import CacheFolder, Key, key_of_bytes
+from ..cache.store import COMMIT_EVERY_ROWS
+from ..errors import EngineError, ImageRejectedError
+from ..features import DEFAULT_EXTRACTOR, find_backbone, open_extractor, recipe_for
+from ..features.extractor import preferred_precisions, require_known
+from ..features.images import read
+from ..features.preprocess import load
+from .ahead import work_ahead
+from .table import FeatureTable, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..cache import FeatureCache
+    from ..cache.store import Writer
+    from ..features import Dataset, Extractor, Recipe
+    from ..features.weights import Weights
+
+BATCH_SIZE = 16
+_READ_AHEAD = 32
+_DECODE_AHEAD = 2 * BATCH_SIZE
+_REMEMBER_EVERY = 2048
+
+logger = logging.getLogger(__name__)
+
+
+def extract(
+    dataset: Dataset,
+    extractor: str = DEFAULT_EXTRACTOR,
+    *,
+    weights: str = "imagenet",
+    cache: str | os.PathLike[str] | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+    commit_every: int = COMMIT_EVERY_ROWS,
+    download_timeout_s: float | None = None,
+    progress: bool | None = None,
+) -> FeatureTable:
+    """Bring the transfer values of every image of a dataset into the cache.
+
+    Images whose content is in the cache are not decoded again; those whose path, size,
+    modification time and inode are known are not even read. What cannot be decoded is rejected,
+    remembered, and named in the table.
+
+    Parameters
+    ----------
+    dataset
+        From `load_dataset`.
+    extractor
+        A name in the table of backbones.
+    weights
+        ``imagenet`` or the path of a weights file.
+    cache
+        The cache folder; by default ``$BOTTLEBANK_CACHE`` or the platform's.
+    engine
+        ``auto``, ``openvino`` or ``tensorflow``.
+    precision
+        ``float32``, ``bfloat16``, or ``auto``: what the cache holds already, else the machine's
+        fastest that agrees with TensorFlow.
+    commit_every
+        Rows in a shard; at most this many are lost when the process is killed.
+    download_timeout_s
+        Give up a download of weights after this long.
+    progress
+        Show a progress bar on stderr; None shows it on a terminal only.
+
+    Returns
+    -------
+    FeatureTable
+        Its `features` are read from the cache when they are first used.
+
+    Raises
+    ------
+    UsageError
+        An unknown name.
+    WeightsNotFoundError, EngineError
+        When the network cannot run here.
+    CacheLockedError, CacheError
+        When the cache is being written by another process, or cannot be written.
+    """
+    require_known(engine, precision)
+    backbone = find_backbone(extractor)
+    with CacheFolder(cache, create=True) as folder:
+        recipe, found = recipe_for(
+            backbone,
+            weights,
+            digest=lambda path: folder.key_of_file(path).hex(),
+            download_timeout_s=download_timeout_s,
+        )
+        return bank(
+            dataset,
+            recipe,
+            lambda: found,
+            folder,
+            engine=engine,
+            precision=precision,
+            commit_every=commit_every,
+            progress=progress,
+        )
+
+
+def bank(
+    dataset: Dataset,
+    recipe: Recipe,
+    weights: Callable[[], Weights],
+    folder: CacheFolder,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    commit_every: int = COMMIT_EVERY_ROWS,
+    progress: bool | None = None,
+) -> FeatureTable:
+    """As `extract`, for a recipe whose weights need not be at hand while nothing is missing."""
+    existing = folder.variants(recipe.fingerprint)
+    reasons = []
+    for variant in _variants_to_try(precision, engine, existing):
+        job = _Job(dataset, recipe, weights, folder, engine, variant, commit_every, progress)
+        try:
+            return job.run()
+        except _CannotRunError as error:
+            reasons.append(str(error))
+    raise EngineError("; ".join(reasons))
+
+
+def _variants_to_try(precision: str, engine: str, existing: list[str]) -> Iterator[str]:
+    if precision != "auto":
+        yield precision
+        return
+    if engine == "tensorflow":
+        existing = [variant for variant in existing if variant == "float32"]
+    yield from existing
+    for variant in preferred_precisions(engine):
+        if variant not in existing:
+            if existing:
+                logger.warning(
+                    "rows in %s are started beside those in %s", variant, ", ".join(existing)
+                )
+            yield variant
+
+
+class _CannotRunError(Exception):
+    """No engine of this machine computes in the precision."""
+
+
+class _Content(NamedTuple):
+    """The bytes of an image file."""
+
+    position: int
+    data: bytes
+    status: os.stat_result
+    key: Key
+
+
+class _Unreadable(NamedTuple):
+    """An image file that cannot be read; its content is not known."""
+
+    position: int
+    reason: str
+
+
+class _Picture(NamedTuple):
+    """A decoded image, or why it is none."""
+
+    content: _Content
+    pixels: np.ndarray | None
+    reason: str
+
+
+class _Job:
+    """One run over a dataset in one variant."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        weights: Callable[[], Weights],
+        folder: CacheFolder,
+        engine: str,
+        precision: str,
+        commit_every: int,
+        progress: bool | None,
+    ) -> None:
+        self.dataset, self.recipe, self.folder = dataset, recipe, folder
+        self.weights, self.engine, self.precision = weights, engine, precision
+        self.commit_every, self.progress = commit_every, progress
+        self.cache: FeatureCache = folder.open(recipe.fingerprint, precision)
+        self.keys: list[Key | None] = [None] * len(dataset)
+        self.unreadable: dict[int, str] = {}
+        self.rejected: dict[Key, str] = {}
+        self.extracted: set[Key] = set()
+        self.startup_s = 0.0
+
+    def run(self) -> FeatureTable:
+        """Extract what is missing and return the table."""
+        unknown = self._look_up()
+        loop_s = 0.0
+        if unknown:
+            start = time.perf_counter()
+            with self._bar(len(unknown)) as bar:
+                self._extract(unknown, bar)
+            loop_s = time.perf_counter() - start - self.startup_s
+        return self._table(loop_s)
+
+    def _look_up(self) -> list[int]:
+        """Settle the images that need not be read; return the positions of the others."""
+        unknown = []
+        for position, path in enumerate(self.dataset.paths):
+            key = None
+            with contextlib.suppress(OSError, ValueError):  # reading it will tell the reason
+                key = self.folder.known_key(path, os.stat(path))  # noqa: PTH116
+            if key is None or not self._settle(position, key):
+                unknown.append(position)
+        return unknown
+
+    def _settle(self, position: int, key: Key) -> bool:
+        """Note an image's key; False when the cache knows nothing of it."""
+        if key not in self.extracted and key not in self.cache:
+            reason = self.cache.rejection(key)
+            if reason is None:
+                return False
+            self.rejected[key] = reason
+        self.keys[position] = key
+        return True
+
+    def _extract(self, unknown: Iterable[int], bar: tqdm) -> None:
+        size_px = (self.recipe.input_size_px, self.recipe.input_size_px)
+
+        def read_one(position: int) -> _Content | _Unreadable:
+            try:
+                data, status = read(self.dataset.paths[position])
+            except ImageRejectedError as error:
+                return _Unreadable(position, str(error))
+            return _Content(position, data, status, key_of_bytes(data))
+
+        def decode_one(content: _Content) -> _Picture:
+            try:
+                return _Picture(content, load(content.data, size_px), "")
+            except ImageRejectedError as error:
+                return _Picture(content, None, str(error))
+
+        remembered: list[tuple[str, os.stat_result, Key]] = []
+        writer = _LazyWriter(self)
+        pool = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))))
+        with contextlib.ExitStack() as stack:
+            stack.callback(lambda: self.folder.remember_files(remembered))
+            stack.enter_context(writer)
+            stack.callback(lambda: pool.shutdown(cancel_futures=True))
+            contents = work_ahead(pool, read_one, unknown, _READ_AHEAD)
+            new = self._sift(contents, remembered, bar)
+            pictures = work_ahead(pool, decode_one, new, _DECODE_AHEAD)
+            for batch in _batches(pictures, BATCH_SIZE):
+                self._compute(batch, writer)
+                bar.update(len(batch))
+
+    def _sift(
+        self,
+        contents: Iterable[_Content | _Unreadable],
+        remembered: list[tuple[str, os.stat_result, Key]],
+        bar: tqdm,
+    ) -> Iterator[_Content]:
+        """Pass on the contents that are new; settle the others."""
+        begun: dict[Key, None] = {}
+        for content in contents:
+            if isinstance(content, _Unreadable):
+                self.unreadable[content.position] = content.reason
+                bar.update()
+                continue
+            remembered.append(
+                (self.dataset.paths[content.position], content.status, content.key)
+            )
+            if len(remembered) >= _REMEMBER_EVERY:
+                self.folder.remember_files(remembered)
+                remembered.clear()
+            self.keys[content.position] = content.key
+            if content.key in begun or self._settle(content.position, content.key):
+                bar.update()
+                continue
+            begun[content.key] = None
+            yield content
+
+    def _compute(self, batch: list[_Picture], writer: _LazyWriter) -> None:
+        good = [picture for picture in batch if picture.pixels is not None]
+        for picture in batch:
+            if picture.pixels is None:
+                content = picture.content
+                writer.get().reject(content.key, self._path_bytes(content), picture.reason)
+                self.rejected[content.key] = picture.reason
+        if good:
+            target = writer.get()
+            extractor = writer.extractor()
+            features = extractor.transfer_values(np.stack([picture.pixels for picture in good]))
+            for picture, row in zip(good, features, strict=True):
+                content = picture.content
+                target.add(content.key, self._path_bytes(content), row)
+                self.extracted.add(content.key)
+
+    def _path_bytes(self, content: _Content) -> bytes:
+        return os.fsencode(self.dataset.paths[content.position])
+
+    def open_extractor(self) -> Extractor:
+        """Start the engine; its time is start-up, not extraction."""
+        start = time.perf_counter()
+        try:
+            extractor = open_extractor(
+                self.recipe,
+                self.weights,
+                engine=self.engine,
+                precisions=[self.precision],
+                networks=self.folder.networks,
+            )
+        except EngineError as error:
+            raise _CannotRunError(str(error)) from error
+        self.engine = extractor.engine
+        self.startup_s += time.perf_counter() - start
+        return extractor
+
+    def _bar(self, n_unknown: int) -> tqdm:
+        disable = None if self.progress is None else not self.progress
+        known = len(self.dataset) - n_unknown
+        return tqdm(
+            total=len(self.dataset),
+            initial=known,
+            desc=f"Extracting ({self.recipe.extractor})",
+            unit=" images",
+            disable=disable,
+        )
+
+    def _table(self, loop_s: float) -> FeatureTable:
+        dataset = self.dataset
+        rejected = list(dataset.unreadable)
+        kept = []
+        seen: set[Key] = set()
+        n_extracted = n_cached = n_duplicates = 0
+        for position, key in enumerate(self.keys):
+            if key is None:
+                rejected.append((dataset.paths[position], self.unreadable[position]))
+                continue
+            if key in self.rejected:
+                rejected.append((dataset.paths[position], self.rejected[key]))
+                continue
+            kept.append(position)
+            if key in seen:
+                n_duplicates += 1
+            elif key in self.extracted:
+                n_extracted += 1
+            else:
+                n_cached += 1
+            seen.add(key)
+        report = Report(
+            images=len(dataset) + len(dataset.unreadable),
+            cached=n_cached,
+            extracted=n_extracted,
+            duplicates=n_duplicates,
+            rejected=len(rejected),
+            ignored=dataset.ignored,
+            startup_seconds=round(self.startup_s, 3),
+            images_per_second=round(n_extracted / loop_s, 1) if n_extracted else None,
+            extractor=self.recipe.extractor,
+            width=self.recipe.width,
+            engine=_engine_that_runs(self.engine),
+            precision=self.precision,
+            fingerprint=self.recipe.fingerprint,
+            cache=str(self.folder.root),
+        )
+        return FeatureTable(
+            paths=[dataset.paths[position] for position in kept],
+            labels=np.array([dataset.labels[position] for position in kept], dtype=np.str_),
+            splits=[dataset.splits[position] for position in kept],
+            keys=[key for position in kept if (key := self.keys[position]) is not None],
+            rejected=rejected,
+            report=report,
+            recipe=self.recipe,
+        )
+
+
+class _LazyWriter(contextlib.AbstractContextManager):
+    """Takes the lock and starts the engine when the first new image arrives, not before."""
+
+    def __init__(self, job: _Job) -> None:
+        self._job = job
+        self._stack = contextlib.ExitStack()
+        self._writer: Writer | None = None
+        self._extractor: Extractor | None = None
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def get(self) -> Writer:
+        """The writer; takes the lock at the first call."""
+        if self._writer is None:
+            job = self._job
+            writing = job.cache.writer(job.recipe.as_dict(), commit_every_rows=job.commit_every)
+            self._writer = self._stack.enter_context(writing)
+        return self._writer
+
+    def extractor(self) -> Extractor:
+        """The extractor; starts the engine at the first call."""
+        if self._extractor is None:
+            self._extractor = self._job.open_extractor()
+        return self._extractor
+
+
+def _batches(pictures: Iterator[_Picture], size: int) -> Iterator[list[_Picture]]:
+    while batch := list(itertools.islice(pictures, size)):
+        yield batch
+
+
+def _engine_that_runs(engine: str) -> str:
+    if engine != "auto":
+        return engine
+    return "openvino" if find_spec("openvino") else "tensorflow"

@@ -1,0 +1,192 @@
+"""The predictor: a head with the extractor that it was trained on."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..cache import CacheFolder
+from ..classifier import Head, load_head
+from ..errors import ImageRejectedError
+from ..features import open_extractor
+from ..features.extractor import require_known
+from ..features.images import FORMATS, SERVICE_FORMATS, read
+from ..features.preprocess import load
+from .ahead import work_ahead
+from .rebuild import read_recipe, weights_finder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ..features import Extractor
+
+_BATCH_SIZE = 16
+
+
+class Answer(NamedTuple):
+    """What is said of one image file."""
+
+    path: str
+    ranked: list[tuple[str, float]]
+    """(label, probability), the highest first; empty when there is an error."""
+    error: str | None
+    """Why the image was rejected."""
+
+
+class Predictor:
+    """Turns images into labels. Safe to call from threads."""
+
+    def __init__(self, head: Head, extractor: Extractor) -> None:
+        """See `load_predictor`, which checks that the two belong together."""
+        self._head = head
+        self._extractor = extractor
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What can be answered, in the order of the columns of `probabilities`."""
+        return self._head.classes
+
+    @property
+    def version(self) -> str:
+        """Version of the head."""
+        return self._head.version
+
+    @property
+    def extractor_name(self) -> str:
+        """Name of the extractor."""
+        return self._extractor.recipe.extractor
+
+    @property
+    def engine(self) -> str:
+        """What runs the network."""
+        return self._extractor.engine
+
+    @property
+    def precision(self) -> str:
+        """What the network effectively computes in."""
+        return self._extractor.precision
+
+    def load(self, data: bytes, formats: tuple[str, ...] = SERVICE_FORMATS) -> np.ndarray:
+        """Decode an image file to uint8 (height, width, 3), RGB, of the extractor's input size.
+
+        Raises
+        ------
+        ImageRejectedError
+            With the reason.
+        """
+        return load(data, self._extractor.input_size_px, formats)
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """float64 (n, n_classes) of images uint8 (n, height, width, 3) from `load`."""
+        return self._head.predict_proba(self._extractor.transfer_values(images))
+
+    def transfer_values(self, images: np.ndarray) -> np.ndarray:
+        """float32 (n, width) of images uint8 (n, height, width, 3) from `load`."""
+        return self._extractor.transfer_values(images)
+
+    def ranked(self, probabilities: np.ndarray, top: int | None = None) -> list[tuple[str, float]]:
+        """(label, probability) of one row of probabilities (n_classes,), the highest first."""
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        return [(self.classes[column], float(probabilities[column])) for column in order]
+
+    def __call__(
+        self, image: str | os.PathLike[str] | bytes, top: int | None = None
+    ) -> list[tuple[str, float]]:
+        """Predict one image.
+
+        Parameters
+        ----------
+        image
+            A path, or the bytes of an image file.
+        top
+            How many classes to return; None for all.
+
+        Returns
+        -------
+        list of (label, probability)
+            The highest first.
+
+        Raises
+        ------
+        ImageRejectedError
+            When it cannot be read or decoded.
+        """
+        data = image if isinstance(image, bytes) else read(os.fspath(image))[0]
+        pixels = self.load(data, FORMATS)
+        return self.ranked(self.probabilities(pixels[np.newaxis])[0], top)
+
+    def predict_files(self, paths: Iterable[str], top: int | None = None) -> Iterator[Answer]:
+        """Predict many image files, in order; one that is rejected has an `error`."""
+
+        def load_one(path: str) -> tuple[str, np.ndarray | None, str | None]:
+            try:
+                return path, self.load(read(path)[0], FORMATS), None
+            except ImageRejectedError as error:
+                return path, None, str(error)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            loaded = work_ahead(pool, load_one, paths, 2 * _BATCH_SIZE)
+            while batch := list(itertools.islice(loaded, _BATCH_SIZE)):
+                good = [pixels for _, pixels, _ in batch if pixels is not None]
+                rows = iter(self.probabilities(np.stack(good)) if good else ())
+                for path, pixels, error in batch:
+                    ranked = [] if pixels is None else self.ranked(next(rows), top)
+                    yield Answer(path, ranked, error)
+
+    def __repr__(self) -> str:
+        classes = ", ".join(self.classes)
+        return f"<Predictor {self.version}: {classes}; {self._extractor!r}>"
+
+
+def load_predictor(
+    head: str | os.PathLike[str],
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    extractor: str | None = None,
+    weights: str | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+    download_timeout_s: float | None = None,
+) -> Predictor:
+    """Load a head file and rebuild the extractor that it was trained on.
+
+    Parameters
+    ----------
+    head
+        From `save_head` or `bottlebank train`.
+    cache
+        Where converted networks are kept; by default ``$BOTTLEBANK_CACHE`` or the platform's.
+    extractor, weights
+        Normally the head says them itself. A head that was trained with a weights file needs
+        that file's path where no converted network is kept. An extractor that is named must be
+        the head's.
+    engine, precision
+        As in `extract`; ``auto`` computes as the head's training rows were, where this machine
+        can.
+    download_timeout_s
+        Give up a download of weights after this long.
+
+    Raises
+    ------
+    HeadFileError
+        When there is no head, or it is damaged.
+    HeadMismatchError
+        When this version's extractor, or the weights found, differ from the head's.
+    """
+    require_known(engine, precision)
+    loaded = load_head(Path(head))
+    trained_on = read_recipe(loaded, head)
+    with CacheFolder(cache) as folder:
+        find = weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s)
+        precisions = [precision]
+        if precision == "auto":
+            precisions = list(dict.fromkeys([loaded.precision, "float32"]))
+        opened = open_extractor(
+            trained_on, find, engine=engine, precisions=precisions, networks=folder.networks
+        )
+    return Predictor(loaded, opened)

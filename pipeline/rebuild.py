@@ -1,0 +1,112 @@
+"""Rebuilding the extractor that a head was trained on, from what the head file says."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..cache import CacheFolder
+from ..classifier import Head, load_head
+from ..errors import HeadFileError, HeadMismatchError, WeightsNotFoundError
+from ..features import Recipe, find_backbone, recipe_for
+from ..features.extractor import require_known
+from ..features.recipe import recipe_of
+from ..features.weights import IMAGENET, SEED
+from .extract import bank
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..features import Dataset
+    from ..features.weights import Weights
+    from .table import FeatureTable
+
+
+def read_recipe(head: Head, path: str | os.PathLike[str]) -> Recipe:
+    """The recipe inside a head.
+
+    Raises
+    ------
+    HeadFileError
+        When it is not one of this version, or its width is not the head's.
+    """
+    try:
+        recipe = Recipe.from_dict(head.recipe)
+    except ValueError as error:
+        raise HeadFileError(f"{path}: {error}") from error
+    if recipe.width != head.layers.n_features:
+        raise HeadFileError(
+            f"{path} is damaged: {head.layers.n_features} inputs for the {recipe.width} transfer "
+            f"values of {recipe.extractor}"
+        )
+    return recipe
+
+
+def weights_finder(
+    trained_on: Recipe,
+    folder: CacheFolder,
+    head: str | os.PathLike[str],
+    extractor: str | None,
+    weights: str | None,
+    download_timeout_s: float | None,
+) -> Callable[[], Weights]:
+    """Compare the head's recipe with this version's; return a function that finds the weights."""
+    backbone = find_backbone(trained_on.extractor if extractor is None else extractor)
+
+    def compare(here: Recipe) -> None:
+        differences = here.differences(trained_on)
+        if differences:
+            raise HeadMismatchError(
+                f"{head} was trained on other transfer values ({trained_on.in_words()}): "
+                f"{'; '.join(differences)}. Use the extractor and weights that it was trained on, "
+                f"or train it again on these"
+            )
+
+    def find() -> Weights:
+        name = weights
+        if name is None:
+            if trained_on.weights not in (IMAGENET, SEED):
+                raise WeightsNotFoundError(
+                    f"{head} was trained with the weights file {trained_on.weights!r} (SHA-256 "
+                    f"{trained_on.weights_sha256}): name its path with --weights"
+                )
+            name = IMAGENET
+        recipe, found = recipe_for(
+            backbone,
+            name,
+            digest=lambda path: folder.key_of_file(path).hex(),
+            download_timeout_s=download_timeout_s,
+        )
+        compare(recipe)
+        return found
+
+    compare(recipe_of(backbone, trained_on.weights, trained_on.weights_sha256))
+    if weights is not None:
+        find()  # named by the caller: checked also where a converted network makes them needless
+    return find
+
+
+def extract_for_head(
+    dataset: Dataset,
+    head: str | os.PathLike[str],
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    extractor: str | None = None,
+    weights: str | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+) -> tuple[FeatureTable, Head]:
+    """Load a head and bring the transfer values that it judges into the cache.
+
+    Parameters and errors are those of `load_predictor`; of the cached variants, ``auto``
+    prefers the head's own.
+    """
+    require_known(engine, precision)
+    loaded = load_head(head)
+    trained_on = read_recipe(loaded, head)
+    with CacheFolder(cache, create=True) as folder:
+        find = weights_finder(trained_on, folder, head, extractor, weights, None)
+        if precision == "auto" and loaded.precision in folder.variants(trained_on.fingerprint):
+            precision = loaded.precision
+        table = bank(dataset, trained_on, find, folder, engine=engine, precision=precision)
+    return table, loaded

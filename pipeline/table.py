@@ -1,0 +1,98 @@
+"""What an extraction returns: rows, labels and paths that belong together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..cache import CacheFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..cache import Key
+    from ..features import Recipe
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an extraction did: images = cached + extracted + duplicates + rejected."""
+
+    images: int
+    cached: int
+    """Contents that were in the cache before."""
+    extracted: int
+    """Contents whose transfer values were computed now."""
+    duplicates: int
+    """Further files with the bytes of an earlier one; they share its row."""
+    rejected: int
+    """Files that cannot be read or decoded, and folders that cannot be listed."""
+    ignored: int
+    """Entries that are no images, outside `images`."""
+    startup_seconds: float
+    """Starting the engine, with conversion and check."""
+    images_per_second: float | None
+    """Extracted images over the extraction loop alone; None when nothing was extracted."""
+    extractor: str
+    width: int
+    engine: str
+    precision: str
+    fingerprint: str
+    cache: str
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Transfer values of a dataset, without its rejected images, in the dataset's order."""
+
+    paths: Sequence[str]
+    labels: np.ndarray
+    """str, (n,)."""
+    splits: Sequence[str | None]
+    """Declared splits."""
+    keys: Sequence[Key]
+    """SHA-256 of each image's bytes."""
+    rejected: Sequence[tuple[str, str]]
+    """(path, reason) of every image that has no row."""
+    report: Report
+    recipe: Recipe
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """float32, (n, width): read from the cache when first used."""
+        report = self.report
+        with CacheFolder(report.cache) as folder:
+            rows = folder.open(report.fingerprint, report.precision).rows(self.keys)
+        return rows.reshape(-1, self.recipe.width)
+
+    def _repr_html_(self) -> str:
+        """A table of the classes, for notebooks."""
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(label)}</td><td>{n}</td></tr>"
+            for label, n in sorted(Counter(self.labels.tolist()).items())
+        )
+        return (
+            f"<p>{len(self)} images × {self.recipe.width} transfer values of "
+            f"{escape(self.recipe.extractor)}, {len(self.rejected)} rejected</p>"
+            f"<table><tr><th>class</th><th>images</th></tr>{rows}</table>"
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"<FeatureTable {len(self)} × {self.recipe.width} ({self.recipe.extractor}), "
+            f"{len(set(self.labels.tolist()))} classes, {len(self.rejected)} rejected>"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The report, and the rejected images with their reasons."""
+        rejections = [{"path": path, "reason": reason} for path, reason in self.rejected]
+        return {**vars(self.report), "rejections": rejections}

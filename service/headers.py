@@ -1,0 +1,20 @@
+"""The headers that every answer carries, whoever writes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SECURITY_HEADERS: Mapping[str, str] = {
+    # `data:` and `blob:` are the thumbnails of pictures that the page has not uploaded yet.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""No CORS header is among them: pages of other sites can't read the answers."""

@@ -1,0 +1,77 @@
+"""Words in a picture: any Unicode, taken literally, in fonts that are installed."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from typing import Any, Final
+
+from matplotlib import font_manager
+
+NAME_LENGTH: Final = 40
+"""Characters of a class name that are shown."""
+
+# DejaVu Sans comes with matplotlib. Colour emoji fonts are left out: FreeType has no outlines for
+# them, and matplotlib fails on their bitmaps.
+_FAMILIES: Final = (
+    "DejaVu Sans",
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR"),
+    *("Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback"),
+    *("PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS"),
+    *("Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "IPAGothic", "NanumGothic"),
+    *("Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Sans Bengali"),
+    *("Noto Sans Tamil", "Noto Sans Thai", "Nirmala UI", "Leelawadee UI", "Geeza Pro"),
+    *("Noto Emoji", "Symbola", "Noto Sans Symbols", "Noto Sans Symbols 2", "Segoe UI Symbol"),
+)
+_BIDI_CONTROLS: Final = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+_REPLACEMENT: Final = "\ufffd"
+
+
+def shown_name(name: object, length: int = NAME_LENGTH) -> str:
+    """A class name as it appears in a picture: on one line, drawable and not too long.
+
+    Line breaks become spaces; control characters and lone surrogates, which no font has and no
+    SVG may hold, the replacement character; marks that turn the direction of what follows are
+    dropped. A long name loses its middle, because names often differ at the end.
+    """
+    text = "".join(_shown_character(character) for character in str(name))
+    text = " ".join(text.split()) or "(no name)"
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 3
+    return f"{_whole(text[: length - 1 - tail])}…{_whole(text[-tail:][::-1])[::-1]}"
+
+
+def wrapped(text: str, width: int) -> str:
+    """Words of ours and of the user, on lines of at most `width` characters."""
+    return textwrap.fill(shown_name(text, length=10 * width), width)
+
+
+def text_style(size_pt: float) -> dict[str, Any]:
+    """Keyword arguments of a matplotlib Text that shows any string, and `$` as `$`."""
+    return {"fontsize": size_pt, "fontfamily": font_families(), "parse_math": False}
+
+
+def font_families() -> list[str]:
+    """The fonts to look for a glyph in, first to last; only installed ones, which never warn."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return [*(family for family in _FAMILIES if family in installed), "sans-serif"]
+
+
+def _shown_character(character: str) -> str:
+    if character.isspace():
+        return " "
+    if character in _BIDI_CONTROLS:
+        return ""
+    if unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff":
+        return _REPLACEMENT
+    return character
+
+
+def _whole(text: str) -> str:
+    """Drop marks and joiners at the cut, which would attach to the ellipsis."""
+    while text and unicodedata.category(text[-1]) in ("Mn", "Mc", "Me", "Cf"):
+        text = text[:-1]
+    return text

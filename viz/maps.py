@@ -1,0 +1,161 @@
+"""The map of all images: one point each, one look per class."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+
+from ..errors import UsageError
+from .lettering import NAME_LENGTH, font_families, shown_name, text_style, wrapped
+from .palette import Style, class_style
+from .picture import INK, new_figure, require_picture_path, write_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.axes import Axes
+
+    from .reduce import Embedding
+
+_SIDE_IN: Final = 7.0
+_LEGEND_ROWS: Final = 34
+_LEGEND_COLUMNS: Final = 3
+_NAME_LENGTH_IN_COLUMNS: Final = 22
+# An SVG with more points than this is slow to open; they become one image inside it.
+_MOST_VECTOR_POINTS: Final = 20_000
+
+
+class _Class(NamedTuple):
+    name: str
+    rows: list[int]
+    style: Style
+
+
+def draw_map(embedding: Embedding, labels: Sequence[str], output: Path, title: str) -> None:
+    """Draw an embedding as a PNG or SVG, by the ending of `output`.
+
+    Small classes are drawn over large ones. The legend names the classes in order, with their
+    numbers of images; of more than 102 it names the largest and counts the rest.
+
+    Parameters
+    ----------
+    embedding
+        From `reduce`.
+    labels
+        The class of each point, (n,).
+    output
+        A ``.png`` or ``.svg`` file in a folder that exists.
+    title
+        Stands above the map; the method and its parameters stand below.
+
+    Raises
+    ------
+    UsageError
+        When `output` ends otherwise, or the number of labels is not that of the points.
+    OSError
+        When `output` cannot be written; it is then as it was.
+    """
+    require_picture_path(output)
+    if len(labels) != len(embedding.points):
+        raise UsageError(
+            f"{len(embedding.points):,} points and {len(labels):,} labels: a map needs one label "
+            f"for each point"
+        )
+    classes = _classes(labels)
+    axes = new_figure(_SIDE_IN, _SIDE_IN).add_axes((0, 0, 1, 1))
+    _draw_points(axes, embedding, classes)
+    _draw_legend(axes, classes)
+    axes.set_title(wrapped(title, 70), loc="left", pad=10, **text_style(14))
+    noun = "image" if len(labels) == 1 else "images"
+    axes.annotate(
+        wrapped(f"{len(labels):,} {noun}. {embedding.caption}", 92),
+        (0, 0),
+        xytext=(0, -42 if embedding.method == "pca" else -8),
+        xycoords="axes fraction",
+        textcoords="offset points",
+        va="top",
+        color=INK,
+        **text_style(9),
+    )
+    write_picture(axes.figure, output)
+
+
+def _classes(labels: Sequence[str]) -> list[_Class]:
+    rows: dict[str, list[int]] = {}
+    for row, label in enumerate(labels):
+        rows.setdefault(str(label), []).append(row)
+    return [_Class(name, rows[name], class_style(index)) for index, name in enumerate(sorted(rows))]
+
+
+def _draw_points(axes: Axes, embedding: Embedding, classes: list[_Class]) -> None:
+    n_images = len(embedding.points)
+    size_pt2 = float(np.clip(600 / n_images**0.5, 2.0, 60.0))
+    for drawn, each in enumerate(sorted(classes, key=lambda each: -len(each.rows))):
+        axes.scatter(
+            *embedding.points[each.rows].T,
+            s=size_pt2,
+            color=each.style.colour,
+            marker=each.style.marker,
+            alpha=0.9 if n_images <= 500 else 0.75,
+            edgecolors="white" if n_images <= 5000 else "none",
+            linewidths=0.3,
+            zorder=2 + drawn / len(classes),
+            rasterized=n_images > _MOST_VECTOR_POINTS,
+        )
+    # The limits give way, not the frame: a flat map keeps the size of the picture.
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.spines[["top", "right", "bottom", "left"]].set_color("#bbbbbb")
+    if embedding.method == "pca":
+        axes.set_xlabel("principal component 1", **text_style(9))
+        axes.set_ylabel("principal component 2", **text_style(9))
+        axes.tick_params(labelsize=8, color="#bbbbbb")
+    else:
+        # Neither axis of t-SNE or UMAP has a unit or a meaning.
+        axes.set_xticks([])
+        axes.set_yticks([])
+
+
+def _draw_legend(axes: Axes, classes: list[_Class]) -> None:
+    most = _LEGEND_ROWS * _LEGEND_COLUMNS
+    named = classes
+    if len(classes) > most:
+        largest = Counter({index: len(each.rows) for index, each in enumerate(classes)})
+        named = [classes[index] for index, _ in sorted(largest.most_common(most - 1))]
+    n_columns = -(-min(len(classes), most) // _LEGEND_ROWS)
+    length = NAME_LENGTH if n_columns == 1 else _NAME_LENGTH_IN_COLUMNS
+    handles = [
+        Line2D(
+            *([], []),
+            linestyle="none",
+            marker=each.style.marker,
+            color=each.style.colour,
+            markeredgecolor="none",
+            markersize=7,
+        )
+        for each in named
+    ]
+    words = [f"{shown_name(each.name, length)} ({len(each.rows):,})" for each in named]
+    if len(named) < len(classes):
+        handles.append(Line2D([], [], linestyle="none"))
+        words.append(f"… and {len(classes) - len(named):,} more")
+    legend = axes.legend(
+        handles,
+        # matplotlib leaves labels out that begin with "_": the words are set afterwards.
+        ["class"] * len(handles),
+        loc="upper left",
+        bbox_to_anchor=(1.02, 1.0),
+        borderaxespad=0,
+        ncols=n_columns,
+        frameon=False,
+        handletextpad=0.3,
+        columnspacing=1.0,
+        prop=FontProperties(family=font_families(), size=9),
+    )
+    for text, word in zip(legend.get_texts(), words, strict=True):
+        text.set_parse_math(False)
+        text.set_text(word)

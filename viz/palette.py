@@ -1,0 +1,34 @@
+"""The look of each class: a colour-blind-safe colour times a marker shape."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+# Okabe & Ito, "Color Universal Design" (2008), without yellow, which is lost on white.
+_COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#000000")
+# Filled shapes alone, so that all take an edge; a tuple is (corners, 1 for a star, angle).
+_MARKERS: Final = (
+    *("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "d", "h"),
+    *((4, 1, 0), (3, 1, 0)),
+)
+
+N_STYLES: Final = len(_COLOURS) * len(_MARKERS)
+"""How many classes differ in colour or shape; then the styles begin again."""
+
+
+class Style(NamedTuple):
+    """How the points of one class are drawn."""
+
+    colour: str
+    """``#rrggbb``."""
+    marker: str | tuple[int, int, int]
+    """As matplotlib takes it."""
+
+
+def class_style(index: int) -> Style:
+    """The style of class number `index`, the same in every picture.
+
+    The first seven classes differ in colour alone, which reads best in a dense map.
+    """
+    shape, colour = divmod(index, len(_COLOURS))
+    return Style(_COLOURS[colour], _MARKERS[shape % len(_MARKERS)])
