@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..silence import silent_stderr
 from .layers import Layers, standardisation
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         else:
             held_out, held_out_codes = self._known(*validation)
             held_out = (held_out - mean) / scale
-        trained = _Training(self, rows, codes, held_out, held_out_codes, random)
+        with silent_stderr():
+            trained = _Training(self, rows, codes, held_out, held_out_codes, random)
         self.history_ = trained.run(on_epoch)
         self.best_epoch_ = 1 + int(np.argmin([epoch.validation_loss for epoch in self.history_]))
         kernels, biases = trained.folded_layers()

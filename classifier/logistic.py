@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from .layers import Layers, standardisation
 
@@ -98,8 +101,12 @@ class LogisticHead(ClassifierMixin, BaseEstimator):
             )
         mean, scale = standardisation(X)
         rows = (X - mean) / scale
-        self.strength_, self.scores_ = self._choose_strength(rows, codes)
-        fitted = self._fit_path(rows, codes, [self.strength_])[0]
+        with warnings.catch_warnings():
+            # On separable rows with a weak penalty the optimum is far away, and the predictions
+            # have long stopped changing.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.strength_, self.scores_, start = self._choose_strength(rows, codes)
+            fitted = self._fit(rows, codes, self.strength_, start)
         kernel, bias = fitted.coef_.T, fitted.intercept_  # (d, k), (k,)
         if len(self.classes_) == 2:  # one sigmoid is a softmax whose first logit is 0
             kernel, bias = np.hstack([np.zeros_like(kernel), kernel]), np.append(0, bias)
@@ -115,43 +122,51 @@ class LogisticHead(ClassifierMixin, BaseEstimator):
         """(n,): the most probable class of each row."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _choose_strength(self, rows: np.ndarray, codes: np.ndarray) -> tuple[float, dict]:
+    def _choose_strength(
+        self, rows: np.ndarray, codes: np.ndarray
+    ) -> tuple[float, dict[float, float], LogisticRegression | None]:
+        """The strength with the least held-out loss, the losses, and a fit to start from."""
         ascending = sorted(self.strengths)
         n_folds = min(self.n_folds, int(np.bincount(codes).min()))
         if len(ascending) == 1 or n_folds < 2:
-            return ascending[(len(ascending) - 1) // 2], {}
+            return ascending[(len(ascending) - 1) // 2], {}, None
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.random_state)
-        losses = np.zeros((n_folds, len(ascending)))
-        for fold, (train, held_out) in enumerate(folds.split(rows, codes)):
-            fits = self._fit_path(rows[train], codes[train], ascending)
-            for column, fitted in enumerate(fits):
-                probabilities = fitted.predict_proba(rows[held_out])
-                losses[fold, column] = log_loss(
-                    codes[held_out], probabilities, labels=np.arange(len(self.classes_))
-                )
-        mean_losses = losses.mean(axis=0)
-        scores = dict(zip(ascending, mean_losses.tolist(), strict=True))
-        return ascending[int(mean_losses.argmin())], scores
 
-    def _fit_path(
-        self, rows: np.ndarray, codes: np.ndarray, strengths: Sequence[float]
-    ) -> list[LogisticRegression]:
-        fits, warm = [], None
-        for strength in strengths:
-            model = LogisticRegression(
-                C=strength,
-                max_iter=self.max_iterations,
-                class_weight=self.class_weight,
-                warm_start=True,
-                tol=1e-3,
-            )
-            if warm is not None:
-                model.coef_, model.intercept_ = warm.coef_.copy(), warm.intercept_.copy()
-                model.classes_ = warm.classes_
-            with warnings.catch_warnings():
-                # On separable rows with a weak penalty the optimum is far away and the
-                # predictions have long stopped changing.
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                warm = model.fit(rows, codes)
-            fits.append(warm)
-        return fits
+        def try_fold(fold: tuple[np.ndarray, np.ndarray]) -> list[tuple[float, LogisticRegression]]:
+            train_rows, held_out_rows = (rows[side] for side in fold)
+            train_codes, held_out_codes = (codes[side] for side in fold)
+            tried, fitted = [], None
+            for strength in ascending:
+                fitted = self._fit(train_rows, train_codes, strength, fitted)
+                probabilities = fitted.predict_proba(held_out_rows)
+                every = np.arange(len(self.classes_))
+                tried.append((log_loss(held_out_codes, probabilities, labels=every), fitted))
+            return tried
+
+        # A fold a thread, each with one BLAS thread: the products are narrow (a column a class),
+        # and threads that share them wait for one another more than they compute.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+            tried = list(pool.map(try_fold, folds.split(rows, codes)))
+        losses = np.array([[loss for loss, _ in fold] for fold in tried]).mean(axis=0)
+        best = int(losses.argmin())
+        scores = dict(zip(ascending, losses.tolist(), strict=True))
+        return ascending[best], scores, tried[0][best][1]
+
+    def _fit(
+        self,
+        rows: np.ndarray,
+        codes: np.ndarray,
+        strength: float,
+        start: LogisticRegression | None,
+    ) -> LogisticRegression:
+        model = LogisticRegression(
+            C=strength,
+            max_iter=self.max_iterations,
+            class_weight=self.class_weight,
+            warm_start=True,
+            tol=1e-3,
+        )
+        if start is not None:
+            model.coef_, model.intercept_ = start.coef_.copy(), start.intercept_.copy()
+            model.classes_ = start.classes_
+        return model.fit(rows, codes)

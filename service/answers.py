@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import ImageRejectedError
-from .refusals import Refusal, error_body
+from .refusals import RefusedError, error_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def predictions(
-    predictor: Predictor, uploads: Sequence[bytes | Refusal], top: int
+    predictor: Predictor, uploads: Sequence[bytes | RefusedError], top: int
 ) -> list[dict[str, Any]]:
     """Predict each upload, in order; what is refused says so in its place.
 
@@ -37,32 +37,31 @@ def predictions(
 
     Raises
     ------
-    Refusal
+    RefusedError
         That of the first image, when there is none that can be predicted.
     """
     decoded = [_decode(predictor, upload) for upload in uploads]
     images = [image for image in decoded if isinstance(image, np.ndarray)]
     if not images:
-        raise next(refusal for refusal in decoded if isinstance(refusal, Refusal))
+        raise next(refusal for refusal in decoded if isinstance(refusal, RefusedError))
     probabilities = iter(predictor.probabilities(np.stack(images)))
     return [
         error_body(image.code, image.message)
-        if isinstance(image, Refusal)
-        else _ranked(predictor.classes, next(probabilities), top)
+        if isinstance(image, RefusedError)
+        else _entry(predictor.ranked(next(probabilities), top))
         for image in decoded
     ]
 
 
-def _decode(predictor: Predictor, upload: bytes | Refusal) -> np.ndarray | Refusal:
-    if isinstance(upload, Refusal):
+def _decode(predictor: Predictor, upload: bytes | RefusedError) -> np.ndarray | RefusedError:
+    if isinstance(upload, RefusedError):
         return upload
     try:
         return predictor.load(upload)
     except ImageRejectedError as error:
-        return Refusal("image_rejected", str(error))
+        return RefusedError("image_rejected", str(error))
 
 
-def _ranked(classes: Sequence[str], row: np.ndarray, top: int) -> dict[str, Any]:
-    best_first = np.argsort(-row, kind="stable")[:top]
-    ranked = [{"label": classes[i], "probability": float(row[i])} for i in best_first]
-    return {**ranked[0], "top": ranked}
+def _entry(ranked: Sequence[tuple[str, float]]) -> dict[str, Any]:
+    top = [{"label": label, "probability": probability} for label, probability in ranked]
+    return {**top[0], "top": top}

@@ -25,10 +25,10 @@ CODES = {
     500: "internal_error",
     501: "not_implemented",
 }
-"""Codes of the errors that HTTP itself knows, by status; a `Refusal` brings its own."""
+"""Codes of the errors that HTTP itself knows, by status; a `RefusedError` brings its own."""
 
 
-class Refusal(BottlebankError, ValueError):
+class RefusedError(BottlebankError, ValueError):
     """A request, or one image of it, that is not answered with predictions.
 
     Parameters
@@ -56,11 +56,11 @@ def error_body(code: str, message: str) -> dict[str, dict[str, str]]:
 
 def answer_errors_with_json(app: Flask) -> None:
     """Have the app answer refusals, and every error that Flask raises, with `error_body`."""
-    app.register_error_handler(Refusal, _answer_refusal)
+    app.register_error_handler(RefusedError, _answer_refusal)
     app.register_error_handler(HTTPException, _answer_http_error)
 
 
-def _answer_refusal(refusal: Refusal) -> ResponseReturnValue:
+def _answer_refusal(refusal: RefusedError) -> ResponseReturnValue:
     return error_body(refusal.code, refusal.message), refusal.status
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, current_app, render_template, request, url_for
 
 from .answers import predictions
-from .refusals import Refusal
+from .refusals import RefusedError
 from .uploads import read_uploads
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _top(text: str | None, n_classes: int, default: int) -> int:
         return min(default, n_classes)
     if re.fullmatch(r"[0-9]{1,9}", text) and 1 <= int(text) <= n_classes:
         return int(text)
-    raise Refusal(
+    raise RefusedError(
         "invalid_top",
         f"top: expected a whole number from 1 to {n_classes} (the number of classes), "
         f"received {text[:20]!r}",

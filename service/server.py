@@ -10,10 +10,11 @@ import signal
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from waitress import create_server, wasyncore
+from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from ..errors import BottlebankError, UsageError
@@ -113,8 +114,8 @@ class Server:
         self._grace_s = settings.shutdown_grace_s
         self._stopping = threading.Event()
         self._closed = False
-        self._sockets: dict[int, wasyncore.dispatcher] = {}
-        self._waitress = create_server(
+        self._sockets: dict[int, Any] = {}
+        self._waitress: Any = create_server(
             app,
             map=self._sockets,
             sockets=[listener],
@@ -170,7 +171,8 @@ class _JsonErrorTask(ErrorTask):
     """Waitress's own refusals (malformed HTTP, far too large), written like those of the app."""
 
     def execute(self) -> None:
-        error = self.request.error
+        request: Any = self.request  # typeshed takes it for an error
+        error = request.error
         code = CODES.get(error.code, "bad_request")
         message = f"not a request that can be read: {error.body}"
         if error.code == 413:
@@ -178,7 +180,7 @@ class _JsonErrorTask(ErrorTask):
             message = f"the body is too large; at most {limit:,} bytes are accepted"
         body = json.dumps(error_body(code, message)).encode() + b"\n"
         self.status = f"{error.code} {error.reason}"
-        self.response_headers += [("Content-Type", "application/json"), *SECURITY_HEADERS.items()]
+        self.response_headers = [("Content-Type", "application/json"), *SECURITY_HEADERS.items()]
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body)
@@ -192,9 +194,7 @@ def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65535:
         raise UsageError(f"port: expected 0 (any free one) to 65535, received {port}")
     try:
-        found = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         # One socket: "localhost" is often two addresses, and clients that try only one try IPv4.
         family, *_, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
         everywhere = family == socket.AF_INET6 and address[0] == "::"

@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from .refusals import Refusal
+from .refusals import RefusedError
 
 if TYPE_CHECKING:
     from flask import Request
@@ -23,7 +23,7 @@ _DATA_URL = re.compile(r"data:image/[^;,]{1,100};base64,", re.IGNORECASE)
 _LONGEST_QUOTE = 60
 
 
-def read_uploads(request: Request, max_images: int) -> list[bytes | Refusal]:
+def read_uploads(request: Request, max_images: int) -> list[bytes | RefusedError]:
     """Take the image files out of a request.
 
     Parameters
@@ -35,13 +35,13 @@ def read_uploads(request: Request, max_images: int) -> list[bytes | Refusal]:
 
     Returns
     -------
-    list of bytes or Refusal
+    list of bytes or RefusedError
         In the client's order, at least one; nothing is decoded. A refusal stands where one of the
         images is not even bytes.
 
     Raises
     ------
-    Refusal
+    RefusedError
         When the request as a whole is refused.
     """
     kind = request.mimetype
@@ -52,72 +52,77 @@ def read_uploads(request: Request, max_images: int) -> list[bytes | Refusal]:
     if kind in ("", "application/octet-stream") or kind.startswith("image/"):
         data = request.get_data()
         if not data:
-            raise Refusal("no_image", f"the body is empty; expected {ACCEPTED}")
+            raise RefusedError("no_image", f"the body is empty; expected {ACCEPTED}")
         return [data]
-    raise Refusal(
+    raise RefusedError(
         "unsupported_content_type",
         f"expected {ACCEPTED}; received the content type {_quote(kind)}",
         status=415,
     )
 
 
-def _from_form(request: Request, max_images: int) -> list[bytes | Refusal]:
+def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
     files = request.files.getlist(FIELD)
     _check_number(len(files), max_images)
     uploads = [(file.filename, file.read()) for file in files]
     # A browser sends a nameless file of no bytes for a form in which none was chosen.
-    chosen: list[bytes | Refusal] = [data for name, data in uploads if name or data]
+    chosen: list[bytes | RefusedError] = [data for name, data in uploads if name or data]
     if chosen:
         return chosen
     if files:
-        raise Refusal("no_image", f'no file was chosen for the field "image"; expected {ACCEPTED}')
+        raise RefusedError(
+            "no_image", f'no file was chosen for the field "image"; expected {ACCEPTED}'
+        )
     if FIELD in request.form:
-        raise Refusal(
+        raise RefusedError(
             "no_image",
-            'the field "image" came as text; expected a file: curl -F image=@photo.jpg (with the @)',
+            'the field "image" came as text; expected a file: '
+            "curl -F image=@photo.jpg (with the @)",
         )
     names = sorted({*request.files, *request.form})
     received = ", ".join(_quote(name) for name in names[:5]) or "no fields"
-    raise Refusal("no_image", f'expected files in the field "image"; received {received}')
+    raise RefusedError("no_image", f'expected files in the field "image"; received {received}')
 
 
-def _from_json(body: bytes, max_images: int) -> list[bytes | Refusal]:
+def _from_json(body: bytes, max_images: int) -> list[bytes | RefusedError]:
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refusal("invalid_json", f"the body is not JSON ({error}); expected {ACCEPTED}") from error
+        raise RefusedError(
+            "invalid_json", f"the body is not JSON ({error}); expected {ACCEPTED}"
+        ) from error
     if not isinstance(asked, dict):
-        raise Refusal("invalid_json", f"expected {ACCEPTED}; received JSON {_kind(asked)}")
+        raise RefusedError("invalid_json", f"expected {ACCEPTED}; received JSON {_kind(asked)}")
     if "url" in asked:
-        raise Refusal(
+        raise RefusedError(
             "url_disabled",
             f"fetching an image from a url is switched off here; send the image itself: {ACCEPTED}",
             status=403,
         )
     if "image" in asked and "images" in asked:
-        raise Refusal("invalid_json", 'expected "image" or "images", received both')
+        raise RefusedError("invalid_json", 'expected "image" or "images", received both')
     if "image" in asked:
         return [_from_base64(asked["image"])]
     if "images" not in asked:
         received = ", ".join(_quote(key) for key in list(asked)[:5]) or "no keys"
-        raise Refusal("no_image", f"expected {ACCEPTED}; received an object with {received}")
+        raise RefusedError("no_image", f"expected {ACCEPTED}; received an object with {received}")
     images = asked["images"]
     if not isinstance(images, list):
-        raise Refusal("invalid_json", f'"images": expected a list, received {_kind(images)}')
+        raise RefusedError("invalid_json", f'"images": expected a list, received {_kind(images)}')
     if not images:
-        raise Refusal("no_image", f'"images" is an empty list; expected {ACCEPTED}')
+        raise RefusedError("no_image", f'"images" is an empty list; expected {ACCEPTED}')
     _check_number(len(images), max_images)
     return [_from_base64(image) for image in images]
 
 
-def _from_base64(text: object) -> bytes | Refusal:
+def _from_base64(text: object) -> bytes | RefusedError:
     if not isinstance(text, str):
-        return Refusal("not_base64", f"expected a string of base64, received {_kind(text)}")
+        return RefusedError("not_base64", f"expected a string of base64, received {_kind(text)}")
     prefix = _DATA_URL.match(text)
     try:
         return base64.b64decode(text[prefix.end() :] if prefix else text, validate=True)
     except ValueError as error:
-        return Refusal(
+        return RefusedError(
             "not_base64",
             f"expected base64 (A-Z a-z 0-9 + / and = at the end, no line breaks) of an image file, "
             f"received {_quote(text)}: {error}",
@@ -126,7 +131,7 @@ def _from_base64(text: object) -> bytes | Refusal:
 
 def _check_number(n_images: int, max_images: int) -> None:
     if n_images > max_images:
-        raise Refusal(
+        raise RefusedError(
             "too_many_images",
             f"{n_images} images in one request; at most {max_images} are accepted: send the rest "
             f"in further requests",

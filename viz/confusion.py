@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from matplotlib.colors import PowerNorm
 
 from ..errors import UsageError
 from .lettering import shown_name, text_style, wrapped
@@ -61,21 +62,20 @@ def draw_confusion_matrix(
     axes = figure.add_axes((0, 0, 1, 1))
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
-    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
+    # Where numbers have no room, colour alone has to show an error of one per cent.
+    scale = PowerNorm(1.0 if n_classes <= _MOST_WITH_COUNTS else 0.5, vmin=0, vmax=1)
+    image = axes.imshow(shares, cmap="Blues", norm=scale, interpolation="nearest")
     _draw_names(axes, classes, size_pt=min(10.0, 0.62 * cell_pt))
     _draw_counts(axes, counts, shares, cell_pt)
-    bar_in = 0.16
     bar = figure.colorbar(
-        image, cax=figure.add_axes((1 + 0.2 / side_in, 0, bar_in / side_in, 1)), format="{x:.0%}"
+        image, cax=figure.add_axes((1 + 0.2 / side_in, 0, 0.16 / side_in, 1)), format="{x:.0%}"
     )
     bar.set_label("share of the true class", **text_style(9))
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)  # type: ignore[operator]  # a Spine, typed as a method
     characters = max(34, int(side_in * 11))
     axes.set_title(wrapped(title, characters), loc="left", pad=12, **text_style(13))
-    axes.set_xlabel(
-        f"predicted class\n\n{wrapped(_caption(counts), characters)}", color=INK, **text_style(10)
-    )
+    axes.set_xlabel(f"predicted class\n\n{_caption(counts)}", color=INK, **text_style(10))
     axes.set_ylabel("true class", color=INK, **text_style(10))
     write_picture(figure, output)
 

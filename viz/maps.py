@@ -67,13 +67,14 @@ def draw_map(embedding: Embedding, labels: Sequence[str], output: Path, title: s
             f"for each point"
         )
     classes = _classes(labels)
-    axes = new_figure(_SIDE_IN, _SIDE_IN).add_axes((0, 0, 1, 1))
+    figure = new_figure(_SIDE_IN, _SIDE_IN)
+    axes = figure.add_axes((0, 0, 1, 1))
     _draw_points(axes, embedding, classes)
     _draw_legend(axes, classes)
-    axes.set_title(wrapped(title, 70), loc="left", pad=10, **text_style(14))
+    axes.set_title(wrapped(title, 62), loc="left", pad=10, **text_style(14))
     noun = "image" if len(labels) == 1 else "images"
     axes.annotate(
-        wrapped(f"{len(labels):,} {noun}. {embedding.caption}", 92),
+        wrapped(f"{len(labels):,} {noun}. {embedding.caption}", 102),
         (0, 0),
         xytext=(0, -42 if embedding.method == "pca" else -8),
         xycoords="axes fraction",
@@ -82,7 +83,7 @@ def draw_map(embedding: Embedding, labels: Sequence[str], output: Path, title: s
         color=INK,
         **text_style(9),
     )
-    write_picture(axes.figure, output)
+    write_picture(figure, output)
 
 
 def _classes(labels: Sequence[str]) -> list[_Class]:

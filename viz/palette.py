@@ -6,11 +6,8 @@ from typing import Final, NamedTuple
 
 # Okabe & Ito, "Color Universal Design" (2008), without yellow, which is lost on white.
 _COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#000000")
-# Filled shapes alone, so that all take an edge; a tuple is (corners, 1 for a star, angle).
-_MARKERS: Final = (
-    *("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p", "d", "h"),
-    *((4, 1, 0), (3, 1, 0)),
-)
+# Filled shapes alone, so that all take an edge; neighbours in the list differ most.
+_MARKERS: Final = ("o", "^", "s", "X", "v", "D", "P", "*", "<", "d", ">", "p", "h", "8", "H")
 
 N_STYLES: Final = len(_COLOURS) * len(_MARKERS)
 """How many classes differ in colour or shape; then the styles begin again."""
@@ -21,8 +18,8 @@ class Style(NamedTuple):
 
     colour: str
     """``#rrggbb``."""
-    marker: str | tuple[int, int, int]
-    """As matplotlib takes it."""
+    marker: str
+    """A marker of matplotlib's."""
 
 
 def class_style(index: int) -> Style:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -22,7 +22,7 @@ _SUFFIXES: Final = (".png", ".svg")
 _DPI: Final = 150
 # matplotlib reads these from its global settings alone. Text stays text, so that names can be
 # searched for and a browser finds its own fonts; the fixed salt makes element ids reproducible.
-_SVG_SETTINGS: Final = {"svg.fonttype": "none", "svg.hashsalt": "bottlebank"}
+_SVG_SETTINGS: Final[dict[Any, Any]] = {"svg.fonttype": "none", "svg.hashsalt": "bottlebank"}
 _SVG_SETTINGS_LOCK: Final = threading.Lock()
 
 

@@ -75,7 +75,7 @@ def reduce(features: ArrayLike, method: Method | str = "pca", random_state: int 
     --------
     >>> embedding = reduce([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
     >>> embedding.caption
-    'PCA, axis 1 holds 100 % of the variance, axis 2 0 %'
+    'PCA, axis 1 holds 100 % of the variance, axis 2 holds 0 %'
     >>> embedding.points[:, 0].round(3).tolist()
     [-5.0, 0.0, 5.0]
     """
@@ -108,7 +108,7 @@ def _tsne(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]
     # Van der Maaten's rule: three neighbours for each unit of perplexity; below one is no
     # perplexity at all.
     perplexity = min(_PERPLEXITY, max(1.0, (n_images - 1) / 3))
-    start = _start(components, seed)
+    start: Any = _start(components, seed)
     tsne: Any = TSNE(
         perplexity=perplexity,
         # t-SNE wants a start that is small against the distances that it will make.
@@ -129,7 +129,7 @@ def _umap(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]
             f"UMAP needs at least 3 images: {n_images} placed by PCA instead, "
             f"{_shares_of_axes(components)}",
         )
-    model = _import_umap().UMAP(
+    model: Any = _import_umap().UMAP(
         n_neighbors=n_neighbors,
         min_dist=_MIN_DIST,
         metric="euclidean",
@@ -141,7 +141,7 @@ def _umap(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]
     points = model.fit_transform(_unit_scale(components))
     return points, (
         f"UMAP, {n_neighbors} neighbours, min_dist {_MIN_DIST}, Euclidean metric, "
-        f"{_basis(components)}, seed {seed}"
+        f"started from PCA, {_basis(components)}, seed {seed}"
     )
 
 
@@ -206,7 +206,7 @@ def _basis(components: _Components) -> str:
 
 def _shares_of_axes(components: _Components) -> str:
     first, second = (*components.shares, 0.0)[:2]
-    return f"axis 1 holds {_percent(first)} of the variance, axis 2 {_percent(second)}"
+    return f"axis 1 holds {_percent(first)} of the variance, axis 2 holds {_percent(second)}"
 
 
 def _percent(share: float) -> str:

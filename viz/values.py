@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-_SIDE_IN = 4.6
+_SIDE_IN: Final = 4.6
+_GAP: Final = 0.03
 
 
 def draw_transfer_values(
@@ -36,7 +37,7 @@ def draw_transfer_values(
     title
         Stands above.
     image
-        uint8, (height, width, 3), RGB, 0–255.
+        uint8, (height, width, 3), RGB, 0-255.
 
     Raises
     ------
@@ -49,36 +50,31 @@ def draw_transfer_values(
     row = _checked_values(values)
     grid = _grid(row)
     figure = new_figure(_SIDE_IN, _SIDE_IN)
+    # Both panels are as high as the grid is with square cells.
+    height = grid.shape[0] / grid.shape[1]
     left = 0.0
     if image is not None:
-        height, width = _checked_image(image).shape[:2]
-        # The same height as the heat map, unless it is a panorama.
-        breadth = min(width / height, 2.0)
-        picture = figure.add_axes((0, 0, breadth, 1), anchor="NW")
+        n_rows, n_columns = _checked_image(image).shape[:2]
+        breadth = min(height * n_columns / n_rows, 2.0)  # a panorama is less high instead
+        picture = figure.add_axes((0, 0, breadth, height), anchor="NW")
         picture.imshow(image, interpolation="antialiased")
         picture.set_axis_off()
-        left = breadth + 0.12
-    axes = figure.add_axes((left, 0, 1, 1), facecolor="#dddddd", anchor="NW")
+        left = breadth + 0.06
+    axes = figure.add_axes((left, 0, 1, height), facecolor="#dddddd")
     drawn = axes.imshow(grid, cmap="viridis", interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(drawn, cax=figure.add_axes((left + 1.04, 0, 0.04, 1)))
+    bar = figure.colorbar(drawn, cax=figure.add_axes((left + 1.03, 0, 0.035, height)))
     bar.set_label("transfer value", **text_style(9))
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)  # type: ignore[operator]  # a Spine, typed as a method
-    characters = int((left + 1) * 56)
-    figure.text(
-        *(0, 1 + 0.15 / _SIDE_IN, wrapped(title, int(characters * 0.7))),
-        va="bottom",
-        **text_style(13),
-    )
-    figure.text(
-        *(0, -0.15 / _SIDE_IN, wrapped(_caption(row), characters)),
-        va="top",
-        color=INK,
-        **text_style(9),
-    )
+    n_characters = int((left + 1) * 68)
+    for y, va, colour, words, size_pt in (
+        (height + _GAP, "bottom", "black", wrapped(title, int(n_characters * 0.7)), 13),
+        (-_GAP, "top", INK, wrapped(_caption(row), n_characters), 9),
+    ):
+        figure.text(0, y, words, va=va, color=colour, **text_style(size_pt))
     write_picture(figure, output)
 
 
@@ -86,7 +82,7 @@ def _grid(values: NDArray[np.float32]) -> np.ma.MaskedArray:
     """(rows, columns), row by row, with the cells that hold no value masked."""
     columns = math.ceil(math.sqrt(len(values)))
     rows = math.ceil(len(values) / columns)
-    padded = np.ma.masked_all(rows * columns, np.float32)
+    padded = np.ma.masked_all(rows * columns)
     padded[: len(values)] = values
     return padded.reshape(rows, columns)
 

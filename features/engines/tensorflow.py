@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import os
 from typing import TYPE_CHECKING, Any
 
 from ...errors import EngineError
+from ...silence import silent_stderr
 from ..backbones import RANDOM
 from ..random_network import draw_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
 
     from ..backbones import Backbone
     from ..weights import Weights
 
 
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """TensorFlow's C++ logs to descriptor 2 before any setting reaches it."""
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _silent_stderr():
+with silent_stderr():
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,  # pyright: ignore[reportMissingImports]
@@ -55,7 +38,7 @@ class TensorFlowEngine:
         EngineError
             When the weights file does not fit the architecture.
         """
-        with _silent_stderr():
+        with silent_stderr():
             self._function = _freeze(backbone, weights)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

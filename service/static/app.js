@@ -14,14 +14,14 @@ let working = 0;
 
 function add(files) {
   if (files.length === 0) {
-    announcement.textContent = "There was no image in that.";
+    announce("That held no file. Save the image first, then drop or choose the file.", true);
     return;
   }
   const added = Array.from(files, (file) => ({ file, card: newCard(file) }));
   results.hidden = false;
   cards.prepend(...added.map(({ card }) => card));
   waiting.push(...added);
-  announcement.textContent = `Looking at ${added.length === 1 ? files[0].name : `${added.length} images`}`;
+  announce(`Looking at ${added.length === 1 ? files[0].name : `${added.length} images`}`);
   added[0].card.scrollIntoView({ block: "nearest" });
   work();
 }
@@ -50,12 +50,18 @@ async function show(file, card) {
     const prediction = await ask(file);
     note.remove();
     card.querySelector(".classes").replaceChildren(...prediction.top.map(classRow));
-    announcement.textContent = `${file.name}: ${prediction.label}, ${percent(prediction.probability)}`;
+    announce(`${file.name}: ${prediction.label}, ${percent(prediction.probability)}`);
   } catch (refusal) {
     card.classList.add("refused");
     note.textContent = `No answer: ${refusal.message}`;
-    announcement.textContent = `${file.name}: no answer, ${refusal.message}`;
+    announce(`${file.name}: no answer, ${refusal.message}`);
   }
+}
+
+// What has a card is only read aloud; the rest is shown, too.
+function announce(text, visible = false) {
+  announcement.textContent = text;
+  announcement.classList.toggle("only-read-aloud", !visible);
 }
 
 function showThumbnail(file, image) {
@@ -142,6 +148,6 @@ document.getElementById("clear").addEventListener("click", () => {
   waiting.length = 0;
   cards.replaceChildren();
   results.hidden = true;
-  announcement.textContent = "Results cleared.";
+  announce("Results cleared.");
   input.focus();
 });

@@ -6,11 +6,10 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from bottlebank.features.images import SERVICE_FORMATS
 from bottlebank.features.preprocess import load
 from bottlebank.service import Server, Settings, create_app
+from PIL import Image
 
 COLOURS = {"red": (250, 20, 10), "green": (10, 250, 20), "blue": (20, 10, 250)}
 
@@ -37,6 +36,10 @@ class ColourPredictor:
         time.sleep(self.seconds)
         channels = images.reshape(len(images), -1, 3).mean(axis=1)
         return channels / channels.sum(axis=1, keepdims=True)
+
+    def ranked(self, probabilities, top):
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        return [(self.classes[column], float(probabilities[column])) for column in order]
 
 
 def image_bytes(colour, file_format="PNG", size=(12, 9)):
@@ -70,7 +73,7 @@ def run_server():
     """Serve an app on a free port of 127.0.0.1; the call returns the server."""
     running = []
 
-    def start(app, settings=Settings()):
+    def start(app, settings=Settings()):  # noqa: B008 (immutable)
         server = Server(app, "127.0.0.1", 0, settings)
         thread = threading.Thread(target=server.run)
         thread.start()

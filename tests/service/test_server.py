@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import concurrent.futures
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.parse
+
+import bottlebank
+import numpy as np
+import pytest
+from bottlebank.errors import BottlebankError, UsageError
+from bottlebank.service import Server, Settings, create_app, serve
+
+PROGRAM = """
+import sys, time
+import numpy as np
+from bottlebank.service import create_app, serve
+
+class Predictor:
+    classes, version, extractor_name, engine, precision = ("a", "b"), "1", "x", "y", "z"
+    def load(self, data):
+        return np.zeros((8, 8, 3), np.uint8)
+    def probabilities(self, images):
+        print("predicting", flush=True)
+        time.sleep(float(sys.argv[1]))
+        return np.full((len(images), 2), 0.5)
+    def ranked(self, probabilities, top):
+        return [("a", 0.5), ("b", 0.5)][:top]
+
+serve(create_app(Predictor()), port=0, on_ready=lambda url: print(url, flush=True))
+print("served", flush=True)
+"""
+
+
+def connect(url):
+    address = urllib.parse.urlsplit(url)
+    return http.client.HTTPConnection(address.hostname, address.port, timeout=10)
+
+
+def post(url, data, content_type="image/png"):
+    connection = connect(url)
+    try:
+        connection.request("POST", "/predict", data, {"Content-Type": content_type})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read()), response.headers
+    finally:
+        connection.close()
+
+
+def exchange(url, data):
+    """Send raw bytes; everything that comes back until the server hangs up."""
+    address = urllib.parse.urlsplit(url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(data)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_concurrent_requests_each_get_their_own_answer(run_server, make_predictor, encode):
+    generator = np.random.default_rng(7)
+    colours = [tuple(int(c) for c in generator.integers(1, 256, 3)) for _ in range(16)]
+    server = run_server(create_app(make_predictor(seconds=0.02)), Settings(threads=8))
+    images = [encode(colour) for colour in colours]
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(post, [server.url] * 16, images))
+    for colour, (status, answer, _) in zip(colours, answers, strict=True):
+        assert status == 200
+        received = {e["label"]: e["probability"] for e in answer["predictions"][0]["top"]}
+        expected = np.array(colour) / sum(colour)
+        assert [received[name] for name in ("red", "green", "blue")] == pytest.approx(expected)
+
+
+def test_a_connection_is_used_again_and_does_not_name_the_software(run_server, predictor):
+    server = run_server(create_app(predictor))
+    connection = connect(server.url)
+    for _ in range(3):
+        connection.request("GET", "/healthz")
+        response = connection.getresponse()
+        assert json.loads(response.read())["status"] == "ok"
+        assert "Server" not in response.headers
+        port = connection.sock.getsockname()[1]
+    assert connection.sock.getsockname()[1] == port
+    connection.close()
+
+
+def test_a_chunked_body(run_server, predictor, encode):
+    server = run_server(create_app(predictor))
+    data = encode("blue")
+    status, answer, _ = post(server.url, iter([data[:50], data[50:]]))
+    assert (status, answer["predictions"][0]["label"]) == (200, "blue")
+
+
+@pytest.mark.parametrize("times_the_limit", [1.01, 3, 10])
+def test_an_oversize_body_gets_json(run_server, predictor, times_the_limit):
+    settings = Settings(max_body_bytes=20_000)
+    server = run_server(create_app(predictor, settings), settings)
+    length = int(times_the_limit * 20_000)
+    head = (
+        f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {length}"
+    )
+    body = bytes(length if times_the_limit < 4 else 0)
+    answer = exchange(server.url, f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
+    headers, _, content = answer.partition(b"\r\n\r\n")
+    assert headers.startswith(b"HTTP/1.1 413 ")
+    assert b"X-Content-Type-Options: nosniff" in headers
+    error = json.loads(content)["error"]
+    assert error["code"] == "body_too_large"
+    assert "at most 20,000" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (b"GET / HTTP/1.1\r\nno header\r\n\r\n", 400, "bad_request"),
+        ((b"GET / HTTP/1.1\r\nX: " + b"x" * 262_144)[:262_144], 431, "headers_too_large"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "not_implemented"),
+    ],
+    ids=["malformed", "long", "coding"],
+)
+def test_what_is_not_http_gets_json(run_server, predictor, request_bytes, status, code):
+    server = run_server(create_app(predictor))
+    headers, _, content = exchange(server.url, request_bytes).partition(b"\r\n\r\n")
+    assert headers.split()[1] == str(status).encode()
+    assert b"X-Frame-Options: DENY" in headers
+    assert json.loads(content)["error"]["code"] == code
+
+
+def test_a_request_in_flight_is_answered_before_the_end(run_server, make_predictor, encode):
+    predictor = make_predictor(seconds=0.5)
+    server = run_server(create_app(predictor), Settings(threads=1))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(post, server.url, encode("red"))
+        assert predictor.started.wait(5)
+        waiting = pool.submit(post, server.url, encode("green"))
+        channels = server._waitress.active_channels
+        while sum(len(channel.requests) for channel in list(channels.values())) < 2:
+            time.sleep(0.01)  # until waitress has received the second one, too
+        server.stop()
+        assert first.result()[1]["predictions"][0]["label"] == "red"
+        assert waiting.result()[1]["predictions"][0]["label"] == "green"
+    with pytest.raises(ConnectionRefusedError, match="refused"):
+        post(server.url, encode("red"))
+
+
+def test_a_request_beyond_the_grace_does_not_hold_the_end_up(make_predictor, encode):
+    release = threading.Event()
+
+    class Stuck(make_predictor):
+        def probabilities(self, images):
+            self.started.set()
+            release.wait(10)
+            return super().probabilities(images)
+
+    predictor = Stuck()
+    server = Server(create_app(predictor), "127.0.0.1", 0, Settings(shutdown_grace_s=1))
+    running = threading.Thread(target=server.run)
+    running.start()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        stuck = pool.submit(post, server.url, encode("red"))
+        assert predictor.started.wait(5)
+        server.stop()
+        running.join(5)
+        assert not running.is_alive()
+        assert isinstance(stuck.exception(5), http.client.RemoteDisconnected)
+        release.set()
+
+
+def test_a_port_in_use_is_named_with_the_remedy(run_server, predictor):
+    port = urllib.parse.urlsplit(run_server(create_app(predictor)).url).port
+    with pytest.raises(
+        BottlebankError, match=rf"port {port} of 127\.0\.0\.1 is in use.*another port"
+    ):
+        serve(create_app(predictor), "127.0.0.1", port)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_is_none(predictor, port):
+    with pytest.raises(UsageError, match=f"expected 0 .* to 65535, received {port}"):
+        serve(create_app(predictor), "127.0.0.1", port)
+
+
+def test_a_host_of_another_machine(predictor):
+    with pytest.raises(UsageError, match=r"an address of this machine .* received '192\.0\.2\.1'"):
+        serve(create_app(predictor), "192.0.2.1", 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:"),
+        ("localhost", "http://127.0.0.1:"),
+        ("0.0.0.0", "http://127.0.0.1:"),
+    ],
+)
+def test_the_address_is_one_for_a_browser_here(predictor, host, expected):
+    server = Server(create_app(predictor), host, 0, Settings())
+    server.close()
+    assert server.url.startswith(expected)
+    assert int(server.url.removeprefix(expected).removesuffix("/")) > 0
+
+
+def test_a_failing_on_ready_frees_the_port_and_the_signals(predictor):
+    handler = signal.getsignal(signal.SIGTERM)
+    urls = []
+
+    def fail(url):
+        urls.append(url)
+        raise RuntimeError("not ready after all")
+
+    with pytest.raises(RuntimeError, match="not ready after all"):
+        serve(create_app(predictor), port=0, on_ready=fail)
+    assert signal.getsignal(signal.SIGTERM) is handler
+    with pytest.raises(ConnectionRefusedError, match="refused"):
+        post(urls[0], b"")
+
+
+@pytest.fixture
+def start_program(tmp_path):
+    """Run `serve` in a process of its own, whose predictions take that many seconds."""
+    (tmp_path / "bottlebank").symlink_to(pathlib.Path(bottlebank.__path__[0]))
+    processes = []
+
+    def start(seconds):
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", PROGRAM, str(seconds)],
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process, process.stdout.readline().strip()
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_with_0_after_the_answer(start_program, number):
+    process, url = start_program(0.3)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(post, url, b"an image")
+        assert process.stdout.readline() == "predicting\n"
+        process.send_signal(number)
+        assert answer.result()[0] == 200
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "served\n", "")
+
+
+def test_a_second_signal_ends_it_at_once(start_program):
+    process, url = start_program(8)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(post, url, b"an image")
+        assert process.stdout.readline() == "predicting\n"
+        process.send_signal(signal.SIGTERM)
+        # The port is closed by the first signal's handling: from then on the second one counts.
+        while True:
+            try:
+                connection = connect(url)
+                connection.connect()
+                connection.close()
+            except ConnectionError:
+                break
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(2) == -signal.SIGTERM
+        assert isinstance(answer.exception(5), (http.client.RemoteDisconnected, ConnectionError))

@@ -1,0 +1,185 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from bottlebank.errors import UsageError
+from bottlebank.viz import METHODS, reduce
+from numpy.typing import NDArray
+from sklearn.metrics import silhouette_score
+from sklearn.neighbors import KNeighborsClassifier
+
+N_CLASSES, N_EACH, N_FEATURES = 4, 40, 120
+LABELS = np.repeat(np.arange(N_CLASSES), N_EACH)
+
+
+@pytest.fixture(scope="module")
+def blobs() -> NDArray[np.float32]:
+    """Four classes whose centres are some six standard deviations of one class apart."""
+    rng = np.random.default_rng(7)
+    centres = rng.normal(scale=4.0, size=(N_CLASSES, N_FEATURES))
+    noise = rng.normal(size=(N_CLASSES * N_EACH, N_FEATURES))
+    return (centres[LABELS] + noise).astype(np.float32)
+
+
+def leave_one_out_accuracy(points: NDArray[np.float32]) -> float:
+    # The nearest neighbour of a point among all is itself; the second decides.
+    nearest = KNeighborsClassifier(1).fit(points, LABELS)
+    neighbours = nearest.kneighbors(points, 2, return_distance=False)[:, 1]
+    return float(np.mean(LABELS[neighbours] == LABELS))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_separate_classes_stay_separate(method, blobs):
+    embedding = reduce(blobs, method)
+    assert embedding.points.dtype == np.float32
+    assert leave_one_out_accuracy(embedding.points) >= 0.99
+    assert silhouette_score(embedding.points, LABELS) >= 0.6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_seed_decides(method, blobs):
+    first, again = (reduce(blobs, method, random_state=3) for _ in range(2))
+    np.testing.assert_array_equal(first.points, again.points)
+    assert first == (first.points, method, again.caption)
+    if method != "pca":
+        other = reduce(blobs, method, random_state=4)
+        assert not np.array_equal(first.points, other.points)
+
+
+def test_pca_keeps_distances_in_a_plane():
+    rng = np.random.default_rng(0)
+    plane = rng.normal(size=(50, 2)) * (5, 2)
+    axes = np.linalg.qr(rng.normal(size=(30, 2)))[0].T
+    points = reduce(plane @ axes + 100, "pca").points
+    wanted = np.linalg.norm(plane[:, None] - plane[None], axis=-1)
+    np.testing.assert_allclose(
+        np.linalg.norm(points[:, None] - points[None], axis=-1), wanted, atol=1e-3
+    )
+    assert points[:, 0].std() > points[:, 1].std()
+
+
+def test_pca_axes_point_the_same_way_whatever_the_order_of_rows(blobs):
+    order = np.random.default_rng(1).permutation(len(blobs))
+    points = reduce(blobs, "pca").points
+    np.testing.assert_allclose(reduce(blobs[order], "pca").points, points[order], atol=1e-3)
+
+
+def test_pca_axes_point_along_their_largest_loading():
+    line = np.arange(10.0)[:, None]
+    assert np.all(np.diff(reduce(line * [3.0, -1.0], "pca").points[:, 0]) > 0)
+    assert np.all(np.diff(reduce(line * [-3.0, 1.0], "pca").points[:, 0]) < 0)
+
+
+@pytest.mark.parametrize("factor", [1e-30, 1e30])
+def test_pca_follows_the_scale_of_the_features(factor, blobs):
+    scaled = reduce(blobs.astype(np.float64) * factor, "pca").points
+    np.testing.assert_allclose(scaled / np.float32(factor), reduce(blobs).points, atol=1e-3)
+
+
+def test_captions_give_the_parameters(blobs):
+    tsne = reduce(blobs, "tsne", random_state=5).caption
+    assert tsne.startswith("t-SNE, perplexity 30, on 50 principal components (9")
+    assert tsne.endswith(" % of the variance), seed 5")
+    umap = reduce(blobs, "umap", random_state=5).caption
+    assert umap.startswith(
+        "UMAP, 15 neighbours, min_dist 0.1, Euclidean metric, started from PCA, "
+        "on 50 principal components (9"
+    )
+    assert umap.endswith(" % of the variance), seed 5")
+
+
+def test_the_caption_of_pca_gives_the_variance_of_each_axis():
+    features = [[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]]
+    caption = reduce(features, "pca").caption
+    assert caption == "PCA, axis 1 holds 90 % of the variance, axis 2 holds 10 %"
+
+
+@pytest.mark.parametrize(
+    ("method", "n_images", "parameters"),
+    [
+        (
+            "tsne",
+            2,
+            "t-SNE, perplexity 1, on 1 principal component (100 % of the variance), seed 0",
+        ),
+        ("tsne", 3, "perplexity 1, on 2 principal components"),
+        ("tsne", 8, "perplexity 2.33, on 7 principal components"),
+        ("umap", 2, "UMAP needs at least 3 images: 2 placed by PCA instead, axis 1 holds 100 %"),
+        ("umap", 3, "UMAP, 2 neighbours"),
+        ("umap", 5, "UMAP, 4 neighbours"),
+        ("pca", 2, "axis 1 holds 100 % of the variance, axis 2 holds 0 %"),
+    ],
+)
+def test_few_images_shrink_the_parameters(method, n_images, parameters):
+    features = np.random.default_rng(2).normal(size=(n_images, 9))
+    embedding = reduce(features, method)
+    assert parameters in embedding.caption
+    assert np.isfinite(embedding.points).all()
+    assert len(np.unique(embedding.points, axis=0)) == n_images
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_equal_features_share_one_place(method):
+    embedding = reduce(np.full((7, 5), 0.1), method)
+    np.testing.assert_array_equal(embedding.points, np.zeros((7, 2), np.float32))
+    assert embedding.caption == "all 7 images have the same transfer values and share one place"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_copies_of_an_image_lie_together(method):
+    groups = np.repeat(np.arange(3), 20)
+    features = np.random.default_rng(3).normal(size=(3, 6))[groups]
+    points = reduce(features, method).points
+    assert np.isfinite(points).all()
+    assert silhouette_score(points, groups) >= 0.5
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_one_feature_is_enough(method):
+    features = np.r_[np.linspace(0, 1, 10), np.linspace(9, 10, 10)][:, None]
+    points = reduce(features, method).points
+    assert np.isfinite(points).all()
+    assert silhouette_score(points, np.repeat([0, 1], 10)) >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (np.zeros((1, 4)), "at least 2 images and there is 1 image$"),
+        (np.zeros((0, 4)), "at least 2 images and there is 0 images$"),
+        ([[1.0, 2.0], [np.nan, 0.0]], "1 of 2 rows hold NaN or infinity, the first is row 1"),
+        ([[1e300, 2.0], [1.0, 0.0]], "1 of 2 rows hold NaN or infinity, the first is row 0"),
+        (np.zeros(4), r"\(n, d\) with d of at least 1, not \(4,\)"),
+        (np.zeros((4, 0)), r"\(n, d\) with d of at least 1, not \(4, 0\)"),
+        ([["a", "b"], ["c", "d"]], "array of numbers"),
+        ([[1.0], [1.0, 2.0]], "array of numbers"),
+    ],
+)
+def test_features_that_make_no_map_are_refused(features, message):
+    with pytest.raises(UsageError, match=message):
+        reduce(features)
+
+
+def test_an_unknown_method_is_refused_with_the_known_ones(blobs):
+    with pytest.raises(UsageError, match=r"'t-sne': choose one of pca, tsne, umap"):
+        reduce(blobs, "t-sne")
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5, None])
+def test_a_seed_out_of_range_is_refused(seed, blobs):
+    with pytest.raises(UsageError, match=r"0 to 2\*\*32 - 1, not"):
+        reduce(blobs, random_state=seed)
+
+
+def test_umap_does_not_import_tensorflow():
+    script = (
+        "import sys, numpy, bottlebank.viz\n"
+        "bottlebank.viz.reduce(numpy.eye(3), 'umap')\n"
+        "print([name for name in ('umap', 'tensorflow', 'keras') if name in sys.modules])\n"
+        "import umap.parametric_umap"  # can still be imported by whoever has TensorFlow
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "['umap']\n", done.stderr
