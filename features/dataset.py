@@ -244,6 +244,8 @@ def _declared_split(value: str | None, file: Path, line: int) -> str | None:
 def _why_empty(path: Path, dataset: Dataset) -> str:
     if path.is_file():
         return f"{path} has a header and no rows"
-    if any(_Walk.is_candidate(entry) for entry in os.scandir(path)):
+    with os.scandir(path) as entries:
+        has_images = any(_Walk.is_candidate(entry) for entry in entries)
+    if has_images:
         return f"{path} holds images but no class folders: put them into one folder per class"
     return f"no images in {path} ({dataset.ignored} other files were passed over); {LAYOUTS}"

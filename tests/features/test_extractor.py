@@ -1,0 +1,183 @@
+import dataclasses
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from bottlebank.errors import EngineError, UsageError
+from bottlebank.features import find_backbone, networks, open_extractor, recipe_for
+from bottlebank.features.probe import least_cosine, probe_images
+from bottlebank.features.weights import Weights
+
+RECIPE, WEIGHTS = recipe_for(find_backbone("random"))
+
+
+def random_extractor(engine: str, networks=None, precision="float32"):
+    return open_extractor(
+        RECIPE, lambda: WEIGHTS, engine=engine, precisions=[precision], networks=networks
+    )
+
+
+@pytest.fixture
+def no_tensorflow(monkeypatch):
+    def refuse():
+        raise AssertionError("TensorFlow was imported")
+
+    monkeypatch.setattr(networks, "import_tensorflow_engine", refuse)
+
+
+def test_openvino_agrees_with_tensorflow(converted_random):
+    images = np.random.default_rng(1).integers(0, 256, (7, 64, 64, 3), dtype=np.uint8)
+    reference = random_extractor("tensorflow").transfer_values(images)
+    fast = random_extractor("openvino", converted_random).transfer_values(images)
+    assert reference.dtype == fast.dtype == np.float32
+    assert reference.shape == (7, 512)
+    np.testing.assert_allclose(fast, reference, rtol=1e-4, atol=1e-5)
+
+
+def test_a_batch_changes_nothing(converted_random):
+    extractor = random_extractor("openvino", converted_random)
+    images = probe_images(64)
+    together = extractor.transfer_values(images)
+    alone = np.concatenate([extractor.transfer_values(images[i : i + 1]) for i in range(len(images))])
+    np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_a_converted_network_starts_without_tensorflow(converted_random, no_tensorflow):
+    extractor = random_extractor("auto", converted_random)
+    assert (extractor.engine, extractor.precision) == ("openvino", "float32")
+
+
+def test_threads_get_their_own_answers(converted_random):
+    extractor = random_extractor("openvino", converted_random)
+    images = np.random.default_rng(2).integers(0, 256, (16, 64, 64, 3), dtype=np.uint8)
+    expected = extractor.transfer_values(images)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda i: extractor.transfer_values(images[i : i + 1])[0], range(16)))
+    np.testing.assert_allclose(np.array(found), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_damaged_network_is_converted_again(cache):
+    kept = cache / "networks" / RECIPE.fingerprint
+    binary = kept / "network.bin"
+    data = bytearray(binary.read_bytes())
+    data[100] ^= 1
+    binary.write_bytes(data)
+    extractor = random_extractor("openvino", cache / "networks")
+    assert least_cosine(
+        extractor.transfer_values(probe_images(64)), np.load(kept / "reference.npy")
+    ) > 0.9999
+    assert json.loads((kept / "manifest.json").read_text())["network.bin"]
+    assert sorted(path.name for path in (cache / "networks").iterdir()) == [RECIPE.fingerprint]
+
+
+def test_an_engine_whose_numbers_are_not_the_networks_is_refused(cache, monkeypatch):
+    """As if a conversion had gone wrong: the kept reference is of another network."""
+    kept = cache / "networks" / RECIPE.fingerprint
+    reference = np.load(kept / "reference.npy")
+    np.save(kept / "reference.npy", reference[:, ::-1])
+    monkeypatch.setattr(networks, "_is_whole", lambda folder: True)
+    with pytest.raises(EngineError, match=r"openvino in float32: .* cosine 0\.\d+, at least 0.9999"):
+        random_extractor("openvino", cache / "networks")
+    assert random_extractor("auto", cache / "networks").engine == "tensorflow"
+
+
+def test_without_openvino_auto_takes_tensorflow(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "bottlebank.features.engines.openvino", None)
+    assert random_extractor("auto").engine == "tensorflow"
+    with pytest.raises(EngineError, match="OpenVINO cannot be imported"):
+        random_extractor("openvino")
+
+
+def test_tensorflow_does_not_compute_in_bfloat16():
+    with pytest.raises(EngineError, match="computes in float32, not in bfloat16"):
+        random_extractor("tensorflow", precision="bfloat16")
+
+
+def test_images_of_another_shape_or_type_are_refused(converted_random):
+    extractor = random_extractor("openvino", converted_random)
+    for images in (
+        np.zeros((1, 64, 64, 3), np.float32),
+        np.zeros((64, 64, 3), np.uint8),
+        np.zeros((1, 63, 64, 3), np.uint8),
+    ):
+        with pytest.raises(UsageError, match=r"expected uint8 images \(n, 64, 64, 3\), received"):
+            extractor.transfer_values(images)
+
+
+def test_a_weights_file_of_another_network_is_refused(tmp_path):
+    import h5py
+
+    path = tmp_path / "other.h5"
+    with h5py.File(path, "w") as file:
+        file["a"] = [1.0]
+    backbone = find_backbone("mobilenet_v2")
+    recipe, weights = recipe_for(backbone, str(path))
+    with pytest.raises(EngineError, match="does not hold weights without top of mobilenet_v2"):
+        open_extractor(recipe, lambda: weights, engine="tensorflow", precisions=["float32"])
+
+
+def test_a_networks_folder_that_cannot_be_written_costs_only_time(tmp_path, caplog):
+    (tmp_path / "networks").write_text("a file in the way")
+    extractor = random_extractor("openvino", tmp_path / "networks")
+    assert extractor.transfer_values(probe_images(64)).shape == (4, 512)
+    assert "is not kept" in caplog.text
+
+
+def test_values_that_are_not_finite_are_an_error():
+    from bottlebank.features import Extractor
+
+    class Broken:
+        name, precision = "openvino", "bfloat16"
+
+        def __call__(self, images):
+            return np.full((len(images), 512), np.nan, np.float32)
+
+    with pytest.raises(EngineError, match="not finite .* --precision float32"):
+        Extractor(RECIPE, Broken()).transfer_values(probe_images(64))
+
+
+def test_probe_images_are_always_the_same():
+    import hashlib
+
+    images = probe_images(64)
+    assert images.shape == (4, 64, 64, 3)
+    assert images.std() > 20
+    digest = hashlib.sha256(images.tobytes()).hexdigest()
+    assert digest == hashlib.sha256(probe_images(64).tobytes()).hexdigest()
+
+
+@pytest.mark.weights
+def test_mobilenet_engines_agree_on_real_photographs(imagenet, clothing, tmp_path):
+    from bottlebank.features import load_dataset
+    from bottlebank.features.images import read
+    from bottlebank.features.preprocess import load
+
+    recipe, weights = recipe_for(find_backbone("mobilenet_v2"))
+    paths = load_dataset(clothing).paths[::200]
+    images = np.stack([load(read(path)[0], (224, 224)) for path in paths])
+
+    def run(engine, precision):
+        extractor = open_extractor(
+            recipe, lambda: weights, engine=engine, precisions=[precision], networks=tmp_path
+        )
+        return extractor.transfer_values(images)
+
+    reference = run("tensorflow", "float32")
+    assert least_cosine(run("openvino", "float32"), reference) > 0.9999
+    from bottlebank.features.extractor import preferred_precisions
+
+    if "bfloat16" in preferred_precisions("openvino"):
+        assert least_cosine(run("openvino", "bfloat16"), reference) > 0.995
+
+
+@pytest.mark.weights
+def test_mobilenet_weights_load_alike_by_name_and_by_file(imagenet):
+    backbone = find_backbone("mobilenet_v2")
+    by_name, weights = recipe_for(backbone)
+    by_file, _ = recipe_for(backbone, str(weights.path))
+    assert by_name.fingerprint == by_file.fingerprint
+    assert dataclasses.replace(by_file, weights="imagenet") == by_name
+    assert isinstance(weights, Weights)
