@@ -57,7 +57,9 @@ def export_rows(
     def fill(temporary: Path) -> None:
         with h5py.File(temporary, "w") as file:
             strings = h5py.string_dtype("utf-8")
-            file.create_dataset("keys", data=np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32))
+            file.create_dataset(
+                "keys", data=np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
+            )
             file.create_dataset("paths", data=np.array(paths, object), dtype=strings)
             for name, values in columns.items():
                 encoded = np.array([os.fsencode(value) for value in values], object)

@@ -97,7 +97,7 @@ def _build(rows: Rows, width: int) -> memoryview:
     features = np.empty((len(rows.keys), width), np.float32)
     for row, values in enumerate(rows.features):
         features[row] = values
-    rows_per_block = max(1, _BLOCK_BYTES // (4 * width))
+    rows_per_block = max(1, _BLOCK_BYTES // max(1, 4 * width))
     arrays: dict[str, NDArray[Any]] = {
         "features_xxh3": _block_checksums(features, rows_per_block),
         "key": _key_array(rows.keys),

@@ -6,13 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..silence import silent_stderr
+from .estimator import LayeredHead
 from .layers import Layers, standardisation
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ class Epoch(NamedTuple):
     validation_accuracy: float
 
 
-class DenseHead(ClassifierMixin, BaseEstimator):
+class DenseHead(LayeredHead):
     """Dense layers with batch normalisation, ReLU and dropout, and a softmax; trained by Adam.
 
     Training stops when the loss on held-out rows has not fallen for `patience` epochs, and the
@@ -109,13 +107,7 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         on_epoch
             Called after every epoch.
         """
-        X, y = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"Classifier can't train when only one class is present: {self.classes_[0]!r}"
-            )
+        X, codes = self._check_training_rows(X, y)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; expected at least 0 and below 1")
         random = check_random_state(self.random_state)
@@ -134,22 +126,15 @@ class DenseHead(ClassifierMixin, BaseEstimator):
         self.layers_ = Layers(mean, scale, kernels, biases)
         return self
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """float64 (n, n_classes), in the order of `classes_`."""
-        check_is_fitted(self)
-        return self.layers_.probabilities(validate_data(self, X, reset=False))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """(n,): the most probable class of each row."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
-
     def _hold_out(self, rows: np.ndarray, codes: np.ndarray, random: Any) -> Any:
         n_held_out = math.ceil(self.validation_fraction * len(rows))
         n_classes = len(self.classes_)
         counts = np.bincount(codes)
         if counts.min() < 2 or n_held_out < n_classes or len(rows) - n_held_out < n_classes:
             return rows, rows, codes, codes  # too few to hold any out: stop on the training loss
-        return train_test_split(rows, codes, test_size=n_held_out, stratify=codes, random_state=random)
+        return train_test_split(
+            rows, codes, test_size=n_held_out, stratify=codes, random_state=random
+        )
 
     def _known(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         X, y = np.asarray(X, np.float32), np.asarray(y)
@@ -260,9 +245,13 @@ class _Training:
             if kind == "Dense":
                 kernel = layer.kernel.numpy()
                 kernels.append(kernel)
-                biases.append(layer.bias.numpy() if layer.use_bias else np.zeros(kernel.shape[1], "f4"))
+                biases.append(
+                    layer.bias.numpy() if layer.use_bias else np.zeros(kernel.shape[1], "f4")
+                )
             elif kind == "BatchNormalization":
-                gamma, beta, mean, variance = (weight.astype("f8") for weight in layer.get_weights())
+                gamma, beta, mean, variance = (
+                    weight.astype("f8") for weight in layer.get_weights()
+                )
                 factor = gamma / np.sqrt(variance + layer.epsilon)
                 kernels[-1] = (kernels[-1] * factor).astype(np.float32)
                 biases[-1] = ((biases[-1] - mean) * factor + beta).astype(np.float32)

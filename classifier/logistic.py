@@ -8,22 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 
+from .estimator import LayeredHead
 from .layers import Layers, standardisation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class LogisticHead(ClassifierMixin, BaseEstimator):
+class LogisticHead(LayeredHead):
     """Logistic regression whose regularisation is chosen by cross-validation.
 
     Columns are standardised, then the multinomial likelihood with an L2 penalty is maximised
@@ -92,13 +90,7 @@ class LogisticHead(ClassifierMixin, BaseEstimator):
         y
             (n,): labels of at least two classes.
         """
-        X, y = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"Classifier can't train when only one class is present: {self.classes_[0]!r}"
-            )
+        X, codes = self._check_training_rows(X, y)
         mean, scale = standardisation(X)
         rows = (X - mean) / scale
         with warnings.catch_warnings():
@@ -112,15 +104,6 @@ class LogisticHead(ClassifierMixin, BaseEstimator):
             kernel, bias = np.hstack([np.zeros_like(kernel), kernel]), np.append(0, bias)
         self.layers_ = Layers(mean, scale, [kernel.astype(np.float32)], [bias.astype(np.float32)])
         return self
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """float64 (n, n_classes), in the order of `classes_`."""
-        check_is_fitted(self)
-        return self.layers_.probabilities(validate_data(self, X, reset=False))
-
-    def predict(self, X: Any) -> np.ndarray:
-        """(n,): the most probable class of each row."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
     def _choose_strength(
         self, rows: np.ndarray, codes: np.ndarray

@@ -63,7 +63,9 @@ def require_output(output: str, suffixes: Iterable[str]) -> Path:
     path = Path(output)
     known = tuple(suffixes)
     if path.suffix.lower() not in known:
-        raise UsageError(f"cannot write {output}: expected a name that ends in {' or '.join(known)}")
+        raise UsageError(
+            f"cannot write {output}: expected a name that ends in {' or '.join(known)}"
+        )
     if path.is_dir():
         raise UsageError(f"cannot write {output}: it is a folder")
     require_folder(path.parent)

@@ -45,7 +45,9 @@ def add_to(commands: Any) -> None:
     )
     export.add_argument("output", metavar="FEATURES.h5", help="the file to write")
     export.add_argument(
-        "--data", metavar="DATA", help=f"one row an image of DATA, with labels and split ({DATA_HELP})"
+        "--data",
+        metavar="DATA",
+        help=f"one row an image of DATA, with labels and split ({DATA_HELP})",
     )
     export.add_argument(
         "--fingerprint",

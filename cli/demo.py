@@ -124,7 +124,9 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(f"\nAll of it is in {output}/ ({seconds():.1f} s). Serve the head with:\n\n  {serve}\n")
+        print(
+            f"\nAll of it is in {output}/ ({seconds():.1f} s). Serve the head with:\n\n  {serve}\n"
+        )
     return 0
 
 
@@ -153,9 +155,7 @@ def write_digits(folder: Path) -> int:
     return n_written
 
 
-def _extract(
-    arguments: argparse.Namespace, dataset: Any, output: Path
-) -> tuple[FeatureTable, str]:
+def _extract(arguments: argparse.Namespace, dataset: Any, output: Path) -> tuple[FeatureTable, str]:
     from ..errors import WeightsNotFoundError
     from ..pipeline import extract
 

@@ -76,9 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
             f"{table.report.extractor} ({table.report.width} numbers an image); split {how}"
         )
         for side, found in figures.items():
-            text = "no images" if found is None else (
-                f"{found['images']:5d} images, accuracy {percent(found['accuracy'])}, "
-                f"F1 {percent(found['f1_macro'])}"
+            text = (
+                "no images"
+                if found is None
+                else (
+                    f"{found['images']:5d} images, accuracy {percent(found['accuracy'])}, "
+                    f"F1 {percent(found['f1_macro'])}"
+                )
             )
             print(f"  {side:<10} {text}")
         print(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")

@@ -69,7 +69,11 @@ class Extractor:
         EngineError
             When the network returns values that are not finite.
         """
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != (*self.input_size_px, 3):
+        if (
+            images.dtype != np.uint8
+            or images.ndim != 4
+            or images.shape[1:] != (*self.input_size_px, 3)
+        ):
             raise UsageError(
                 f"expected uint8 images (n, {self.input_size_px[0]}, {self.input_size_px[1]}, 3), "
                 f"received {images.dtype} {images.shape}"

@@ -127,7 +127,7 @@ def decode(
         raise ImageRejectedError(f"more than the {limits.pixels:,} pixels that are read") from None
     except MemoryError:
         raise ImageRejectedError("too little memory to decode it") from None
-    except Exception as error:  # noqa: BLE001 (Pillow's plugins raise a dozen types on broken files)
+    except Exception as error:
         reason = str(error).strip() or type(error).__name__
         raise ImageRejectedError(f"damaged or truncated: {reason}") from error
     if orientation in _TRANSPOSITIONS:

@@ -44,7 +44,9 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the fields that decide the numbers."""
-        meaning = {key: value for key, value in asdict(self).items() if key not in self._NOT_MEANING}
+        meaning = {
+            key: value for key, value in asdict(self).items() if key not in self._NOT_MEANING
+        }
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,7 +67,9 @@ class Recipe:
             odd = ", ".join(sorted(set(values) ^ known))
             raise ValueError(f"not a recipe of this version of bottlebank: field(s) {odd}")
         for field in fields(cls):
-            allowed = {"str": (str,), "int": (int,), "str | None": (str, type(None))}[str(field.type)]
+            allowed = {"str": (str,), "int": (int,), "str | None": (str, type(None))}[
+                str(field.type)
+            ]
             if type(values[field.name]) not in allowed:
                 raise ValueError(f"recipe field {field.name} is {values[field.name]!r}")
         return cls(**values)

@@ -71,12 +71,16 @@ def find_weights(
     """
     if backbone.name == RANDOM:
         if weights != IMAGENET:
-            raise UsageError(f"the extractor {RANDOM!r} draws its weights; --weights has no meaning")
+            raise UsageError(
+                f"the extractor {RANDOM!r} draws its weights; --weights has no meaning"
+            )
         return Weights(SEED, None)
     if weights != IMAGENET:
         path = Path(weights)
         if not path.is_file():
-            raise UsageError(f"no weights file at {weights}; give its path, or --weights {IMAGENET}")
+            raise UsageError(
+                f"no weights file at {weights}; give its path, or --weights {IMAGENET}"
+            )
         return Weights(path.name, path)
     path = imagenet_file(backbone)
     if not path.is_file():

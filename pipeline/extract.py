@@ -281,9 +281,7 @@ class _Job:
                 self.unreadable[content.position] = content.reason
                 bar.update()
                 continue
-            remembered.append(
-                (self.dataset.paths[content.position], content.status, content.key)
-            )
+            remembered.append((self.dataset.paths[content.position], content.status, content.key))
             if len(remembered) >= _REMEMBER_EVERY:
                 self.folder.remember_files(remembered)
                 remembered.clear()

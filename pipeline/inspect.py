@@ -64,7 +64,9 @@ def choose(folder: CacheFolder, prefix: str | None, precision: str = "auto") -> 
     fitting = [name for name in fingerprints if name.startswith(prefix or "")]
     known = "; ".join(f"{name[:12]} {_in_words(folder.recipe(name))}" for name in fingerprints)
     if not fingerprints:
-        raise UsageError(f"the cache {folder.root} is empty: fill it with `bottlebank extract DATA`")
+        raise UsageError(
+            f"the cache {folder.root} is empty: fill it with `bottlebank extract DATA`"
+        )
     if not fitting:
         raise UsageError(f"no recipe begins with {prefix!r}; the cache holds: {known}")
     if len(fitting) > 1:

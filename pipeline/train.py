@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..cache import CacheFolder
-from ..classifier import DenseHead, Head, LogisticHead
+from ..classifier import Head
 from ..classifier import save_head as write_head
 from ..classifier.splits import SPLITS, TRAIN, VALIDATION, Split, split
 from ..errors import DatasetError, UsageError
@@ -20,6 +20,7 @@ from .evaluate import evaluate_rows
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..classifier import DenseHead, LogisticHead
     from ..classifier.evaluation import Evaluation
     from .table import FeatureTable
 
@@ -76,9 +77,13 @@ def train_head(table: FeatureTable, kind: str = "logistic", *, seed: int = 0) ->
     train = decided.rows(TRAIN)
     require_two_classes(table.labels[train], "the train side of the dataset")
     if kind == "logistic":
+        from ..classifier import LogisticHead  # scikit-learn takes a second
+
         fitted = LogisticHead(random_state=seed).fit(table.features[train], table.labels[train])
         settings: dict[str, Any] = {"strength": fitted.strength_}
     else:
+        from ..classifier import DenseHead  # TensorFlow takes five
+
         held_out = decided.rows(VALIDATION)
         held_out = held_out[np.isin(table.labels[held_out], table.labels[train])]
         validation = (table.features[held_out], table.labels[held_out]) if len(held_out) else None
@@ -98,9 +103,7 @@ def train_head(table: FeatureTable, kind: str = "logistic", *, seed: int = 0) ->
         side: None if found is None else {"images": found.images, "accuracy": found.accuracy}
         for side, found in evaluations.items()
     }
-    head.training.update(
-        {**settings, "seed": seed, "declared_split": decided.declared, **figures}
-    )
+    head.training.update({**settings, "seed": seed, "declared_split": decided.declared, **figures})
     return Trained(head, evaluations, decided)
 
 

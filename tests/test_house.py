@@ -7,9 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-import bottlebank
 import pytest
 from importlinter.cli import lint_imports
+
+import bottlebank
 
 ROOT = Path(__file__).parents[1]
 HEAVY = (
@@ -66,11 +67,16 @@ def test_inside_the_package_imports_are_relative():
 
 @pytest.mark.parametrize(
     "code",
-    ["import bottlebank", "from bottlebank.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"],
+    [
+        "import bottlebank",
+        "from bottlebank.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+    ],
 )
 def test_nothing_heavy_is_loaded(code):
     script = f"{code}\nimport sys\nprint([n for n in {HEAVY} if n in sys.modules], file=sys.stderr)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stderr.strip() == "[]"
 
 
@@ -79,7 +85,9 @@ def test_predicting_code_loads_neither_scikit_learn_nor_keras():
         "import sys, bottlebank.pipeline.predictor, bottlebank.service\n"
         "print([n for n in ('sklearn','tensorflow','keras','joblib','matplotlib') if n in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

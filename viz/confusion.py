@@ -106,6 +106,7 @@ def _draw_counts(
     size_pt = min(
         11.0, 0.9 * cell_pt / (0.64 * max(widest, 2)), (0.3 if with_percent else 0.6) * cell_pt
     )
+    style = text_style(size_pt)
     for row, column in np.argwhere(counts):
         words = f"{counts[row, column]:,}"
         if with_percent:
@@ -116,7 +117,7 @@ def _draw_counts(
             va="center",
             linespacing=1.1,
             color="white" if shares[row, column] > 0.5 else "black",
-            **text_style(size_pt),
+            **style,
         )
 
 

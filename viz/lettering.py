@@ -26,6 +26,7 @@ _FAMILIES: Final = (
 _BIDI_CONTROLS: Final = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
+_JOINER: Final = "\u200d"
 _REPLACEMENT: Final = "\ufffd"
 
 
@@ -40,8 +41,13 @@ def shown_name(name: object, length: int = NAME_LENGTH) -> str:
     text = " ".join(text.split()) or "(no name)"
     if len(text) <= length:
         return text
-    tail = (length - 1) // 3
-    return f"{_whole(text[: length - 1 - tail])}…{_whole(text[-tail:][::-1])[::-1]}"
+    tail_length = (length - 1) // 3
+    head_end, tail_start = length - 1 - tail_length, len(text) - tail_length
+    while head_end > 0 and _is_inside_a_letter(text, head_end):
+        head_end -= 1
+    while tail_start < len(text) and _is_inside_a_letter(text, tail_start):
+        tail_start += 1
+    return f"{text[:head_end]}…{text[tail_start:]}"
 
 
 def wrapped(text: str, width: int) -> str:
@@ -70,8 +76,10 @@ def _shown_character(character: str) -> str:
     return character
 
 
-def _whole(text: str) -> str:
-    """Drop marks and joiners at the cut, which would attach to the ellipsis."""
-    while text and unicodedata.category(text[-1]) in ("Mn", "Mc", "Me", "Cf"):
-        text = text[:-1]
-    return text
+def _is_inside_a_letter(text: str, index: int) -> bool:
+    """Whether a mark or a joiner ties the characters on both sides of a cut together."""
+    return _JOINER in text[index - 1 : index + 1] or unicodedata.category(text[index]) in (
+        "Mn",
+        "Mc",
+        "Me",
+    )

@@ -1,6 +1,7 @@
 import inspect
 
 import pytest
+
 from bottlebank.errors import UnknownExtractorError
 from bottlebank.features import backbone_names, find_backbone
 from bottlebank.features.backbones import BACKBONES, DEFAULT_EXTRACTOR, SCALINGS
@@ -23,9 +24,7 @@ def test_every_image_network_of_keras_is_in_the_table():
     import keras
 
     constructors = {
-        name
-        for name, value in vars(keras.applications).items()
-        if inspect.isfunction(value)
+        name for name, value in vars(keras.applications).items() if inspect.isfunction(value)
     }
     assert len(constructors) > 30
     in_table = {row.constructor.partition(":")[2] for row in BACKBONES.values()}

@@ -2,6 +2,7 @@ import os
 import unicodedata
 
 import pytest
+
 from bottlebank.errors import DatasetError
 from bottlebank.features import load_dataset
 from bottlebank.features.dataset import find_images

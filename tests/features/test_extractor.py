@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+
 from bottlebank.errors import EngineError, UsageError
 from bottlebank.features import find_backbone, networks, open_extractor, recipe_for
 from bottlebank.features.probe import least_cosine, probe_images
@@ -39,7 +40,9 @@ def test_a_batch_changes_nothing(converted_random):
     extractor = random_extractor("openvino", converted_random)
     images = probe_images(64)
     together = extractor.transfer_values(images)
-    alone = np.concatenate([extractor.transfer_values(images[i : i + 1]) for i in range(len(images))])
+    alone = np.concatenate(
+        [extractor.transfer_values(images[i : i + 1]) for i in range(len(images))]
+    )
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
 
 
@@ -64,9 +67,10 @@ def test_a_damaged_network_is_converted_again(cache):
     data[100] ^= 1
     binary.write_bytes(data)
     extractor = random_extractor("openvino", cache / "networks")
-    assert least_cosine(
-        extractor.transfer_values(probe_images(64)), np.load(kept / "reference.npy")
-    ) > 0.9999
+    assert (
+        least_cosine(extractor.transfer_values(probe_images(64)), np.load(kept / "reference.npy"))
+        > 0.9999
+    )
     assert json.loads((kept / "manifest.json").read_text())["network.bin"]
     assert sorted(path.name for path in (cache / "networks").iterdir()) == [RECIPE.fingerprint]
 
@@ -77,7 +81,9 @@ def test_an_engine_whose_numbers_are_not_the_networks_is_refused(cache, monkeypa
     reference = np.load(kept / "reference.npy")
     np.save(kept / "reference.npy", reference[:, ::-1])
     monkeypatch.setattr(networks, "_is_whole", lambda folder: True)
-    with pytest.raises(EngineError, match=r"openvino in float32: .* cosine 0\.\d+, at least 0.9999"):
+    with pytest.raises(
+        EngineError, match=r"openvino in float32: .* cosine 0\.\d+, at least 0.9999"
+    ):
         random_extractor("openvino", cache / "networks")
     assert random_extractor("auto", cache / "networks").engine == "tensorflow"
 

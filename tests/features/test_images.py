@@ -2,10 +2,11 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from bottlebank.errors import ImageRejectedError
 from bottlebank.features.images import SERVICE_FORMATS, Limits, decode, read
 from bottlebank.features.preprocess import fit, load
-from PIL import Image
 
 
 def encoded(image: Image.Image, format: str, **options) -> bytes:
@@ -168,7 +169,9 @@ def test_broken_exif_does_not_cost_the_photograph(corners):
 
 
 def test_a_large_jpeg_is_decoded_small_enough_and_looks_the_same():
-    smooth = Image.fromarray(np.linspace(0, 255, 1600 * 1200 * 3).reshape(1200, 1600, 3).astype("u1"))
+    smooth = Image.fromarray(
+        np.linspace(0, 255, 1600 * 1200 * 3).reshape(1200, 1600, 3).astype("u1")
+    )
     data = encoded(smooth, "JPEG", quality=95)
     small = decode(data, at_least_px=(60, 80))
     assert small.size == (200, 150)  # the smallest eighth that has twice the pixels a side

@@ -1,6 +1,7 @@
 import dataclasses
 
 import pytest
+
 from bottlebank.features import Recipe, find_backbone, recipe_for
 
 

@@ -2,6 +2,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from bottlebank.errors import UsageError, WeightsNotFoundError
 from bottlebank.features import find_backbone, weights
 from bottlebank.features.weights import find_weights, imagenet_file

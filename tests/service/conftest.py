@@ -6,10 +6,11 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from bottlebank.features.images import SERVICE_FORMATS
 from bottlebank.features.preprocess import load
 from bottlebank.service import Server, Settings, create_app
-from PIL import Image
 
 COLOURS = {"red": (250, 20, 10), "green": (10, 250, 20), "blue": (20, 10, 250)}
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 
 import pytest
+
 from bottlebank.errors import UsageError
 from bottlebank.service import Settings, create_app
 

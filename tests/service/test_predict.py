@@ -4,6 +4,7 @@ import base64
 import io
 
 import pytest
+
 from bottlebank.service import Settings, create_app
 
 ROUTES = ("/predict", "/predict/")

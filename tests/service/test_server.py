@@ -13,9 +13,10 @@ import threading
 import time
 import urllib.parse
 
-import bottlebank
 import numpy as np
 import pytest
+
+import bottlebank
 from bottlebank.errors import BottlebankError, UsageError
 from bottlebank.service import Server, Settings, create_app, serve
 

@@ -1,6 +1,7 @@
 import pytest
-from bottlebank.viz.lettering import NAME_LENGTH, font_families, shown_name, wrapped
 from matplotlib.font_manager import fontManager
+
+from bottlebank.viz.lettering import NAME_LENGTH, font_families, shown_name, wrapped
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,11 @@ def test_long_names_keep_both_ends():
 
 
 def test_a_cut_leaves_no_mark_without_its_letter():
-    assert shown_name("e\u0301" * 20, 6) == "e\u0301e…e\u0301"
+    accented = "e\u0301" * 20
+    assert shown_name(accented, 6) == "e\u0301e\u0301…"
+    assert shown_name(accented, 8) == "e\u0301e\u0301…e\u0301"
+    family = "👩\u200d👩\u200d👧" * 5
+    assert shown_name("x" + family, 6) == "x…"
 
 
 def test_long_titles_are_wrapped():

@@ -1,5 +1,6 @@
-from bottlebank.viz.palette import N_STYLES, class_style
 from matplotlib.colors import to_rgb
+
+from bottlebank.viz.palette import N_STYLES, class_style
 
 
 def luminance(colour: str) -> float:

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from matplotlib.figure import Figure
+
 from bottlebank.errors import UsageError
 from bottlebank.viz import require_picture_path
 from bottlebank.viz.picture import new_figure, write_picture
-from matplotlib.figure import Figure
 
 
 def figure_with_a_line() -> Figure:

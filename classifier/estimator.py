@@ -1,0 +1,42 @@
+"""What the heads share as scikit-learn estimators: checking rows, and predicting from layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+if TYPE_CHECKING:
+    from .layers import Layers
+
+
+class LayeredHead(ClassifierMixin, BaseEstimator):
+    """A classifier whose `fit` ends in `layers_`."""
+
+    kind: str
+    """What the head file calls it."""
+    layers_: Layers
+    classes_: np.ndarray
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
+        check_is_fitted(self)
+        return self.layers_.probabilities(validate_data(self, X, reset=False))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """(n,): the most probable class of each row."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def _check_training_rows(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """float32 rows (n, d) and the class of each as int (n,); sets `classes_`."""
+        X, y = validate_data(self, X, y, dtype=np.float32)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            only = self.classes_.tolist()[0]
+            raise ValueError(f"Classifier can't train when only one class is present: {only!r}")
+        return X, codes

@@ -1,0 +1,98 @@
+import os
+import sqlite3
+
+import numpy as np
+import pytest
+
+from bottlebank.cache import CacheFolder, key_of_array, key_of_bytes
+from bottlebank.cache.index import Index, IndexLostError
+
+PRINT = "a" * 64
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with CacheFolder(tmp_path / "cache", create=True) as folder:
+        with folder.open(PRINT, "float32").writer({}, commit_every_rows=2) as writer:
+            for number in range(5):
+                writer.add(bytes([number]) * 32, b"p", np.full(4, number, np.float32))
+        yield folder
+
+
+@pytest.mark.parametrize("harm", ["delete", "tear", "garbage", "empty", "version"])
+def test_it_is_built_again_whatever_happens_to_it(folder, harm):
+    path = folder.root / "index.sqlite"
+    folder.index.close()
+    if harm == "delete":
+        path.unlink()
+    elif harm == "tear":
+        path.write_bytes(path.read_bytes()[:5000])
+    elif harm == "garbage":
+        path.write_bytes(b"\x00garbage" * 1000)
+    elif harm == "empty":
+        path.write_bytes(b"")
+    else:
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA user_version=99")
+        connection.close()
+    with CacheFolder(folder.root) as again:
+        rows = again.open(PRINT, "float32").rows([bytes([n]) * 32 for n in (4, 0, 3)])
+        assert rows[:, 0].tolist() == [4, 0, 3]
+
+
+def test_damage_that_shows_in_the_middle_of_use_is_survived(folder):
+    path = folder.root / "index.sqlite"
+    cache = folder.open(PRINT, "float32")
+    data = bytearray(path.read_bytes())
+    data[4096:] = os.urandom(len(data) - 4096)
+    path.write_bytes(data)
+    assert cache.rows([b"\x03" * 32])[0, 0] == 3
+    assert len(cache) == 5
+
+
+def test_a_wrong_place_never_returns_a_wrong_row(folder):
+    from bottlebank.errors import DamagedShardError
+
+    with sqlite3.connect(folder.root / "index.sqlite") as connection:
+        connection.execute("UPDATE place SET row = 1 - row")
+    connection.close()
+    with pytest.raises(DamagedShardError, match=r"index does not fit .* delete index\.sqlite"):
+        folder.open(PRINT, "float32").rows([b"\x00" * 32])
+
+
+def test_files_are_known_by_path_size_time_and_inode(tmp_path):
+    with CacheFolder(tmp_path / "cache", create=True) as folder:
+        path = tmp_path / "photo.jpg"
+        path.write_bytes(b"one")
+        assert folder.key_of_file(path) == key_of_bytes(b"one")
+        status = path.stat()
+        assert folder.known_key(str(path), status) == key_of_bytes(b"one")
+        path.write_bytes(b"two and more")
+        assert folder.known_key(str(path), path.stat()) is None
+        assert folder.key_of_file(path) == key_of_bytes(b"two and more")
+        os.utime(path, ns=(0, 0))
+        assert folder.known_key(str(path), path.stat()) is None
+
+
+def test_a_lost_index_is_reported_once_and_empty_then(tmp_path):
+    index = Index(tmp_path)
+    status = tmp_path.stat()
+    index.remember_files([("a", status, b"k" * 32)])
+    path = tmp_path / "index.sqlite"
+    path.write_bytes(b"x" * path.stat().st_size)
+    with pytest.raises(IndexLostError, match="."):
+        index.key_of_file("a", status)
+    assert index.key_of_file("a", status) is None
+    index.close()
+
+
+def test_keys_of_arrays_tell_shape_and_type_apart():
+    values = np.arange(6, dtype=np.uint8)
+    keys = {
+        key_of_array(values),
+        key_of_array(values.reshape(2, 3)),
+        key_of_array(values.reshape(3, 2)),
+        key_of_array(values.astype(np.int8)),
+    }
+    assert len(keys) == 4
+    assert key_of_array(values.reshape(2, 3).T) == key_of_array(values.reshape(2, 3).T.copy())

@@ -1,0 +1,107 @@
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bottlebank.cache.shard import Rejection, Rows, Shard, ShardName, write_shard
+from bottlebank.errors import DamagedShardError
+
+
+def make_rows(n: int, width: int, seed: int = 0, rejections=()) -> Rows:
+    random = np.random.default_rng(seed)
+    return Rows(
+        keys=[random.bytes(32) for _ in range(n)],
+        paths=[b"photos/%d.jpg" % number for number in range(n)],
+        features=list(random.normal(size=(n, width)).astype(np.float32)),
+        rejections=list(rejections),
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n=st.integers(0, 70),
+    width=st.sampled_from([1, 3, 512, 5000]),
+    paths=st.lists(st.binary(max_size=20), min_size=70, max_size=70),
+    reasons=st.lists(st.text(max_size=20), max_size=3),
+)
+def test_what_is_written_is_read(tmp_path_factory, n, width, paths, reasons):
+    folder = tmp_path_factory.mktemp("shards")
+    rows = make_rows(n, width)
+    rows.paths = paths[:n]
+    rows.rejections = [
+        Rejection(bytes([number]) * 32, b"\xff\n", reason) for number, reason in enumerate(reasons)
+    ]
+    name = write_shard(folder, 7, rows, width)
+    assert name.startswith("000007-")
+    with Shard(folder / name) as shard:
+        assert (shard.n_rows, shard.width) == (n, width)
+        assert [key.tobytes() for key in shard.keys()] == rows.keys
+        assert shard.paths() == rows.paths
+        assert shard.rejections() == rows.rejections
+        out = np.empty((n, width), np.float32)
+        shard.read(np.arange(n), out)
+        assert np.array_equal(out, np.array(rows.features).reshape(n, width))
+        shard.verify()
+
+
+def test_only_the_rows_asked_for_are_returned_also_across_blocks(tmp_path):
+    rows = make_rows(200, 512)  # 64 rows a block
+    name = write_shard(tmp_path, 0, rows, 512)
+    chosen = np.array([0, 1, 63, 64, 150, 199])
+    out = np.empty((len(chosen), 512), np.float32)
+    with Shard(tmp_path / name) as shard:
+        shard.read(chosen, out)
+    assert np.array_equal(out, np.array(rows.features)[chosen])
+
+
+def test_a_flipped_bit_anywhere_is_reported_and_never_returned(tmp_path):
+    rows = make_rows(40, 64, rejections=[Rejection(b"r" * 32, b"bad.jpg", "empty")])
+    name = write_shard(tmp_path, 0, rows, 64)
+    sound = (tmp_path / name).read_bytes()
+    expected = np.array(rows.features)
+    random = np.random.default_rng(0)
+    n_noticed = 0
+    for _ in range(300):
+        data = bytearray(sound)
+        data[random.integers(len(data))] ^= 1 << random.integers(8)
+        (tmp_path / name).write_bytes(data)
+        try:
+            with Shard(tmp_path / name) as shard:
+                out = np.empty((40, 64), np.float32)
+                keys = [key.tobytes() for key in shard.keys()]
+                rejections = shard.rejections()
+                shard.read(np.arange(40), out)
+        except DamagedShardError:
+            n_noticed += 1
+        else:  # the bit was in no data: gaps between the objects of the file
+            assert np.array_equal(out, expected)
+            assert keys == rows.keys
+            assert rejections == rows.rejections
+        with pytest.raises(DamagedShardError, match=name), Shard(tmp_path / name) as shard:
+            shard.verify()
+    assert n_noticed > 250
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 2000, -1])
+def test_a_torn_shard_is_reported(tmp_path, keep):
+    name = write_shard(tmp_path, 0, make_rows(40, 64), 64)
+    data = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(data[:keep])
+    with pytest.raises(DamagedShardError, match="cache verify"):
+        Shard(tmp_path / name)
+
+
+def test_a_shard_of_a_later_version_is_refused(tmp_path):
+    name = write_shard(tmp_path, 0, make_rows(2, 4), 4)
+    with h5py.File(tmp_path / name, "r+") as file:
+        file.attrs["format"] = np.uint32(9)
+    with pytest.raises(DamagedShardError, match="format 9, this version reads 1"):
+        Shard(tmp_path / name)
+
+
+def test_names():
+    assert ShardName.parse("000123-0123456789abcdef.h5") == ShardName(123, "0123456789abcdef")
+    assert str(ShardName(5, "0" * 16)) == "000005-0000000000000000.h5"
+    for name in ("000123.h5", ".bottlebank-x.h5", "000123-0123456789ABCDEF.h5", "LOCK"):
+        assert ShardName.parse(name) is None

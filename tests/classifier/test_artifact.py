@@ -1,0 +1,157 @@
+import json
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from bottlebank.classifier import Head, Layers, load_head, save_head
+from bottlebank.errors import HeadFileError
+
+
+def make_head(classes=("cat", "dog", "鳥 \udc80<b>"), hidden=8, width=5) -> Head:
+    random = np.random.default_rng(0)
+
+    def draw(*shape):
+        return random.normal(size=shape).astype(np.float32)
+
+    layers = Layers(
+        draw(width),
+        np.abs(draw(width)) + 1,
+        [draw(width, hidden), draw(hidden, len(classes))],
+        [draw(hidden), draw(len(classes))],
+    )
+    return Head("dense", tuple(classes), layers, {"width": width}, "bfloat16", {"seed": 0})
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "head.h5"
+    save_head(make_head(), path)
+    return path
+
+
+def test_it_holds_arrays_and_one_json_attribute(saved):
+    with h5py.File(saved) as file:
+        assert sorted(file) == ["bias_0", "bias_1", "kernel_0", "kernel_1", "mean", "scale"]
+        assert {dataset.dtype for dataset in file.values()} == {np.dtype("<f4")}
+        assert list(file.attrs) == ["head"]
+        about = json.loads(file.attrs["head"])
+    assert about["classes"] == ["cat", "dog", "鳥 \udc80<b>"]
+    assert about["recipe"] == {"width": 5}
+    assert about["precision"] == "bfloat16"
+
+
+def test_it_comes_back_whole(saved):
+    head, loaded = make_head(), load_head(saved)
+    rows = np.random.default_rng(1).normal(size=(4, 5)).astype(np.float32)
+    assert np.array_equal(loaded.predict_proba(rows), head.predict_proba(rows))
+    assert (loaded.classes, loaded.kind, loaded.training) == (head.classes, "dense", {"seed": 0})
+    assert loaded.created
+
+
+def test_many_classes_with_long_names(tmp_path):
+    head = make_head([f"{number:05d} {'x' * 60}" for number in range(3000)], hidden=2)
+    save_head(head, tmp_path / "head.h5")
+    assert load_head(tmp_path / "head.h5").classes == head.classes
+
+
+def test_the_version_names_the_answers():
+    head = make_head()
+    assert head.version == make_head().version
+    assert make_head(classes=("cat", "dog", "bird")).version != head.version
+    head.layers.biases[1][0] += 1
+    assert head.version != make_head().version
+
+
+def change(path, name=None, array=None, **about):
+    with h5py.File(path, "r+") as file:
+        values = json.loads(file.attrs["head"])
+        values.update(about)
+        file.attrs["head"] = np.bytes_(json.dumps(values))
+        if name is not None:
+            if name in file:
+                del file[name]
+            if array is not None:
+                file[name] = array
+
+
+HARMS = {
+    "another array": (lambda p: change(p, "extra", np.zeros(3, "f4")), "arrays"),
+    "a missing array": (lambda p: change(p, "bias_1"), "arrays"),
+    "another type": (lambda p: change(p, "mean", np.zeros(5, "f8")), "mean is no float32 array"),
+    "objects": (lambda p: change(p, "mean", np.array([b"x"], dtype=object)), "no float32 array"),
+    "another shape": (lambda p: change(p, "kernel_1", np.zeros((9, 3), "f4")), "a layer of shape"),
+    "no number": (lambda p: change(p, "mean", np.full(5, np.nan, "f4")), "not finite"),
+    "a zero scale": (lambda p: change(p, "scale", np.zeros(5, "f4")), "mean and scale"),
+    "other numbers": (lambda p: change(p, "mean", np.ones(5, "f4")), "are not those of version"),
+    "fewer classes": (lambda p: change(p, classes=["cat", "dog"]), "3 outputs for 2 classes"),
+    "equal classes": (lambda p: change(p, classes=["a", "a", "b"]), "not distinct"),
+    "a later format": (lambda p: change(p, format=2), "format 2; this version"),
+    "a missing field": (lambda p: change(p, recipe=None), "field recipe"),
+    "not HDF5": (lambda p: p.write_bytes(b"pickle" * 50), "damaged or no head file"),
+    "an empty file": (lambda p: p.write_bytes(b""), "damaged or no head file"),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_anything_else_is_refused_with_the_reason(saved, harm):
+    spoil, reason = HARMS[harm]
+    spoil(saved)
+    with pytest.raises(HeadFileError, match=reason):
+        load_head(saved)
+
+
+def test_links_virtual_external_and_chunked_data_are_refused(saved, tmp_path):
+    canary = tmp_path / "canary.h5"
+    with h5py.File(canary, "w") as file:
+        file["mean"] = np.zeros(5, "f4")
+    layout = h5py.VirtualLayout(shape=(5,), dtype="f4")
+    layout[:] = h5py.VirtualSource(str(canary), "mean", shape=(5,))
+
+    def spoil(make):
+        save_head(make_head(), saved)
+        with h5py.File(saved, "r+") as file:
+            del file["mean"]
+            make(file)
+        with pytest.raises(HeadFileError, match="mean is (a link|not stored)"):
+            load_head(saved)
+
+    spoil(lambda file: file.__setitem__("mean", h5py.SoftLink("/scale")))
+    spoil(lambda file: file.__setitem__("mean", h5py.ExternalLink(str(canary), "mean")))
+    spoil(lambda file: file.create_virtual_dataset("mean", layout))
+    spoil(
+        lambda file: file.create_dataset(
+            "mean", (5,), "f4", external=[(str(tmp_path / "raw"), 0, 20)]
+        )
+    )
+    spoil(lambda file: file.create_dataset("mean", (5,), "f4", chunks=(5,), compression="gzip"))
+
+
+def test_a_shape_bomb_is_refused_before_it_is_read(saved):
+    with h5py.File(saved, "r+") as file:
+        del file["mean"]
+        file.create_dataset("mean", (10**12,), "f4")
+    with pytest.raises(HeadFileError, match="declares 4000000000000 bytes in a file of"):
+        load_head(saved)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(HeadFileError, match="no head file at .* `bottlebank train"):
+        load_head(tmp_path / "none.h5")
+    with pytest.raises(HeadFileError, match="cannot be written"):
+        save_head(make_head(), tmp_path / "none" / "head.h5")
+
+
+def test_loading_imports_neither_pickle_users_nor_keras(saved):
+    script = (
+        "import sys; before = set(sys.modules)\n"
+        f"from bottlebank.classifier import load_head; load_head({str(saved)!r})\n"
+        "print([n for n in ('joblib', 'keras', 'tensorflow', 'sklearn', 'dill', 'cloudpickle')"
+        " if n in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

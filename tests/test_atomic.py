@@ -1,0 +1,41 @@
+import pytest
+
+from bottlebank import atomic
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file.txt"
+    atomic.write_bytes(path, b"old")
+
+    def fill(temporary):
+        temporary.write_bytes(b"half of the n")
+        assert temporary.suffix == ".txt"
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        atomic.write_with(path, fill)
+    assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [
+        ("file.txt", b"old")
+    ]
+
+
+def test_bytes_and_folder_are_synced_before_and_after_the_rename(tmp_path, monkeypatch):
+    """A rename that reaches the disk before the bytes leaves an empty file after a power cut."""
+    from pathlib import Path
+
+    log = []
+    real_sync, real_replace = atomic.sync, Path.replace
+    monkeypatch.setattr(
+        atomic,
+        "sync",
+        lambda path: (log.append("folder" if path.is_dir() else "file"), real_sync(path)),
+    )
+    monkeypatch.setattr(
+        Path, "replace", lambda self, target: (log.append("rename"), real_replace(self, target))[1]
+    )
+    atomic.write_bytes(tmp_path / "a", b"x")
+    assert log == ["file", "rename", "folder"]
+    log.clear()
+    atomic.make_folder(tmp_path / "b" / "c")
+    assert (tmp_path / "b" / "c").is_dir()
+    assert log == ["folder", "folder"]
