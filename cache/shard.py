@@ -156,7 +156,7 @@ class Shard:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def keys(self) -> NDArray[np.uint8]:
+    def row_keys(self) -> NDArray[np.uint8]:
         """uint8, (n, 32)."""
         return self._checked("key").reshape(-1, 32)
 
@@ -196,7 +196,7 @@ class Shard:
         name = ShardName.parse(self.path.name)
         if name is None or digest != name.digest:
             raise DamagedShardError(f"{self.path} is damaged: its SHA-256 begins with {digest}")
-        self.keys(), self.paths(), self.rejections()
+        self.row_keys(), self.paths(), self.rejections()
         every_row = np.arange(self.n_rows)
         self.read(every_row, np.empty((self.n_rows, self.width), np.float32))
 

@@ -1,4 +1,4 @@
-"""The rows of one recipe and variant: found by key, read with their checksums, added by one writer."""
+"""The rows of one recipe and variant: found by key, read with checksums, added by one writer."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class FeatureCache:
         found: dict[Key, bytes] = {}
         for path in self.shard_paths():
             with Shard(path) as shard:
-                for key, seen in zip(shard.keys(), shard.paths(), strict=True):
+                for key, seen in zip(shard.row_keys(), shard.paths(), strict=True):
                     found.setdefault(key.tobytes(), seen)
         return found
 
@@ -202,7 +202,7 @@ class FeatureCache:
         for name in sorted(present.keys() - indexed):
             try:
                 with Shard(present[name]) as shard:
-                    keys = [key.tobytes() for key in shard.keys()]
+                    keys = [key.tobytes() for key in shard.row_keys()]
                     rejections = shard.rejections()
             except FileNotFoundError:
                 continue  # removed by another process since the folder was listed
@@ -273,7 +273,7 @@ class Writer:
 
 def _compare_keys(shard: Shard, rows: NDArray[np.intp], keys: Sequence[Key]) -> None:
     expected = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
-    stored = shard.keys()
+    stored = shard.row_keys()
     if rows.max() >= len(stored) or not np.array_equal(stored[rows], expected):
         raise DamagedShardError(
             f"the index does not fit {shard.path}: delete index.sqlite in the cache folder, it is "

@@ -64,37 +64,18 @@ class Backbone(NamedTuple):
     """How the last feature map becomes one vector."""
 
 
-# name, constructor in keras.applications, input px, width, scaling, ImageNet weights file
+# name, constructor in keras.applications, input px, width, scaling, ImageNet weights file, where
+# *NAME is NAME_weights_tf_dim_ordering_tf_kernels_notop.h5
+# fmt: off
 _KERAS_TABLE = (
     ("convnext_tiny", "ConvNeXtTiny", 224, 768, "none", "convnext_tiny_notop.h5"),
     ("convnext_small", "ConvNeXtSmall", 224, 768, "none", "convnext_small_notop.h5"),
     ("convnext_base", "ConvNeXtBase", 224, 1024, "none", "convnext_base_notop.h5"),
     ("convnext_large", "ConvNeXtLarge", 224, 1536, "none", "convnext_large_notop.h5"),
     ("convnext_xlarge", "ConvNeXtXLarge", 224, 2048, "none", "convnext_xlarge_notop.h5"),
-    (
-        "densenet121",
-        "DenseNet121",
-        224,
-        1024,
-        "torch",
-        "densenet121_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
-    (
-        "densenet169",
-        "DenseNet169",
-        224,
-        1664,
-        "torch",
-        "densenet169_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
-    (
-        "densenet201",
-        "DenseNet201",
-        224,
-        1920,
-        "torch",
-        "densenet201_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
+    ("densenet121", "DenseNet121", 224, 1024, "torch", "*densenet121"),
+    ("densenet169", "DenseNet169", 224, 1664, "torch", "*densenet169"),
+    ("densenet201", "DenseNet201", 224, 1920, "torch", "*densenet201"),
     ("efficientnet_b0", "EfficientNetB0", 224, 1280, "none", "efficientnetb0_notop.h5"),
     ("efficientnet_b1", "EfficientNetB1", 240, 1280, "none", "efficientnetb1_notop.h5"),
     ("efficientnet_b2", "EfficientNetB2", 260, 1408, "none", "efficientnetb2_notop.h5"),
@@ -110,111 +91,36 @@ _KERAS_TABLE = (
     ("efficientnet_v2_s", "EfficientNetV2S", 384, 1280, "none", "efficientnetv2-s_notop.h5"),
     ("efficientnet_v2_m", "EfficientNetV2M", 480, 1280, "none", "efficientnetv2-m_notop.h5"),
     ("efficientnet_v2_l", "EfficientNetV2L", 480, 1280, "none", "efficientnetv2-l_notop.h5"),
-    (
-        "inception_resnet_v2",
-        "InceptionResNetV2",
-        299,
-        1536,
-        "tf",
-        "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
-    (
-        "inception_v3",
-        "InceptionV3",
-        299,
-        2048,
-        "tf",
-        "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
+    ("inception_resnet_v2", "InceptionResNetV2", 299, 1536, "tf", "*inception_resnet_v2"),
+    ("inception_v3", "InceptionV3", 299, 2048, "tf", "*inception_v3"),
     ("mobilenet", "MobileNet", 224, 1024, "tf", "mobilenet_1_0_224_tf_no_top.h5"),
-    (
-        "mobilenet_v2",
-        "MobileNetV2",
-        224,
-        1280,
-        "tf",
-        "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5",
-    ),
-    (
-        "mobilenet_v3_small",
-        "MobileNetV3Small",
-        224,
-        576,
-        "none",
-        "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
-    ),
-    (
-        "mobilenet_v3_large",
-        "MobileNetV3Large",
-        224,
-        960,
-        "none",
-        "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
-    ),
+    ("mobilenet_v2", "MobileNetV2", 224, 1280, "tf", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
+    ("mobilenet_v3_small", "MobileNetV3Small", 224, 576, "none", "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5"),
+    ("mobilenet_v3_large", "MobileNetV3Large", 224, 960, "none", "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"),
     ("nasnet_mobile", "NASNetMobile", 224, 1056, "tf", "nasnet_mobile_no_top.h5"),
     ("nasnet_large", "NASNetLarge", 331, 4032, "tf", "nasnet_large_no_top.h5"),
-    (
-        "resnet50",
-        "ResNet50",
-        224,
-        2048,
-        "caffe",
-        "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
-    (
-        "resnet101",
-        "ResNet101",
-        224,
-        2048,
-        "caffe",
-        "resnet101_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
-    (
-        "resnet152",
-        "ResNet152",
-        224,
-        2048,
-        "caffe",
-        "resnet152_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
-    (
-        "resnet50_v2",
-        "ResNet50V2",
-        224,
-        2048,
-        "tf",
-        "resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
-    (
-        "resnet101_v2",
-        "ResNet101V2",
-        224,
-        2048,
-        "tf",
-        "resnet101v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
-    (
-        "resnet152_v2",
-        "ResNet152V2",
-        224,
-        2048,
-        "tf",
-        "resnet152v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
-    ("vgg16", "VGG16", 224, 512, "caffe", "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    ("vgg19", "VGG19", 224, 512, "caffe", "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"),
-    (
-        "xception",
-        "Xception",
-        299,
-        2048,
-        "tf",
-        "xception_weights_tf_dim_ordering_tf_kernels_notop.h5",
-    ),
+    ("resnet50", "ResNet50", 224, 2048, "caffe", "*resnet50"),
+    ("resnet101", "ResNet101", 224, 2048, "caffe", "*resnet101"),
+    ("resnet152", "ResNet152", 224, 2048, "caffe", "*resnet152"),
+    ("resnet50_v2", "ResNet50V2", 224, 2048, "tf", "*resnet50v2"),
+    ("resnet101_v2", "ResNet101V2", 224, 2048, "tf", "*resnet101v2"),
+    ("resnet152_v2", "ResNet152V2", 224, 2048, "tf", "*resnet152v2"),
+    ("vgg16", "VGG16", 224, 512, "caffe", "*vgg16"),
+    ("vgg19", "VGG19", 224, 512, "caffe", "*vgg19"),
+    ("xception", "Xception", 299, 2048, "tf", "*xception"),
 )
+# fmt: on
+
+
+def _weights_file(name: str) -> str:
+    starred = name.removeprefix("*")
+    return name if starred == name else f"{starred}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
 
 BACKBONES = {
-    name: Backbone(name, f"keras.applications:{constructor}", px, width, SCALINGS[scaling], file)
+    name: Backbone(
+        name, f"keras.applications:{constructor}", px, width, SCALINGS[scaling], _weights_file(file)
+    )
     for name, constructor, px, width, scaling, file in _KERAS_TABLE
 }
 BACKBONES[RANDOM] = Backbone(

@@ -4,7 +4,7 @@ May import: ``features``, ``cache`` and ``classifier``. No framework is imported
 """
 
 from .evaluate import evaluate_head
-from .extract import extract
+from .extraction import extract
 from .predictor import Predictor, load_predictor
 from .rebuild import extract_for_head
 from .table import FeatureTable

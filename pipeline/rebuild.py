@@ -12,7 +12,7 @@ from ..features import Recipe, find_backbone, recipe_for
 from ..features.extractor import require_known
 from ..features.recipe import recipe_of
 from ..features.weights import IMAGENET, SEED
-from .extract import bank
+from .extraction import bank
 
 if TYPE_CHECKING:
     from collections.abc import Callable

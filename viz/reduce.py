@@ -23,6 +23,7 @@ _N_NEIGHBORS = 15
 _MIN_DIST = 0.1
 # Up to here (2,000 images of 1,000 features) an exact decomposition takes about a second.
 _EXACT_PCA_VALUES = 2_000_000
+_EXACT_NEIGHBOURS_IMAGES = 50_000
 
 
 class Embedding(NamedTuple):
@@ -129,6 +130,7 @@ def _umap(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]
             f"UMAP needs at least 3 images: {n_images} placed by PCA instead, "
             f"{_shares_of_axes(components)}",
         )
+    values = _unit_scale(components)
     model: Any = _import_umap().UMAP(
         n_neighbors=n_neighbors,
         min_dist=_MIN_DIST,
@@ -137,12 +139,35 @@ def _umap(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]
         init=_start(components, seed),
         random_state=seed,
         n_jobs=1,  # UMAP warns of more with a seed
+        precomputed_knn=_neighbours(values, n_neighbors),
     )
-    points = model.fit_transform(_unit_scale(components))
+    with warnings.catch_warnings():
+        # Without an index of UMAP's own no images can be added later, and none are.
+        warnings.filterwarnings("ignore", r"precomputed_knn\[2\]", UserWarning)
+        points = model.fit_transform(values)
     return points, (
         f"UMAP, {n_neighbors} neighbours, min_dist {_MIN_DIST}, Euclidean metric, "
         f"started from PCA, {_basis(components)}, seed {seed}"
     )
+
+
+def _neighbours(
+    values: NDArray[np.float32], n_neighbors: int
+) -> tuple[NDArray[np.int64] | None, NDArray[np.float32] | None, None]:
+    """(indices, distances, None), (n, n_neighbors) each; None where UMAP shall search itself.
+
+    UMAP's own search is compiled anew in every process, which takes longer than all distances
+    between 50,000 images.
+    """
+    if len(values) > _EXACT_NEIGHBOURS_IMAGES:
+        return None, None, None
+    from sklearn.neighbors import NearestNeighbors
+
+    search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(values)
+    distances, indices = search.kneighbors(values)
+    # Rounding gives an image some 1e-7 to itself, which UMAP takes for its nearest neighbour.
+    distances[distances < 1e-6] = 0
+    return indices, distances.astype(np.float32), None
 
 
 def _import_umap() -> Any:

@@ -59,6 +59,7 @@ class OpenVinoEngine:
         self._requests = threading.local()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        """See `Engine`."""
         request = getattr(self._requests, "mine", None)
         if request is None:
             request = self._requests.mine = self._network.create_infer_request()

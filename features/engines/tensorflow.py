@@ -42,6 +42,7 @@ class TensorFlowEngine:
             self._function = _freeze(backbone, weights)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
+        """See `Engine`."""
         return self._function(tf.constant(images))[0].numpy()
 
     def graph(self) -> bytes:

@@ -36,7 +36,7 @@ def test_what_is_written_is_read(tmp_path_factory, n, width, paths, reasons):
     assert name.startswith("000007-")
     with Shard(folder / name) as shard:
         assert (shard.n_rows, shard.width) == (n, width)
-        assert [key.tobytes() for key in shard.keys()] == rows.keys
+        assert [key.tobytes() for key in shard.row_keys()] == rows.keys
         assert shard.paths() == rows.paths
         assert shard.rejections() == rows.rejections
         out = np.empty((n, width), np.float32)
@@ -69,7 +69,7 @@ def test_a_flipped_bit_anywhere_is_reported_and_never_returned(tmp_path):
         try:
             with Shard(tmp_path / name) as shard:
                 out = np.empty((40, 64), np.float32)
-                keys = [key.tobytes() for key in shard.keys()]
+                keys = [key.tobytes() for key in shard.row_keys()]
                 rejections = shard.rejections()
                 shard.read(np.arange(40), out)
         except DamagedShardError:

@@ -44,15 +44,15 @@ def test_rows_agree_with_the_installed_keras(name, monkeypatch):
     shape = (row.input_size_px, row.input_size_px, 3)
     asked = []
 
-    class Stop(Exception):
+    class StoppedError(Exception):
         pass
 
     def get_file(fname=None, origin=None, **settings):
         asked.append(fname)
-        raise Stop("get_file")
+        raise StoppedError("get_file")
 
     monkeypatch.setattr(file_utils, "get_file", get_file)
-    with pytest.raises(Stop, match="get_file"):
+    with pytest.raises(StoppedError, match="get_file"):
         build(weights="imagenet", include_top=False, input_shape=shape)
     assert asked == [row.weights_file]
     model = build(weights=None, include_top=False, input_shape=shape, pooling="avg")

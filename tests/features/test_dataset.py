@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", scandir)
     dataset = load_dataset(tmp_path)
-    assert [label for label in dataset.labels] == ["hat"]
+    assert list(dataset.labels) == ["hat"]
     assert list(dataset.unreadable) == [
         (str(tmp_path / "secret"), "the folder cannot be listed: Permission denied")
     ]

@@ -15,7 +15,8 @@ ONLINE = """
 import os, pathlib, sys
 models = pathlib.Path(os.environ["KERAS_HOME"]) / "models"
 models.mkdir()
-(models / "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5").write_text(sys.argv[1])
+name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+(models / name).write_text(sys.argv[1])
 """
 
 

@@ -1,0 +1,200 @@
+"""From a table to a head file to predictions."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import bottlebank as bb
+from bottlebank.classifier import save_head as write_head
+from bottlebank.errors import (
+    DatasetError,
+    HeadFileError,
+    HeadMismatchError,
+    ImageRejectedError,
+    UsageError,
+    WeightsNotFoundError,
+)
+from bottlebank.pipeline import extract_for_head
+from bottlebank.pipeline import predictor as predictor_module
+
+
+@pytest.fixture
+def table(photos, cache):
+    return bb.extract(
+        bb.load_dataset(photos), "random", cache=cache, engine="openvino", precision="float32"
+    )
+
+
+@pytest.fixture
+def trained(table):
+    return bb.train_head(table)
+
+
+@pytest.fixture
+def head_file(trained, tmp_path):
+    path = tmp_path / "head.h5"
+    write_head(trained.head, path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["logistic", "dense"])
+def test_a_head_learns_and_judges_itself_on_what_it_has_not_seen(table, kind):
+    trained = bb.train_head(table, kind)
+    counts = trained.split.counts()
+    assert sum(counts.values()) == 60
+    for side, n in counts.items():
+        assert trained.evaluations[side].images == n
+    assert trained.evaluations["test"].accuracy > 0.8  # chance is 0.33
+    assert trained.head.classes == ("checks", "disc", "stripes")
+    assert trained.head.recipe == table.recipe.as_dict()
+    assert trained.head.training["train"]["images"] == counts["train"]
+
+
+def test_declared_splits_are_used(table):
+    declared = ["train", "validation"] * 30
+    trained = bb.train_head(dataclasses.replace(table, splits=declared))
+    assert trained.evaluations["train"].images == 30
+    assert trained.evaluations["test"] is None
+    side, found = bb.evaluate_head(trained.head, dataclasses.replace(table, splits=declared))
+    assert (side, found.images) == ("validation", 30)
+
+
+def test_labels_without_sense_are_not_learned(table):
+    shuffled = np.random.default_rng(0).permutation(table.labels)
+    trained = bb.train_head(dataclasses.replace(table, labels=shuffled))
+    held_out = [trained.evaluations[side] for side in ("validation", "test")]
+    right = sum(found.accuracy * found.images for found in held_out)
+    assert right / sum(found.images for found in held_out) < 0.75
+
+
+def test_one_class_is_an_error(table):
+    one = dataclasses.replace(table, labels=np.full(60, "only"))
+    with pytest.raises(DatasetError, match="one class only .'only'.; a head tells at least two"):
+        bb.train_head(one)
+    with pytest.raises(UsageError, match="unknown head 'svm': expected logistic or dense"):
+        bb.train_head(table, "svm")
+
+
+def test_command_line_python_and_batch_agree(trained, head_file, table, cache):
+    predict = bb.load_predictor(head_file, cache=cache)
+    expected = trained.head.predict_proba(table.features)
+    answers = list(predict.predict_files(table.paths))
+    assert [answer.path for answer in answers] == list(table.paths)
+    for answer, row in zip(answers, expected, strict=True):
+        assert dict(answer.ranked) == pytest.approx(
+            dict(zip(trained.head.classes, row, strict=True)), abs=1e-4
+        )
+    one = predict(table.paths[7])
+    assert dict(one) == pytest.approx(dict(answers[7].ranked), abs=1e-5)
+    assert [share for _, share in one] == sorted((share for _, share in one), reverse=True)
+    with open(table.paths[-1], "rb") as file:
+        assert predict(file.read(), top=1)[0][0] == answers[-1].ranked[0][0]
+    assert "<Predictor" in repr(predict)
+
+
+def test_a_failing_image_has_its_error_and_the_others_their_answers(
+    head_file, table, cache, tmp_path
+):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("words")
+    predict = bb.load_predictor(head_file, cache=cache)
+    answers = list(predict.predict_files([table.paths[0], str(bad), "gone.jpg", table.paths[1]]))
+    assert [answer.error is None for answer in answers] == [True, False, False, True]
+    assert "looks like text" in answers[1].error
+    assert answers[1].ranked == []
+    assert dict(answers[3].ranked) == pytest.approx(dict(predict(table.paths[1])), abs=1e-5)
+    with pytest.raises(ImageRejectedError, match="looks like text"):
+        predict(bad)
+
+
+def test_predicting_adds_nothing_to_the_cache(head_file, table, cache):
+    before = {path: path.stat().st_mtime_ns for path in cache.rglob("*")}
+    bb.load_predictor(head_file, cache=cache)(table.paths[0])
+    assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
+
+
+def test_evaluating_finds_the_sides_of_training(head_file, trained, photos, cache):
+    table, head = extract_for_head(bb.load_dataset(photos), head_file, cache=cache)
+    side, found = bb.evaluate_head(head, table)
+    assert side == "test"
+    assert found.accuracy == trained.evaluations["test"].accuracy
+    assert found.confusion_matrix.sum() == found.images
+    assert bb.evaluate_head(head, table, "all")[1].images == 60
+    with pytest.raises(UsageError, match="unknown split 'holdout'"):
+        bb.evaluate_head(head, table, "holdout")
+
+
+def test_a_side_without_images_is_named(trained, table):
+    declared = dataclasses.replace(table, splits=["train"] * 60)
+    with pytest.raises(
+        DatasetError, match=r"no images in the split 'test'; there are train \(60\)"
+    ):
+        bb.evaluate_head(trained.head, declared)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("decoder_version", 99), ("resize", "crop"), ("input_size_px", 32)]
+)
+def test_a_head_of_another_recipe_is_refused_with_the_field(trained, tmp_path, cache, field, value):
+    recipe = {**trained.head.recipe, field: value}
+    write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "old.h5")
+    with pytest.raises(HeadMismatchError, match=f"{field}: .* here, {value} there"):
+        bb.load_predictor(tmp_path / "old.h5", cache=cache)
+
+
+def test_a_head_of_another_extractor_is_refused(head_file, trained, tmp_path, cache):
+    with pytest.raises(
+        HeadMismatchError, match="architecture: keras.applications:MobileNetV2 here"
+    ):
+        bb.load_predictor(head_file, cache=cache, extractor="mobilenet_v2")
+    recipe = {**trained.head.recipe, "width": 4}
+    write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "odd.h5")
+    with pytest.raises(HeadFileError, match="512 inputs for the 4 transfer values"):
+        bb.load_predictor(tmp_path / "odd.h5", cache=cache)
+    write_head(dataclasses.replace(trained.head, recipe={"x": 1}), tmp_path / "none.h5")
+    with pytest.raises(HeadFileError, match="not a recipe of this version"):
+        bb.load_predictor(tmp_path / "none.h5", cache=cache)
+
+
+def test_other_weights_than_the_heads_are_refused(trained, tmp_path):
+    """The head says which weights it was trained on; without a kept network they are compared."""
+    recipe = {**trained.head.recipe, "weights_sha256": "0" * 64}
+    write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "other.h5")
+    with pytest.raises(HeadMismatchError, match="weights_sha256: .* here, 0000"):
+        bb.load_predictor(tmp_path / "other.h5", cache=tmp_path / "empty")
+
+
+def test_a_head_trained_with_a_weights_file_asks_for_it(trained, tmp_path):
+    recipe = {**trained.head.recipe, "weights": "mine.weights.h5"}
+    write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "head.h5")
+    with pytest.raises(
+        WeightsNotFoundError, match=r"weights file 'mine\.weights\.h5' .* --weights"
+    ):
+        bb.load_predictor(tmp_path / "head.h5", cache=tmp_path / "empty")
+
+
+def test_a_cpu_without_the_heads_precision_falls_back(trained, tmp_path, cache, monkeypatch):
+    head = dataclasses.replace(trained.head, precision="bfloat16")
+    write_head(head, tmp_path / "head.h5")
+    tried = []
+    real = predictor_module.open_extractor
+
+    def open_extractor(*arguments, precisions, **settings):
+        tried.append(precisions)
+        return real(*arguments, precisions=precisions, **settings)
+
+    monkeypatch.setattr(predictor_module, "open_extractor", open_extractor)
+    bb.load_predictor(tmp_path / "head.h5", cache=cache)
+    bb.load_predictor(tmp_path / "head.h5", cache=cache, precision="float32")
+    assert tried == [["bfloat16", "float32"], ["float32"]]
+
+
+def test_saving_a_fitted_estimator(table, tmp_path, cache):
+    fitted = bb.LogisticHead().fit(table.features, table.labels)
+    bb.save_head(fitted, tmp_path / "head.h5", extractor="random", cache=cache)
+    predict = bb.load_predictor(tmp_path / "head.h5", cache=cache)
+    assert predict(table.paths[0])[0][0] == table.labels[0]
+    monstrous = bb.LogisticHead().fit(table.features[:, :7], table.labels)
+    with pytest.raises(UsageError, match="fitted on 7 numbers an image, random gives 512"):
+        bb.save_head(monstrous, tmp_path / "h.h5", extractor="random", cache=cache)

@@ -1,0 +1,86 @@
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+import bottlebank as bb
+from bottlebank.cache import CacheFolder
+from bottlebank.errors import CacheError, UsageError
+from bottlebank.pipeline.inspect import choose, describe, export
+
+
+@pytest.fixture
+def filled(photos, cache):
+    (photos / "disc" / "bad.jpg").write_text("words")
+    table = bb.extract(
+        bb.load_dataset(photos), "random", cache=cache, engine="openvino", precision="float32"
+    )
+    with CacheFolder(cache) as folder:
+        yield table, folder
+
+
+def test_describe(filled):
+    table, folder = filled
+    entry = describe(folder, next(folder.all()))
+    assert entry["fingerprint"] == table.report.fingerprint
+    assert entry["words"].startswith("random, weights seed (")
+    assert (entry["rows"], entry["shards"], entry["precision"]) == (60, 1, "float32")
+    assert entry["bytes"] > 60 * 512 * 4
+    (rejection,) = entry["rejected"]
+    assert rejection["path"].endswith("bad.jpg")
+    assert "looks like text" in rejection["reason"]
+
+
+def test_export_of_everything(filled, tmp_path):
+    table, folder = filled
+    done = export(folder, choose(folder, None), tmp_path / "out.h5")
+    assert (done.rows, done.missing) == (60, [])
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert sorted(file) == ["features", "keys", "paths"]
+        by_path = dict(zip(file["paths"][()], file["features"][()], strict=True))
+        assert file.attrs["fingerprint"] == table.report.fingerprint
+        assert file["keys"].shape == (60, 32)
+    for path, features in zip(table.paths, table.features, strict=True):
+        assert np.array_equal(by_path[os.fsencode(path)], features)
+
+
+def test_export_of_a_dataset_has_labels_and_split(filled, tmp_path, photos):
+    table, folder = filled
+    done = export(folder, choose(folder, None), tmp_path / "out.h5", bb.load_dataset(photos))
+    assert done.rows == 60
+    assert [os.path.basename(path) for path in done.missing] == ["bad.jpg"]
+    with h5py.File(tmp_path / "out.h5") as file:
+        assert np.array_equal(file["features"][()], table.features)
+        assert [label.decode() for label in file["labels"]] == table.labels.tolist()
+        assert set(file["split"].asstr()) == {"train", "validation", "test"}
+        assert [os.fsencode(path) for path in table.paths] == list(file["paths"])
+
+
+def test_export_of_images_that_are_not_cached(filled, tmp_path):
+    _, folder = filled
+    (tmp_path / "new" / "a").mkdir(parents=True)
+    (tmp_path / "new" / "a" / "x.png").write_bytes(b"new")
+    with pytest.raises(CacheError, match=r"no image of .*new has a row .* `bottlebank extract"):
+        export(folder, choose(folder, None), tmp_path / "o.h5", bb.load_dataset(tmp_path / "new"))
+
+
+def test_choosing_a_recipe(filled):
+    table, folder = filled
+    other = "0" * 64
+    (folder.root / other).mkdir()
+    (folder.root / other / "recipe.json").write_text('{"extractor": "old"}')
+    with folder.open(other, "float32").writer({}) as writer:
+        writer.add(b"k" * 32, b"p", np.ones(3, np.float32))
+    with pytest.raises(UsageError, match="--fingerprint; the cache holds: 000000000000 old"):
+        choose(folder, None)
+    assert choose(folder, table.report.fingerprint[:5]).fingerprint == table.report.fingerprint
+    with pytest.raises(UsageError, match="no recipe begins with 'zz'"):
+        choose(folder, "zz")
+    with pytest.raises(UsageError, match="no rows in bfloat16; there are rows in float32"):
+        choose(folder, "0", "bfloat16")
+
+
+def test_an_empty_cache(tmp_path):
+    with CacheFolder(tmp_path / "none") as folder, pytest.raises(UsageError, match="is empty"):
+        choose(folder, None)
