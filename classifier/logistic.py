@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
+from ..machine import available_cores
 from .estimator import LayeredHead
 from .layers import Layers, standardisation
 
@@ -128,7 +128,7 @@ class LogisticHead(LayeredHead):
 
         # A fold a thread, each with one BLAS thread: the products are narrow (a column a class),
         # and threads that share them wait for one another more than they compute.
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
             tried = list(pool.map(try_fold, folds.split(rows, codes)))
         losses = np.array([[loss for loss, _ in fold] for fold in tried]).mean(axis=0)
         best = int(losses.argmin())

@@ -21,6 +21,7 @@ from ..features import DEFAULT_EXTRACTOR, find_backbone, open_extractor, recipe_
 from ..features.extractor import preferred_precisions, require_known
 from ..features.images import read
 from ..features.preprocess import load
+from ..machine import available_cores
 from .ahead import work_ahead
 from .table import FeatureTable, Report
 
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
     from ..features.weights import Weights
 
 BATCH_SIZE = 16
-_READ_AHEAD = 32
-_DECODE_AHEAD = 2 * BATCH_SIZE
+_READERS = 4
 _REMEMBER_EVERY = 2048
 
 logger = logging.getLogger(__name__)
@@ -174,11 +174,12 @@ class _Unreadable(NamedTuple):
     reason: str
 
 
-class _Picture(NamedTuple):
-    """A decoded image, or why it is none."""
+class _Result(NamedTuple):
+    """What became of an image: its transfer values, or why it is none."""
 
     content: _Content
-    pixels: np.ndarray | None
+    features: np.ndarray | None
+    """float32, (width,)."""
     reason: str
 
 
@@ -239,34 +240,28 @@ class _Job:
         return True
 
     def _extract(self, unknown: Iterable[int], bar: tqdm) -> None:
-        size_px = (self.recipe.input_size_px, self.recipe.input_size_px)
-
-        def read_one(position: int) -> _Content | _Unreadable:
-            try:
-                data, status = read(self.dataset.paths[position])
-            except ImageRejectedError as error:
-                return _Unreadable(position, str(error))
-            return _Content(position, data, status, key_of_bytes(data))
-
-        def decode_one(content: _Content) -> _Picture:
-            try:
-                return _Picture(content, load(content.data, size_px), "")
-            except ImageRejectedError as error:
-                return _Picture(content, None, str(error))
-
         remembered: list[tuple[str, os.stat_result, Key]] = []
-        writer = _LazyWriter(self)
-        pool = ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0))))
+        n_cores = available_cores()
         with contextlib.ExitStack() as stack:
             stack.callback(lambda: self.folder.remember_files(remembered))
-            stack.enter_context(writer)
-            stack.callback(lambda: pool.shutdown(cancel_futures=True))
-            contents = work_ahead(pool, read_one, unknown, _READ_AHEAD)
+            tools = stack.enter_context(_Tools(self))
+            disk = stack.enter_context(_pool(_READERS))
+            processor = stack.enter_context(_pool(n_cores))
+            contents = work_ahead(disk, self._read_one, unknown, 2 * BATCH_SIZE)
             new = self._sift(contents, remembered, bar)
-            pictures = work_ahead(pool, decode_one, new, _DECODE_AHEAD)
-            for batch in _batches(pictures, BATCH_SIZE):
-                self._compute(batch, writer)
-                bar.update(len(batch))
+            batches = tools.ready_for(_batches(new, BATCH_SIZE))
+            # Decoding and network of a batch run on one core, batches side by side.
+            for results in work_ahead(processor, tools.compute, batches, n_cores + 1):
+                for result in results:
+                    self._keep(result, tools.writer())
+                bar.update(len(results))
+
+    def _read_one(self, position: int) -> _Content | _Unreadable:
+        try:
+            data, status = read(self.dataset.paths[position])
+        except ImageRejectedError as error:
+            return _Unreadable(position, str(error))
+        return _Content(position, data, status, key_of_bytes(data))
 
     def _sift(
         self,
@@ -292,24 +287,15 @@ class _Job:
             begun[content.key] = None
             yield content
 
-    def _compute(self, batch: list[_Picture], writer: _LazyWriter) -> None:
-        good = [picture for picture in batch if picture.pixels is not None]
-        for picture in batch:
-            if picture.pixels is None:
-                content = picture.content
-                writer.get().reject(content.key, self._path_bytes(content), picture.reason)
-                self.rejected[content.key] = picture.reason
-        if good:
-            target = writer.get()
-            extractor = writer.extractor()
-            features = extractor.transfer_values(np.stack([picture.pixels for picture in good]))
-            for picture, row in zip(good, features, strict=True):
-                content = picture.content
-                target.add(content.key, self._path_bytes(content), row)
-                self.extracted.add(content.key)
-
-    def _path_bytes(self, content: _Content) -> bytes:
-        return os.fsencode(self.dataset.paths[content.position])
+    def _keep(self, result: _Result, writer: Writer) -> None:
+        key = result.content.key
+        path = os.fsencode(self.dataset.paths[result.content.position])
+        if result.features is None:
+            writer.reject(key, path, result.reason)
+            self.rejected[key] = result.reason
+        else:
+            writer.add(key, path, result.features)
+            self.extracted.add(key)
 
     def open_extractor(self) -> Extractor:
         """Start the engine; its time is start-up, not extraction."""
@@ -387,8 +373,8 @@ class _Job:
         )
 
 
-class _LazyWriter(contextlib.AbstractContextManager):
-    """Takes the lock and starts the engine when the first new image arrives, not before."""
+class _Tools(contextlib.AbstractContextManager):
+    """The writer and the extractor, which are started when the first new image arrives."""
 
     def __init__(self, job: _Job) -> None:
         self._job = job
@@ -399,7 +385,15 @@ class _LazyWriter(contextlib.AbstractContextManager):
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def get(self) -> Writer:
+    def ready_for(self, batches: Iterable[list[_Content]]) -> Iterator[list[_Content]]:
+        """Pass batches on; before the first, take the lock and start the engine."""
+        for batch in batches:
+            self.writer()
+            if self._extractor is None:
+                self._extractor = self._job.open_extractor()
+            yield batch
+
+    def writer(self) -> Writer:
         """The writer; takes the lock at the first call."""
         if self._writer is None:
             job = self._job
@@ -407,15 +401,35 @@ class _LazyWriter(contextlib.AbstractContextManager):
             self._writer = self._stack.enter_context(writing)
         return self._writer
 
-    def extractor(self) -> Extractor:
-        """The extractor; starts the engine at the first call."""
-        if self._extractor is None:
-            self._extractor = self._job.open_extractor()
-        return self._extractor
+    def compute(self, batch: list[_Content]) -> list[_Result]:
+        """Decode a batch and run the network on what could be decoded. In a worker thread."""
+        assert self._extractor is not None, "batches come through `ready_for`"
+        pixels, reasons = [], []
+        for content in batch:
+            try:
+                pixels.append(load(content.data, self._extractor.input_size_px))
+                reasons.append("")
+            except ImageRejectedError as error:
+                reasons.append(str(error))
+        rows = iter(self._extractor.transfer_values(np.stack(pixels)) if pixels else ())
+        return [
+            _Result(content, None if reason else next(rows), reason)
+            for content, reason in zip(batch, reasons, strict=True)
+        ]
 
 
-def _batches(pictures: Iterator[_Picture], size: int) -> Iterator[list[_Picture]]:
-    while batch := list(itertools.islice(pictures, size)):
+@contextlib.contextmanager
+def _pool(n_threads: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that finish what they have begun, and nothing more, when the block is left."""
+    pool = ThreadPoolExecutor(n_threads)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _batches(contents: Iterator[_Content], size: int) -> Iterator[list[_Content]]:
+    while batch := list(itertools.islice(contents, size)):
         yield batch
 
 

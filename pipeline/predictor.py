@@ -17,6 +17,7 @@ from ..features import open_extractor
 from ..features.extractor import require_known
 from ..features.images import FORMATS, SERVICE_FORMATS, read
 from ..features.preprocess import load
+from ..machine import available_cores
 from .ahead import work_ahead
 from .rebuild import read_recipe, weights_finder
 
@@ -123,20 +124,25 @@ class Predictor:
     def predict_files(self, paths: Iterable[str], top: int | None = None) -> Iterator[Answer]:
         """Predict many image files, in order; one that is rejected has an `error`."""
 
-        def load_one(path: str) -> tuple[str, np.ndarray | None, str | None]:
-            try:
-                return path, self.load(read(path)[0], FORMATS), None
-            except ImageRejectedError as error:
-                return path, None, str(error)
+        def predict(batch: list[str]) -> list[Answer]:
+            pixels, errors = [], []
+            for path in batch:
+                try:
+                    pixels.append(self.load(read(path)[0], FORMATS))
+                    errors.append(None)
+                except ImageRejectedError as error:
+                    errors.append(str(error))
+            rows = iter(self.probabilities(np.stack(pixels)) if pixels else ())
+            return [
+                Answer(path, self.ranked(next(rows), top) if error is None else [], error)
+                for path, error in zip(batch, errors, strict=True)
+            ]
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            loaded = work_ahead(pool, load_one, paths, 2 * _BATCH_SIZE)
-            while batch := list(itertools.islice(loaded, _BATCH_SIZE)):
-                good = [pixels for _, pixels, _ in batch if pixels is not None]
-                rows = iter(self.probabilities(np.stack(good)) if good else ())
-                for path, pixels, error in batch:
-                    ranked = [] if pixels is None else self.ranked(next(rows), top)
-                    yield Answer(path, ranked, error)
+        remaining = iter(paths)
+        batches = iter(lambda: list(itertools.islice(remaining, _BATCH_SIZE)), [])
+        with ThreadPoolExecutor(available_cores()) as pool:
+            for answers in work_ahead(pool, predict, batches, available_cores() + 1):
+                yield from answers
 
     def __repr__(self) -> str:
         classes = ", ".join(self.classes)

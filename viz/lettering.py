@@ -11,8 +11,8 @@ from matplotlib import font_manager
 NAME_LENGTH: Final = 40
 """Characters of a class name that are shown."""
 
-# DejaVu Sans comes with matplotlib. Colour emoji fonts are left out: FreeType has no outlines for
-# them, and matplotlib fails on their bitmaps.
+# DejaVu Sans comes with matplotlib. Colour emoji fonts are left out: they hold bitmaps, and
+# matplotlib draws outlines.
 _FAMILIES: Final = (
     "DejaVu Sans",
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR"),

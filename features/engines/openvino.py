@@ -10,6 +10,7 @@ import numpy as np
 import openvino as ov
 
 from ...errors import EngineError
+from ...machine import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +52,14 @@ class OpenVinoEngine:
             When this CPU does not compute in `precision`: OpenVINO would silently use float32.
         """
         self.precision = precision
-        hints = {"INFERENCE_PRECISION_HINT": _TYPES[precision], "PERFORMANCE_HINT": "LATENCY"}
+        n_cores = available_cores()
+        hints = {
+            "INFERENCE_PRECISION_HINT": _TYPES[precision],
+            # One stream a core and one thread a stream: callers on several threads do not wait
+            # for one another at every layer, nor for a core that decodes an image.
+            "NUM_STREAMS": n_cores,
+            "INFERENCE_NUM_THREADS": n_cores,
+        }
         self._network = ov.Core().compile_model(folder / "network.xml", "CPU", hints)
         effective = self._network.get_property("INFERENCE_PRECISION_HINT")
         if effective != _TYPES[precision]:
