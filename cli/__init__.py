@@ -12,6 +12,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING
 
+from .. import __version__
 from ..errors import BottlebankError
 from . import cache, demo, evaluate, extract, plot, predict, serve, train
 from .parser import Parser, read_environment
@@ -60,21 +61,12 @@ def build_parser() -> Parser:
         epilog="Every option --some-name can also be set as BOTTLEBANK_SOME_NAME. "
         "Example: bottlebank train photos/ --output head.h5",
     )
-    parser.add_argument("--version", action="version", version=_Version())
+    parser.add_argument("--version", action="version", version=f"bottlebank {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     for module in _COMMANDS:
         module.add_to(commands)
     read_environment(parser, os.environ)
     return parser
-
-
-class _Version(str):
-    """The version, looked up when it is shown."""
-
-    def __str__(self) -> str:
-        from .. import __version__
-
-        return f"bottlebank {__version__}"
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

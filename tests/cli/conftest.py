@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from bottlebank.cli import main
+
+
+@dataclass
+class Run:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        lines = self.out.splitlines()
+        assert len(lines) == 1, f"expected one line of JSON, got {self.out!r}"
+        return json.loads(lines[0])
+
+
+@pytest.fixture
+def bottlebank(capsys: pytest.CaptureFixture[str]):
+    """Run a command in this process, as `bottlebank ARGUMENTS…`."""
+
+    def run(*arguments: object) -> Run:
+        capsys.readouterr()
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return Run(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def shell():
+    """Run a command in a process of its own."""
+
+    def run(*arguments: object, **settings: Any) -> Run:
+        command = [sys.executable, "-m", "bottlebank", *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, check=False, **settings)
+        return Run(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def options(cache):
+    """Options of a quick extraction: the `random` extractor, converted already."""
+    return ["--extractor", "random", "--precision", "float32", "--cache", cache]
+
+
+@pytest.fixture
+def head(bottlebank, photos, options, tmp_path):
+    """A head file trained on `photos`."""
+    path = tmp_path / "head.h5"
+    assert bottlebank("train", photos, "--output", path, *options).code == 0
+    return path

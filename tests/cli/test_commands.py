@@ -1,0 +1,305 @@
+"""Every command answers as the contract says."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+
+def test_extract(bottlebank, photos, options, cache):
+    (photos / "disc" / "notes.txt").touch()
+    first = bottlebank("extract", photos, *options, "--json")
+    assert first.code == 0
+    answer = first.json
+    assert list(answer)[:15] == [
+        "images", "cached", "extracted", "duplicates", "rejected", "ignored", "seconds",
+        "startup_seconds", "images_per_second", "extractor", "width", "engine", "precision",
+        "fingerprint", "cache",
+    ]  # fmt: skip
+    assert (answer["images"], answer["extracted"], answer["ignored"]) == (60, 60, 1)
+    assert (answer["extractor"], answer["width"]) == ("random", 512)
+    assert (answer["engine"], answer["precision"]) == ("openvino", "float32")
+    assert answer["cache"] == str(cache)
+    assert len(answer["fingerprint"]) == 64
+    assert 0 < answer["startup_seconds"] < answer["seconds"]
+    second = bottlebank("extract", photos, *options, "--json").json
+    assert (second["cached"], second["extracted"], second["images_per_second"]) == (60, 0, None)
+    words = bottlebank("extract", photos, *options)
+    assert "60 images: 0 extracted, 60 cached, 0 duplicates, 0 rejected; 1 other" in words.out
+    assert words.err == ""
+
+
+def test_bad_images_are_listed_and_strict_fails(bottlebank, photos, options):
+    (photos / "disc" / "empty.png").write_bytes(b"")
+    (photos / "disc" / "words.jpg").write_text("words")
+    lenient = bottlebank("extract", photos, *options, "--json")
+    assert lenient.code == 0
+    assert lenient.json["rejected"] == 2
+    assert {os.path.basename(entry["path"]) for entry in lenient.json["rejections"]} == {
+        "empty.png",
+        "words.jpg",
+    }
+    assert f"rejected {photos}/disc/empty.png: the file is empty (0 bytes)\n" in lenient.err
+    assert "words.jpg: not an image in a format that is read here" in lenient.err
+    assert bottlebank("extract", photos, *options, "--strict").code == 1
+
+
+@pytest.mark.parametrize("kind", ["logistic", "dense"])
+def test_train(bottlebank, photos, options, tmp_path, kind):
+    output = tmp_path / "new folder" / "head.h5"
+    done = bottlebank("train", photos, "--output", output, "--head", kind, *options, "--json")
+    assert done.code == 0
+    answer = done.json
+    assert list(answer)[:6] == ["head", "classes", "train", "validation", "test", "seconds"]
+    assert answer["head"] == str(output)
+    assert answer["classes"] == ["checks", "disc", "stripes"]
+    assert answer["test"]["accuracy"] > 0.8
+    assert sum(answer[side]["images"] for side in ("train", "validation", "test")) == 60
+    with h5py.File(output) as file:
+        assert json.loads(file.attrs["head"])["kind"] == kind
+
+
+def test_train_reports_sides_without_images(bottlebank, photos, options, tmp_path):
+    for kind in ("stripes", "checks", "disc"):
+        for side, numbers in (("train", range(15)), ("validation", range(15, 20))):
+            folder = tmp_path / "declared" / side / kind
+            folder.mkdir(parents=True)
+            for number in numbers:
+                shutil.copy(photos / kind / f"{number:02d}.png", folder)
+    output = tmp_path / "head.h5"
+    answer = bottlebank("train", tmp_path / "declared", "--output", output, *options, "--json").json
+    assert answer["test"] is None
+    assert (answer["train"]["images"], answer["validation"]["images"]) == (45, 15)
+
+
+def test_evaluate(bottlebank, photos, cache, head, tmp_path):
+    report = tmp_path / "report"
+    done = bottlebank(
+        "evaluate", photos, "--head", head, "--cache", cache, "--report", report, "--json"
+    )
+    assert done.code == 0
+    answer = done.json
+    assert list(answer) == [
+        "split", "images", "accuracy", "precision_macro", "recall_macro", "f1_macro", "classes",
+        "confusion_matrix",
+    ]  # fmt: skip
+    assert answer["split"] == "test"
+    assert np.sum(answer["confusion_matrix"]) == answer["images"]
+    assert json.loads((report / "evaluation.json").read_text()) == answer
+    with Image.open(report / "confusion-matrix.png") as picture:
+        assert min(picture.size) > 300
+    everything = bottlebank("evaluate", photos, "--head", head, "--cache", cache, "--split", "all")
+    assert everything.out.startswith("all: 60 images, accuracy 9")
+
+
+def test_predict(bottlebank, photos, cache, head, tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_text("words")
+    arguments = ["predict", photos / "disc", bad, "--head", head, "--cache", cache]
+    done = bottlebank(*arguments, "--json", "--top", 2)
+    assert done.code == 0
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert len(answers) == 21
+    assert [list(answer) for answer in answers] == [["path", "predictions", "error"]] * 21
+    right = [answer["predictions"][0]["label"] == "disc" for answer in answers[:20]]
+    assert np.mean(right) > 0.8
+    assert all(len(answer["predictions"]) == 2 for answer in answers[:20])
+    assert answers[20]["predictions"] == []
+    assert "looks like text" in answers[20]["error"]
+    assert bottlebank(*arguments, "--strict").code == 1
+    assert bottlebank("predict", bad, "--head", head, "--cache", cache).code == 1  # all failed
+
+
+def test_predict_answers_names_that_are_not_utf8_in_ascii(bottlebank, photos, cache, head):
+    raw = os.fsencode(photos) + b"/disc/\xff.png"
+    shutil.copy(os.fsencode(photos) + b"/disc/00.png", raw)
+    done = bottlebank("predict", os.fsdecode(raw), "--head", head, "--cache", cache, "--json")
+    assert done.out.isascii()
+    assert os.fsencode(done.json["path"]) == raw
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_plot(bottlebank, photos, options, tmp_path, method, ending):
+    output = tmp_path / f"map.{ending}"
+    done = bottlebank("plot", photos, "--output", output, "--method", method, *options)
+    assert done.code == 0
+    assert f"wrote {output}: 60 images" in done.out
+    if ending == "svg":
+        text = output.read_text()
+        assert "disc (20)" in text
+        assert "photos (random)" in text
+    else:
+        with Image.open(output) as picture:
+            assert min(picture.size) > 500
+
+
+def test_plot_of_one_image_draws_its_transfer_values(bottlebank, photos, options, tmp_path):
+    output = tmp_path / "values.svg"
+    done = bottlebank("plot", photos / "disc" / "00.png", "--output", output, *options, "--json")
+    assert done.code == 0
+    assert done.json["images"] == 1
+    assert "512 transfer values of random" in output.read_text()
+
+
+def test_cache_info_verify_export(bottlebank, photos, options, cache, tmp_path):
+    (photos / "disc" / "bad.jpg").write_text("words")
+    bottlebank("extract", photos, *options)
+    info = bottlebank("cache", "info", "--cache", cache, "--json").json
+    (entry,) = info["recipes"]
+    assert (entry["rows"], entry["shards"], len(entry["rejected"])) == (60, 1, 1)
+    words = bottlebank("cache", "info", "--cache", cache).out
+    assert "float32: 60 rows" in words
+    assert "bad.jpg: not an image" in words
+
+    assert bottlebank("cache", "verify", "--cache", cache, "--json").json["damaged"] == []
+    output = tmp_path / "features.h5"
+    exported = bottlebank("cache", "export", output, "--cache", cache, "--data", photos, "--json")
+    assert (exported.code, exported.json["rows"], exported.json["missing"]) == (0, 60, 1)
+    assert "bad.jpg" in exported.err
+    with h5py.File(output) as file:
+        assert file["features"].shape == (60, 512)
+
+    (shard,) = cache.glob("*/float32/*.h5")
+    data = bytearray(shard.read_bytes())
+    data[len(data) // 2] ^= 1
+    shard.write_bytes(data)
+    damaged = bottlebank("cache", "verify", "--cache", cache)
+    assert damaged.code == 1
+    assert shard.name in damaged.out
+    assert "1 shards checked, 1 damaged" in damaged.out
+
+
+def test_cache_info_of_an_empty_cache(bottlebank, tmp_path):
+    assert "fill it with `bottlebank extract DATA`" in bottlebank("cache", "info").out
+    assert bottlebank("cache", "export", tmp_path / "f.h5").code == 2
+
+
+def test_demo(bottlebank, tmp_path, cache, monkeypatch):
+    """On a tenth of the digits: the whole is `make demo`."""
+    import sklearn.datasets
+
+    monkeypatch.delenv("BOTTLEBANK_CACHE")
+
+    whole = sklearn.datasets.load_digits()
+    few = sklearn.utils.Bunch(images=whole.images[:240], target=whole.target[:240])
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: few)
+    output = tmp_path / "demo"
+    shutil.copytree(cache, output / "cache")
+    arguments = ["demo", "--output", output, "--extractor", "random", "--precision", "float32"]
+    first = bottlebank(*arguments, "--json")
+    assert first.code == 0
+    answer = first.json
+    assert answer["extracted"] == 240
+    assert answer["trained_weights"] is False
+    assert answer["test"]["accuracy"] > 0.8
+    for path in [*answer["maps"], answer["confusion_matrix"], output / "transfer-values.png"]:
+        with Image.open(path) as picture:
+            assert len(picture.convert("L").getcolors(256)) > 20  # something is drawn
+    assert answer["serve"] == f"bottlebank serve --head {output}/head.h5 --cache {output}/cache"
+    second = bottlebank(*arguments)
+    assert "240 images, 240 cached, 0 extracted" in second.out
+    assert answer["serve"] in second.out
+
+
+def test_demo_without_weights_says_so_plainly(bottlebank, tmp_path, cache, monkeypatch):
+    import sklearn.datasets
+
+    from bottlebank.features import weights
+
+    whole = sklearn.datasets.load_digits()
+    few = sklearn.utils.Bunch(images=whole.images[:120], target=whole.target[:120])
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: few)
+    monkeypatch.setattr(weights, "_DOWNLOAD", "raise OSError('no network')")
+    shutil.copytree(cache, tmp_path / "demo" / "cache")
+    done = bottlebank("demo", "--output", tmp_path / "demo", "--precision", "float32")
+    assert done.code == 0
+    assert "NOTE: the ImageNet weights of mobilenet_v2 are not on this machine" in done.out
+    assert "learned nothing" in done.out
+
+
+def test_serve_and_predict_agree(bottlebank, photos, cache, head):
+    """The same photograph through curl's multipart and through `bottlebank predict`."""
+    image = photos / "disc" / "03.png"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "bottlebank", "serve", "--head", str(head)]
+    command += ["--cache", str(cache), "--port", str(port), "--precision", "float32"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert f"at http://127.0.0.1:{port}/" in server.stdout.readline()
+            body = (
+                b'--cut\r\nContent-Disposition: form-data; name="image"; filename="x.png"\r\n'
+                b"Content-Type: image/png\r\n\r\n" + image.read_bytes() + b"\r\n--cut--\r\n"
+            )
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{port}/predict",
+                body,
+                {"Content-Type": "multipart/form-data; boundary=cut"},
+            )
+            with urllib.request.urlopen(request, timeout=20) as response:
+                served = json.load(response)
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=20) == 0
+    arguments = ["--head", head, "--cache", cache, "--precision", "float32", "--json"]
+    said = bottlebank("predict", image, *arguments).json
+    best = said["predictions"][0]
+    assert served["predictions"][0]["label"] == best["label"]
+    assert served["predictions"][0]["probability"] == pytest.approx(best["probability"], abs=1e-4)
+
+
+def test_serve_takes_the_newest_head_of_a_folder(tmp_path):
+    from bottlebank.cli.serve import _newest_head
+    from bottlebank.errors import HeadFileError
+
+    for name, age_s in (("a.h5", 100), ("b.h5", 10), ("c.h5", 50)):
+        (tmp_path / name).touch()
+        then = time.time() - age_s
+        os.utime(tmp_path / name, (then, then))
+    assert _newest_head(tmp_path).name == "b.h5"
+    with pytest.raises(HeadFileError, match="no head file"):
+        _newest_head(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottlebank, number):
+    """A signal in the middle of a real run: one line, and the next run goes on."""
+    script = (
+        "import sys, time\n"
+        "from bottlebank.pipeline import extraction\n"
+        "real = extraction._Job._keep\n"
+        "def keep(self, result, writer):\n"
+        "    real(self, result, writer)\n"
+        "    print(len(self.extracted), flush=True)\n"
+        "    time.sleep(0.02)\n"
+        "extraction._Job._keep = keep\n"
+        "from bottlebank.cli import main\n"
+        "sys.exit(main())\n"
+    )
+    command = [sys.executable, "-c", script, "extract", str(photos), *map(str, options)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        while process.stdout.readline().strip() != "10":
+            pass
+        process.send_signal(number)
+        said, complaint = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert complaint == (
+        "bottlebank: interrupted; what was committed is kept, run the command again to go on\n"
+    )
+    n_kept = int(("10 " + said).split()[-1])
+    answer = bottlebank("extract", photos, *options, "--json").json
+    assert 10 <= answer["cached"] in (n_kept, n_kept + 1)
+    assert answer["cached"] + answer["extracted"] == 60

@@ -1,0 +1,243 @@
+"""Wrong usage and failures: one clear line, the right exit code, no traceback, before any work."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bottlebank.cli import build_parser
+
+
+def one_line(run) -> str:
+    """The one line of complaint."""
+    assert run.out == ""
+    lines = run.err.splitlines()
+    assert len(lines) == 1, run.err
+    assert lines[0].startswith("bottlebank")
+    assert "Traceback" not in run.err
+    return lines[0]
+
+
+def commands() -> list[list[str]]:
+    found = []
+
+    def walk(parser, names):
+        children = [a for a in parser._actions if hasattr(a, "choices") and a.choices]
+        nested = [a for a in children if isinstance(a.choices, dict)]
+        if not nested:
+            found.append(names)
+        for action in nested:
+            for name, child in action.choices.items():
+                walk(child, [*names, name])
+
+    walk(build_parser(), [])
+    return found
+
+
+def test_the_commands_of_the_contract_are_there():
+    assert sorted(" ".join(names) for names in commands()) == [
+        "cache export", "cache info", "cache verify", "demo", "evaluate", "extract", "plot",
+        "predict", "serve", "train",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", commands(), ids=" ".join)
+def test_help_has_an_example_that_parses(bottlebank, names):
+    done = bottlebank(*names, "--help")
+    assert done.code == 0
+    examples = [line.strip() for line in done.out.split("example:")[1].splitlines()]
+    (example,) = [line for line in examples if line.startswith("bottlebank")]
+    arguments = build_parser().parse_args(example.split()[1:])
+    assert callable(arguments.run)
+
+
+@pytest.mark.parametrize("command", ["extract", "train", "plot", "evaluate"])
+def test_data_that_is_not_there(bottlebank, tmp_path, head, command):
+    arguments = {
+        "train": ["--output", tmp_path / "h.h5"],
+        "plot": ["--output", tmp_path / "m.png"],
+        "evaluate": ["--head", head],
+        "extract": [],
+    }[command]
+    done = bottlebank(command, tmp_path / "nowhere", *arguments)
+    assert done.code == 2
+    assert f"no such folder or CSV file: {tmp_path}/nowhere" in one_line(done)
+    (tmp_path / "empty").mkdir()
+    done = bottlebank(command, tmp_path / "empty", *arguments)
+    assert done.code == 2
+    assert "no images in" in one_line(done)
+
+
+def test_one_class_only(bottlebank, photos, options, tmp_path, cache):
+    for kind in ("stripes", "checks"):
+        (photos / kind).rename(tmp_path / kind)
+    done = bottlebank("train", photos, "--output", tmp_path / "h.h5", *options)
+    assert done.code == 2
+    assert "has one class only ('disc')" in one_line(done)
+    assert sorted(path.name for path in cache.iterdir()) == ["networks"]  # no work was done
+
+
+def test_unknown_extractor(bottlebank, photos):
+    done = bottlebank("extract", photos, "--extractor", "mobilenet_v22")
+    assert done.code == 2
+    assert "unknown extractor 'mobilenet_v22': did you mean mobilenet_v2" in one_line(done)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["plot", "DATA", "--output", "map.pdf"], "ends in .png or .svg"),
+        (["plot", "DATA", "--output", "map"], "ends in .png or .svg"),
+        (["train", "DATA", "--output", "head.pkl"], "ends in .h5 or .hdf5"),
+        (["cache", "export", "rows.csv"], "ends in .h5 or .hdf5"),
+        (["extract"], "the following arguments are required: DATA"),
+        (["extract", "DATA", "--engine", "torch"], "invalid choice: 'torch'"),
+        (["extract", "DATA", "--commit-every", "0"], "at least 1, received 0"),
+        (["extract", "DATA", "--weights", "gone.h5"], "no weights file at gone.h5"),
+        (["predict", "--head", "h.h5"], "required: IMAGE"),
+        (["serve"], "one of the arguments --head --heads is required"),
+        (["fly"], "invalid choice: 'fly'"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_arguments_without_sense(bottlebank, photos, tmp_path, monkeypatch, arguments, complaint):
+    monkeypatch.chdir(tmp_path)
+    done = bottlebank(*(photos if argument == "DATA" else argument for argument in arguments))
+    assert done.code == 2
+    assert complaint in one_line(done)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
+
+
+@pytest.mark.parametrize("command", ["predict", "serve", "evaluate"])
+def test_heads_that_are_missing_or_damaged(bottlebank, photos, head, cache, tmp_path, command):
+    what = {"predict": [photos / "disc" / "00.png"], "evaluate": [photos], "serve": []}[command]
+    done = bottlebank(command, *what, "--head", tmp_path / "gone.h5", "--cache", cache)
+    assert done.code == 1
+    assert f"no head file at {tmp_path}/gone.h5: make one with" in one_line(done)
+    data = head.read_bytes()
+    head.write_bytes(data[: len(data) // 2])
+    done = bottlebank(command, *what, "--head", head, "--cache", cache)
+    assert done.code == 1
+    assert "is damaged or no head file" in one_line(done)
+    flipped = bytearray(data)
+    flipped[data.rindex(b"\x00" * 4) - 40] ^= 1
+    head.write_bytes(flipped)
+    done = bottlebank(command, *what, "--head", head, "--cache", cache)
+    assert done.code == 1
+    assert "damaged" in one_line(done)
+
+
+@pytest.mark.parametrize("command", ["predict", "serve", "evaluate"])
+def test_a_head_of_another_extractor(bottlebank, photos, head, cache, command):
+    what = {"predict": [photos / "disc" / "00.png"], "evaluate": [photos], "serve": []}[command]
+    done = bottlebank(command, *what, "--head", head, "--cache", cache, "--extractor", "vgg16")
+    assert done.code == 1
+    assert "was trained on other transfer values (random, weights seed" in one_line(done)
+    assert "architecture" in done.err
+
+
+def test_a_cache_that_cannot_be_written(bottlebank, photos, tmp_path):
+    (tmp_path / "file").touch()
+    for cache in (tmp_path / "file", tmp_path / "file" / "below"):
+        done = bottlebank("extract", photos, "--extractor", "random", "--cache", cache)
+        assert done.code == 1
+        assert "--cache" in one_line(done)
+
+
+def test_a_cache_without_permission(bottlebank, photos, options, cache, monkeypatch):
+    from pathlib import Path
+
+    real = Path.mkdir
+
+    def mkdir(self, *arguments, **settings):
+        if str(self).startswith(str(cache)):
+            raise PermissionError(13, "Permission denied")
+        return real(self, *arguments, **settings)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    done = bottlebank("extract", photos, *options)
+    assert done.code == 1
+    assert "cannot be created: Permission denied" in one_line(done)
+
+
+def test_an_output_folder_that_cannot_be_made(bottlebank, photos, options, tmp_path):
+    (tmp_path / "file").touch()
+    done = bottlebank("train", photos, "--output", tmp_path / "file" / "head.h5", *options)
+    assert done.code == 2
+    assert f"the folder {tmp_path}/file cannot be made" in one_line(done)
+
+
+def test_a_port_in_use(bottlebank, head, cache):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = bottlebank("serve", "--head", head, "--cache", cache, "--port", port)
+    assert done.code == 1
+    assert str(port) in one_line(done)
+
+
+def test_options_come_from_the_environment(bottlebank, photos, cache, monkeypatch):
+    monkeypatch.setenv("BOTTLEBANK_EXTRACTOR", "random")
+    monkeypatch.setenv("BOTTLEBANK_PRECISION", "float32")
+    monkeypatch.setenv("BOTTLEBANK_CACHE", str(cache))
+    monkeypatch.setenv("BOTTLEBANK_JSON", "1")
+    answer = bottlebank("extract", photos).json
+    assert (answer["extractor"], answer["cache"]) == ("random", str(cache))
+    done = bottlebank("extract", photos, "--extractor", "nonsense")
+    assert "unknown extractor 'nonsense'" in done.err  # what is typed wins
+
+
+def test_a_wrong_environment_names_the_variable(bottlebank, photos, monkeypatch, tmp_path):
+    monkeypatch.setenv("BOTTLEBANK_ENGINE", "torch")
+    done = bottlebank("extract", photos)
+    assert done.code == 2
+    assert "BOTTLEBANK_ENGINE is 'torch', expected one of auto, openvino" in one_line(done)
+
+
+def test_an_unexpected_error_is_one_line_too(bottlebank, photos, options, monkeypatch):
+    from bottlebank.pipeline import extraction
+
+    def fail(*arguments):
+        raise ZeroDivisionError("of all things")
+
+    monkeypatch.setattr(extraction._Job, "run", fail)
+    done = bottlebank("extract", photos, *options)
+    assert done.code == 1
+    assert "unexpected ZeroDivisionError: of all things (BOTTLEBANK_DEBUG=1" in one_line(done)
+
+
+def test_a_reader_that_goes_away_is_no_error(photos, head, cache):
+    command = [sys.executable, "-m", "bottlebank", "predict", *[str(photos)] * 20]
+    command += ["--head", str(head), "--cache", str(cache)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        complaint = process.stderr.read()
+    assert complaint == b""
+    assert process.returncode == 0
+
+
+def test_the_version(bottlebank):
+    import bottlebank as package
+
+    assert bottlebank("--version").out == f"bottlebank {package.__version__}\n"
+
+
+@pytest.mark.skipif(
+    os.geteuid() == 0, reason="root can read everything; the error is injected elsewhere"
+)
+def test_a_folder_without_permission(bottlebank, photos, options):
+    (photos / "disc").chmod(0)
+    try:
+        done = bottlebank("extract", photos, *options, "--json")
+    finally:
+        (photos / "disc").chmod(0o755)
+    assert done.code == 0
+    assert done.json["rejections"] == [
+        {"path": f"{photos}/disc", "reason": "the folder cannot be listed: Permission denied"}
+    ]

@@ -1,0 +1,106 @@
+"""Every command block of the README runs, in order, as it stands there."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(bash|python|json)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def test_the_readme_has_the_blocks_that_are_run_here():
+    kinds = [
+        "make" if text.startswith("make") else "serve" if "serve" in text else kind
+        for kind, text in BLOCKS
+    ]
+    assert kinds == ["make", "make", "bash", "python", "serve", "bash", "json", "bash"]
+
+
+def test_links_of_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert target.startswith("https://") or (ROOT / target).is_file(), target
+
+
+def run_blocks(folder: Path, substitute) -> None:
+    """Run all blocks in `folder`, which holds `photos/` and `holiday.jpg`."""
+    scripts = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        environment["BOTTLEBANK_PORT"] = port = str(probe.getsockname()[1])
+    server = None
+
+    def shell(text: str) -> str:
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", text],
+            cwd=folder, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{text}\n{done.stderr}"
+        return done.stdout
+
+    try:
+        for kind, text in BLOCKS:
+            text = substitute(text)
+            if kind == "python":
+                command = [sys.executable, "-c", text]
+                done = subprocess.run(
+                    command,
+                    cwd=folder,
+                    env=environment,
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                assert done.returncode == 0, done.stderr
+                assert done.stdout.startswith("[('")
+            elif text.startswith("bottlebank serve"):
+                server = subprocess.Popen(
+                    text.split(), cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+                )
+                assert f"http://127.0.0.1:{port}/" in server.stdout.readline()
+            elif text.startswith("curl"):
+                answer = json.loads(shell(text.replace(":8000", f":{port}")))
+            elif kind == "json":
+                shown = json.loads(text)
+                assert set(answer) == set(shown)
+                assert set(answer["predictions"][0]) == set(shown["predictions"][0])
+                assert set(answer["head"]) == set(shown["head"])
+            elif not text.startswith("make"):
+                shell(text)
+    finally:
+        if server is not None:
+            server.send_signal(signal.SIGTERM)
+            server.communicate(timeout=20)
+    assert server.returncode == 0
+    left = {path.name for path in folder.iterdir()}
+    assert {"head.h5", "report", "map.png", "features.h5"} <= left
+
+
+@pytest.fixture
+def started(tmp_path, photos):
+    """A person's folder, in which nothing has been done."""
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed; the README shows it")
+    shutil.copy(photos / "disc" / "00.png", tmp_path / "holiday.jpg")
+    return tmp_path
+
+
+def test_every_block_runs(started, converted_random):
+    """With the extractor that needs no weights in the place of `mobilenet_v2`."""
+    shutil.copytree(converted_random, Path(os.environ["BOTTLEBANK_CACHE"]) / "networks")
+    run_blocks(started, lambda text: text.replace("mobilenet_v2", "random"))
+
+
+@pytest.mark.weights
+def test_every_block_runs_word_for_word(started, imagenet):
+    run_blocks(started, lambda text: text)
