@@ -1,5 +1,9 @@
 """One plain HDF5 file for other tools: h5py, PyTorch, MATLAB or R."""
 
+# h5py publishes no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import os

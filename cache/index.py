@@ -17,7 +17,7 @@ from urllib.parse import quote
 from ..errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
     from .keys import Key
@@ -151,7 +151,7 @@ class Index:
             return self._connection.execute(query, arguments).fetchall()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _transaction(self) -> Generator[None]:
         with self._noticing_loss():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -162,7 +162,7 @@ class Index:
             self._connection.execute("COMMIT")
 
     @contextlib.contextmanager
-    def _noticing_loss(self) -> Iterator[None]:
+    def _noticing_loss(self) -> Generator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:

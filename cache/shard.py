@@ -11,6 +11,10 @@ Layout, all datasets contiguous and fixed-length::
     attributes         format, rows_per_block, and xxh3 of every dataset but `features`
 """
 
+# h5py publishes no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import hashlib
@@ -138,7 +142,8 @@ class Shard:
                 raise DamagedShardError(
                     f"{path} has format {self._file.attrs['format']}, this version reads {FORMAT}"
                 )
-            self._rows_per_block = int(self._file.attrs["rows_per_block"])
+            rows_per_block: Any = self._file.attrs["rows_per_block"]
+            self._rows_per_block = int(rows_per_block)
             self._features: Any = self._file["features"]
             self.n_rows, self.width = (int(side) for side in self._features.shape)
         except FileNotFoundError:
@@ -196,7 +201,9 @@ class Shard:
         name = ShardName.parse(self.path.name)
         if name is None or digest != name.digest:
             raise DamagedShardError(f"{self.path} is damaged: its SHA-256 begins with {digest}")
-        self.row_keys(), self.paths(), self.rejections()
+        self.row_keys()
+        self.paths()
+        self.rejections()
         every_row = np.arange(self.n_rows)
         self.read(every_row, np.empty((self.n_rows, self.width), np.float32))
 

@@ -17,7 +17,7 @@ from .lock import WriterLock
 from .shard import Rejection, Rows, Shard, ShardName, write_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -141,7 +141,7 @@ class FeatureCache:
         recipe: Mapping[str, Any],
         commit_every_rows: int = COMMIT_EVERY_ROWS,
         commit_every_s: float = COMMIT_EVERY_S,
-    ) -> Iterator[Writer]:
+    ) -> Generator[Writer]:
         """Take the lock and add rows; what is uncommitted at the end is committed.
 
         Also when the block is left by an exception: every row that was added is whole.

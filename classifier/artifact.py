@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,7 +102,7 @@ def save_head(head: Head, path: Path) -> None:
         raise HeadFileError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def load_head(path: str | Path) -> Head:
+def load_head(path: str | os.PathLike[str]) -> Head:
     """Read a head file.
 
     Raises
@@ -114,7 +115,7 @@ def load_head(path: str | Path) -> Head:
         size = path.stat().st_size
         with h5py.File(path, "r", locking=False) as file:
             about = _about(file)
-            arrays = {name: _array(file, name, size) for name in file}
+            arrays = {str(name): _array(file, str(name), size) for name in file}
         layers = _layers(arrays, len(about["classes"]))
     except FileNotFoundError as error:
         raise HeadFileError(
@@ -155,7 +156,8 @@ def _about(file: h5py.File) -> dict[str, Any]:
     attribute = file.attrs.get_id("head")
     if attribute.dtype.kind != "S" or attribute.shape or attribute.dtype.itemsize > _MAX_JSON_BYTES:
         raise ValueError("the attribute `head` is not one fixed-length string")
-    about = json.loads(file.attrs["head"])
+    text: Any = file.attrs["head"]
+    about = json.loads(text)
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         found = about.get("format") if isinstance(about, dict) else None
         raise ValueError(f"format {found}; this version of bottlebank reads {FORMAT}")

@@ -159,6 +159,8 @@ class _Training:
         import keras
         import tensorflow as tf
 
+        initializers: Any = keras.initializers
+
         self._head, self._random = head, random
         self._n_rows = len(rows)
         batch_size = min(head.batch_size, len(rows))
@@ -173,7 +175,7 @@ class _Training:
                 keras.layers.Dense(
                     units,
                     use_bias=not head.batch_norm,
-                    kernel_initializer=keras.initializers.HeNormal(seed=seed()),
+                    kernel_initializer=initializers.HeNormal(seed=seed()),
                 )
             )
             if head.batch_norm:
@@ -182,7 +184,7 @@ class _Training:
             layers.append(keras.layers.ReLU())
             if head.dropout:
                 layers.append(keras.layers.Dropout(head.dropout, seed=seed()))
-        initial = keras.initializers.GlorotUniform(seed=seed())
+        initial = initializers.GlorotUniform(seed=seed())
         layers.append(keras.layers.Dense(len(head.classes_), kernel_initializer=initial))
         self._model = model = keras.Sequential(layers)
         optimizer = keras.optimizers.Adam(head.learning_rate)

@@ -24,7 +24,8 @@ class LayeredHead(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
         check_is_fitted(self)
-        return self.layers_.probabilities(validate_data(self, X, reset=False))
+        rows: Any = validate_data(self, X, reset=False)
+        return self.layers_.probabilities(rows)
 
     def predict(self, X: Any) -> np.ndarray:
         """(n,): the most probable class of each row."""

@@ -48,8 +48,9 @@ def evaluate(labels: Sequence[str], predicted: Sequence[str], classes: Sequence[
 
     every = sorted({*classes, *labels})
     seen = sorted({*labels, *predicted})
+    zero: Any = 0  # scikit-learn's annotation says str
     precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, predicted, labels=seen, average="macro", zero_division=0
+        labels, predicted, labels=seen, average="macro", zero_division=zero
     )
     return Evaluation(
         images=len(labels),

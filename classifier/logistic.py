@@ -99,7 +99,7 @@ class LogisticHead(LayeredHead):
             warnings.simplefilter("ignore", ConvergenceWarning)
             self.strength_, self.scores_, start = self._choose_strength(rows, codes)
             fitted = self._fit(rows, codes, self.strength_, start)
-        kernel, bias = fitted.coef_.T, fitted.intercept_  # (d, k), (k,)
+        kernel, bias = fitted.coef_.T, np.asarray(fitted.intercept_)  # (d, k), (k,)
         if len(self.classes_) == 2:  # one sigmoid is a softmax whose first logit is 0
             kernel, bias = np.hstack([np.zeros_like(kernel), kernel]), np.append(0, bias)
         self.layers_ = Layers(mean, scale, [kernel.astype(np.float32)], [bias.astype(np.float32)])
@@ -150,6 +150,6 @@ class LogisticHead(LayeredHead):
             tol=1e-3,
         )
         if start is not None:
-            model.coef_, model.intercept_ = start.coef_.copy(), start.intercept_.copy()
+            model.coef_, model.intercept_ = start.coef_.copy(), np.array(start.intercept_)
             model.classes_ = start.classes_
         return model.fit(rows, codes)

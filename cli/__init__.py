@@ -5,6 +5,7 @@ May import every room, inside the functions that run: ``bottlebank --help`` load
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import signal
@@ -27,7 +28,7 @@ _COMMANDS = (extract, train, evaluate, predict, plot, serve, cache, demo)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 failed, 2 wrong usage."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that are not UTF-8
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     # Such a picture is rejected with its reason: the warning adds nothing.

@@ -141,7 +141,7 @@ def write_digits(folder: Path) -> int:
 
     from ..atomic import write_with
 
-    digits = load_digits()
+    digits: Any = load_digits()
     n_written = 0
     for number, (values, label) in enumerate(zip(digits.images, digits.target, strict=True)):
         path = folder / str(label) / f"{number:04d}.png"

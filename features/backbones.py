@@ -35,7 +35,7 @@ class PixelScaling(NamedTuple):
 # for the networks that hold a layer for it.
 SCALINGS = {
     "none": PixelScaling("none", "RGB", (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)),
-    "tf": PixelScaling("tf", "RGB", (1 / 127.5,) * 3, (-1.0, -1.0, -1.0)),
+    "tf": PixelScaling("tf", "RGB", (1 / 127.5, 1 / 127.5, 1 / 127.5), (-1.0, -1.0, -1.0)),
     "caffe": PixelScaling("caffe", "BGR", (1.0, 1.0, 1.0), (-103.939, -116.779, -123.68)),
     "torch": PixelScaling(
         "torch",

@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import os
 import stat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, features
 
 from ..errors import ImageRejectedError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DECODER_VERSION = 1
 """Part of every fingerprint: raised when the pixels that `decode` returns for any image change."""
@@ -72,7 +69,7 @@ class Limits(NamedTuple):
 def decode(
     data: bytes,
     at_least_px: tuple[int, int] | None = None,
-    formats: Sequence[str] = FORMATS,
+    formats: tuple[str, ...] = FORMATS,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
 ) -> Image.Image:
     """Decode an image file to an upright RGB picture.

@@ -328,7 +328,7 @@ class _Job:
     def _table(self, loop_s: float) -> FeatureTable:
         dataset = self.dataset
         rejected = list(dataset.unreadable)
-        kept = []
+        kept: list[int] = []
         seen: set[Key] = set()
         n_extracted = n_cached = n_duplicates = 0
         for position, key in enumerate(self.keys):

@@ -100,7 +100,8 @@ def export(
         keys = cache.keys()
         export_rows(cache, output, keys, [seen[key] for key in keys], {}, attributes)
         return Exported(len(keys), [])
-    rows, missing = [], []
+    rows: list[tuple[int, bytes]] = []
+    missing: list[str] = []
     for position, path in enumerate(dataset.paths):
         try:
             key = folder.key_of_file(path)

@@ -65,7 +65,8 @@ def _freeze(backbone: Backbone, weights: Weights) -> Any:
         values = values * tf.constant(scaling.scale) + tf.constant(scaling.offset)
         return network(values)
 
-    return convert_variables_to_constants_v2(transfer_values.get_concrete_function())
+    function: Any = transfer_values
+    return convert_variables_to_constants_v2(function.get_concrete_function())
 
 
 def _keras_network(backbone: Backbone, weights: Weights) -> Any:
