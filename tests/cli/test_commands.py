@@ -278,13 +278,13 @@ def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottleba
     """A signal in the middle of a real run: one line, and the next run goes on."""
     script = (
         "import sys, time\n"
-        "from bottlebank.pipeline import extraction\n"
-        "real = extraction._Job._keep\n"
+        "from bottlebank.pipeline.job import Job\n"
+        "real = Job._keep\n"
         "def keep(self, result, writer):\n"
         "    real(self, result, writer)\n"
         "    print(len(self.extracted), flush=True)\n"
         "    time.sleep(0.02)\n"
-        "extraction._Job._keep = keep\n"
+        "Job._keep = keep\n"
         "from bottlebank.cli import main\n"
         "sys.exit(main())\n"
     )

@@ -199,12 +199,12 @@ def test_a_wrong_environment_names_the_variable(bottlebank, photos, monkeypatch,
 
 
 def test_an_unexpected_error_is_one_line_too(bottlebank, photos, options, monkeypatch):
-    from bottlebank.pipeline import extraction
+    from bottlebank.pipeline.job import Job
 
     def fail(*arguments):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr(extraction._Job, "run", fail)
+    monkeypatch.setattr(Job, "run", fail)
     done = bottlebank("extract", photos, *options)
     assert done.code == 1
     assert "unexpected ZeroDivisionError: of all things (BOTTLEBANK_DEBUG=1" in one_line(done)

@@ -11,7 +11,7 @@ from bottlebank.cache import CacheFolder
 from bottlebank.errors import CacheLockedError, EngineError, UsageError, WeightsNotFoundError
 from bottlebank.features import images as images_module
 from bottlebank.features import weights
-from bottlebank.pipeline import ahead, extraction
+from bottlebank.pipeline import ahead, extraction, job
 
 
 def extract(data, cache, **settings):
@@ -39,7 +39,7 @@ def test_the_first_run_extracts_and_the_second_does_not_even_read(photos, cache,
     def refuse(path):
         raise AssertionError(f"{path} was read")
 
-    monkeypatch.setattr(extraction, "read", refuse)
+    monkeypatch.setattr(job, "read", refuse)
     second = extract(photos, cache)
     assert counts(second)["cached"] == 60
     assert counts(second)["extracted"] == 0
@@ -71,7 +71,7 @@ def test_moved_and_renamed_images_cost_nothing(photos, cache, tmp_path, monkeypa
     moved = tmp_path / "elsewhere"
     shutil.copytree(photos, moved)
     os.rename(moved / "disc" / "03.png", moved / "disc" / "another name.png")
-    monkeypatch.setattr(extraction, "open_extractor", None)  # would fail if it were started
+    monkeypatch.setattr(job, "open_extractor", None)  # would fail if it were started
     second = extract(moved, cache)
     assert counts(second)["cached"] == 60
     assert sorted(map(bytes, second.keys)) == sorted(map(bytes, first.keys))
@@ -127,7 +127,7 @@ def test_bad_images_are_rejected_with_their_reason_and_remembered(bad_photos, ca
     def refuse(*arguments):
         raise AssertionError("a rejected image was decoded again")
 
-    monkeypatch.setattr(extraction, "load", refuse)
+    monkeypatch.setattr(job, "load", refuse)
     again = extract(bad_photos, cache)
     assert counts(again) == {**counts(table), "cached": 60, "extracted": 0}
     assert again.rejected == table.rejected
@@ -176,7 +176,7 @@ def test_folders_that_cannot_be_listed_count_as_rejected(photos, cache):
 
 
 def test_an_interrupted_run_is_resumed(photos, cache, monkeypatch):
-    real = extraction._Job._keep
+    real = job.Job._keep
     kept = []
 
     def keep(self, result, writer):
@@ -186,7 +186,7 @@ def test_an_interrupted_run_is_resumed(photos, cache, monkeypatch):
         real(self, result, writer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(extraction._Job, "_keep", keep)
+        patch.setattr(job.Job, "_keep", keep)
         with pytest.raises(KeyboardInterrupt):
             extract(photos, cache)
     table = extract(photos, cache)
@@ -218,14 +218,14 @@ def test_auto_starts_its_own_variant_and_says_so(photos, cache, monkeypatch, cap
         fingerprint = folder.fingerprints()[0]
     os.rename(cache / fingerprint / "float32", cache / fingerprint / "bfloat16")
     monkeypatch.setattr(extraction, "preferred_precisions", lambda engine: ("float32",))
-    real = extraction.open_extractor
+    real = job.open_extractor
 
     def open_extractor(*arguments, precisions, **settings):
         if precisions == ["bfloat16"]:
             raise EngineError("this CPU does not compute in bfloat16")
         return real(*arguments, precisions=precisions, **settings)
 
-    monkeypatch.setattr(extraction, "open_extractor", open_extractor)
+    monkeypatch.setattr(job, "open_extractor", open_extractor)
     assert counts(extract(photos, cache, precision="auto"))["cached"] == 60  # nothing to compute
     Image.new("RGB", (9, 9), "red").save(photos / "disc" / "new.png")
     table = extract(photos, cache, precision="auto")
