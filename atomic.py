@@ -4,9 +4,10 @@ Every file that bottlebank leaves behind (shards, heads, exports, pictures) is w
 synced and renamed: the rename is the commit.
 """
 
+import contextlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 TEMPORARY_PREFIX = ".bottlebank-"
@@ -20,28 +21,38 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     OSError
         When the folder cannot be written or the disk is full; `path` is then as it was.
     """
-
-    def fill(temporary: Path) -> None:
-        with temporary.open("wb") as file:
-            file.write(data)
-
-    write_with(path, fill)
+    with _aside(path) as temporary:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def write_with(path: Path, fill: Callable[[Path], None]) -> None:
     """As `write_bytes`, for libraries that write to a path: `fill` receives the temporary one.
 
-    The temporary file is created exclusively beside `path`, with its suffix, and removed when
-    anything fails.
+    It has the suffix of `path`, lies beside it, and is removed when anything fails.
     """
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
-    temporary.touch(exist_ok=False)
-    try:
+    with _aside(path) as temporary:
+        temporary.touch(exist_ok=False)
         fill(temporary)
         sync(temporary)
-        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _aside(path: Path) -> Generator[Path]:
+    """A name beside `path` for what is written in the block, and takes its place at the end."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)  # noqa: PTH105 (the fault tests stand in for `os` here)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            temporary.unlink(missing_ok=True)
         raise
     sync(path.parent)
 

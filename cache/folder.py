@@ -151,6 +151,9 @@ class CacheFolder:
                     with Shard(path) as shard:
                         shard.verify()
                 except DamagedShardError as error:
+                    cache.mark_damaged(path.name, str(error))
                     yield Damage(path, str(error))
                 else:
+                    if path.name in cache.damaged():
+                        cache.mark_sound(path.name)
                     yield None

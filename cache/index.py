@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from .shard import Rejection
 
 FILE_NAME = "index.sqlite"
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, key BLOB)
     WITHOUT ROWID;
 CREATE TABLE shard (id INTEGER PRIMARY KEY, variant TEXT, name TEXT, UNIQUE (variant, name));
 CREATE TABLE place (variant TEXT, key BLOB, shard INTEGER, row INTEGER,
     PRIMARY KEY (variant, key)) WITHOUT ROWID;
+CREATE TABLE damaged (variant TEXT, name TEXT, reason TEXT, PRIMARY KEY (variant, name));
 CREATE TABLE rejection (variant TEXT, key BLOB, shard INTEGER, path BLOB, reason TEXT,
     PRIMARY KEY (variant, key)) WITHOUT ROWID;
 """
@@ -102,8 +103,26 @@ class Index:
                 [(variant, entry.key, shard, entry.path, entry.reason) for entry in rejections],
             )
 
+    def damaged(self, variant: str) -> dict[str, str]:
+        """Shards whose damage was found, by name, with the reason."""
+        return dict(self._all("SELECT name, reason FROM damaged WHERE variant=?", (variant,)))
+
+    def mark_damaged(self, variant: str, name: str, reason: str) -> None:
+        """Remember that a shard is damaged, so that its rows count as missing."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT OR REPLACE INTO damaged VALUES (?,?,?)", (variant, name, reason)
+            )
+
+    def unmark_damaged(self, variant: str, name: str) -> None:
+        """Forget a mark: the shard is gone, or sound again."""
+        with self._transaction():
+            self._connection.execute(
+                "DELETE FROM damaged WHERE variant=? AND name=?", (variant, name)
+            )
+
     def forget_variant(self, variant: str) -> None:
-        """Forget all shards of a variant; `add_shard` builds it again."""
+        """Forget all shards of a variant but the marks of damage; `add_shard` adds them again."""
         with self._transaction():
             for table in ("shard", "place", "rejection"):
                 self._connection.execute(f"DELETE FROM {table} WHERE variant=?", (variant,))

@@ -238,8 +238,8 @@ class Shard:
 
     def _damaged(self, what: object) -> DamagedShardError:
         return DamagedShardError(
-            f"{self.path} is damaged ({what}): `bottlebank cache verify` lists all damage; "
-            f"delete the file and its rows are extracted again"
+            f"{self.path} is damaged ({what}): run `bottlebank extract` again, which computes its "
+            f"rows anew; `bottlebank cache verify` lists all damage"
         )
 
 

@@ -47,8 +47,6 @@ class FeatureCache:
         self.fingerprint = fingerprint
         self._name = f"{fingerprint}/{variant}"
         self._index = index
-        self.damaged: dict[str, DamagedShardError] = {}
-        """Shards that cannot be read, by file name; their rows count as missing."""
         self.refresh()
 
     def refresh(self) -> None:
@@ -73,6 +71,10 @@ class FeatureCache:
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, bytes) and self._find(key) is not None
+
+    def damaged(self) -> dict[str, str]:
+        """Damaged shards, by file name, with the reason; their rows count as missing."""
+        return self._ask(lambda: self._index.damaged(self._name))
 
     def rejection(self, key: Key) -> str | None:
         """Why the image was rejected; None when it was not."""
@@ -105,8 +107,23 @@ class FeatureCache:
         MissingRowsError
             When a key has no row.
         DamagedShardError
-            When a shard's bytes are not those that were written.
+            When a shard's bytes are not those that were written. Its rows count as missing from
+            then on, so that the next extraction computes them again.
         """
+        try:
+            return self._read(keys)
+        except _IndexIsWrongError as error:
+            logger.warning("%s: the index is built again", error)
+            self._ask(lambda: self._index.forget_variant(self._name))
+            self.refresh()
+        try:
+            return self._read(keys)
+        except _IndexIsWrongError as error:
+            raise CacheError(
+                f"{error}; another process is changing the cache: try again"
+            ) from error
+
+    def _read(self, keys: Sequence[Key]) -> NDArray[np.float32]:
         places = [self._find(key) for key in keys]
         missing = sum(place is None for place in places)
         if missing:
@@ -119,11 +136,17 @@ class FeatureCache:
         out: NDArray[np.float32] | None = None
         for name, positions in by_shard.items():
             shard_rows = np.array([places[position].row for position in positions])  # pyright: ignore[reportOptionalMemberAccess]
-            with self._open_shard(name) as shard:
-                if out is None:
-                    out = np.empty((len(keys), shard.width), np.float32)
-                _compare_keys(shard, shard_rows, [keys[position] for position in positions])
-                _read_in_any_order(shard, shard_rows, out, np.array(positions))
+            try:
+                with Shard(self.folder / name) as shard:
+                    if out is None:
+                        out = np.empty((len(keys), shard.width), np.float32)
+                    _compare_keys(shard, shard_rows, [keys[position] for position in positions])
+                    _read_in_any_order(shard, shard_rows, out, np.array(positions))
+            except FileNotFoundError as error:
+                raise _IndexIsWrongError(f"{self.folder / name} is gone") from error
+            except DamagedShardError as error:
+                self.mark_damaged(name, str(error))
+                raise
         return np.empty((0, 0), np.float32) if out is None else out
 
     def paths(self) -> dict[Key, bytes]:
@@ -176,6 +199,17 @@ class FeatureCache:
             finally:
                 writer.commit()
 
+    def mark_damaged(self, name: str, reason: str) -> None:
+        """Let the rows of a shard count as missing, but for those that another shard has too."""
+        self._ask(lambda: self._index.mark_damaged(self._name, name, reason))
+        self._ask(lambda: self._index.forget_variant(self._name))
+        self.refresh()
+
+    def mark_sound(self, name: str) -> None:
+        """Take back `mark_damaged`: the file was put back, say from a copy."""
+        self._ask(lambda: self._index.unmark_damaged(self._name, name))
+        self.refresh()
+
     def add_shard(self, name: str, rows: Rows) -> None:
         """Index a shard that was committed just now."""
         try:
@@ -196,10 +230,13 @@ class FeatureCache:
     def _bring_index_up(self) -> None:
         present = {path.name: path for path in self.shard_paths()}
         indexed = self._index.shards(self._name)
+        damaged = self._index.damaged(self._name)
+        for gone in damaged.keys() - present.keys():
+            self._index.unmark_damaged(self._name, gone)
         if indexed - present.keys():
             self._index.forget_variant(self._name)
             indexed = set[str]()
-        for name in sorted(present.keys() - indexed):
+        for name in sorted(present.keys() - indexed - damaged.keys()):
             try:
                 with Shard(present[name]) as shard:
                     keys = [key.tobytes() for key in shard.row_keys()]
@@ -208,17 +245,13 @@ class FeatureCache:
                 continue  # removed by another process since the folder was listed
             except DamagedShardError as error:
                 logger.warning("%s", error)
-                self.damaged[name] = error
+                self._index.mark_damaged(self._name, name, str(error))
             else:
                 self._index.add_shard(self._name, name, keys, rejections)
 
-    def _open_shard(self, name: str) -> Shard:
-        try:
-            return Shard(self.folder / name)
-        except FileNotFoundError as error:
-            raise MissingRowsError(
-                f"{self.folder / name} was removed while it was used: run the command again"
-            ) from error
+
+class _IndexIsWrongError(Exception):
+    """The index names a shard or row that is not there, or holds another key."""
 
 
 class Writer:
@@ -275,10 +308,7 @@ def _compare_keys(shard: Shard, rows: NDArray[np.intp], keys: Sequence[Key]) -> 
     expected = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
     stored = shard.row_keys()
     if rows.max() >= len(stored) or not np.array_equal(stored[rows], expected):
-        raise DamagedShardError(
-            f"the index does not fit {shard.path}: delete index.sqlite in the cache folder, it is "
-            f"built again"
-        )
+        raise _IndexIsWrongError(f"the index does not fit {shard.path}")
 
 
 def _read_in_any_order(

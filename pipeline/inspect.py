@@ -41,7 +41,7 @@ def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
         "rejected": [
             {"path": os.fsdecode(path), "reason": reason} for path, reason in cache.rejections()
         ],
-        "damaged": sorted(cache.damaged),
+        "damaged": sorted(cache.damaged()),
     }
 
 

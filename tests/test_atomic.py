@@ -1,3 +1,6 @@
+import os
+import stat
+
 import pytest
 
 from bottlebank import atomic
@@ -21,18 +24,19 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 
 def test_bytes_and_folder_are_synced_before_and_after_the_rename(tmp_path, monkeypatch):
     """A rename that reaches the disk before the bytes leaves an empty file after a power cut."""
-    from pathlib import Path
-
     log = []
-    real_sync, real_replace = atomic.sync, Path.replace
-    monkeypatch.setattr(
-        atomic,
-        "sync",
-        lambda path: (log.append("folder" if path.is_dir() else "file"), real_sync(path)),
-    )
-    monkeypatch.setattr(
-        Path, "replace", lambda self, target: (log.append("rename"), real_replace(self, target))[1]
-    )
+    real_fsync, real_replace = os.fsync, os.replace
+
+    def fsync(handle):
+        log.append("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file")
+        real_fsync(handle)
+
+    def replace(source, target):
+        log.append("rename")
+        real_replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replace)
     atomic.write_bytes(tmp_path / "a", b"x")
     assert log == ["file", "rename", "folder"]
     log.clear()
