@@ -52,6 +52,11 @@ class CacheFolder:
         self.root = default_folder() if root is None else Path(root)
         if self.root.exists() and not self.root.is_dir():
             raise CacheError(f"the cache {self.root} is a file; --cache takes a folder")
+        if self.root.exists() and not os.access(self.root, os.R_OK | os.X_OK):
+            raise CacheError(
+                f"the cache folder {self.root} cannot be read: Permission denied; change its "
+                f"permissions, or name another with --cache"
+            )
         if create:
             try:
                 make_folder(self.root.absolute())

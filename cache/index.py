@@ -59,6 +59,8 @@ class Index:
         Where none can be written (a read-only cache), it lives in memory for this process.
         """
         self._path = root / FILE_NAME
+        self.generation = 0
+        """Raised when the database was lost: what it derived is to be added again."""
         self._connection = self._open()
 
     def close(self) -> None:
@@ -192,11 +194,14 @@ class Index:
             self._connection.close()
             self._path.unlink(missing_ok=True)
             self._connection = self._open()
+            self.generation += 1
             raise IndexLostError(str(error)) from error
 
     def _open(self) -> sqlite3.Connection:
         if not self._path.parent.is_dir():
             return _in_memory(None)
+        if not os.access(self._path.parent, os.W_OK):
+            return _in_memory(self._path)  # SQLite would fail only when it makes its journal
         try:
             connection = _connect(self._path)
             if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:

@@ -37,7 +37,9 @@ class WriterLock:
             # Not truncated: until the lock is held, the file is another process's.
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise CacheError(f"{self._path} cannot be written: {error.strerror}") from error
+            raise CacheError(
+                f"{self._path} cannot be written: {error.strerror}; name another with --cache"
+            ) from error
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

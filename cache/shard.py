@@ -200,7 +200,7 @@ class Shard:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         name = ShardName.parse(self.path.name)
         if name is None or digest != name.digest:
-            raise DamagedShardError(f"{self.path} is damaged: its SHA-256 begins with {digest}")
+            raise self._damaged(f"its SHA-256 begins with {digest}")
         self.row_keys()
         self.paths()
         self.rejections()
@@ -237,9 +237,10 @@ class Shard:
         return [blob[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
     def _damaged(self, what: object) -> DamagedShardError:
+        reason = " ".join(str(what).split())  # HDF5 tells its inner state on several lines
         return DamagedShardError(
-            f"{self.path} is damaged ({what}): run `bottlebank extract` again, which computes its "
-            f"rows anew; `bottlebank cache verify` lists all damage"
+            f"{self.path} is damaged ({reason}): run `bottlebank extract` again, which computes "
+            f"its rows anew; `bottlebank cache verify` lists all damage"
         )
 
 

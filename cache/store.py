@@ -51,9 +51,11 @@ class FeatureCache:
 
     def refresh(self) -> None:
         """Bring the index up to the shards that are in the folder now."""
+        self._generation = self._index.generation
         try:
             self._bring_index_up()
         except IndexLostError:
+            self._generation = self._index.generation
             self._bring_index_up()
 
     def shard_paths(self) -> list[Path]:
@@ -186,12 +188,15 @@ class FeatureCache:
         try:
             make_folder(self.folder)
         except OSError as error:
-            raise CacheError(f"{self.folder} cannot be created: {error.strerror}") from error
+            raise CacheError(
+                f"{self.folder} cannot be created: {error.strerror}; name another with --cache"
+            ) from error
         with WriterLock(self.folder):
             remove_temporaries(self.folder)
             recipe_file = self.folder.parent / RECIPE_FILE
-            if not recipe_file.exists():
-                write_bytes(recipe_file, (json.dumps(recipe, indent=2) + "\n").encode())
+            text = (json.dumps(recipe, indent=2) + "\n").encode()
+            if not recipe_file.exists() or recipe_file.read_bytes() != text:
+                write_bytes(recipe_file, text)
             self.refresh()
             writer = Writer(self, commit_every_rows, commit_every_s)
             try:
@@ -221,6 +226,8 @@ class FeatureCache:
         return self._ask(lambda: self._index.find(self._name, key))
 
     def _ask(self, question: Callable[[], _T]) -> _T:
+        if self._generation != self._index.generation:  # lost while another was asking
+            self.refresh()
         try:
             return question()
         except IndexLostError:

@@ -112,7 +112,8 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
+        with path.open("rb") as readable:
+            size = readable.seek(0, io.SEEK_END)
         with h5py.File(path, "r", locking=False) as file:
             about = _about(file)
             arrays = {str(name): _array(file, str(name), size) for name in file}
@@ -121,6 +122,8 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         raise HeadFileError(
             f"no head file at {path}: make one with `bottlebank train DATA --output {path}`"
         ) from error
+    except (PermissionError, IsADirectoryError) as error:
+        raise HeadFileError(f"the head file {path} cannot be read: {error.strerror}") from error
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise HeadFileError(
             f"{path} is damaged or no head file of bottlebank ({error}): train it again with "

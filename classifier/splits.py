@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,7 +21,10 @@ class Split(NamedTuple):
     declared: bool
     """Whether somebody declared it; otherwise the contents decided."""
     warnings: list[str]
-    """A class without images on a side, and what to do."""
+    """Classes without images on a side, and equal files that contradict; with what to do."""
+
+    has_contradictions: bool = False
+    """Whether equal files have two labels or stand on two sides."""
 
     def rows(self, side: str) -> np.ndarray:
         """Indices of the rows on a side, ascending."""
@@ -67,21 +69,52 @@ def split(
     else:
         sides = split_by_content(keys)
         is_declared = False
-    return Split(sides, is_declared, _missing(sides, labels, is_declared))
+    contradictions = _contradictions(keys, labels, sides)
+    warnings = [*_missing(sides, labels, is_declared), *contradictions]
+    return Split(sides, is_declared, warnings, bool(contradictions))
 
 
 def _missing(sides: np.ndarray, labels: Sequence[str], declared: bool) -> list[str]:
-    present = Counter(zip(labels, sides.tolist(), strict=True))
+    present = set(zip(labels, sides.tolist(), strict=True))
     wanted = [side for side in SPLITS if not declared or side in sides]
-    remedy = "add images of it to that folder" if declared else "add images of it"
-    consequence = {
-        TRAIN: "it cannot be learned",
-        VALIDATION: "it is not validated",
-        TEST: "it is not tested",
-    }
-    return [
-        f"class {label!r} has no image in {side} ({n} in all), so {consequence[side]}: {remedy}"
-        for label, n in sorted(Counter(labels).items())
-        for side in wanted
-        if not present[label, side]
-    ]
+    remedy = "declare some of their images for it" if declared else "add images of them"
+    consequence = {TRAIN: "learned", VALIDATION: "validated", TEST: "tested"}
+    found = []
+    for side in wanted:
+        absent = [label for label in sorted(set(labels)) if (label, side) not in present]
+        if absent:
+            found.append(
+                f"{_named(absent)} cannot be {consequence[side]}, having no image in {side}: "
+                f"{remedy}"
+            )
+    return found
+
+
+def _contradictions(keys: Sequence[bytes], labels: Sequence[str], sides: np.ndarray) -> list[str]:
+    """Equal files that are said to be different things, or to be both learned and tested."""
+    labels_of: dict[bytes, set[str]] = {}
+    sides_of: dict[bytes, set[str]] = {}
+    for key, label, side in zip(keys, labels, sides.tolist(), strict=True):
+        labels_of.setdefault(key, set()).add(label)
+        sides_of.setdefault(key, set()).add(side)
+    two_labels = [sorted(found) for found in labels_of.values() if len(found) > 1]
+    two_sides = [sorted(found) for found in sides_of.values() if len(found) > 1]
+    warnings = []
+    if two_labels:
+        warnings.append(
+            f"{len(two_labels)} images stand, byte for byte, under two labels or more, such as "
+            f"{' and '.join(two_labels[0][:2])}: keep the right one"
+        )
+    if two_sides:
+        warnings.append(
+            f"{len(two_sides)} images stand, byte for byte, on two sides of the split, such as "
+            f"{' and '.join(two_sides[0][:2])}: the accuracy there is too good; keep one of each"
+        )
+    return warnings
+
+
+def _named(labels: Sequence[str], most: int = 5) -> str:
+    """The first labels in words."""
+    shown = ", ".join(repr(label) for label in labels[:most])
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return f"class {shown}" if len(labels) == 1 else f"classes {shown}{more}"

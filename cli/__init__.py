@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..errors import BottlebankError
 from . import cache, demo, evaluate, extract, plot, predict, serve, train
+from .answers import shown
 from .parser import Parser, read_environment
 
 if TYPE_CHECKING:
@@ -75,5 +76,5 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(message: str, exit_code: int) -> int:
-    print(f"bottlebank: {' '.join(message.split())}", file=sys.stderr)
+    print(f"bottlebank: {shown(' '.join(message.split()))}", file=sys.stderr)
     return exit_code

@@ -33,6 +33,14 @@ def print_json(answer: dict[str, Any]) -> None:
     print(json.dumps(answer), flush=True)
 
 
+def shown(name: str) -> str:
+    """A name as one line of a terminal: control characters are escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in name
+    )
+
+
 def say(text: str) -> None:
     """A remark beside the answer, on stderr."""
     print(text, file=sys.stderr)
@@ -41,7 +49,7 @@ def say(text: str) -> None:
 def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
     """Name what was rejected, on stderr; return the exit code."""
     for path, reason in rejected[:_REJECTIONS_SHOWN]:
-        say(f"rejected {path}: {reason}")
+        say(f"rejected {shown(path)}: {reason}")
     if len(rejected) > _REJECTIONS_SHOWN:
         say(f"… and {len(rejected) - _REJECTIONS_SHOWN} more; `bottlebank extract --json` has all")
     return 1 if strict and rejected else 0

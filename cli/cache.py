@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from .answers import print_json, require_output, say
+from .answers import print_json, require_output, say, shown
 from .parser import DATA_HELP, PRECISIONS, Parser, add_answers, add_cache, add_command
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def run_info(arguments: argparse.Namespace) -> int:
             f"{entry['shards']} shards, {len(entry['rejected'])} rejected images"
         )
         for rejection in entry["rejected"]:
-            print(f"      {rejection['path']}: {rejection['reason']}")
+            print(f"      {shown(rejection['path'])}: {rejection['reason']}")
         for name in entry["damaged"]:
             print(f"      damaged: {name}")
     return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .answers import percent, print_json, report_rejections, require_folder
-from .parser import DATA_HELP, add_answers, add_command, add_head_extractor
+from .answers import percent, print_json, report_rejections, require_folder, say
+from .parser import DATA_HELP, add_answers, add_command, add_head_extractor, path
 
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +21,7 @@ def add_to(commands: Any) -> None:
         summary="Judge a head on one side of a dataset's split.",
         example="bottlebank evaluate photos/ --head head.h5 --report report/",
     )
-    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
     add_head_extractor(parser)
     parser.add_argument(
         "--split",
@@ -52,6 +52,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
     side, found = evaluate_head(head, table, arguments.split)
     answer = {"split": side, **found.as_dict()}
+    unknown = sorted(set(found.classes) - set(head.classes))
+    if unknown:
+        say(
+            f"warning: the head does not know {', '.join(map(repr, unknown[:5]))}"
+            f"{' and others' if len(unknown) > 5 else ''}; its images count as wrong. It knows "
+            f"{', '.join(map(repr, head.classes[:10]))}"
+        )
     if report is not None:
         from ..viz import draw_confusion_matrix
 

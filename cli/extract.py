@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .answers import Stopwatch, print_json, report_rejections
-from .parser import DATA_HELP, add_answers, add_command, add_extraction, count
+from .parser import DATA_HELP, add_answers, add_command, add_extraction, count, path
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,7 @@ def add_to(commands: Any) -> None:
         summary="Bring the transfer values of every image into the cache.",
         example="bottlebank extract photos/ --extractor mobilenet_v2",
     )
-    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
     add_extraction(parser)
     parser.add_argument(
         "--commit-every",

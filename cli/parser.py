@@ -24,6 +24,20 @@ class Parser(argparse.ArgumentParser):
         settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(**settings)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """Parse; of options that exclude one another, what is typed wins over the environment."""
+        namespace, rest = super().parse_known_args(args, namespace)
+        for group in self._mutually_exclusive_groups:
+            given = [
+                action
+                for action in group._group_actions
+                if getattr(namespace, action.dest) is not action.default
+            ]
+            for action in group._group_actions:
+                if given and action not in given:
+                    setattr(namespace, action.dest, None)
+        return namespace, rest
+
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
         self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
@@ -97,6 +111,7 @@ def add_cache(parser: Parser) -> None:
     """--cache."""
     parser.add_argument(
         "--cache",
+        type=path,
         metavar="DIR",
         help="where transfer values are kept (default: the platform's folder for caches)",
     )
@@ -114,15 +129,42 @@ def add_answers(parser: Parser, *, strict: bool = True) -> None:
 def add_seed(parser: Parser) -> None:
     """--seed."""
     parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)"
+        "--seed", type=seed, default=0, metavar="N", help="of all chance (default: 0)"
     )
 
 
 def count(text: str) -> int:
     """A whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, received {text}")
+    return _whole_number(text, 1, 2**63 - 1)
+
+
+def seed(text: str) -> int:
+    """What NumPy takes for a seed."""
+    return _whole_number(text, 0, 2**32 - 1)
+
+
+def port(text: str) -> int:
+    """A port to listen on; 0 takes a free one."""
+    return _whole_number(text, 0, 65_535)
+
+
+def path(text: str) -> str:
+    """A path; an empty one is a variable that was not set."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a path, received nothing")
+    return text
+
+
+def _whole_number(text: str, least: int, most: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if not least <= number <= most:
+        at_most = "" if most > 2**62 else f" and at most {most}"
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number of at least {least}{at_most}, received {text!r}"
+        )
     return number
 
 
@@ -139,23 +181,29 @@ def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, 
             continue
         if isinstance(action, argparse._StoreTrueAction):
             action.default = value.lower() not in ("0", "false", "no")
-        elif action.choices is not None and value not in action.choices:
-            action.default = _Refused(name, value, action.choices)
-            action.type = _refuse
         else:
-            action.default = value
+            action.default = value if (reason := _why_not(action, value)) is None else reason
+            action.type = _refuse if reason else action.type
             action.required = False
+    for group in parser._mutually_exclusive_groups:
+        group.required &= all(action.default is None for action in group._group_actions)
 
 
-class _Refused(str):
-    """A default from the environment that is no choice; refused where the command uses it."""
-
-    def __new__(cls, name: str, value: str, choices: Any) -> _Refused:
-        expected = ", ".join(map(str, choices))
-        return super().__new__(cls, f"{name} is {value!r}, expected one of {expected}")
+def _why_not(action: argparse.Action, value: str) -> str | None:
+    """Why an option cannot have a value; None when it can."""
+    name = f"BOTTLEBANK_{action.dest.upper()}"
+    if action.choices is not None and value not in action.choices:
+        return f"{name} is {value!r}, expected one of {', '.join(map(str, action.choices))}"
+    if callable(action.type):
+        try:
+            action.type(value)
+        except (argparse.ArgumentTypeError, ValueError) as error:
+            return f"{name}: {error}"
+    return None
 
 
 def _refuse(value: str) -> str:
-    if isinstance(value, _Refused):
-        raise argparse.ArgumentTypeError(str(value))
+    """Type of an option whose default, from the environment, is the reason why it cannot be."""
+    if value.startswith("BOTTLEBANK_"):
+        raise argparse.ArgumentTypeError(value)
     return value

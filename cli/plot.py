@@ -54,6 +54,7 @@ def _draw_map(arguments: argparse.Namespace, output: Path) -> int:
     from .extract import extract_for
 
     table = extract_for(arguments)
+    table.require_rows()
     embedding = reduce(table.features, arguments.method, random_state=arguments.seed)
     title = f"{Path(arguments.data).name or arguments.data} ({table.report.extractor})"
     draw_map(embedding, table.labels.tolist(), output, title)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .answers import percent, print_json, say
+from .answers import percent, print_json, say, shown
 from .parser import add_answers, add_command, add_head_extractor, count
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
                 }
             )
         elif answer.error is not None:
-            say(f"{answer.path}: {answer.error}")
+            say(f"{shown(answer.path)}: {answer.error}")
         else:
             ranked = ", ".join(f"{label} {percent(share)}" for label, share in answer.ranked)
-            print(f"{answer.path}: {ranked}")
+            print(f"{shown(answer.path)}: {shown(ranked)}")
     return 1 if n_failed == len(paths) or (arguments.strict and n_failed) else 0

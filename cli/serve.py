@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import HeadFileError
-from .parser import add_command, add_engine
+from ..errors import HeadFileError, UsageError
+from .parser import add_command, add_engine, port
 
 if TYPE_CHECKING:
     import argparse
@@ -36,7 +36,7 @@ def add_to(commands: Any) -> None:
         help="address to listen on; 0.0.0.0 opens it to the network (default: %(default)s)",
     )
     parser.add_argument(
-        "--port", type=int, default=8000, metavar="N", help="0 takes a free one (default: 8000)"
+        "--port", type=port, default=8000, metavar="N", help="0 takes a free one (default: 8000)"
     )
 
 
@@ -69,6 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _newest_head(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise UsageError(f"no such folder: {folder}")
     heads = sorted(folder.glob("*.h5"), key=lambda path: path.stat().st_mtime_ns)
     if not heads:
         raise HeadFileError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .answers import Stopwatch, percent, print_json, report_rejections, require_output, say
-from .parser import DATA_HELP, add_answers, add_command, add_extraction, add_seed
+from .parser import DATA_HELP, add_answers, add_command, add_extraction, add_seed, path
 
 if TYPE_CHECKING:
     import argparse
@@ -20,14 +20,15 @@ def add_to(commands: Any) -> None:
         summary="Train a head on a dataset, extracting first what is not in the cache.",
         example="bottlebank train photos/ --extractor mobilenet_v2 --output head.h5",
     )
-    parser.add_argument("data", metavar="DATA", help=DATA_HELP)
+    parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
     parser.add_argument("--output", required=True, metavar="HEAD.h5", help="the head file")
     parser.add_argument(
         "--head",
         dest="head_kind",
         choices=("logistic", "dense"),
         default="logistic",
-        help="logistic regression, or a small neural network (default: %(default)s)",
+        help="logistic regression, or a small neural network; in the environment "
+        "BOTTLEBANK_HEAD_KIND (default: %(default)s)",
     )
     add_extraction(parser)
     add_seed(parser)
@@ -87,7 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  {side:<10} {text}")
         print(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")
         print(f"next: bottlebank predict IMAGE --head {output}")
-    return report_rejections(table.rejected, arguments.strict)
+    return report_rejections(table.rejected, arguments.strict) or int(
+        arguments.strict and trained.split.has_contradictions
+    )
 
 
 def _summary(figures: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -51,6 +51,7 @@ def evaluate_head(
         raise HeadMismatchError(
             f"the head was trained on other transfer values: {'; '.join(differences)}"
         )
+    table.require_rows()
     decided = split(table.keys, table.labels.tolist(), table.splits)
     counts = decided.counts()
     if side is None:

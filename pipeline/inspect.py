@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from ..features import Dataset
 
 
+logger = logging.getLogger(__name__)
+
+
 class Exported(NamedTuple):
     """What `export` wrote."""
 
@@ -28,7 +32,7 @@ class Exported(NamedTuple):
 
 def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
     """One variant of one recipe, as JSON values."""
-    recipe = folder.recipe(cache.fingerprint)
+    recipe = _recipe(folder, cache.fingerprint)
     shards = cache.shard_paths()
     return {
         "fingerprint": cache.fingerprint,
@@ -62,7 +66,7 @@ def choose(folder: CacheFolder, prefix: str | None, precision: str = "auto") -> 
     """
     fingerprints = [name for name in folder.fingerprints() if folder.variants(name)]
     fitting = [name for name in fingerprints if name.startswith(prefix or "")]
-    known = "; ".join(f"{name[:12]} {_in_words(folder.recipe(name))}" for name in fingerprints)
+    known = "; ".join(f"{name[:12]} {_in_words(_recipe(folder, name))}" for name in fingerprints)
     if not fingerprints:
         raise UsageError(
             f"the cache {folder.root} is empty: fill it with `bottlebank extract DATA`"
@@ -93,7 +97,7 @@ def export(
     attributes = {
         "fingerprint": cache.fingerprint,
         "precision": cache.variant,
-        "recipe": json.dumps(folder.recipe(cache.fingerprint)),
+        "recipe": json.dumps(_recipe(folder, cache.fingerprint)),
     }
     if dataset is None:
         seen = cache.paths()
@@ -126,7 +130,17 @@ def export(
     return Exported(len(rows), missing)
 
 
-def _in_words(recipe: dict[str, Any]) -> str:
+def _recipe(folder: CacheFolder, fingerprint: str) -> dict[str, Any] | None:
+    try:
+        return folder.recipe(fingerprint)
+    except CacheError as error:
+        logger.warning("%s; the next extraction into it writes it again", error)
+        return None
+
+
+def _in_words(recipe: dict[str, Any] | None) -> str:
+    if recipe is None:
+        return "recipe.json is damaged"
     try:
         return Recipe.from_dict(recipe).in_words()
     except ValueError:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..cache import CacheFolder
+from ..errors import ImageRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +64,14 @@ class FeatureTable:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def require_rows(self) -> None:
+        """Raise ImageRejectedError when every image was rejected."""
+        if not len(self):
+            path, reason = self.rejected[0]
+            raise ImageRejectedError(
+                f"none of the {len(self.rejected)} images can be used; the first, {path}: {reason}"
+            )
 
     @cached_property
     def features(self) -> np.ndarray:

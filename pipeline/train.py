@@ -45,7 +45,7 @@ def require_two_classes(labels: Sequence[str] | np.ndarray, source: str) -> None
             f"{source} has one class only ({names[0]!r}); a head tells at least two apart: add a "
             f"folder of images that are something else"
             if names
-            else f"{source} has no image that can be decoded"
+            else f"{source} has no image"
         )
 
 
@@ -72,10 +72,17 @@ def train_head(table: FeatureTable, kind: str = "logistic", *, seed: int = 0) ->
     """
     if kind not in HEADS:
         raise UsageError(f"unknown head {kind!r}: expected {' or '.join(HEADS)}")
-    require_two_classes(table.labels, "the dataset")
+    table.require_rows()
+    require_two_classes(table.labels, "the dataset, without its rejected images,")
     decided = split(table.keys, table.labels.tolist(), table.splits)
     train = decided.rows(TRAIN)
-    require_two_classes(table.labels[train], "the train side of the dataset")
+    learned = sorted(set(table.labels[train].tolist()))
+    if len(learned) < 2:
+        raise DatasetError(
+            f"only {len(learned)} of {len(set(table.labels.tolist()))} classes has an image on the "
+            f"train side of the split: add images of the others, or declare the split with train "
+            f"and validation folders or a CSV file"
+        )
     if kind == "logistic":
         from ..classifier import LogisticHead  # scikit-learn takes a second
 

@@ -95,3 +95,13 @@ def test_keys_of_arrays_tell_shape_and_type_apart():
     }
     assert len(keys) == 4
     assert key_of_array(values.reshape(2, 3).T) == key_of_array(values.reshape(2, 3).T.copy())
+
+
+def test_an_index_that_is_lost_while_files_are_looked_up_costs_no_row(folder, tmp_path):
+    """The question that meets the damage is not asked by the rows' own cache."""
+    cache = folder.open(PRINT, "float32")
+    path = folder.root / "index.sqlite"
+    path.write_bytes(b"x" * path.stat().st_size)
+    assert folder.known_key("photo.jpg", tmp_path.stat()) is None
+    assert b"\x03" * 32 in cache
+    assert len(cache) == 5

@@ -41,15 +41,30 @@ def test_declared_splits_are_respected_and_the_undeclared_train():
     assert decided.rows("test").tolist() == [2, 3]
 
 
-def test_a_class_without_images_on_a_side_is_a_warning_with_its_remedy():
+def test_classes_without_images_on_a_side_are_a_warning_with_its_remedy():
     decided = split(keys([0, 1]), ["a", "b"], ["train", "test"])
     assert decided.warnings == [
-        "class 'a' has no image in test (1 in all), so it is not tested: add images of it to that "
-        "folder",
-        "class 'b' has no image in train (1 in all), so it cannot be learned: add images of it to "
-        "that folder",
+        "class 'b' cannot be learned, having no image in train: declare some of their images for "
+        "it",
+        "class 'a' cannot be tested, having no image in test: declare some of their images for it",
     ]
-    by_content = split(keys([0]), ["only"])
+    assert not decided.has_contradictions
+    by_content = split(keys(range(7)), [f"class {number}" for number in range(7)])
     assert not by_content.declared
-    assert len(by_content.warnings) == 2
-    assert by_content.warnings[0].endswith("add images of it")
+    assert any("and 1 more cannot be" in warning for warning in by_content.warnings)
+    assert all(warning.endswith("add images of them") for warning in by_content.warnings)
+
+
+def test_equal_files_that_contradict_are_reported():
+    decided = split(keys([0, 0, 1, 2]), ["cat", "dog", "cat", "dog"], ["train"] * 4)
+    assert decided.has_contradictions
+    assert decided.warnings == [
+        "1 images stand, byte for byte, under two labels or more, such as cat and dog: keep the "
+        "right one"
+    ]
+    decided = split(keys([0, 0, 1, 1]), ["cat", "cat", "dog", "dog"], ["train", "test"] * 2)
+    assert decided.has_contradictions
+    assert decided.warnings == [
+        "2 images stand, byte for byte, on two sides of the split, such as test and train: the "
+        "accuracy there is too good; keep one of each"
+    ]

@@ -93,8 +93,12 @@ def test_unknown_extractor(bottlebank, photos):
         (["cache", "export", "rows.csv"], "ends in .h5 or .hdf5"),
         (["extract"], "the following arguments are required: DATA"),
         (["extract", "DATA", "--engine", "torch"], "invalid choice: 'torch'"),
-        (["extract", "DATA", "--commit-every", "0"], "at least 1, received 0"),
+        (["extract", "DATA", "--commit-every", "0"], "at least 1, received '0'"),
         (["extract", "DATA", "--weights", "gone.h5"], "no weights file at gone.h5"),
+        (["extract", "DATA", "--cache", ""], "--cache: expected a path, received nothing"),
+        (["plot", "DATA", "--output", "m.png", "--seed", "-1"], "at least 0 and at most 42949"),
+        (["serve", "--head", "h.h5", "--port", "99999"], "at most 65535, received '99999'"),
+        (["serve", "--heads", "nowhere"], "no such folder: nowhere"),
         (["predict", "--head", "h.h5"], "required: IMAGE"),
         (["serve"], "one of the arguments --head --heads is required"),
         (["fly"], "invalid choice: 'fly'"),
@@ -135,6 +139,52 @@ def test_a_head_of_another_extractor(bottlebank, photos, head, cache, command):
     assert done.code == 1
     assert "was trained on other transfer values (random, weights seed" in one_line(done)
     assert "architecture" in done.err
+
+
+def test_all_images_rejected(bottlebank, tmp_path, options, head):
+    for kind in ("a", "b"):
+        (tmp_path / "bad" / kind).mkdir(parents=True)
+        (tmp_path / "bad" / kind / "x.jpg").write_text(f"words {kind}")
+    for command in (
+        ["train", tmp_path / "bad", "--output", tmp_path / "h.h5", *options],
+        ["plot", tmp_path / "bad", "--output", tmp_path / "m.png", *options],
+        ["evaluate", tmp_path / "bad", "--head", head, *options[-2:]],
+    ):
+        done = bottlebank(*command)
+        assert done.code == 1
+        complaint = one_line(done)
+        assert "none of the 2 images can be used; the first, " in complaint
+        assert "x.jpg: not an image" in complaint
+
+
+def test_equal_bytes_under_two_labels(bottlebank, photos, options, tmp_path):
+    (photos / "checks" / "copy.png").write_bytes((photos / "disc" / "00.png").read_bytes())
+    arguments = ["train", photos, "--output", tmp_path / "h.h5", *options]
+    done = bottlebank(*arguments)
+    assert done.code == 0
+    assert "warning: 1 images stand, byte for byte, under two labels" in done.err
+    assert bottlebank(*arguments, "--strict").code == 1
+
+
+def test_labels_that_the_head_does_not_know(bottlebank, photos, head, cache):
+    (photos / "disc").rename(photos / "circle")
+    arguments = ["--head", head, "--cache", cache, "--split", "all"]
+    done = bottlebank("evaluate", photos, *arguments)
+    assert done.code == 0
+    assert "warning: the head does not know 'circle'; its images count as wrong" in done.err
+
+
+def test_a_head_that_cannot_be_read(bottlebank, photos, tmp_path, cache):
+    done = bottlebank("predict", photos, "--head", tmp_path, "--cache", cache)
+    assert done.code == 1
+    assert f"the head file {tmp_path} cannot be read: Is a directory" in one_line(done)
+
+
+def test_control_characters_do_not_reach_the_terminal(bottlebank, photos, options):
+    (photos / "disc" / "red\x1b[31m\nx.jpg").write_text("words")
+    done = bottlebank("extract", photos, *options)
+    assert "disc/red\\x1b[31m\\nx.jpg: not an image" in done.err
+    assert len(done.err.splitlines()) == 1
 
 
 def test_a_cache_that_cannot_be_written(bottlebank, photos, tmp_path):
@@ -196,6 +246,18 @@ def test_a_wrong_environment_names_the_variable(bottlebank, photos, monkeypatch,
     done = bottlebank("extract", photos)
     assert done.code == 2
     assert "BOTTLEBANK_ENGINE is 'torch', expected one of auto, openvino" in one_line(done)
+    monkeypatch.delenv("BOTTLEBANK_ENGINE")
+    monkeypatch.setenv("BOTTLEBANK_COMMIT_EVERY", "many")
+    done = bottlebank("extract", photos)
+    assert done.code == 2
+    assert "BOTTLEBANK_COMMIT_EVERY: expected a whole number" in one_line(done)
+
+
+def test_of_options_that_exclude_one_another_what_is_typed_wins(monkeypatch, tmp_path):
+    monkeypatch.setenv("BOTTLEBANK_HEAD", "from-the-environment.h5")
+    arguments = build_parser().parse_args(["serve", "--heads", str(tmp_path)])
+    assert (arguments.head, arguments.heads) == (None, str(tmp_path))
+    assert build_parser().parse_args(["serve"]).head == "from-the-environment.h5"
 
 
 def test_an_unexpected_error_is_one_line_too(bottlebank, photos, options, monkeypatch):

@@ -70,7 +70,7 @@ def test_choosing_a_recipe(filled):
     other = "0" * 64
     (folder.root / other).mkdir()
     (folder.root / other / "recipe.json").write_text('{"extractor": "old"}')
-    with folder.open(other, "float32").writer({}) as writer:
+    with folder.open(other, "float32").writer({"extractor": "old"}) as writer:
         writer.add(b"k" * 32, b"p", np.ones(3, np.float32))
     with pytest.raises(UsageError, match="--fingerprint; the cache holds: 000000000000 old"):
         choose(folder, None)
@@ -84,3 +84,15 @@ def test_choosing_a_recipe(filled):
 def test_an_empty_cache(tmp_path):
     with CacheFolder(tmp_path / "none") as folder, pytest.raises(UsageError, match="is empty"):
         choose(folder, None)
+
+
+def test_a_damaged_recipe_is_told_and_written_again(filled, photos, caplog):
+    table, folder = filled
+    path = folder.root / table.report.fingerprint / "recipe.json"
+    sound = path.read_bytes()
+    path.write_text("{")
+    assert describe(folder, next(folder.all()))["words"] == "recipe.json is damaged"
+    assert "the next extraction into it writes it again" in caplog.text
+    (photos / "disc" / "more.jpg").write_text("other words")
+    bb.extract(bb.load_dataset(photos), "random", cache=folder.root, precision="float32")
+    assert path.read_bytes() == sound
