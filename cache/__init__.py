@@ -7,5 +7,6 @@ May import: ``errors`` and ``atomic`` alone. h5py is imported only here and in
 from .folder import CacheFolder
 from .keys import Key, key_of_array, key_of_bytes
 from .store import FeatureCache
+from .variant import Variant
 
-__all__ = ["CacheFolder", "FeatureCache", "Key", "key_of_array", "key_of_bytes"]
+__all__ = ["CacheFolder", "FeatureCache", "Key", "Variant", "key_of_array", "key_of_bytes"]

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from ..errors import CacheError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from .keys import Key
@@ -35,6 +35,8 @@ CREATE TABLE damaged (variant TEXT, name TEXT, reason TEXT, PRIMARY KEY (variant
 CREATE TABLE rejection (variant TEXT, key BLOB, shard INTEGER, path BLOB, reason TEXT,
     PRIMARY KEY (variant, key)) WITHOUT ROWID;
 """
+# SQLite may have been built to take 999 in a query.
+_VALUES_A_QUERY = 500
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +77,21 @@ class Index:
         )
         return None if row is None else bytes(row[0])
 
+    def keys_of_files(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Key | None]:
+        """As `key_of_file`, for many files at a time."""
+        names = _path_keys([path for path, _ in files])
+        query = "SELECT path, size, mtime_ns, inode, key FROM file WHERE path"
+        known = {
+            path: (size, mtime_ns, inode, key)
+            for path, size, mtime_ns, inode, key in self._rows_of(query, (), names)
+        }
+        keys: list[Key | None] = []
+        for name, (_, status) in zip(names, files, strict=True):
+            *as_known, key = known.get(name, (None, None))
+            now = [status.st_size, status.st_mtime_ns, status.st_ino]
+            keys.append(key if as_known == now else None)
+        return keys
+
     def remember_files(self, files: Iterable[tuple[str, os.stat_result, Key]]) -> None:
         """Remember the keys of files, in one transaction."""
         rows = [
@@ -83,6 +100,19 @@ class Index:
         ]
         with self._transaction():
             self._connection.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?)", rows)
+
+    def files(self) -> list[tuple[str, int, int, int, Key]]:
+        """(path, size, mtime_ns, inode, key) of every file that is remembered."""
+        rows = self._all("SELECT path, size, mtime_ns, inode, key FROM file", ())
+        return [
+            (os.fsdecode(bytes(path)), size, mtime_ns, inode, bytes(key))
+            for path, size, mtime_ns, inode, key in rows
+        ]
+
+    def forget_file(self, path: str) -> None:
+        """Have a file read again."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM file WHERE path=?", (_path_key(path),))
 
     def shards(self, variant: str) -> set[str]:
         """Names of the shards that are indexed."""
@@ -146,6 +176,23 @@ class Index:
         )
         return None if row is None else Place(*row)
 
+    def find_many(self, variant: str, keys: Sequence[Key]) -> dict[Key, Place]:
+        """Where the rows of keys are; a key without a row is left out."""
+        query = "SELECT id, name FROM shard WHERE variant=?"
+        shards: dict[int, str] = dict(self._all(query, (variant,)))
+        query = "SELECT key, shard, row FROM place WHERE variant=? AND key"
+        return {
+            key: Place(shards[shard], row)
+            for key, shard, row in self._rows_of(query, (variant,), keys)
+            if shard in shards
+        }
+
+    def present(self, variant: str, keys: Iterable[Key]) -> set[Key]:
+        """The keys that have a row."""
+        wanted = set(keys)
+        query = "SELECT key FROM place WHERE variant=? AND key"
+        return {key for (key,) in self._rows_of(query, (variant,), wanted) if key in wanted}
+
     def rejection(self, variant: str, key: Key) -> str | None:
         """Why an image was rejected; None when it was not."""
         row = self._one("SELECT reason FROM rejection WHERE variant=? AND key=?", (variant, key))
@@ -170,6 +217,29 @@ class Index:
     def _all(self, query: str, arguments: tuple[object, ...]) -> list[Any]:
         with self._noticing_loss():
             return self._connection.execute(query, arguments).fetchall()
+
+    def _rows_of(
+        self, query: str, arguments: tuple[object, ...], values: Iterable[bytes]
+    ) -> Iterator[Any]:
+        """Rows of a `query` that ends with a column, for all `values` of it; others may be among.
+
+        While most of what lies between the smallest and the largest value of a batch is asked
+        for, it is read as one run, in a third of the time that looking up each value takes.
+        """
+        ordered = sorted(values)
+        is_dense = True
+        for start in range(0, len(ordered), _VALUES_A_QUERY):
+            batch = ordered[start : start + _VALUES_A_QUERY]
+            rows: list[Any] = []
+            if is_dense:
+                limit = 2 * len(batch)
+                run = (*arguments, batch[0], batch[-1], limit)
+                rows = self._all(f"{query} BETWEEN ? AND ? LIMIT ?", run)
+                is_dense = len(rows) < limit
+            if not is_dense:
+                marks = ",".join("?" * len(batch))
+                rows = self._all(f"{query} IN ({marks})", (*arguments, *batch))
+            yield from rows
 
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
@@ -250,3 +320,17 @@ def _make_tables(connection: sqlite3.Connection) -> None:
 
 def _path_key(path: str) -> bytes:
     return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (names may hold surrogate escapes)
+
+
+def _path_keys(paths: Iterable[str]) -> list[bytes]:
+    """As `_path_key`, with `os.path.abspath` called once a folder."""
+    folders: dict[str, str] = {}
+    keys: list[bytes] = []
+    for path in paths:
+        above, slash, name = path.rpartition("/")
+        folder = folders.get(above + slash)
+        if folder is None:
+            folder = os.path.join(os.path.abspath(above + slash), "")  # noqa: PTH100, PTH118
+            folders[above + slash] = folder
+        keys.append(os.fsencode(folder + name))
+    return keys

@@ -2,7 +2,7 @@
 
 Layout, all datasets contiguous and fixed-length::
 
-    features           float32 (n, d)
+    features           float32 or float16 (n, d)
     features_xxh3      uint64 (blocks,)    XXH3 of each run of `rows_per_block` rows
     key                uint8 (n, 32)       SHA-256 of the image file
     view               uint32 (n,)         0: the image itself
@@ -80,7 +80,7 @@ class ShardName(NamedTuple):
         return f"{self.number:06d}-{self.digest}.h5"
 
 
-def write_shard(folder: Path, number: int, rows: Rows, width: int) -> str:
+def write_shard(folder: Path, number: int, rows: Rows, width: int, storage: str = "float32") -> str:
     """Commit rows as one shard and return its file name.
 
     The file is built in memory and appears under its final name only when all of it is on the
@@ -91,17 +91,22 @@ def write_shard(folder: Path, number: int, rows: Rows, width: int) -> str:
     OSError
         When the disk is full or the folder cannot be written; nothing is left behind.
     """
-    image = _build(rows, width)
+    image = _build(rows, width, np.dtype(storage))
     name = ShardName(number, hashlib.sha256(image).hexdigest()[:16])
     write_bytes(folder / str(name), image)
     return str(name)
 
 
-def _build(rows: Rows, width: int) -> memoryview:
-    features = np.empty((len(rows.keys), width), np.float32)
-    for row, values in enumerate(rows.features):
-        features[row] = values
-    rows_per_block = max(1, _BLOCK_BYTES // max(1, 4 * width))
+def _build(rows: Rows, width: int, dtype: np.dtype[Any]) -> memoryview:
+    features = np.empty((len(rows.keys), width), dtype)
+    with np.errstate(over="ignore"):  # looked for below
+        for row, values in enumerate(rows.features):
+            features[row] = values
+    if dtype.itemsize < 4 and not np.isfinite(features).all():
+        raise OverflowError(
+            "a transfer value is beyond 65,504, the largest number of float16: use --store float32"
+        )
+    rows_per_block = max(1, _BLOCK_BYTES // max(1, dtype.itemsize * width))
     arrays: dict[str, NDArray[Any]] = {
         "features_xxh3": _block_checksums(features, rows_per_block),
         "key": _key_array(rows.keys),
@@ -191,8 +196,13 @@ class Shard:
         for start, end in zip(run_starts, [*run_starts[1:], len(rows)], strict=True):
             first = int(blocks[start]) * self._rows_per_block
             past = min((int(blocks[end - 1]) + 1) * self._rows_per_block, self.n_rows)
-            values = self._read_run(first, past, checksums)
-            out[start:end] = values[rows[start:end] - first]
+            wanted = out[start:end]
+            if past - first == end - start and self._features.dtype == out.dtype:
+                self._read_run(first, past, checksums, wanted)  # whole blocks: no second copy
+            else:
+                values = np.empty((past - first, self.width), self._features.dtype)
+                self._read_run(first, past, checksums, values)
+                wanted[:] = values[rows[start:end] - first]
 
     def verify(self) -> None:
         """Compare the whole file with the hash in its name, and every array with its checksum."""
@@ -208,9 +218,9 @@ class Shard:
         self.read(every_row, np.empty((self.n_rows, self.width), np.float32))
 
     def _read_run(
-        self, first: int, past: int, checksums: NDArray[np.uint64]
-    ) -> NDArray[np.float32]:
-        values = np.empty((past - first, self.width), np.float32)
+        self, first: int, past: int, checksums: NDArray[np.uint64], values: NDArray[Any]
+    ) -> None:
+        """Read rows `first` to `past` of whole blocks into `values`, and check them."""
         try:
             self._features.read_direct(values, np.s_[first:past])
         except (OSError, ValueError, TypeError, RuntimeError) as error:
@@ -219,7 +229,6 @@ class Shard:
         found = _block_checksums(values, self._rows_per_block)
         if not np.array_equal(found, checksums[block : block + len(found)]):
             raise self._damaged(f"checksum of rows {first} to {past - 1}")
-        return values
 
     def _checked(self, name: str) -> NDArray[Any]:
         try:
@@ -244,7 +253,7 @@ class Shard:
         )
 
 
-def _block_checksums(features: NDArray[np.float32], rows_per_block: int) -> NDArray[np.uint64]:
+def _block_checksums(features: NDArray[Any], rows_per_block: int) -> NDArray[np.uint64]:
     starts = range(0, len(features), rows_per_block)
     return np.array(
         [_xxh3(features[start : start + rows_per_block]) for start in starts], np.uint64

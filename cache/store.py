@@ -15,6 +15,7 @@ from ..errors import CacheError, DamagedShardError, MissingRowsError
 from .index import IndexLostError
 from .lock import WriterLock
 from .shard import Rejection, Rows, Shard, ShardName, write_shard
+from .variant import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -293,8 +294,11 @@ class Writer:
         """Write what was added as one shard; once this returns it survives a power cut."""
         if len(self._rows):
             rows, self._rows = self._rows, Rows()
+            storage = Variant.parse(self._cache.variant).storage
             try:
-                name = write_shard(self._cache.folder, self._number, rows, self._width)
+                name = write_shard(self._cache.folder, self._number, rows, self._width, storage)
+            except OverflowError as error:
+                raise CacheError(str(error)) from error
             except OSError as error:
                 raise CacheError(
                     f"{len(rows)} rows could not be written to {self._cache.folder}: "

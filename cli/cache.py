@@ -1,12 +1,13 @@
-"""`bottlebank cache info|verify|export`."""
+"""`bottlebank cache info|verify|prune|export|import`."""
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from .answers import print_json, require_output, say, shown
-from .parser import DATA_HELP, PRECISIONS, Parser, add_answers, add_cache, add_command
+from .parser import DATA_HELP, PRECISIONS, Parser, add_answers, add_cache, add_command, path
 
 if TYPE_CHECKING:
     import argparse
@@ -16,8 +17,8 @@ def add_to(commands: Any) -> None:
     """Add the group."""
     group: Parser = commands.add_parser(
         "cache",
-        help="Look into the cache, check it, export it.",
-        description="Look into the cache, check it, export it.",
+        help="Look into the cache, check it, tidy it, share it.",
+        description="Look into the cache, check it, tidy it, share it.",
         epilog="example:\n  bottlebank cache info",
     )
     actions = group.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
@@ -60,7 +61,37 @@ def add_to(commands: Any) -> None:
         default="auto",
         help="which variant (default: the one with the most rows)",
     )
-    for parser in (info, verify, export):
+    verify.add_argument(
+        "--deep",
+        action="store_true",
+        help="also hash the image files that are known by size and time only",
+    )
+    prune = add_command(
+        actions,
+        "prune",
+        run_prune,
+        summary="Remove rows whose images are gone and damaged shards, and merge small shards; "
+        "only says what it would do, unless --yes.",
+        example="bottlebank cache prune --yes",
+    )
+    prune.add_argument(
+        "--fingerprint", metavar="PREFIX", help="only this recipe (default: every recipe)"
+    )
+    prune.add_argument(
+        "--whole",
+        action="store_true",
+        help="remove the recipe with all its rows; needs --fingerprint",
+    )
+    prune.add_argument("--yes", action="store_true", help="do it")
+    bring = add_command(
+        actions,
+        "import",
+        run_import,
+        summary="Bring in the rows of another cache folder, or of a file from `cache export`.",
+        example="bottlebank cache import colleague/cache/",
+    )
+    bring.add_argument("source", type=path, metavar="SOURCE", help="a cache folder or a file")
+    for parser in (info, verify, export, prune, bring):
         add_cache(parser)
         add_answers(parser, strict=False)
 
@@ -105,14 +136,72 @@ def run_verify(arguments: argparse.Namespace) -> int:
             n_shards += 1
             if found is not None:
                 damage.append({"path": str(found.path), "reason": found.reason})
+        n_files, changed = 0, []
+        if arguments.deep:
+            total = len(folder.index.files())
+            files = tqdm(folder.verify_files(), "Hashing", total, unit=" files", disable=None)
+            for found in files:
+                n_files += 1
+                if found is not None:
+                    changed.append({"path": str(found.path), "reason": found.reason})
         root = str(folder.root)
     if arguments.json:
-        print_json({"cache": root, "shards": n_shards, "damaged": damage})
+        answer = {"cache": root, "shards": n_shards, "damaged": damage}
+        print_json({**answer, "files": n_files, "changed": changed} if arguments.deep else answer)
     else:
-        for entry in damage:
-            print(entry["reason"])
+        for entry in [*damage, *changed]:
+            print(shown(entry["reason"]))
         print(f"{n_shards} shards checked, {len(damage)} damaged")
-    return 1 if damage else 0
+        if arguments.deep:
+            print(f"{n_files} image files hashed, {len(changed)} changed")
+    return 1 if damage or changed else 0
+
+
+def run_prune(arguments: argparse.Namespace) -> int:
+    """Say what can go; with --yes, remove it."""
+    if arguments.whole and not arguments.fingerprint:
+        raise UsageError("--whole removes a recipe with all its rows: name it with --fingerprint")
+    from ..cache import CacheFolder
+    from ..pipeline.inspect import prune
+
+    with CacheFolder(arguments.cache) as folder:
+        entries = prune(folder, arguments.fingerprint, whole=arguments.whole, do=arguments.yes)
+        root = str(folder.root)
+    if arguments.json:
+        print_json({"cache": root, "done": arguments.yes, "recipes": entries})
+        return 0
+    for entry in entries:
+        print(
+            f"{entry['fingerprint'][:12]} {entry['variant']}: {entry['rows_removed']} rows and "
+            f"{entry['rejections_removed']} rejections removed, {entry['shards_rewritten']} shards "
+            f"written anew, {len(entry['damaged'])} damaged shards removed"
+        )
+    if not entries:
+        print("nothing to prune")
+    elif not arguments.yes:
+        print("nothing has been changed yet: add --yes to do this")
+    return 0
+
+
+def run_import(arguments: argparse.Namespace) -> int:
+    """Copy what is not here."""
+    from ..cache import CacheFolder
+    from ..pipeline.inspect import import_from
+
+    source = Path(arguments.source)
+    if not source.exists():
+        raise UsageError(f"no such folder or file: {source}")
+    with CacheFolder(arguments.cache, create=True) as folder:
+        brought = import_from(folder, source)
+        root = str(folder.root)
+    for reason in brought.damaged:
+        say(f"left out: {reason}")
+    if arguments.json:
+        print_json({"cache": root, "shards": brought.shards, "rows": brought.rows})
+    else:
+        what = f"{brought.rows} rows" if source.is_file() else f"{brought.shards} shards"
+        print(f"brought {what} from {source} into {root}")
+    return 0
 
 
 def run_export(arguments: argparse.Namespace) -> int:
@@ -126,8 +215,8 @@ def run_export(arguments: argparse.Namespace) -> int:
     with CacheFolder(arguments.cache) as folder:
         cache = choose(folder, arguments.fingerprint, arguments.precision)
         exported = export(folder, cache, output, dataset)
-    for path in exported.missing:
-        say(f"left out, it has no row: {os.fsdecode(path)}")
+    for missing in exported.missing:
+        say(f"left out, it has no row: {shown(missing)}")
     if arguments.json:
         print_json(
             {

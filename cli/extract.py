@@ -87,5 +87,6 @@ def extract_dataset(
         cache=arguments.cache,
         engine=arguments.engine,
         precision=arguments.precision,
+        store=arguments.store,
         **settings,
     )

@@ -72,6 +72,13 @@ def add_extraction(parser: Parser) -> None:
         "(default: %(default)s)",
     )
     add_engine(parser)
+    parser.add_argument(
+        "--store",
+        choices=("auto", "float32", "float16"),
+        default="auto",
+        help="how numbers are kept; float16 takes half the disk and keeps 11 bits of each "
+        "(default: as in the cache, else float32)",
+    )
 
 
 def add_head_extractor(parser: Parser) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ..cache import CacheFolder
+from ..cache import CacheFolder, Variant
 from ..cache.store import COMMIT_EVERY_ROWS
-from ..errors import EngineError
+from ..cache.variant import STORAGES
+from ..errors import EngineError, UsageError
 from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
 from ..features.extractor import preferred_precisions, require_known
 from .job import CannotRunError, Job
@@ -31,6 +32,7 @@ def extract(
     cache: str | os.PathLike[str] | None = None,
     engine: str = "auto",
     precision: str = "auto",
+    store: str = "auto",
     commit_every: int = COMMIT_EVERY_ROWS,
     download_timeout_s: float | None = None,
     progress: bool | None = None,
@@ -56,6 +58,9 @@ def extract(
     precision
         ``float32``, ``bfloat16``, or ``auto``: what the cache holds already, else the machine's
         fastest that agrees with TensorFlow.
+    store
+        ``float32``, ``float16`` (half the disk; 11 bits of each number are kept), or ``auto``:
+        what the cache holds already, else float32.
     commit_every
         Rows in a shard; at most this many are lost when the process is killed.
     download_timeout_s
@@ -78,6 +83,8 @@ def extract(
         When the cache is being written by another process, or cannot be written.
     """
     require_known(engine, precision)
+    if store not in ("auto", *STORAGES):
+        raise UsageError(f"unknown storage {store!r}: expected auto, {', '.join(STORAGES)}")
     backbone = find_backbone(extractor)
     with CacheFolder(cache, create=True) as folder:
         recipe, found = recipe_for(
@@ -93,6 +100,7 @@ def extract(
             folder,
             engine=engine,
             precision=precision,
+            store=store,
             commit_every=commit_every,
             progress=progress,
         )
@@ -106,13 +114,14 @@ def bank(
     *,
     engine: str = "auto",
     precision: str = "auto",
+    store: str = "auto",
     commit_every: int = COMMIT_EVERY_ROWS,
     progress: bool | None = None,
 ) -> FeatureTable:
     """As `extract`, for a recipe whose weights need not be at hand while nothing is missing."""
     existing = folder.variants(recipe.fingerprint)
     reasons = []
-    for variant in _variants_to_try(precision, engine, existing):
+    for variant in _variants_to_try(precision, store, engine, existing):
         job = Job(dataset, recipe, weights, folder, engine, variant, commit_every, progress)
         try:
             return job.run()
@@ -121,17 +130,24 @@ def bank(
     raise EngineError("; ".join(reasons))
 
 
-def _variants_to_try(precision: str, engine: str, existing: list[str]) -> Iterator[str]:
+def _variants_to_try(
+    precision: str, store: str, engine: str, existing: list[str]
+) -> Iterator[Variant]:
+    known = [Variant.parse(name) for name in existing]
+    if store != "auto":
+        known = [variant for variant in known if variant.storage == store]
+    storage = "float32" if store == "auto" else store
     if precision != "auto":
-        yield precision
+        known = [variant for variant in known if variant.precision == precision]
+        yield known[0] if known else Variant(precision, storage)
         return
     if engine == "tensorflow":
-        existing = [variant for variant in existing if variant == "float32"]
-    yield from existing
-    for variant in preferred_precisions(engine):
-        if variant not in existing:
-            if existing:
-                logger.warning(
-                    "rows in %s are started beside those in %s", variant, ", ".join(existing)
-                )
+        known = [variant for variant in known if variant.precision == "float32"]
+    yield from known
+    for preferred in preferred_precisions(engine):
+        variant = Variant(preferred, storage)
+        if variant not in known:
+            if known:
+                names = ", ".join(found.name for found in known)
+                logger.warning("rows in %s are started beside those in %s", variant.name, names)
             yield variant

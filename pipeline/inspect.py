@@ -7,7 +7,9 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..cache.export import export_rows
+from ..cache import CacheFolder, Variant
+from ..cache.exchange import export_rows, import_shards, read_export
+from ..cache.prune import carry_out, plan, remove_recipe
 from ..classifier.splits import split
 from ..errors import CacheError, UsageError
 from ..features import Recipe
@@ -15,7 +17,7 @@ from ..features import Recipe
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..cache import CacheFolder, FeatureCache
+    from ..cache import FeatureCache
     from ..features import Dataset
 
 
@@ -38,7 +40,8 @@ def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
         "fingerprint": cache.fingerprint,
         "words": _in_words(recipe),
         "recipe": recipe,
-        "precision": cache.variant,
+        "precision": Variant.parse(cache.variant).precision,
+        "store": Variant.parse(cache.variant).storage,
         "rows": len(cache),
         "bytes": sum(path.stat().st_size for path in shards),
         "shards": len(shards),
@@ -76,9 +79,10 @@ def choose(folder: CacheFolder, prefix: str | None, precision: str = "auto") -> 
     if len(fitting) > 1:
         raise UsageError(f"name one recipe with --fingerprint; the cache holds: {known}")
     variants = folder.variants(fitting[0])
-    if precision != "auto" and precision not in variants:
+    suiting = [name for name in variants if precision in ("auto", Variant.parse(name).precision)]
+    if not suiting:
         raise UsageError(f"no rows in {precision}; there are rows in {', '.join(variants)}")
-    return folder.open(fitting[0], variants[0] if precision == "auto" else precision)
+    return folder.open(fitting[0], suiting[0])
 
 
 def export(
@@ -96,7 +100,7 @@ def export(
     """
     attributes = {
         "fingerprint": cache.fingerprint,
-        "precision": cache.variant,
+        "variant": cache.variant,
         "recipe": json.dumps(_recipe(folder, cache.fingerprint)),
     }
     if dataset is None:
@@ -128,6 +132,100 @@ def export(
     paths = [os.fsencode(dataset.paths[position]) for position, _ in rows]
     export_rows(cache, output, keys, paths, columns, attributes)
     return Exported(len(rows), missing)
+
+
+def prune(
+    folder: CacheFolder, prefix: str | None, *, whole: bool = False, do: bool = False
+) -> list[dict[str, Any]]:
+    """Remove what no image stands behind; `cache.prune.plan` says what that is.
+
+    Parameters
+    ----------
+    prefix
+        Beginning of the fingerprints that are pruned; None for all.
+    whole
+        Remove the recipe with all its rows.
+    do
+        False only looks.
+
+    Returns
+    -------
+    list of dict
+        What is, or would be, done to each variant that has something to prune.
+
+    Raises
+    ------
+    UsageError
+        When no recipe begins so, or several do and `whole` is set.
+    """
+    fitting = [name for name in folder.fingerprints() if name.startswith(prefix or "")]
+    if prefix and len(fitting) != 1 and (whole or not fitting):
+        raise UsageError(f"{len(fitting)} recipes begin with {prefix!r}; `cache info` lists them")
+    entries = []
+    for fingerprint in fitting:
+        for variant in folder.variants(fingerprint):
+            cache = folder.open(fingerprint, variant)
+            planned = plan(folder, cache)
+            entry = {
+                "fingerprint": fingerprint,
+                "variant": variant,
+                "rows_removed": len(cache) if whole else planned.rows_removed,
+                "rejections_removed": planned.rejections_removed,
+                "shards_rewritten": 0 if whole else len(planned.rewrite),
+                "damaged": [path.name for path in planned.damaged],
+            }
+            if whole or not planned.is_empty:
+                entries.append(entry)
+                if do and not whole:
+                    carry_out(cache, planned)
+        if do and whole:
+            remove_recipe(folder, fingerprint)
+    return entries
+
+
+class Imported(NamedTuple):
+    """What `import_from` brought in."""
+
+    shards: int
+    rows: int
+    """Rows of an export; 0 where shards were copied."""
+    damaged: list[str]
+    """Shards that were left out."""
+
+
+def import_from(folder: CacheFolder, source: Path) -> Imported:
+    """Bring in what another cache folder, or a file that `export` wrote, has and this one lacks.
+
+    Raises
+    ------
+    CacheError
+        When the source is neither, or something cannot be written.
+    """
+    if source.is_dir():
+        with CacheFolder(source) as other:
+            if not other.fingerprints():
+                raise CacheError(f"{source} is no cache of bottlebank, or an empty one")
+            n_shards, damaged = import_shards(folder, other)
+        for cache in folder.all():
+            cache.refresh()
+        return Imported(n_shards, 0, damaged)
+    attributes, rows = read_export(source)
+    try:
+        recipe = Recipe.from_dict(json.loads(attributes["recipe"]))
+    except (KeyError, ValueError) as error:
+        raise CacheError(f"{source} does not say its recipe ({error})") from error
+    if recipe.fingerprint != attributes.get("fingerprint"):
+        raise CacheError(f"{source}: the recipe and the fingerprint do not belong together")
+    cache = folder.open(recipe.fingerprint, Variant.parse(attributes["variant"]).name)
+    n_rows = 0
+    with cache.writer(recipe.as_dict()) as writer:
+        brought: set[bytes] = set()
+        for key, path, features in rows:
+            if key not in cache and key not in brought:
+                writer.add(key, path, features)
+                brought.add(key)
+                n_rows += 1
+    return Imported(0, n_rows, [])
 
 
 def _recipe(folder: CacheFolder, fingerprint: str) -> dict[str, Any] | None:

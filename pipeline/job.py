@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from ..cache import CacheFolder, Key, key_of_bytes
+from ..cache import CacheFolder, Key, Variant, key_of_bytes
 from ..errors import EngineError, ImageRejectedError
 from ..features import open_extractor
 from ..features.images import read
@@ -74,14 +74,14 @@ class Job:
         weights: Callable[[], Weights],
         folder: CacheFolder,
         engine: str,
-        precision: str,
+        variant: Variant,
         commit_every: int,
         progress: bool | None,
     ) -> None:
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
-        self.weights, self.engine, self.precision = weights, engine, precision
+        self.weights, self.engine, self.variant = weights, engine, variant
         self.commit_every, self.progress = commit_every, progress
-        self.cache: FeatureCache = folder.open(recipe.fingerprint, precision)
+        self.cache: FeatureCache = folder.open(recipe.fingerprint, variant.name)
         self.keys: list[Key | None] = [None] * len(dataset)
         self.unreadable: dict[int, str] = {}
         self.rejected: dict[Key, str] = {}
@@ -170,7 +170,7 @@ class Job:
 
     def _keep(self, result: _Result, writer: Writer) -> None:
         key = result.content.key
-        path = os.fsencode(self.dataset.paths[result.content.position])
+        path = os.fsencode(os.path.abspath(self.dataset.paths[result.content.position]))  # noqa: PTH100
         if result.features is None:
             writer.reject(key, path, result.reason)
             self.rejected[key] = result.reason
@@ -186,7 +186,7 @@ class Job:
                 self.recipe,
                 self.weights,
                 engine=self.engine,
-                precisions=[self.precision],
+                precisions=[self.variant.precision],
                 networks=self.folder.networks,
             )
         except EngineError as error:
@@ -239,7 +239,8 @@ class Job:
             extractor=self.recipe.extractor,
             width=self.recipe.width,
             engine=_engine_that_runs(self.engine),
-            precision=self.precision,
+            precision=self.variant.precision,
+            store=self.variant.storage,
             fingerprint=self.recipe.fingerprint,
             cache=str(self.folder.root),
         )

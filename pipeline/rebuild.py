@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..cache import CacheFolder
+from ..cache import CacheFolder, Variant
 from ..classifier import Head, load_head
 from ..errors import HeadFileError, HeadMismatchError, WeightsNotFoundError
 from ..features import Recipe, find_backbone, recipe_for
@@ -106,7 +106,8 @@ def extract_for_head(
     trained_on = read_recipe(loaded, head)
     with CacheFolder(cache, create=True) as folder:
         find = weights_finder(trained_on, folder, head, extractor, weights, None)
-        if precision == "auto" and loaded.precision in folder.variants(trained_on.fingerprint):
+        names = folder.variants(trained_on.fingerprint)
+        if precision == "auto" and loaded.precision in {Variant.parse(n).precision for n in names}:
             precision = loaded.precision
         table = bank(dataset, trained_on, find, folder, engine=engine, precision=precision)
     return table, loaded

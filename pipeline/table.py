@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cache import CacheFolder
+from ..cache import CacheFolder, Variant
 from ..errors import ImageRejectedError
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Report:
     precision: str
     fingerprint: str
     cache: str
+    store: str
+    """What a number takes in the cache: ``float32`` or ``float16``."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class FeatureTable:
         """float32, (n, width): read from the cache when first used."""
         report = self.report
         with CacheFolder(report.cache) as folder:
-            rows = folder.open(report.fingerprint, report.precision).rows(self.keys)
+            variant = Variant(report.precision, report.store).name
+            rows = folder.open(report.fingerprint, variant).rows(self.keys)
         return rows.reshape(-1, self.recipe.width)
 
     def _repr_html_(self) -> str:

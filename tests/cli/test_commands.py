@@ -180,6 +180,34 @@ def test_cache_info_verify_export(bottlebank, photos, options, cache, tmp_path):
     assert "1 shards checked, 1 damaged" in damaged.out
 
 
+def test_cache_prune_import_and_deep_verify(bottlebank, photos, options, cache, tmp_path):
+    bottlebank("extract", photos, *options)
+    image = photos / "disc" / "00.png"
+    status, data = image.stat(), bytearray(image.read_bytes())
+    data[-1] ^= 1
+    image.write_bytes(data)  # the same size, inode and, as below, time
+    os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert bottlebank("cache", "verify", "--cache", cache).code == 0
+    deep = bottlebank("cache", "verify", "--deep", "--cache", cache, "--json")
+    assert deep.code == 1
+    assert [entry["path"] for entry in deep.json["changed"]] == [str(image)]
+    assert bottlebank("extract", photos, *options, "--json").json["cached"] == 59
+
+    brought = bottlebank("cache", "import", cache, "--cache", tmp_path / "copy", "--json")
+    assert (brought.code, brought.json["shards"]) == (0, 2)
+    (photos / "disc" / "01.png").unlink()
+    looked = bottlebank("cache", "prune", "--cache", cache)
+    assert "rows and" in looked.out
+    assert "add --yes to do this" in looked.out
+    done = bottlebank("cache", "prune", "--cache", cache, "--yes", "--json").json
+    assert done["done"] is True
+    assert done["recipes"][0]["rows_removed"] == 1
+    assert bottlebank("cache", "prune", "--cache", cache).out == "nothing to prune\n"
+    assert "name it with --fingerprint" in bottlebank("cache", "prune", "--whole").err
+    missing = bottlebank("cache", "import", tmp_path / "nowhere")
+    assert (missing.code, "no such folder or file" in missing.err) == (2, True)
+
+
 def test_cache_info_of_an_empty_cache(bottlebank, tmp_path):
     assert "fill it with `bottlebank extract DATA`" in bottlebank("cache", "info").out
     assert bottlebank("cache", "export", tmp_path / "f.h5").code == 2

@@ -234,6 +234,24 @@ def test_auto_starts_its_own_variant_and_says_so(photos, cache, monkeypatch, cap
     assert "rows in float32 are started beside those in bfloat16" in caplog.text
 
 
+def test_half_precision_storage_is_a_variant_of_its_own(photos, cache):
+    whole = extract(photos, cache)
+    half = extract(photos, cache, store="float16")
+    assert counts(half)["extracted"] == 60
+    assert half.report.store == "float16"
+    np.testing.assert_allclose(half.features, whole.features, rtol=2**-10, atol=1e-6)
+    assert counts(extract(photos, cache, store="float16"))["cached"] == 60
+    assert counts(extract(photos, cache, store="float32"))["cached"] == 60
+    with pytest.raises(UsageError, match="unknown storage 'int8'"):
+        extract(photos, cache, store="int8")
+
+
+def test_auto_goes_on_with_the_storage_that_is_there(photos, cache):
+    extract(photos, cache, store="float16")
+    again = extract(photos, cache)
+    assert (again.report.store, counts(again)["cached"]) == ("float16", 60)
+
+
 def test_odd_names_survive(tmp_path, cache):
     root = tmp_path / "odd"
     raw = os.fsencode(root / "clé 🎩")

@@ -7,7 +7,7 @@ import pytest
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.errors import CacheError, UsageError
-from bottlebank.pipeline.inspect import choose, describe, export
+from bottlebank.pipeline.inspect import choose, describe, export, import_from, prune
 
 
 @pytest.fixture
@@ -96,3 +96,41 @@ def test_a_damaged_recipe_is_told_and_written_again(filled, photos, caplog):
     (photos / "disc" / "more.jpg").write_text("other words")
     bb.extract(bb.load_dataset(photos), "random", cache=folder.root, precision="float32")
     assert path.read_bytes() == sound
+
+
+def test_an_export_is_imported_into_another_cache(filled, tmp_path, photos):
+    table, folder = filled
+    export(folder, choose(folder, None), tmp_path / "rows.h5")
+    with CacheFolder(tmp_path / "new", create=True) as other:
+        assert import_from(other, tmp_path / "rows.h5").rows == 60
+        assert import_from(other, tmp_path / "rows.h5").rows == 0
+    again = bb.extract(bb.load_dataset(photos), "random", cache=tmp_path / "new")
+    assert again.report.extracted == 0
+    assert np.array_equal(again.features, table.features)
+
+
+def test_importing_what_cannot_be_imported(filled, tmp_path):
+    _, folder = filled
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(CacheError, match="is no cache of bottlebank"):
+        import_from(folder, tmp_path / "empty")
+    export(folder, choose(folder, None), tmp_path / "rows.h5")
+    with h5py.File(tmp_path / "rows.h5", "r+") as file:
+        file.attrs["fingerprint"] = "0" * 64
+    with pytest.raises(CacheError, match="do not belong together"):
+        import_from(folder, tmp_path / "rows.h5")
+
+
+def test_pruning_only_looks_until_it_is_told(filled, photos):
+    table, folder = filled
+    (photos / "disc" / "00.png").unlink()
+    looked = prune(folder, None)
+    assert [entry["rows_removed"] for entry in looked] == [1]
+    assert len(next(folder.all())) == 60
+    assert prune(folder, table.report.fingerprint[:6], do=True) == looked
+    assert len(next(folder.all())) == 59
+    assert prune(folder, None) == []
+    with pytest.raises(UsageError, match="0 recipes begin with 'zz'"):
+        prune(folder, "zz")
+    prune(folder, table.report.fingerprint, whole=True, do=True)
+    assert folder.fingerprints() == []

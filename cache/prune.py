@@ -1,0 +1,153 @@
+"""Making a variant smaller: rows of images that are gone, damaged shards, many small shards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..atomic import remove_temporaries
+from ..errors import DamagedShardError
+from .lock import WriterLock
+from .shard import Rows, Shard, ShardName, write_shard
+from .store import COMMIT_EVERY_ROWS
+from .variant import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .folder import CacheFolder
+    from .keys import Key
+    from .store import FeatureCache
+
+
+class _Kept(NamedTuple):
+    """What of a shard is kept."""
+
+    path: Path
+    rows: list[int]
+    """Rows whose image is still there, and which no earlier shard has."""
+    rejections: list[int]
+    is_whole: bool
+    """Whether that is everything."""
+
+
+class Plan(NamedTuple):
+    """What pruning a variant would do."""
+
+    rewrite: list[_Kept]
+    """Shards whose kept rows go into new ones."""
+    damaged: list[Path]
+    """Shards that cannot be read, and are removed."""
+    rows_removed: int
+    """Rows of images that are gone, and rows that another shard has too."""
+    rejections_removed: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.rewrite and not self.damaged
+
+
+def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
+    """Look for what can go; nothing is changed.
+
+    A row is kept while a file is at one of the places where its image was seen. Shards are merged
+    where two or more are less than half full.
+    """
+    places_of: dict[Key, list[str]] = {}
+    for path, _, _, _, key in folder.index.files():
+        places_of.setdefault(key, []).append(path)
+
+    def is_there(key: Key, path: bytes) -> bool:
+        return any(os.path.lexists(place) for place in [os.fsdecode(path), *places_of.get(key, ())])
+
+    seen: set[Key] = set()
+    every: list[_Kept] = []
+    damaged: list[Path] = []
+    n_rows = n_rejections = 0
+    for path in cache.shard_paths():
+        try:
+            with Shard(path) as shard:
+                shard.verify()
+                keys = [key.tobytes() for key in shard.row_keys()]
+                paths, rejections = shard.paths(), shard.rejections()
+        except DamagedShardError:
+            damaged.append(path)
+            continue
+        rows: list[int] = []
+        for row, (key, place) in enumerate(zip(keys, paths, strict=True)):
+            if key not in seen and is_there(key, place):
+                rows.append(row)
+                seen.add(key)
+        still = [
+            number for number, entry in enumerate(rejections) if is_there(entry.key, entry.path)
+        ]
+        n_rows += len(keys) - len(rows)
+        n_rejections += len(rejections) - len(still)
+        is_whole = len(rows) == len(keys) and len(still) == len(rejections)
+        every.append(_Kept(path, rows, still, is_whole))
+    half = COMMIT_EVERY_ROWS // 2
+    small = [kept for kept in every if len(kept.rows) + len(kept.rejections) < half]
+    rewrite = [kept for kept in every if not kept.is_whole or (len(small) > 1 and kept in small)]
+    return Plan(rewrite, damaged, n_rows, n_rejections)
+
+
+def carry_out(cache: FeatureCache, planned: Plan) -> None:
+    """Do what `plan` said, under the lock.
+
+    New shards are committed before old ones are removed: a kill in between leaves rows twice,
+    never none.
+
+    Raises
+    ------
+    CacheLockedError
+        When another process writes to this variant.
+    """
+    with WriterLock(cache.folder):
+        remove_temporaries(cache.folder)
+        names = [ShardName.parse(path.name) for path in cache.shard_paths()]
+        number = 1 + max((name.number for name in names if name is not None), default=-1)
+        storage = Variant.parse(cache.variant).storage
+        for rows, width in _merged(planned.rewrite):
+            write_shard(cache.folder, number, rows, width, storage)
+            number += 1
+        for path in [*(kept.path for kept in planned.rewrite), *planned.damaged]:
+            path.unlink(missing_ok=True)
+    cache.refresh()
+
+
+def remove_recipe(folder: CacheFolder, fingerprint: str) -> None:
+    """Remove all rows of a recipe and its converted network, under the locks of its variants."""
+    for variant in folder.variants(fingerprint):
+        cache = folder.open(fingerprint, variant)
+        with WriterLock(cache.folder):
+            for path in cache.shard_paths():
+                path.unlink()
+        cache.refresh()
+    shutil.rmtree(folder.root / fingerprint)
+    shutil.rmtree(folder.networks / fingerprint, ignore_errors=True)
+
+
+def _merged(contents: list[_Kept]) -> Iterator[tuple[Rows, int]]:
+    """The kept rows of several shards and their width, as many at a time as one shard takes."""
+    rows, width = Rows(), 0
+    for kept in contents:
+        with Shard(kept.path) as shard:
+            keys, paths, rejections = shard.row_keys(), shard.paths(), shard.rejections()
+            features = np.empty((len(kept.rows), shard.width), np.float32)
+            shard.read(np.array(kept.rows, np.intp), features)
+            width = max(width, shard.width)  # 0 in a shard of rejections alone
+        for row, values in zip(kept.rows, features, strict=True):
+            rows.keys.append(keys[row].tobytes())
+            rows.paths.append(paths[row])
+            rows.features.append(values)
+        rows.rejections += [rejections[number] for number in kept.rejections]
+        if len(rows) >= COMMIT_EVERY_ROWS:
+            yield rows, width
+            rows = Rows()
+    if len(rows):
+        yield rows, width

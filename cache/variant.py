@@ -1,0 +1,27 @@
+"""A variant: how the rows of a recipe were computed and how they are stored."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+STORAGES = ("float32", "float16")
+
+
+class Variant(NamedTuple):
+    """Rows of two variants never mix."""
+
+    precision: str
+    """What the network computed in: ``float32`` or ``bfloat16``."""
+    storage: str = "float32"
+    """What a number takes in a shard: ``float32``, or ``float16`` at half the size."""
+
+    @property
+    def name(self) -> str:
+        """Name of the folder: the precision, and the storage where it is not float32."""
+        return self.precision if self.storage == "float32" else f"{self.precision}-{self.storage}"
+
+    @classmethod
+    def parse(cls, name: str) -> Variant:
+        """Read a folder's name."""
+        precision, _, storage = name.partition("-")
+        return cls(precision, storage or "float32")

@@ -1,0 +1,110 @@
+import h5py
+import numpy as np
+import pytest
+
+from bottlebank.cache import CacheFolder
+from bottlebank.cache.exchange import export_rows, import_shards, read_export
+from bottlebank.errors import CacheError
+
+PRINT = "f" * 64
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def fill(root, numbers, variant="float32"):
+    with CacheFolder(root, create=True) as folder:
+        with folder.open(PRINT, variant).writer({"a": 1}, commit_every_rows=3) as writer:
+            for number in numbers:
+                writer.add(key(number), b"\xff%d" % number, np.full(5, number, np.float32))
+        return root
+
+
+def test_shards_of_another_cache_are_copied_once(tmp_path):
+    mine, theirs = fill(tmp_path / "mine", range(4)), fill(tmp_path / "theirs", range(2, 9))
+    with CacheFolder(mine) as target, CacheFolder(theirs) as source:
+        assert import_shards(target, source) == (3, [])
+        assert import_shards(target, source) == (0, [])
+        cache = target.open(PRINT, "float32")
+        assert len(cache) == 9
+        assert cache.rows([key(n) for n in range(9)])[:, 0].tolist() == list(range(9))
+
+
+def test_into_an_empty_cache_with_the_recipe(tmp_path):
+    theirs = fill(tmp_path / "theirs", range(4), "bfloat16-float16")
+    with CacheFolder(tmp_path / "new", create=True) as target, CacheFolder(theirs) as source:
+        import_shards(target, source)
+        assert target.recipe(PRINT) == {"a": 1}
+        assert target.variants(PRINT) == ["bfloat16-float16"]
+
+
+def test_damaged_shards_are_left_out(tmp_path):
+    theirs = fill(tmp_path / "theirs", range(6))
+    with CacheFolder(tmp_path / "new", create=True) as target, CacheFolder(theirs) as source:
+        path = source.open(PRINT, "float32").shard_paths()[0]
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1
+        path.write_bytes(data)
+        n_copied, damaged = import_shards(target, source)
+        assert n_copied == 1
+        assert path.name in damaged[0]
+
+
+def test_an_export_comes_back(tmp_path):
+    root = fill(tmp_path / "cache", range(5))
+    output = tmp_path / "rows.h5"
+    with CacheFolder(root) as folder:
+        cache = folder.open(PRINT, "float32")
+        keys = cache.keys()
+        paths = [cache.paths()[k] for k in keys]
+        export_rows(cache, output, keys, paths, {"labels": list("abcde")}, {"x": "y"})
+    attributes, rows = read_export(output)
+    assert attributes == {"x": "y"}
+    found = list(rows)
+    assert [entry[0] for entry in found] == keys
+    assert [entry[1] for entry in found] == paths
+    assert [entry[2].tolist() for entry in found] == [[float(n)] * 5 for n in range(5)]
+
+
+@pytest.mark.parametrize("harm", ["text", "missing", "shape"])
+def test_what_is_no_export_is_refused(tmp_path, harm):
+    path = tmp_path / "x.h5"
+    if harm == "text":
+        path.write_text("not HDF5")
+    else:
+        with h5py.File(path, "w") as file:
+            file["features"] = np.zeros((3, 4), "f4")
+            if harm == "shape":
+                file["keys"], file["paths"] = np.zeros((2, 32), "u1"), np.zeros(3)
+    with pytest.raises(CacheError, match="is no export of bottlebank"):
+        read_export(path)
+
+
+def test_a_number_that_float16_cannot_hold_is_refused(tmp_path):
+    with CacheFolder(tmp_path / "cache", create=True) as folder:
+        cache = folder.open(PRINT, "float32-float16")
+        refused = pytest.raises(CacheError, match="largest number of float16: use --store float32")
+        with refused, cache.writer({}) as writer:
+            writer.add(key(1), b"p", np.array([1e6], np.float32))
+        assert cache.shard_paths() == []
+
+
+def test_float16_keeps_eleven_bits_at_half_the_size(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(300, 512)).astype(np.float32)
+    sizes = {}
+    for variant in ("float32", "float32-float16"):
+        with CacheFolder(tmp_path / variant, create=True) as folder:
+            cache = folder.open(PRINT, variant)
+            with cache.writer({}) as writer:
+                for number, values in enumerate(rows):
+                    writer.add(key(number), b"p", values)
+            order = np.random.default_rng(1).permutation(300)
+            read = cache.rows([key(int(number)) for number in order])
+            assert read.dtype == np.float32
+            # Half a unit in the last of 11 bits; below 2**-14 float16 loses bits one by one.
+            bound = 2.0**-11 * np.maximum(np.abs(rows[order]), 2.0**-14)
+            error = np.abs(read - rows[order])
+            assert (error <= bound).all() if "float16" in variant else not error.any()
+            sizes[variant] = cache.shard_paths()[0].stat().st_size
+    assert sizes["float32-float16"] < 0.55 * sizes["float32"]

@@ -1,0 +1,146 @@
+import numpy as np
+import pytest
+
+from bottlebank.cache import CacheFolder
+from bottlebank.cache.prune import carry_out, plan, remove_recipe
+from bottlebank.errors import CacheLockedError
+
+PRINT = "f" * 64
+
+
+def row(number: int) -> np.ndarray:
+    return np.full(8, number + 0.5, np.float32)
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Rows 0 to 9 in five shards, and rejections 20 and 21; each with its image file."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    with CacheFolder(tmp_path / "cache", create=True) as folder:
+        cache = folder.open(PRINT, "float32")
+        with cache.writer({}, commit_every_rows=2) as writer:
+            for number in range(10):
+                path = photos / f"{number}.jpg"
+                path.touch()
+                writer.add(key(number), str(path).encode(), row(number))
+            for number in (20, 21):
+                path = photos / f"{number}.jpg"
+                path.touch()
+                writer.reject(key(number), str(path).encode(), "torn")
+        yield folder
+
+
+def contents(folder) -> dict[bytes, float]:
+    cache = folder.open(PRINT, "float32")
+    keys = cache.keys()
+    return dict(zip(keys, cache.rows(keys)[:, 0].tolist(), strict=True)) if keys else {}
+
+
+def test_a_plan_changes_nothing(folder, tmp_path):
+    (tmp_path / "photos" / "3.jpg").unlink()
+    cache = folder.open(PRINT, "float32")
+    before = {path: path.read_bytes() for path in cache.folder.iterdir()}
+    planned = plan(folder, cache)
+    assert (planned.rows_removed, planned.rejections_removed) == (1, 0)
+    assert {path: path.read_bytes() for path in cache.folder.iterdir()} == before
+
+
+def test_rows_and_rejections_of_images_that_are_gone_go(folder, tmp_path):
+    for number in (3, 4, 20):
+        (tmp_path / "photos" / f"{number}.jpg").unlink()
+    cache = folder.open(PRINT, "float32")
+    carry_out(cache, plan(folder, cache))
+    assert contents(folder) == {key(n): n + 0.5 for n in (0, 1, 2, 5, 6, 7, 8, 9)}
+    again = folder.open(PRINT, "float32")
+    assert again.rejection(key(20)) is None
+    assert again.rejection(key(21)) == "torn"
+    assert len(again.shard_paths()) == 1  # small shards are merged
+    assert all(found is None for found in folder.verify())
+    assert plan(folder, again).is_empty
+
+
+def test_an_image_that_was_seen_elsewhere_keeps_its_row(folder, tmp_path):
+    original = tmp_path / "photos" / "3.jpg"
+    moved = original.rename(tmp_path / "moved.jpg")
+    folder.remember_files([(str(moved), moved.stat(), key(3))])
+    planned = plan(folder, folder.open(PRINT, "float32"))
+    assert planned.rows_removed == 0
+
+
+def test_damaged_shards_are_removed(folder):
+    cache = folder.open(PRINT, "float32")
+    path = cache.shard_paths()[1]
+    data = bytearray(path.read_bytes())
+    data[data.find(row(2).tobytes()) + 1] ^= 1
+    path.write_bytes(data)
+    planned = plan(folder, cache)
+    assert planned.damaged == [path]
+    carry_out(cache, planned)
+    assert contents(folder) == {key(n): n + 0.5 for n in (0, 1, 4, 5, 6, 7, 8, 9)}
+    assert folder.open(PRINT, "float32").damaged() == {}
+
+
+def test_rows_that_two_shards_have_are_kept_once(folder, tmp_path):
+    cache = folder.open(PRINT, "float32")
+    with cache.writer({}) as writer:
+        writer.add(key(0), str(tmp_path / "photos" / "0.jpg").encode(), row(0))
+    planned = plan(folder, cache)
+    assert planned.rows_removed == 1
+    carry_out(cache, planned)
+    assert len(contents(folder)) == 10
+
+
+def test_a_kill_before_the_old_shards_go_loses_nothing(folder, tmp_path, monkeypatch):
+    from pathlib import Path
+
+    (tmp_path / "photos" / "3.jpg").unlink()
+    cache = folder.open(PRINT, "float32")
+    planned = plan(folder, cache)
+
+    def die(self, missing_ok=False):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", die)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(cache, planned)
+    assert {key(n) for n in range(10)} == set(contents(folder))
+    again = folder.open(PRINT, "float32")
+    carry_out(again, plan(folder, again))
+    assert contents(folder) == {key(n): n + 0.5 for n in range(10) if n != 3}
+
+
+def test_half_precision_stays_half_precision(tmp_path):
+    with CacheFolder(tmp_path / "cache", create=True) as folder:
+        cache = folder.open(PRINT, "float32-float16")
+        for number in (1, 2):
+            (tmp_path / str(number)).touch()
+            with cache.writer({}) as writer:
+                writer.add(key(number), str(tmp_path / str(number)).encode(), row(number))
+        carry_out(cache, plan(folder, cache))
+        (path,) = cache.shard_paths()
+        from bottlebank.cache.shard import Shard
+
+        with Shard(path) as shard:
+            assert shard._features.dtype == np.float16
+        assert cache.rows([key(2)])[0].tolist() == row(2).tolist()
+
+
+def test_pruning_waits_for_no_writer(folder):
+    cache = folder.open(PRINT, "float32")
+    planned = plan(folder, cache)
+    with cache.writer({}), pytest.raises(CacheLockedError, match="is being written by"):
+        carry_out(cache, planned)
+
+
+def test_a_recipe_is_removed_with_its_network(folder):
+    (folder.networks / PRINT).mkdir(parents=True)
+    remove_recipe(folder, PRINT)
+    assert folder.fingerprints() == []
+    assert not (folder.networks / PRINT).exists()
+    assert len(folder.open(PRINT, "float32")) == 0
