@@ -1,6 +1,6 @@
 """What `--store float16` loses, on a dataset of one's own, against float32 in the same run.
 
-    python benchmarks/storage.py photos/ --extractor mobilenet_v2
+python benchmarks/storage.py photos/ --extractor mobilenet_v2
 """
 
 from __future__ import annotations

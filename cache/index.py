@@ -14,6 +14,8 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+import xxhash
+
 from ..errors import CacheError
 
 if TYPE_CHECKING:
@@ -24,19 +26,31 @@ if TYPE_CHECKING:
     from .shard import Rejection
 
 FILE_NAME = "index.sqlite"
-_VERSION = 2
+_VERSION = 4
 _SCHEMA = """
 CREATE TABLE file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, key BLOB)
     WITHOUT ROWID;
 CREATE TABLE shard (id INTEGER PRIMARY KEY, variant TEXT, name TEXT, UNIQUE (variant, name));
-CREATE TABLE place (variant TEXT, key BLOB, shard INTEGER, row INTEGER,
+CREATE TABLE variant (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
+CREATE TABLE place (variant INTEGER, key BLOB, shard INTEGER, row INTEGER,
     PRIMARY KEY (variant, key)) WITHOUT ROWID;
 CREATE TABLE damaged (variant TEXT, name TEXT, reason TEXT, PRIMARY KEY (variant, name));
 CREATE TABLE rejection (variant TEXT, key BLOB, shard INTEGER, path BLOB, reason TEXT,
     PRIMARY KEY (variant, key)) WITHOUT ROWID;
 """
+_NUMBER = "(SELECT id FROM variant WHERE name=?)"
 # SQLite may have been built to take 999 in a query.
 _VALUES_A_QUERY = 500
+
+# What the system refuses, while the database is sound; anything else is damage.
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_INTERRUPT)
+_UNWRITABLE = (
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -75,28 +89,29 @@ class Index:
             "SELECT key FROM file WHERE path=? AND size=? AND mtime_ns=? AND inode=?",
             (_path_key(path), status.st_size, status.st_mtime_ns, status.st_ino),
         )
-        return None if row is None else bytes(row[0])
+        return None if row is None else _unsealed(_path_key(path), status, row[0])
 
     def keys_of_files(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Key | None]:
         """As `key_of_file`, for many files at a time."""
         names = _path_keys([path for path, _ in files])
         query = "SELECT path, size, mtime_ns, inode, key FROM file WHERE path"
         known = {
-            path: (size, mtime_ns, inode, key)
+            path: ((size, mtime_ns, inode), key)
             for path, size, mtime_ns, inode, key in self._rows_of(query, (), names)
         }
         keys: list[Key | None] = []
         for name, (_, status) in zip(names, files, strict=True):
-            *as_known, key = known.get(name, (None, None))
-            now = [status.st_size, status.st_mtime_ns, status.st_ino]
-            keys.append(key if as_known == now else None)
+            then, sealed = known.get(name, (None, None))
+            now = (status.st_size, status.st_mtime_ns, status.st_ino)
+            keys.append(_unsealed(name, status, sealed) if then == now else None)
         return keys
 
     def remember_files(self, files: Iterable[tuple[str, os.stat_result, Key]]) -> None:
         """Remember the keys of files, in one transaction."""
         rows = [
-            (_path_key(path), status.st_size, status.st_mtime_ns, status.st_ino, key)
+            (name, status.st_size, status.st_mtime_ns, status.st_ino, _sealed(name, status, key))
             for path, status, key in files
+            for name in (_path_key(path),)
         ]
         with self._transaction():
             self._connection.executemany("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?)", rows)
@@ -105,8 +120,8 @@ class Index:
         """(path, size, mtime_ns, inode, key) of every file that is remembered."""
         rows = self._all("SELECT path, size, mtime_ns, inode, key FROM file", ())
         return [
-            (os.fsdecode(bytes(path)), size, mtime_ns, inode, bytes(key))
-            for path, size, mtime_ns, inode, key in rows
+            (os.fsdecode(bytes(path)), size, mtime_ns, inode, bytes(sealed)[:32])
+            for path, size, mtime_ns, inode, sealed in rows
         ]
 
     def forget_file(self, path: str) -> None:
@@ -121,19 +136,43 @@ class Index:
     def add_shard(
         self, variant: str, name: str, keys: Sequence[Key], rejections: Sequence[Rejection]
     ) -> None:
-        """Index a shard; a key that an earlier shard has keeps its place."""
+        """Index a shard, unless another process has done so; of equal keys the last counts."""
         with self._transaction():
-            shard = self._connection.execute(
-                "INSERT INTO shard (variant, name) VALUES (?,?)", (variant, name)
-            ).lastrowid
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO place VALUES (?,?,?,?)",
-                [(variant, key, shard, row) for row, key in enumerate(keys)],
-            )
-            self._connection.executemany(
-                "INSERT OR IGNORE INTO rejection VALUES (?,?,?,?,?)",
-                [(variant, entry.key, shard, entry.path, entry.reason) for entry in rejections],
-            )
+            self._insert_shard(variant, name, keys, rejections)
+
+    def rebuild(
+        self, variant: str, shards: Iterable[tuple[str, Sequence[Key], Sequence[Rejection]]]
+    ) -> None:
+        """Forget a variant and index these shards, so that no other process sees a part."""
+        with self._transaction():
+            for table in ("shard", "rejection"):
+                self._connection.execute(f"DELETE FROM {table} WHERE variant=?", (variant,))
+            self._connection.execute(f"DELETE FROM place WHERE variant={_NUMBER}", (variant,))
+            for name, keys, rejections in shards:
+                self._insert_shard(variant, name, keys, rejections)
+
+    def _insert_shard(
+        self, variant: str, name: str, keys: Sequence[Key], rejections: Sequence[Rejection]
+    ) -> None:
+        # The number keeps the many rows of `place` at half the size that the name would take.
+        self._connection.execute("INSERT OR IGNORE INTO variant (name) VALUES (?)", (variant,))
+        (number,) = self._connection.execute(_NUMBER[1:-1], (variant,)).fetchone()
+        inserted = self._connection.execute(
+            "INSERT OR IGNORE INTO shard (variant, name) VALUES (?,?)", (variant, name)
+        )
+        if not inserted.rowcount:
+            return
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO place VALUES (?,?,?,?)",
+            [(number, key, inserted.lastrowid, row) for row, key in enumerate(keys)],
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO rejection VALUES (?,?,?,?,?)",
+            [
+                (variant, entry.key, inserted.lastrowid, entry.path, entry.reason)
+                for entry in rejections
+            ],
+        )
 
     def damaged(self, variant: str) -> dict[str, str]:
         """Shards whose damage was found, by name, with the reason."""
@@ -153,17 +192,11 @@ class Index:
                 "DELETE FROM damaged WHERE variant=? AND name=?", (variant, name)
             )
 
-    def forget_variant(self, variant: str) -> None:
-        """Forget all shards of a variant but the marks of damage; `add_shard` adds them again."""
-        with self._transaction():
-            for table in ("shard", "place", "rejection"):
-                self._connection.execute(f"DELETE FROM {table} WHERE variant=?", (variant,))
-
     def places(self, variant: str) -> list[tuple[Key, Place]]:
         """Every row of a variant, in the order of the shards."""
         query = (
             "SELECT key, shard.name, row FROM place JOIN shard ON shard.id = place.shard "
-            "WHERE place.variant=? ORDER BY shard.name, row"
+            f"WHERE place.variant={_NUMBER} ORDER BY shard.name, row"
         )
         return [(bytes(key), Place(name, row)) for key, name, row in self._all(query, (variant,))]
 
@@ -171,7 +204,7 @@ class Index:
         """Where the row of a key is."""
         row = self._one(
             "SELECT shard.name, row FROM place JOIN shard ON shard.id = place.shard "
-            "WHERE place.variant=? AND key=?",
+            f"WHERE place.variant={_NUMBER} AND key=?",
             (variant, key),
         )
         return None if row is None else Place(*row)
@@ -180,7 +213,7 @@ class Index:
         """Where the rows of keys are; a key without a row is left out."""
         query = "SELECT id, name FROM shard WHERE variant=?"
         shards: dict[int, str] = dict(self._all(query, (variant,)))
-        query = "SELECT key, shard, row FROM place WHERE variant=? AND key"
+        query = f"SELECT key, shard, row FROM place WHERE variant={_NUMBER} AND key"
         return {
             key: Place(shards[shard], row)
             for key, shard, row in self._rows_of(query, (variant,), keys)
@@ -190,7 +223,7 @@ class Index:
     def present(self, variant: str, keys: Iterable[Key]) -> set[Key]:
         """The keys that have a row."""
         wanted = set(keys)
-        query = "SELECT key FROM place WHERE variant=? AND key"
+        query = f"SELECT key FROM place WHERE variant={_NUMBER} AND key"
         return {key for (key,) in self._rows_of(query, (variant,), wanted) if key in wanted}
 
     def rejection(self, variant: str, key: Key) -> str | None:
@@ -200,7 +233,7 @@ class Index:
 
     def count(self, variant: str) -> tuple[int, int]:
         """(distinct rows, rejected images) of a variant."""
-        rows = self._one("SELECT count(*) FROM place WHERE variant=?", (variant,))
+        rows = self._one(f"SELECT count(*) FROM place WHERE variant={_NUMBER}", (variant,))
         rejected = self._one("SELECT count(*) FROM rejection WHERE variant=?", (variant,))
         return rows[0], rejected[0]
 
@@ -241,60 +274,99 @@ class Index:
                 rows = self._all(f"{query} IN ({marks})", (*arguments, *batch))
             yield from rows
 
+    def check(self) -> None:
+        """Look for damage that answers would not show.
+
+        Raises
+        ------
+        IndexLostError
+            When there is some.
+        """
+        verdict = self._one("PRAGMA integrity_check(1)", ())
+        if verdict is None or verdict[0] != "ok":
+            raise self._lost(str(verdict))
+
     @contextlib.contextmanager
     def _transaction(self) -> Generator[None]:
         with self._noticing_loss():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def _noticing_loss(self) -> Generator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
-            # Locked for long, disk full, disk failing: the database itself is sound.
-            raise CacheError(f"{self._path}: {error}") from error
+        except sqlite3.ProgrammingError as error:
+            raise CacheError(f"{self._path}: {error}") from error  # closed, or another thread's
         except sqlite3.DatabaseError as error:
-            logger.warning("%s is damaged (%s) and is built again", self._path, error)
-            self._connection.close()
-            self._path.unlink(missing_ok=True)
-            self._connection = self._open()
-            self.generation += 1
-            raise IndexLostError(str(error)) from error
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+            if code in _BUSY:
+                raise CacheError(
+                    f"{self._path} is in use by another process ({error}); try again"
+                ) from error
+            if code in _UNWRITABLE and not self._is_in_memory:
+                logger.info("%s: %s; indexing in memory", self._path, error)
+                self._connection.close()
+                self._connection, self._is_in_memory = _in_memory(self._path), True
+                self.generation += 1
+                raise IndexLostError(str(error)) from error
+            raise self._lost(str(error)) from error
+
+    def _lost(self, reason: str) -> IndexLostError:
+        """Start again with an empty database; what others have open stays theirs."""
+        logger.warning("%s is damaged (%s) and is built again", self._path, reason)
+        self._connection.close()
+        _remove(self._path)
+        self._connection = self._open()
+        self.generation += 1
+        return IndexLostError(reason)
 
     def _open(self) -> sqlite3.Connection:
-        if not self._path.parent.is_dir():
-            return _in_memory(None)
-        if not os.access(self._path.parent, os.W_OK):
-            return _in_memory(self._path)  # SQLite would fail only when it makes its journal
-        try:
-            connection = _connect(self._path)
-            if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-                connection.close()
-                self._path.unlink(missing_ok=True)
-                connection = _connect(self._path)
-                _make_tables(connection)
-        except sqlite3.OperationalError as error:
-            logger.info("%s cannot be written (%s): indexing in memory", self._path, error)
-            return _in_memory(self._path)
-        except sqlite3.DatabaseError:
-            self._path.unlink(missing_ok=True)
-            connection = _connect(self._path)
-            _make_tables(connection)
-        return connection
+        self._is_in_memory = False
+        if self._path.parent.is_dir() and os.access(self._path.parent, os.W_OK):
+            try:
+                return _connect(self._path)
+            except sqlite3.DatabaseError as error:
+                code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+                if code in _BUSY:
+                    raise CacheError(
+                        f"{self._path} is in use by another process ({error}); try again"
+                    ) from error
+                if code not in _UNWRITABLE:
+                    _remove(self._path)
+                    return _connect(self._path)
+                logger.info("%s cannot be written (%s): indexing in memory", self._path, error)
+        self._is_in_memory = True
+        return _in_memory(self._path if self._path.is_file() else None)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    """Open a database and see to its tables, in one transaction with their check."""
     connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-    connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("BEGIN IMMEDIATE")  # raises where it cannot be written
-    connection.execute("ROLLBACK")
+    try:
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("BEGIN IMMEDIATE")  # raises where it cannot be written
+        if connection.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
+            for (name,) in tables.fetchall():
+                connection.execute(f'DROP TABLE "{name}"')
+            _make_tables(connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _remove(path: Path) -> None:
+    """Remove a database with its journal, which would be played back into the next one."""
+    path.unlink(missing_ok=True)
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
 
 
 def _in_memory(source: Path | None) -> sqlite3.Connection:
@@ -315,7 +387,23 @@ def _in_memory(source: Path | None) -> sqlite3.Connection:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT")
+    for statement in _SCHEMA.split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA user_version={_VERSION}")
+
+
+def _sealed(path: bytes, status: os.stat_result, key: Key) -> bytes:
+    """A key with 8 bytes of XXH3 over it and what it was remembered for."""
+    what = b"%b\0%d %d %d " % (path, status.st_size, status.st_mtime_ns, status.st_ino)
+    return key + xxhash.xxh3_64_digest(what + key)
+
+
+def _unsealed(path: bytes, status: os.stat_result, sealed: object) -> Key | None:
+    """The key that `_sealed` wrote; None when a bit of it has changed."""
+    if not isinstance(sealed, bytes):
+        return None
+    key = sealed[:32]
+    return key if _sealed(path, status, key) == sealed else None
 
 
 def _path_key(path: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ..atomic import make_folder, remove_temporaries, write_bytes
+from ..atomic import make_folder, remove_temporaries, sync, write_bytes
 from ..errors import CacheError, DamagedShardError, MissingRowsError
 from .index import IndexLostError
 from .lock import WriterLock
@@ -43,6 +43,7 @@ class FeatureCache:
 
     def __init__(self, root: Path, fingerprint: str, variant: str, index: Index) -> None:
         """See `CacheFolder.open`."""
+        self._root = root.absolute()
         self.folder = root / fingerprint / variant
         self.variant = variant
         self.fingerprint = fingerprint
@@ -117,8 +118,7 @@ class FeatureCache:
             return self._read(keys)
         except _IndexIsWrongError as error:
             logger.warning("%s: the index is built again", error)
-            self._ask(lambda: self._index.forget_variant(self._name))
-            self.refresh()
+            self._rebuild_index()
         try:
             return self._read(keys)
         except _IndexIsWrongError as error:
@@ -127,18 +127,24 @@ class FeatureCache:
             ) from error
 
     def _read(self, keys: Sequence[Key]) -> NDArray[np.float32]:
-        places = [self._find(key) for key in keys]
-        missing = sum(place is None for place in places)
-        if missing:
+        found = self._ask(lambda: self._index.find_many(self._name, keys))
+        if not found.keys() >= set(keys):
+            self._ask(self._index.check)  # a damaged index may lose rows without a word
+            found = self._ask(lambda: self._index.find_many(self._name, keys))
+        places = [found[key] for key in keys if key in found]
+        if len(places) < len(keys):
+            missing = len(keys) - len(places)
             raise MissingRowsError(
                 f"{missing} of {len(keys)} rows are not in {self.folder}: extract them first"
             )
         by_shard: dict[str, list[int]] = {}
         for position, place in enumerate(places):
-            by_shard.setdefault(place.shard, []).append(position)  # pyright: ignore[reportOptionalMemberAccess]
+            if type(place.row) is not int or place.row < 0:
+                raise _IndexIsWrongError(f"the index of {self.folder} has a row {place.row!r}")
+            by_shard.setdefault(place.shard, []).append(position)
         out: NDArray[np.float32] | None = None
         for name, positions in by_shard.items():
-            shard_rows = np.array([places[position].row for position in positions])  # pyright: ignore[reportOptionalMemberAccess]
+            shard_rows = np.array([places[position].row for position in positions])
             try:
                 with Shard(self.folder / name) as shard:
                     if out is None:
@@ -196,8 +202,17 @@ class FeatureCache:
             remove_temporaries(self.folder)
             recipe_file = self.folder.parent / RECIPE_FILE
             text = (json.dumps(recipe, indent=2) + "\n").encode()
-            if not recipe_file.exists() or recipe_file.read_bytes() != text:
-                write_bytes(recipe_file, text)
+            try:
+                if not recipe_file.exists() or recipe_file.read_bytes() != text:
+                    write_bytes(recipe_file, text)
+                # What a killed run renamed and could not sync any more would not survive a power
+                # cut, and this run goes on from it.
+                for folder in (self.folder, recipe_file.parent, self._root, self._root.parent):
+                    sync(folder)
+            except OSError as error:
+                reason = error.strerror or error
+                raise CacheError(f"{self.folder} cannot be written: {reason}") from error
+            self._ask(self._index.check)
             self.refresh()
             writer = Writer(self, commit_every_rows, commit_every_s)
             try:
@@ -208,8 +223,7 @@ class FeatureCache:
     def mark_damaged(self, name: str, reason: str) -> None:
         """Let the rows of a shard count as missing, but for those that another shard has too."""
         self._ask(lambda: self._index.mark_damaged(self._name, name, reason))
-        self._ask(lambda: self._index.forget_variant(self._name))
-        self.refresh()
+        self._rebuild_index()
 
     def mark_sound(self, name: str) -> None:
         """Take back `mark_damaged`: the file was put back, say from a copy."""
@@ -236,26 +250,39 @@ class FeatureCache:
             return question()
 
     def _bring_index_up(self) -> None:
-        present = {path.name: path for path in self.shard_paths()}
+        # Asked before the folder is listed: a shard that is committed in between is new, not gone.
         indexed = self._index.shards(self._name)
         damaged = self._index.damaged(self._name)
+        present = {path.name: path for path in self.shard_paths()}
         for gone in damaged.keys() - present.keys():
             self._index.unmark_damaged(self._name, gone)
         if indexed - present.keys():
-            self._index.forget_variant(self._name)
-            indexed = set[str]()
-        for name in sorted(present.keys() - indexed - damaged.keys()):
-            try:
-                with Shard(present[name]) as shard:
-                    keys = [key.tobytes() for key in shard.row_keys()]
-                    rejections = shard.rejections()
-            except FileNotFoundError:
-                continue  # removed by another process since the folder was listed
-            except DamagedShardError as error:
-                logger.warning("%s", error)
-                self._index.mark_damaged(self._name, name, str(error))
-            else:
-                self._index.add_shard(self._name, name, keys, rejections)
+            self._rebuild_index()
+            return
+        for path in (present[name] for name in sorted(present.keys() - indexed - damaged.keys())):
+            contents = self._contents(path)
+            if contents is not None:
+                self._index.add_shard(self._name, *contents)
+
+    def _rebuild_index(self) -> None:
+        """Index all shards anew, but for those that are marked as damaged."""
+        damaged = self._ask(lambda: self._index.damaged(self._name))
+        paths = [path for path in self.shard_paths() if path.name not in damaged]
+        read = [contents for path in paths if (contents := self._contents(path)) is not None]
+        self._ask(lambda: self._index.rebuild(self._name, read))
+
+    def _contents(self, path: Path) -> tuple[str, list[Key], list[Rejection]] | None:
+        """What the index needs of a shard; None when it is gone or damaged."""
+        try:
+            with Shard(path) as shard:
+                keys = [key.tobytes() for key in shard.row_keys()]
+                return path.name, keys, shard.rejections()
+        except FileNotFoundError:
+            return None  # removed by another process since the folder was listed
+        except DamagedShardError as error:
+            logger.warning("%s", error)
+            self._index.mark_damaged(self._name, path.name, str(error))
+            return None
 
 
 class _IndexIsWrongError(Exception):

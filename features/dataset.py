@@ -34,6 +34,7 @@ EXTENSIONS = frozenset(
     ]
 )
 """Lower-case endings of the files that are taken for images; content decides how they are read."""
+_ENDINGS = tuple(EXTENSIONS)
 
 SPLITS = ("train", "validation", "test")
 _SPLIT_OF_NAME = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
@@ -164,7 +165,7 @@ class _Walk:
     @staticmethod
     def is_candidate(entry: os.DirEntry[str]) -> bool:
         """Whether an entry is a regular file (or a link to one) with an image extension."""
-        if os.path.splitext(entry.name)[1].lower() not in EXTENSIONS:  # noqa: PTH122
+        if not entry.name.lower().endswith(_ENDINGS):
             return False
         try:
             if entry.is_file():

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..cache import CacheFolder, Key, Variant, key_of_bytes
+from ..cache.index import IndexLostError
 from ..errors import EngineError, ImageRejectedError
 from ..features import open_extractor
 from ..features.images import read
@@ -101,14 +102,34 @@ class Job:
 
     def _look_up(self) -> list[int]:
         """Settle the images that need not be read; return the positions of the others."""
+        keys = self._known_keys()
+        index, variant = self.folder.index, f"{self.cache.fingerprint}/{self.cache.variant}"
+        present: set[Key] = set()
+        with contextlib.suppress(IndexLostError):  # each is then asked for by itself
+            present = index.present(variant, filter(None, keys))
         unknown = []
-        for position, path in enumerate(self.dataset.paths):
-            key = None
-            with contextlib.suppress(OSError, ValueError):  # reading it will tell the reason
-                key = self.folder.known_key(path, os.stat(path))  # noqa: PTH116
-            if key is None or not self._settle(position, key):
+        for position, key in enumerate(keys):
+            if key in present:
+                self.keys[position] = key
+            elif key is None or not self._settle(position, key):
                 unknown.append(position)
         return unknown
+
+    def _known_keys(self) -> list[Key | None]:
+        """The key of every image that has not changed since it was read."""
+        keys: list[Key | None] = [None] * len(self.dataset)
+        for start in range(0, len(keys), _REMEMBER_EVERY):
+            positions, files = [], []
+            for position in range(start, min(start + _REMEMBER_EVERY, len(keys))):
+                path = self.dataset.paths[position]
+                with contextlib.suppress(OSError, ValueError):  # reading it will tell the reason
+                    files.append((path, os.stat(path)))  # noqa: PTH116
+                    positions.append(position)
+            with contextlib.suppress(IndexLostError):
+                known = self.folder.index.keys_of_files(files)
+                for position, key in zip(positions, known, strict=True):
+                    keys[position] = key
+        return keys
 
     def _settle(self, position: int, key: Key) -> bool:
         """Note an image's key; False when the cache knows nothing of it."""

@@ -1,0 +1,142 @@
+"""Many images: what is known is not extracted again, in little memory, whatever their number.
+
+The times are printed (`pytest -s`), never asserted: `benchmarks/` is where speed is compared.
+"""
+
+import hashlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bottlebank.cache import CacheFolder, key_of_bytes
+from bottlebank.cache.index import Index, Place
+
+N_IMAGES = 100_000
+N_CLASSES = 10
+MAX_MEMORY_MB = 500
+
+
+def tiny_bitmap(number: int) -> bytes:
+    """A BMP file of 1x1 to 8x8 pixels that no other number has."""
+    width, height = 2 + number % 7, 2 + number // 7 % 7
+    row_bytes = (3 * width + 3) // 4 * 4
+    pixels = hashlib.shake_128(str(number).encode()).digest(row_bytes * height)
+    header = struct.pack("<2sIHHI", b"BM", 54 + len(pixels), 0, 0, 54)
+    return header + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, *[0] * 6) + pixels
+
+
+def add_images(root, numbers) -> None:
+    for name in range(N_CLASSES):
+        (root / f"class {name}").mkdir(parents=True, exist_ok=True)
+    for number in numbers:
+        with open(root / f"class {number % N_CLASSES}" / f"{number:07d}.bmp", "wb") as file:
+            file.write(tiny_bitmap(number))
+
+
+def extract_in_a_process(data, cache) -> tuple[dict, float]:
+    """What the command answers, and the most memory that it held, in MB."""
+    # The peak that `getrusage` tells begins with that of the process that forked.
+    script = (
+        "import re, sys\n"
+        "from bottlebank.cli import main\n"
+        "code = main(sys.argv[1:])\n"
+        "with open('/proc/self/status') as status:\n"
+        "    peak_kib = re.search(r'VmHWM:\\s*(\\d+) kB', status.read())[1]\n"
+        "print(peak_kib, file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    options = ["--extractor", "random", "--precision", "float32", "--cache", str(cache), "--json"]
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", script, "extract", str(data), *options],
+        capture_output=True,
+        text=True,
+    )
+    seconds = time.perf_counter() - start
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    memory_mb = int(done.stderr.split()[-1]) * 1024 / 1e6
+    print(  # noqa: T201 (for `pytest -s`)
+        f"{answer['images']} images, {answer['extracted']} extracted: "
+        f"{seconds:.2f} s in all, {memory_mb:.0f} MB"
+    )
+    return answer, memory_mb
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of the memory is read from /proc")
+def test_a_hundred_thousand_images(tmp_path, cache):
+    """First run; unchanged; 100 added; 1,000 renamed."""
+    data = tmp_path / "photos"
+    add_images(data, range(N_IMAGES))
+    first, _ = extract_in_a_process(data, cache)
+    assert (first["images"], first["extracted"], first["rejected"]) == (N_IMAGES, N_IMAGES, 0)
+
+    unchanged, memory_mb = extract_in_a_process(data, cache)
+    assert (unchanged["cached"], unchanged["extracted"]) == (N_IMAGES, 0)
+    assert memory_mb < MAX_MEMORY_MB
+
+    add_images(data, range(N_IMAGES, N_IMAGES + 100))
+    added, memory_mb = extract_in_a_process(data, cache)
+    assert (added["cached"], added["extracted"]) == (N_IMAGES, 100)
+    assert memory_mb < MAX_MEMORY_MB
+
+    for number in range(0, N_IMAGES, N_IMAGES // 1000):
+        old = data / f"class {number % N_CLASSES}" / f"{number:07d}.bmp"
+        os.rename(old, data / f"class {(number + 3) % N_CLASSES}" / f"renamed {number}.bmp")
+    renamed, memory_mb = extract_in_a_process(data, cache)
+    assert (renamed["cached"], renamed["extracted"]) == (N_IMAGES + 100, 0)
+    assert memory_mb < MAX_MEMORY_MB
+
+
+@pytest.fixture
+def index(tmp_path):
+    index = Index(tmp_path)
+    yield index
+    index.close()
+
+
+@pytest.mark.parametrize("step", [1, 7, 900])
+def test_keys_that_are_asked_for_together_are_found_as_one_by_one(index, step):
+    """Whether most of the index is asked for or little of it."""
+    keys = [key_of_bytes(b"%d" % number) for number in range(3000)]
+    for name in ("a", "b", "another"):
+        own = [key_of_bytes(name.encode() + key) for key in keys]
+        index.add_shard("v" if name != "another" else "other", f"{name}.h5", own, [])
+    asked = [key_of_bytes(b"a" + key) for key in keys[::step]]
+    asked += [key_of_bytes(b"b" + key) for key in keys[::step]] + asked[:2] + keys[:10]
+    one_by_one = {key: place for key in asked if (place := index.find("v", key)) is not None}
+    assert index.find_many("v", asked) == one_by_one
+    assert index.present("v", asked) == one_by_one.keys()
+    assert one_by_one[asked[0]] == Place("a.h5", 0)
+    assert index.find_many("nothing", asked) == {}
+    assert index.find_many("v", []) == {}
+
+
+@pytest.mark.parametrize("step", [1, 500])
+def test_files_that_are_asked_for_together_are_known_as_one_by_one(tmp_path, step, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.makedirs("photos/deeper")
+    names = [f"photos/{number}.bmp" for number in range(1500)]
+    names += ["photos/deeper/1.bmp", "top.bmp", "photos/./7.bmp", "photos//8.bmp"]
+    names += [os.fsdecode(os.fsencode(tmp_path) + b"/photos/\xff\xfe.bmp")]
+    for number, name in enumerate(names):
+        with open(name, "wb") as file:
+            file.write(tiny_bitmap(number))
+    with CacheFolder(tmp_path / "cache", create=True) as folder:
+        folder.remember_files(
+            (name, os.stat(name), key_of_bytes(os.fsencode(name))) for name in names
+        )
+        os.utime("photos/1000.bmp", ns=(1, 1))
+        asked = [*names[::step], *names[-5:], "photos/1000.bmp", str(tmp_path / "photos" / "3.bmp")]
+        files = [(name, os.stat(name)) for name in asked]
+        found = folder.index.keys_of_files(files)
+        assert found == [folder.known_key(name, status) for name, status in files]
+        assert found[-2] is None
+        assert found[-3] == key_of_bytes(os.fsencode(names[-1]))
+        assert found.count(None) == asked.count("photos/1000.bmp")
