@@ -19,7 +19,7 @@ from .shard import Shard
 from .store import RECIPE_FILE, FeatureCache
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .keys import Key
 
@@ -95,6 +95,13 @@ class CacheFolder:
             return self.index.key_of_file(path, status)
         except IndexLostError:
             return None
+
+    def known_keys(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Key | None]:
+        """As `known_key`, for many files at a time."""
+        try:
+            return self.index.keys_of_files(files)
+        except IndexLostError:
+            return [None] * len(files)
 
     def remember_files(self, files: Iterable[tuple[str, os.stat_result, Key]]) -> None:
         """Let `known_key` answer for these files; a loss of the index loses only speed."""

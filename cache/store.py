@@ -18,7 +18,7 @@ from .shard import Rejection, Rows, Shard, ShardName, write_shard
 from .variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -75,6 +75,11 @@ class FeatureCache:
 
     def __contains__(self, key: object) -> bool:
         return isinstance(key, bytes) and self._find(key) is not None
+
+    def present(self, keys: Iterable[Key]) -> set[Key]:
+        """Those of `keys` that have a row."""
+        wanted = set(keys)
+        return self._ask(lambda: self._index.present(self._name, wanted))
 
     def damaged(self) -> dict[str, str]:
         """Damaged shards, by file name, with the reason; their rows count as missing."""

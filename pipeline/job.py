@@ -14,7 +14,6 @@ import numpy as np
 from tqdm import tqdm
 
 from ..cache import CacheFolder, Key, Variant, key_of_bytes
-from ..cache.index import IndexLostError
 from ..errors import EngineError, ImageRejectedError
 from ..features import open_extractor
 from ..features.images import read
@@ -103,10 +102,7 @@ class Job:
     def _look_up(self) -> list[int]:
         """Settle the images that need not be read; return the positions of the others."""
         keys = self._known_keys()
-        index, variant = self.folder.index, f"{self.cache.fingerprint}/{self.cache.variant}"
-        present: set[Key] = set()
-        with contextlib.suppress(IndexLostError):  # each is then asked for by itself
-            present = index.present(variant, filter(None, keys))
+        present = self.cache.present(key for key in keys if key is not None)
         unknown = []
         for position, key in enumerate(keys):
             if key in present:
@@ -125,10 +121,8 @@ class Job:
                 with contextlib.suppress(OSError, ValueError):  # reading it will tell the reason
                     files.append((path, os.stat(path)))  # noqa: PTH116
                     positions.append(position)
-            with contextlib.suppress(IndexLostError):
-                known = self.folder.index.keys_of_files(files)
-                for position, key in zip(positions, known, strict=True):
-                    keys[position] = key
+            for position, key in zip(positions, self.folder.known_keys(files), strict=True):
+                keys[position] = key
         return keys
 
     def _settle(self, position: int, key: Key) -> bool:
