@@ -303,7 +303,7 @@ class Index:
             yield
         except sqlite3.ProgrammingError as error:
             raise CacheError(f"{self._path}: {error}") from error  # closed, or another thread's
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
             if code in _BUSY:
                 raise CacheError(
@@ -331,7 +331,7 @@ class Index:
         if self._path.parent.is_dir() and os.access(self._path.parent, os.W_OK):
             try:
                 return _connect(self._path)
-            except sqlite3.DatabaseError as error:
+            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                 code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
                 if code in _BUSY:
                     raise CacheError(
