@@ -297,6 +297,7 @@ def test_serve_takes_the_newest_head_of_a_folder(tmp_path):
         then = time.time() - age_s
         os.utime(tmp_path / name, (then, then))
     assert _newest_head(tmp_path).name == "b.h5"
+    (tmp_path / "empty").mkdir()
     with pytest.raises(HeadFileError, match="no head file"):
         _newest_head(tmp_path / "empty")
 
