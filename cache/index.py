@@ -304,18 +304,22 @@ class Index:
         except sqlite3.ProgrammingError as error:
             raise CacheError(f"{self._path}: {error}") from error  # closed, or another thread's
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-            if code in _BUSY:
-                raise CacheError(
-                    f"{self._path} is in use by another process ({error}); try again"
-                ) from error
-            if code in _UNWRITABLE and not self._is_in_memory:
+            if self._cannot_be_written(error) and not self._is_in_memory:
                 logger.info("%s: %s; indexing in memory", self._path, error)
                 self._connection.close()
                 self._connection, self._is_in_memory = _in_memory(self._path), True
                 self.generation += 1
                 raise IndexLostError(str(error)) from error
             raise self._lost(str(error)) from error
+
+    def _cannot_be_written(self, error: Exception) -> bool:
+        """Whether the system refuses to write; False is damage. Raises CacheError when busy."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code in _BUSY:
+            raise CacheError(
+                f"{self._path} is in use by another process ({error}); try again"
+            ) from error
+        return code in _UNWRITABLE
 
     def _lost(self, reason: str) -> IndexLostError:
         """Start again with an empty database; what others have open stays theirs."""
@@ -332,12 +336,7 @@ class Index:
             try:
                 return _connect(self._path)
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-                if code in _BUSY:
-                    raise CacheError(
-                        f"{self._path} is in use by another process ({error}); try again"
-                    ) from error
-                if code not in _UNWRITABLE:
+                if not self._cannot_be_written(error):
                     _remove(self._path)
                     return _connect(self._path)
                 logger.info("%s cannot be written (%s): indexing in memory", self._path, error)
