@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -14,7 +13,7 @@ import platformdirs
 
 from ..atomic import make_folder
 from ..errors import CacheError, DamagedShardError
-from .index import Index, IndexLostError
+from .index import Index
 from .shard import Shard
 from .store import RECIPE_FILE, FeatureCache
 
@@ -91,22 +90,15 @@ class CacheFolder:
 
     def known_key(self, path: str, status: os.stat_result) -> Key | None:
         """The key remembered for a file that is still as `status` says; else None."""
-        try:
-            return self.index.key_of_file(path, status)
-        except IndexLostError:
-            return None
+        return self.index.key_of_file(path, status)
 
     def known_keys(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Key | None]:
         """As `known_key`, for many files at a time."""
-        try:
-            return self.index.keys_of_files(files)
-        except IndexLostError:
-            return [None] * len(files)
+        return self.index.keys_of_files(files)
 
     def remember_files(self, files: Iterable[tuple[str, os.stat_result, Key]]) -> None:
-        """Let `known_key` answer for these files; a loss of the index loses only speed."""
-        with contextlib.suppress(IndexLostError):
-            self.index.remember_files(files)
+        """Let `known_key` answer for these files."""
+        self.index.remember_files(files)
 
     def open(self, fingerprint: str, variant: str) -> FeatureCache:
         """The rows of one recipe and variant, which need not exist yet."""

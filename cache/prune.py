@@ -112,8 +112,8 @@ def carry_out(cache: FeatureCache, planned: Plan) -> None:
         names = [ShardName.parse(path.name) for path in cache.shard_paths()]
         number = 1 + max((name.number for name in names if name is not None), default=-1)
         storage = Variant.parse(cache.variant).storage
-        for rows, width in _merged(planned.rewrite):
-            write_shard(cache.folder, number, rows, width, storage)
+        for rows in _merged(planned.rewrite, storage):
+            write_shard(cache.folder, number, rows)
             number += 1
         for path in [*(kept.path for kept in planned.rewrite), *planned.damaged]:
             path.unlink(missing_ok=True)
@@ -132,22 +132,19 @@ def remove_recipe(folder: CacheFolder, fingerprint: str) -> None:
     shutil.rmtree(folder.networks / fingerprint, ignore_errors=True)
 
 
-def _merged(contents: list[_Kept]) -> Iterator[tuple[Rows, int]]:
-    """The kept rows of several shards and their width, as many at a time as one shard takes."""
-    rows, width = Rows(), 0
+def _merged(contents: list[_Kept], storage: str) -> Iterator[Rows]:
+    """The kept rows of several shards, as many at a time as one shard takes."""
+    rows = Rows(storage)
     for kept in contents:
         with Shard(kept.path) as shard:
             keys, paths, rejections = shard.row_keys(), shard.paths(), shard.rejections()
-            features = np.empty((len(kept.rows), shard.width), np.float32)
+            features = np.empty((len(kept.rows), shard.layout.width), np.float32)
             shard.read(np.array(kept.rows, np.intp), features)
-            width = max(width, shard.width)  # 0 in a shard of rejections alone
         for row, values in zip(kept.rows, features, strict=True):
-            rows.keys.append(keys[row].tobytes())
-            rows.paths.append(paths[row])
-            rows.features.append(values)
+            rows.add(keys[row].tobytes(), paths[row], values)
         rows.rejections += [rejections[number] for number in kept.rejections]
         if len(rows) >= COMMIT_EVERY_ROWS:
-            yield rows, width
-            rows = Rows()
+            yield rows
+            rows.clear()
     if len(rows):
-        yield rows, width
+        yield rows

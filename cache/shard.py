@@ -20,15 +20,16 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 import xxhash
 
-from ..atomic import write_bytes
+from ..atomic import write_parts
 from ..errors import DamagedShardError
+from .layout import BytesDifferError, Layout, RowReader, block_checksums, rows_per_block
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from .keys import Key
 
 FORMAT = 1
-_BLOCK_BYTES = 1 << 17
 _NAME = re.compile(r"(\d{6,})-([0-9a-f]{16})\.h5")
 
 
@@ -51,17 +51,51 @@ class Rejection(NamedTuple):
     reason: str
 
 
-@dataclass
 class Rows:
-    """Rows that go into one shard together."""
+    """Rows that go into one shard together; can be cleared and filled again."""
 
-    keys: list[Key] = field(default_factory=list[bytes])
-    paths: list[bytes] = field(default_factory=list[bytes])
-    features: list[NDArray[np.float32]] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list[Rejection])
+    def __init__(self, storage: str = "float32") -> None:
+        """`storage` is the type that the shard has: ``float32`` or ``float16``."""
+        self.keys: list[Key] = []
+        self.paths: list[bytes] = []
+        self.rejections: list[Rejection] = []
+        self._storage = np.dtype(storage)
+        self._features: NDArray[Any] = np.empty((0, 0), self._storage)
 
     def __len__(self) -> int:
         return len(self.keys) + len(self.rejections)
+
+    def add(self, key: Key, path: bytes, values: NDArray[np.float32]) -> None:
+        """Add a row, float32 (width,)."""
+        number = len(self.keys)
+        if number == len(self._features):
+            grown = np.empty((max(16, 2 * number), len(values)), self._storage)
+            if number:
+                grown[:number] = self._features
+            self._features = grown
+        with np.errstate(over="ignore"):  # `write_shard` looks for it
+            self._features[number] = values
+        self.keys.append(key)
+        self.paths.append(path)
+
+    @property
+    def features(self) -> NDArray[Any]:
+        """(n, width), in the type of the shard."""
+        return self._features[: len(self.keys)]
+
+    def clear(self) -> None:
+        """Forget all rows and rejections; the memory is used again."""
+        self.keys, self.paths, self.rejections = [], [], []
+
+
+class Contents(NamedTuple):
+    """What a shard holds, without the transfer values."""
+
+    name: str
+    layout: Layout
+    keys: bytes
+    """Those of the rows, 32 bytes each, one after the other."""
+    rejections: list[Rejection]
 
 
 class ShardName(NamedTuple):
@@ -80,35 +114,50 @@ class ShardName(NamedTuple):
         return f"{self.number:06d}-{self.digest}.h5"
 
 
-def write_shard(folder: Path, number: int, rows: Rows, width: int, storage: str = "float32") -> str:
-    """Commit rows as one shard and return its file name.
+def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
+    """Commit rows as one shard and return what it holds.
 
-    The file is built in memory and appears under its final name only when all of it is on the
-    disk; once this returns it survives a power cut.
+    The file appears under its final name only when all of it is on the disk; once this returns it
+    survives a power cut.
 
     Raises
     ------
     OSError
         When the disk is full or the folder cannot be written; nothing is left behind.
+    OverflowError
+        When a number is beyond the storage's largest.
     """
-    image = _build(rows, width, np.dtype(storage))
-    name = ShardName(number, hashlib.sha256(image).hexdigest()[:16])
-    write_bytes(folder / str(name), image)
-    return str(name)
-
-
-def _build(rows: Rows, width: int, dtype: np.dtype[Any]) -> memoryview:
-    features = np.empty((len(rows.keys), width), dtype)
-    with np.errstate(over="ignore"):  # looked for below
-        for row, values in enumerate(rows.features):
-            features[row] = values
-    if dtype.itemsize < 4 and not np.isfinite(features).all():
+    features = rows.features
+    if features.itemsize < 4 and not np.isfinite(features).all():
         raise OverflowError(
             "a transfer value is beyond 65,504, the largest number of float16: use --store float32"
         )
-    rows_per_block = max(1, _BLOCK_BYTES // max(1, dtype.itemsize * width))
+    before, after, layout = _around(rows)
+    parts = [before, features.data.cast("B") if features.size else memoryview(b""), after]
+    with ThreadPoolExecutor(1) as beside:  # hashing takes as long as writing
+        digest = beside.submit(_sha256, parts)
+        name = write_parts(folder, parts, lambda: str(ShardName(number, digest.result())))
+    return Contents(name, layout, b"".join(rows.keys), rows.rejections)
+
+
+def _sha256(parts: Sequence[memoryview]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]
+
+
+def _around(rows: Rows) -> tuple[memoryview, memoryview, Layout]:
+    """What of the file lies before the features and behind them, and where everything is.
+
+    The features, nearly all of the file, are left out when HDF5 builds it: they are written from
+    where they are.
+    """
+    features = rows.features
+    per_block = rows_per_block(features.shape[1], features.dtype)
+    checksums = block_checksums(features, per_block)
     arrays: dict[str, NDArray[Any]] = {
-        "features_xxh3": _block_checksums(features, rows_per_block),
+        "features_xxh3": checksums,
         "key": _key_array(rows.keys),
         "view": np.zeros(len(rows.keys), np.uint32),
         "rejected_key": _key_array([rejection.key for rejection in rows.rejections]),
@@ -119,13 +168,37 @@ def _build(rows: Rows, width: int, dtype: np.dtype[Any]) -> memoryview:
     buffer = io.BytesIO()
     # From v110 on, HDF5 checksums its metadata; before, a flipped bit there goes unnoticed.
     with h5py.File(buffer, "w", libver=("v110", "latest")) as file:
-        file.create_dataset("features", data=features)
         file.attrs["format"] = np.uint32(FORMAT)
-        file.attrs["rows_per_block"] = np.uint32(rows_per_block)
+        file.attrs["rows_per_block"] = np.uint32(per_block)
         for name, array in arrays.items():
             dataset = file.create_dataset(name, data=array)
             dataset.attrs["xxh3"] = np.uint64(_xxh3(array))
-    return buffer.getbuffer()
+        space_only = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        space_only.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        space_only.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        kind = h5py.h5t.py_create(features.dtype, logical=True)
+        space = h5py.h5s.create_simple(features.shape)
+        h5py.h5d.create(file.id, b"features", kind, space, space_only)
+        layout = _layout_of(file, checksums)
+    image, start = buffer.getbuffer(), layout.features_at
+    gap = memoryview(bytes(max(0, start - len(image))))
+    before = memoryview(b"".join([image[:start], gap])) if gap else image[:start]
+    return before, image[start + features.nbytes :], layout
+
+
+def _layout_of(file: h5py.File, checksums: NDArray[np.uint64]) -> Layout:
+    features: Any = file["features"]
+    keys: Any = file["key"]
+    per_block: Any = file.attrs["rows_per_block"]
+    return Layout(
+        n_rows=int(features.shape[0]),
+        width=int(features.shape[1]),
+        dtype=str(features.dtype),
+        rows_per_block=int(per_block),
+        features_at=features.id.get_offset() or 0,  # None when there are no rows
+        keys_at=keys.id.get_offset() or 0,
+        checksums=checksums.tobytes(),
+    )
 
 
 class Shard:
@@ -147,14 +220,11 @@ class Shard:
                 raise DamagedShardError(
                     f"{path} has format {self._file.attrs['format']}, this version reads {FORMAT}"
                 )
-            rows_per_block: Any = self._file.attrs["rows_per_block"]
-            self._rows_per_block = int(rows_per_block)
-            self._features: Any = self._file["features"]
-            self.n_rows, self.width = (int(side) for side in self._features.shape)
-        except FileNotFoundError:
+            self.layout = _layout_of(self._file, self._checked("features_xxh3"))
+        except (FileNotFoundError, DamagedShardError):
             raise
         except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise self._damaged(error) from error
+            raise self.damage(error) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -183,26 +253,17 @@ class Shard:
             for key, path, reason in zip(keys, paths, reasons, strict=True)
         ]
 
-    def read(self, rows: NDArray[np.intp], out: NDArray[np.float32]) -> None:
-        """Read `out[i] = features[rows[i]]`; `rows` ascend.
+    def contents(self) -> Contents:
+        """What the shard holds, without the transfer values."""
+        return Contents(self.path.name, self.layout, self.row_keys().tobytes(), self.rejections())
 
-        Whole blocks are read, since the checksum is theirs, in runs of blocks that touch.
-        """
-        if len(rows) == 0:
-            return
-        blocks = rows // self._rows_per_block
-        run_starts = np.flatnonzero(np.diff(blocks, prepend=blocks[0] - 2) > 1)
-        checksums = self._checked("features_xxh3")
-        for start, end in zip(run_starts, [*run_starts[1:], len(rows)], strict=True):
-            first = int(blocks[start]) * self._rows_per_block
-            past = min((int(blocks[end - 1]) + 1) * self._rows_per_block, self.n_rows)
-            wanted = out[start:end]
-            if past - first == end - start and self._features.dtype == out.dtype:
-                self._read_run(first, past, checksums, wanted)  # whole blocks: no second copy
-            else:
-                values = np.empty((past - first, self.width), self._features.dtype)
-                self._read_run(first, past, checksums, values)
-                wanted[:] = values[rows[start:end] - first]
+    def read(self, rows: NDArray[np.intp], out: NDArray[np.float32]) -> None:
+        """Read ``out[i] = features[rows[i]]``; `rows` ascend."""
+        try:
+            with RowReader(self.path, self.layout) as reader:
+                reader.read(rows, out)
+        except (BytesDifferError, OSError) as error:
+            raise self.damage(error) from error
 
     def verify(self) -> None:
         """Compare the whole file with the hash in its name, and every array with its checksum."""
@@ -210,25 +271,12 @@ class Shard:
             digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
         name = ShardName.parse(self.path.name)
         if name is None or digest != name.digest:
-            raise self._damaged(f"its SHA-256 begins with {digest}")
+            raise self.damage(f"its SHA-256 begins with {digest}")
         self.row_keys()
         self.paths()
         self.rejections()
-        every_row = np.arange(self.n_rows)
-        self.read(every_row, np.empty((self.n_rows, self.width), np.float32))
-
-    def _read_run(
-        self, first: int, past: int, checksums: NDArray[np.uint64], values: NDArray[Any]
-    ) -> None:
-        """Read rows `first` to `past` of whole blocks into `values`, and check them."""
-        try:
-            self._features.read_direct(values, np.s_[first:past])
-        except (OSError, ValueError, TypeError, RuntimeError) as error:
-            raise self._damaged(error) from error
-        block = first // self._rows_per_block
-        found = _block_checksums(values, self._rows_per_block)
-        if not np.array_equal(found, checksums[block : block + len(found)]):
-            raise self._damaged(f"checksum of rows {first} to {past - 1}")
+        n_rows, width = self.layout.n_rows, self.layout.width
+        self.read(np.arange(n_rows), np.empty((n_rows, width), np.float32))
 
     def _checked(self, name: str) -> NDArray[Any]:
         try:
@@ -236,28 +284,22 @@ class Shard:
             array: NDArray[Any] = dataset[()]
             expected = int(dataset.attrs["xxh3"])
         except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise self._damaged(error) from error
+            raise self.damage(error) from error
         if _xxh3(array) != expected:
-            raise self._damaged(f"checksum of {name}")
+            raise self.damage(f"checksum of {name}")
         return array
 
     def _strings(self, name: str) -> list[bytes]:
         blob, ends = self._checked(name).tobytes(), self._checked(f"{name}_end").tolist()
         return [blob[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
-    def _damaged(self, what: object) -> DamagedShardError:
+    def damage(self, what: object) -> DamagedShardError:
+        """The error for this shard; `what` says what is wrong."""
         reason = " ".join(str(what).split())  # HDF5 tells its inner state on several lines
         return DamagedShardError(
             f"{self.path} is damaged ({reason}): run `bottlebank extract` again, which computes "
             f"its rows anew; `bottlebank cache verify` lists all damage"
         )
-
-
-def _block_checksums(features: NDArray[Any], rows_per_block: int) -> NDArray[np.uint64]:
-    starts = range(0, len(features), rows_per_block)
-    return np.array(
-        [_xxh3(features[start : start + rows_per_block]) for start in starts], np.uint64
-    )
 
 
 def _xxh3(array: NDArray[Any]) -> int:

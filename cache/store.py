@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..atomic import make_folder, remove_temporaries, sync, write_bytes
 from ..errors import CacheError, DamagedShardError, MissingRowsError
-from .index import IndexLostError
+from ..machine import available_cores
+from .layout import BytesDifferError, RowReader
 from .lock import WriterLock
+from .places import Places, shards_and_rows
 from .shard import Rejection, Rows, Shard, ShardName, write_shard
 from .variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from concurrent.futures import Future
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from .index import Index, Place
+    from .index import Index
     from .keys import Key
+    from .shard import Contents
 
 COMMIT_EVERY_ROWS = 2048
 COMMIT_EVERY_S = 30.0
 RECIPE_FILE = "recipe.json"
 
 logger = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 class FeatureCache:
@@ -49,16 +54,14 @@ class FeatureCache:
         self.fingerprint = fingerprint
         self._name = f"{fingerprint}/{variant}"
         self._index = index
+        self._places = Places()
         self.refresh()
 
     def refresh(self) -> None:
-        """Bring the index up to the shards that are in the folder now."""
-        self._generation = self._index.generation
-        try:
-            self._bring_index_up()
-        except IndexLostError:
-            self._generation = self._index.generation
-            self._bring_index_up()
+        """See what other processes have committed or removed."""
+        known = set(self._places.names)
+        if known != {path.name for path in self.shard_paths()} - self.damaged().keys():
+            self._load()
 
     def shard_paths(self) -> list[Path]:
         """The committed shards, in order."""
@@ -71,31 +74,31 @@ class FeatureCache:
         return sorted(found)
 
     def __len__(self) -> int:
-        return self._ask(lambda: self._index.count(self._name))[0]
+        return len(self._places)
 
     def __contains__(self, key: object) -> bool:
-        return isinstance(key, bytes) and self._find(key) is not None
+        return key in self._places
 
     def present(self, keys: Iterable[Key]) -> set[Key]:
         """Those of `keys` that have a row."""
-        wanted = set(keys)
-        return self._ask(lambda: self._index.present(self._name, wanted))
+        return self._places.present(set(keys))
 
     def damaged(self) -> dict[str, str]:
         """Damaged shards, by file name, with the reason; their rows count as missing."""
-        return self._ask(lambda: self._index.damaged(self._name))
+        return self._index.damaged(self._name)
 
     def rejection(self, key: Key) -> str | None:
         """Why the image was rejected; None when it was not."""
-        return self._ask(lambda: self._index.rejection(self._name, key))
+        found = self._places.rejections.get(key)
+        return None if found is None else found.reason
 
     def rejections(self) -> list[tuple[bytes, str]]:
-        """(path, reason) of every image that was rejected."""
-        return self._ask(lambda: self._index.rejections(self._name))
+        """(path, reason) of every image that was rejected, by path."""
+        return sorted((found.path, found.reason) for found in self._places.rejections.values())
 
     def keys(self) -> list[Key]:
         """Every key, in the order in which rows were committed."""
-        return [key for key, _ in self._ask(lambda: self._index.places(self._name))]
+        return self._places.keys()
 
     def rows(self, keys: Sequence[Key]) -> NDArray[np.float32]:
         """Read rows.
@@ -119,49 +122,74 @@ class FeatureCache:
             When a shard's bytes are not those that were written. Its rows count as missing from
             then on, so that the next extraction computes them again.
         """
+        if (self._places.find(keys) < 0).any():
+            self.refresh()
         try:
             return self._read(keys)
+        except FileNotFoundError:
+            self.refresh()  # removed by another process: the row may be in another shard now
         except _IndexIsWrongError as error:
             logger.warning("%s: the index is built again", error)
-            self._rebuild_index()
+            self._index.forget_shards(self._name, self._places.names)
+            self._load()
         try:
             return self._read(keys)
-        except _IndexIsWrongError as error:
+        except (FileNotFoundError, _IndexIsWrongError) as error:
             raise CacheError(
                 f"{error}; another process is changing the cache: try again"
             ) from error
 
     def _read(self, keys: Sequence[Key]) -> NDArray[np.float32]:
-        found = self._ask(lambda: self._index.find_many(self._name, keys))
-        if not found.keys() >= set(keys):
-            self._ask(self._index.check)  # a damaged index may lose rows without a word
-            found = self._ask(lambda: self._index.find_many(self._name, keys))
-        places = [found[key] for key in keys if key in found]
-        if len(places) < len(keys):
-            missing = len(keys) - len(places)
+        if not keys:
+            return np.empty((0, 0), np.float32)
+        places = self._places.find(keys)
+        n_missing = int((places < 0).sum())
+        if n_missing:
             raise MissingRowsError(
-                f"{missing} of {len(keys)} rows are not in {self.folder}: extract them first"
+                f"{n_missing} of {len(keys)} rows are not in {self.folder}: extract them first"
             )
-        by_shard: dict[str, list[int]] = {}
-        for position, place in enumerate(places):
-            if type(place.row) is not int or place.row < 0:
-                raise _IndexIsWrongError(f"the index of {self.folder} has a row {place.row!r}")
-            by_shard.setdefault(place.shard, []).append(position)
-        out: NDArray[np.float32] | None = None
-        for name, positions in by_shard.items():
-            shard_rows = np.array([places[position].row for position in positions])
+        order = np.argsort(places, kind="stable")
+        shards, rows = shards_and_rows(places[order])
+        starts = np.flatnonzero(np.diff(shards, prepend=-1)).tolist()
+        asked = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
+        out = np.empty((len(keys), self._places.layouts[int(shards[0])].width), np.float32)
+        with ThreadPoolExecutor(min(available_cores(), len(starts))) as readers:
+            reading: dict[int, Future[None]] = {}
+            for start, end in itertools.pairwise([*starts, len(keys)]):
+                shard = int(shards[start])
+                task = (shard, rows[start:end], asked, order[start:end], out)
+                reading[shard] = readers.submit(self._read_shard, *task)
+        for shard, done in reading.items():
             try:
-                with Shard(self.folder / name) as shard:
-                    if out is None:
-                        out = np.empty((len(keys), shard.width), np.float32)
-                    _compare_keys(shard, shard_rows, [keys[position] for position in positions])
-                    _read_in_any_order(shard, shard_rows, out, np.array(positions))
-            except FileNotFoundError as error:
-                raise _IndexIsWrongError(f"{self.folder / name} is gone") from error
+                done.result()
             except DamagedShardError as error:
-                self.mark_damaged(name, str(error))
+                self.mark_damaged(self._places.names[shard], str(error))
                 raise
-        return np.empty((0, 0), np.float32) if out is None else out
+        return out
+
+    def _read_shard(
+        self,
+        number: int,
+        rows: NDArray[np.int64],
+        asked: NDArray[np.uint8],
+        positions: NDArray[np.intp],
+        out: NDArray[np.float32],
+    ) -> None:
+        """Read ``out[positions[i]]``, the row of ``asked[positions[i]]``, from one shard."""
+        layout, path = self._places.layouts[number], self.folder / self._places.names[number]
+        keys = asked[positions]
+        try:
+            with RowReader(path, layout) as reader:
+                if not np.array_equal(reader.keys()[rows], keys):
+                    raise BytesDifferError("another key is stored with a row")
+                reader.read(rows, out, positions)
+        except FileNotFoundError:
+            raise
+        except (BytesDifferError, OSError) as error:
+            with Shard(path) as shard:
+                if shard.layout != layout or not np.array_equal(shard.row_keys()[rows], keys):
+                    raise _IndexIsWrongError(f"the index does not fit {path}") from error
+                raise shard.damage(error) from error
 
     def paths(self) -> dict[Key, bytes]:
         """Where each row's image was when it was extracted, for all rows."""
@@ -217,7 +245,6 @@ class FeatureCache:
             except OSError as error:
                 reason = error.strerror or error
                 raise CacheError(f"{self.folder} cannot be written: {reason}") from error
-            self._ask(self._index.check)
             self.refresh()
             writer = Writer(self, commit_every_rows, commit_every_s)
             try:
@@ -227,61 +254,46 @@ class FeatureCache:
 
     def mark_damaged(self, name: str, reason: str) -> None:
         """Let the rows of a shard count as missing, but for those that another shard has too."""
-        self._ask(lambda: self._index.mark_damaged(self._name, name, reason))
-        self._rebuild_index()
+        self._index.mark_damaged(self._name, name, reason)
+        self._load()
 
     def mark_sound(self, name: str) -> None:
         """Take back `mark_damaged`: the file was put back, say from a copy."""
-        self._ask(lambda: self._index.unmark_damaged(self._name, name))
+        self._index.unmark_damaged(self._name, [name])
         self.refresh()
 
-    def add_shard(self, name: str, rows: Rows) -> None:
-        """Index a shard that was committed just now."""
-        try:
-            self._index.add_shard(self._name, name, rows.keys, rows.rejections)
-        except IndexLostError:
-            self.refresh()
+    def add_shard(self, shard: Contents) -> None:
+        """Make the rows of a shard known that was committed just now."""
+        self._index.add_shards(self._name, [shard])
+        self._places.add(shard)
 
-    def _find(self, key: Key) -> Place | None:
-        return self._ask(lambda: self._index.find(self._name, key))
-
-    def _ask(self, question: Callable[[], _T]) -> _T:
-        if self._generation != self._index.generation:  # lost while another was asking
-            self.refresh()
-        try:
-            return question()
-        except IndexLostError:
-            self.refresh()
-            return question()
-
-    def _bring_index_up(self) -> None:
+    def _load(self) -> None:
+        """Fill `_places` from the index, and the index from shards that are not in it."""
         # Asked before the folder is listed: a shard that is committed in between is new, not gone.
-        indexed = self._index.shards(self._name)
+        indexed = self._index.contents(self._name)
         damaged = self._index.damaged(self._name)
-        present = {path.name: path for path in self.shard_paths()}
-        for gone in damaged.keys() - present.keys():
-            self._index.unmark_damaged(self._name, gone)
-        if indexed - present.keys():
-            self._rebuild_index()
-            return
-        for path in (present[name] for name in sorted(present.keys() - indexed - damaged.keys())):
-            contents = self._contents(path)
-            if contents is not None:
-                self._index.add_shard(self._name, *contents)
+        paths = {path.name: path for path in self.shard_paths()}
+        self._index.forget_shards(self._name, indexed.keys() - paths.keys())
+        self._index.unmark_damaged(self._name, damaged.keys() - paths.keys())
+        self._places = Places()
+        new: list[Contents] = []
+        for name, path in paths.items():
+            if name in damaged:
+                continue
+            contents = indexed.get(name)
+            if contents is None:
+                contents = self._contents(path)
+                if contents is None:
+                    continue
+                new.append(contents)
+            self._places.add(contents)
+        self._index.add_shards(self._name, new)
 
-    def _rebuild_index(self) -> None:
-        """Index all shards anew, but for those that are marked as damaged."""
-        damaged = self._ask(lambda: self._index.damaged(self._name))
-        paths = [path for path in self.shard_paths() if path.name not in damaged]
-        read = [contents for path in paths if (contents := self._contents(path)) is not None]
-        self._ask(lambda: self._index.rebuild(self._name, read))
-
-    def _contents(self, path: Path) -> tuple[str, list[Key], list[Rejection]] | None:
-        """What the index needs of a shard; None when it is gone or damaged."""
+    def _contents(self, path: Path) -> Contents | None:
+        """What a shard holds; None when it is gone or damaged."""
         try:
             with Shard(path) as shard:
-                keys = [key.tobytes() for key in shard.row_keys()]
-                return path.name, keys, shard.rejections()
+                return shard.contents()
         except FileNotFoundError:
             return None  # removed by another process since the folder was listed
         except DamagedShardError as error:
@@ -302,19 +314,15 @@ class Writer:
         self._cache = cache
         self._every_rows = every_rows
         self._every_s = every_s
-        self._rows = Rows()
+        self._rows = Rows(Variant.parse(cache.variant).storage)
         self._since = time.monotonic()
-        self._width = 0
         paths = cache.shard_paths()
         last = ShardName.parse(paths[-1].name) if paths else None
         self._number = 0 if last is None else last.number + 1
 
     def add(self, key: Key, path: bytes, features: NDArray[np.float32]) -> None:
         """Add a row, float32 (width,); commits when it is time."""
-        self._width = len(features)
-        self._rows.keys.append(key)
-        self._rows.paths.append(path)
-        self._rows.features.append(features)
+        self._rows.add(key, path, features)
         self._commit_if_due()
 
     def reject(self, key: Key, path: bytes, reason: str) -> None:
@@ -325,43 +333,23 @@ class Writer:
     def commit(self) -> None:
         """Write what was added as one shard; once this returns it survives a power cut."""
         if len(self._rows):
-            rows, self._rows = self._rows, Rows()
-            storage = Variant.parse(self._cache.variant).storage
             try:
-                name = write_shard(self._cache.folder, self._number, rows, self._width, storage)
+                shard = write_shard(self._cache.folder, self._number, self._rows)
             except OverflowError as error:
                 raise CacheError(str(error)) from error
             except OSError as error:
                 raise CacheError(
-                    f"{len(rows)} rows could not be written to {self._cache.folder}: "
+                    f"{len(self._rows)} rows could not be written to {self._cache.folder}: "
                     f"{error.strerror or error}. What was committed before is kept; run the "
                     f"command again to go on"
                 ) from error
+            finally:
+                self._rows.clear()
             self._number += 1
-            self._cache.add_shard(name, rows)
+            self._cache.add_shard(shard)
         self._since = time.monotonic()
 
     def _commit_if_due(self) -> None:
         overdue = time.monotonic() - self._since >= self._every_s
         if len(self._rows) >= self._every_rows or overdue:
             self.commit()
-
-
-def _compare_keys(shard: Shard, rows: NDArray[np.intp], keys: Sequence[Key]) -> None:
-    expected = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
-    stored = shard.row_keys()
-    if rows.max() >= len(stored) or not np.array_equal(stored[rows], expected):
-        raise _IndexIsWrongError(f"the index does not fit {shard.path}")
-
-
-def _read_in_any_order(
-    shard: Shard, rows: NDArray[np.intp], out: NDArray[np.float32], positions: NDArray[np.intp]
-) -> None:
-    order = np.argsort(rows, kind="stable")
-    start = int(positions[0])
-    if np.array_equal(positions, np.arange(start, start + len(rows))) and (np.diff(rows) > 0).all():
-        shard.read(rows, out[start : start + len(rows)])  # in dataset order: no second copy
-        return
-    values = np.empty((len(rows), shard.width), np.float32)
-    shard.read(rows[order], values)
-    out[positions[order]] = values

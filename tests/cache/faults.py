@@ -160,7 +160,7 @@ def rows_in_shards(cache: FeatureCache) -> int:
     n = 0
     for path in cache.shard_paths():
         with Shard(path) as shard:
-            n += shard.n_rows
+            n += shard.layout.n_rows
     return n
 
 

@@ -326,22 +326,18 @@ def test_a_flipped_bit_in_the_index_costs_nothing_but_time(sound, record_propert
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE place SET row = -1 WHERE row = 1",
-        "UPDATE place SET row = 99 WHERE row = 1",
         "UPDATE shard SET name = name || x'00'",
-        *(
-            statement
-            for statement in [
-                "UPDATE place SET row = NULL WHERE row = 1",
-                "UPDATE place SET row = 'x' WHERE row = 1",
-                "UPDATE place SET row = 0.5 WHERE row = 1",
-                "UPDATE place SET shard = 99 WHERE row = 1",
-                "UPDATE place SET key = CAST(key AS TEXT) WHERE row = 1",
-                "UPDATE shard SET name = CAST(x'ff' AS TEXT) WHERE id = 1",
-                "ALTER TABLE place RENAME TO plase",
-                "ALTER TABLE damaged RENAME COLUMN reason TO season",
-            ]
-        ),
+        "UPDATE shard SET name = CAST(x'ff' AS TEXT) WHERE rowid = 1",
+        "UPDATE shard SET keys = CAST(keys AS TEXT)",
+        "UPDATE shard SET keys = zeroblob(length(keys))",
+        "UPDATE shard SET checksums = NULL",
+        "UPDATE shard SET about = 7",
+        "UPDATE shard SET seal = NULL",
+        "UPDATE shard SET variant = x'00'",
+        "UPDATE file SET key = 7, size = 'x'",
+        "DELETE FROM shard",
+        "ALTER TABLE shard RENAME TO shart",
+        "ALTER TABLE damaged RENAME COLUMN reason TO season",
     ],
 )
 def test_a_wrong_entry_of_the_index(sound, statement):
@@ -369,7 +365,7 @@ def test_an_index_that_is_full_costs_no_row(sound):
     sound.again()
     new = range(100, 1100)
     with CacheFolder(sound.root) as folder:
-        connection = folder.index._connection
+        connection = folder.index._database._connection
         (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
         connection.execute(f"PRAGMA max_page_count={n_pages + 1}")
         cache = folder.open(PRINT, "float32")

@@ -127,7 +127,7 @@ def test_half_precision_stays_half_precision(tmp_path):
         from bottlebank.cache.shard import Shard
 
         with Shard(path) as shard:
-            assert shard._features.dtype == np.float16
+            assert shard.layout.dtype == "float16"
         assert cache.rows([key(2)])[0].tolist() == row(2).tolist()
 
 

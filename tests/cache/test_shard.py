@@ -8,14 +8,14 @@ from bottlebank.cache.shard import Rejection, Rows, Shard, ShardName, write_shar
 from bottlebank.errors import DamagedShardError
 
 
-def make_rows(n: int, width: int, seed: int = 0, rejections=()) -> Rows:
+def make_rows(n: int, width: int, seed: int = 0, rejections=(), paths=None) -> Rows:
     random = np.random.default_rng(seed)
-    return Rows(
-        keys=[random.bytes(32) for _ in range(n)],
-        paths=[b"photos/%d.jpg" % number for number in range(n)],
-        features=list(random.normal(size=(n, width)).astype(np.float32)),
-        rejections=list(rejections),
-    )
+    rows = Rows()
+    for number, values in enumerate(random.normal(size=(n, width)).astype(np.float32)):
+        path = b"photos/%d.jpg" % number if paths is None else paths[number]
+        rows.add(random.bytes(32), path, values)
+    rows.rejections += rejections
+    return rows
 
 
 @settings(max_examples=30, deadline=None)
@@ -27,39 +27,40 @@ def make_rows(n: int, width: int, seed: int = 0, rejections=()) -> Rows:
 )
 def test_what_is_written_is_read(tmp_path_factory, n, width, paths, reasons):
     folder = tmp_path_factory.mktemp("shards")
-    rows = make_rows(n, width)
-    rows.paths = paths[:n]
-    rows.rejections = [
+    rejections = [
         Rejection(bytes([number]) * 32, b"\xff\n", reason) for number, reason in enumerate(reasons)
     ]
-    name = write_shard(folder, 7, rows, width)
+    rows = make_rows(n, width, rejections=rejections, paths=paths)
+    contents = write_shard(folder, 7, rows)
+    name = contents.name
     assert name.startswith("000007-")
     with Shard(folder / name) as shard:
-        assert (shard.n_rows, shard.width) == (n, width)
+        assert shard.contents() == contents
+        assert shard.layout[:2] == ((n, width) if n else (0, 0))
         assert [key.tobytes() for key in shard.row_keys()] == rows.keys
         assert shard.paths() == rows.paths
         assert shard.rejections() == rows.rejections
         out = np.empty((n, width), np.float32)
         shard.read(np.arange(n), out)
-        assert np.array_equal(out, np.array(rows.features).reshape(n, width))
+        assert np.array_equal(out.reshape(-1), rows.features.reshape(-1))
         shard.verify()
 
 
 def test_only_the_rows_asked_for_are_returned_also_across_blocks(tmp_path):
     rows = make_rows(200, 512)  # 64 rows a block
-    name = write_shard(tmp_path, 0, rows, 512)
+    name = write_shard(tmp_path, 0, rows).name
     chosen = np.array([0, 1, 63, 64, 150, 199])
     out = np.empty((len(chosen), 512), np.float32)
     with Shard(tmp_path / name) as shard:
         shard.read(chosen, out)
-    assert np.array_equal(out, np.array(rows.features)[chosen])
+    assert np.array_equal(out, rows.features[chosen])
 
 
 def test_a_flipped_bit_anywhere_is_reported_and_never_returned(tmp_path):
     rows = make_rows(40, 64, rejections=[Rejection(b"r" * 32, b"bad.jpg", "empty")])
-    name = write_shard(tmp_path, 0, rows, 64)
+    name = write_shard(tmp_path, 0, rows).name
     sound = (tmp_path / name).read_bytes()
-    expected = np.array(rows.features)
+    expected = rows.features
     random = np.random.default_rng(0)
     n_noticed = 0
     for _ in range(300):
@@ -85,7 +86,7 @@ def test_a_flipped_bit_anywhere_is_reported_and_never_returned(tmp_path):
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 2000, -1])
 def test_a_torn_shard_is_reported(tmp_path, keep):
-    name = write_shard(tmp_path, 0, make_rows(40, 64), 64)
+    name = write_shard(tmp_path, 0, make_rows(40, 64)).name
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[:keep])
     with pytest.raises(DamagedShardError, match="cache verify"):
@@ -93,7 +94,7 @@ def test_a_torn_shard_is_reported(tmp_path, keep):
 
 
 def test_a_shard_of_a_later_version_is_refused(tmp_path):
-    name = write_shard(tmp_path, 0, make_rows(2, 4), 4)
+    name = write_shard(tmp_path, 0, make_rows(2, 4)).name
     with h5py.File(tmp_path / name, "r+") as file:
         file.attrs["format"] = np.uint32(9)
     with pytest.raises(DamagedShardError, match="format 9, this version reads 1"):

@@ -10,6 +10,7 @@ import pytest
 
 from bottlebank import atomic
 from bottlebank.cache import CacheFolder
+from bottlebank.cache.database import Database
 from bottlebank.errors import (
     CacheError,
     CacheLockedError,
@@ -242,14 +243,13 @@ def test_a_read_only_cache_works(folder, monkeypatch):
 
     fill(folder, range(5))
     folder.index.close()
-    from bottlebank.cache import index
 
-    def refuse(path):
+    def refuse(database):
         error = sqlite3.OperationalError("attempt to write a readonly database")
         error.sqlite_errorcode = sqlite3.SQLITE_READONLY
         raise error
 
-    monkeypatch.setattr(index, "_connect", refuse)
+    monkeypatch.setattr(Database, "_connect", refuse)
     before = {path: path.stat().st_mtime_ns for path in folder.root.rglob("*")}
     with CacheFolder(folder.root) as reader:
         cache = reader.open(PRINT, "float32")

@@ -1,0 +1,164 @@
+"""Where the numbers of a shard lie in its file, and reading them from there.
+
+HDF5 takes about 2 ms to open a shard and to find its arrays, which are contiguous and never move.
+Who knows where they are reads at the speed of the disk, with every checksum.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import xxhash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_BLOCK_BYTES = 1 << 17
+_READ_BYTES = 1 << 20  # as much as stays in the processor's cache until its checksums are taken
+
+
+class BytesDifferError(Exception):
+    """The bytes of a file are not those that its layout promises."""
+
+
+class Layout(NamedTuple):
+    """Where the rows and keys of one shard are."""
+
+    n_rows: int
+    width: int
+    dtype: str
+    """``float32`` or ``float16``."""
+    rows_per_block: int
+    features_at: int
+    """Offset in the file, in bytes."""
+    keys_at: int
+    checksums: bytes
+    """XXH3 of each block of rows, uint64 (blocks,)."""
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return self.width * np.dtype(self.dtype).itemsize
+
+
+def rows_per_block(width: int, dtype: np.dtype[Any]) -> int:
+    """How many rows share a checksum: 128 KiB of them, at least one."""
+    return max(1, _BLOCK_BYTES // max(1, dtype.itemsize * width))
+
+
+def block_checksums(features: NDArray[Any], n_rows: int) -> NDArray[np.uint64]:
+    """XXH3 of each block of `n_rows` rows, uint64 (blocks,); the last may have fewer."""
+    starts = range(0, len(features), n_rows)
+    return np.array(
+        [xxhash.xxh3_64_intdigest(features[start : start + n_rows].data) for start in starts],
+        np.uint64,
+    )
+
+
+class RowReader:
+    """Reads rows of one shard; a context manager. What it returns has passed its checksum.
+
+    Raises
+    ------
+    FileNotFoundError
+        On opening, when the file is gone.
+    BytesDifferError
+        On every read.
+    OSError
+        When the disk fails.
+    """
+
+    def __init__(self, path: Path, layout: Layout) -> None:
+        """Open `path`; nothing is read."""
+        self._layout = layout
+        self._checksums = np.frombuffer(layout.checksums, np.uint64)
+        self._file = path.open("rb", buffering=0)
+
+    def __enter__(self) -> RowReader:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def keys(self) -> NDArray[np.uint8]:
+        """uint8, (n, 32), as they are in the file: to be compared with what is asked for."""
+        keys = np.empty((self._layout.n_rows, 32), np.uint8)
+        self._fill(keys, self._layout.keys_at)
+        return keys
+
+    def read(
+        self,
+        rows: NDArray[np.intp],
+        out: NDArray[np.float32],
+        positions: NDArray[np.intp] | None = None,
+    ) -> None:
+        """Read ``out[positions[i]] = features[rows[i]]``; `rows` ascend.
+
+        Whole blocks are read, since the checksum is theirs.
+
+        Parameters
+        ----------
+        rows
+            In ascending order, with repetitions.
+        out
+            float32, (m, width).
+        positions
+            One a row; by default 0, 1, ...
+        """
+        layout = self._layout
+        if positions is None:
+            positions = np.arange(len(rows))
+        scratch: NDArray[Any] | None = None
+        for first, past, start, end in self._pieces(rows):
+            target = positions[start:end]
+            wanted, n_rows = rows[start:end] - first, past - first
+            is_whole = len(wanted) == n_rows and bool((np.diff(wanted) == 1).all())
+            if is_whole and layout.dtype == "float32" and bool((np.diff(target) == 1).all()):
+                at = int(target[0])
+                self._read_blocks(first, out[at : at + n_rows])  # no second copy
+                continue
+            if scratch is None:
+                n_most = max(1, _READ_BYTES // _BLOCK_BYTES) * layout.rows_per_block
+                scratch = np.empty((min(n_most, layout.n_rows), layout.width), layout.dtype)
+            values = scratch[:n_rows]
+            self._read_blocks(first, values)
+            out[target] = values if is_whole else values[wanted]
+
+    def _pieces(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, int, int, int]]:
+        """(first, past, start, end): blocks that touch hold `rows[start:end]`, in one read."""
+        if len(rows) == 0:
+            return
+        per_block, n_most = self._layout.rows_per_block, max(1, _READ_BYTES // _BLOCK_BYTES)
+        blocks, starts = np.unique(rows // per_block, return_index=True)
+        ends = [*starts[1:].tolist(), len(rows)]
+        piece = 0
+        for number in range(1, len(blocks) + 1):
+            touches = number < len(blocks) and blocks[number] == blocks[number - 1] + 1
+            if touches and number - piece < n_most:
+                continue
+            first = int(blocks[piece]) * per_block
+            past = min((int(blocks[number - 1]) + 1) * per_block, self._layout.n_rows)
+            yield first, past, int(starts[piece]), ends[number - 1]
+            piece = number
+
+    def _read_blocks(self, first: int, values: NDArray[Any]) -> None:
+        """Read whole blocks from row `first` on into `values`, and compare their checksums."""
+        layout = self._layout
+        self._fill(values, layout.features_at + first * layout.row_bytes)
+        found = block_checksums(values, layout.rows_per_block)
+        block = first // layout.rows_per_block
+        if not np.array_equal(found, self._checksums[block : block + len(found)]):
+            raise BytesDifferError(f"checksum of rows {first} to {first + len(values) - 1}")
+
+    def _fill(self, array: NDArray[Any], offset: int) -> None:
+        rest = array.data.cast("B")
+        self._file.seek(offset)
+        while rest:
+            n_bytes = self._file.readinto(rest)
+            if not n_bytes:
+                raise BytesDifferError(f"it ends {len(rest)} bytes early")
+            rest = rest[n_bytes:]

@@ -1,0 +1,65 @@
+"""Which shard and row hold a key: a dictionary in memory, filled from the index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from .keys import Key
+    from .layout import Layout
+    from .shard import Contents, Rejection
+
+_ROW_BITS = 32
+
+
+class Places:
+    """The rows and rejected images of some shards, about 200 bytes a row; of equal keys the last.
+
+    A place is one number, ``shard << 32 | row``, where `shard` counts from 0.
+    """
+
+    def __init__(self) -> None:
+        """Without shards; see `add`."""
+        self.names: list[str] = []
+        self.layouts: list[Layout] = []
+        self.rejections: dict[Key, Rejection] = {}
+        self._places: dict[Key, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._places
+
+    def add(self, shard: Contents) -> None:
+        """Add what a shard holds."""
+        first = len(self.names) << _ROW_BITS
+        keys = [shard.keys[start : start + 32] for start in range(0, len(shard.keys), 32)]
+        self._places.update(zip(keys, range(first, first + len(keys)), strict=True))
+        self.rejections.update((rejection.key, rejection) for rejection in shard.rejections)
+        self.names.append(shard.name)
+        self.layouts.append(shard.layout)
+
+    def keys(self) -> list[Key]:
+        """Every key, in the order of the shards."""
+        return list(self._places)
+
+    def present(self, keys: set[Key]) -> set[Key]:
+        """Those of `keys` that have a row."""
+        return keys & self._places.keys()
+
+    def find(self, keys: Sequence[Key]) -> NDArray[np.int64]:
+        """Place of each key, int64 (n,); -1 where it has no row."""
+        get = self._places.get
+        return np.fromiter((get(key, -1) for key in keys), np.int64, len(keys))
+
+
+def shards_and_rows(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Take places apart."""
+    return places >> _ROW_BITS, places & ((1 << _ROW_BITS) - 1)
