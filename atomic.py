@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 TEMPORARY_PREFIX = ".bottlebank-"
+_PARTS_A_CALL = 1024  # what Linux and macOS take
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
@@ -32,16 +33,25 @@ def write_parts(folder: Path, parts: Iterable[bytes | memoryview], name: Callabl
     with _aside(folder) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            for part in parts:
-                rest = memoryview(part)
-                while rest:
-                    rest = rest[os.write(handle, rest) :]
+            _write(handle, [memoryview(part) for part in parts if part])
             os.fsync(handle)
         finally:
             os.close(handle)
         final = name()
         _commit(temporary, folder / final)
     return final
+
+
+def _write(handle: int, rest: list[memoryview]) -> None:
+    while rest:
+        n_bytes = os.writev(handle, rest[:_PARTS_A_CALL])
+        n_whole = 0
+        while n_whole < len(rest) and n_bytes >= len(rest[n_whole]):
+            n_bytes -= len(rest[n_whole])
+            n_whole += 1
+        del rest[:n_whole]
+        if n_bytes:
+            rest[0] = rest[0][n_bytes:]
 
 
 def write_with(path: Path, fill: Callable[[Path], None]) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -50,13 +50,26 @@ def rows_per_block(width: int, dtype: np.dtype[Any]) -> int:
     return max(1, _BLOCK_BYTES // max(1, dtype.itemsize * width))
 
 
-def block_checksums(features: NDArray[Any], n_rows: int) -> NDArray[np.uint64]:
-    """XXH3 of each block of `n_rows` rows, uint64 (blocks,); the last may have fewer."""
-    starts = range(0, len(features), n_rows)
-    return np.array(
-        [xxhash.xxh3_64_intdigest(features[start : start + n_rows].data) for start in starts],
-        np.uint64,
-    )
+def block_checksums(pieces: Iterable[memoryview], block_bytes: int) -> NDArray[np.uint64]:
+    """XXH3 of each block of the bytes in `pieces`, uint64 (blocks,); the last may be shorter."""
+    checksums: list[int] = []
+    block, left = xxhash.xxh3_64(), block_bytes
+    for piece in pieces:
+        rest = piece
+        while rest:
+            if left == block_bytes <= len(rest):  # the common case
+                checksums.append(xxhash.xxh3_64_intdigest(rest[:block_bytes]))
+                rest = rest[block_bytes:]
+                continue
+            part = rest[:left]
+            block.update(part)
+            rest, left = rest[left:], left - len(part)
+            if left == 0:
+                checksums.append(block.intdigest())
+                block, left = xxhash.xxh3_64(), block_bytes
+    if left < block_bytes:
+        checksums.append(block.intdigest())
+    return np.array(checksums, np.uint64)
 
 
 class RowReader:
@@ -149,7 +162,7 @@ class RowReader:
         """Read whole blocks from row `first` on into `values`, and compare their checksums."""
         layout = self._layout
         self._fill(values, layout.features_at + first * layout.row_bytes)
-        found = block_checksums(values, layout.rows_per_block)
+        found = block_checksums([values.data.cast("B")], layout.rows_per_block * layout.row_bytes)
         block = first // layout.rows_per_block
         if not np.array_equal(found, self._checksums[block : block + len(found)]):
             raise BytesDifferError(f"checksum of rows {first} to {first + len(values) - 1}")

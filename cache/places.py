@@ -29,35 +29,42 @@ class Places:
         self.names: list[str] = []
         self.layouts: list[Layout] = []
         self.rejections: dict[Key, Rejection] = {}
-        self._places: dict[Key, int] = {}
+        self._known: dict[Key, int] = {}
+        self._new: list[tuple[int, bytes]] = []  # shards whose keys nobody has asked for yet
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._places())
 
     def __contains__(self, key: object) -> bool:
-        return key in self._places
+        return key in self._places()
 
     def add(self, shard: Contents) -> None:
         """Add what a shard holds."""
-        first = len(self.names) << _ROW_BITS
-        keys = [shard.keys[start : start + 32] for start in range(0, len(shard.keys), 32)]
-        self._places.update(zip(keys, range(first, first + len(keys)), strict=True))
-        self.rejections.update((rejection.key, rejection) for rejection in shard.rejections)
+        self._new.append((len(self.names), shard.keys))
         self.names.append(shard.name)
         self.layouts.append(shard.layout)
+        self.rejections.update((rejection.key, rejection) for rejection in shard.rejections)
 
     def keys(self) -> list[Key]:
         """Every key, in the order of the shards."""
-        return list(self._places)
+        return list(self._places())
 
     def present(self, keys: set[Key]) -> set[Key]:
         """Those of `keys` that have a row."""
-        return keys & self._places.keys()
+        return keys & self._places().keys()
 
     def find(self, keys: Sequence[Key]) -> NDArray[np.int64]:
         """Place of each key, int64 (n,); -1 where it has no row."""
-        get = self._places.get
+        get = self._places().get
         return np.fromiter((get(key, -1) for key in keys), np.int64, len(keys))
+
+    def _places(self) -> dict[Key, int]:
+        for shard, joined in self._new:
+            first = shard << _ROW_BITS
+            keys = [joined[start : start + 32] for start in range(0, len(joined), 32)]
+            self._known.update(zip(keys, range(first, first + len(keys)), strict=True))
+        self._new.clear()
+        return self._known
 
 
 def shards_and_rows(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -140,8 +140,8 @@ def _merged(contents: list[_Kept], storage: str) -> Iterator[Rows]:
             keys, paths, rejections = shard.row_keys(), shard.paths(), shard.rejections()
             features = np.empty((len(kept.rows), shard.layout.width), np.float32)
             shard.read(np.array(kept.rows, np.intp), features)
-        for row, values in zip(kept.rows, features, strict=True):
-            rows.add(keys[row].tobytes(), paths[row], values)
+        chosen = [keys[row].tobytes() for row in kept.rows]
+        rows.extend(chosen, [paths[row] for row in kept.rows], features)
         rows.rejections += [rejections[number] for number in kept.rejections]
         if len(rows) >= COMMIT_EVERY_ROWS:
             yield rows

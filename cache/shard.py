@@ -7,7 +7,8 @@ Layout, all datasets contiguous and fixed-length::
     key                uint8 (n, 32)       SHA-256 of the image file
     view               uint32 (n,)         0: the image itself
     path, path_end     uint8 (bytes,), uint64 (n,)    where the image was seen, as bytes
-    rejected_key, rejected_path(_end), rejected_reason(_end)    images that cannot be decoded
+    rejected_key, rejected_path(_end), rejected_reason(_end)    images that cannot be decoded,
+                       where there are any
     attributes         format, rows_per_block, and xxh3 of every dataset but `features`
 """
 
@@ -55,37 +56,41 @@ class Rows:
     """Rows that go into one shard together; can be cleared and filled again."""
 
     def __init__(self, storage: str = "float32") -> None:
-        """`storage` is the type that the shard has: ``float32`` or ``float16``."""
+        """`storage` is the type of the numbers in the shard: ``float32`` or ``float16``."""
         self.keys: list[Key] = []
         self.paths: list[bytes] = []
         self.rejections: list[Rejection] = []
-        self._storage = np.dtype(storage)
-        self._features: NDArray[Any] = np.empty((0, 0), self._storage)
+        self.pieces: list[NDArray[Any]] = []
+        """The features, as they came: (n, width) each, in the type of the shard."""
+        self.dtype = np.dtype(storage)
 
     def __len__(self) -> int:
         return len(self.keys) + len(self.rejections)
 
-    def add(self, key: Key, path: bytes, values: NDArray[np.float32]) -> None:
-        """Add a row, float32 (width,)."""
-        number = len(self.keys)
-        if number == len(self._features):
-            grown = np.empty((max(16, 2 * number), len(values)), self._storage)
-            if number:
-                grown[:number] = self._features
-            self._features = grown
-        with np.errstate(over="ignore"):  # `write_shard` looks for it
-            self._features[number] = values
-        self.keys.append(key)
-        self.paths.append(path)
+    def extend(
+        self, keys: Sequence[Key], paths: Sequence[bytes], features: NDArray[np.float32]
+    ) -> None:
+        """Add rows, float32 (n, width), that are kept as they are: not to be changed any more.
 
-    @property
-    def features(self) -> NDArray[Any]:
-        """(n, width), in the type of the shard."""
-        return self._features[: len(self.keys)]
+        Raises
+        ------
+        OverflowError
+            When a number is beyond the storage's largest.
+        """
+        with np.errstate(over="ignore"):  # looked for below
+            piece = np.ascontiguousarray(features, self.dtype)
+        if self.dtype.itemsize < 4 and not np.isfinite(piece).all():
+            raise OverflowError(
+                "a transfer value is beyond 65,504, the largest number of float16: use "
+                "--store float32"
+            )
+        self.keys += keys
+        self.paths += paths
+        self.pieces.append(piece)
 
     def clear(self) -> None:
-        """Forget all rows and rejections; the memory is used again."""
-        self.keys, self.paths, self.rejections = [], [], []
+        """Forget all rows and rejections."""
+        self.keys, self.paths, self.rejections, self.pieces = [], [], [], []
 
 
 class Contents(NamedTuple):
@@ -124,16 +129,10 @@ def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
     ------
     OSError
         When the disk is full or the folder cannot be written; nothing is left behind.
-    OverflowError
-        When a number is beyond the storage's largest.
     """
-    features = rows.features
-    if features.itemsize < 4 and not np.isfinite(features).all():
-        raise OverflowError(
-            "a transfer value is beyond 65,504, the largest number of float16: use --store float32"
-        )
-    before, after, layout = _around(rows)
-    parts = [before, features.data.cast("B") if features.size else memoryview(b""), after]
+    features = [piece.data.cast("B") for piece in rows.pieces if piece.size]
+    before, after, layout = _around(rows, features)
+    parts = [before, *features, after]
     with ThreadPoolExecutor(1) as beside:  # hashing takes as long as writing
         digest = beside.submit(_sha256, parts)
         name = write_parts(folder, parts, lambda: str(ShardName(number, digest.result())))
@@ -147,54 +146,53 @@ def _sha256(parts: Sequence[memoryview]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _around(rows: Rows) -> tuple[memoryview, memoryview, Layout]:
+def _around(rows: Rows, features: list[memoryview]) -> tuple[memoryview, memoryview, Layout]:
     """What of the file lies before the features and behind them, and where everything is.
 
     The features, nearly all of the file, are left out when HDF5 builds it: they are written from
     where they are.
     """
-    features = rows.features
-    per_block = rows_per_block(features.shape[1], features.dtype)
-    checksums = block_checksums(features, per_block)
+    shape = (len(rows.keys), rows.pieces[0].shape[1] if rows.pieces else 0)
+    per_block = rows_per_block(shape[1], rows.dtype)
+    block_bytes = per_block * shape[1] * rows.dtype.itemsize
+    checksums = block_checksums(features, block_bytes)
     arrays: dict[str, NDArray[Any]] = {
         "features_xxh3": checksums,
         "key": _key_array(rows.keys),
         "view": np.zeros(len(rows.keys), np.uint32),
-        "rejected_key": _key_array([rejection.key for rejection in rows.rejections]),
         **_blob("path", rows.paths),
-        **_blob("rejected_path", [rejection.path for rejection in rows.rejections]),
-        **_blob("rejected_reason", [entry.reason.encode() for entry in rows.rejections]),
     }
+    if rows.rejections:
+        arrays |= {
+            "rejected_key": _key_array([rejection.key for rejection in rows.rejections]),
+            **_blob("rejected_path", [rejection.path for rejection in rows.rejections]),
+            **_blob("rejected_reason", [entry.reason.encode() for entry in rows.rejections]),
+        }
     buffer = io.BytesIO()
     # From v110 on, HDF5 checksums its metadata; before, a flipped bit there goes unnoticed.
     with h5py.File(buffer, "w", libver=("v110", "latest")) as file:
+        space = file.create_dataset("features", shape, rows.dtype, fill_time="never")
         file.attrs["format"] = np.uint32(FORMAT)
         file.attrs["rows_per_block"] = np.uint32(per_block)
-        for name, array in arrays.items():
-            dataset = file.create_dataset(name, data=array)
-            dataset.attrs["xxh3"] = np.uint64(_xxh3(array))
-        space_only = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        space_only.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-        space_only.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
-        kind = h5py.h5t.py_create(features.dtype, logical=True)
-        space = h5py.h5s.create_simple(features.shape)
-        h5py.h5d.create(file.id, b"features", kind, space, space_only)
-        layout = _layout_of(file, checksums)
+        datasets = {name: file.create_dataset(name, data=arrays[name]) for name in arrays}
+        for name, dataset in datasets.items():
+            dataset.attrs["xxh3"] = np.uint64(_xxh3(arrays[name]))
+        if features:
+            space[0, 0] = rows.pieces[0][0, 0]  # with this, HDF5 sets it aside, at the end
+        layout = _layout_of(space, datasets["key"], per_block, checksums)
     image, start = buffer.getbuffer(), layout.features_at
     gap = memoryview(bytes(max(0, start - len(image))))
     before = memoryview(b"".join([image[:start], gap])) if gap else image[:start]
-    return before, image[start + features.nbytes :], layout
+    return before, image[start + sum(map(len, features)) :], layout
 
 
-def _layout_of(file: h5py.File, checksums: NDArray[np.uint64]) -> Layout:
-    features: Any = file["features"]
-    keys: Any = file["key"]
-    per_block: Any = file.attrs["rows_per_block"]
+def _layout_of(features: Any, keys: Any, per_block: int, checksums: NDArray[np.uint64]) -> Layout:
+    n_rows, width = features.shape
     return Layout(
-        n_rows=int(features.shape[0]),
-        width=int(features.shape[1]),
+        n_rows=n_rows,
+        width=width,
         dtype=str(features.dtype),
-        rows_per_block=int(per_block),
+        rows_per_block=per_block,
         features_at=features.id.get_offset() or 0,  # None when there are no rows
         keys_at=keys.id.get_offset() or 0,
         checksums=checksums.tobytes(),
@@ -220,7 +218,13 @@ class Shard:
                 raise DamagedShardError(
                     f"{path} has format {self._file.attrs['format']}, this version reads {FORMAT}"
                 )
-            self.layout = _layout_of(self._file, self._checked("features_xxh3"))
+            per_block: Any = self._file.attrs["rows_per_block"]
+            self.layout = _layout_of(
+                self._file["features"],
+                self._file["key"],
+                int(per_block),
+                self._checked("features_xxh3"),
+            )
         except (FileNotFoundError, DamagedShardError):
             raise
         except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
@@ -246,6 +250,8 @@ class Shard:
 
     def rejections(self) -> list[Rejection]:
         """The images that could not be decoded."""
+        if "rejected_key" not in self._file:
+            return []
         keys = self._checked("rejected_key").reshape(-1, 32)
         paths, reasons = self._strings("rejected_path"), self._strings("rejected_reason")
         return [

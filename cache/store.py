@@ -59,8 +59,8 @@ class FeatureCache:
 
     def refresh(self) -> None:
         """See what other processes have committed or removed."""
-        known = set(self._places.names)
-        if known != {path.name for path in self.shard_paths()} - self.damaged().keys():
+        present, damaged = {path.name for path in self.shard_paths()}, self.damaged().keys()
+        if set(self._places.names) != present - damaged or not damaged <= present:
             self._load()
 
     def shard_paths(self) -> list[Path]:
@@ -321,9 +321,30 @@ class Writer:
         self._number = 0 if last is None else last.number + 1
 
     def add(self, key: Key, path: bytes, features: NDArray[np.float32]) -> None:
-        """Add a row, float32 (width,); commits when it is time."""
-        self._rows.add(key, path, features)
-        self._commit_if_due()
+        """As `extend`, for one row, float32 (width,)."""
+        self.extend([key], [path], features[np.newaxis])
+
+    def extend(
+        self, keys: Sequence[Key], paths: Sequence[bytes], features: NDArray[np.float32]
+    ) -> None:
+        """Add rows, not to be changed any more; commits when it is time.
+
+        Parameters
+        ----------
+        keys, paths
+            Of each image: the hash of its bytes, and where it is.
+        features
+            float32, (n, width).
+        """
+        start = 0
+        while start < len(keys):
+            end = start + max(1, self._every_rows - len(self._rows))
+            try:
+                self._rows.extend(keys[start:end], paths[start:end], features[start:end])
+            except OverflowError as error:
+                raise CacheError(str(error)) from error
+            self._commit_if_due()
+            start = end
 
     def reject(self, key: Key, path: bytes, reason: str) -> None:
         """Remember that an image cannot be decoded, and why."""
@@ -335,8 +356,6 @@ class Writer:
         if len(self._rows):
             try:
                 shard = write_shard(self._cache.folder, self._number, self._rows)
-            except OverflowError as error:
-                raise CacheError(str(error)) from error
             except OSError as error:
                 raise CacheError(
                     f"{len(self._rows)} rows could not be written to {self._cache.folder}: "

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+# Fields whose name says too little, or too much, to people.
+_WORDS = {"weights_sha256": "weights", "input_size_px": "input size", "resize": "resize rule"}
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -83,12 +86,39 @@ class Recipe:
             if key not in self._NOT_MEANING and mine[key] != theirs[key]
         ]
 
+    def changes_since(self, old: Mapping[str, Any]) -> list[str]:
+        """What has another meaning than in `old`, in words: ``pooling: max → global average``.
+
+        `old` holds JSON values as `as_dict` gives them, in this version of bottlebank or another.
+        """
+        new = self.as_dict()
+        return [
+            f"{_WORDS.get(key, key.replace('_', ' '))}: {_say(key, old)} → {_say(key, new)}"
+            for key in {**new, **old}
+            if key not in self._NOT_MEANING
+            and (key not in old or key not in new or old[key] != new[key])
+        ]
+
     def in_words(self) -> str:
         """One line for people."""
         return (
             f"{self.extractor}, weights {self.weights} ({self.weights_sha256[:8]}), "
             f"{self.width} numbers, input {self.input_size_px}×{self.input_size_px}"
         )
+
+
+def _say(key: str, recipe: Mapping[str, Any]) -> str:
+    """The value of a field, as one line for people."""
+    if key not in recipe:
+        return "not recorded"
+    value = recipe[key]
+    if key == "weights_sha256":
+        text = f"{recipe.get('weights')} (SHA-256 {str(value)[:8]}…)"
+    elif key == "input_size_px":
+        text = f"{value}×{value} px"
+    else:
+        text = "none" if value is None else str(value)
+    return text if text.isprintable() else repr(text)  # a file's name may hold a line break
 
 
 def recipe_of(backbone: Backbone, weights: str, weights_sha256: str) -> Recipe:

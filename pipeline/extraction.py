@@ -12,10 +12,11 @@ from ..errors import EngineError, UsageError
 from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
 from ..features.extractor import preferred_precisions, require_known
 from .job import CannotRunError, Job
+from .reuse import why_nothing_is_reused
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ..features import Dataset, Recipe
     from ..features.weights import Weights
@@ -119,9 +120,19 @@ def bank(
     progress: bool | None = None,
 ) -> FeatureTable:
     """As `extract`, for a recipe whose weights need not be at hand while nothing is missing."""
-    existing = folder.variants(recipe.fingerprint)
+    if engine == "tensorflow" and precision == "auto":
+        precision = "float32"  # the reference computes in no other
+    known = [
+        variant
+        for variant in map(Variant.parse, folder.variants(recipe.fingerprint))
+        if precision in ("auto", variant.precision) and store in ("auto", variant.storage)
+    ]
+    if not known:
+        why = why_nothing_is_reused(folder, recipe, precision, store)
+        if why is not None:
+            logger.warning("%s", why)
     reasons = []
-    for variant in _variants_to_try(precision, store, engine, existing):
+    for variant in _variants_to_try(precision, store, engine, known):
         job = Job(dataset, recipe, weights, folder, engine, variant, commit_every, progress)
         try:
             return job.run()
@@ -131,18 +142,12 @@ def bank(
 
 
 def _variants_to_try(
-    precision: str, store: str, engine: str, existing: list[str]
+    precision: str, store: str, engine: str, known: Sequence[Variant]
 ) -> Iterator[Variant]:
-    known = [Variant.parse(name) for name in existing]
-    if store != "auto":
-        known = [variant for variant in known if variant.storage == store]
     storage = "float32" if store == "auto" else store
     if precision != "auto":
-        known = [variant for variant in known if variant.precision == precision]
         yield known[0] if known else Variant(precision, storage)
         return
-    if engine == "tensorflow":
-        known = [variant for variant in known if variant.precision == "float32"]
     yield from known
     for preferred in preferred_precisions(engine):
         variant = Variant(preferred, storage)

@@ -55,13 +55,14 @@ class _Unreadable(NamedTuple):
     reason: str
 
 
-class _Result(NamedTuple):
-    """What became of an image: its transfer values, or why it is none."""
+class _Results(NamedTuple):
+    """What became of a batch."""
 
-    content: _Content
+    contents: list[_Content]
+    reasons: list[str]
+    """Why an image is none; empty where it could be decoded."""
     features: np.ndarray | None
-    """float32, (width,)."""
-    reason: str
+    """Transfer values of the images that could, float32 (n, width); None where none could."""
 
 
 class Job:
@@ -148,9 +149,8 @@ class Job:
             batches = tools.ready_for(_batches(new, BATCH_SIZE))
             # Decoding and network of a batch run on one core, batches side by side.
             for results in work_ahead(processor, tools.compute, batches, n_cores + 1):
-                for result in results:
-                    self._keep(result, tools.writer())
-                bar.update(len(results))
+                self._keep(results, tools.writer())
+                bar.update(len(results.contents))
 
     def _read_one(self, position: int) -> _Content | _Unreadable:
         try:
@@ -183,15 +183,20 @@ class Job:
             begun[content.key] = None
             yield content
 
-    def _keep(self, result: _Result, writer: Writer) -> None:
-        key = result.content.key
-        path = os.fsencode(os.path.abspath(self.dataset.paths[result.content.position]))  # noqa: PTH100
-        if result.features is None:
-            writer.reject(key, path, result.reason)
-            self.rejected[key] = result.reason
-        else:
-            writer.add(key, path, result.features)
-            self.extracted.add(key)
+    def _keep(self, results: _Results, writer: Writer) -> None:
+        keys: list[Key] = []
+        paths: list[bytes] = []
+        for content, reason in zip(results.contents, results.reasons, strict=True):
+            path = os.fsencode(os.path.abspath(self.dataset.paths[content.position]))  # noqa: PTH100
+            if reason:
+                writer.reject(content.key, path, reason)
+                self.rejected[content.key] = reason
+            else:
+                keys.append(content.key)
+                paths.append(path)
+        if results.features is not None:
+            writer.extend(keys, paths, results.features)
+            self.extracted.update(keys)
 
     def open_extractor(self) -> Extractor:
         """Start the engine; its time is start-up, not extraction."""
@@ -298,7 +303,7 @@ class _Tools(contextlib.AbstractContextManager):
             self._writer = self._stack.enter_context(writing)
         return self._writer
 
-    def compute(self, batch: list[_Content]) -> list[_Result]:
+    def compute(self, batch: list[_Content]) -> _Results:
         """Decode a batch and run the network on what could be decoded. In a worker thread."""
         assert self._extractor is not None, "batches come through `ready_for`"
         pixels, reasons = [], []
@@ -308,11 +313,8 @@ class _Tools(contextlib.AbstractContextManager):
                 reasons.append("")
             except ImageRejectedError as error:
                 reasons.append(str(error))
-        rows = iter(self._extractor.transfer_values(np.stack(pixels)) if pixels else ())
-        return [
-            _Result(content, None if reason else next(rows), reason)
-            for content, reason in zip(batch, reasons, strict=True)
-        ]
+        features = self._extractor.transfer_values(np.stack(pixels)) if pixels else None
+        return _Results(batch, reasons, features)
 
 
 @contextlib.contextmanager

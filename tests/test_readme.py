@@ -102,5 +102,6 @@ def test_every_block_runs(started, converted_random):
 
 
 @pytest.mark.weights
+@pytest.mark.slow
 def test_every_block_runs_word_for_word(started, imagenet):
     run_blocks(started, lambda text: text)

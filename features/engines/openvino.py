@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import openvino as ov
 
 from ...errors import EngineError
 from ...machine import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# Without this, importing OpenVINO reports its use to its makers over the network.
+sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
+import openvino as ov  # noqa: E402
 
 _TYPES = {"float32": ov.Type.f32, "bfloat16": ov.Type.bf16}
 
@@ -27,8 +31,7 @@ def supported_precisions() -> Sequence[str]:
 def convert(graph: bytes, folder: Path) -> None:
     """Write a frozen TensorFlow graph as `network.xml` and `network.bin` into `folder`.
 
-    The runtime's own reader is used, not `openvino.convert_model`, which reports its use to its
-    makers over the network.
+    The runtime's own reader is used, not `openvino.convert_model`, which reports its use.
     """
     frozen = folder / "network.pb"
     frozen.write_bytes(graph)

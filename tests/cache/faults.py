@@ -64,9 +64,9 @@ class FaultyOs:
         self._paths[handle] = path
         return handle
 
-    def write(self, handle: int, data: memoryview) -> int:
-        data = data[: self.short_write]
-        self._step(Call("write", self._paths[handle], bytes(data)))
+    def writev(self, handle: int, parts: list[memoryview]) -> int:
+        data = b"".join(parts)[: self.short_write]
+        self._step(Call("write", self._paths[handle], data))
         return os.write(handle, data)
 
     def fsync(self, handle: int) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from bottlebank import atomic
+from bottlebank.atomic import TEMPORARY_PREFIX
 from bottlebank.cache import CacheFolder
 from bottlebank.errors import MissingRowsError
 

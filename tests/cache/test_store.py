@@ -1,6 +1,5 @@
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -141,50 +140,6 @@ def test_leftovers_of_a_kill_are_removed_by_the_next_writer(folder):
     leftover.write_bytes(b"half a shard")
     fill(folder, range(3, 4))
     assert not leftover.exists()
-
-
-def test_sigkill_at_random_moments_loses_at_most_the_open_shard(tmp_path):
-    """A real process that commits every 5 rows and says so; killed, started again, compared."""
-    root = tmp_path / "cache"
-    script = (
-        "import numpy as np, sys; from bottlebank.cache import CacheFolder\n"
-        f"with CacheFolder({str(root)!r}, create=True) as f:\n"
-        f"    c = f.open({PRINT!r}, 'float32')\n"
-        "    with c.writer({'extractor': 'fake'}, commit_every_rows=5) as w:\n"
-        "        for n in range(400):\n"
-        "            k = n.to_bytes(32, 'big')\n"
-        "            if k in c: continue\n"
-        "            w.add(k, b'p', np.random.default_rng(n).normal(size=16).astype('f4'))\n"
-        "            if len(w._rows) == 0: print(n, flush=True)\n"
-        "print('all', flush=True)\n"
-    )
-    random = np.random.default_rng(0)
-    n_kills = 0
-    for _ in range(12):
-        command = [sys.executable, "-c", script]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            first = process.stdout.readline()
-            time.sleep(float(random.uniform(0, 0.06)))
-            process.send_signal(signal.SIGKILL)
-            said = (first + process.stdout.read()).split()
-        if "all" in said:
-            break
-        n_kills += 1
-        acknowledged = [int(word) for word in said if word.isdigit()]
-        with CacheFolder(root) as folder:
-            cache = folder.open(PRINT, "float32")
-            assert cache.damaged() == {}
-            assert all(found is None for found in folder.verify())
-            if acknowledged:  # none when the kill came before the first commit
-                assert all(key(number) in cache for number in range(max(acknowledged) + 1))
-    assert n_kills >= 3
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
-    with CacheFolder(root) as folder:
-        cache = folder.open(PRINT, "float32")
-        assert len(cache) == 400
-        assert len(cache.shard_paths()) >= 80
-        rows = cache.rows([key(number) for number in range(400)])
-        assert np.array_equal(rows, np.array([row(number) for number in range(400)]))
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 
 from bottlebank.classifier import DenseHead, Head, LogisticHead, load_head, save_head
 from bottlebank.classifier.layers import softmax, standardisation
@@ -20,9 +20,40 @@ SKIPPED = {
 }
 
 
-@parametrize_with_checks(
-    [LogisticHead(), DenseHead(hidden=(8,), max_epochs=40, learning_rate=0.02, dropout=0.0)],
-    expected_failed_checks=lambda estimator: SKIPPED[type(estimator).__name__],
+# Each of the others fits several networks; all of them together take minutes.
+QUICK_CHECKS = {
+    "check_dict_unchanged",
+    "check_dont_overwrite_parameters",
+    "check_estimator_cloneable",
+    "check_estimator_tags_renamed",
+    "check_estimators_pickle",
+    "check_fit2d_predict1d",
+    "check_get_params_invariance",
+    "check_n_features_in_after_fitting",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+    "check_set_params",
+    "check_supervised_y_2d",
+}
+
+
+def checks(estimator, quick=None):
+    """scikit-learn's own; those that are not in `quick` are marked as slow."""
+    skipped = SKIPPED[type(estimator).__name__]
+    for made, check in estimator_checks_generator(estimator, expected_failed_checks=skipped):
+        name = check.func.__name__
+        marks = [pytest.mark.slow] if quick and name not in quick else []
+        yield pytest.param(made, check, marks=marks, id=f"{type(made).__name__}-{name}")
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    [
+        *checks(LogisticHead()),
+        *checks(
+            DenseHead(hidden=(8,), max_epochs=40, learning_rate=0.02, dropout=0.0), QUICK_CHECKS
+        ),
+    ],
 )
 def test_scikit_learns_contract(estimator, check):
     check(estimator)

@@ -32,7 +32,14 @@ def test_every_image_network_of_keras_is_in_the_table():
 
 
 @pytest.mark.parametrize(
-    "name", ["mobilenet_v2", "vgg16", "densenet121", "efficientnet_v2_b0", "mobilenet_v3_small"]
+    "name",
+    [
+        "mobilenet_v2",
+        "vgg16",
+        "mobilenet_v3_small",
+        pytest.param("densenet121", marks=pytest.mark.slow),
+        pytest.param("efficientnet_v2_b0", marks=pytest.mark.slow),
+    ],
 )
 def test_rows_agree_with_the_installed_keras(name, monkeypatch):
     """The weights file that Keras would fetch, and the width of what it builds."""

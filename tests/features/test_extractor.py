@@ -1,5 +1,8 @@
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -95,6 +98,23 @@ def test_without_openvino_auto_takes_tensorflow(monkeypatch):
     assert random_extractor("auto").engine == "tensorflow"
     with pytest.raises(EngineError, match="OpenVINO cannot be imported"):
         random_extractor("openvino")
+
+
+def test_openvino_starts_without_a_word_to_its_makers(tmp_path):
+    """Its import would count the user, in a thread that sends and in files in their home."""
+    script = (
+        "import threading\n"
+        "import bottlebank.features.engines.openvino\n"
+        "print(threading.active_count())\n"
+    )
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    for name in ("CI", "GITHUB_ACTIONS", "TF_BUILD", "JENKINS_URL"):
+        environment.pop(name, None)  # where it keeps still of itself
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr
+    assert not (tmp_path / "intel").exists()
 
 
 def test_tensorflow_does_not_compute_in_bfloat16():

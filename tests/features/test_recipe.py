@@ -3,6 +3,8 @@ import dataclasses
 import pytest
 
 from bottlebank.features import Recipe, find_backbone, recipe_for
+from bottlebank.features.images import DECODER_VERSION
+from bottlebank.features.preprocess import RESIZE_RULE
 
 
 @pytest.fixture
@@ -44,6 +46,43 @@ def test_names_alone_do_not(recipe, field):
     other = dataclasses.replace(recipe, **{field: "another name"})
     assert other.fingerprint == recipe.fingerprint
     assert recipe.differences(other) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "phrase"),
+    [
+        ("architecture", "keras:B", "architecture: bottlebank:random_network → keras:B"),
+        ("weights_sha256", "0" * 64, "weights: seed (SHA-256 {was}…) → seed (SHA-256 00000000…)"),
+        ("pooling", "max", "pooling: average in a 4x4 grid → max"),
+        ("width", 7, "width: 512 → 7"),
+        ("input_size_px", 65, "input size: 64×64 px → 65×65 px"),
+        ("resize", "crop", f"resize rule: {RESIZE_RULE} → crop"),
+        ("decoder_version", 99, f"decoder version: {DECODER_VERSION} → 99"),
+        ("augmentation", "flip\n", "augmentation: none → 'flip\\n'"),
+    ],
+)
+def test_what_has_changed_is_said_in_words(recipe, field, value, phrase):
+    changed = dataclasses.replace(recipe, **{field: value})
+    said = phrase.replace("{was}", recipe.weights_sha256[:8])
+    assert changed.changes_since(recipe.as_dict()) == [said]
+
+
+def test_every_field_that_decides_the_numbers_is_a_change(recipe):
+    """Whatever the fingerprint sees, the words see too."""
+    for field in dataclasses.fields(Recipe):
+        changed = dataclasses.replace(recipe, **{field.name: "another"})
+        n_changes = len(changed.changes_since(recipe.as_dict()))
+        assert n_changes == (changed.fingerprint != recipe.fingerprint)
+
+
+def test_fields_of_another_version_are_changes(recipe):
+    old = recipe.as_dict()
+    del old["resize"]
+    old["crop_rule"] = None
+    assert recipe.changes_since(old) == [
+        f"resize rule: not recorded → {RESIZE_RULE}",
+        "crop rule: none → not recorded",
+    ]
 
 
 def test_what_is_no_recipe_is_refused(recipe):

@@ -179,18 +179,18 @@ def test_an_interrupted_run_is_resumed(photos, cache, monkeypatch):
     real = job.Job._keep
     kept = []
 
-    def keep(self, result, writer):
-        if len(kept) == 25:
+    def keep(self, results, writer):
+        if len(kept) == 2:  # batches of 16
             raise KeyboardInterrupt
-        kept.append(result)
-        real(self, result, writer)
+        kept.append(results)
+        real(self, results, writer)
 
     with monkeypatch.context() as patch:
         patch.setattr(job.Job, "_keep", keep)
         with pytest.raises(KeyboardInterrupt):
             extract(photos, cache)
     table = extract(photos, cache)
-    assert (counts(table)["cached"], counts(table)["extracted"]) == (25, 35)
+    assert (counts(table)["cached"], counts(table)["extracted"]) == (32, 28)
 
 
 def test_a_second_writer_is_told_and_a_reader_is_not_disturbed(photos, cache):

@@ -14,7 +14,6 @@ import time
 import pytest
 
 from bottlebank.cache import CacheFolder, key_of_bytes
-from bottlebank.cache.index import Index, Place
 
 N_IMAGES = 100_000
 N_CLASSES = 10
@@ -92,30 +91,6 @@ def test_a_hundred_thousand_images(tmp_path, cache):
     renamed, memory_mb = extract_in_a_process(data, cache)
     assert (renamed["cached"], renamed["extracted"]) == (N_IMAGES + 100, 0)
     assert memory_mb < MAX_MEMORY_MB
-
-
-@pytest.fixture
-def index(tmp_path):
-    index = Index(tmp_path)
-    yield index
-    index.close()
-
-
-@pytest.mark.parametrize("step", [1, 7, 900])
-def test_keys_that_are_asked_for_together_are_found_as_one_by_one(index, step):
-    """Whether most of the index is asked for or little of it."""
-    keys = [key_of_bytes(b"%d" % number) for number in range(3000)]
-    for name in ("a", "b", "another"):
-        own = [key_of_bytes(name.encode() + key) for key in keys]
-        index.add_shard("v" if name != "another" else "other", f"{name}.h5", own, [])
-    asked = [key_of_bytes(b"a" + key) for key in keys[::step]]
-    asked += [key_of_bytes(b"b" + key) for key in keys[::step]] + asked[:2] + keys[:10]
-    one_by_one = {key: place for key in asked if (place := index.find("v", key)) is not None}
-    assert index.find_many("v", asked) == one_by_one
-    assert index.present("v", asked) == one_by_one.keys()
-    assert one_by_one[asked[0]] == Place("a.h5", 0)
-    assert index.find_many("nothing", asked) == {}
-    assert index.find_many("v", []) == {}
 
 
 @pytest.mark.parametrize("step", [1, 500])

@@ -1,0 +1,50 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bottlebank.cache.layout import Layout
+from bottlebank.cache.places import Places, shards_and_rows
+from bottlebank.cache.shard import Contents, Rejection
+
+numbers = st.integers(0, 40)
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def contents(name: str, keys: list[int], rejected: list[int] | None = None) -> Contents:
+    layout = Layout(len(keys), 4, "float32", 16, 0, 0, b"")
+    rejections = [Rejection(key(number), b"p", f"{name} {number}") for number in rejected or []]
+    return Contents(name, layout, b"".join(map(key, keys)), rejections)
+
+
+@given(st.lists(st.lists(numbers, max_size=8), max_size=5), st.lists(numbers, max_size=20))
+def test_every_key_is_found_where_it_was_last(shards, asked):
+    places = Places()
+    expected: dict[int, tuple[int, int]] = {}
+    for number, keys in enumerate(shards):
+        places.add(contents(str(number), keys))
+        expected.update((key, (number, row)) for row, key in enumerate(keys))
+        assert len(places) == len(expected)
+    found = places.find([key(number) for number in asked])
+    assert found.dtype == np.int64
+    assert (found >= 0).tolist() == [number in expected for number in asked]
+    shard, row = shards_and_rows(found[found >= 0])
+    told = list(zip(shard.tolist(), row.tolist(), strict=True))
+    assert told == [expected[number] for number in asked if number in expected]
+    assert places.keys() == [key(number) for number in expected]
+    assert places.present({key(number) for number in asked}) == {
+        key(number) for number in asked if number in expected
+    }
+
+
+def test_the_last_shard_says_why_an_image_was_rejected():
+    places = Places()
+    places.add(contents("a", [], [1, 2]))
+    places.add(contents("b", [3], [2]))
+    reasons = {number: places.rejections[key(number)].reason for number in (1, 2)}
+    assert reasons == {1: "a 1", 2: "b 2"}
+    assert key(1) not in places
+    assert key(3) in places
+    assert "no key" not in places
