@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLOCK_BYTES = 1 << 17
-_READ_BYTES = 1 << 20  # as much as stays in the processor's cache until its checksums are taken
+_BLOCKS_A_READ = 8  # as much as stays in the processor's cache until its checksums are taken
 
 
 class BytesDifferError(Exception):
@@ -125,38 +125,37 @@ class RowReader:
         layout = self._layout
         if positions is None:
             positions = np.arange(len(rows))
+        follows = np.diff(rows, prepend=-2) == 1
+        goes_on = follows & (np.diff(positions, prepend=-2) == 1)
+        n_follows, n_goes_on = np.cumsum(follows), np.cumsum(goes_on)
         scratch: NDArray[Any] | None = None
         for first, past, start, end in self._pieces(rows):
-            target = positions[start:end]
-            wanted, n_rows = rows[start:end] - first, past - first
-            is_whole = len(wanted) == n_rows and bool((np.diff(wanted) == 1).all())
-            if is_whole and layout.dtype == "float32" and bool((np.diff(target) == 1).all()):
-                at = int(target[0])
+            n_rows = past - first
+            is_whole = n_rows == end - start == n_follows[end - 1] - n_follows[start] + 1
+            is_straight = n_rows == n_goes_on[end - 1] - n_goes_on[start] + 1
+            if is_whole and is_straight and layout.dtype == "float32":
+                at = int(positions[start])
                 self._read_blocks(first, out[at : at + n_rows])  # no second copy
                 continue
             if scratch is None:
-                n_most = max(1, _READ_BYTES // _BLOCK_BYTES) * layout.rows_per_block
+                n_most = _BLOCKS_A_READ * layout.rows_per_block
                 scratch = np.empty((min(n_most, layout.n_rows), layout.width), layout.dtype)
             values = scratch[:n_rows]
             self._read_blocks(first, values)
-            out[target] = values if is_whole else values[wanted]
+            out[positions[start:end]] = values if is_whole else values[rows[start:end] - first]
 
     def _pieces(self, rows: NDArray[np.intp]) -> Iterator[tuple[int, int, int, int]]:
         """(first, past, start, end): blocks that touch hold `rows[start:end]`, in one read."""
-        if len(rows) == 0:
-            return
-        per_block, n_most = self._layout.rows_per_block, max(1, _READ_BYTES // _BLOCK_BYTES)
-        blocks, starts = np.unique(rows // per_block, return_index=True)
-        ends = [*starts[1:].tolist(), len(rows)]
+        per_block = self._layout.rows_per_block
+        found, where = np.unique(rows // per_block, return_index=True)
+        blocks, starts = found.tolist(), [*where.tolist(), len(rows)]
         piece = 0
         for number in range(1, len(blocks) + 1):
             touches = number < len(blocks) and blocks[number] == blocks[number - 1] + 1
-            if touches and number - piece < n_most:
-                continue
-            first = int(blocks[piece]) * per_block
-            past = min((int(blocks[number - 1]) + 1) * per_block, self._layout.n_rows)
-            yield first, past, int(starts[piece]), ends[number - 1]
-            piece = number
+            if not touches or number - piece == _BLOCKS_A_READ:
+                first, past = blocks[piece] * per_block, (blocks[number - 1] + 1) * per_block
+                yield first, min(past, self._layout.n_rows), starts[piece], starts[number]
+                piece = number
 
     def _read_blocks(self, first: int, values: NDArray[Any]) -> None:
         """Read whole blocks from row `first` on into `values`, and compare their checksums."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,8 +56,8 @@ class Places:
 
     def find(self, keys: Sequence[Key]) -> NDArray[np.int64]:
         """Place of each key, int64 (n,); -1 where it has no row."""
-        get = self._places().get
-        return np.fromiter((get(key, -1) for key in keys), np.int64, len(keys))
+        found = map(self._places().get, keys, itertools.repeat(-1))
+        return np.fromiter(found, np.int64, len(keys))
 
     def _places(self) -> dict[Key, int]:
         for shard, joined in self._new:

@@ -122,10 +122,12 @@ class FeatureCache:
             When a shard's bytes are not those that were written. Its rows count as missing from
             then on, so that the next extraction computes them again.
         """
-        if (self._places.find(keys) < 0).any():
+        places = self._places.find(keys)
+        if (places < 0).any():
             self.refresh()
+            places = self._places.find(keys)
         try:
-            return self._read(keys)
+            return self._read(keys, places)
         except FileNotFoundError:
             self.refresh()  # removed by another process: the row may be in another shard now
         except _IndexIsWrongError as error:
@@ -133,16 +135,15 @@ class FeatureCache:
             self._index.forget_shards(self._name, self._places.names)
             self._load()
         try:
-            return self._read(keys)
+            return self._read(keys, self._places.find(keys))
         except (FileNotFoundError, _IndexIsWrongError) as error:
             raise CacheError(
                 f"{error}; another process is changing the cache: try again"
             ) from error
 
-    def _read(self, keys: Sequence[Key]) -> NDArray[np.float32]:
+    def _read(self, keys: Sequence[Key], places: NDArray[np.int64]) -> NDArray[np.float32]:
         if not keys:
             return np.empty((0, 0), np.float32)
-        places = self._places.find(keys)
         n_missing = int((places < 0).sum())
         if n_missing:
             raise MissingRowsError(
