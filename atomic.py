@@ -22,24 +22,18 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     OSError
         When the folder cannot be written or the disk is full; `path` is then as it was.
     """
-    write_parts(path.parent, [data], lambda: path.name)
+    write_parts(path, [data])
 
 
-def write_parts(folder: Path, parts: Iterable[bytes | memoryview], name: Callable[[], str]) -> str:
-    """As `write_bytes`, for a file in parts, whose name is asked for when all of it is on the disk.
-
-    Returns the name.
-    """
-    with _aside(folder) as temporary:
+def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
+    """As `write_bytes`, for data in parts that follow one another."""
+    with _aside(path) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             _write(handle, [memoryview(part) for part in parts if part])
             os.fsync(handle)
         finally:
             os.close(handle)
-        final = name()
-        _commit(temporary, folder / final)
-    return final
 
 
 def _write(handle: int, rest: list[memoryview]) -> None:
@@ -59,27 +53,23 @@ def write_with(path: Path, fill: Callable[[Path], None]) -> None:
 
     It has the suffix of `path`, lies beside it, and is removed when anything fails.
     """
-    with _aside(path.parent, path.suffix) as temporary:
+    with _aside(path) as temporary:
         temporary.touch(exist_ok=False)
         fill(temporary)
         sync(temporary)
-        _commit(temporary, path)
 
 
 @contextlib.contextmanager
-def _aside(folder: Path, suffix: str = "") -> Generator[Path]:
-    """A name in `folder` for what is written in the block; removed when that fails."""
-    temporary = folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{suffix}"
+def _aside(path: Path) -> Generator[Path]:
+    """A name beside `path` for what is written in the block, and takes its place at the end."""
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
     try:
         yield temporary
+        os.replace(temporary, path)  # noqa: PTH105 (the fault tests stand in for `os` here)
     except BaseException:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             temporary.unlink(missing_ok=True)
         raise
-
-
-def _commit(temporary: Path, path: Path) -> None:
-    os.replace(temporary, path)  # noqa: PTH105 (the fault tests stand in for `os` here)
     sync(path.parent)
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_BLOCK_BYTES = 1 << 17
-_BLOCKS_A_READ = 8  # as much as stays in the processor's cache until its checksums are taken
+_BLOCK_BYTES = 1 << 19
+_BLOCKS_A_READ = 2  # as much as stays in the processor's cache until its checksums are taken
 
 
 class BytesDifferError(Exception):
@@ -46,7 +46,7 @@ class Layout(NamedTuple):
 
 
 def rows_per_block(width: int, dtype: np.dtype[Any]) -> int:
-    """How many rows share a checksum: 128 KiB of them, at least one."""
+    """How many rows share a checksum: 512 KiB of them, at least one."""
     return max(1, _BLOCK_BYTES // max(1, dtype.itemsize * width))
 
 

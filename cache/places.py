@@ -62,7 +62,7 @@ class Places:
     def _places(self) -> dict[Key, int]:
         for shard, joined in self._new:
             first = shard << _ROW_BITS
-            keys = [joined[start : start + 32] for start in range(0, len(joined), 32)]
+            keys: list[Key] = np.frombuffer(joined, "V32").tolist()
             self._known.update(zip(keys, range(first, first + len(keys)), strict=True))
         self._new.clear()
         return self._known

@@ -18,10 +18,8 @@ Layout, all datasets contiguous and fixed-length::
 
 from __future__ import annotations
 
-import hashlib
 import io
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
@@ -33,7 +31,7 @@ from ..errors import DamagedShardError
 from .layout import BytesDifferError, Layout, RowReader, block_checksums, rows_per_block
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -104,7 +102,7 @@ class Contents(NamedTuple):
 
 
 class ShardName(NamedTuple):
-    """``000123-<first 16 hexadecimal digits of the file's SHA-256>.h5``."""
+    """``000123-<XXH3 of the file, 16 hexadecimal digits>.h5``."""
 
     number: int
     digest: str
@@ -133,17 +131,16 @@ def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
     features = [piece.data.cast("B") for piece in rows.pieces if piece.size]
     before, after, layout = _around(rows, features)
     parts = [before, *features, after]
-    with ThreadPoolExecutor(1) as beside:  # hashing takes as long as writing
-        digest = beside.submit(_sha256, parts)
-        name = write_parts(folder, parts, lambda: str(ShardName(number, digest.result())))
+    name = str(ShardName(number, _digest(parts)))
+    write_parts(folder / name, parts)
     return Contents(name, layout, b"".join(rows.keys), rows.rejections)
 
 
-def _sha256(parts: Sequence[memoryview]) -> str:
-    digest = hashlib.sha256()
+def _digest(parts: Iterable[bytes | memoryview]) -> str:
+    digest = xxhash.xxh3_64()
     for part in parts:
         digest.update(part)
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()
 
 
 def _around(rows: Rows, features: list[memoryview]) -> tuple[memoryview, memoryview, Layout]:
@@ -274,10 +271,10 @@ class Shard:
     def verify(self) -> None:
         """Compare the whole file with the hash in its name, and every array with its checksum."""
         with self.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+            digest = _digest(iter(lambda: file.read(1 << 20), b""))
         name = ShardName.parse(self.path.name)
         if name is None or digest != name.digest:
-            raise self.damage(f"its SHA-256 begins with {digest}")
+            raise self.damage(f"its XXH3 is {digest}")
         self.row_keys()
         self.paths()
         self.rejections()
