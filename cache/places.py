@@ -20,7 +20,7 @@ _ROW_BITS = 32
 
 
 class Places:
-    """The rows and rejected images of some shards, about 200 bytes a row; of equal keys the last.
+    """The rows and rejected images of some shards, about 150 bytes a row; of equal keys the last.
 
     A place is one number, ``shard << 32 | row``, where `shard` counts from 0.
     """

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -132,6 +134,21 @@ def test_a_second_writer_fails_fast_and_changes_nothing(folder, tmp_path):
     holder.kill()
     holder.communicate()
     fill(folder, range(3, 5))  # the kernel released the lock of the killed process
+
+
+def test_a_file_system_without_locks_is_refused_and_nothing_is_written(folder, monkeypatch):
+    cache = fill(folder, range(3))
+    before = sorted(cache.folder.iterdir())
+
+    def refuse(handle, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", refuse)
+        with pytest.raises(CacheError, match=r"No locks available.*--cache on a local disk"):
+            fill(folder, [7])
+    assert sorted(cache.folder.iterdir()) == before
+    assert np.array_equal(cache.rows([key(2)]), [row(2)])  # reading needs no lock
 
 
 def test_leftovers_of_a_kill_are_removed_by_the_next_writer(folder):
