@@ -319,7 +319,11 @@ def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottleba
     )
     command = [sys.executable, "-c", script, "extract", str(photos), *map(str, options)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, **pipes) as process:
+
+    def listen():  # what a shell starts in the background ignores Ctrl-C, and its children too
+        signal.signal(number, signal.SIG_DFL)
+
+    with subprocess.Popen(command, **pipes, preexec_fn=listen) as process:
         assert process.stdout.readline() == "16\n"  # the first batch
         process.send_signal(number)
         said, complaint = process.communicate(timeout=30)

@@ -1,0 +1,199 @@
+"""`bottlebank extract` against the ways in which it is usually done, on the same images.
+
+    python benchmarks/extraction.py photos/
+    python benchmarks/extraction.py photos/ --extractor inception_v3 --random-weights
+
+Each round extracts the same images once in every way, one after the other, the next round in the
+opposite order; the table holds medians, and the lowest and highest of the rounds. Starting up
+(imports, building and converting the network, the first batch) is left out for all of them.
+
+- bottlebank: `bb.extract` into a new cache, in the engine and precision that it takes by itself:
+  reading, hashing, decoding, network, and every fsync of the commits.
+- Keras idiom: `image_dataset_from_directory`, the network's own `preprocess_input`, and
+  `model.predict` in batches of 32.
+- One at a time: `load_img` and `model.predict` for each image, over a few of them.
+- Bound: the cores, over the processor time that decoding and the network take for an image, each
+  measured alone in the same round. Nothing that decodes so and runs this network can be faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+import bottlebank as bb
+from bottlebank.features import find_backbone, open_extractor, recipe_for
+from bottlebank.features.preprocess import load
+from bottlebank.machine import available_cores
+
+BATCH_SIZE = 16
+ONE_AT_A_TIME = 48
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="a folder per class")
+    parser.add_argument("--extractor", default="mobilenet_v2")
+    parser.add_argument("--random-weights", action="store_true", help="where none can be had")
+    parser.add_argument("--images", type=int, default=1024, help="how many of them (default 1024)")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bottlebank-") as name:
+        race(arguments, Path(name))
+
+
+def race(arguments: argparse.Namespace, folder: Path) -> None:
+    backbone = find_backbone(arguments.extractor)
+    model = keras_model(backbone, arguments.random_weights)
+    weights = "imagenet"
+    if arguments.random_weights:
+        weights = str(folder / "random.weights.h5")
+        model.save_weights(weights)
+    photos = some_images(Path(arguments.data), folder / "photos", arguments.images)
+    dataset = bb.load_dataset(photos)
+    recipe, found = recipe_for(backbone, weights)
+    extractor = open_extractor(recipe, lambda: found, networks=folder / "cache" / "networks")
+    print(
+        f"{len(dataset)} images, {backbone.name}, {extractor.engine} in {extractor.precision}, "
+        f"{available_cores()} cores, load {os.getloadavg()[0]:.1f}; {arguments.rounds} rounds"
+    )
+
+    ways: dict[str, Callable[[], float]] = {
+        "bottlebank": lambda: ours(dataset, backbone.name, weights, folder / "cache", extractor),
+        "Keras idiom": keras_idiom(model, backbone, photos),
+        "one at a time": one_at_a_time(model, backbone, dataset.paths[:ONE_AT_A_TIME]),
+        "bound": lambda: bound(extractor, dataset.paths[: 8 * BATCH_SIZE]),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(arguments.rounds):
+        for name in list(ways)[:: -1 if number % 2 else 1]:
+            rates[name].append(ways[name]())
+    for name, values in rates.items():
+        ratios = [mine / theirs for mine, theirs in zip(rates["bottlebank"], values, strict=True)]
+        print(f"  {name:<14} {spread(values, 1)} images/s   bottlebank / it {spread(ratios, 2)}")
+
+
+def ours(dataset, name: str, weights: str, cache: Path, extractor) -> float:
+    """Images a second, into a cache without rows; the converted network is there already."""
+    for path in cache.glob("*/*/*.h5"):
+        path.unlink()
+    (cache / "index.sqlite").unlink(missing_ok=True)
+    start = time.perf_counter()
+    report = bb.extract(
+        dataset,
+        name,
+        weights=weights,
+        cache=cache,
+        engine=extractor.engine,
+        precision=extractor.precision,
+        progress=False,
+    ).report
+    seconds = time.perf_counter() - start - report.startup_seconds
+    assert report.extracted + report.duplicates == len(dataset), report
+    return len(dataset) / seconds
+
+
+def keras_model(backbone, random_weights: bool):
+    return constructor(backbone)(
+        weights=None if random_weights else "imagenet",
+        include_top=False,
+        input_shape=(backbone.input_size_px, backbone.input_size_px, 3),
+        pooling="avg",
+    )
+
+
+def constructor(backbone):
+    module, _, name = backbone.constructor.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def keras_preprocessing(backbone):
+    return importlib.import_module(constructor(backbone).__module__).preprocess_input
+
+
+def keras_idiom(model, backbone, photos: Path) -> Callable[[], float]:
+    import keras
+
+    preprocess = keras_preprocessing(backbone)
+    images = keras.utils.image_dataset_from_directory(
+        photos,
+        labels=None,
+        image_size=(backbone.input_size_px, backbone.input_size_px),
+        batch_size=32,
+        shuffle=False,
+        verbose=False,
+    ).map(preprocess)
+    model.predict(images.take(1), verbose=0)
+
+    def run() -> float:
+        start = time.perf_counter()
+        values = model.predict(images, verbose=0)
+        return len(values) / (time.perf_counter() - start)
+
+    return run
+
+
+def one_at_a_time(model, backbone, paths: Sequence[str]) -> Callable[[], float]:
+    import keras
+
+    preprocess = keras_preprocessing(backbone)
+    size = (backbone.input_size_px, backbone.input_size_px)
+
+    def extract(path: str) -> np.ndarray:
+        pixels = keras.utils.img_to_array(keras.utils.load_img(path, target_size=size))
+        return model.predict(preprocess(pixels[np.newaxis]), verbose=0)
+
+    extract(paths[0])
+
+    def run() -> float:
+        start = time.perf_counter()
+        for path in paths:
+            extract(path)
+        return len(paths) / (time.perf_counter() - start)
+
+    return run
+
+
+def bound(extractor, paths: Sequence[str]) -> float:
+    """Images a second if every core did nothing but decode and run the network."""
+    data = [Path(path).read_bytes() for path in paths]
+    start = time.process_time()
+    pixels = [load(content, extractor.input_size_px) for content in data]
+    decoded = time.process_time()
+    for first in range(0, len(pixels), BATCH_SIZE):
+        extractor.transfer_values(np.stack(pixels[first : first + BATCH_SIZE]))
+    done = time.process_time()
+    decode_s, network_s = (decoded - start) / len(data), (done - decoded) / len(data)
+    return available_cores() / (decode_s + network_s)
+
+
+def some_images(source: Path, target: Path, n_images: int) -> Path:
+    """Links to images of `source`, evenly over all of them, in one folder per class."""
+    dataset = bb.load_dataset(source)
+    step = max(1, len(dataset) // n_images)
+    for number, position in enumerate(range(0, len(dataset), step)):
+        path = Path(dataset.paths[position]).resolve()
+        place = target / dataset.labels[position]
+        place.mkdir(parents=True, exist_ok=True)
+        if number < n_images:
+            (place / f"{number:06d}{path.suffix}").symlink_to(path)
+    return target
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    middle, low, high = statistics.median(values), min(values), max(values)
+    return f"{middle:8.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+if __name__ == "__main__":
+    main()
