@@ -12,6 +12,7 @@ from pathlib import Path
 
 TEMPORARY_PREFIX = ".bottlebank-"
 _PARTS_A_CALL = 1024  # what Linux and macOS take
+_BYTES_A_CALL = 1 << 21
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
@@ -37,13 +38,18 @@ def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 
 
 def _write(handle: int, rest: list[memoryview]) -> None:
+    offset = 0
     while rest:
-        n_bytes = os.writev(handle, rest[:_PARTS_A_CALL])
-        n_whole = 0
-        while n_whole < len(rest) and n_bytes >= len(rest[n_whole]):
-            n_bytes -= len(rest[n_whole])
-            n_whole += 1
-        del rest[:n_whole]
+        together, n_bytes = 0, 0
+        while together < min(len(rest), _PARTS_A_CALL) and n_bytes < _BYTES_A_CALL:
+            n_bytes += len(rest[together])
+            together += 1
+        n_bytes = os.writev(handle, rest[:together])
+        if hasattr(os, "posix_fadvise"):  # has Linux begin to write them to the disk
+            os.posix_fadvise(handle, offset, n_bytes, os.POSIX_FADV_DONTNEED)
+        offset += n_bytes
+        while rest and n_bytes >= len(rest[0]):
+            n_bytes -= len(rest.pop(0))
         if n_bytes:
             rest[0] = rest[0][n_bytes:]
 
