@@ -40,18 +40,19 @@ def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
 def _write(handle: int, rest: list[memoryview]) -> None:
     offset = 0
     while rest:
-        together, n_bytes = 0, 0
-        while together < min(len(rest), _PARTS_A_CALL) and n_bytes < _BYTES_A_CALL:
-            n_bytes += len(rest[together])
-            together += 1
-        n_bytes = os.writev(handle, rest[:together])
+        n_parts = n_bytes = 0
+        while n_parts < min(len(rest), _PARTS_A_CALL) and n_bytes < _BYTES_A_CALL:
+            n_bytes += len(rest[n_parts])
+            n_parts += 1
+        written = os.writev(handle, rest[:n_parts])
         if hasattr(os, "posix_fadvise"):  # has Linux begin to write them to the disk
-            os.posix_fadvise(handle, offset, n_bytes, os.POSIX_FADV_DONTNEED)
-        offset += n_bytes
-        while rest and n_bytes >= len(rest[0]):
-            n_bytes -= len(rest.pop(0))
-        if n_bytes:
-            rest[0] = rest[0][n_bytes:]
+            with contextlib.suppress(OSError):  # only advice
+                os.posix_fadvise(handle, offset, written, os.POSIX_FADV_DONTNEED)
+        offset += written
+        while rest and written >= len(rest[0]):
+            written -= len(rest.pop(0))
+        if written:
+            rest[0] = rest[0][written:]
 
 
 def write_with(path: Path, fill: Callable[[Path], None]) -> None:

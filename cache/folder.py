@@ -13,7 +13,7 @@ import platformdirs
 
 from ..atomic import make_folder
 from ..errors import CacheError, DamagedShardError
-from .index import Index
+from .index import Index, Stamp
 from .shard import Shard
 from .store import RECIPE_FILE, FeatureCache
 
@@ -90,7 +90,7 @@ class CacheFolder:
 
     def known_key(self, path: str, status: os.stat_result) -> Key | None:
         """The key remembered for a file that is still as `status` says; else None."""
-        return self.index.key_of_file(path, status)
+        return self.known_keys([(path, status)])[0]
 
     def known_keys(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Key | None]:
         """As `known_key`, for many files at a time."""
@@ -153,10 +153,10 @@ class CacheFolder:
         A file whose bytes have changed while size, time and inode have not is forgotten, so that
         the next extraction reads it.
         """
-        for path, size, mtime_ns, inode, key in self.index.files():
+        for path, stamp, key in self.index.files():
             try:
                 status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
-                if (status.st_size, status.st_mtime_ns, status.st_ino) != (size, mtime_ns, inode):
+                if Stamp.of(status) != stamp:
                     continue  # it will be read anyway
                 with open(path, "rb") as file:  # noqa: PTH123
                     digest = hashlib.file_digest(file, "sha256").digest()

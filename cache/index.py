@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xxhash
 
@@ -37,6 +37,19 @@ CREATE TABLE damaged (variant TEXT, name TEXT, reason TEXT, PRIMARY KEY (variant
 _VALUES_A_QUERY = 500
 
 
+class Stamp(NamedTuple):
+    """What tells that a file has not changed."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Stamp:
+        """That of a file as it is now."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+
+
 class Index:
     """The index of one cache folder. Variants are named ``<fingerprint>/<variant>``."""
 
@@ -48,42 +61,40 @@ class Index:
         """Close the database."""
         self._database.close()
 
-    def key_of_file(self, path: str, status: os.stat_result) -> Key | None:
-        """The key remembered for a file that has not changed since; None when there is none."""
-        (key,) = self.keys_of_files([(path, status)])
-        return key
-
     def keys_of_files(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Key | None]:
-        """As `key_of_file`, for many files at a time."""
+        """The key remembered for each file that has not changed since; None when there is none."""
         names = _path_keys([path for path, _ in files])
         query = "SELECT path, size, mtime_ns, inode, key FROM file WHERE path"
         known = {
-            path: ((size, mtime_ns, inode), key)
+            path: (Stamp(size, mtime_ns, inode), key)
             for path, size, mtime_ns, inode, key in self._rows_of(query, names)
         }
         keys: list[Key | None] = []
         for name, (_, status) in zip(names, files, strict=True):
             then, sealed = known.get(name, (None, None))
-            now = (status.st_size, status.st_mtime_ns, status.st_ino)
-            keys.append(_unsealed(name, status, sealed) if then == now else None)
+            now = Stamp.of(status)
+            keys.append(_unsealed(name, now, sealed) if then == now else None)
         return keys
 
     def remember_files(self, files: Iterable[tuple[str, os.stat_result, Key]]) -> None:
         """Remember the keys of files, in one transaction."""
         rows = [
-            (name, status.st_size, status.st_mtime_ns, status.st_ino, _sealed(name, status, key))
+            (name, *stamp, _sealed(name, stamp, key))
             for path, status, key in files
-            for name in (_path_key(path),)
+            for name, stamp in [(_path_key(path), Stamp.of(status))]
         ]
         self._database.change("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?)", rows)
 
-    def files(self) -> list[tuple[str, int, int, int, Key]]:
-        """(path, size, mtime_ns, inode, key) of every file that is remembered."""
-        rows = self._database.ask("SELECT path, size, mtime_ns, inode, key FROM file")
-        return [
-            (os.fsdecode(bytes(path)), size, mtime_ns, inode, bytes(sealed)[:32])
-            for path, size, mtime_ns, inode, sealed in rows
-        ]
+    def files(self) -> list[tuple[str, Stamp, Key]]:
+        """(path, stamp, key) of every file that is remembered."""
+        query = "SELECT path, size, mtime_ns, inode, key FROM file"
+        found: list[tuple[str, Stamp, Key]] = []
+        for path, size, mtime_ns, inode, sealed in self._database.ask(query):
+            stamp = Stamp(size, mtime_ns, inode)
+            key = _unsealed(path, stamp, sealed)
+            if key is not None:
+                found.append((os.fsdecode(path), stamp, key))
+        return found
 
     def forget_file(self, path: str) -> None:
         """Have a file read again."""
@@ -178,18 +189,18 @@ def _seal_of_shard(variant: str, name: str, blobs: Iterable[bytes]) -> bytes:
     return seal.digest()
 
 
-def _sealed(path: bytes, status: os.stat_result, key: Key) -> bytes:
+def _sealed(path: bytes, stamp: Stamp, key: Key) -> bytes:
     """A key with 8 bytes of XXH3 over it and what it was remembered for."""
-    what = b"%b\0%d %d %d " % (path, status.st_size, status.st_mtime_ns, status.st_ino)
-    return key + xxhash.xxh3_64_digest(what + key)
+    return key + xxhash.xxh3_64_digest(b"%b\0%d %d %d " % (path, *stamp) + key)
 
 
-def _unsealed(path: bytes, status: os.stat_result, sealed: object) -> Key | None:
-    """The key that `_sealed` wrote; None when a bit of it has changed."""
-    if not isinstance(sealed, bytes):
+def _unsealed(path: Any, stamp: Stamp, sealed: Any) -> Key | None:
+    """The key that `_sealed` wrote; None when a bit of it, or of what it is for, has changed."""
+    try:
+        key = sealed[:32]
+        return key if _sealed(path, stamp, key) == sealed else None
+    except TypeError:  # a damaged database may hold any type
         return None
-    key = sealed[:32]
-    return key if _sealed(path, status, key) == sealed else None
 
 
 def _path_key(path: str) -> bytes:

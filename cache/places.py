@@ -50,10 +50,6 @@ class Places:
         """Every key, in the order of the shards."""
         return list(self._places())
 
-    def present(self, keys: set[Key]) -> set[Key]:
-        """Those of `keys` that have a row."""
-        return keys & self._places().keys()
-
     def find(self, keys: Sequence[Key]) -> NDArray[np.int64]:
         """Place of each key, int64 (n,); -1 where it has no row."""
         found = map(self._places().get, keys, itertools.repeat(-1))

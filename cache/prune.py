@@ -59,7 +59,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     where two or more are less than half full.
     """
     places_of: dict[Key, list[str]] = {}
-    for path, _, _, _, key in folder.index.files():
+    for path, _, key in folder.index.files():
         places_of.setdefault(key, []).append(path)
 
     def is_there(key: Key, path: bytes) -> bool:

@@ -178,9 +178,7 @@ def _around(rows: Rows, features: list[memoryview]) -> tuple[memoryview, memoryv
             space[0, 0] = rows.pieces[0][0, 0]  # with this, HDF5 sets it aside, at the end
         layout = _layout_of(space, datasets["key"], per_block, checksums)
     image, start = buffer.getbuffer(), layout.features_at
-    gap = memoryview(bytes(max(0, start - len(image))))
-    before = memoryview(b"".join([image[:start], gap])) if gap else image[:start]
-    return before, image[start + sum(map(len, features)) :], layout
+    return image[:start], image[start + sum(map(len, features)) :], layout
 
 
 def _layout_of(features: Any, keys: Any, per_block: int, checksums: NDArray[np.uint64]) -> Layout:

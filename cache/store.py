@@ -22,7 +22,7 @@ from .shard import Rejection, Rows, Shard, ShardName, write_shard
 from .variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -78,10 +78,6 @@ class FeatureCache:
 
     def __contains__(self, key: object) -> bool:
         return key in self._places
-
-    def present(self, keys: Iterable[Key]) -> set[Key]:
-        """Those of `keys` that have a row."""
-        return self._places.present(set(keys))
 
     def damaged(self) -> dict[str, str]:
         """Damaged shards, by file name, with the reason; their rows count as missing."""

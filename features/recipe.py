@@ -77,15 +77,6 @@ class Recipe:
                 raise ValueError(f"recipe field {field.name} is {values[field.name]!r}")
         return cls(**values)
 
-    def differences(self, other: Recipe) -> list[str]:
-        """What differs in meaning from `other`, a phrase a field."""
-        mine, theirs = asdict(self), asdict(other)
-        return [
-            f"{key}: {mine[key]} here, {theirs[key]} there"
-            for key in mine
-            if key not in self._NOT_MEANING and mine[key] != theirs[key]
-        ]
-
     def changes_since(self, old: Mapping[str, Any]) -> list[str]:
         """What has another meaning than in `old`, in words: ``pooling: max → global average``.
 

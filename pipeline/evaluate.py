@@ -9,7 +9,6 @@ import numpy as np
 from ..classifier.evaluation import Evaluation, evaluate
 from ..classifier.splits import SPLITS, split
 from ..errors import DatasetError, HeadMismatchError, UsageError
-from ..features import Recipe
 
 if TYPE_CHECKING:
     from ..classifier import Head
@@ -46,10 +45,11 @@ def evaluate_head(
     """
     if side not in (None, "all", *SPLITS):
         raise UsageError(f"unknown split {side!r}: expected {', '.join(SPLITS)} or all")
-    differences = table.recipe.differences(Recipe.from_dict(head.recipe))
-    if differences:
+    changes = table.recipe.changes_since(head.recipe)
+    if changes:
         raise HeadMismatchError(
-            f"the head was trained on other transfer values: {'; '.join(differences)}"
+            f"the head was trained on other transfer values: {'; '.join(changes)}. Extract with "
+            f"what it was trained on, or train it again on these"
         )
     table.require_rows()
     decided = split(table.keys, table.labels.tolist(), table.splits)

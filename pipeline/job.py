@@ -102,15 +102,11 @@ class Job:
 
     def _look_up(self) -> list[int]:
         """Settle the images that need not be read; return the positions of the others."""
-        keys = self._known_keys()
-        present = self.cache.present(key for key in keys if key is not None)
-        unknown = []
-        for position, key in enumerate(keys):
-            if key in present:
-                self.keys[position] = key
-            elif key is None or not self._settle(position, key):
-                unknown.append(position)
-        return unknown
+        return [
+            position
+            for position, key in enumerate(self._known_keys())
+            if key is None or not self._settle(position, key)
+        ]
 
     def _known_keys(self) -> list[Key | None]:
         """The key of every image that has not changed since it was read."""

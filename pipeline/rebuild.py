@@ -54,11 +54,11 @@ def weights_finder(
     backbone = find_backbone(trained_on.extractor if extractor is None else extractor)
 
     def compare(here: Recipe) -> None:
-        differences = here.differences(trained_on)
-        if differences:
+        changes = here.changes_since(trained_on.as_dict())
+        if changes:
             raise HeadMismatchError(
                 f"{head} was trained on other transfer values ({trained_on.in_words()}): "
-                f"{'; '.join(differences)}. Use the extractor and weights that it was trained on, "
+                f"{'; '.join(changes)}. Use the extractor and weights that it was trained on, "
                 f"or train it again on these"
             )
 

@@ -1,10 +1,12 @@
 import os
 import sqlite3
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
 
 from bottlebank.cache import CacheFolder, key_of_array, key_of_bytes
+from bottlebank.cache.folder import Damage
 from bottlebank.cache.index import Index
 
 PRINT = "a" * 64
@@ -78,6 +80,32 @@ def test_files_are_known_by_path_size_time_and_inode(tmp_path):
         assert folder.known_key(str(path), path.stat()) is None
 
 
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "path = CAST(x'2f63' AS BLOB)",
+        "path = 7",
+        "size = size + 1",
+        "mtime_ns = NULL",
+        "inode = 'x'",
+        "key = zeroblob(40)",
+        "key = 7",
+    ],
+)
+def test_a_damaged_entry_of_a_file_is_left_out(folder, tmp_path, harm):
+    """`prune` asks where images are, and removes what is nowhere."""
+    (tmp_path / "a.jpg").touch()
+    (tmp_path / "b.jpg").touch()
+    files = [(str(tmp_path / name), (tmp_path / name).stat()) for name in ("a.jpg", "b.jpg")]
+    folder.remember_files([(path, status, b"k" * 32) for path, status in files])
+    with sqlite3.connect(folder.root / "index.sqlite") as connection:
+        connection.execute(f"UPDATE file SET {harm} WHERE path = ?", [os.fsencode(files[0][0])])
+    connection.close()
+    assert [path for path, _, _ in folder.index.files()] == [files[1][0]]
+    assert folder.known_keys(files) == [None, b"k" * 32]
+    assert list(folder.verify_files()) == [Damage(tmp_path / "b.jpg", ANY)]
+
+
 def test_a_lost_index_is_reported_once_and_empty_then(tmp_path, caplog):
     index = Index(tmp_path)
     status = tmp_path.stat()
@@ -85,10 +113,10 @@ def test_a_lost_index_is_reported_once_and_empty_then(tmp_path, caplog):
     path = tmp_path / "index.sqlite"
     path.write_bytes(b"x" * path.stat().st_size)
     for _ in range(2):
-        assert index.key_of_file("a", status) is None
+        assert index.keys_of_files([("a", status)]) == [None]
         assert caplog.text.count("is built again") == 1
     index.remember_files([("a", status, b"k" * 32)])
-    assert index.key_of_file("a", status) == b"k" * 32
+    assert index.keys_of_files([("a", status)]) == [b"k" * 32]
     index.close()
 
 

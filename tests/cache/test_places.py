@@ -34,9 +34,6 @@ def test_every_key_is_found_where_it_was_last(shards, asked):
     told = list(zip(shard.tolist(), row.tolist(), strict=True))
     assert told == [expected[number] for number in asked if number in expected]
     assert places.keys() == [key(number) for number in expected]
-    assert places.present({key(number) for number in asked}) == {
-        key(number) for number in asked if number in expected
-    }
 
 
 def test_the_last_shard_says_why_an_image_was_rejected():

@@ -12,14 +12,6 @@ from .conftest import blobs
 
 QUICK = {"hidden": (16,), "learning_rate": 0.01, "max_epochs": 40, "patience": 10}
 
-SKIPPED = {
-    "DenseHead": {
-        "check_sample_weight_equivalence_on_dense_data": "takes no sample weights",
-    },
-    "LogisticHead": {},
-}
-
-
 # Each of the others fits several networks; all of them together take minutes.
 QUICK_CHECKS = {
     "check_dict_unchanged",
@@ -39,8 +31,7 @@ QUICK_CHECKS = {
 
 def checks(estimator, quick=None):
     """scikit-learn's own; those that are not in `quick` are marked as slow."""
-    skipped = SKIPPED[type(estimator).__name__]
-    for made, check in estimator_checks_generator(estimator, expected_failed_checks=skipped):
+    for made, check in estimator_checks_generator(estimator):
         name = check.func.__name__
         marks = [pytest.mark.slow] if quick and name not in quick else []
         yield pytest.param(made, check, marks=marks, id=f"{type(made).__name__}-{name}")

@@ -37,15 +37,13 @@ def test_it_survives_json(recipe):
 def test_every_field_that_decides_the_numbers_changes_the_fingerprint(recipe, field, value):
     other = dataclasses.replace(recipe, **{field: value})
     assert other.fingerprint != recipe.fingerprint
-    assert [phrase.split(":")[0] for phrase in recipe.differences(other)] == [field]
-    assert str(value) in recipe.differences(other)[0]
 
 
 @pytest.mark.parametrize("field", ["extractor", "weights"])
 def test_names_alone_do_not(recipe, field):
     other = dataclasses.replace(recipe, **{field: "another name"})
     assert other.fingerprint == recipe.fingerprint
-    assert recipe.differences(other) == []
+    assert other.changes_since(recipe.as_dict()) == []
 
 
 @pytest.mark.parametrize(
