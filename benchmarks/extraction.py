@@ -11,24 +11,32 @@ opposite order; the table holds medians, and the lowest and highest of the round
   reading, hashing, decoding, network, and every fsync of the commits.
 - Keras idiom: `image_dataset_from_directory`, the network's own `preprocess_input`, and
   `model.predict` in batches of 32.
+- ONNX Runtime: the same network exported by Keras, in float32; a thread a core decodes with Pillow
+  while the network runs on the batch before. Where onnxruntime and tf2onnx are installed.
 - One at a time: `load_img` and `model.predict` for each image, over a few of them.
-- Bound: the cores, over the processor time that decoding and the network take for an image, each
-  measured alone in the same round. Nothing that decodes so and runs this network can be faster.
+- Bound: the cores, over the core-seconds that decoding and the network take for an image. Each is
+  measured alone in the same round, by the clock, with every core busy with it: a process a core
+  decodes what it already has in memory, then a thread a core runs the network. Nothing that decodes
+  so and runs this network here can be faster.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
+import multiprocessing
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import cv2
 import numpy as np
 
 import bottlebank as bb
@@ -36,8 +44,8 @@ from bottlebank.features import find_backbone, open_extractor, recipe_for
 from bottlebank.features.preprocess import load
 from bottlebank.machine import available_cores
 
-BATCH_SIZE = 16
 ONE_AT_A_TIME = 48
+IN_THE_BOUND = 256
 
 
 def main() -> None:
@@ -68,14 +76,24 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
         f"{available_cores()} cores, load {os.getloadavg()[0]:.1f}; {arguments.rounds} rounds"
     )
 
-    ways: dict[str, Callable[[], float]] = {
-        "bottlebank": lambda: ours(dataset, backbone.name, weights, folder / "cache", extractor),
-        "Keras idiom": keras_idiom(model, backbone, photos),
-        "one at a time": one_at_a_time(model, backbone, dataset.paths[:ONE_AT_A_TIME]),
-        "bound": lambda: bound(extractor, dataset.paths[: 8 * BATCH_SIZE]),
-    }
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(available_cores(), mp_context=spawn) as processes:
+        ways: dict[str, Callable[[], float] | None] = {
+            "bottlebank": lambda: ours(
+                dataset, backbone.name, weights, folder / "cache", extractor
+            ),
+            "Keras idiom": keras_idiom(model, backbone, photos),
+            "ONNX Runtime": onnx_runtime(model, backbone, dataset.paths, folder),
+            "one at a time": one_at_a_time(model, backbone, dataset.paths[:ONE_AT_A_TIME]),
+            "bound": lambda: bound(extractor, dataset.paths[:IN_THE_BOUND], processes),
+        }
+        report(arguments.rounds, {name: way for name, way in ways.items() if way is not None})
+
+
+def report(n_rounds: int, ways: dict[str, Callable[[], float]]) -> None:
+    ways["bound"]()  # its processes start here
     rates: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(arguments.rounds):
+    for number in range(n_rounds):
         for name in list(ways)[:: -1 if number % 2 else 1]:
             rates[name].append(ways[name]())
     for name, values in rates.items():
@@ -164,17 +182,70 @@ def one_at_a_time(model, backbone, paths: Sequence[str]) -> Callable[[], float]:
     return run
 
 
-def bound(extractor, paths: Sequence[str]) -> float:
+def onnx_runtime(model, backbone, paths: Sequence[str], folder: Path) -> Callable[[], float] | None:
+    try:
+        import onnxruntime
+        import tf2onnx  # noqa: F401 (what Keras exports with)
+    except ImportError as error:
+        print(f"  (ONNX Runtime is left out: {error})")
+        return None
+    from PIL import Image
+
+    side_px = backbone.input_size_px
+    model(np.zeros((1, side_px, side_px, 3), np.float32))
+    model.export(folder / "network.onnx", format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(
+        folder / "network.onnx", providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+    preprocess = keras_preprocessing(backbone)
+
+    def pixels(path: str) -> np.ndarray:
+        with Image.open(path) as image:
+            resized = image.convert("RGB").resize((side_px, side_px), Image.Resampling.BILINEAR)
+            return np.asarray(resized, np.float32)
+
+    def run() -> float:
+        start = time.perf_counter()
+        with ThreadPoolExecutor(available_cores()) as pool:
+            decoded = pool.map(pixels, paths)
+            while batch := list(itertools.islice(decoded, 32)):
+                session.run(None, {name: preprocess(np.stack(batch))})
+        return len(paths) / (time.perf_counter() - start)
+
+    return run
+
+
+def bound(extractor, paths: Sequence[str], processes: Executor) -> float:
     """Images a second if every core did nothing but decode and run the network."""
+    n_cores = available_cores()
+    size_px, how = extractor.input_size_px, extractor.recipe.fit
+    decode_s = statistics.mean(
+        processes.map(decode_alone, [paths] * n_cores, [size_px] * n_cores, [how] * n_cores)
+    ) / len(paths)
+    pixels = [extractor.load(Path(path).read_bytes()) for path in paths]
+    size = extractor.batch_size
+    batches = [np.stack(pixels[first : first + size]) for first in range(0, len(pixels), size)]
+
+    def network_alone(_: int) -> float:
+        start = time.perf_counter()
+        for batch in batches:
+            extractor.transfer_values(batch)
+        return time.perf_counter() - start
+
+    with ThreadPoolExecutor(n_cores) as pool:
+        network_s = statistics.mean(pool.map(network_alone, range(n_cores))) / len(paths)
+    return n_cores / (decode_s + network_s)
+
+
+def decode_alone(paths: Sequence[str], size_px: tuple[int, int], how: str) -> float:
+    """Seconds that decoding takes in this process, reading left out."""
+    cv2.setNumThreads(1)
     data = [Path(path).read_bytes() for path in paths]
-    start = time.process_time()
-    pixels = [load(content, extractor.input_size_px) for content in data]
-    decoded = time.process_time()
-    for first in range(0, len(pixels), BATCH_SIZE):
-        extractor.transfer_values(np.stack(pixels[first : first + BATCH_SIZE]))
-    done = time.process_time()
-    decode_s, network_s = (decoded - start) / len(data), (done - decoded) / len(data)
-    return available_cores() / (decode_s + network_s)
+    start = time.perf_counter()
+    for content in data:
+        load(content, size_px, how)
+    return time.perf_counter() - start
 
 
 def some_images(source: Path, target: Path, n_images: int) -> Path:

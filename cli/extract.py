@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ..features import Dataset
     from ..pipeline import FeatureTable
 
+_STAGES = {"disk": "the disk", "decode": "decoding", "network": "the network"}
+
 
 def add_to(commands: Any) -> None:
     """Add the command."""
@@ -58,7 +60,10 @@ def run(arguments: argparse.Namespace) -> int:
             f"{report.duplicates} duplicates, {report.rejected} rejected; "
             f"{report.ignored} other files ignored"
         )
-        speed = f", {report.images_per_second} images/s" if report.images_per_second else ""
+        speed = ""
+        if report.bottleneck is not None:
+            held_up_by = _STAGES[report.bottleneck]
+            speed = f", {report.images_per_second} images/s, held up most by {held_up_by}"
         print(
             f"{report.width} numbers an image from {report.extractor} ({report.engine}, "
             f"{report.precision}{speed}), {seconds():.1f} s in all"
@@ -84,6 +89,7 @@ def extract_dataset(
         dataset,
         arguments.extractor,
         weights=arguments.weights,
+        fit=arguments.fit,
         cache=arguments.cache,
         engine=arguments.engine,
         precision=arguments.precision,

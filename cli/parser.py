@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 ENGINES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("auto", "bfloat16", "float32")
+FITS = ("squash", "crop", "pad")
 DATA_HELP = (
     "a folder with one folder per class; or train, validation and test folders of those; or a "
     "CSV file with path,label[,split]"
@@ -55,7 +56,7 @@ def add_command(
 
 
 def add_extraction(parser: Parser) -> None:
-    """Options of the commands that may extract: --extractor, --weights and `add_engine`."""
+    """Options of the commands that may extract: --extractor, --weights, --fit and `add_engine`."""
     parser.add_argument(
         "--extractor",
         default="inception_v3",
@@ -69,6 +70,14 @@ def add_extraction(parser: Parser) -> None:
         default="imagenet",
         metavar="imagenet|FILE",
         help="ImageNet weights, which Keras downloads once, or a Keras weights file without top "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fit",
+        choices=FITS,
+        default="squash",
+        help="what becomes of pictures that are not square: squash scales their sides "
+        "independently, crop takes the largest square in the middle, pad lays them on grey "
         "(default: %(default)s)",
     )
     add_engine(parser)

@@ -78,7 +78,7 @@ def _draw_image(arguments: argparse.Namespace, output: Path) -> int:
     if table.rejected:
         raise ImageRejectedError(f"{image}: {table.rejected[0][1]}")
     size_px = table.recipe.input_size_px
-    pixels = load(read(image)[0], (size_px, size_px))
+    pixels = load(read(image)[0], (size_px, size_px), table.recipe.fit)
     title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
     draw_transfer_values(table.features[0], output, title, image=pixels)
     if arguments.json:

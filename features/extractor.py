@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..errors import EngineError, UsageError
+from ..machine import may_have_gpu
 from .backbones import Backbone, find_backbone
+from .images import FORMATS
 from .networks import REFERENCE, converted_network, import_tensorflow_engine
+from .preprocess import load
 from .probe import COSINE_LIMITS, least_cosine, probe_images
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from .engines import Engine
@@ -48,6 +51,31 @@ class Extractor:
     def input_size_px(self) -> tuple[int, int]:
         """(height, width) of the images that are expected."""
         return (self.recipe.input_size_px, self.recipe.input_size_px)
+
+    @property
+    def batch_size(self) -> int:
+        """Images in a call that keep the engine busy."""
+        return self._engine.batch_size
+
+    @property
+    def n_calls(self) -> int:
+        """Calls at once, from as many threads, that keep the engine busy."""
+        return self._engine.n_calls
+
+    def load(self, data: bytes, formats: tuple[str, ...] = FORMATS) -> np.ndarray:
+        """Decode the bytes of an image file and fit them to the network.
+
+        Returns
+        -------
+        ndarray
+            uint8, (height, width, 3), RGB, 0 to 255, of `input_size_px`.
+
+        Raises
+        ------
+        ImageRejectedError
+            With the reason.
+        """
+        return load(data, self.input_size_px, self.recipe.fit, formats)
 
     def transfer_values(self, images: np.ndarray) -> np.ndarray:
         """Run the network.
@@ -97,6 +125,7 @@ def open_extractor(
     engine: str = "auto",
     precisions: Sequence[str] = ("bfloat16", "float32"),
     networks: Path | None = None,
+    many: bool = False,
 ) -> Extractor:
     """Start the first engine and precision that this machine runs and that agree with TensorFlow.
 
@@ -111,26 +140,29 @@ def open_extractor(
     weights
         Finds the weights; called only where no converted network is kept yet.
     engine
-        ``openvino``, ``tensorflow``, or ``auto``: OpenVINO where it runs and agrees.
+        ``openvino``, ``tensorflow``, or ``auto``: OpenVINO where it runs and agrees; before it,
+        where there are many images, TensorFlow on a GPU.
     precisions
         What may be computed in, in order of preference.
     networks
         Folder in which converted networks are kept, so that TensorFlow is needed only once.
+    many
+        Whether a GPU is worth the seconds in which TensorFlow starts.
 
     Raises
     ------
     EngineError
         When nothing that was asked for runs here; with the reason of each.
     """
-    candidates = ("openvino", "tensorflow") if engine == "auto" else (engine,)
     reasons = []
     for precision in precisions:
-        for candidate in candidates:
+        for candidate in _candidates(engine, precision, many):
             try:
                 started = _start(candidate, precision, recipe, weights, networks)
             except EngineError as error:
-                reasons.append(f"{candidate} in {precision}: {error}")
-                logger.info("%s", reasons[-1])
+                reasons.append(f"{candidate.engine} in {precision}: {error}")
+                level = logging.WARNING if isinstance(error, _DisagreesError) else logging.INFO
+                logger.log(level, "not used: %s", reasons[-1])
             else:
                 return Extractor(recipe, started)
     raise EngineError(f"no engine can run {recipe.extractor}: {'; '.join(reasons)}")
@@ -145,6 +177,8 @@ def require_known(engine: str, precision: str) -> None:
 
 def preferred_precisions(engine: str) -> Sequence[str]:
     """What ``auto`` computes in on this machine, fastest first."""
+    if engine != "openvino" and may_have_gpu():
+        return ("bfloat16", "float32")
     if engine == "tensorflow":
         return ("float32",)
     try:
@@ -154,18 +188,36 @@ def preferred_precisions(engine: str) -> Sequence[str]:
     return supported_precisions()
 
 
+class _Candidate(NamedTuple):
+    engine: str
+    only_on_gpu: bool = False
+
+
+class _DisagreesError(EngineError):
+    """An engine runs, but its numbers are not the network's."""
+
+
+def _candidates(engine: str, precision: str, many: bool) -> Iterator[_Candidate]:
+    if engine != "auto":
+        yield _Candidate(engine)
+        return
+    if many and may_have_gpu():
+        yield _Candidate("tensorflow", only_on_gpu=True)
+    yield _Candidate("openvino")
+    if precision == "float32":  # on a CPU TensorFlow's bfloat16 is slower still
+        yield _Candidate("tensorflow")
+
+
 def _start(
-    engine: str,
+    candidate: _Candidate,
     precision: str,
     recipe: Recipe,
     weights: Callable[[], Weights],
     networks: Path | None,
 ) -> Engine:
     backbone = find_backbone(recipe.extractor)
-    if engine == "tensorflow":
-        if precision != "float32":
-            raise EngineError(f"the TensorFlow engine computes in float32, not in {precision}")
-        return import_tensorflow_engine()(backbone, weights())
+    if candidate.engine == "tensorflow":
+        return _start_tensorflow(backbone, weights(), precision, candidate.only_on_gpu)
     try:
         from .engines.openvino import OpenVinoEngine
     except ImportError as error:
@@ -179,11 +231,23 @@ def _start(
     return started
 
 
+def _start_tensorflow(
+    backbone: Backbone, weights: Weights, precision: str, only_on_gpu: bool
+) -> Engine:
+    build = import_tensorflow_engine()
+    if only_on_gpu and not build.has_gpu():
+        raise EngineError("TensorFlow finds no GPU that it can use")
+    started = build(backbone, weights, precision)
+    if precision != "float32":
+        _check(started, build(backbone, weights)(probe_images(backbone.input_size_px)), backbone)
+    return started
+
+
 def _check(engine: Engine, reference: np.ndarray, backbone: Backbone) -> None:
     cosine = least_cosine(engine(probe_images(backbone.input_size_px)), reference)
     limit = COSINE_LIMITS[engine.precision]
     if cosine < limit:
-        raise EngineError(
+        raise _DisagreesError(
             f"its transfer values differ from TensorFlow's in float32: cosine {cosine:.5f}, "
             f"at least {limit} is asked for"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backbones import Backbone
 from .images import DECODER_VERSION
-from .preprocess import RESIZE_RULE
+from .preprocess import FITS, RESIZE_RULE, require_known_fit
 from .weights import Weights, file_sha256, find_weights
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class Recipe:
     pooling: str
     width: int
     input_size_px: int
+    fit: str
+    """How a picture of another shape is fitted to the input: `preprocess.FITS`."""
     resize: str
     pixel_scaling: str
     decoder_version: int
@@ -112,7 +114,7 @@ def _say(key: str, recipe: Mapping[str, Any]) -> str:
     return text if text.isprintable() else repr(text)  # a file's name may hold a line break
 
 
-def recipe_of(backbone: Backbone, weights: str, weights_sha256: str) -> Recipe:
+def recipe_of(backbone: Backbone, weights: str, weights_sha256: str, fit: str = FITS[0]) -> Recipe:
     """The recipe of a backbone with these weights, as this version of bottlebank computes it."""
     return Recipe(
         extractor=backbone.name,
@@ -122,6 +124,7 @@ def recipe_of(backbone: Backbone, weights: str, weights_sha256: str) -> Recipe:
         pooling=backbone.pooling,
         width=backbone.width,
         input_size_px=backbone.input_size_px,
+        fit=fit,
         resize=RESIZE_RULE,
         pixel_scaling=backbone.scaling.in_words(),
         decoder_version=DECODER_VERSION,
@@ -132,6 +135,7 @@ def recipe_for(
     backbone: Backbone,
     weights: str = "imagenet",
     *,
+    fit: str = FITS[0],
     digest: Callable[[Path], str] = file_sha256,
     download_timeout_s: float | None = None,
 ) -> tuple[Recipe, Weights]:
@@ -143,6 +147,8 @@ def recipe_for(
         A row of the table.
     weights
         ``imagenet``, or the path of a Keras weights file without top.
+    fit
+        How a picture of another shape is fitted to the input: one of `preprocess.FITS`.
     digest
         SHA-256 of a file; a caller may pass one that remembers.
     download_timeout_s
@@ -150,8 +156,11 @@ def recipe_for(
 
     Raises
     ------
+    UsageError
+        When `fit` is unknown.
     WeightsNotFoundError
         When the weights are not on this machine and cannot be downloaded.
     """
+    require_known_fit(fit)
     found = find_weights(backbone, weights, download_timeout_s)
-    return recipe_of(backbone, found.name, found.sha256(digest)), found
+    return recipe_of(backbone, found.name, found.sha256(digest), fit), found

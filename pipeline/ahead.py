@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,20 +16,56 @@ _Out = TypeVar("_Out")
 
 
 def work_ahead(
-    pool: Executor, function: Callable[[_In], _Out], items: Iterable[_In], n_ahead: int
+    pool: Executor,
+    function: Callable[[_In], _Out],
+    items: Iterable[_In],
+    n_ahead: int,
+    *,
+    n_bytes: Callable[[_In], int] = lambda item: 0,
+    max_bytes: int = 0,
+    waiting: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> Iterator[_Out]:
     """Like ``map(function, items)``, with at most `n_ahead` items begun and not yet taken.
 
-    `items` is drawn from in the calling thread, so that it may be another `work_ahead`.
+    Parameters
+    ----------
+    items
+        Drawn from in the calling thread, so that it may be another `work_ahead`.
+    n_bytes, max_bytes
+        Memory that an item takes, and how much those begun may take together; one that takes more
+        is begun alone.
+    waiting
+        Entered while the caller waits for a result.
     """
-    begun: deque[Future[_Out]] = deque()
+    begun: deque[tuple[Future[_Out], int]] = deque()
+    begun_bytes = 0
+
+    def take() -> _Out:
+        nonlocal begun_bytes
+        future, size = begun.popleft()
+        begun_bytes -= size
+        with waiting():
+            return future.result()
+
     try:
         for item in items:
-            begun.append(pool.submit(function, item))
+            size = n_bytes(item)
+            while begun and begun_bytes + size > max_bytes and size:
+                yield take()
+            begun.append((pool.submit(function, item), size))
+            begun_bytes += size
+            del item
             if len(begun) >= n_ahead:
-                yield begun.popleft().result()
+                yield take()
         while begun:
-            yield begun.popleft().result()
+            yield take()
     finally:
-        for future in begun:
+        for future, _ in begun:
             future.cancel()
+
+
+def groups_of(n: int, items: Iterable[_In]) -> Iterator[list[_In]]:
+    """Lists of `n` items; the last may be shorter."""
+    remaining = iter(items)
+    while group := list(itertools.islice(remaining, n)):
+        yield group

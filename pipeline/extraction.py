@@ -11,6 +11,7 @@ from ..cache.variant import STORAGES
 from ..errors import EngineError, UsageError
 from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
 from ..features.extractor import preferred_precisions, require_known
+from ..machine import may_have_gpu
 from .job import CannotRunError, Job
 from .reuse import why_nothing_is_reused
 
@@ -30,6 +31,7 @@ def extract(
     extractor: str = DEFAULT_EXTRACTOR,
     *,
     weights: str = "imagenet",
+    fit: str = "squash",
     cache: str | os.PathLike[str] | None = None,
     engine: str = "auto",
     precision: str = "auto",
@@ -52,6 +54,9 @@ def extract(
         A name in the table of backbones.
     weights
         ``imagenet`` or the path of a weights file.
+    fit
+        How a picture of another shape becomes the network's square: ``squash`` scales its sides
+        independently, ``crop`` takes the largest square in its middle, ``pad`` lays it on grey.
     cache
         The cache folder; by default ``$BOTTLEBANK_CACHE`` or the platform's.
     engine
@@ -91,6 +96,7 @@ def extract(
         recipe, found = recipe_for(
             backbone,
             weights,
+            fit=fit,
             digest=lambda path: folder.key_of_file(path).hex(),
             download_timeout_s=download_timeout_s,
         )
@@ -120,8 +126,8 @@ def bank(
     progress: bool | None = None,
 ) -> FeatureTable:
     """As `extract`, for a recipe whose weights need not be at hand while nothing is missing."""
-    if engine == "tensorflow" and precision == "auto":
-        precision = "float32"  # the reference computes in no other
+    if engine == "tensorflow" and precision == "auto" and not may_have_gpu():
+        precision = "float32"  # TensorFlow's bfloat16 is slower on CPUs
     known = [
         variant
         for variant in map(Variant.parse, folder.variants(recipe.fingerprint))

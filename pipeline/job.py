@@ -16,10 +16,11 @@ from tqdm import tqdm
 from ..cache import CacheFolder, Key, Variant, key_of_bytes
 from ..errors import EngineError, ImageRejectedError
 from ..features import open_extractor
+from ..features.decoders import Decoders
 from ..features.images import read
-from ..features.preprocess import load
 from ..machine import available_cores
-from .ahead import work_ahead
+from .ahead import groups_of, work_ahead
+from .bottleneck import DECODE, DISK, NETWORK, Waiting
 from .table import FeatureTable, Report
 
 if TYPE_CHECKING:
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
     from ..features import Dataset, Extractor, Recipe
     from ..features.weights import Weights
 
-BATCH_SIZE = 16
 _READERS = 4
+_GROUP_SIZE = 8
+_GROUPS_AHEAD = 8
+_BYTES_AHEAD = 256 << 20
 _REMEMBER_EVERY = 2048
 
 
@@ -55,14 +58,16 @@ class _Unreadable(NamedTuple):
     reason: str
 
 
-class _Results(NamedTuple):
-    """What became of a batch."""
+class _Images(NamedTuple):
+    """A few images that are new to the cache, on their way to becoming rows."""
 
-    contents: list[_Content]
+    keys: list[Key]
+    paths: list[bytes]
     reasons: list[str]
-    """Why an image is none; empty where it could be decoded."""
-    features: np.ndarray | None
-    """Transfer values of the images that could, float32 (n, width); None where none could."""
+    """Why an image is rejected; empty where it is not."""
+    values: np.ndarray
+    """Of those that are not: pixels, uint8 (n, height, width, 3), or transfer values, float32
+    (n, width)."""
 
 
 class Job:
@@ -88,6 +93,7 @@ class Job:
         self.rejected: dict[Key, str] = {}
         self.extracted: set[Key] = set()
         self.startup_s = 0.0
+        self.waiting = Waiting()
 
     def run(self) -> FeatureTable:
         """Extract what is missing and return the table."""
@@ -135,35 +141,61 @@ class Job:
     def _extract(self, unknown: Iterable[int], bar: tqdm) -> None:
         remembered: list[tuple[str, os.stat_result, Key]] = []
         n_cores = available_cores()
+        size_px = (self.recipe.input_size_px, self.recipe.input_size_px)
         with contextlib.ExitStack() as stack:
             stack.callback(lambda: self.folder.remember_files(remembered))
             tools = stack.enter_context(_Tools(self))
-            disk = stack.enter_context(_pool(_READERS))
-            processor = stack.enter_context(_pool(n_cores))
-            contents = work_ahead(disk, self._read_one, unknown, 2 * BATCH_SIZE)
-            new = self._sift(contents, remembered, bar)
-            batches = tools.ready_for(_batches(new, BATCH_SIZE))
-            # Decoding and network of a batch run on one core, batches side by side.
-            for results in work_ahead(processor, tools.compute, batches, n_cores + 1):
-                self._keep(results, tools.writer())
-                bar.update(len(results.contents))
+            decoders = stack.enter_context(Decoders(size_px, self.recipe.fit, n_cores))
+            read = work_ahead(
+                stack.enter_context(_pool(_READERS)),
+                self._read,
+                groups_of(_GROUP_SIZE, unknown),
+                _GROUPS_AHEAD,
+                n_bytes=lambda positions: sum(map(self._n_bytes, positions)),
+                max_bytes=_BYTES_AHEAD,
+                waiting=lambda: self.waiting.waiting_for(DISK),
+            )
+            new = tools.locked_for(self._sift(read, remembered, bar))
+            decoded = work_ahead(
+                stack.enter_context(_pool(n_cores)),
+                lambda contents: self._decode(contents, decoders),
+                groups_of(_GROUP_SIZE, new),
+                max(_GROUPS_AHEAD, 2 * n_cores),
+                n_bytes=lambda contents: sum(len(content.data) for content in contents),
+                max_bytes=_BYTES_AHEAD,
+                waiting=lambda: self.waiting.waiting_for(DECODE),
+            )
+            for images in tools.rows_of(decoded):
+                with self.waiting.waiting_for(DISK):
+                    self._keep(images, tools.writer())
+                bar.set_postfix_str(f"waiting for {self.waiting.bottleneck}", refresh=False)
+                bar.update(len(images.keys))
 
-    def _read_one(self, position: int) -> _Content | _Unreadable:
-        try:
-            data, status = read(self.dataset.paths[position])
-        except ImageRejectedError as error:
-            return _Unreadable(position, str(error))
-        return _Content(position, data, status, key_of_bytes(data))
+    def _n_bytes(self, position: int) -> int:
+        with contextlib.suppress(OSError, ValueError):  # reading it will tell the reason
+            return os.stat(self.dataset.paths[position]).st_size  # noqa: PTH116
+        return 0
+
+    def _read(self, positions: list[int]) -> list[_Content | _Unreadable]:
+        contents: list[_Content | _Unreadable] = []
+        for position in positions:
+            try:
+                data, status = read(self.dataset.paths[position])
+            except ImageRejectedError as error:
+                contents.append(_Unreadable(position, str(error)))
+            else:
+                contents.append(_Content(position, data, status, key_of_bytes(data)))
+        return contents
 
     def _sift(
         self,
-        contents: Iterable[_Content | _Unreadable],
+        groups: Iterable[list[_Content | _Unreadable]],
         remembered: list[tuple[str, os.stat_result, Key]],
         bar: tqdm,
     ) -> Iterator[_Content]:
         """Pass on the contents that are new; settle the others."""
         begun: dict[Key, None] = {}
-        for content in contents:
+        for content in itertools.chain.from_iterable(groups):
             if isinstance(content, _Unreadable):
                 self.unreadable[content.position] = content.reason
                 bar.update()
@@ -179,19 +211,28 @@ class Job:
             begun[content.key] = None
             yield content
 
-    def _keep(self, results: _Results, writer: Writer) -> None:
+    def _decode(self, contents: list[_Content], decoders: Decoders) -> _Images:
+        reasons, pixels = decoders.load([content.data for content in contents])
+        paths = [self.dataset.paths[content.position] for content in contents]
+        return _Images(
+            [content.key for content in contents],
+            [os.fsencode(os.path.abspath(path)) for path in paths],  # noqa: PTH100
+            reasons,
+            pixels,
+        )
+
+    def _keep(self, images: _Images, writer: Writer) -> None:
         keys: list[Key] = []
         paths: list[bytes] = []
-        for content, reason in zip(results.contents, results.reasons, strict=True):
-            path = os.fsencode(os.path.abspath(self.dataset.paths[content.position]))  # noqa: PTH100
+        for key, path, reason in zip(images.keys, images.paths, images.reasons, strict=True):
             if reason:
-                writer.reject(content.key, path, reason)
-                self.rejected[content.key] = reason
+                writer.reject(key, path, reason)
+                self.rejected[key] = reason
             else:
-                keys.append(content.key)
+                keys.append(key)
                 paths.append(path)
-        if results.features is not None:
-            writer.extend(keys, paths, results.features)
+        if keys:
+            writer.extend(keys, paths, images.values)
             self.extracted.update(keys)
 
     def open_extractor(self) -> Extractor:
@@ -204,6 +245,7 @@ class Job:
                 engine=self.engine,
                 precisions=[self.variant.precision],
                 networks=self.folder.networks,
+                many=True,
             )
         except EngineError as error:
             raise CannotRunError(str(error)) from error
@@ -252,6 +294,7 @@ class Job:
             ignored=dataset.ignored,
             startup_seconds=round(self.startup_s, 3),
             images_per_second=round(n_extracted / loop_s, 1) if n_extracted else None,
+            bottleneck=self.waiting.bottleneck if n_extracted else None,
             extractor=self.recipe.extractor,
             width=self.recipe.width,
             engine=_engine_that_runs(self.engine),
@@ -272,24 +315,38 @@ class Job:
 
 
 class _Tools(contextlib.AbstractContextManager):
-    """The writer and the extractor, which are started when the first new image arrives."""
+    """The lock and the network, which wait for the first new image."""
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._stack = contextlib.ExitStack()
         self._writer: Writer | None = None
-        self._extractor: Extractor | None = None
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def ready_for(self, batches: Iterable[list[_Content]]) -> Iterator[list[_Content]]:
-        """Pass batches on; before the first, take the lock and start the engine."""
-        for batch in batches:
+    def locked_for(self, contents: Iterable[_Content]) -> Iterator[_Content]:
+        """Pass contents on; take the lock before the first."""
+        for content in contents:
             self.writer()
-            if self._extractor is None:
-                self._extractor = self._job.open_extractor()
-            yield batch
+            yield content
+
+    def rows_of(self, groups: Iterator[_Images]) -> Iterator[_Images]:
+        """Turn pixels into transfer values; start the network when the first of them are there."""
+        first = next(groups, None)
+        if first is None:
+            return
+        extractor = self._job.open_extractor()
+        n_together = max(1, extractor.batch_size // _GROUP_SIZE)
+        batches = groups_of(n_together, itertools.chain([first], groups))
+        with _pool(extractor.n_calls) as pool:
+            yield from work_ahead(
+                pool,
+                lambda batch: _compute(extractor, batch),
+                batches,
+                extractor.n_calls + 1,
+                waiting=lambda: self._job.waiting.waiting_for(NETWORK),
+            )
 
     def writer(self) -> Writer:
         """The writer; takes the lock at the first call."""
@@ -299,18 +356,15 @@ class _Tools(contextlib.AbstractContextManager):
             self._writer = self._stack.enter_context(writing)
         return self._writer
 
-    def compute(self, batch: list[_Content]) -> _Results:
-        """Decode a batch and run the network on what could be decoded. In a worker thread."""
-        assert self._extractor is not None, "batches come through `ready_for`"
-        pixels, reasons = [], []
-        for content in batch:
-            try:
-                pixels.append(load(content.data, self._extractor.input_size_px))
-                reasons.append("")
-            except ImageRejectedError as error:
-                reasons.append(str(error))
-        features = self._extractor.transfer_values(np.stack(pixels)) if pixels else None
-        return _Results(batch, reasons, features)
+
+def _compute(extractor: Extractor, groups: list[_Images]) -> _Images:
+    keys, paths, reasons = (
+        list(itertools.chain.from_iterable(lists)) for lists in list(zip(*groups, strict=True))[:3]
+    )
+    pixels = [group.values for group in groups]
+    together = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
+    features = extractor.transfer_values(together) if len(together) else together
+    return _Images(keys, paths, reasons, features)
 
 
 @contextlib.contextmanager
@@ -321,11 +375,6 @@ def _pool(n_threads: int) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _batches(contents: Iterator[_Content], size: int) -> Iterator[list[_Content]]:
-    while batch := list(itertools.islice(contents, size)):
-        yield batch
 
 
 def _engine_that_runs(engine: str) -> str:

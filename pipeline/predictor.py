@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -14,19 +15,17 @@ from ..cache import CacheFolder
 from ..classifier import Head, load_head
 from ..errors import ImageRejectedError
 from ..features import open_extractor
+from ..features.decoders import Decoded, Decoders
 from ..features.extractor import require_known
 from ..features.images import FORMATS, SERVICE_FORMATS, read
-from ..features.preprocess import load
 from ..machine import available_cores
-from .ahead import work_ahead
+from .ahead import groups_of, work_ahead
 from .rebuild import read_recipe, weights_finder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ..features import Extractor
-
-_BATCH_SIZE = 16
 
 
 class Answer(NamedTuple):
@@ -80,7 +79,7 @@ class Predictor:
         ImageRejectedError
             With the reason.
         """
-        return load(data, self._extractor.input_size_px, formats)
+        return self._extractor.load(data, formats)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes) of images uint8 (n, height, width, 3) from `load`."""
@@ -123,26 +122,52 @@ class Predictor:
 
     def predict_files(self, paths: Iterable[str], top: int | None = None) -> Iterator[Answer]:
         """Predict many image files, in order; one that is rejected has an `error`."""
-
-        def predict(batch: list[str]) -> list[Answer]:
-            pixels, errors = [], []
-            for path in batch:
-                try:
-                    pixels.append(self.load(read(path)[0], FORMATS))
-                    errors.append(None)
-                except ImageRejectedError as error:
-                    errors.append(str(error))
-            rows = iter(self.probabilities(np.stack(pixels)) if pixels else ())
-            return [
-                Answer(path, self.ranked(next(rows), top) if error is None else [], error)
-                for path, error in zip(batch, errors, strict=True)
-            ]
-
         remaining = iter(paths)
-        batches = iter(lambda: list(itertools.islice(remaining, _BATCH_SIZE)), [])
-        with ThreadPoolExecutor(available_cores()) as pool:
-            for answers in work_ahead(pool, predict, batches, available_cores() + 1):
+        first = list(itertools.islice(remaining, 2))
+        n_cores = available_cores()
+        with contextlib.ExitStack() as stack:
+            decode = self._decode
+            if len(first) > 1:  # one image is decoded before a process of its own has started
+                recipe, size_px = self._extractor.recipe, self._extractor.input_size_px
+                decode = stack.enter_context(Decoders(size_px, recipe.fit, n_cores)).load
+            batches = groups_of(self._extractor.batch_size, itertools.chain(first, remaining))
+            n_threads = 2 * n_cores  # some decode while others run the network
+            for answers in work_ahead(
+                stack.enter_context(ThreadPoolExecutor(n_threads)),
+                lambda batch: self._predict_batch(batch, decode, top),
+                batches,
+                n_threads + 1,
+            ):
                 yield from answers
+
+    def _decode(self, files: Sequence[bytes]) -> Decoded:
+        pixels, reasons = [], []
+        for file in files:
+            try:
+                pixels.append(self.load(file, FORMATS))
+                reasons.append("")
+            except ImageRejectedError as error:
+                reasons.append(str(error))
+        return Decoded(reasons, np.array(pixels))
+
+    def _predict_batch(
+        self, paths: list[str], decode: Callable[[Sequence[bytes]], Decoded], top: int | None
+    ) -> list[Answer]:
+        errors: dict[str, str] = {}
+        files: dict[str, bytes] = {}
+        for path in paths:
+            try:
+                files[path] = read(path)[0]
+            except ImageRejectedError as error:
+                errors[path] = str(error)
+        decoded = decode(list(files.values()))
+        errors.update(
+            (path, reason) for path, reason in zip(files, decoded.reasons, strict=True) if reason
+        )
+        answered = [path for path in files if path not in errors]
+        rows = self.probabilities(decoded.pixels) if answered else ()
+        ranked = {path: self.ranked(row, top) for path, row in zip(answered, rows, strict=True)}
+        return [Answer(path, ranked.get(path, []), errors.get(path)) for path in paths]
 
     def __repr__(self) -> str:
         classes = ", ".join(self.classes)

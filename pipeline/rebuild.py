@@ -10,6 +10,7 @@ from ..classifier import Head, load_head
 from ..errors import HeadFileError, HeadMismatchError, WeightsNotFoundError
 from ..features import Recipe, find_backbone, recipe_for
 from ..features.extractor import require_known
+from ..features.preprocess import FITS
 from ..features.recipe import recipe_of
 from ..features.weights import IMAGENET, SEED
 from .extraction import bank
@@ -52,6 +53,7 @@ def weights_finder(
 ) -> Callable[[], Weights]:
     """Compare the head's recipe with this version's; return a function that finds the weights."""
     backbone = find_backbone(trained_on.extractor if extractor is None else extractor)
+    fit = trained_on.fit if trained_on.fit in FITS else FITS[0]
 
     def compare(here: Recipe) -> None:
         changes = here.changes_since(trained_on.as_dict())
@@ -74,13 +76,14 @@ def weights_finder(
         recipe, found = recipe_for(
             backbone,
             name,
+            fit=fit,
             digest=lambda path: folder.key_of_file(path).hex(),
             download_timeout_s=download_timeout_s,
         )
         compare(recipe)
         return found
 
-    compare(recipe_of(backbone, trained_on.weights, trained_on.weights_sha256))
+    compare(recipe_of(backbone, trained_on.weights, trained_on.weights_sha256, fit))
     if weights is not None:
         find()  # named by the caller: checked also where a converted network makes them needless
     return find

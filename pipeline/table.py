@@ -38,6 +38,8 @@ class Report:
     """Starting the engine, with conversion and check."""
     images_per_second: float | None
     """Extracted images over the extraction loop alone; None when nothing was extracted."""
+    bottleneck: str | None
+    """What the loop waited for longest: ``disk``, ``decode`` or ``network``; None likewise."""
     extractor: str
     width: int
     engine: str

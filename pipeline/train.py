@@ -120,6 +120,7 @@ def save_head(
     *,
     extractor: str,
     weights: str = "imagenet",
+    fit: str = "squash",
     precision: str = "float32",
     cache: str | os.PathLike[str] | None = None,
 ) -> Head:
@@ -131,7 +132,7 @@ def save_head(
         A fitted `LogisticHead` or `DenseHead`.
     path
         The head file.
-    extractor, weights
+    extractor, weights, fit
         What the transfer values it was fitted on came from, as in `extract`.
     precision
         What they were computed in: `table.report.precision`.
@@ -149,6 +150,7 @@ def save_head(
         recipe, _ = recipe_for(
             find_backbone(extractor),
             weights,
+            fit=fit,
             digest=lambda path: folder.key_of_file(path).hex(),
         )
     if estimator.layers_.n_features != recipe.width:

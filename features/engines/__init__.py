@@ -17,6 +17,11 @@ class Engine(Protocol):
     precision: str
     """What the network effectively computes in: ``float32`` or ``bfloat16``."""
 
+    batch_size: int
+    """Images in a call that keep it busy."""
+    n_calls: int
+    """Calls at once that keep it busy."""
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Transfer values of a batch.
 

@@ -45,6 +45,7 @@ class OpenVinoEngine:
     """A converted network, compiled for this machine's CPU."""
 
     name = "openvino"
+    batch_size = 8
 
     def __init__(self, folder: Path, precision: str) -> None:
         """Compile the network that `convert` wrote.
@@ -55,7 +56,7 @@ class OpenVinoEngine:
             When this CPU does not compute in `precision`: OpenVINO would silently use float32.
         """
         self.precision = precision
-        n_cores = available_cores()
+        self.n_calls = n_cores = available_cores()
         hints = {
             "INFERENCE_PRECISION_HINT": _TYPES[precision],
             # One stream a core and one thread a stream: callers on several threads do not wait
@@ -74,4 +75,4 @@ class OpenVinoEngine:
         request = getattr(self._requests, "mine", None)
         if request is None:
             request = self._requests.mine = self._network.create_infer_request()
-        return request.infer([images])[0].copy()
+        return request.infer([images], share_inputs=True)[0].copy()

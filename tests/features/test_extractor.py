@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bottlebank.errors import EngineError, UsageError
+from bottlebank.features import extractor as extractor_module
 from bottlebank.features import find_backbone, networks, open_extractor, recipe_for
 from bottlebank.features.probe import least_cosine, probe_images
 from bottlebank.features.weights import Weights
@@ -78,7 +79,7 @@ def test_a_damaged_network_is_converted_again(cache):
     assert sorted(path.name for path in (cache / "networks").iterdir()) == [RECIPE.fingerprint]
 
 
-def test_an_engine_whose_numbers_are_not_the_networks_is_refused(cache, monkeypatch):
+def test_an_engine_whose_numbers_are_not_the_networks_is_refused(cache, monkeypatch, caplog):
     """As if a conversion had gone wrong: the kept reference is of another network."""
     kept = cache / "networks" / RECIPE.fingerprint
     reference = np.load(kept / "reference.npy")
@@ -88,12 +89,13 @@ def test_an_engine_whose_numbers_are_not_the_networks_is_refused(cache, monkeypa
         EngineError, match=r"openvino in float32: .* cosine 0\.\d+, at least 0.9999"
     ):
         random_extractor("openvino", cache / "networks")
+    caplog.clear()
     assert random_extractor("auto", cache / "networks").engine == "tensorflow"
+    (line,) = caplog.messages
+    assert line.startswith("not used: openvino in float32: its transfer values differ")
 
 
 def test_without_openvino_auto_takes_tensorflow(monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "bottlebank.features.engines.openvino", None)
     assert random_extractor("auto").engine == "tensorflow"
     with pytest.raises(EngineError, match="OpenVINO cannot be imported"):
@@ -117,9 +119,37 @@ def test_openvino_starts_without_a_word_to_its_makers(tmp_path):
     assert not (tmp_path / "intel").exists()
 
 
-def test_tensorflow_does_not_compute_in_bfloat16():
-    with pytest.raises(EngineError, match="computes in float32, not in bfloat16"):
-        random_extractor("tensorflow", precision="bfloat16")
+def test_tensorflow_computes_in_bfloat16_when_told():
+    images = np.random.default_rng(1).integers(0, 256, (7, 64, 64, 3), dtype=np.uint8)
+    mixed = random_extractor("tensorflow", precision="bfloat16")
+    assert (mixed.engine, mixed.precision) == ("tensorflow", "bfloat16")
+    features = mixed.transfer_values(images)
+    reference = random_extractor("tensorflow").transfer_values(images)
+    assert features.dtype == np.float32
+    assert not np.array_equal(features, reference)
+    assert least_cosine(features, reference) > 0.999
+
+
+def test_auto_leaves_bfloat16_in_tensorflow_to_gpus(monkeypatch):
+    monkeypatch.setitem(sys.modules, "bottlebank.features.engines.openvino", None)
+    with pytest.raises(EngineError, match="openvino in bfloat16: OpenVINO cannot be imported"):
+        random_extractor("auto", precision="bfloat16")
+
+
+def test_many_images_go_to_a_gpu_where_tensorflow_finds_one(converted_random, monkeypatch, caplog):
+    def engine(many):
+        return open_extractor(
+            RECIPE, lambda: WEIGHTS, precisions=["float32"], networks=converted_random, many=many
+        ).engine
+
+    caplog.set_level("INFO")
+    monkeypatch.setattr(extractor_module, "may_have_gpu", lambda: True)
+    assert engine(many=True) == "openvino"
+    assert "TensorFlow finds no GPU that it can use" in caplog.text
+    tensorflow_engine = networks.import_tensorflow_engine()
+    monkeypatch.setattr(tensorflow_engine, "has_gpu", staticmethod(lambda: True))
+    assert engine(many=True) == "tensorflow"
+    assert engine(many=False) == "openvino"
 
 
 def test_images_of_another_shape_or_type_are_refused(converted_random):

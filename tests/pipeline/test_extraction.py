@@ -127,7 +127,7 @@ def test_bad_images_are_rejected_with_their_reason_and_remembered(bad_photos, ca
     def refuse(*arguments):
         raise AssertionError("a rejected image was decoded again")
 
-    monkeypatch.setattr(job, "load", refuse)
+    monkeypatch.setattr(job.Decoders, "load", refuse)
     again = extract(bad_photos, cache)
     assert counts(again) == {**counts(table), "cached": 60, "extracted": 0}
     assert again.rejected == table.rejected
@@ -180,7 +180,7 @@ def test_an_interrupted_run_is_resumed(photos, cache, monkeypatch):
     kept = []
 
     def keep(self, results, writer):
-        if len(kept) == 2:  # batches of 16
+        if len(kept) == 4:  # batches of 8
             raise KeyboardInterrupt
         kept.append(results)
         real(self, results, writer)

@@ -137,7 +137,8 @@ def test_a_side_without_images_is_named(trained, table):
     ("field", "value", "phrase"),
     [
         ("decoder_version", 99, "decoder version: 99 → "),
-        ("resize", "crop", "resize rule: crop → squash"),
+        ("resize", "crop", "resize rule: crop → halved"),
+        ("fit", "stretch", "fit: stretch → squash"),
         ("input_size_px", 32, "input size: 32×32 px → 64×64 px"),
     ],
 )

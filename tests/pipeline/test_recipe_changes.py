@@ -32,11 +32,13 @@ def extract(photos, tmp_path, monkeypatch, caplog):
             means = images.mean(axis=(1, 2, 3), dtype=np.float64)
             return np.outer(means, np.arange(recipe.width)).astype(np.float32)
 
-        def open_extractor(recipe, weights, *, engine, precisions, networks):
+        def open_extractor(recipe, weights, *, engine, precisions, **_):
             side_px = recipe.input_size_px
             return SimpleNamespace(
                 engine="openvino" if engine == "auto" else engine,
                 input_size_px=(side_px, side_px),
+                batch_size=8,
+                n_calls=2,
                 transfer_values=lambda images: transfer_values(recipe, images),
             )
 
@@ -65,6 +67,16 @@ def change(monkeypatch):
         monkeypatch.setitem(backbones.BACKBONES, "random", row)
 
     return put
+
+
+def test_another_fit_is_another_recipe(extract):
+    extract()
+    run = extract(fit="crop")
+    assert run.n_extracted == 60
+    (line,) = run.said
+    assert line.endswith("because they differ in fit: squash → crop")
+    assert_all_reused(extract())
+    assert_all_reused(extract(fit="crop"))
 
 
 def test_an_unchanged_recipe_reuses_everything_and_says_nothing(extract):

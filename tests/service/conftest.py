@@ -29,7 +29,7 @@ class ColourPredictor:
         self.started = threading.Event()
 
     def load(self, data):
-        return load(data, (8, 8), SERVICE_FORMATS)
+        return load(data, (8, 8), formats=SERVICE_FORMATS)
 
     def probabilities(self, images):
         assert images.dtype == np.uint8 and images.shape[1:] == (8, 8, 3)

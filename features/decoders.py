@@ -1,0 +1,297 @@
+"""Decoding in processes of its own, so that a decoder that crashes costs one image, not the job.
+
+An `except` cannot catch a segmentation fault in a C library, nor the kernel's out-of-memory killer.
+So each process notes which image it has begun, and when it dies, that one is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+from multiprocessing.connection import Connection
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..errors import EngineError, ImageRejectedError
+from .preprocess import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_DECODE_S = 10
+"""Processor time that one image may take."""
+
+MAX_MEMORY_BYTES = 4 << 30
+"""Memory that a process may ask for."""
+
+# The file that parent and child share: which image is being decoded, the image files, the pixels.
+_FILES_AT = 8
+_KEEP_SHARED_BYTES = 16 << 20
+
+# The child finds modules where this process does, as children of `multiprocessing` do; unlike
+# those, it does not run the user's script again.
+_CHILD = (
+    "import json, sys; arguments = json.loads(sys.argv[1]); sys.path[:] = arguments.pop('path'); "
+    f"from {__name__} import answer_questions; answer_questions(**arguments)"
+)
+
+# A bitmap of one pixel: what every decoder that works at all can decode.
+_KNOWN_GOOD = (
+    b"BM:\0\0\0\0\0\0\0006\0\0\0(\0\0\0\1\0\0\0\1\0\0\0\1\0\x18\0\0\0\0\0\4\0\0\0"
+    b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x40\x80\xc0\0"
+)
+
+
+class Decoded(NamedTuple):
+    """What became of image files."""
+
+    reasons: list[str]
+    """Why each is rejected; empty where it is not."""
+    pixels: np.ndarray
+    """Those that are not: uint8, (n, height, width, 3), RGB, 0 to 255."""
+
+
+class Decoders(contextlib.AbstractContextManager["Decoders"]):
+    """A few processes that turn image files into an extractor's input. Safe to call from threads.
+
+    They start when they are needed, ignore Ctrl-C, and end with the process that started them.
+    """
+
+    def __init__(
+        self,
+        size_px: tuple[int, int],
+        how: str,
+        n_processes: int,
+        max_decode_s: float = MAX_DECODE_S,
+    ) -> None:
+        """Decode to (height, width) `size_px`, fitted as `preprocess.FITS` says."""
+        self._decoders = [_Decoder(size_px, how, max_decode_s) for _ in range(n_processes)]
+        # The one that was busy last is asked first, so that no more are started than are needed.
+        self._idle: queue.LifoQueue[_Decoder] = queue.LifoQueue()
+        for decoder in self._decoders:
+            self._idle.put(decoder)
+
+    def load(self, files: Sequence[bytes]) -> Decoded:
+        """Decode image files in one process and fit them to the extractor's input.
+
+        An image is also rejected when decoding it takes too long, or kills its process twice.
+
+        Parameters
+        ----------
+        files
+            The bytes of each; a few at a time, since the answer comes for all of them at once.
+
+        Raises
+        ------
+        EngineError
+            When no decoder runs at all.
+        """
+        decoder = self._idle.get()
+        try:
+            return decoder.load(files)
+        finally:
+            self._idle.put(decoder)
+
+    def __exit__(self, *exception: object) -> None:
+        for decoder in self._decoders:
+            decoder.close()
+
+
+class _DiedError(Exception):
+    """A process ended instead of answering."""
+
+    def __init__(self, exit_code: int, at: int) -> None:
+        self.exit_code = exit_code
+        self.at = at
+        """Which of the images it had begun."""
+        if exit_code == -signal.SIGKILL:
+            how = "was killed (SIGKILL), most likely for want of memory"
+        elif exit_code < 0:
+            how = f"was killed by {signal.Signals(-exit_code).name}"
+        else:
+            how = f"ended with exit code {exit_code}"
+        super().__init__(f"its process {how}")
+
+
+class _Decoder:
+    """One process, started again when it has died.
+
+    Image files and pixels are handed over in an unnamed file, in memory where the platform has
+    such; messages say whose turn it is to read and write it.
+    """
+
+    def __init__(self, size_px: tuple[int, int], how: str, max_decode_s: float) -> None:
+        self._size_px = size_px
+        self._how = how
+        self._max_decode_s = max_decode_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._shared: IO[bytes] | None = None
+
+    def load(self, files: Sequence[bytes]) -> Decoded:
+        """See `Decoders.load`."""
+        reasons = [""] * len(files)
+        left = list(range(len(files)))
+        acquitted: set[int] = set()
+        while left:
+            try:
+                answer = self._ask([files[position] for position in left])
+            except _DiedError as death:
+                position = left[death.at]
+                reason = self._blame(files[position], death)
+                if reason is None and position not in acquitted:
+                    acquitted.add(position)
+                    continue
+                left.remove(position)
+                reasons[position] = reason or f"it crashes the decoder: {death}"
+            else:
+                for position, reason in zip(left, answer.reasons, strict=True):
+                    reasons[position] = reason
+                return Decoded(reasons, answer.pixels)
+        return Decoded(reasons, np.empty((0, *self._size_px, 3), np.uint8))
+
+    def _blame(self, file: bytes, death: _DiedError) -> str | None:
+        """Why an image is rejected at which a process died; None where it does no harm alone."""
+        if death.exit_code == -signal.SIGPROF:
+            return f"decoding it took more than {self._max_decode_s} s"
+        # The kernel may have chosen this process when another one wanted memory.
+        try:
+            self._ask([file])
+        except _DiedError as again:
+            try:
+                self._ask([_KNOWN_GOOD])
+            except _DiedError:
+                raise EngineError(f"images cannot be decoded on this machine: {again}") from None
+            return f"it crashes the decoder: {again}"
+        return None
+
+    def _ask(self, files: Sequence[bytes]) -> Decoded:
+        shared = self._shared_file()
+        os.pwrite(shared, b"\0", 0)
+        at = _FILES_AT
+        for file in files:
+            at += os.pwrite(shared, file, at)
+        try:
+            connection = self._connection or self._start(shared)
+            connection.send_bytes(json.dumps([len(file) for file in files]).encode())
+            answer: Any = json.loads(connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            raise _DiedError(
+                self._bury(), min(os.pread(shared, 1, 0)[0], len(files) - 1)
+            ) from error
+        if isinstance(answer, str):
+            raise EngineError(f"the decoder failed, which is a mistake in bottlebank:\n{answer}")
+        pixels = np.empty((answer.count(""), *self._size_px, 3), np.uint8)
+        if pixels.size:
+            os.preadv(shared, [pixels.data.cast("B")], at)
+        if at + pixels.nbytes > _KEEP_SHARED_BYTES:
+            os.truncate(shared, 0)
+        return Decoded(answer, pixels)
+
+    def _shared_file(self) -> int:
+        if self._shared is None:
+            if hasattr(os, "memfd_create"):
+                handle = os.memfd_create("bottlebank")
+                self._shared = open(handle, "r+b", buffering=0)  # noqa: SIM115, PTH123 (see `close`)
+            else:
+                self._shared = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (see `close`)
+        return self._shared.fileno()
+
+    def _start(self, shared: int) -> Connection:
+        ours, theirs = socket.socketpair()
+        arguments = {
+            "path": sys.path,
+            "handle": theirs.fileno(),
+            "shared": shared,
+            "size_px": self._size_px,
+            "how": self._how,
+            "max_decode_s": self._max_decode_s,
+        }
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _CHILD, json.dumps(arguments)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), shared],
+                # NumPy's threads would take memory and are not needed for copying pixels.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,  # Ctrl-C is for the parent, whose end they notice
+            )
+        self._connection = Connection(ours.detach())
+        return self._connection
+
+    def _bury(self) -> int:
+        """End the process, if it runs; its exit code."""
+        if self._connection is not None:
+            self._connection.close()
+        process, self._process, self._connection = self._process, None, None
+        if process is None:
+            return 0
+        try:
+            return process.wait(timeout=self._max_decode_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def close(self) -> None:
+        """End the process and free the memory."""
+        self._bury()
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+
+
+def answer_questions(
+    handle: int, shared: int, size_px: Sequence[int], how: str, max_decode_s: float
+) -> None:
+    """In the child: decode what the parent hands over until it closes the socket `handle`."""
+    import cv2
+
+    height, width = size_px
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)
+    for limit, value in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_DATA, MAX_MEMORY_BYTES),
+    ):
+        with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
+            resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
+    # The parent may be gone at any time: then there is nobody to tell.
+    with contextlib.suppress(EOFError, OSError), Connection(handle) as connection:
+        while True:
+            lengths: list[int] = json.loads(connection.recv_bytes())
+            try:
+                answer = _decode_all(shared, lengths, (height, width), how, max_decode_s)
+            except Exception:  # noqa: BLE001 (told to the parent, which raises it)
+                answer = traceback.format_exc()
+            connection.send_bytes(json.dumps(answer).encode())
+
+
+def _decode_all(
+    shared: int, lengths: list[int], size_px: tuple[int, int], how: str, max_decode_s: float
+) -> list[str]:
+    """Decode the image files in the shared file; why each is rejected, empty where it is not."""
+    at, pixels_at = _FILES_AT, _FILES_AT + sum(lengths)
+    reasons = []
+    for position, length in enumerate(lengths):
+        os.pwrite(shared, bytes([position]), 0)
+        signal.setitimer(signal.ITIMER_PROF, max_decode_s)  # its signal ends the process
+        try:
+            pixels = load(os.pread(shared, length, at), size_px, how)
+        except ImageRejectedError as error:
+            reasons.append(str(error))
+        else:
+            pixels_at += os.pwrite(shared, pixels.data.cast("B"), pixels_at)
+            reasons.append("")
+        at += length
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    return reasons
