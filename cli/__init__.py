@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that are not UTF-8
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    # Such a picture is rejected with its reason: the warning adds nothing.
-    warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
+    # Pillow's, on metadata that is no reason to reject an image, or on one that is rejected.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     arguments = build_parser().parse_args(argv)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:

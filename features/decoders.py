@@ -254,8 +254,11 @@ def answer_questions(
     handle: int, shared: int, size_px: Sequence[int], how: str, max_decode_s: float
 ) -> None:
     """In the child: decode what the parent hands over until it closes the socket `handle`."""
+    import warnings
+
     import cv2
 
+    warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
     height, width = size_px
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)

@@ -57,6 +57,8 @@ class Limits(NamedTuple):
 
     pixels: int = 50_000_000
     side_px: int = 16_383
+    scanned_pixels: int = 5_000_000_000
+    """Pixels times scans of a progressive JPEG, in which a few bytes can ask for another pass."""
 
 
 def decode(
@@ -107,6 +109,7 @@ def decode(
                     height, width = width, height
                 reduction = _reduction(image.size, (width, height))
             if image.format in ("JPEG", "MPO"):
+                _check_scans(image.size, data, limits)
                 pixels = _jpeg_pixels(image, data, reduction)
             else:
                 pixels = np.asarray(_reduced(_to_rgb(image), reduction))
@@ -122,7 +125,9 @@ def decode(
     except MemoryError:
         raise ImageRejectedError("too little memory to decode it") from None
     except Exception as error:
-        reason = str(error).strip() or type(error).__name__
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if "truncated" in reason:
+            raise ImageRejectedError("truncated: the file ends before the image does") from error
         raise ImageRejectedError(f"damaged or truncated: {reason}") from error
     return _upright(pixels, orientation)
 
@@ -178,6 +183,15 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
         raise ImageRejectedError(
             f"{width}×{height} pixels, more than the {limits.pixels:,} in all "
             f"or {limits.side_px:,} a side that are read"
+        )
+
+
+def _check_scans(size: tuple[int, int], data: bytes, limits: Limits) -> None:
+    # Counts those of thumbnails in the metadata too; photographs have some ten in all.
+    n_scans = data.count(b"\xff\xda")
+    if n_scans * size[0] * size[1] > limits.scanned_pixels:
+        raise ImageRejectedError(
+            f"{n_scans:,} scans of {size[0]}×{size[1]} pixels, more work than is put into an image"
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections import deque
 from typing import TYPE_CHECKING, TypeVar
 
@@ -64,8 +63,25 @@ def work_ahead(
             future.cancel()
 
 
-def groups_of(n: int, items: Iterable[_In]) -> Iterator[list[_In]]:
-    """Lists of `n` items; the last may be shorter."""
-    remaining = iter(items)
-    while group := list(itertools.islice(remaining, n)):
+def groups_of(
+    n: int,
+    items: Iterable[_In],
+    *,
+    n_bytes: Callable[[_In], int] = lambda item: 0,
+    max_bytes: int = 0,
+) -> Iterator[list[_In]]:
+    """Lists of `n` items; of fewer at the end, or where they would take more than `max_bytes`."""
+    group: list[_In] = []
+    size = 0
+    for item in items:
+        more = n_bytes(item)
+        if group and more and size + more > max_bytes:
+            yield group
+            group, size = [], 0
+        group.append(item)
+        size += more
+        if len(group) == n:
+            yield group
+            group, size = [], 0
+    if group:
         yield group

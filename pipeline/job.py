@@ -34,12 +34,21 @@ if TYPE_CHECKING:
 _READERS = 4
 _GROUP_SIZE = 8
 _GROUPS_AHEAD = 8
+_GROUP_BYTES = 32 << 20
 _BYTES_AHEAD = 256 << 20
 _REMEMBER_EVERY = 2048
 
 
 class CannotRunError(Exception):
     """No engine of this machine computes in the precision."""
+
+
+class _Place(NamedTuple):
+    """An image file that is to be read."""
+
+    position: int
+    n_bytes: int
+    """As far as is known; how much is read ahead depends on it."""
 
 
 class _Content(NamedTuple):
@@ -149,9 +158,14 @@ class Job:
             read = work_ahead(
                 stack.enter_context(_pool(_READERS)),
                 self._read,
-                groups_of(_GROUP_SIZE, unknown),
+                groups_of(
+                    _GROUP_SIZE,
+                    map(self._place, unknown),
+                    n_bytes=lambda place: place.n_bytes,
+                    max_bytes=_GROUP_BYTES,
+                ),
                 _GROUPS_AHEAD,
-                n_bytes=lambda positions: sum(map(self._n_bytes, positions)),
+                n_bytes=lambda places: sum(place.n_bytes for place in places),
                 max_bytes=_BYTES_AHEAD,
                 waiting=lambda: self.waiting.waiting_for(DISK),
             )
@@ -159,7 +173,12 @@ class Job:
             decoded = work_ahead(
                 stack.enter_context(_pool(n_cores)),
                 lambda contents: self._decode(contents, decoders),
-                groups_of(_GROUP_SIZE, new),
+                groups_of(
+                    _GROUP_SIZE,
+                    new,
+                    n_bytes=lambda content: len(content.data),
+                    max_bytes=_GROUP_BYTES,
+                ),
                 max(_GROUPS_AHEAD, 2 * n_cores),
                 n_bytes=lambda contents: sum(len(content.data) for content in contents),
                 max_bytes=_BYTES_AHEAD,
@@ -171,14 +190,14 @@ class Job:
                 bar.set_postfix_str(f"waiting for {self.waiting.bottleneck}", refresh=False)
                 bar.update(len(images.keys))
 
-    def _n_bytes(self, position: int) -> int:
+    def _place(self, position: int) -> _Place:
         with contextlib.suppress(OSError, ValueError):  # reading it will tell the reason
-            return os.stat(self.dataset.paths[position]).st_size  # noqa: PTH116
-        return 0
+            return _Place(position, os.stat(self.dataset.paths[position]).st_size)  # noqa: PTH116
+        return _Place(position, 0)
 
-    def _read(self, positions: list[int]) -> list[_Content | _Unreadable]:
+    def _read(self, places: list[_Place]) -> list[_Content | _Unreadable]:
         contents: list[_Content | _Unreadable] = []
-        for position in positions:
+        for position, _ in places:
             try:
                 data, status = read(self.dataset.paths[position])
             except ImageRejectedError as error:

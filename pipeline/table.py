@@ -38,8 +38,6 @@ class Report:
     """Starting the engine, with conversion and check."""
     images_per_second: float | None
     """Extracted images over the extraction loop alone; None when nothing was extracted."""
-    bottleneck: str | None
-    """What the loop waited for longest: ``disk``, ``decode`` or ``network``; None likewise."""
     extractor: str
     width: int
     engine: str
@@ -48,6 +46,9 @@ class Report:
     cache: str
     store: str
     """What a number takes in the cache: ``float32`` or ``float16``."""
+    bottleneck: str | None
+    """What the extraction loop waited for longest: ``disk``, ``decode`` or ``network``; None when
+    nothing was extracted."""
 
 
 @dataclass(frozen=True)

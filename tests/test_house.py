@@ -27,8 +27,10 @@ HEAVY = [
 # Only these places may import a library at all, at the top or inside a function.
 OWNERS = {
     "tensorflow": ("features/engines/tensorflow.py", "classifier/dense.py"),
-    "keras": ("classifier/dense.py",),
+    "keras": ("features/engines/tensorflow.py", "classifier/dense.py"),
     "openvino": ("features/engines/openvino.py",),
+    "cv2": ("features/",),
+    "simplejpeg": ("features/",),
     "h5py": ("cache/", "classifier/artifact.py"),
     "flask": ("service/",),
     "waitress": ("service/",),

@@ -112,7 +112,7 @@ def extract(photos, tmp_path, monkeypatch, capsys):
 
     class Mean:
         engine = "openvino"
-        input_size_px = (64, 64)
+        batch_size, n_calls = 8, 2
 
         def transfer_values(self, images):
             means = images.mean(axis=(1, 2, 3), dtype=np.float64)

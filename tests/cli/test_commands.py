@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -37,6 +38,20 @@ def test_extract(bottlebank, photos, options, cache):
     words = bottlebank("extract", photos, *options)
     assert "60 images: 0 extracted, 60 cached, 0 duplicates, 0 rejected; 1 other" in words.out
     assert words.err == ""
+
+
+def test_extract_with_another_fit(bottlebank, photos, options):
+    squashed = bottlebank("extract", photos, *options, "--json").json
+    assert squashed["bottleneck"] in ("disk", "decode", "network")
+    cropped = bottlebank("extract", photos, *options, "--fit", "crop")
+    assert "60 images: 60 extracted, 0 cached" in cropped.out
+    assert re.search(r"images/s, held up most by (the disk|decoding|the network)\), ", cropped.out)
+    again = bottlebank("extract", photos, *options, "--fit", "crop", "--json").json
+    assert (again["cached"], again["bottleneck"]) == (60, None)
+    assert again["fingerprint"] != squashed["fingerprint"]
+    wrong = bottlebank("extract", photos, *options, "--fit", "stretch")
+    assert wrong.code == 2
+    assert "'stretch' (choose from" in wrong.err
 
 
 def test_bad_images_are_listed_and_strict_fails(bottlebank, photos, options):
@@ -324,14 +339,14 @@ def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottleba
         signal.signal(number, signal.SIG_DFL)
 
     with subprocess.Popen(command, **pipes, preexec_fn=listen) as process:
-        assert process.stdout.readline() == "16\n"  # the first batch
+        assert process.stdout.readline() == "8\n"  # the first batch
         process.send_signal(number)
         said, complaint = process.communicate(timeout=30)
     assert process.returncode == 130
     assert complaint == (
         "bottlebank: interrupted; what was committed is kept, run the command again to go on\n"
     )
-    n_kept = int(("16 " + said).split()[-1])
+    n_kept = int(("8 " + said).split()[-1])
     answer = bottlebank("extract", photos, *options, "--json").json
-    assert answer["cached"] in (n_kept, n_kept + 16)
+    assert answer["cached"] in (n_kept, n_kept + 8)
     assert answer["cached"] + answer["extracted"] == 60

@@ -1,6 +1,8 @@
 import io
 import os
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -9,8 +11,8 @@ from PIL import Image
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.errors import CacheLockedError, EngineError, UsageError, WeightsNotFoundError
+from bottlebank.features import Extractor, weights
 from bottlebank.features import images as images_module
-from bottlebank.features import weights
 from bottlebank.pipeline import ahead, extraction, job
 
 
@@ -288,9 +290,81 @@ def test_the_table_tells_about_itself(photos, cache):
     assert "<td>stripes</td><td>20</td>" in table._repr_html_()
 
 
-def test_work_ahead_keeps_order_and_bounds_what_is_begun():
-    from concurrent.futures import ThreadPoolExecutor
+def test_an_image_that_kills_its_decoder_costs_one_image(photos, cache, tmp_path, monkeypatch):
+    """Simulated: a decoder that crashes on what this file says of itself."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import ctypes\n"
+        "import PIL.Image\n"
+        "real = PIL.Image.open\n"
+        "def open(file, *arguments, **settings):\n"
+        "    if b'deadly' in file.getvalue():\n"
+        "        ctypes.string_at(0)\n"
+        "    return real(file, *arguments, **settings)\n"
+        "PIL.Image.open = open\n"
+    )
+    good = (photos / "disc" / "00.png").read_bytes()
+    (photos / "disc" / "00 deadly.png").write_bytes(good + b"deadly")
+    with monkeypatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(tmp_path / "site"))
+        table = extract(photos, cache)
+        assert (counts(table)["extracted"], counts(table)["rejected"]) == (60, 1)
+        ((path, reason),) = table.rejected
+        assert path.endswith("00 deadly.png")
+        assert reason == "it crashes the decoder: its process was killed by SIGSEGV"
+        monkeypatch.setattr(job, "Decoders", None)  # would fail if it were tried again
+        again = extract(photos, cache)
+    assert again.rejected == table.rejected
+    assert np.array_equal(again.features, table.features)
 
+
+def test_what_holds_the_job_up_is_told(photos, cache, monkeypatch):
+    stages = ("disk", "decode", "network")
+    assert extract(photos, cache).report.bottleneck in stages
+    assert extract(photos, cache).report.bottleneck is None
+
+    def slow(real, seconds=0.05):
+        def call(*arguments, **settings):
+            time.sleep(seconds)
+            return real(*arguments, **settings)
+
+        return call
+
+    slowed = {
+        "disk": (job, "read", job.read),
+        "decode": (job.Decoders, "load", job.Decoders.load),
+        "network": (Extractor, "transfer_values", Extractor.transfer_values),
+    }
+    assert tuple(slowed) == stages
+    for number, (stage, (owner, name, real)) in enumerate(slowed.items()):
+        data = photos.parent / stage
+        shutil.copytree(photos, data)
+        for path in data.rglob("*.png"):  # new contents, the same pictures
+            path.write_bytes(path.read_bytes() + bytes([number]))
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, slow(real, 0.05 if stage == "disk" else 0.4))
+            assert extract(data, cache).report.bottleneck == stage
+
+
+def test_groups_of_batches_reach_an_engine_that_wants_more(photos, cache, monkeypatch):
+    expected = extract(photos, cache).features
+    for path in cache.glob("*/*/*.h5"):
+        path.unlink()
+    sizes = []
+    real = Extractor.transfer_values
+
+    def transfer_values(self, images):
+        sizes.append(len(images))
+        return real(self, images)
+
+    monkeypatch.setattr(Extractor, "transfer_values", transfer_values)
+    monkeypatch.setattr(Extractor, "batch_size", 32)
+    found = extract(photos, cache)
+    assert sorted(sizes) == [28, 32]
+    np.testing.assert_allclose(found.features, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_work_ahead_keeps_order_and_bounds_what_is_begun():
     begun, taken, widest = [], 0, 0
 
     def work(item):
@@ -304,3 +378,37 @@ def test_work_ahead_keeps_order_and_bounds_what_is_begun():
             widest = max(widest, len(begun) - taken)
     assert taken == 50
     assert widest <= 5
+
+
+def test_work_ahead_bounds_the_memory_of_what_is_begun():
+    sizes = [3, 3, 3, 50, 1, 1, 1, 1, 9, 9, 0, 0, 0, 10, 2]
+    begun, taken = [], []
+    most = 0
+
+    def n_bytes(size):
+        return size
+
+    def work(size):
+        begun.append(size)
+        return size
+
+    with ThreadPoolExecutor(1) as pool:
+        results = ahead.work_ahead(pool, work, sizes, 6, n_bytes=n_bytes, max_bytes=10)
+        for size in results:
+            # Those begun by now, and this one, which its future still holds.
+            pool.submit(int).result()
+            most = max(most, sum(begun) - sum(taken) if size != 50 else 0)
+            taken.append(size)
+    assert taken == sizes
+    assert most <= 10
+
+
+def test_groups_are_full_but_for_the_last():
+    assert list(ahead.groups_of(3, range(7))) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert list(ahead.groups_of(3, [])) == []
+
+
+def test_groups_are_small_where_their_members_are_large():
+    sizes = [1, 1, 1, 1, 9, 30, 2, 2, 9, 1]
+    groups = ahead.groups_of(3, sizes, n_bytes=lambda size: size, max_bytes=10)
+    assert list(groups) == [[1, 1, 1], [1, 9], [30], [2, 2], [9, 1]]

@@ -33,10 +33,8 @@ def extract(photos, tmp_path, monkeypatch, caplog):
             return np.outer(means, np.arange(recipe.width)).astype(np.float32)
 
         def open_extractor(recipe, weights, *, engine, precisions, **_):
-            side_px = recipe.input_size_px
             return SimpleNamespace(
                 engine="openvino" if engine == "auto" else engine,
-                input_size_px=(side_px, side_px),
                 batch_size=8,
                 n_calls=2,
                 transfer_values=lambda images: transfer_values(recipe, images),

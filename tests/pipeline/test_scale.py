@@ -4,14 +4,18 @@ The times are printed (`pytest -s`), never asserted: `benchmarks/` is where spee
 """
 
 import hashlib
+import io
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from bottlebank.cache import CacheFolder, key_of_bytes
 
@@ -37,22 +41,34 @@ def add_images(root, numbers) -> None:
             file.write(tiny_bitmap(number))
 
 
+# The peak that `getrusage` tells begins with that of the process that forked.
+MEASURED = r"""
+import re, sys
+from bottlebank.cli import main
+from bottlebank.features.decoders import Decoders
+
+def peak_kib(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"VmHWM:\s*(\d+) kB", status.read())[1])
+
+real, decoders_kib = Decoders.__exit__, []
+def exit(self, *exception):
+    decoders_kib.extend(peak_kib(one._process.pid) for one in self._decoders if one._process)
+    return real(self, *exception)
+
+Decoders.__exit__ = exit
+code = main(sys.argv[1:])
+print(peak_kib("self") + sum(decoders_kib), file=sys.stderr)
+sys.exit(code)
+"""
+
+
 def extract_in_a_process(data, cache) -> tuple[dict, float]:
-    """What the command answers, and the most memory that it held, in MB."""
-    # The peak that `getrusage` tells begins with that of the process that forked.
-    script = (
-        "import re, sys\n"
-        "from bottlebank.cli import main\n"
-        "code = main(sys.argv[1:])\n"
-        "with open('/proc/self/status') as status:\n"
-        "    peak_kib = re.search(r'VmHWM:\\s*(\\d+) kB', status.read())[1]\n"
-        "print(peak_kib, file=sys.stderr)\n"
-        "sys.exit(code)\n"
-    )
+    """What the command answers, and the most memory that it and its decoders held, in MB."""
     options = ["--extractor", "random", "--precision", "float32", "--cache", str(cache), "--json"]
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", script, "extract", str(data), *options],
+        [sys.executable, "-c", MEASURED, "extract", str(data), *options],
         capture_output=True,
         text=True,
     )
@@ -91,6 +107,31 @@ def test_a_hundred_thousand_images(tmp_path, cache):
     renamed, memory_mb = extract_in_a_process(data, cache)
     assert (renamed["cached"], renamed["extracted"]) == (N_IMAGES + 100, 0)
     assert memory_mb < MAX_MEMORY_MB
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of the memory is read from /proc")
+def test_memory_is_flat(tmp_path, cache):
+    """Ten times as many photographs, of 1,600 × 1,200 pixels, take no more memory."""
+    random = np.random.default_rng(0)
+    coarse = Image.fromarray(random.integers(0, 256, (30, 40, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    coarse.resize((1600, 1200), Image.Resampling.BICUBIC).save(buffer, "JPEG")
+    photograph = buffer.getvalue()
+    peaks_mb = []
+    for n_images in (2_000, 20_000):
+        data = tmp_path / str(n_images)
+        for name in ("a", "b"):
+            (data / name).mkdir(parents=True)
+        for number in range(n_images):  # a comment makes each of them new
+            comment = b"\xff\xfe\x00\x0a" + b"%08d" % (n_images + number)
+            path = data / "ab"[number % 2] / f"{number}.jpg"
+            path.write_bytes(photograph[:2] + comment + photograph[2:])
+        answer, peak_mb = extract_in_a_process(data, cache)
+        assert answer["extracted"] == n_images
+        peaks_mb.append(peak_mb)
+        shutil.rmtree(data)
+    assert peaks_mb[1] <= 1.5 * peaks_mb[0]
 
 
 @pytest.mark.parametrize("step", [1, 500])

@@ -1,0 +1,301 @@
+"""Images that are damaged, odd, or made to hurt: each gives the right pixels or a reason.
+
+They are decoded as the extraction does it. What is looked at is that no process dies, that none is
+at it for long, and that what is returned is never half a picture.
+"""
+
+import io
+import struct
+import time
+import zlib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image, features
+
+from bottlebank.errors import ImageRejectedError
+from bottlebank.features.decoders import MAX_DECODE_S, Decoders
+from bottlebank.features.images import decode
+from bottlebank.features.preprocess import load
+
+SIZE_PX = (64, 64)
+
+
+def encoded(image: Image.Image, format: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def photograph(width: int = 160, height: int = 120) -> Image.Image:
+    """Soft shapes with grain, so that every part of a file holds some of the picture."""
+    random = np.random.default_rng(5)
+    coarse = Image.fromarray(random.integers(0, 256, (5, 6, 3), dtype=np.uint8))
+    soft = np.asarray(coarse.resize((width, height), Image.Resampling.BICUBIC), np.int16)
+    grain = random.integers(-12, 13, (height, width, 3))
+    return Image.fromarray((soft + grain).clip(0, 255).astype(np.uint8))
+
+
+def in_every_format() -> dict[str, bytes]:
+    picture = photograph()
+    files = {
+        "jpeg": encoded(picture, "JPEG"),
+        "progressive jpeg": encoded(picture, "JPEG", progressive=True),
+        "cmyk jpeg": encoded(picture.convert("CMYK"), "JPEG"),
+        "png": encoded(picture, "PNG"),
+        "palette png": encoded(picture.quantize(64), "PNG"),
+        "webp": encoded(picture, "WEBP"),
+        "lossless webp": encoded(picture, "WEBP", lossless=True),
+        "gif": encoded(picture, "GIF"),
+        "bmp": encoded(picture, "BMP"),
+        "tiff": encoded(picture, "TIFF"),
+        "lzw tiff": encoded(picture, "TIFF", compression="tiff_lzw"),
+    }
+    if features.check("avif"):
+        files["avif"] = encoded(picture, "AVIF")
+    return files
+
+
+def truncated() -> dict[str, bytes]:
+    return {
+        f"{name}, {percent} %": data[: len(data) * percent // 100]
+        for name, data in in_every_format().items()
+        for percent in range(1, 100)
+    }
+
+
+def flipped() -> dict[str, bytes]:
+    random = np.random.default_rng(6)
+    files = {}
+    for name, data in in_every_format().items():
+        for number in range(12):
+            damaged = bytearray(data)
+            for position in random.integers(0, len(data), 1 + number):
+                damaged[position] ^= 1 << random.integers(0, 8)
+            files[f"{name}, {1 + number} bits flipped, {number}"] = bytes(damaged)
+    return files
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    body = kind + content
+    return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + png_chunk(b"IHDR", header)
+        + png_chunk(b"IDAT", b"")
+        + png_chunk(b"IEND", b"")
+    )
+
+
+def png_with_a_text_bomb() -> bytes:
+    whole = encoded(photograph(), "PNG")
+    after_header = 8 + 25
+    bomb = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(200 << 20)))
+    return whole[:after_header] + bomb + whole[after_header:]
+
+
+def jpeg_with_scans(n_scans: int, side_px: int) -> bytes:
+    """A progressive JPEG whose last scan is there again and again."""
+    data = encoded(Image.new("RGB", (side_px, side_px), (200, 30, 60)), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    scan = data[last:-2]
+    return data[:last] + scan * n_scans + data[-2:]
+
+
+def animation(format: str, n_frames: int) -> bytes:
+    frames = [Image.new("RGB", (32, 32), (number % 256, 80, 0)) for number in range(n_frames)]
+    options = {"lossless": True} if format == "WEBP" else {}
+    return encoded(frames[0], format, save_all=True, append_images=frames[1:], **options)
+
+
+BOMBS = {
+    "png of 256 million pixels": lambda: encoded(Image.new("1", (16_000, 16_000)), "PNG"),
+    "png that claims 2^62 pixels": lambda: png_that_claims(2**31 - 1, 2**31 - 1),
+    "png without width": lambda: png_that_claims(0, 5),
+    "png that is one line": lambda: png_that_claims(40_000_000, 1),
+    "gif that claims 4,000 million pixels": lambda: (
+        b"GIF89a" + struct.pack("<HH", 65535, 65535) + encoded(photograph(), "GIF")[10:]
+    ),
+    "bmp that claims 4,000 million pixels": lambda: (
+        b"BM" + struct.pack("<IHHI", 100, 0, 0, 54)
+        + struct.pack("<IiiHHIIiiII", 40, 65000, 65000, 1, 24, 0, 0, 0, 0, 0, 0)
+    ),
+    "png with a comment of 200 MB": png_with_a_text_bomb,
+    "jpeg of 1,000 scans": lambda: jpeg_with_scans(1000, 7000),
+    "jpeg of 65,500 a side": lambda: encoded(Image.new("L", (65_500, 1)), "JPEG"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def decoders():
+    with Decoders(SIZE_PX, "squash", 2) as running:
+        yield running
+
+
+class Outcome:
+    def __init__(self, reason: str, pixels: np.ndarray | None, seconds: float) -> None:
+        self.reason, self.pixels, self.seconds = reason, pixels, seconds
+
+
+@pytest.fixture
+def outcomes(decoders):
+    """Decode files one by one; no process may die of them, or be at it for long."""
+
+    def decode_all(files: dict[str, bytes]) -> dict[str, Outcome]:
+        def one(data: bytes) -> Outcome:
+            start = time.perf_counter()
+            (reason,), pixels = decoders.load([data])
+            return Outcome(reason, None if reason else pixels[0], time.perf_counter() - start)
+
+        before = {id(process) for process in processes()} or None
+        with ThreadPoolExecutor(2) as pool:
+            found = dict(zip(files, pool.map(one, files.values()), strict=True))
+        assert before is None or before <= {id(process) for process in processes()}
+        assert all(process.poll() is None for process in processes())
+        crashes = {name: one.reason for name, one in found.items() if "crash" in one.reason}
+        assert not crashes
+        assert max(one.seconds for one in found.values()) < MAX_DECODE_S
+        return found
+
+    def processes():
+        return [one._process for one in decoders._decoders if one._process is not None]
+
+    return decode_all
+
+
+def test_a_truncated_image_is_whole_or_rejected(outcomes):
+    """At every percent of every format; never grey where bytes are missing."""
+    whole = {name: load(data, SIZE_PX) for name, data in in_every_format().items()}
+    found = outcomes(truncated())
+    assert len(found) >= 1000
+    accepted = Counter()
+    for name, one in found.items():
+        if one.pixels is not None:
+            kind = name.rpartition(",")[0]
+            accepted[kind] += 1
+            assert np.array_equal(one.pixels, whole[kind]), name
+        else:
+            assert one.reason.startswith(
+                ("truncated: ", "damaged or truncated: ", "not an image")
+            ), name
+    assert max(accepted.values(), default=0) <= 2, accepted  # all but a trailer is there
+
+
+def test_flipped_bits_give_a_picture_or_a_reason(outcomes):
+    found = outcomes(flipped())
+    assert len(found) >= 120
+    for name, one in found.items():
+        assert (one.pixels is None) == bool(one.reason), name
+        if one.pixels is not None:
+            assert one.pixels.shape == (*SIZE_PX, 3)
+
+
+def test_bombs_are_refused_before_they_go_off(outcomes):
+    found = outcomes({name: make() for name, make in BOMBS.items()})
+    for name, one in found.items():
+        assert one.pixels is None, name
+    assert "more than the 50,000,000 pixels" in found["png of 256 million pixels"].reason
+    assert "more work than is put into an image" in found["jpeg of 1,000 scans"].reason
+    assert "65500×1 pixels, more than" in found["jpeg of 65,500 a side"].reason
+
+
+def test_a_progressive_photograph_of_many_scans_is_read():
+    assert decode(jpeg_with_scans(1, 2000)).shape == (2000, 2000, 3)
+
+
+def test_the_largest_images_that_are_read_take_little_time(outcomes):
+    side_px = 7000
+    y, x = np.mgrid[:side_px, :side_px]
+    waves = (x // 7 + y // 5).astype(np.uint8)
+    grey = Image.fromarray(waves)
+    colours = Image.merge("RGBA", (grey, grey, grey, Image.new("L", grey.size, 200)))
+    found = outcomes(
+        {
+            "jpeg": encoded(colours.convert("RGB"), "JPEG"),
+            "progressive jpeg": encoded(colours.convert("RGB"), "JPEG", progressive=True),
+            "transparent png": encoded(colours, "PNG", compress_level=1),
+            "webp": encoded(grey.convert("RGB"), "WEBP", method=0),
+            "bmp": encoded(colours.convert("RGB"), "BMP"),
+        }
+    )
+    for name, one in found.items():
+        assert one.reason == "", name
+        assert abs(int(one.pixels.mean()) - 130) < 30, name
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_an_animation_of_1000_frames_the_first_is_read(outcomes, format):
+    found = outcomes({format: animation(format, 1000)})
+    assert np.abs(found[format].pixels.astype(int) - (0, 80, 0)).max() <= 1
+
+
+MODES = {
+    "1": ("1", 1, (255, 255, 255)),
+    "L": ("L", 100, (100, 100, 100)),
+    "LA": ("LA", (10, 0), (255, 255, 255)),
+    "P": ("P", None, (1, 2, 3)),
+    "PA": ("PA", None, None),
+    "RGB": ("RGB", (9, 8, 7), (9, 8, 7)),
+    "RGBA": ("RGBA", (200, 0, 0, 128), (227, 127, 127)),
+    "CMYK": ("CMYK", (0, 255, 255, 0), (255, 0, 0)),
+    "YCbCr": ("YCbCr", (128, 128, 128), (128, 128, 128)),
+    "LAB": ("LAB", None, None),
+    "I;16": ("I;16", 257 * 77, (77, 77, 77)),
+    "I": ("I", 257 * 50, (50, 50, 50)),
+    "F": ("F", 0.5, None),
+}
+
+
+def test_every_colour_mode_in_every_format_gives_its_colour_or_a_reason(outcomes):
+    files: dict[str, bytes] = {}
+    for name, (mode, value, _) in MODES.items():
+        if name == "P":
+            image = Image.new("RGB", (40, 30), (1, 2, 3)).quantize()
+        else:
+            image = Image.new(mode, (40, 30), 0 if value is None else value)
+        for format in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"):
+            try:
+                files[f"{name} {format}"] = encoded(image, format, quality=100)
+            except (OSError, ValueError, KeyError, TypeError, NotImplementedError):
+                continue  # no such file can be written
+    found = outcomes(files)
+    assert len(found) >= 40
+    compared = 0
+    for name, one in found.items():
+        mode = name.split()[0]
+        expected = MODES[mode][2]
+        if name == "F TIFF":
+            assert "floating-point" in one.reason
+        elif one.reason:
+            assert mode in ("PA", "LAB"), f"{name}: {one.reason}"
+        elif expected is not None and Image.open(io.BytesIO(files[name])).mode == mode:
+            compared += 1  # of the others, colours were lost when the file was written
+            assert np.abs(one.pixels.astype(int) - expected).max() <= 3, name
+    assert compared >= 20
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".gif", ".bmp", ".tiff"])
+def test_a_wrong_extension_changes_nothing(tmp_path, suffix):
+    from bottlebank.features.images import read
+
+    for name, data in in_every_format().items():
+        path = tmp_path / f"{name}{suffix}"
+        path.write_bytes(data)
+        assert np.array_equal(decode(read(str(path))[0]), decode(data))
+
+
+def test_words_of_a_reason_never_break_a_line(decoders):
+    reasons = []
+    for data in [*flipped().values(), b"\x89PNG\r\n\x1a\n\n\n", b"GIF89a\n"]:
+        try:
+            decode(data)
+        except ImageRejectedError as error:
+            reasons.append(str(error))
+    assert reasons
+    assert not [reason for reason in reasons if "\n" in reason or not reason.strip()]
