@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         weights=arguments.weights,
         engine=arguments.engine,
         precision=arguments.precision,
+        many=len(paths) > 1,
     )
     n_failed = 0
     for answer in predictor.predict_files(paths, arguments.top):

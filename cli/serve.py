@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         weights=arguments.weights,
         engine=arguments.engine,
         precision=arguments.precision,
+        many=True,
     )
     settings = Settings()
 

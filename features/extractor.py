@@ -13,7 +13,7 @@ from .backbones import Backbone, find_backbone
 from .images import FORMATS
 from .networks import REFERENCE, converted_network, import_tensorflow_engine
 from .preprocess import load
-from .probe import COSINE_LIMITS, least_cosine, probe_images
+from .probe import COSINE_LIMITS, N_IMAGES, least_cosine, probe_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -126,6 +126,7 @@ def open_extractor(
     precisions: Sequence[str] = ("bfloat16", "float32"),
     networks: Path | None = None,
     many: bool = False,
+    gpu: bool = False,
 ) -> Extractor:
     """Start the first engine and precision that this machine runs and that agree with TensorFlow.
 
@@ -141,12 +142,14 @@ def open_extractor(
         Finds the weights; called only where no converted network is kept yet.
     engine
         ``openvino``, ``tensorflow``, or ``auto``: OpenVINO where it runs and agrees; before it,
-        where there are many images, TensorFlow on a GPU.
+        with `gpu`, TensorFlow on one.
     precisions
         What may be computed in, in order of preference.
     networks
         Folder in which converted networks are kept, so that TensorFlow is needed only once.
     many
+        Whether many images are coming: a network that is compiled for them also takes batches.
+    gpu
         Whether a GPU is worth the seconds in which TensorFlow starts.
 
     Raises
@@ -156,9 +159,9 @@ def open_extractor(
     """
     reasons = []
     for precision in precisions:
-        for candidate in _candidates(engine, precision, many):
+        for candidate in _candidates(engine, precision, gpu):
             try:
-                started = _start(candidate, precision, recipe, weights, networks)
+                started = _start(candidate, precision, recipe, weights, networks, many)
             except EngineError as error:
                 reasons.append(f"{candidate.engine} in {precision}: {error}")
                 level = logging.WARNING if isinstance(error, _DisagreesError) else logging.INFO
@@ -197,11 +200,11 @@ class _DisagreesError(EngineError):
     """An engine runs, but its numbers are not the network's."""
 
 
-def _candidates(engine: str, precision: str, many: bool) -> Iterator[_Candidate]:
+def _candidates(engine: str, precision: str, gpu: bool) -> Iterator[_Candidate]:
     if engine != "auto":
         yield _Candidate(engine)
         return
-    if many and may_have_gpu():
+    if gpu and may_have_gpu():
         yield _Candidate("tensorflow", only_on_gpu=True)
     yield _Candidate("openvino")
     if precision == "float32":  # on a CPU TensorFlow's bfloat16 is slower still
@@ -214,6 +217,7 @@ def _start(
     recipe: Recipe,
     weights: Callable[[], Weights],
     networks: Path | None,
+    many: bool,
 ) -> Engine:
     backbone = find_backbone(recipe.extractor)
     if candidate.engine == "tensorflow":
@@ -224,10 +228,12 @@ def _start(
         raise EngineError(f"OpenVINO cannot be imported ({error})") from error
     with converted_network(recipe, backbone, weights, networks) as folder:
         try:
-            started = OpenVinoEngine(folder, precision)
+            started = OpenVinoEngine(folder, precision, many=many)
         except RuntimeError as error:
             raise EngineError(str(error).strip().splitlines()[-1]) from error
-        _check(started, np.load(folder / REFERENCE), backbone)
+        # Enough images to make a batch, and a rest.
+        n_times = OpenVinoEngine.batch_size // N_IMAGES + 1 if many else 1
+        _check(started, np.load(folder / REFERENCE), backbone, n_times)
     return started
 
 
@@ -243,8 +249,9 @@ def _start_tensorflow(
     return started
 
 
-def _check(engine: Engine, reference: np.ndarray, backbone: Backbone) -> None:
-    cosine = least_cosine(engine(probe_images(backbone.input_size_px)), reference)
+def _check(engine: Engine, reference: np.ndarray, backbone: Backbone, n_times: int = 1) -> None:
+    probe = np.tile(probe_images(backbone.input_size_px), (n_times, 1, 1, 1))
+    cosine = least_cosine(engine(probe), np.tile(reference, (n_times, 1)))
     limit = COSINE_LIMITS[engine.precision]
     if cosine < limit:
         raise _DisagreesError(

@@ -265,6 +265,7 @@ class Job:
                 precisions=[self.variant.precision],
                 networks=self.folder.networks,
                 many=True,
+                gpu=True,
             )
         except EngineError as error:
             raise CannotRunError(str(error)) from error

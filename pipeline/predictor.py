@@ -182,6 +182,7 @@ def load_predictor(
     weights: str | None = None,
     engine: str = "auto",
     precision: str = "auto",
+    many: bool = False,
     download_timeout_s: float | None = None,
 ) -> Predictor:
     """Load a head file and rebuild the extractor that it was trained on.
@@ -199,6 +200,8 @@ def load_predictor(
     engine, precision
         As in `extract`; ``auto`` computes as the head's training rows were, where this machine
         can.
+    many
+        Whether many images are coming: the network is then compiled for batches as well.
     download_timeout_s
         Give up a download of weights after this long.
 
@@ -218,6 +221,11 @@ def load_predictor(
         if precision == "auto":
             precisions = list(dict.fromkeys([loaded.precision, "float32"]))
         opened = open_extractor(
-            trained_on, find, engine=engine, precisions=precisions, networks=folder.networks
+            trained_on,
+            find,
+            engine=engine,
+            precisions=precisions,
+            networks=folder.networks,
+            many=many,
         )
     return Predictor(loaded, opened)

@@ -41,14 +41,69 @@ def test_openvino_agrees_with_tensorflow(converted_random):
     np.testing.assert_allclose(fast, reference, rtol=1e-4, atol=1e-5)
 
 
-def test_a_batch_changes_nothing(converted_random):
-    extractor = random_extractor("openvino", converted_random)
-    images = probe_images(64)
-    together = extractor.transfer_values(images)
-    alone = np.concatenate(
-        [extractor.transfer_values(images[i : i + 1]) for i in range(len(images))]
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("n_images", [1, 3, 8, 9, 21, 64])
+def test_a_batch_changes_nothing(converted_random, many, n_images):
+    extractor = open_extractor(
+        RECIPE, lambda: WEIGHTS, precisions=["float32"], networks=converted_random, many=many
     )
+    images = np.random.default_rng(3).integers(0, 256, (n_images, 64, 64, 3), dtype=np.uint8)
+    together = extractor.transfer_values(images)
+    alone = np.concatenate([extractor.transfer_values(image[np.newaxis]) for image in images])
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_both_sizes_of_batches_are_checked(converted_random, monkeypatch):
+    """An engine whose batches are wrong, and whose single images are right, is refused."""
+    from bottlebank.features.engines.openvino import OpenVinoEngine
+
+    real = OpenVinoEngine.__call__
+
+    def call(self, images):
+        features = real(self, images)
+        features[0] = features[0] if len(images) < 8 else features[0, ::-1]
+        return features
+
+    monkeypatch.setattr(OpenVinoEngine, "__call__", call)
+    settings = {"engine": "openvino", "precisions": ["float32"], "networks": converted_random}
+    assert open_extractor(RECIPE, lambda: WEIGHTS, **settings).engine == "openvino"
+    with pytest.raises(EngineError, match="differ from TensorFlow's"):
+        open_extractor(RECIPE, lambda: WEIGHTS, **settings, many=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_threads_with_batches_of_every_size_do_not_crash(converted_random, precision):
+    """As OpenVINO does when one compiled network takes batches of any size; see its engine."""
+    if precision not in preferred_precisions("openvino"):
+        pytest.skip(f"this CPU does not compute in {precision}")
+    script = (
+        "import sys, threading, time\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from bottlebank.features import find_backbone, open_extractor, recipe_for\n"
+        "recipe, weights = recipe_for(find_backbone('random'))\n"
+        "extractor = open_extractor(recipe, lambda: weights, engine='openvino', many=True,\n"
+        "    precisions=[sys.argv[2]], networks=Path(sys.argv[1]))\n"
+        "images = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), dtype=np.uint8)\n"
+        "expected, end = extractor.transfer_values(images), time.monotonic() + 20\n"
+        "def work(seed):\n"
+        "    random = np.random.default_rng(seed)\n"
+        "    while time.monotonic() < end:\n"
+        "        n = random.integers(1, 41)\n"
+        "        found = extractor.transfer_values(images[:n])\n"
+        "        assert np.abs(found - expected[:n]).max() < 0.05 * np.abs(expected).max()\n"
+        "    done.append(seed)\n"
+        "for _ in range(3):\n"  # requests come and go with their threads
+        "    end, done = time.monotonic() + 7, []\n"
+        "    threads = [threading.Thread(target=work, args=(seed,)) for seed in range(4)]\n"
+        "    [thread.start() for thread in threads]\n"
+        "    [thread.join() for thread in threads]\n"
+        "    assert len(done) == 4\n"
+    )
+    command = [sys.executable, "-c", script, str(converted_random), precision]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_converted_network_starts_without_tensorflow(converted_random, no_tensorflow):
@@ -137,20 +192,20 @@ def test_auto_leaves_bfloat16_in_tensorflow_to_gpus(monkeypatch):
         random_extractor("auto", precision="bfloat16")
 
 
-def test_many_images_go_to_a_gpu_where_tensorflow_finds_one(converted_random, monkeypatch, caplog):
-    def engine(many):
+def test_images_go_to_a_gpu_where_tensorflow_finds_one(converted_random, monkeypatch, caplog):
+    def engine(gpu):
         return open_extractor(
-            RECIPE, lambda: WEIGHTS, precisions=["float32"], networks=converted_random, many=many
+            RECIPE, lambda: WEIGHTS, precisions=["float32"], networks=converted_random, gpu=gpu
         ).engine
 
     caplog.set_level("INFO")
     monkeypatch.setattr(extractor_module, "may_have_gpu", lambda: True)
-    assert engine(many=True) == "openvino"
+    assert engine(gpu=True) == "openvino"
     assert "TensorFlow finds no GPU that it can use" in caplog.text
     tensorflow_engine = networks.import_tensorflow_engine()
     monkeypatch.setattr(tensorflow_engine, "has_gpu", staticmethod(lambda: True))
-    assert engine(many=True) == "tensorflow"
-    assert engine(many=False) == "openvino"
+    assert engine(gpu=True) == "tensorflow"
+    assert engine(gpu=False) == "openvino"
 
 
 def test_images_of_another_shape_or_type_are_refused(converted_random):
