@@ -3,9 +3,9 @@
     python benchmarks/extraction.py photos/
     python benchmarks/extraction.py photos/ --extractor inception_v3 --random-weights
 
-Each round extracts the same images once in every way, one after the other, the next round in the
-opposite order; the table holds medians, and the lowest and highest of the rounds. Starting up
-(imports, building and converting the network, the first batch) is left out for all of them.
+Each round extracts the same images once in every way, one after the other, the peers in the next
+round in the opposite order; the table holds medians, and the lowest and highest of the rounds.
+Starting up (imports, building and converting the network, the first batch) is left out for all.
 
 - bottlebank: `bb.extract` into a new cache, in the engine and precision that it takes by itself:
   reading, hashing, decoding, network, and every fsync of the commits.
@@ -15,9 +15,13 @@ opposite order; the table holds medians, and the lowest and highest of the round
   while the network runs on the batch before. Where onnxruntime and tf2onnx are installed.
 - One at a time: `load_img` and `model.predict` for each image, over a few of them.
 - Bound: the cores, over the core-seconds that decoding and the network take for an image. Each is
-  measured alone in the same round, by the clock, with every core busy with it: a process a core
-  decodes what it already has in memory, then a thread a core runs the network. Nothing that decodes
-  so and runs this network here can be faster.
+  measured alone right before and after bottlebank, by the clock, with every core busy with it: a
+  process a core decodes what it already has in memory, then a thread a core runs the network.
+  Nothing that decodes so and runs this network here can be faster.
+
+Where other machines share the processor, the clock tells as much of them; so the last line compares
+processor time: what decoding and network alone take, over all that bottlebank takes, start-up of
+the engine and of the decoders included.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -53,7 +58,7 @@ def main() -> None:
     parser.add_argument("data", help="a folder per class")
     parser.add_argument("--extractor", default="mobilenet_v2")
     parser.add_argument("--random-weights", action="store_true", help="where none can be had")
-    parser.add_argument("--images", type=int, default=1024, help="how many of them (default 1024)")
+    parser.add_argument("--images", type=int, default=4096, help="at most so many of them")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as name:
@@ -70,7 +75,8 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
     photos = some_images(Path(arguments.data), folder / "photos", arguments.images)
     dataset = bb.load_dataset(photos)
     recipe, found = recipe_for(backbone, weights)
-    extractor = open_extractor(recipe, lambda: found, networks=folder / "cache" / "networks")
+    networks = folder / "cache" / "networks"
+    extractor = open_extractor(recipe, lambda: found, networks=networks, many=True)
     print(
         f"{len(dataset)} images, {backbone.name}, {extractor.engine} in {extractor.precision}, "
         f"{available_cores()} cores, load {os.getloadavg()[0]:.1f}; {arguments.rounds} rounds"
@@ -78,37 +84,57 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
 
     # Evenly over the classes, whose photographs differ in size.
     some_paths = dataset.paths[:: max(1, len(dataset) // IN_THE_BOUND)]
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(available_cores(), mp_context=spawn) as processes:
-        ways: dict[str, Callable[[], float] | None] = {
-            "bottlebank": lambda: ours(
-                dataset, backbone.name, weights, folder / "cache", extractor
-            ),
-            "bound": lambda: bound(extractor, some_paths, processes),
+    with ProcessPoolExecutor(
+        available_cores(), mp_context=multiprocessing.get_context("spawn")
+    ) as processes:
+        peers: dict[str, Callable[[], float] | None] = {
             "Keras idiom": keras_idiom(model, backbone, photos),
             "ONNX Runtime": onnx_runtime(model, backbone, dataset.paths, folder),
             "one at a time": one_at_a_time(model, backbone, dataset.paths[:ONE_AT_A_TIME]),
         }
-        report(arguments.rounds, {name: way for name, way in ways.items() if way is not None})
+        run_rounds(
+            arguments.rounds,
+            lambda: ours(dataset, backbone.name, weights, folder / "cache", extractor),
+            lambda: bound(extractor, some_paths, processes),
+            {name: peer for name, peer in peers.items() if peer is not None},
+        )
 
 
-def report(n_rounds: int, ways: dict[str, Callable[[], float]]) -> None:
-    ways["bound"]()  # its processes start here
-    rates: dict[str, list[float]] = {name: [] for name in ways}
+class Cost(NamedTuple):
+    """Of an image, in seconds: by the clock, with all cores at it, and of processor time."""
+
+    clock: float
+    processor: float
+
+
+def run_rounds(
+    n_rounds: int,
+    ours: Callable[[], Cost],
+    bound: Callable[[], Cost],
+    peers: dict[str, Callable[[], float]],
+) -> None:
+    bound()  # its processes start here
+    rates: dict[str, list[float]] = {"bottlebank": [], "bound": [], **{name: [] for name in peers}}
+    processor_shares = []
     for number in range(n_rounds):
-        for name in list(ways)[:: -1 if number % 2 else 1]:
-            rates[name].append(ways[name]())
+        before, mine, after = bound(), ours(), bound()
+        rates["bottlebank"].append(1 / mine.clock)
+        rates["bound"].append(2 / (before.clock + after.clock))
+        processor_shares.append((before.processor + after.processor) / 2 / mine.processor)
+        for name in list(peers)[:: -1 if number % 2 else 1]:
+            rates[name].append(peers[name]())
     for name, values in rates.items():
         ratios = [mine / theirs for mine, theirs in zip(rates["bottlebank"], values, strict=True)]
         print(f"  {name:<14} {spread(values, 1)} images/s   bottlebank / it {spread(ratios, 2)}")
+    print(f"  of its processor time, decoding and network alone take {spread(processor_shares, 2)}")
 
 
-def ours(dataset, name: str, weights: str, cache: Path, extractor) -> float:
-    """Images a second, into a cache without rows; the converted network is there already."""
+def ours(dataset, name: str, weights: str, cache: Path, extractor) -> Cost:
+    """Into a cache without rows; the converted network is there already."""
     for path in cache.glob("*/*/*.h5"):
         path.unlink()
     (cache / "index.sqlite").unlink(missing_ok=True)
-    start = time.perf_counter()
+    start, begun = time.perf_counter(), processor_s()
     report = bb.extract(
         dataset,
         name,
@@ -120,7 +146,13 @@ def ours(dataset, name: str, weights: str, cache: Path, extractor) -> float:
     ).report
     seconds = time.perf_counter() - start - report.startup_seconds
     assert report.extracted + report.duplicates == len(dataset), report
-    return len(dataset) / seconds
+    return Cost(seconds / len(dataset), (processor_s() - begun) / len(dataset))
+
+
+def processor_s() -> float:
+    """Processor time of this process, and of its children that have ended."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def keras_model(backbone, random_weights: bool):
@@ -218,13 +250,11 @@ def onnx_runtime(model, backbone, paths: Sequence[str], folder: Path) -> Callabl
     return run
 
 
-def bound(extractor, paths: Sequence[str], processes: Executor) -> float:
-    """Images a second if every core did nothing but decode and run the network."""
+def bound(extractor, paths: Sequence[str], processes: Executor) -> Cost:
+    """What an image costs if every core does nothing but decode and run the network."""
     n_cores = available_cores()
-    size_px, how = extractor.input_size_px, extractor.recipe.fit
-    decode_s = statistics.mean(
-        processes.map(decode_alone, [paths] * n_cores, [size_px] * n_cores, [how] * n_cores)
-    ) / len(paths)
+    settings = extractor.input_size_px, extractor.recipe.fit
+    decoding = list(processes.map(decode_alone, *([each] * n_cores for each in (paths, *settings))))
     pixels = [extractor.load(Path(path).read_bytes()) for path in paths]
     size = extractor.batch_size
     batches = [np.stack(pixels[first : first + size]) for first in range(0, len(pixels), size)]
@@ -235,19 +265,24 @@ def bound(extractor, paths: Sequence[str], processes: Executor) -> float:
             extractor.transfer_values(batch)
         return time.perf_counter() - start
 
+    begun = processor_s()
     with ThreadPoolExecutor(n_cores) as pool:
-        network_s = statistics.mean(pool.map(network_alone, range(n_cores))) / len(paths)
-    return n_cores / (decode_s + network_s)
+        network_s = statistics.mean(pool.map(network_alone, range(n_cores)))
+    n_runs = n_cores * len(paths)
+    return Cost(
+        (statistics.mean(cost.clock for cost in decoding) + network_s) / n_runs,
+        (sum(cost.processor for cost in decoding) + processor_s() - begun) / n_runs,
+    )
 
 
-def decode_alone(paths: Sequence[str], size_px: tuple[int, int], how: str) -> float:
-    """Seconds that decoding takes in this process, reading left out."""
+def decode_alone(paths: Sequence[str], size_px: tuple[int, int], how: str) -> Cost:
+    """Seconds that decoding all of them takes in this process, reading left out."""
     cv2.setNumThreads(1)
     data = [Path(path).read_bytes() for path in paths]
-    start = time.perf_counter()
+    start, begun = time.perf_counter(), time.process_time()
     for content in data:
         load(content, size_px, how)
-    return time.perf_counter() - start
+    return Cost(time.perf_counter() - start, time.process_time() - begun)
 
 
 def some_images(source: Path, target: Path, n_images: int) -> Path:

@@ -109,6 +109,23 @@ def test_cmyk_jpeg_is_converted(corners):
         assert np.abs(np.subtract(found, expected)).max() <= 12
 
 
+def test_ycck_jpeg_as_adobe_writes_it_is_converted():
+    """Luminance, colour differences and black, all inverted: Pillow writes CMYK, so it is made."""
+    stored = (55, 128, 128, 255)
+    plain = Image.new("CMYK", (64, 64), tuple(255 - value for value in stored))
+    data = encoded(plain, "JPEG", quality=95)
+    marker = data.index(b"Adobe") + 11
+    assert data[marker] == 0  # the colour transform: none
+    ycck = data[:marker] + b"\2" + data[marker + 1 :]
+    assert np.abs(decode(ycck).astype(int) - 200).max() <= 2
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_one_pixel_is_a_picture(format):
+    pixels = load(encoded(Image.new("RGB", (1, 1), (90, 90, 90)), format), (224, 224))
+    assert np.abs(pixels.astype(int) - 90).max() <= 2
+
+
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP"])
 def test_the_first_frame_of_an_animation_counts(format):
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, GREEN)]

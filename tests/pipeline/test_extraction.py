@@ -1,6 +1,7 @@
 import io
 import os
 import shutil
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -252,6 +253,24 @@ def test_auto_goes_on_with_the_storage_that_is_there(photos, cache):
     extract(photos, cache, store="float16")
     again = extract(photos, cache)
     assert (again.report.store, counts(again)["cached"]) == ("float16", 60)
+
+
+def test_what_is_no_file_is_told_and_never_waited_for(photos, cache):
+    folder = photos / "disc"
+    os.mkfifo(folder / "pipe.jpg")
+    os.symlink(folder, folder / "loop")
+    os.symlink("self.jpg", folder / "self.jpg")
+    os.symlink("gone.jpg", folder / "dangling.jpg")
+    os.mkdir(folder / "folder.jpg")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(os.path.relpath(folder / "socket.jpg"))
+        table = extract(photos, cache)
+    assert (counts(table)["extracted"], counts(table)["ignored"]) == (60, 3)
+    told = {os.path.basename(path): reason for path, reason in table.rejected}
+    assert told == {
+        "self.jpg": "cannot be read: Too many levels of symbolic links",
+        "dangling.jpg": "cannot be read: No such file or directory",
+    }
 
 
 def test_odd_names_survive(tmp_path, cache):
