@@ -7,6 +7,7 @@ So each process notes which image it has begun, and when it dies, that one is kn
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import queue
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import traceback
 from multiprocessing.connection import Connection
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -136,7 +137,7 @@ class _Decoder:
         self._max_decode_s = max_decode_s
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
-        self._shared: IO[bytes] | None = None
+        self._shared: io.RawIOBase | None = None
 
     def load(self, files: Sequence[bytes]) -> Decoded:
         """See `Decoders.load`."""
@@ -176,7 +177,8 @@ class _Decoder:
         return None
 
     def _ask(self, files: Sequence[bytes]) -> Decoded:
-        shared = self._shared_file()
+        file_of_both = self._shared_file()
+        shared = file_of_both.fileno()
         os.pwrite(shared, b"\0", 0)
         at = _FILES_AT
         for file in files:
@@ -193,19 +195,20 @@ class _Decoder:
             raise EngineError(f"the decoder failed, which is a mistake in bottlebank:\n{answer}")
         pixels = np.empty((answer.count(""), *self._size_px, 3), np.uint8)
         if pixels.size:
-            os.preadv(shared, [pixels.data.cast("B")], at)
+            file_of_both.seek(at)  # the child does not use the offset, which it shares
+            file_of_both.readinto(pixels.data.cast("B"))
         if at + pixels.nbytes > _KEEP_SHARED_BYTES:
             os.truncate(shared, 0)
         return Decoded(answer, pixels)
 
-    def _shared_file(self) -> int:
+    def _shared_file(self) -> io.RawIOBase:
         if self._shared is None:
             if hasattr(os, "memfd_create"):
                 handle = os.memfd_create("bottlebank")
                 self._shared = open(handle, "r+b", buffering=0)  # noqa: SIM115, PTH123 (see `close`)
             else:
                 self._shared = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (see `close`)
-        return self._shared.fileno()
+        return self._shared
 
     def _start(self, shared: int) -> Connection:
         ours, theirs = socket.socketpair()

@@ -265,3 +265,13 @@ def test_more_threads_than_processes_wait_for_their_turn(decoders):
     with ThreadPoolExecutor(6) as pool:
         for number, pixels in enumerate(pool.map(ask, range(6))):
             assert np.array_equal(pixels, load(png(number), SIZE_PX, "crop"))
+
+
+def test_without_files_in_memory_a_temporary_one_is_shared(monkeypatch, tmp_path):
+    """As on macOS."""
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with Decoders(SIZE_PX, "squash", 1) as decoders:
+        for number in range(2):
+            assert np.array_equal(decode(decoders, png(number)), load(png(number), SIZE_PX))
+    assert list(tmp_path.iterdir()) == []
