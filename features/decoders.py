@@ -188,9 +188,11 @@ class _Decoder:
             connection.send_bytes(json.dumps([len(file) for file in files]).encode())
             answer: Any = json.loads(connection.recv_bytes())
         except (EOFError, OSError) as error:
-            raise _DiedError(
-                self._bury(), min(os.pread(shared, 1, 0)[0], len(files) - 1)
-            ) from error
+            position = min(os.pread(shared, 1, 0)[0], len(files) - 1)
+            raise _DiedError(self._bury(), position) from error
+        except BaseException:  # such as Ctrl-C: the answer to come must not be taken for another's
+            self._bury()
+            raise
         if isinstance(answer, str):
             raise EngineError(f"the decoder failed, which is a mistake in bottlebank:\n{answer}")
         pixels = np.empty((answer.count(""), *self._size_px, 3), np.uint8)

@@ -106,6 +106,8 @@ class Extractor:
                 f"expected uint8 images (n, {self.input_size_px[0]}, {self.input_size_px[1]}, 3), "
                 f"received {images.dtype} {images.shape}"
             )
+        if len(images) == 0:
+            return np.empty((0, self.recipe.width), np.float32)
         features = self._engine(images)
         if not np.isfinite(features).all():
             raise EngineError(

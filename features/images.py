@@ -126,8 +126,10 @@ def decode(
         raise ImageRejectedError("too little memory to decode it") from None
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        if "truncated" in reason:
-            raise ImageRejectedError("truncated: the file ends before the image does") from error
+        if "truncated" in reason.lower():
+            raise ImageRejectedError(
+                "truncated or damaged: its data end before the picture does"
+            ) from error
         raise ImageRejectedError(f"damaged or truncated: {reason}") from error
     return _upright(pixels, orientation)
 

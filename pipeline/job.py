@@ -383,8 +383,7 @@ def _compute(extractor: Extractor, groups: list[_Images]) -> _Images:
     )
     pixels = [group.values for group in groups]
     together = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
-    features = extractor.transfer_values(together) if len(together) else together
-    return _Images(keys, paths, reasons, features)
+    return _Images(keys, paths, reasons, extractor.transfer_values(together))
 
 
 @contextlib.contextmanager

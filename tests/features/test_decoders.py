@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 
 import numpy as np
 import pytest
@@ -253,6 +254,21 @@ def test_ctrl_c_is_for_the_parent(decoders):
     time.sleep(0.2)
     assert np.array_equal(decode(decoders, png(1)), load(png(1), SIZE_PX, "crop"))
     assert process.poll() is None
+
+
+def test_an_answer_is_never_taken_for_that_to_another_question(decoders, monkeypatch):
+    """Ctrl-C between question and answer; the next image must not get the pixels of that one."""
+    decode(decoders, png(0))
+    with monkeypatch.context() as patch:
+        patch.setattr(Connection, "recv_bytes", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            decode(decoders, png(1))
+    for number in (2, 3):
+        assert np.array_equal(decode(decoders, png(number)), load(png(number), SIZE_PX, "crop"))
+
+
+def interrupt(*arguments):
+    raise KeyboardInterrupt
 
 
 def test_more_threads_than_processes_wait_for_their_turn(decoders):

@@ -208,6 +208,22 @@ def test_images_go_to_a_gpu_where_tensorflow_finds_one(converted_random, monkeyp
     assert engine(gpu=False) == "openvino"
 
 
+def test_images_may_lie_in_memory_in_any_way(converted_random):
+    extractor = open_extractor(
+        RECIPE, lambda: WEIGHTS, precisions=["float32"], networks=converted_random, many=True
+    )
+    images = np.random.default_rng(4).integers(0, 256, (20, 64, 64, 3), dtype=np.uint8)
+    expected = extractor.transfer_values(np.ascontiguousarray(images[::2, :, ::-1]))
+    strided = extractor.transfer_values(images[::2, :, ::-1])
+    images.flags.writeable = False
+    read_only = extractor.transfer_values(images)[::2]
+    np.testing.assert_allclose(strided, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        read_only, extractor.transfer_values(images[::2].copy()), rtol=1e-5, atol=1e-6
+    )
+    assert extractor.transfer_values(images[:0]).shape == (0, 512)
+
+
 def test_images_of_another_shape_or_type_are_refused(converted_random):
     extractor = random_extractor("openvino", converted_random)
     for images in (

@@ -143,7 +143,7 @@ def test_bad_images_among_good_ones_are_refused_in_their_place(client, encode):
     assert "JPEG, PNG, WEBP, GIF, BMP" in text["error"]["message"]
     assert "it looks like text" in text["error"]["message"]
     assert empty["error"]["message"] == "the file is empty (0 bytes)"
-    assert "truncated: the file ends before the image does" in cut["error"]["message"]
+    assert "truncated or damaged: its data end before the picture does" in cut["error"]["message"]
 
 
 def test_bad_base64_among_good_is_refused_in_its_place(client, encode):
