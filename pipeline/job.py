@@ -6,21 +6,20 @@ import contextlib
 import itertools
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
-from ..cache import CacheFolder, Key, Variant, key_of_bytes
-from ..errors import EngineError, ImageRejectedError
+from ..cache import CacheFolder, Key, Variant
+from ..errors import EngineError
 from ..features import open_extractor
 from ..features.decoders import Decoders
-from ..features.images import read
 from ..machine import available_cores
-from .ahead import groups_of, work_ahead
+from .ahead import groups_of, threads, work_ahead
 from .bottleneck import DECODE, DISK, NETWORK, Waiting
+from .stages import Content, Images, Unreadable, compute, decode, find, read_files
 from .table import FeatureTable, Report
 
 if TYPE_CHECKING:
@@ -41,42 +40,6 @@ _REMEMBER_EVERY = 2048
 
 class CannotRunError(Exception):
     """No engine of this machine computes in the precision."""
-
-
-class _Place(NamedTuple):
-    """An image file that is to be read."""
-
-    position: int
-    n_bytes: int
-    """As far as is known; how much is read ahead depends on it."""
-
-
-class _Content(NamedTuple):
-    """The bytes of an image file."""
-
-    position: int
-    data: bytes
-    status: os.stat_result
-    key: Key
-
-
-class _Unreadable(NamedTuple):
-    """An image file that cannot be read; its content is not known."""
-
-    position: int
-    reason: str
-
-
-class _Images(NamedTuple):
-    """A few images that are new to the cache, on their way to becoming rows."""
-
-    keys: list[Key]
-    paths: list[bytes]
-    reasons: list[str]
-    """Why an image is rejected; empty where it is not."""
-    values: np.ndarray
-    """Of those that are not: pixels, uint8 (n, height, width, 3), or transfer values, float32
-    (n, width)."""
 
 
 class Job:
@@ -156,11 +119,11 @@ class Job:
             tools = stack.enter_context(_Tools(self))
             decoders = stack.enter_context(Decoders(size_px, self.recipe.fit, n_cores))
             read = work_ahead(
-                stack.enter_context(_pool(_READERS)),
-                self._read,
+                stack.enter_context(threads(_READERS)),
+                read_files,
                 groups_of(
                     _GROUP_SIZE,
-                    map(self._place, unknown),
+                    (find(position, self.dataset.paths[position]) for position in unknown),
                     n_bytes=lambda place: place.n_bytes,
                     max_bytes=_GROUP_BYTES,
                 ),
@@ -171,8 +134,8 @@ class Job:
             )
             new = tools.locked_for(self._sift(read, remembered, bar))
             decoded = work_ahead(
-                stack.enter_context(_pool(n_cores)),
-                lambda contents: self._decode(contents, decoders),
+                stack.enter_context(threads(n_cores)),
+                lambda contents: decode(contents, decoders),
                 groups_of(
                     _GROUP_SIZE,
                     new,
@@ -190,36 +153,20 @@ class Job:
                 bar.set_postfix_str(f"waiting for {self.waiting.bottleneck}", refresh=False)
                 bar.update(len(images.keys))
 
-    def _place(self, position: int) -> _Place:
-        with contextlib.suppress(OSError, ValueError):  # reading it will tell the reason
-            return _Place(position, os.stat(self.dataset.paths[position]).st_size)  # noqa: PTH116
-        return _Place(position, 0)
-
-    def _read(self, places: list[_Place]) -> list[_Content | _Unreadable]:
-        contents: list[_Content | _Unreadable] = []
-        for position, _ in places:
-            try:
-                data, status = read(self.dataset.paths[position])
-            except ImageRejectedError as error:
-                contents.append(_Unreadable(position, str(error)))
-            else:
-                contents.append(_Content(position, data, status, key_of_bytes(data)))
-        return contents
-
     def _sift(
         self,
-        groups: Iterable[list[_Content | _Unreadable]],
+        groups: Iterable[list[Content | Unreadable]],
         remembered: list[tuple[str, os.stat_result, Key]],
         bar: tqdm,
-    ) -> Iterator[_Content]:
+    ) -> Iterator[Content]:
         """Pass on the contents that are new; settle the others."""
         begun: dict[Key, None] = {}
         for content in itertools.chain.from_iterable(groups):
-            if isinstance(content, _Unreadable):
+            if isinstance(content, Unreadable):
                 self.unreadable[content.position] = content.reason
                 bar.update()
                 continue
-            remembered.append((self.dataset.paths[content.position], content.status, content.key))
+            remembered.append((content.path, content.status, content.key))
             if len(remembered) >= _REMEMBER_EVERY:
                 self.folder.remember_files(remembered)
                 remembered.clear()
@@ -230,17 +177,7 @@ class Job:
             begun[content.key] = None
             yield content
 
-    def _decode(self, contents: list[_Content], decoders: Decoders) -> _Images:
-        reasons, pixels = decoders.load([content.data for content in contents])
-        paths = [self.dataset.paths[content.position] for content in contents]
-        return _Images(
-            [content.key for content in contents],
-            [os.fsencode(os.path.abspath(path)) for path in paths],  # noqa: PTH100
-            reasons,
-            pixels,
-        )
-
-    def _keep(self, images: _Images, writer: Writer) -> None:
+    def _keep(self, images: Images, writer: Writer) -> None:
         keys: list[Key] = []
         paths: list[bytes] = []
         for key, path, reason in zip(images.keys, images.paths, images.reasons, strict=True):
@@ -345,13 +282,13 @@ class _Tools(contextlib.AbstractContextManager):
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def locked_for(self, contents: Iterable[_Content]) -> Iterator[_Content]:
+    def locked_for(self, contents: Iterable[Content]) -> Iterator[Content]:
         """Pass contents on; take the lock before the first."""
         for content in contents:
             self.writer()
             yield content
 
-    def rows_of(self, groups: Iterator[_Images]) -> Iterator[_Images]:
+    def rows_of(self, groups: Iterator[Images]) -> Iterator[Images]:
         """Turn pixels into transfer values; start the network when the first of them are there."""
         first = next(groups, None)
         if first is None:
@@ -359,10 +296,10 @@ class _Tools(contextlib.AbstractContextManager):
         extractor = self._job.open_extractor()
         n_together = max(1, extractor.batch_size // _GROUP_SIZE)
         batches = groups_of(n_together, itertools.chain([first], groups))
-        with _pool(extractor.n_calls) as pool:
+        with threads(extractor.n_calls) as pool:
             yield from work_ahead(
                 pool,
-                lambda batch: _compute(extractor, batch),
+                lambda batch: compute(batch, extractor),
                 batches,
                 extractor.n_calls + 1,
                 waiting=lambda: self._job.waiting.waiting_for(NETWORK),
@@ -375,25 +312,6 @@ class _Tools(contextlib.AbstractContextManager):
             writing = job.cache.writer(job.recipe.as_dict(), commit_every_rows=job.commit_every)
             self._writer = self._stack.enter_context(writing)
         return self._writer
-
-
-def _compute(extractor: Extractor, groups: list[_Images]) -> _Images:
-    keys, paths, reasons = (
-        list(itertools.chain.from_iterable(lists)) for lists in list(zip(*groups, strict=True))[:3]
-    )
-    pixels = [group.values for group in groups]
-    together = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
-    return _Images(keys, paths, reasons, extractor.transfer_values(together))
-
-
-@contextlib.contextmanager
-def _pool(n_threads: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that finish what they have begun, and nothing more, when the block is left."""
-    pool = ThreadPoolExecutor(n_threads)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _engine_that_runs(engine: str) -> str:

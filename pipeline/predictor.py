@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +18,7 @@ from ..features.decoders import Decoded, Decoders
 from ..features.extractor import require_known
 from ..features.images import FORMATS, SERVICE_FORMATS, read
 from ..machine import available_cores
-from .ahead import groups_of, work_ahead
+from .ahead import groups_of, threads, work_ahead
 from .rebuild import read_recipe, weights_finder
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ class Predictor:
             batches = groups_of(self._extractor.batch_size, itertools.chain(first, remaining))
             n_threads = 2 * n_cores  # some decode while others run the network
             for answers in work_ahead(
-                stack.enter_context(ThreadPoolExecutor(n_threads)),
+                stack.enter_context(threads(n_threads)),
                 lambda batch: self._predict_batch(batch, decode, top),
                 batches,
                 n_threads + 1,

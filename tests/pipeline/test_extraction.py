@@ -14,7 +14,7 @@ from bottlebank.cache import CacheFolder
 from bottlebank.errors import CacheLockedError, EngineError, UsageError, WeightsNotFoundError
 from bottlebank.features import Extractor, weights
 from bottlebank.features import images as images_module
-from bottlebank.pipeline import ahead, extraction, job
+from bottlebank.pipeline import ahead, extraction, job, stages
 
 
 def extract(data, cache, **settings):
@@ -42,7 +42,7 @@ def test_the_first_run_extracts_and_the_second_does_not_even_read(photos, cache,
     def refuse(path):
         raise AssertionError(f"{path} was read")
 
-    monkeypatch.setattr(job, "read", refuse)
+    monkeypatch.setattr(stages, "read", refuse)
     second = extract(photos, cache)
     assert counts(second)["cached"] == 60
     assert counts(second)["extracted"] == 0
@@ -338,11 +338,11 @@ def test_an_image_that_kills_its_decoder_costs_one_image(photos, cache, tmp_path
 
 
 def test_what_holds_the_job_up_is_told(photos, cache, monkeypatch):
-    stages = ("disk", "decode", "network")
-    assert extract(photos, cache).report.bottleneck in stages
+    names = ("disk", "decode", "network")
+    assert extract(photos, cache).report.bottleneck in names
     assert extract(photos, cache).report.bottleneck is None
 
-    def slow(real, seconds=0.05):
+    def slow(real, seconds):
         def call(*arguments, **settings):
             time.sleep(seconds)
             return real(*arguments, **settings)
@@ -350,11 +350,11 @@ def test_what_holds_the_job_up_is_told(photos, cache, monkeypatch):
         return call
 
     slowed = {
-        "disk": (job, "read", job.read),
+        "disk": (stages, "read", stages.read),
         "decode": (job.Decoders, "load", job.Decoders.load),
         "network": (Extractor, "transfer_values", Extractor.transfer_values),
     }
-    assert tuple(slowed) == stages
+    assert tuple(slowed) == names
     for number, (stage, (owner, name, real)) in enumerate(slowed.items()):
         data = photos.parent / stage
         shutil.copytree(photos, data)
