@@ -65,7 +65,8 @@ class Decoded(NamedTuple):
 class Decoders(contextlib.AbstractContextManager["Decoders"]):
     """A few processes that turn image files into an extractor's input. Safe to call from threads.
 
-    They start when they are needed, ignore Ctrl-C, and end with the process that started them.
+    They start when they are needed or told to, ignore Ctrl-C, and end with the process that
+    started them.
     """
 
     def __init__(
@@ -81,6 +82,12 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
         self._idle: queue.LifoQueue[_Decoder] = queue.LifoQueue()
         for decoder in self._decoders:
             self._idle.put(decoder)
+
+    def start(self) -> None:
+        """Start all processes, without waiting until they are ready."""
+        for decoder in self._decoders:
+            with contextlib.suppress(OSError):  # `load` will tell
+                decoder.start()
 
     def load(self, files: Sequence[bytes]) -> Decoded:
         """Decode image files in one process and fit them to the extractor's input.
@@ -184,7 +191,7 @@ class _Decoder:
         for file in files:
             at += os.pwrite(shared, file, at)
         try:
-            connection = self._connection or self._start(shared)
+            connection = self._connection or self.start()
             connection.send_bytes(json.dumps([len(file) for file in files]).encode())
             answer: Any = json.loads(connection.recv_bytes())
         except (EOFError, OSError) as error:
@@ -212,7 +219,9 @@ class _Decoder:
                 self._shared = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (see `close`)
         return self._shared
 
-    def _start(self, shared: int) -> Connection:
+    def start(self) -> Connection:
+        """Start the process, without waiting until it is ready."""
+        shared = self._shared_file().fileno()
         ours, theirs = socket.socketpair()
         arguments = {
             "path": sys.path,

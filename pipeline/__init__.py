@@ -1,14 +1,18 @@
 """Where the other rooms meet: extract into the cache, train on it, predict.
 
-May import: ``features``, ``cache`` and ``classifier``. No framework is imported here.
+May import: ``features``, ``cache`` and ``classifier``. No framework is imported here, and each
+module only when one of its names is first used: a prediction needs no extraction.
 """
 
-from .evaluate import evaluate_head
-from .extraction import extract
-from .predictor import Predictor, load_predictor
-from .rebuild import extract_for_head
-from .table import FeatureTable
-from .train import Trained, save_head, train_head
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .evaluate import evaluate_head, extract_for_head
+    from .extraction import extract
+    from .predictor import Predictor, load_predictor
+    from .table import FeatureTable
+    from .train import Trained, save_head, train_head
 
 __all__ = [
     "FeatureTable",
@@ -21,3 +25,18 @@ __all__ = [
     "save_head",
     "train_head",
 ]
+
+_MODULES = {
+    "evaluate": ("evaluate_head", "extract_for_head"),
+    "extraction": ("extract",),
+    "predictor": ("Predictor", "load_predictor"),
+    "table": ("FeatureTable",),
+    "train": ("Trained", "save_head", "train_head"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(f".{module}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,18 +1,52 @@
-"""Judging a head on a table of transfer values."""
+"""Judging a head: the transfer values it needs, and how well it does on them."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..cache import CacheFolder, Variant
+from ..classifier import load_head
 from ..classifier.evaluation import Evaluation, evaluate
 from ..classifier.splits import SPLITS, split
 from ..errors import DatasetError, HeadMismatchError, UsageError
+from ..features.extractor import require_known
+from .extraction import bank
+from .rebuild import read_recipe, weights_finder
 
 if TYPE_CHECKING:
     from ..classifier import Head
+    from ..features import Dataset
     from .table import FeatureTable
+
+
+def extract_for_head(
+    dataset: Dataset,
+    head: str | os.PathLike[str],
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    extractor: str | None = None,
+    weights: str | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+) -> tuple[FeatureTable, Head]:
+    """Load a head and bring the transfer values that it judges into the cache.
+
+    Parameters and errors are those of `load_predictor`; of the cached variants, ``auto``
+    prefers the head's own.
+    """
+    require_known(engine, precision)
+    loaded = load_head(head)
+    trained_on = read_recipe(loaded, head)
+    with CacheFolder(cache, create=True) as folder:
+        find = weights_finder(trained_on, folder, head, extractor, weights, None)
+        names = folder.variants(trained_on.fingerprint)
+        if precision == "auto" and loaded.precision in {Variant.parse(n).precision for n in names}:
+            precision = loaded.precision
+        table = bank(dataset, trained_on, find, folder, engine=engine, precision=precision)
+    return table, loaded
 
 
 def evaluate_head(

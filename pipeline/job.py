@@ -116,8 +116,8 @@ class Job:
         size_px = (self.recipe.input_size_px, self.recipe.input_size_px)
         with contextlib.ExitStack() as stack:
             stack.callback(lambda: self.folder.remember_files(remembered))
-            tools = stack.enter_context(_Tools(self))
             decoders = stack.enter_context(Decoders(size_px, self.recipe.fit, n_cores))
+            tools = stack.enter_context(_Tools(self, decoders))
             read = work_ahead(
                 stack.enter_context(threads(_READERS)),
                 read_files,
@@ -132,7 +132,7 @@ class Job:
                 max_bytes=_BYTES_AHEAD,
                 waiting=lambda: self.waiting.waiting_for(DISK),
             )
-            new = tools.locked_for(self._sift(read, remembered, bar))
+            new = tools.started_for(self._sift(read, remembered, bar))
             decoded = work_ahead(
                 stack.enter_context(threads(n_cores)),
                 lambda contents: decode(contents, decoders),
@@ -272,28 +272,33 @@ class Job:
 
 
 class _Tools(contextlib.AbstractContextManager):
-    """The lock and the network, which wait for the first new image."""
+    """The lock, the decoders and the network, which wait for the first new image."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, decoders: Decoders) -> None:
         self._job = job
+        self._decoders = decoders
         self._stack = contextlib.ExitStack()
         self._writer: Writer | None = None
+        self._extractor: Extractor | None = None
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def locked_for(self, contents: Iterable[Content]) -> Iterator[Content]:
-        """Pass contents on; take the lock before the first."""
+    def started_for(self, contents: Iterable[Content]) -> Iterator[Content]:
+        """Pass contents on; take the lock and start decoders and network before the first."""
         for content in contents:
-            self.writer()
+            if self._extractor is None:
+                self.writer()
+                self._decoders.start()
+                self._extractor = self._job.open_extractor()
             yield content
 
     def rows_of(self, groups: Iterator[Images]) -> Iterator[Images]:
-        """Turn pixels into transfer values; start the network when the first of them are there."""
-        first = next(groups, None)
-        if first is None:
+        """Turn pixels into transfer values."""
+        first = next(groups, None)  # the network has been started for it
+        extractor = self._extractor
+        if first is None or extractor is None:
             return
-        extractor = self._job.open_extractor()
         n_together = max(1, extractor.batch_size // _GROUP_SIZE)
         batches = groups_of(n_together, itertools.chain([first], groups))
         with threads(extractor.n_calls) as pool:

@@ -5,22 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..cache import CacheFolder, Variant
-from ..classifier import Head, load_head
 from ..errors import HeadFileError, HeadMismatchError, WeightsNotFoundError
 from ..features import Recipe, find_backbone, recipe_for
-from ..features.extractor import require_known
 from ..features.preprocess import FITS
 from ..features.recipe import recipe_of
 from ..features.weights import IMAGENET, SEED
-from .extraction import bank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..features import Dataset
+    from ..cache import CacheFolder
+    from ..classifier import Head
     from ..features.weights import Weights
-    from .table import FeatureTable
 
 
 def read_recipe(head: Head, path: str | os.PathLike[str]) -> Recipe:
@@ -87,30 +83,3 @@ def weights_finder(
     if weights is not None:
         find()  # named by the caller: checked also where a converted network makes them needless
     return find
-
-
-def extract_for_head(
-    dataset: Dataset,
-    head: str | os.PathLike[str],
-    *,
-    cache: str | os.PathLike[str] | None = None,
-    extractor: str | None = None,
-    weights: str | None = None,
-    engine: str = "auto",
-    precision: str = "auto",
-) -> tuple[FeatureTable, Head]:
-    """Load a head and bring the transfer values that it judges into the cache.
-
-    Parameters and errors are those of `load_predictor`; of the cached variants, ``auto``
-    prefers the head's own.
-    """
-    require_known(engine, precision)
-    loaded = load_head(head)
-    trained_on = read_recipe(loaded, head)
-    with CacheFolder(cache, create=True) as folder:
-        find = weights_finder(trained_on, folder, head, extractor, weights, None)
-        names = folder.variants(trained_on.fingerprint)
-        if precision == "auto" and loaded.precision in {Variant.parse(n).precision for n in names}:
-            precision = loaded.precision
-        table = bank(dataset, trained_on, find, folder, engine=engine, precision=precision)
-    return table, loaded

@@ -138,14 +138,14 @@ BOMBS = {
 def decoders():
     """Two processes that decode all of it, and no third."""
     started = []
-    real = decoders_module._Decoder._start
+    real = decoders_module._Decoder.start
 
-    def start(self, shared):
+    def start(self):
         started.append(self)
-        return real(self, shared)
+        return real(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decoders_module._Decoder, "_start", start)
+        patch.setattr(decoders_module._Decoder, "start", start)
         with Decoders(SIZE_PX, "squash", 2) as running:
             running.started = started
             yield running
