@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from .classifier import load_head
     from .classifier.dense import DenseHead
     from .classifier.logistic import LogisticHead
+    from .classifier.nearest import NearestHead
     from .errors import BottlebankError
     from .features import Dataset, load_dataset
     from .pipeline import (
@@ -31,6 +32,7 @@ __all__ = [
     "DenseHead",
     "FeatureTable",
     "LogisticHead",
+    "NearestHead",
     "Predictor",
     "create_app",
     "evaluate_head",
@@ -45,7 +47,7 @@ __all__ = [
 _ROOMS = {
     "errors": ("BottlebankError",),
     "features": ("Dataset", "load_dataset"),
-    "classifier": ("DenseHead", "LogisticHead", "load_head"),
+    "classifier": ("DenseHead", "LogisticHead", "NearestHead", "load_head"),
     "pipeline": (
         "FeatureTable",
         "Predictor",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import os
 import re
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import platformdirs
 
-from ..atomic import make_folder
+from ..atomic import make_folder, write_bytes
 from ..errors import CacheError, DamagedShardError
 from .index import Index, Stamp
 from .shard import Shard
@@ -19,6 +23,8 @@ from .store import RECIPE_FILE, FeatureCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from .keys import Key
 
@@ -130,6 +136,36 @@ class CacheFolder:
             return json.loads(path.read_bytes())
         except (OSError, ValueError) as error:
             raise CacheError(f"{path} cannot be read: {error}") from error
+
+    def keep_parity(
+        self,
+        fingerprint: str,
+        precision: str,
+        files: Sequence[bytes],
+        features: NDArray[np.float32],
+    ) -> None:
+        """Keep what a recipe makes of synthetic image files; see `parity`."""
+        buffer = io.BytesIO()
+        joined = np.frombuffer(b"".join(files), np.uint8)
+        lengths = np.array([len(file) for file in files], np.int64)
+        np.savez(buffer, files=joined, lengths=lengths, features=features)
+        with contextlib.suppress(OSError):  # a read-only cache works: it is computed again
+            write_bytes(self._parity_path(fingerprint, precision), buffer.getvalue())
+
+    def parity(
+        self, fingerprint: str, precision: str
+    ) -> tuple[list[bytes], NDArray[np.float32]] | None:
+        """Synthetic image files and their transfer values, float32 (n, width), if they are kept."""
+        try:
+            with np.load(self._parity_path(fingerprint, precision), allow_pickle=False) as arrays:
+                ends = np.cumsum(arrays["lengths"])
+                files = [part.tobytes() for part in np.split(arrays["files"], ends[:-1])]
+                return files, arrays["features"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+
+    def _parity_path(self, fingerprint: str, precision: str) -> Path:
+        return self.root / fingerprint / f"parity-{precision}.npz"
 
     def variants(self, fingerprint: str) -> list[str]:
         """The variants of a recipe that have shards, the one with the most rows first."""

@@ -6,14 +6,24 @@ Predicting needs NumPy only: scikit-learn and TensorFlow are loaded with the hea
 
 from typing import TYPE_CHECKING, Any
 
-from .artifact import Head, load_head, save_head
+from .artifact import Head, Probe, load_head, save_head
 from .layers import Layers
 
 if TYPE_CHECKING:
     from .dense import DenseHead
     from .logistic import LogisticHead
+    from .nearest import NearestHead
 
-__all__ = ["DenseHead", "Head", "Layers", "LogisticHead", "load_head", "save_head"]
+__all__ = [
+    "DenseHead",
+    "Head",
+    "Layers",
+    "LogisticHead",
+    "NearestHead",
+    "Probe",
+    "load_head",
+    "save_head",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -25,4 +35,8 @@ def __getattr__(name: str) -> Any:
         from .dense import DenseHead
 
         return DenseHead
+    if name == "NearestHead":
+        from .nearest import NearestHead
+
+        return NearestHead
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

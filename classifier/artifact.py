@@ -4,7 +4,11 @@ Layout::
 
     mean, scale           float32 (d,)
     kernel_0, bias_0, …   float32 (inputs, outputs), (outputs,)
-    attribute `head`      JSON: format, kind, classes, recipe, precision, training, created, version
+    unknown_…             float32: what tells images of no class; see `unknown`. Optional
+    probe_files           uint8 (bytes,): synthetic image files, one after the other. Optional
+    probe_features        float32 (files, d): their transfer values at training time
+    attribute `head`      JSON: format, kind, classes, recipe, precision, temperature, unknown,
+                          probe (the lengths of its files), training, created, version
 
 Anything else in a file is refused: other names, types or shapes, links, virtual or external
 data, filters, numbers that are not finite.
@@ -15,20 +19,25 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
 
 from ..atomic import write_bytes
 from ..errors import HeadFileError
-from .layers import Layers
+from .layers import Layers, softmax
+from .unknown import UnknownRule
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FORMAT = 2
 _MAX_JSON_BYTES = 1 << 24
 _FIELDS = {
     "format": int,
@@ -36,10 +45,34 @@ _FIELDS = {
     "classes": list,
     "recipe": dict,
     "precision": str,
+    "temperature": float,
+    "unknown": dict,
+    "probe": list,
     "training": dict,
     "created": str,
     "version": str,
 }
+
+
+_UNKNOWN, _PROBE_FILES, _PROBE_FEATURES = "unknown_", "probe_files", "probe_features"
+
+
+class Probe(NamedTuple):
+    """Synthetic images, and what the extractor made of them when the head was trained."""
+
+    files: Sequence[bytes]
+    """Image files."""
+    features: np.ndarray
+    """float32, (n, d)."""
+
+
+class HeadAnswer(NamedTuple):
+    """What a head says of n rows."""
+
+    probabilities: np.ndarray
+    """float64, (n, n_classes), each row adding up to 1."""
+    unknown: np.ndarray
+    """bool, (n,): whether the image is most likely of none of the classes."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +87,11 @@ class Head:
     """The extractor's full specification."""
     precision: str
     """What the transfer values that it was trained on were computed in."""
+    temperature: float = 1.0
+    """What logits are divided by, so that probabilities are as often right as they say."""
+    unknown: UnknownRule | None = None
+    """Tells images of none of the classes; None where none could be made."""
+    probe: Probe | None = None
     training: dict[str, Any] = field(default_factory=dict)
     """Summary for people: counts, accuracies, settings."""
     created: str = ""
@@ -61,16 +99,28 @@ class Head:
 
     @property
     def version(self) -> str:
-        """12 hexadecimal digits that name what the head answers: equal heads, equal version."""
-        digest = hashlib.sha256(json.dumps([self.classes, self.recipe], sort_keys=True).encode())
-        for name, array in _arrays(self.layers).items():
+        """12 hexadecimal digits that name all that the head computes with: equal heads, equal
+        version.
+        """
+        rule = {} if self.unknown is None else self.unknown.numbers()
+        words = [self.classes, self.recipe, self.temperature, rule]
+        digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
+        for name, array in _arrays(self).items():
             digest.update(f"{name}{array.shape}".encode())
             digest.update(array.astype("<f4").tobytes())
         return digest.hexdigest()[:12]
 
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes`."""
-        return self.layers.probabilities(features)
+        return softmax(self.layers.logits(features) / self.temperature)
+
+    def answer(self, features: np.ndarray) -> HeadAnswer:
+        """Probabilities of transfer values (n, d), and whether they are of none of the classes."""
+        logits = self.layers.logits(features)
+        unknown = np.zeros(len(logits), bool)
+        if self.unknown is not None:
+            unknown = self.unknown.is_unknown(features, logits)
+        return HeadAnswer(softmax(logits / self.temperature), unknown)
 
 
 def save_head(head: Head, path: Path) -> None:
@@ -87,13 +137,16 @@ def save_head(head: Head, path: Path) -> None:
         "classes": list(head.classes),
         "recipe": head.recipe,
         "precision": head.precision,
+        "temperature": float(head.temperature),
+        "unknown": {} if head.unknown is None else head.unknown.numbers(),
+        "probe": [] if head.probe is None else [len(file) for file in head.probe.files],
         "training": head.training,
         "created": head.created or datetime.now(UTC).isoformat(timespec="seconds"),
         "version": head.version,
     }
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v110", "latest")) as file:
-        for name, array in _arrays(head.layers).items():
+        for name, array in _arrays(head).items():
             file.create_dataset(name, data=array)
         file.attrs["head"] = np.bytes_(json.dumps(about))  # ASCII: any class name is escaped
     try:
@@ -117,7 +170,23 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         with h5py.File(path, "r", locking=False) as file:
             about = _about(file)
             arrays = {str(name): _array(file, str(name), size) for name in file}
+        rule = {name: arrays.pop(name) for name in [*arrays] if name.startswith(_UNKNOWN)}
+        probe = _probe(arrays, about["probe"])
         layers = _layers(arrays, len(about["classes"]))
+        if probe is not None and probe.features.shape[1] != layers.n_features:
+            raise ValueError(f"{_PROBE_FEATURES} has {probe.features.shape[1]} columns")
+        head = Head(
+            kind=about["kind"],
+            classes=tuple(about["classes"]),
+            layers=layers,
+            recipe=about["recipe"],
+            precision=about["precision"],
+            temperature=about["temperature"],
+            unknown=_unknown(rule, about["unknown"], layers),
+            probe=probe,
+            training=about["training"],
+            created=about["created"],
+        )
     except FileNotFoundError as error:
         raise HeadFileError(
             f"no head file at {path}: make one with `bottlebank train DATA --output {path}`"
@@ -129,15 +198,6 @@ def load_head(path: str | os.PathLike[str]) -> Head:
             f"{path} is damaged or no head file of bottlebank ({error}): train it again with "
             f"`bottlebank train DATA --output {path}`"
         ) from error
-    head = Head(
-        kind=about["kind"],
-        classes=tuple(about["classes"]),
-        layers=layers,
-        recipe=about["recipe"],
-        precision=about["precision"],
-        training=about["training"],
-        created=about["created"],
-    )
     if head.version != about["version"]:
         raise HeadFileError(
             f"{path} is damaged (its numbers are not those of version {about['version']}): "
@@ -146,10 +206,16 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     return head
 
 
-def _arrays(layers: Layers) -> dict[str, np.ndarray]:
+def _arrays(head: Head) -> dict[str, np.ndarray]:
+    layers = head.layers
     arrays = {"mean": layers.mean, "scale": layers.scale}
     for number, (kernel, bias) in enumerate(zip(layers.kernels, layers.biases, strict=True)):
         arrays |= {f"kernel_{number}": kernel, f"bias_{number}": bias}
+    if head.unknown is not None:
+        arrays |= {_UNKNOWN + name: array for name, array in head.unknown.arrays().items()}
+    if head.probe is not None:
+        arrays[_PROBE_FILES] = np.frombuffer(b"".join(head.probe.files), np.uint8)
+        arrays[_PROBE_FEATURES] = head.probe.features
     return arrays
 
 
@@ -170,6 +236,10 @@ def _about(file: h5py.File) -> dict[str, Any]:
     classes = about["classes"]
     if not all(type(label) is str for label in classes) or len(set(classes)) != len(classes):
         raise ValueError("the classes are not distinct strings")
+    if not 0 < about["temperature"] < math.inf:
+        raise ValueError(f"a temperature of {about['temperature']}")
+    if not all(type(length) is int and length > 0 for length in about["probe"]):
+        raise ValueError("the lengths of the probe's files are not whole numbers above 0")
     return about
 
 
@@ -177,8 +247,9 @@ def _array(file: h5py.File, name: str, file_bytes: int) -> np.ndarray:
     if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise ValueError(f"{name} is a link")
     dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype != np.dtype("<f4"):
-        raise ValueError(f"{name} is no float32 array")
+    kind = np.dtype("u1" if name == _PROBE_FILES else "<f4")
+    if not isinstance(dataset, h5py.Dataset) or dataset.dtype != kind:
+        raise ValueError(f"{name} is no {np.dtype(kind).name} array")
     if dataset.is_virtual or dataset.external or dataset.chunks is not None:
         raise ValueError(f"{name} is not stored in one piece in this file")
     if dataset.nbytes > file_bytes:
@@ -187,6 +258,26 @@ def _array(file: h5py.File, name: str, file_bytes: int) -> np.ndarray:
     if not np.isfinite(array).all():
         raise ValueError(f"{name} has numbers that are not finite")
     return array
+
+
+def _probe(arrays: dict[str, np.ndarray], lengths: list[int]) -> Probe | None:
+    """Take the probe out of the arrays."""
+    if not lengths and not {_PROBE_FILES, _PROBE_FEATURES} & set(arrays):
+        return None
+    files, features = arrays.pop(_PROBE_FILES), arrays.pop(_PROBE_FEATURES)
+    if files.shape != (sum(lengths),) or features.ndim != 2 or len(features) != len(lengths):
+        raise ValueError(f"a probe of shapes {files.shape} and {features.shape}")
+    parts = np.split(files, np.cumsum(lengths)[:-1])
+    return Probe([part.tobytes() for part in parts], features)
+
+
+def _unknown(
+    arrays: dict[str, np.ndarray], numbers: dict[str, Any], layers: Layers
+) -> UnknownRule | None:
+    if not arrays and not numbers:
+        return None
+    named = {name.removeprefix(_UNKNOWN): array for name, array in arrays.items()}
+    return UnknownRule.of(named, numbers, layers)
 
 
 def _layers(arrays: dict[str, np.ndarray], n_classes: int) -> Layers:

@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import validate_data
 
 from ..silence import silent_stderr
 from .estimator import LayeredHead
 from .layers import Layers, standardisation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+
+OUTPUTS = ("softmax", "sigmoid")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+_NUMBERS_AT_ONCE = 2**23
+"""Transfer values that are handed to TensorFlow together: 32 MiB of float32."""
+_BATCH_SIZE = 32
+"""Rows a step of a small dataset."""
+_WORK_FOR_BFLOAT16 = 10**10
+"""Rows times weights, an epoch, from which `precision="auto"` takes bfloat16."""
 
 
 class Epoch(NamedTuple):
@@ -32,6 +47,9 @@ class DenseHead(LayeredHead):
     weights of the best epoch are kept. Batch normalisation (Ioffe & Szegedy, 2015) is folded
     into the layers afterwards, so that predicting is a few matrix products in NumPy.
 
+    Rows are standardised a few batches at a time, and no copy of them all is made: training
+    needs little more memory than the rows.
+
     Parameters
     ----------
     hidden
@@ -40,10 +58,21 @@ class DenseHead(LayeredHead):
         Normalise each hidden layer before its ReLU.
     dropout
         Share of hidden units that are dropped in training, 0 to below 1.
+    output
+        ``softmax``: one output a class. ``sigmoid``, for two classes: one output, the logit of
+        the second. Both end in `layers_` with an output a class.
+    class_weight
+        None, or ``balanced``: rows of a class weigh by the inverse of its frequency, in training
+        and in the loss that decides when to stop.
     learning_rate
         Of Adam (Kingma & Ba, 2015).
     batch_size
-        Rows a step; all of them where there are fewer.
+        Rows a step; all of them where there are fewer. ``auto``: 64 for up to 5,000 rows, and
+        doubled with them up to 1,024.
+    precision
+        What the hidden layers are multiplied in: ``float32``, or ``bfloat16``, with the weights
+        and all else in float32. ``auto``: bfloat16 where the CPU computes in it and there is
+        enough to do.
     max_epochs, patience
         Longest training, and how long it goes on without improvement.
     validation_fraction
@@ -58,7 +87,7 @@ class DenseHead(LayeredHead):
     best_epoch_ : int
         Counted from 1.
     layers_ : Layers
-        What predicts.
+        What predicts; float32.
     n_features_in_ : int
     """
 
@@ -69,8 +98,11 @@ class DenseHead(LayeredHead):
         hidden: Sequence[int] = (256,),
         batch_norm: bool = True,
         dropout: float = 0.5,
+        output: str = "softmax",
+        class_weight: str | None = None,
         learning_rate: float = 1e-3,
-        batch_size: int = 64,
+        batch_size: int | str = "auto",
+        precision: str = "auto",
         max_epochs: int = 100,
         patience: int = 8,
         validation_fraction: float = 0.15,
@@ -79,8 +111,11 @@ class DenseHead(LayeredHead):
         self.hidden = hidden
         self.batch_norm = batch_norm
         self.dropout = dropout
+        self.output = output
+        self.class_weight = class_weight
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.precision = precision
         self.max_epochs = max_epochs
         self.patience = patience
         self.validation_fraction = validation_fraction
@@ -106,129 +141,186 @@ class DenseHead(LayeredHead):
             out. Without them a share of `X` is held out.
         on_epoch
             Called after every epoch.
+
+        Raises
+        ------
+        ValueError
+            When a setting cannot be meant, or no validation row has a class that is trained.
         """
         X, codes = self._check_training_rows(X, y)
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; expected at least 0 and below 1")
+        self._check_settings()
         random = check_random_state(self.random_state)
         mean, scale = standardisation(X)
-        rows = (X - mean) / scale
+        weights = self._class_weights(codes)
         if validation is None:
-            rows, held_out, codes, held_out_codes = self._hold_out(rows, codes, random)
+            chosen, held_out = self._hold_out(codes, random)
+            train = _Rows(X, codes, chosen, mean, scale)
+            judged = _Rows(X, codes, held_out, mean, scale)
         else:
-            held_out, held_out_codes = self._known(*validation)
-            held_out = (held_out - mean) / scale
+            train = _Rows(X, codes, np.arange(len(X)), mean, scale)
+            judged = _Rows(*self._known(*validation), mean, scale)
         with silent_stderr():
-            trained = _Training(self, rows, codes, held_out, held_out_codes, random)
-        self.history_ = trained.run(on_epoch)
+            training = _Training(self, train, judged, weights, random)
+        self.history_ = training.run(on_epoch)
         self.best_epoch_ = 1 + int(np.argmin([epoch.validation_loss for epoch in self.history_]))
-        kernels, biases = trained.folded_layers()
-        self.layers_ = Layers(mean, scale, kernels, biases)
+        self.layers_ = Layers(mean, scale, *training.folded_layers())
         return self
 
-    def _hold_out(self, rows: np.ndarray, codes: np.ndarray, random: Any) -> Any:
-        n_held_out = math.ceil(self.validation_fraction * len(rows))
+    def _check_settings(self) -> None:
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; expected at least 0 and below 1")
+        if self.output not in OUTPUTS:
+            raise ValueError(f"output is {self.output!r}; expected {' or '.join(OUTPUTS)}")
+        if self.output == "sigmoid" and len(self.classes_) > 2:
+            raise ValueError(
+                f"one sigmoid tells two classes apart, there are {len(self.classes_)}: "
+                f"use output='softmax'"
+            )
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}; expected {', '.join(PRECISIONS)}")
+
+    def _class_weights(self, codes: np.ndarray) -> np.ndarray:
+        every = np.arange(len(self.classes_))
+        weights = compute_class_weight(self.class_weight, classes=every, y=codes)
+        return weights.astype(np.float32)
+
+    def _hold_out(self, codes: np.ndarray, random: Any) -> Any:
+        every = np.arange(len(codes))
+        n_held_out = math.ceil(self.validation_fraction * len(codes))
         n_classes = len(self.classes_)
         counts = np.bincount(codes)
-        if counts.min() < 2 or n_held_out < n_classes or len(rows) - n_held_out < n_classes:
-            return rows, rows, codes, codes  # too few to hold any out: stop on the training loss
-        return train_test_split(
-            rows, codes, test_size=n_held_out, stratify=codes, random_state=random
-        )
+        if counts.min() < 2 or n_held_out < n_classes or len(codes) - n_held_out < n_classes:
+            return every, every  # too few to hold any out: stop on the training loss
+        return train_test_split(every, test_size=n_held_out, stratify=codes, random_state=random)
 
-    def _known(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        X, y = np.asarray(X, np.float32), np.asarray(y)
+    def _known(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        X, y = validate_data(self, X, dtype=np.float32, reset=False), np.asarray(y)
         known = np.isin(y, self.classes_)
         if not known.any():
             raise ValueError("no validation row has a class that is trained")
-        return X[known], np.searchsorted(self.classes_, y[known])
+        return X, np.searchsorted(self.classes_, y), np.flatnonzero(known)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of an array, which are standardised when they are taken."""
+
+    features: np.ndarray
+    """float32, (m, d)."""
+    codes: np.ndarray
+    """int, (m,)."""
+    chosen: np.ndarray
+    """int, (n,): positions among the m."""
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def blocks(self, order: np.ndarray, n_together: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Standardised rows in this order and their codes, `n_together` at a time."""
+        for start in range(0, len(order), n_together):
+            positions = self.chosen[order[start : start + n_together]]
+            rows = self.features[positions]  # (n_together, d)
+            rows -= self.mean
+            rows /= self.scale
+            yield rows, self.codes[positions]
 
 
 class _Training:
     """One training run, in TensorFlow."""
 
     def __init__(
-        self,
-        head: DenseHead,
-        rows: np.ndarray,
-        codes: np.ndarray,
-        held_out: np.ndarray,
-        held_out_codes: np.ndarray,
-        random: Any,
+        self, head: DenseHead, train: _Rows, held_out: _Rows, class_weights: np.ndarray, random: Any
     ) -> None:
-        import keras
         import tensorflow as tf
 
+        self._head, self._train, self._held_out, self._random = head, train, held_out, random
+        n_features = train.features.shape[1]
+        self._batch_size = batch_size = _batch_size(head.batch_size, len(train))
+        # One call of the graph takes several batches: all of them where the rows are few.
+        self._n_together = batch_size * max(1, _NUMBERS_AT_ONCE // (batch_size * n_features))
+        self._model = model = self._build(n_features)
+        trained = [variable.value for variable in model.trainable_variables]
+        adam = _Adam(trained, head.learning_rate * math.sqrt(batch_size / 64))
+        of_class = tf.constant(class_weights)
+        types = [tf.TensorSpec((None, n_features), tf.float32), tf.TensorSpec((None,), tf.int64)]
+
+        def logits_of(rows: Any, training: bool) -> Any:
+            outputs = model(rows, training=training)
+            # One sigmoid is a softmax whose first logit is 0.
+            return tf.pad(outputs, [[0, 0], [1, 0]]) if head.output == "sigmoid" else outputs
+
+        def losses(codes: Any, logits: Any) -> Any:
+            each = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, logits)
+            return each * tf.gather(of_class, codes)
+
+        @tf.function(input_signature=types)
+        def train_batches(rows: Any, codes: Any) -> Any:
+            total = tf.constant(0.0)
+            for start in tf.range(0, tf.shape(rows)[0], batch_size):
+                batch = codes[start : start + batch_size]
+                with tf.GradientTape() as tape:
+                    logits = logits_of(rows[start : start + batch_size], training=True)
+                    loss = tf.reduce_mean(losses(batch, logits))
+                adam.apply(tape.gradient(loss, trained))
+                total += loss
+            return total
+
+        @tf.function(input_signature=types)
+        def judge(rows: Any, codes: Any) -> tuple[Any, Any, Any]:
+            logits = logits_of(rows, training=False)
+            right = tf.cast(tf.equal(tf.argmax(logits, axis=1), codes), tf.float32)
+            weights = tf.gather(of_class, codes)
+            return (
+                tf.reduce_sum(losses(codes, logits)),
+                tf.reduce_sum(weights),
+                tf.reduce_sum(right),
+            )
+
+        self._train_batches, self._judge = train_batches, judge
+
+    def _build(self, n_features: int) -> Any:
+        """The untrained network; each layer has its type, whatever the global one is."""
+        import keras
+
+        head = self._head
         initializers: Any = keras.initializers
 
-        self._head, self._random = head, random
-        self._n_rows = len(rows)
-        batch_size = min(head.batch_size, len(rows))
-        n_batches = len(rows) // batch_size  # what is left over changes with every shuffle
-
         def seed() -> int:
-            return int(random.randint(2**31 - 1))
+            return int(self._random.randint(2**31 - 1))
 
-        layers: list[Any] = [keras.layers.Input((rows.shape[1],))]
+        n_outputs = 1 if head.output == "sigmoid" else len(head.classes_)
+        widths = [n_features, *head.hidden, n_outputs]
+        n_weights = sum(before * after for before, after in itertools.pairwise(widths))
+        hidden_type = _hidden_type(head.precision, len(self._train) * n_weights)
+        layers: list[Any] = [keras.layers.Input((n_features,), dtype="float32")]
         for units in head.hidden:
             layers.append(
                 keras.layers.Dense(
                     units,
                     use_bias=not head.batch_norm,
                     kernel_initializer=initializers.HeNormal(seed=seed()),
+                    dtype=hidden_type,
                 )
             )
             if head.batch_norm:
                 # Few steps make an epoch of a small dataset: the running moments must follow.
-                layers.append(keras.layers.BatchNormalization(momentum=0.9))
-            layers.append(keras.layers.ReLU())
+                layers.append(keras.layers.BatchNormalization(momentum=0.9, dtype="float32"))
+            layers.append(keras.layers.ReLU(dtype="float32"))
             if head.dropout:
-                layers.append(keras.layers.Dropout(head.dropout, seed=seed()))
+                layers.append(keras.layers.Dropout(head.dropout, seed=seed(), dtype="float32"))
         initial = initializers.GlorotUniform(seed=seed())
-        layers.append(keras.layers.Dense(len(head.classes_), kernel_initializer=initial))
-        self._model = model = keras.Sequential(layers)
-        optimizer = keras.optimizers.Adam(head.learning_rate)
-        optimizer.build(model.trainable_variables)
-
-        train_x, train_y = tf.constant(rows), tf.constant(codes)
-        held_out_x, held_out_y = tf.constant(held_out), tf.constant(held_out_codes)
-
-        def cross_entropy(labels: Any, logits: Any) -> Any:
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-            return tf.reduce_mean(losses)
-
-        # The loop over batches is in the graph: one call an epoch instead of one a step.
-        @tf.function(input_signature=[tf.TensorSpec((len(rows),), tf.int64)])
-        def train_epoch(order: Any) -> Any:
-            total = tf.constant(0.0)
-            for step in tf.range(n_batches):
-                batch = order[step * batch_size : (step + 1) * batch_size]
-                with tf.GradientTape() as tape:
-                    logits = model(tf.gather(train_x, batch), training=True)
-                    loss = cross_entropy(tf.gather(train_y, batch), logits)
-                gradients = tape.gradient(loss, model.trainable_variables)
-                optimizer.apply(gradients, model.trainable_variables)
-                total += loss
-            return total / n_batches
-
-        @tf.function
-        def validate() -> tuple[Any, Any]:
-            logits = model(held_out_x, training=False)
-            right = tf.equal(tf.argmax(logits, axis=1), tf.cast(held_out_y, tf.int64))
-            return cross_entropy(held_out_y, logits), tf.reduce_mean(tf.cast(right, tf.float32))
-
-        self._train_epoch, self._validate = train_epoch, validate
+        layers.append(keras.layers.Dense(n_outputs, kernel_initializer=initial, dtype="float32"))
+        return keras.Sequential(layers)
 
     def run(self, on_epoch: Callable[[Epoch], object]) -> list[Epoch]:
         """Train until the validation loss stops falling; the best weights are kept."""
-        import tensorflow as tf
-
         history: list[Epoch] = []
         best_loss, best_weights, best_epoch = math.inf, self._model.get_weights(), 0
         for number in range(self._head.max_epochs):
-            order = tf.constant(self._random.permutation(self._n_rows), tf.int64)
-            train_loss = float(self._train_epoch(order))
-            loss, accuracy = (float(figure) for figure in self._validate())
+            train_loss = self._train_epoch()
+            loss, accuracy = self._validate()
             history.append(Epoch(train_loss, loss, accuracy))
             on_epoch(history[-1])
             if loss < best_loss:
@@ -237,6 +329,20 @@ class _Training:
                 break
         self._model.set_weights(best_weights)
         return history
+
+    def _train_epoch(self) -> float:
+        n_batches = len(self._train) // self._batch_size
+        # What is left over changes with every shuffle.
+        order = self._random.permutation(len(self._train))[: n_batches * self._batch_size]
+        blocks = self._train.blocks(order, self._n_together)
+        return sum(float(self._train_batches(*block)) for block in blocks) / n_batches
+
+    def _validate(self) -> tuple[float, float]:
+        order = np.arange(len(self._held_out))
+        blocks = self._held_out.blocks(order, self._n_together)
+        figures = [[float(figure) for figure in self._judge(*block)] for block in blocks]
+        loss, weight, right = np.sum(figures, axis=0)
+        return loss / weight, right / len(order)
 
     def folded_layers(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Kernels and biases, with each batch normalisation folded into the layer before it."""
@@ -257,4 +363,62 @@ class _Training:
                 factor = gamma / np.sqrt(variance + layer.epsilon)
                 kernels[-1] = (kernels[-1] * factor).astype(np.float32)
                 biases[-1] = ((biases[-1] - mean) * factor + beta).astype(np.float32)
+        if self._head.output == "sigmoid":
+            kernels[-1] = np.hstack([np.zeros_like(kernels[-1]), kernels[-1]])
+            biases[-1] = np.append(np.float32(0), biases[-1])
         return kernels, biases
+
+
+class _Adam:
+    """Adam in TensorFlow's fused update; Keras's passes ten times over the weights."""
+
+    def __init__(self, variables: Sequence[Any], learning_rate: float) -> None:
+        import tensorflow as tf
+
+        def zeros() -> list[Any]:
+            return [tf.Variable(tf.zeros_like(variable)) for variable in variables]
+
+        self._learning_rate = learning_rate
+        self._weights, self._first, self._second = variables, zeros(), zeros()
+        self._step = tf.Variable(0.0)
+
+    def apply(self, gradients: Sequence[Any]) -> None:
+        import tensorflow as tf
+
+        step = self._step.assign_add(1.0)
+        for weight, first, second, gradient in zip(
+            self._weights, self._first, self._second, gradients, strict=True
+        ):
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.handle,
+                m=first.handle,
+                v=second.handle,
+                beta1_power=0.9**step,
+                beta2_power=0.999**step,
+                lr=self._learning_rate,
+                beta1=0.9,
+                beta2=0.999,
+                epsilon=1e-7,
+                grad=gradient,
+            )
+
+
+def _batch_size(asked: int | str, n_rows: int) -> int:
+    if asked == "auto":
+        asked = min(max(_BATCH_SIZE, 2 ** round(math.log2(n_rows / 12))), 1024)
+    return min(int(asked), n_rows)
+
+
+def _hidden_type(precision: str, work: int) -> str:
+    """The Keras type of hidden layers; `work` is rows times weights."""
+    if precision == "auto":
+        worth_it = work >= _WORK_FOR_BFLOAT16 and _cpu_computes_in_bfloat16()
+        precision = "bfloat16" if worth_it else "float32"
+    return "mixed_bfloat16" if precision == "bfloat16" else "float32"
+
+
+def _cpu_computes_in_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 itself; known on Linux alone."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+    return "amx_bf16" in flags or "avx512_bf16" in flags

@@ -13,19 +13,16 @@ if TYPE_CHECKING:
     from .layers import Layers
 
 
-class LayeredHead(ClassifierMixin, BaseEstimator):
-    """A classifier whose `fit` ends in `layers_`."""
+class HeadEstimator(ClassifierMixin, BaseEstimator):
+    """A classifier of transfer values; what it predicts follows from its probabilities."""
 
     kind: str
     """What the head file calls it."""
-    layers_: Layers
     classes_: np.ndarray
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
-        check_is_fitted(self)
-        rows: Any = validate_data(self, X, reset=False)
-        return self.layers_.probabilities(rows)
+        raise NotImplementedError
 
     def predict(self, X: Any) -> np.ndarray:
         """(n,): the most probable class of each row."""
@@ -41,3 +38,15 @@ class LayeredHead(ClassifierMixin, BaseEstimator):
             only = self.classes_.tolist()[0]
             raise ValueError(f"Classifier can't train when only one class is present: {only!r}")
         return X, codes
+
+
+class LayeredHead(HeadEstimator):
+    """A classifier whose `fit` ends in `layers_`."""
+
+    layers_: Layers
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
+        check_is_fitted(self)
+        rows: Any = validate_data(self, X, reset=False)
+        return self.layers_.probabilities(rows)

@@ -6,8 +6,37 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..errors import UsageError
+from .intervals import (
+    Interval,
+    calibration_interval,
+    f1_inflation,
+    f1_of_share,
+    mean_interval,
+    roc_auc,
+    roc_auc_interval,
+    wilson_interval,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class ClassEvaluation(NamedTuple):
+    """Figures of one class against all others; None where there is nothing to count."""
+
+    label: str
+    images: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    roc_auc: float | None
+    intervals: dict[str, Interval | None]
+    """95 % of each figure, by its name."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values, with the figures' names as keys."""
+        return {**self._asdict(), "intervals": _lists(self.intervals)}
 
 
 class Evaluation(NamedTuple):
@@ -21,43 +50,180 @@ class Evaluation(NamedTuple):
     classes: list[str]
     confusion_matrix: np.ndarray
     """int, (n_classes, n_classes): row is the true class, column the predicted one."""
+    roc_auc_macro: float | None
+    """Each class against all others; None where no class allows it."""
+    calibration_error: float
+    """0–1, see `calibration_interval`: too large where the rows are few."""
+    per_class: list[ClassEvaluation]
+    """In the order of `classes`."""
+    intervals: dict[str, Interval | None]
+    """95 % of each figure, by its name."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, with the figures' names as keys."""
-        return {**self._asdict(), "confusion_matrix": self.confusion_matrix.tolist()}
+        return {
+            **self._asdict(),
+            "confusion_matrix": self.confusion_matrix.tolist(),
+            "per_class": [found.as_dict() for found in self.per_class],
+            "intervals": _lists(self.intervals),
+        }
 
 
-def evaluate(labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]) -> Evaluation:
+def evaluate(
+    labels: Sequence[str],
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    random_state: int = 0,
+) -> Evaluation:
     """Compare predictions with labels.
 
     Parameters
     ----------
-    labels, predicted
-        (n,) each.
+    labels
+        str, (n,).
+    probabilities
+        float, (n, k), 0–1: what the head answers; the largest of a row is its prediction.
     classes
-        What the head can answer. Labels that it cannot are classes too: never right.
+        str, (k,): what the head can answer. Labels that it cannot are classes too: never right.
+    random_state
+        Seed of the resampling behind the interval of the calibration error. All other intervals
+        are formulas.
 
     Returns
     -------
     Evaluation
         Precision of a class that is never predicted, and recall of one that never occurs,
         count as 0, as does their F1; a class that neither occurs nor is predicted is left out
-        of the means.
-    """
-    from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+        of the means. The area under the ROC curve is a mean over the classes that the head knows
+        and that some rows are of and others not.
 
+    Raises
+    ------
+    UsageError
+        When there are no rows, or the shapes do not fit.
+
+    Notes
+    -----
+    Intervals are Wilson's for accuracy, precision and recall, and for F1 by way of a share; for
+    means over classes, `mean_interval`; for areas, `roc_auc_interval`; for the calibration error,
+    `calibration_interval`. In simulations of heads with 2 to 40 classes they held the truth in
+    92 to 98 % of all runs from 300 rows on, and mostly from 30 on. Where classes have fewer than
+    five rows, the mean of F1 is held less often.
+    """
+    probabilities = np.asarray(probabilities, float)
+    if not len(labels) or probabilities.shape != (len(labels), len(classes)):
+        raise UsageError(
+            f"expected a row of probabilities for each label and a column for each class, and one "
+            f"row at least; got {probabilities.shape} for {len(labels)} labels and {len(classes)} "
+            f"classes"
+        )
     every = sorted({*classes, *labels})
-    seen = sorted({*labels, *predicted})
-    zero: Any = 0  # scikit-learn's annotation says str
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, predicted, labels=seen, average="macro", zero_division=zero
+    position = {label: code for code, label in enumerate(every)}
+    columns = np.array([position[label] for label in classes])  # (k,)
+    codes = np.array([position[label] for label in labels])  # (n,)
+    answers = probabilities.argmax(axis=1)
+    predicted = columns[answers]
+    right = predicted == codes
+
+    n_classes = len(every)
+    matrix = np.bincount(codes * n_classes + predicted, minlength=n_classes**2)
+    matrix = matrix.reshape(n_classes, n_classes)
+    hits, occurs, said = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
+    known, seen = np.isin(np.arange(n_classes), columns), occurs + said > 0
+    trials = {"precision": said, "recall": occurs, "f1": occurs + said - hits}
+    counted = {name: _figures(hits, n, known, seen, name) for name, n in trials.items()}
+    areas, area_mean = _areas(codes, probabilities, columns)
+    calibration, calibration_limits = calibration_interval(
+        probabilities[np.arange(len(codes)), answers], right, random_state=random_state
     )
+
+    certain = known & seen
+    inflation = {"f1": f1_inflation(matrix)}
+    intervals: dict[str, Interval | None] = {"accuracy": _pair(right.sum(), len(right))}
+    for name, n in trials.items():
+        intervals[f"{name}_macro"] = mean_interval(
+            hits[certain],
+            n[certain],
+            int(seen.sum()),
+            f1=name == "f1",
+            inflation=inflation.get(name, 1.0),
+        )
+    intervals["roc_auc_macro"] = area_mean[1]
+    intervals["calibration_error"] = calibration_limits
+
+    per_class = []
+    for code, label in enumerate(every):
+        figures = {name: found[code] for name, found in counted.items()}
+        figures["roc_auc"] = areas.get(code, (None, None))
+        values = {name: value for name, (value, _) in figures.items()}
+        limits = {name: interval for name, (_, interval) in figures.items()}
+        per_class.append(ClassEvaluation(label, int(occurs[code]), **values, intervals=limits))
+    means = {
+        name: float(np.mean([value for value, _ in found if value is not None]))
+        for name, found in counted.items()
+    }
     return Evaluation(
-        images=len(labels),
-        accuracy=float(accuracy_score(labels, predicted)),
-        precision_macro=float(precision),
-        recall_macro=float(recall),
-        f1_macro=float(f1),
+        images=len(codes),
+        accuracy=float(right.mean()),
+        precision_macro=means["precision"],
+        recall_macro=means["recall"],
+        f1_macro=means["f1"],
         classes=every,
-        confusion_matrix=confusion_matrix(labels, predicted, labels=every),
+        confusion_matrix=matrix,
+        roc_auc_macro=area_mean[0],
+        calibration_error=calibration,
+        per_class=per_class,
+        intervals=intervals,
     )
+
+
+_Figure = tuple[float | None, Interval | None]
+
+
+def _figures(
+    hits: np.ndarray, trials: np.ndarray, known: np.ndarray, seen: np.ndarray, name: str
+) -> list[_Figure]:
+    """One figure of every class."""
+    shares = hits / np.maximum(trials, 1)
+    limits = wilson_interval(hits, trials)  # (2, classes)
+    if name == "f1":
+        shares, limits = f1_of_share(shares), f1_of_share(limits)
+    limits = limits * known  # what the head cannot answer is 0 with certainty
+    return [
+        (share, (low, high)) if there else (None, None)
+        for share, low, high, there in zip(
+            shares.tolist(), *limits.tolist(), seen.tolist(), strict=True
+        )
+    ]
+
+
+def _areas(
+    codes: np.ndarray, probabilities: np.ndarray, columns: np.ndarray
+) -> tuple[dict[int, _Figure], _Figure]:
+    """Areas under the ROC curves of the classes that have one, by code, and their mean."""
+    areas: dict[int, _Figure] = {}
+    values, total, unseen = [], np.zeros(len(codes)), 0.0
+    for column, code in enumerate(columns.tolist()):
+        positive = codes == code
+        if positive.all() or not positive.any():
+            continue
+        found = roc_auc(probabilities[:, column], positive)
+        coin_toss = 0.5 / found.n_fewer
+        interval = roc_auc_interval(found.value, found.influence, coin_toss)
+        areas[code] = found.value, interval
+        values.append(found.value)
+        total += found.influence
+        unseen = max(unseen, coin_toss)
+    if not values:
+        return areas, (None, None)
+    k, mean = len(values), float(np.mean(values))
+    return areas, (mean, roc_auc_interval(mean, total / k, unseen / k))
+
+
+def _pair(successes: int, trials: int) -> Interval:
+    low, high = wilson_interval(successes, trials).tolist()
+    return low, high
+
+
+def _lists(intervals: dict[str, Interval | None]) -> dict[str, list[float] | None]:
+    return {name: None if found is None else list(found) for name, found in intervals.items()}

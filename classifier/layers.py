@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_ROWS_AT_ONCE = 1024
+"""A few megabytes, which a processor's caches hold."""
+
+
 class Layers(NamedTuple):
     """A head as arrays. A logistic head has one layer, a dense head more, with ReLU between."""
 
@@ -34,10 +38,14 @@ class Layers(NamedTuple):
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes) of features (n, n_features)."""
-        values = (np.asarray(features, np.float64) - self.mean) / self.scale  # (n, d)
-        for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True):
-            values = np.maximum(values @ kernel + bias, 0)  # (n, hidden)
-        return values @ self.kernels[-1] + self.biases[-1]  # (n, classes)
+        logits = np.empty((len(features), self.n_classes))
+        for start in range(0, len(features), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            values = (np.asarray(features[part], np.float64) - self.mean) / self.scale  # (block, d)
+            for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True):
+                values = np.maximum(values @ kernel + bias, 0)  # (block, hidden)
+            logits[part] = values @ self.kernels[-1] + self.biases[-1]  # (block, classes)
+        return logits
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes), each row adding up to 1: the softmax of the logits."""
@@ -51,12 +59,20 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def standardisation(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (d,) mean and scale of the columns; a constant column has scale 1.
+    """float32 (d,) mean and scale of the columns of float32 (n, d); a constant column has scale 1.
 
-    The sums are taken in float64: a float32 sum over many rows loses digits.
+    Blocks are added up in float64: a float32 sum over many rows loses digits, and so do squares
+    that are not taken around something near the mean.
     """
-    mean = features.mean(axis=0, dtype=np.float64)
-    scale = features.std(axis=0, dtype=np.float64)
+    near = features[:_ROWS_AT_ONCE].mean(axis=0)
+    total, total_square = np.zeros((2, features.shape[1]))  # float64, (d,) each
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        off = features[start : start + _ROWS_AT_ONCE] - near  # (block, d)
+        total += off.sum(axis=0)
+        total_square += np.einsum("nd,nd->d", off, off)
+    mean_off = total / len(features)
+    mean = near + mean_off
+    scale = np.sqrt(np.maximum(total_square / len(features) - mean_off**2, 0))
     # A column that is constant but for rounding carries nothing and must not be blown up.
     negligible = scale <= 1e-6 * np.maximum(np.abs(mean), 1e-12)
     scale[negligible] = 1.0

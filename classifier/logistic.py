@@ -20,6 +20,9 @@ from .layers import Layers, standardisation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_ROWS_TO_CHOOSE = 20_000
+"""Rows that the strength is chosen on; more take longer and choose alike."""
+
 
 class LogisticHead(LayeredHead):
     """Logistic regression whose regularisation is chosen by cross-validation.
@@ -92,7 +95,8 @@ class LogisticHead(LayeredHead):
         """
         X, codes = self._check_training_rows(X, y)
         mean, scale = standardisation(X)
-        rows = (X - mean) / scale
+        rows = X - mean
+        rows /= scale  # in place: of large arrays one copy is enough
         with warnings.catch_warnings():
             # On separable rows with a weak penalty the optimum is far away, and the predictions
             # have long stopped changing.
@@ -113,6 +117,9 @@ class LogisticHead(LayeredHead):
         n_folds = min(self.n_folds, int(np.bincount(codes).min()))
         if len(ascending) == 1 or n_folds < 2:
             return ascending[(len(ascending) - 1) // 2], {}, None
+        if len(rows) > _ROWS_TO_CHOOSE:
+            sample = self._sample(codes, _ROWS_TO_CHOOSE, at_least=n_folds)
+            rows, codes = rows[sample], codes[sample]
         folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.random_state)
 
         def try_fold(fold: tuple[np.ndarray, np.ndarray]) -> list[tuple[float, LogisticRegression]]:
@@ -134,6 +141,15 @@ class LogisticHead(LayeredHead):
         best = int(losses.argmin())
         scores = dict(zip(ascending, losses.tolist(), strict=True))
         return ascending[best], scores, tried[0][best][1]
+
+    def _sample(self, codes: np.ndarray, n_rows: int, at_least: int) -> np.ndarray:
+        """Positions of about `n_rows` rows: of each class its share, or `at_least` so many."""
+        random = np.random.default_rng(self.random_state)
+        kept = np.zeros(len(codes), bool)
+        for code, count in enumerate(np.bincount(codes)):
+            n_kept = min(count, max(at_least, round(count * n_rows / len(codes))))
+            kept[random.choice(np.flatnonzero(codes == code), n_kept, replace=False)] = True
+        return np.flatnonzero(kept)
 
     def _fit(
         self,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 FRACTIONS = (0.70, 0.15, 0.15)
@@ -26,8 +27,22 @@ class Split(NamedTuple):
     has_contradictions: bool = False
     """Whether equal files have two labels or stand on two sides."""
 
+    near: dict[int, int] = {}  # noqa: RUF012 (never changed)
+    """Rows of validation and test that show nearly the same as a row of another side, and which.
+    Unless the sides are declared, they are left out."""
+
     def rows(self, side: str) -> np.ndarray:
-        """Indices of the rows on a side, ascending."""
+        """Indices of the rows on a side, ascending, without those that are left out."""
+        rows = self.with_near(side)
+        return rows if self.declared or not self.near else rows[~np.isin(rows, [*self.near])]
+
+    def without_near(self, side: str) -> np.ndarray:
+        """Those that show nearly the same as no row of another side."""
+        rows = self.with_near(side)
+        return rows[~np.isin(rows, [*self.near])]
+
+    def with_near(self, side: str) -> np.ndarray:
+        """Indices of all rows on a side."""
         return np.flatnonzero(self.sides == side)
 
     def counts(self) -> dict[str, int]:
@@ -56,22 +71,71 @@ def split_by_content(keys: Sequence[bytes]) -> np.ndarray:
 
 
 def split(
-    keys: Sequence[bytes], labels: Sequence[str], declared: Sequence[str | None] | None = None
+    keys: Sequence[bytes],
+    labels: Sequence[str],
+    declared: Sequence[str | None] = (),
+    groups: Sequence[str | None] = (),
+    find_near: Callable[[np.ndarray], dict[int, int]] = lambda sides: {},
 ) -> Split:
     """Decide the side of every row: as declared, or else by content.
 
     Where some rows are declared and others not, those that are not train: an image without a
     split in the CSV must not end up judging the head.
+
+    Parameters
+    ----------
+    keys
+        SHA-256 of each image, 32 bytes.
+    labels
+        Its class.
+    declared
+        Its side; empty, or all None, where the contents decide.
+    groups
+        What it belongs to: the group's name decides then instead of the content.
+    find_near
+        Given the sides, finds `Split.near`. An image that would link two sides is left out rather
+        than moved: the side of the others would depend on which of them was there first.
     """
-    if declared is not None and any(side is not None for side in declared):
+    is_declared = any(side is not None for side in declared)
+    if is_declared:
         sides = np.array([side or TRAIN for side in declared])
-        is_declared = True
     else:
-        sides = split_by_content(keys)
-        is_declared = False
+        sides = split_by_content(_deciding_keys(keys, groups))
+    near = find_near(sides)
     contradictions = _contradictions(keys, labels, sides)
-    warnings = [*_missing(sides, labels, is_declared), *contradictions]
-    return Split(sides, is_declared, warnings, bool(contradictions))
+    if is_declared:
+        contradictions += _straddling_groups(groups, sides)
+    decided = Split(sides, is_declared, [], bool(contradictions), near)
+    left_out = sides.copy()
+    for side in SPLITS:
+        left_out[np.setdiff1d(decided.with_near(side), decided.rows(side))] = ""
+    warnings = [*_missing(left_out, labels, is_declared), *contradictions]
+    return decided._replace(warnings=warnings)
+
+
+def _deciding_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> Sequence[bytes]:
+    if not any(groups):
+        return keys
+    return [
+        key
+        if group is None
+        else hashlib.sha256(b"group\0" + group.encode("utf-8", "surrogateescape")).digest()
+        for key, group in zip(keys, groups, strict=True)
+    ]
+
+
+def _straddling_groups(groups: Sequence[str | None], sides: np.ndarray) -> list[str]:
+    sides_of: dict[str, set[str]] = {}
+    for group, side in zip(groups, sides.tolist(), strict=bool(groups)):
+        if group is not None:
+            sides_of.setdefault(group, set()).add(side)
+    torn = [group for group, found in sides_of.items() if len(found) > 1]
+    if not torn:
+        return []
+    return [
+        f"{len(torn)} groups stand on two sides of the declared split, such as {torn[0]!r}: the "
+        f"accuracy there is too good; declare one side for each group"
+    ]
 
 
 def _missing(sides: np.ndarray, labels: Sequence[str], declared: bool) -> list[str]:

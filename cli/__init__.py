@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from .. import __version__
 from ..errors import BottlebankError
-from . import cache, demo, evaluate, extract, plot, predict, serve, train
+from . import cache, compare, demo, evaluate, extract, plot, predict, serve, train
 from .answers import shown
 from .parser import Parser, read_environment
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-_COMMANDS = (extract, train, evaluate, predict, plot, serve, cache, demo)
+_COMMANDS = (extract, train, evaluate, compare, predict, plot, serve, cache, demo)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -60,6 +60,16 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
+def with_interval(value: float | None, interval: Sequence[float] | None) -> str:
+    """A share and its 95 % interval as people write them."""
+    if value is None:
+        return "–"
+    if interval is None:
+        return percent(value)
+    low, high = interval
+    return f"{percent(value)} [{percent(low)}, {percent(high)}]"
+
+
 def require_output(output: str, suffixes: Iterable[str]) -> Path:
     """The path of a file that can be written, with its folder made.
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from .answers import percent, print_json, report_rejections, require_folder, say
+from .answers import (
+    percent,
+    print_json,
+    report_rejections,
+    require_folder,
+    say,
+    with_interval,
+)
 from .parser import DATA_HELP, add_answers, add_command, add_head_extractor, path
 
 if TYPE_CHECKING:
@@ -29,7 +35,9 @@ def add_to(commands: Any) -> None:
         help="which side (default: test, or validation where test has no images)",
     )
     parser.add_argument(
-        "--report", metavar="DIR", help="write confusion-matrix.png and evaluation.json there"
+        "--report",
+        metavar="DIR",
+        help="write report.html there, which holds all pictures, and each of them as a PNG",
     )
     add_answers(parser)
 
@@ -37,9 +45,8 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Judge and say how good the head is."""
     report = None if arguments.report is None else require_folder(arguments.report)
-    from ..atomic import write_bytes
     from ..features import load_dataset
-    from ..pipeline import evaluate_head, extract_for_head
+    from ..pipeline import extract_for_head, judge
 
     table, head = extract_for_head(
         load_dataset(arguments.data),
@@ -49,9 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
         weights=arguments.weights,
         engine=arguments.engine,
         precision=arguments.precision,
+        parity=arguments.parity,
     )
-    side, found = evaluate_head(head, table, arguments.split)
-    answer = {"split": side, **found.as_dict()}
+    judged = judge(head, table, arguments.split)
+    side, found = judged.side, judged.evaluation
+    n_unknown = int(judged.answer.unknown.sum())
+    answer = {"split": side, **found.as_dict(), "unknown": n_unknown}
     unknown = sorted(set(found.classes) - set(head.classes))
     if unknown:
         say(
@@ -59,21 +69,21 @@ def run(arguments: argparse.Namespace) -> int:
             f"{' and others' if len(unknown) > 5 else ''}; its images count as wrong. It knows "
             f"{', '.join(map(repr, head.classes[:10]))}"
         )
+    written = []
     if report is not None:
-        from ..viz import draw_confusion_matrix
+        from .report import write_report
 
-        picture = report / "confusion-matrix.png"
-        title = f"{arguments.data}, {side}"
-        draw_confusion_matrix(found.confusion_matrix, found.classes, picture, title)
-        write_bytes(report / "evaluation.json", (json.dumps(answer) + "\n").encode())
+        written = write_report(report, arguments.data, head, table, judged, answer)
     if arguments.json:
         print_json(answer)
     else:
+        accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
         print(
-            f"{side}: {found.images} images, accuracy {percent(found.accuracy)}, "
+            f"{side}: {found.images} images, accuracy {accuracy}, "
             f"precision {percent(found.precision_macro)}, recall {percent(found.recall_macro)}, "
-            f"F1 {percent(found.f1_macro)} (means over {len(found.classes)} classes)"
+            f"F1 {percent(found.f1_macro)} (means over {len(found.classes)} classes); "
+            f"{n_unknown} called unknown"
         )
-        if report is not None:
-            print(f"wrote {report / 'confusion-matrix.png'} and {report / 'evaluation.json'}")
+        for path in written[:1]:
+            print(f"wrote {path} and the pictures in it")
     return report_rejections(table.rejected, arguments.strict)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 ENGINES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("auto", "bfloat16", "float32")
 FITS = ("squash", "crop", "pad")
+HEADS = ("logistic", "dense", "knn")
 DATA_HELP = (
     "a folder with one folder per class; or train, validation and test folders of those; or a "
     "CSV file with path,label[,split]"
@@ -55,16 +56,28 @@ def add_command(
     return parser
 
 
-def add_extraction(parser: Parser) -> None:
+def add_extraction(parser: Parser, *, several: bool = False) -> None:
     """Options of the commands that may extract: --extractor, --weights, --fit and `add_engine`."""
-    parser.add_argument(
-        "--extractor",
-        default="inception_v3",
-        metavar="NAME",
-        help="the frozen network: inception_v3, mobilenet_v2, convnext_tiny, resnet50_v2, "
-        "efficientnet_v2_b0, vgg16, any other image network of keras.applications, or random, "
-        "which needs no weights and has learned nothing (default: %(default)s)",
+    known = (
+        "inception_v3, mobilenet_v2, convnext_tiny, resnet50_v2, efficientnet_v2_b0, vgg16, any "
+        "other image network of keras.applications, or random, which needs no weights and has "
+        "learned nothing (default: inception_v3)"
     )
+    if several:
+        parser.add_argument(
+            "--extractors",
+            type=names,
+            default=["inception_v3"],
+            metavar="NAME,…",
+            help=f"frozen networks, with commas between: {known}",
+        )
+    else:
+        parser.add_argument(
+            "--extractor",
+            default="inception_v3",
+            metavar="NAME",
+            help=f"the frozen network: {known}",
+        )
     parser.add_argument(
         "--weights",
         default="imagenet",
@@ -103,7 +116,19 @@ def add_head_extractor(parser: Parser) -> None:
     parser.add_argument(
         "--weights", metavar="imagenet|FILE", help="where the weights are, if they have moved"
     )
+    add_parity(parser)
     add_engine(parser)
+
+
+def add_parity(parser: Parser) -> None:
+    """--parity."""
+    parser.add_argument(
+        "--parity",
+        choices=("refuse", "warn"),
+        default="refuse",
+        help="what to do when the head's probe images give other transfer values here than when "
+        "it was trained (default: %(default)s)",
+    )
 
 
 def add_engine(parser: Parser) -> None:
@@ -157,6 +182,46 @@ def count(text: str) -> int:
 def seed(text: str) -> int:
     """What NumPy takes for a seed."""
     return _whole_number(text, 0, 2**32 - 1)
+
+
+def folds(text: str) -> int:
+    """Parts of a cross-validation."""
+    return _whole_number(text, 2, 100)
+
+
+def names(text: str) -> list[str]:
+    """Names with commas between."""
+    found = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected names with commas between, received {text!r}")
+    return found
+
+
+def heads(text: str) -> list[str]:
+    """Some of `HEADS`, with commas between."""
+    found = names(text)
+    for name in found:
+        if name not in HEADS:
+            raise argparse.ArgumentTypeError(
+                f"expected some of {', '.join(HEADS)}, received {name!r}"
+            )
+    return found
+
+
+def units(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between."""
+    return tuple(count(number) for number in names(text))
+
+
+def share(text: str) -> float:
+    """A number above 0 and below 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number between 0 and 1, received {text!r}")
+    return value
 
 
 def port(text: str) -> int:

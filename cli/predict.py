@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         weights=arguments.weights,
         engine=arguments.engine,
         precision=arguments.precision,
+        parity=arguments.parity,
         many=len(paths) > 1,
     )
     n_failed = 0
@@ -60,11 +61,13 @@ def run(arguments: argparse.Namespace) -> int:
                         for label, probability in answer.ranked
                     ],
                     "error": answer.error,
+                    "unknown": answer.unknown,
                 }
             )
         elif answer.error is not None:
             say(f"{shown(answer.path)}: {answer.error}")
         else:
             ranked = ", ".join(f"{label} {percent(share)}" for label, share in answer.ranked)
-            print(f"{shown(answer.path)}: {shown(ranked)}")
+            unsure = "unknown, most like " if answer.unknown else ""
+            print(f"{shown(answer.path)}: {unsure}{shown(ranked)}")
     return 1 if n_failed == len(paths) or (arguments.strict and n_failed) else 0

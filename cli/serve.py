@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import HeadFileError, UsageError
-from .parser import add_command, add_engine, port
+from .parser import add_command, add_engine, add_parity, port
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +29,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--weights", metavar="imagenet|FILE", help="where the weights are, if they have moved"
     )
+    add_parity(parser)
     add_engine(parser)
     parser.add_argument(
         "--host",
@@ -53,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         weights=arguments.weights,
         engine=arguments.engine,
         precision=arguments.precision,
+        parity=arguments.parity,
         many=True,
     )
     settings = Settings()

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .answers import Stopwatch, percent, print_json, report_rejections, require_output, say
-from .parser import DATA_HELP, add_answers, add_command, add_extraction, add_seed, path
+from .answers import (
+    Stopwatch,
+    percent,
+    print_json,
+    report_rejections,
+    require_output,
+    say,
+    with_interval,
+)
+from .parser import (
+    DATA_HELP,
+    add_answers,
+    add_command,
+    add_extraction,
+    add_seed,
+    path,
+    share,
+    units,
+)
 
 if TYPE_CHECKING:
     import argparse
+
+    from ..pipeline.train import NearDuplicates
+
+_LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 
 
 def add_to(commands: Any) -> None:
@@ -30,6 +51,27 @@ def add_to(commands: Any) -> None:
         help="logistic regression, or a small neural network; in the environment "
         "BOTTLEBANK_HEAD_KIND (default: %(default)s)",
     )
+    parser.add_argument(
+        "--hidden",
+        type=units,
+        default=(256,),
+        metavar="N,…",
+        help="units of the hidden layers of a dense head (default: 256)",
+    )
+    parser.add_argument(
+        "--class-weight",
+        choices=("none", "balanced"),
+        default="none",
+        help="balanced: errors on rare classes count more (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--coverage",
+        type=share,
+        default=0.95,
+        metavar="SHARE",
+        help="of validation images that are to be answered; the rest is called unknown "
+        "(default: %(default)s)",
+    )
     add_extraction(parser)
     add_seed(parser)
     add_answers(parser)
@@ -48,7 +90,14 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = load_dataset(arguments.data)
     require_two_classes(dataset.labels, arguments.data)
     table = extract_dataset(arguments, dataset)
-    trained = train_head(table, arguments.head_kind, seed=arguments.seed)
+    trained = train_head(
+        table,
+        arguments.head_kind,
+        hidden=arguments.hidden,
+        class_weight=None if arguments.class_weight == "none" else arguments.class_weight,
+        coverage=arguments.coverage,
+        seed=arguments.seed,
+    )
     save_head(trained.head, output)
 
     for warning in trained.split.warnings:
@@ -68,6 +117,10 @@ def run(arguments: argparse.Namespace) -> int:
                 "version": trained.head.version,
                 "extractor": table.report.extractor,
                 "precision": table.report.precision,
+                "temperature": trained.head.temperature,
+                "near_duplicates": {
+                    side: found._asdict() for side, found in trained.near_duplicates.items()
+                },
             }
         )
     else:
@@ -81,11 +134,14 @@ def run(arguments: argparse.Namespace) -> int:
                 "no images"
                 if found is None
                 else (
-                    f"{found['images']:5d} images, accuracy {percent(found['accuracy'])}, "
+                    f"{found['images']:5d} images, accuracy "
+                    f"{with_interval(found['accuracy'], found['intervals']['accuracy'])}, "
                     f"F1 {percent(found['f1_macro'])}"
                 )
             )
             print(f"  {side:<10} {text}")
+        for side, found in trained.near_duplicates.items():
+            print(f"  {_in_words(side, found, trained.split.declared)}")
         print(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")
         print(f"next: bottlebank predict IMAGE --head {output}")
     return report_rejections(table.rejected, arguments.strict) or int(
@@ -93,8 +149,19 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
 
+def _in_words(side: str, found: NearDuplicates, declared: bool) -> str:
+    with_them = f"{percent(found.accuracy_with)} with them"
+    without = "nothing is left without them"
+    if found.accuracy_without is not None:
+        without = f"{percent(found.accuracy_without)} without"
+    fate = "judged, since the split is declared" if declared else "left out"
+    return (
+        f"{found.images} images of {side} show nearly the same as one of another side and are "
+        f"{fate}: accuracy {with_them}, {without}"
+    )
+
+
 def _summary(figures: dict[str, Any] | None) -> dict[str, Any] | None:
     if figures is None:
         return None
-    names = ("images", "accuracy", "precision_macro", "recall_macro", "f1_macro")
-    return {name: figures[name] for name in names}
+    return {name: value for name, value in figures.items() if name not in _LEFT_TO_EVALUATE}

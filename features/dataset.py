@@ -41,7 +41,7 @@ _SPLIT_OF_NAME = {"train": "train", "validation": "validation", "val": "validati
 
 LAYOUTS = (
     "DATA is a folder with one folder per class, a folder with train, validation and test folders "
-    "of those, or a CSV file with the columns path,label[,split]"
+    "of those, or a CSV file with the columns path,label[,split][,group]"
 )
 
 
@@ -60,6 +60,9 @@ class Dataset:
     """Class names, Unicode NFC."""
     splits: Sequence[str | None]
     """``train``, ``validation``, ``test``, or None where nothing is declared."""
+    groups: Sequence[str | None] = field(default=())
+    """What an image belongs to, such as a person or a film: images of one group stand on one side
+    of the split. None, or nothing at all, where the image stands for itself."""
     ignored: int = 0
     """Entries that are no candidates: other extensions, hidden files, sockets, …"""
     unreadable: Sequence[tuple[str, str]] = field(default=())
@@ -92,7 +95,7 @@ def load_dataset(source: str | os.PathLike[str]) -> Dataset:
     source
         A folder with one folder per class; or with `train`, `validation` (or `val`) and `test`
         folders that hold those; or a CSV file with a header and the columns ``path,label`` and
-        optionally ``split``, its relative paths relative to the file's own folder.
+        optionally ``split`` and ``group``, its relative paths relative to the file's own folder.
 
     Returns
     -------
@@ -216,20 +219,23 @@ def _from_folder(root: Path) -> Dataset:
             add_classes(class_folders, _SPLIT_OF_NAME[split_folder.name.lower()])
     else:
         add_classes(folders, None)
-    return Dataset(str(root), paths, labels, splits, walk.ignored, walk.unreadable)
+    return Dataset(
+        str(root), paths, labels, splits, ignored=walk.ignored, unreadable=walk.unreadable
+    )
 
 
 def _from_csv(file: Path) -> Dataset:
     paths: list[str] = []
     labels: list[str] = []
     splits: list[str | None] = []
+    groups: list[str | None] = []
     try:
         with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
             reader = csv.DictReader(lines, strict=True)
             columns = [name.strip().lower() for name in reader.fieldnames or []]
             if not {"path", "label"} <= set(columns):
                 raise DatasetError(
-                    f"{file}: expected a header with the columns path,label[,split], "
+                    f"{file}: expected a header with the columns path,label[,split][,group], "
                     f"found {','.join(columns)[:200]!r}; {LAYOUTS}"
                 )
             reader.fieldnames = columns
@@ -240,11 +246,12 @@ def _from_csv(file: Path) -> Dataset:
                 paths.append(os.path.join(file.parent, path))  # noqa: PTH118
                 labels.append(unicodedata.normalize("NFC", label))
                 splits.append(_declared_split(row.get("split"), file, reader.line_num))
+                groups.append((row.get("group") or "").strip() or None)
     except csv.Error as error:
         raise DatasetError(f"{file} is not a CSV file with path,label[,split]: {error}") from error
     except OSError as error:
         raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
-    return Dataset(str(file), paths, labels, splits)
+    return Dataset(str(file), paths, labels, splits, groups)
 
 
 def _declared_split(value: str | None, file: Path, line: int) -> str | None:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .evaluate import evaluate_head, extract_for_head
+    from .evaluate import evaluate_head, extract_for_head, judge
     from .extraction import extract
     from .predictor import Predictor, load_predictor
     from .table import FeatureTable
@@ -21,13 +21,14 @@ __all__ = [
     "evaluate_head",
     "extract",
     "extract_for_head",
+    "judge",
     "load_predictor",
     "save_head",
     "train_head",
 ]
 
 _MODULES = {
-    "evaluate": ("evaluate_head", "extract_for_head"),
+    "evaluate": ("evaluate_head", "extract_for_head", "judge"),
     "extraction": ("extract",),
     "predictor": ("Predictor", "load_predictor"),
     "table": ("FeatureTable",),

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..cache import CacheFolder, Variant
 from ..classifier import load_head
 from ..classifier.evaluation import Evaluation, evaluate
-from ..classifier.splits import SPLITS, split
+from ..classifier.splits import SPLITS, Split
 from ..errors import DatasetError, HeadMismatchError, UsageError
-from ..features.extractor import require_known
+from ..features.extractor import open_extractor, require_known
+from ..features.parity import transfer_values_of
 from .extraction import bank
+from .parity import check_parity, require_known_parity
 from .rebuild import read_recipe, weights_finder
+from .sides import split_table
 
 if TYPE_CHECKING:
     from ..classifier import Head
+    from ..classifier.artifact import HeadAnswer, Probe
     from ..features import Dataset
     from .table import FeatureTable
 
@@ -31,6 +35,7 @@ def extract_for_head(
     weights: str | None = None,
     engine: str = "auto",
     precision: str = "auto",
+    parity: str = "refuse",
 ) -> tuple[FeatureTable, Head]:
     """Load a head and bring the transfer values that it judges into the cache.
 
@@ -38,6 +43,7 @@ def extract_for_head(
     prefers the head's own.
     """
     require_known(engine, precision)
+    require_known_parity(parity)
     loaded = load_head(head)
     trained_on = read_recipe(loaded, head)
     with CacheFolder(cache, create=True) as folder:
@@ -46,12 +52,50 @@ def extract_for_head(
         if precision == "auto" and loaded.precision in {Variant.parse(n).precision for n in names}:
             precision = loaded.precision
         table = bank(dataset, trained_on, find, folder, engine=engine, precision=precision)
+        computed_in = table.report.precision
+
+        def compute(probe: Probe) -> np.ndarray:
+            if table.probe is not None and list(table.probe.files) == list(probe.files):
+                return table.probe.features
+            extractor = open_extractor(
+                trained_on,
+                find,
+                engine=engine,
+                precisions=[computed_in],
+                networks=folder.networks,
+            )
+            return transfer_values_of(extractor, probe.files)
+
+        check_parity(loaded, head, computed_in, compute, parity)
     return table, loaded
+
+
+class Judged(NamedTuple):
+    """How a head does on one side of a table's split."""
+
+    side: str
+    rows: np.ndarray
+    """int, (n,): the rows of the table that were judged."""
+    answer: HeadAnswer
+    """What the head says of them."""
+    evaluation: Evaluation
+    split: Split
 
 
 def evaluate_head(
     head: Head, table: FeatureTable, side: str | None = None
 ) -> tuple[str, Evaluation]:
+    """Judge a head on one side of a table's split; parameters and errors are those of `judge`.
+
+    Returns
+    -------
+    (side, Evaluation)
+    """
+    judged = judge(head, table, side)
+    return judged.side, judged.evaluation
+
+
+def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
     """Judge a head on one side of a table's split.
 
     Parameters
@@ -63,10 +107,6 @@ def evaluate_head(
     side
         ``train``, ``validation``, ``test`` or ``all``; None takes test, or validation where
         test has no images.
-
-    Returns
-    -------
-    (side, Evaluation)
 
     Raises
     ------
@@ -86,25 +126,23 @@ def evaluate_head(
             f"what it was trained on, or train it again on these"
         )
     table.require_rows()
-    decided = split(table.keys, table.labels.tolist(), table.splits)
+    decided = split_table(table)
     counts = decided.counts()
     if side is None:
         side = next((name for name in ("test", "validation") if counts[name]), "test")
     rows = np.arange(len(table)) if side == "all" else decided.rows(side)
-    found = evaluate_rows(head, table, rows)
-    if found is None:
+    if not len(rows):
         present = ", ".join(f"{name} ({n})" for name, n in counts.items() if n)
         raise DatasetError(
             f"no images in the split {side!r}; there are {present or 'none'}: choose one with "
             f"--split, or --split all"
         )
-    return side, found
+    answer = head.answer(table.features[rows])
+    found = evaluate(table.labels[rows].tolist(), answer.probabilities, head.classes)
+    return Judged(side, rows, answer, found, decided)
 
 
-def evaluate_rows(head: Head, table: FeatureTable, rows: np.ndarray) -> Evaluation | None:
-    """Judge a head on rows (n,) of a table; None when there are none."""
-    if len(rows) == 0:
-        return None
-    answers = head.predict_proba(table.features[rows]).argmax(axis=1)
-    predicted = [head.classes[column] for column in answers]
-    return evaluate(table.labels[rows].tolist(), predicted, head.classes)
+def accuracy_of(head: Head, table: FeatureTable, rows: np.ndarray) -> float:
+    """Share of rows (n,) of a table whose most probable class is theirs."""
+    columns = head.predict_proba(table.features[rows]).argmax(axis=1)
+    return float((np.array(head.classes)[columns] == table.labels[rows]).mean())

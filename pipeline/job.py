@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import time
 from importlib.util import find_spec
@@ -13,12 +14,13 @@ import numpy as np
 from tqdm import tqdm
 
 from ..cache import CacheFolder, Key, Variant
-from ..errors import EngineError
+from ..errors import EngineError, WeightsNotFoundError
 from ..features import open_extractor
 from ..features.decoders import Decoders
 from ..machine import available_cores
 from .ahead import groups_of, threads, work_ahead
 from .bottleneck import DECODE, DISK, NETWORK, Waiting
+from .parity import parity_probe
 from .stages import Content, Images, Unreadable, compute, decode, find, read_files
 from .table import FeatureTable, Report
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from ..cache import FeatureCache
     from ..cache.store import Writer
+    from ..classifier import Probe
     from ..features import Dataset, Extractor, Recipe
     from ..features.weights import Weights
 
@@ -36,6 +39,8 @@ _GROUPS_AHEAD = 8
 _GROUP_BYTES = 32 << 20
 _BYTES_AHEAD = 256 << 20
 _REMEMBER_EVERY = 2048
+
+logger = logging.getLogger(__name__)
 
 
 class CannotRunError(Exception):
@@ -66,6 +71,7 @@ class Job:
         self.extracted: set[Key] = set()
         self.startup_s = 0.0
         self.waiting = Waiting()
+        self._extractor: Extractor | None = None
 
     def run(self) -> FeatureTable:
         """Extract what is missing and return the table."""
@@ -77,6 +83,18 @@ class Job:
                 self._extract(unknown, bar)
             loop_s = time.perf_counter() - start - self.startup_s
         return self._table(loop_s)
+
+    def _probe(self) -> Probe | None:
+        """By which heads recognise the extractor; computed with the first rows, then kept."""
+        if not len(self.cache) and not self.extracted:
+            return None
+        try:
+            return parity_probe(
+                self.folder, self.recipe, self.variant.precision, self.start_extractor
+            )
+        except (CannotRunError, WeightsNotFoundError) as error:
+            logger.info("without a parity probe: %s", error)
+            return None
 
     def _look_up(self) -> list[int]:
         """Settle the images that need not be read; return the positions of the others."""
@@ -191,8 +209,10 @@ class Job:
             writer.extend(keys, paths, images.values)
             self.extracted.update(keys)
 
-    def open_extractor(self) -> Extractor:
-        """Start the engine; its time is start-up, not extraction."""
+    def start_extractor(self) -> Extractor:
+        """Start the engine, if that has not been done; its time is start-up, not extraction."""
+        if self._extractor is not None:
+            return self._extractor
         start = time.perf_counter()
         try:
             extractor = open_extractor(
@@ -206,7 +226,7 @@ class Job:
             )
         except EngineError as error:
             raise CannotRunError(str(error)) from error
-        self.engine = extractor.engine
+        self._extractor, self.engine = extractor, extractor.engine
         self.startup_s += time.perf_counter() - start
         return extractor
 
@@ -268,6 +288,8 @@ class Job:
             rejected=rejected,
             report=report,
             recipe=self.recipe,
+            probe=self._probe(),
+            groups=[dataset.groups[position] for position in kept] if dataset.groups else (),
         )
 
 
@@ -279,7 +301,6 @@ class _Tools(contextlib.AbstractContextManager):
         self._decoders = decoders
         self._stack = contextlib.ExitStack()
         self._writer: Writer | None = None
-        self._extractor: Extractor | None = None
 
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
@@ -287,18 +308,18 @@ class _Tools(contextlib.AbstractContextManager):
     def started_for(self, contents: Iterable[Content]) -> Iterator[Content]:
         """Pass contents on; take the lock and start decoders and network before the first."""
         for content in contents:
-            if self._extractor is None:
+            if self._writer is None:
                 self.writer()
                 self._decoders.start()
-                self._extractor = self._job.open_extractor()
+                self._job.start_extractor()
             yield content
 
     def rows_of(self, groups: Iterator[Images]) -> Iterator[Images]:
         """Turn pixels into transfer values."""
-        first = next(groups, None)  # the network has been started for it
-        extractor = self._extractor
-        if first is None or extractor is None:
+        first = next(groups, None)
+        if first is None:
             return
+        extractor = self._job.start_extractor()
         n_together = max(1, extractor.batch_size // _GROUP_SIZE)
         batches = groups_of(n_together, itertools.chain([first], groups))
         with threads(extractor.n_calls) as pool:

@@ -12,13 +12,16 @@ import numpy as np
 
 from ..cache import CacheFolder
 from ..classifier import Head, load_head
+from ..classifier.artifact import HeadAnswer
 from ..errors import ImageRejectedError
 from ..features import open_extractor
 from ..features.decoders import Decoded, Decoders
 from ..features.extractor import require_known
 from ..features.images import FORMATS, SERVICE_FORMATS, read
+from ..features.parity import transfer_values_of
 from ..machine import available_cores
 from .ahead import groups_of, threads, work_ahead
+from .parity import check_parity, require_known_parity
 from .rebuild import read_recipe, weights_finder
 
 if TYPE_CHECKING:
@@ -35,6 +38,8 @@ class Answer(NamedTuple):
     """(label, probability), the highest first; empty when there is an error."""
     error: str | None
     """Why the image was rejected."""
+    unknown: bool = False
+    """Whether it is most likely of none of the classes."""
 
 
 class Predictor:
@@ -80,9 +85,13 @@ class Predictor:
         """
         return self._extractor.load(data, formats)
 
+    def answer(self, images: np.ndarray) -> HeadAnswer:
+        """What the head says of images uint8 (n, height, width, 3) from `load`."""
+        return self._head.answer(self._extractor.transfer_values(images))
+
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes) of images uint8 (n, height, width, 3) from `load`."""
-        return self._head.predict_proba(self._extractor.transfer_values(images))
+        return self.answer(images).probabilities
 
     def transfer_values(self, images: np.ndarray) -> np.ndarray:
         """float32 (n, width) of images uint8 (n, height, width, 3) from `load`."""
@@ -117,7 +126,7 @@ class Predictor:
         """
         data = image if isinstance(image, bytes) else read(os.fspath(image))[0]
         pixels = self.load(data, FORMATS)
-        return self.ranked(self.probabilities(pixels[np.newaxis])[0], top)
+        return self.ranked(self.answer(pixels[np.newaxis]).probabilities[0], top)
 
     def predict_files(self, paths: Iterable[str], top: int | None = None) -> Iterator[Answer]:
         """Predict many image files, in order; one that is rejected has an `error`."""
@@ -164,9 +173,11 @@ class Predictor:
             (path, reason) for path, reason in zip(files, decoded.reasons, strict=True) if reason
         )
         answered = [path for path in files if path not in errors]
-        rows = self.probabilities(decoded.pixels) if answered else ()
-        ranked = {path: self.ranked(row, top) for path, row in zip(answered, rows, strict=True)}
-        return [Answer(path, ranked.get(path, []), errors.get(path)) for path in paths]
+        said = {}
+        if answered:
+            for path, row, unknown in zip(answered, *self.answer(decoded.pixels), strict=True):
+                said[path] = Answer(path, self.ranked(row, top), None, bool(unknown))
+        return [said.get(path) or Answer(path, [], errors[path]) for path in paths]
 
     def __repr__(self) -> str:
         classes = ", ".join(self.classes)
@@ -182,6 +193,7 @@ def load_predictor(
     engine: str = "auto",
     precision: str = "auto",
     many: bool = False,
+    parity: str = "refuse",
     download_timeout_s: float | None = None,
 ) -> Predictor:
     """Load a head file and rebuild the extractor that it was trained on.
@@ -201,6 +213,9 @@ def load_predictor(
         can.
     many
         Whether many images are coming: the network is then compiled for batches as well.
+    parity
+        What is done when the head's probe images give other transfer values here than when it was
+        trained: ``refuse`` or ``warn``.
     download_timeout_s
         Give up a download of weights after this long.
 
@@ -209,9 +224,11 @@ def load_predictor(
     HeadFileError
         When there is no head, or it is damaged.
     HeadMismatchError
-        When this version's extractor, or the weights found, differ from the head's.
+        When this version's extractor, or the weights found, differ from the head's, by what is
+        written or by the probe.
     """
     require_known(engine, precision)
+    require_known_parity(parity)
     loaded = load_head(Path(head))
     trained_on = read_recipe(loaded, head)
     with CacheFolder(cache) as folder:
@@ -227,4 +244,11 @@ def load_predictor(
             networks=folder.networks,
             many=many,
         )
+    check_parity(
+        loaded,
+        head,
+        opened.precision,
+        lambda probe: transfer_values_of(opened, probe.files),
+        parity,
+    )
     return Predictor(loaded, opened)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..cache import Key
+    from ..classifier import Probe
     from ..features import Recipe
 
 
@@ -66,6 +67,10 @@ class FeatureTable:
     """(path, reason) of every image that has no row."""
     report: Report
     recipe: Recipe
+    probe: Probe | None = None
+    """What the recipe makes of synthetic images; None where no row is there, or no engine ran."""
+    groups: Sequence[str | None] = ()
+    """What images belong to, as declared; empty where nothing is."""
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..cache import CacheFolder
 from ..classifier import Head
 from ..classifier import save_head as write_head
-from ..classifier.splits import SPLITS, TRAIN, VALIDATION, Split, split
+from ..classifier.calibration import fit_temperature
+from ..classifier.evaluation import evaluate
+from ..classifier.splits import SPLITS, TRAIN, VALIDATION, Split
+from ..classifier.unknown import fit_unknown
 from ..errors import DatasetError, UsageError
-from ..features import find_backbone, recipe_for
-from .evaluate import evaluate_rows
+from ..features import find_backbone, open_extractor, recipe_for
+from .evaluate import accuracy_of
+from .parity import parity_probe
+from .sides import split_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..classifier import DenseHead, LogisticHead
     from ..classifier.evaluation import Evaluation
+    from ..features import Extractor
     from .table import FeatureTable
 
 HEADS = ("logistic", "dense")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,17 @@ class Trained:
     evaluations: dict[str, Evaluation | None]
     """For ``train``, ``validation`` and ``test``; None for a side without images."""
     split: Split
+    near_duplicates: dict[str, NearDuplicates]
+    """For the sides that have any."""
+
+
+class NearDuplicates(NamedTuple):
+    """What near-duplicates of images on another side do to the accuracy of a side."""
+
+    images: int
+    accuracy_with: float
+    accuracy_without: float | None
+    """None where nothing else is on the side."""
 
 
 def require_two_classes(labels: Sequence[str] | np.ndarray, source: str) -> None:
@@ -49,10 +69,20 @@ def require_two_classes(labels: Sequence[str] | np.ndarray, source: str) -> None
         )
 
 
-def train_head(table: FeatureTable, kind: str = "logistic", *, seed: int = 0) -> Trained:
+def train_head(
+    table: FeatureTable,
+    kind: str = "logistic",
+    *,
+    hidden: Sequence[int] = (256,),
+    class_weight: str | None = None,
+    coverage: float = 0.95,
+    seed: int = 0,
+) -> Trained:
     """Train a head on the train side of a table and judge it on the others.
 
-    Declared splits are respected; without any, each image's content decides its side.
+    Declared splits are respected; without any, each image's content, or the name of its group,
+    decides its side, and near-duplicates of images on another side are left out. On the
+    validation side probabilities are calibrated, and the threshold of "unknown" is chosen.
 
     Parameters
     ----------
@@ -60,6 +90,13 @@ def train_head(table: FeatureTable, kind: str = "logistic", *, seed: int = 0) ->
         From `extract`.
     kind
         ``logistic`` or ``dense``. The dense head stops by the validation side.
+    hidden
+        Units of each hidden layer of a dense head.
+    class_weight
+        None, or ``balanced``: errors on rare classes count more, so that each class counts as much
+        as any other.
+    coverage
+        Share of validation images that are to be answered; the others are called unknown.
     seed
         Of the cross-validation's folds, or of the network's start.
 
@@ -74,7 +111,7 @@ def train_head(table: FeatureTable, kind: str = "logistic", *, seed: int = 0) ->
         raise UsageError(f"unknown head {kind!r}: expected {' or '.join(HEADS)}")
     table.require_rows()
     require_two_classes(table.labels, "the dataset, without its rejected images,")
-    decided = split(table.keys, table.labels.tolist(), table.splits)
+    decided = split_table(table)
     train = decided.rows(TRAIN)
     learned = sorted(set(table.labels[train].tolist()))
     if len(learned) < 2:
@@ -83,35 +120,72 @@ def train_head(table: FeatureTable, kind: str = "logistic", *, seed: int = 0) ->
             f"train side of the split: add images of the others, or declare the split with train "
             f"and validation folders or a CSV file"
         )
+    held_out = decided.rows(VALIDATION)
+    held_out = held_out[np.isin(table.labels[held_out], learned)]
+    rows, labels = table.features[train], table.labels[train]
+    held_out_rows, held_out_labels = table.features[held_out], table.labels[held_out]
     if kind == "logistic":
         from ..classifier import LogisticHead  # scikit-learn takes a second
 
-        fitted = LogisticHead(random_state=seed).fit(table.features[train], table.labels[train])
+        fitted = LogisticHead(class_weight=class_weight, random_state=seed).fit(rows, labels)
         settings: dict[str, Any] = {"strength": fitted.strength_}
     else:
         from ..classifier import DenseHead  # TensorFlow takes five
 
-        held_out = decided.rows(VALIDATION)
-        held_out = held_out[np.isin(table.labels[held_out], table.labels[train])]
-        validation = (table.features[held_out], table.labels[held_out]) if len(held_out) else None
-        fitted = DenseHead(random_state=seed).fit(
-            table.features[train], table.labels[train], validation=validation
+        fitted = DenseHead(hidden=hidden, class_weight=class_weight, random_state=seed).fit(
+            rows, labels, validation=(held_out_rows, held_out_labels) if len(held_out) else None
         )
-        settings = {"best_epoch": fitted.best_epoch_, "epochs": len(fitted.history_)}
+        settings = {"best_epoch": fitted.best_epoch_, "history": [*map(list, fitted.history_)]}
+    classes = fitted.classes_
+    temperature, unknown = 1.0, None
+    if len(held_out):
+        logits = fitted.layers_.logits(held_out_rows)
+        temperature = fit_temperature(logits, np.searchsorted(classes, held_out_labels))
+        codes = np.searchsorted(classes, labels)
+        unknown = fit_unknown(fitted.layers_, rows, codes, held_out_rows, coverage, temperature)
+    if table.probe is None:
+        logger.warning(
+            "warning: the head holds no probe images, by which its extractor could be recognised: "
+            "no engine here computes in %s",
+            table.report.precision,
+        )
     head = Head(
         kind=kind,
-        classes=tuple(fitted.classes_.tolist()),
+        classes=tuple(classes.tolist()),
         layers=fitted.layers_,
         recipe=table.recipe.as_dict(),
         precision=table.report.precision,
+        temperature=temperature,
+        unknown=unknown,
+        probe=table.probe,
     )
-    evaluations = {side: evaluate_rows(head, table, decided.rows(side)) for side in SPLITS}
+    evaluations = {side: _evaluate(head, table, decided.rows(side)) for side in SPLITS}
     figures = {
         side: None if found is None else {"images": found.images, "accuracy": found.accuracy}
         for side, found in evaluations.items()
     }
     head.training.update({**settings, "seed": seed, "declared_split": decided.declared, **figures})
-    return Trained(head, evaluations, decided)
+    return Trained(head, evaluations, decided, _near_duplicates(head, table, decided))
+
+
+def _evaluate(head: Head, table: FeatureTable, rows: np.ndarray) -> Evaluation | None:
+    if len(rows) == 0:
+        return None
+    probabilities = head.predict_proba(table.features[rows])
+    return evaluate(table.labels[rows].tolist(), probabilities, head.classes)
+
+
+def _near_duplicates(head: Head, table: FeatureTable, decided: Split) -> dict[str, NearDuplicates]:
+    found = {}
+    for side in SPLITS:
+        every, without = decided.with_near(side), decided.without_near(side)
+        if len(every) > len(without):
+            found[side] = NearDuplicates(
+                len(every) - len(without),
+                accuracy_of(head, table, every),
+                accuracy_of(head, table, without) if len(without) else None,
+            )
+    return found
 
 
 def save_head(
@@ -147,23 +221,30 @@ def save_head(
         When the file cannot be written.
     """
     with CacheFolder(cache) as folder:
-        recipe, _ = recipe_for(
+        recipe, found = recipe_for(
             find_backbone(extractor),
             weights,
             fit=fit,
             digest=lambda path: folder.key_of_file(path).hex(),
         )
-    if estimator.layers_.n_features != recipe.width:
-        raise UsageError(
-            f"the head was fitted on {estimator.layers_.n_features} numbers an image, "
-            f"{recipe.extractor} gives {recipe.width}: name the extractor it was fitted on"
-        )
+        if estimator.layers_.n_features != recipe.width:
+            raise UsageError(
+                f"the head was fitted on {estimator.layers_.n_features} numbers an image, "
+                f"{recipe.extractor} gives {recipe.width}: name the extractor it was fitted on"
+            )
+
+        def start() -> Extractor:
+            networks = folder.networks
+            return open_extractor(recipe, lambda: found, precisions=[precision], networks=networks)
+
+        probe = parity_probe(folder, recipe, precision, start)
     head = Head(
         kind=estimator.kind,
         classes=tuple(str(label) for label in estimator.classes_),
         layers=estimator.layers_,
         recipe=recipe.as_dict(),
         precision=precision,
+        probe=probe,
     )
     write_head(head, Path(path))
     return head

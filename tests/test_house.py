@@ -34,6 +34,7 @@ OWNERS = {
     "h5py": ("cache/", "classifier/artifact.py"),
     "flask": ("service/",),
     "waitress": ("service/",),
+    "jinja2": ("viz/",),
     "matplotlib": ("viz/",),
     "umap": ("viz/",),
 }

@@ -1,21 +1,34 @@
-"""Looking at transfer values: maps of all images, the values of one, and what a head confuses.
+"""Looking at transfer values and at heads: maps, curves, mistakes, and the page of a report.
 
 May import: ``errors`` and ``atomic``; NumPy, scikit-learn and umap for the reductions; matplotlib,
-which is imported only here. Everything arrives as NumPy arrays, never as files of the cache.
+which is imported only here; Jinja2 for the page. Everything arrives as NumPy arrays or plain
+values, never as files of the cache.
 """
 
 from .confusion import draw_confusion_matrix
+from .curves import Forecast, draw_learning_curve, draw_training_curves
 from .maps import draw_map
+from .mistakes import draw_mistakes
 from .picture import require_picture_path
 from .reduce import METHODS, Embedding, reduce
+from .reliability import draw_reliability
+from .report import Section, Table, write_report
 from .values import draw_transfer_values
 
 __all__ = [
     "METHODS",
     "Embedding",
+    "Forecast",
+    "Section",
+    "Table",
     "draw_confusion_matrix",
+    "draw_learning_curve",
     "draw_map",
+    "draw_mistakes",
+    "draw_reliability",
+    "draw_training_curves",
     "draw_transfer_values",
     "reduce",
     "require_picture_path",
+    "write_report",
 ]

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 from bottlebank.classifier import Head, Layers, load_head, save_head
+from bottlebank.classifier.artifact import Probe
+from bottlebank.classifier.unknown import fit_unknown
 from bottlebank.errors import HeadFileError
 
 
@@ -22,13 +25,37 @@ def make_head(classes=("cat", "dog", "鳥 \udc80<b>"), hidden=8, width=5) -> Hea
         [draw(width, hidden), draw(hidden, len(classes))],
         [draw(hidden), draw(len(classes))],
     )
-    return Head("dense", tuple(classes), layers, {"width": width}, "bfloat16", {"seed": 0})
+    return Head(
+        "dense", tuple(classes), layers, {"width": width}, "bfloat16", training={"seed": 0}
+    )
+
+
+def make_full_head() -> Head:
+    """With everything that a head file can hold."""
+    head = make_head()
+    random = np.random.default_rng(1)
+    rows = random.normal(size=(300, 5)).astype(np.float32)
+    codes = np.repeat([0, 1, 2], 100)
+    rows[codes == 1] += 5
+    return dataclasses.replace(
+        head,
+        temperature=1.5,
+        unknown=fit_unknown(head.layers, rows[::2], codes[::2], rows[1::2]),
+        probe=Probe([b"one", b"three"], random.normal(size=(2, 5)).astype(np.float32)),
+    )
 
 
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "head.h5"
     save_head(make_head(), path)
+    return path
+
+
+@pytest.fixture
+def full(tmp_path):
+    path = tmp_path / "full.h5"
+    save_head(make_full_head(), path)
     return path
 
 
@@ -49,6 +76,28 @@ def test_it_comes_back_whole(saved):
     assert np.array_equal(loaded.predict_proba(rows), head.predict_proba(rows))
     assert (loaded.classes, loaded.kind, loaded.training) == (head.classes, "dense", {"seed": 0})
     assert loaded.created
+
+
+def test_a_full_head_comes_back_whole(full):
+    head, loaded = make_full_head(), load_head(full)
+    rows = np.random.default_rng(2).normal(size=(50, 5), scale=4).astype(np.float32)
+    for mine, its in zip(head.answer(rows), loaded.answer(rows), strict=True):
+        assert np.array_equal(mine, its)
+    assert 0 < head.answer(rows).unknown.sum() < 50
+    assert list(loaded.probe.files) == [b"one", b"three"]
+    assert np.array_equal(loaded.probe.features, head.probe.features)
+    assert loaded.temperature == 1.5
+    assert loaded.version == head.version
+
+
+def test_the_temperature_softens_probabilities_and_changes_no_answer():
+    head = make_full_head()
+    rows = np.random.default_rng(2).normal(size=(50, 5), scale=4).astype(np.float32)
+    plain = dataclasses.replace(head, temperature=1.0)
+    soft, sharp = head.predict_proba(rows), plain.predict_proba(rows)
+    assert (soft.argmax(axis=1) == sharp.argmax(axis=1)).all()
+    assert (soft.max(axis=1) < sharp.max(axis=1)).all()
+    assert head.version != plain.version
 
 
 def test_many_classes_with_long_names(tmp_path):
@@ -88,11 +137,63 @@ HARMS = {
     "other numbers": (lambda p: change(p, "mean", np.ones(5, "f4")), "are not those of version"),
     "fewer classes": (lambda p: change(p, classes=["cat", "dog"]), "3 outputs for 2 classes"),
     "equal classes": (lambda p: change(p, classes=["a", "a", "b"]), "not distinct"),
-    "a later format": (lambda p: change(p, format=2), "format 2; this version"),
+    "an earlier format": (lambda p: change(p, format=1), "format 1; this version"),
+    "a temperature of zero": (lambda p: change(p, temperature=0.0), "temperature of 0"),
+    "an endless temperature": (lambda p: change(p, temperature=float("inf")), "temperature of inf"),
     "a missing field": (lambda p: change(p, recipe=None), "field recipe"),
     "not HDF5": (lambda p: p.write_bytes(b"pickle" * 50), "damaged or no head file"),
     "an empty file": (lambda p: p.write_bytes(b""), "damaged or no head file"),
 }
+
+
+HARMS_TO_FULL = {
+    "another length": (lambda p: change(p, probe=[3, 6]), "a probe of shapes"),
+    "a negative length": (lambda p: change(p, probe=[9, -1]), "lengths of the probe's files"),
+    "floating files": (
+        lambda p: change(p, "probe_files", np.zeros(8, "f4")),
+        "probe_files is no uint8 array",
+    ),
+    "no probe features": (lambda p: change(p, "probe_features"), "probe_features"),
+    "a narrower probe": (
+        lambda p: change(p, "probe_features", np.zeros((2, 4), "f4")),
+        "probe_features has 4 columns",
+    ),
+    "another threshold": (
+        lambda p: change(p, unknown={**read(p)["unknown"], "threshold": 0.0}),
+        "are not those of version",
+    ),
+    "no threshold": (lambda p: change(p, unknown={}), "unknown"),
+    "words for numbers": (
+        lambda p: change(p, unknown={**read(p)["unknown"], "threshold": "low"}),
+        "threshold",
+    ),
+}
+
+
+def read(path):
+    with h5py.File(path) as file:
+        return json.loads(file.attrs["head"])
+
+
+@pytest.mark.parametrize("harm", HARMS_TO_FULL)
+def test_what_belongs_to_confidence_and_parity_is_checked_too(full, harm):
+    spoil, reason = HARMS_TO_FULL[harm]
+    spoil(full)
+    with pytest.raises(HeadFileError, match=reason):
+        load_head(full)
+
+
+def test_every_array_of_the_unknown_rule_is_needed_and_checked(full):
+    with h5py.File(full) as file:
+        names = [name for name in file if name.startswith("unknown_")]
+        shapes = {name: file[name].shape for name in names}
+    assert names
+    for name in names:
+        for array in (None, np.full(shapes[name], np.nan, "f4"), np.zeros((3, 2, 2), "f4")):
+            save_head(make_full_head(), full)
+            change(full, name, array)
+            with pytest.raises(HeadFileError, match="damaged or no head file"):
+                load_head(full)
 
 
 @pytest.mark.parametrize("harm", HARMS)

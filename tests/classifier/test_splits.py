@@ -68,3 +68,85 @@ def test_equal_files_that_contradict_are_reported():
         "2 images stand, byte for byte, on two sides of the split, such as test and train: the "
         "accuracy there is too good; keep one of each"
     ]
+
+
+@given(
+    st.dictionaries(st.integers(), st.sampled_from(["film", "garden", None]), min_size=1),
+    st.sets(st.integers()),
+)
+def test_a_group_stands_on_one_side_and_never_moves(present, added):
+    numbers = sorted(present)
+    groups = [present[number] for number in numbers]
+    before = split(keys(numbers), ["a"] * len(numbers), groups=groups).sides
+    for group in ("film", "garden"):
+        assert len({side for side, mine in zip(before, groups, strict=True) if mine == group}) <= 1
+    grown = [*numbers, *sorted(added - set(numbers))]
+    more = [*groups, *["film"] * (len(grown) - len(numbers))]
+    assert (
+        split(keys(grown), ["a"] * len(grown), groups=more).sides[: len(before)] == before
+    ).all()
+
+
+def test_a_group_decides_for_its_images_and_the_others_for_themselves():
+    contents = keys(range(200))
+    grouped = split(contents, ["a"] * 200, groups=["one"] * 50 + [None] * 150).sides
+    assert len(set(grouped[:50])) == 1
+    assert (grouped[50:] == split_by_content(contents)[50:]).all()
+
+
+def test_declared_splits_that_tear_a_group_are_reported():
+    decided = split(keys(range(3)), list("aaa"), ["train", "test", "test"], ["x", "x", None])
+    assert decided.has_contradictions
+    assert "1 groups stand on two sides of the declared split, such as 'x'" in decided.warnings[0]
+
+
+def test_near_duplicates_are_left_out_unless_the_split_is_declared():
+    contents, labels = keys(range(300)), ["a", "b"] * 150
+    sides = split_by_content(contents)
+    row, other = np.flatnonzero(sides == "test")[0], np.flatnonzero(sides == "train")[0]
+    seen = []
+
+    def find_near(found):
+        seen.append(found.tolist())
+        return {int(row): int(other)}
+
+    decided = split(contents, labels, find_near=find_near)
+    assert seen == [sides.tolist()]
+    assert (decided.sides == sides).all()  # nobody moves
+    assert row not in decided.rows("test")
+    assert row in decided.with_near("test")
+    assert row not in decided.without_near("test")
+    assert sum(decided.counts().values()) == 299
+    declared = split(contents, labels, sides.tolist(), find_near=find_near)
+    assert row in declared.rows("test")
+    assert row not in declared.without_near("test")
+
+
+def test_a_class_whose_only_test_image_is_left_out_cannot_be_tested():
+    contents = keys(range(300))
+    sides = split_by_content(contents)
+    row = int(np.flatnonzero(sides == "test")[0])
+    labels = ["rare" if number == row else "often" for number in range(300)]
+    decided = split(contents, labels, find_near=lambda sides: {row: 0})
+    assert any("class 'rare' cannot be tested" in warning for warning in decided.warnings)
+
+
+def test_classes_of_one_two_and_three_images():
+    labels = ["one", "two", "two", "three", "three", "three"]
+    for seed in range(40):
+        decided = split(keys(range(100 * seed, 100 * seed + 6)), labels)
+        assert sum(decided.counts().values()) == 6
+        for name in ("one", "two", "three"):
+            here = {
+                side for side, label in zip(decided.sides, labels, strict=True) if label == name
+            }
+            for side, verb in (
+                ("train", "learned"),
+                ("validation", "validated"),
+                ("test", "tested"),
+            ):
+                warned = any(
+                    f"cannot be {verb}" in warning and f"'{name}'" in warning
+                    for warning in decided.warnings
+                )
+                assert warned == (side not in here)

@@ -69,6 +69,22 @@ def test_bad_images_are_listed_and_strict_fails(bottlebank, photos, options):
     assert bottlebank("extract", photos, *options, "--strict").code == 1
 
 
+def test_train_counts_near_duplicates_and_judges_without_them(
+    bottlebank, photos, options, tmp_path
+):
+    for kind in ("stripes", "checks", "disc"):
+        for number in range(20):
+            with Image.open(photos / kind / f"{number:02d}.png") as picture:
+                picture.resize((60, 60)).save(photos / kind / f"{number:02d}-again.png")
+    done = bottlebank("train", photos, "--output", tmp_path / "h.h5", *options, "--json").json
+    left_out = sum(found["images"] for found in done["near_duplicates"].values())
+    assert left_out > 10
+    judged = sum(done[side]["images"] for side in ("train", "validation", "test") if done[side])
+    assert judged == 120 - left_out
+    words = bottlebank("train", photos, "--output", tmp_path / "h.h5", *options).out
+    assert "show nearly the same as one of another side and are left out: accuracy" in words
+
+
 @pytest.mark.parametrize("kind", ["logistic", "dense"])
 def test_train(bottlebank, photos, options, tmp_path, kind):
     output = tmp_path / "new folder" / "head.h5"
@@ -79,7 +95,9 @@ def test_train(bottlebank, photos, options, tmp_path, kind):
     assert answer["head"] == str(output)
     assert answer["classes"] == ["checks", "disc", "stripes"]
     assert answer["test"]["accuracy"] > 0.8
-    assert sum(answer[side]["images"] for side in ("train", "validation", "test")) == 60
+    left_out = sum(found["images"] for found in answer["near_duplicates"].values())
+    judged = sum(answer[side]["images"] for side in ("train", "validation", "test"))
+    assert judged + left_out == 60
     with h5py.File(output) as file:
         assert json.loads(file.attrs["head"])["kind"] == kind
 
@@ -104,15 +122,24 @@ def test_evaluate(bottlebank, photos, cache, head, tmp_path):
     )
     assert done.code == 0
     answer = done.json
-    assert list(answer) == [
+    assert list(answer)[:8] == [
         "split", "images", "accuracy", "precision_macro", "recall_macro", "f1_macro", "classes",
         "confusion_matrix",
     ]  # fmt: skip
+    low, high = answer["intervals"]["accuracy"]
+    assert low < answer["accuracy"] <= high
+    assert [figures["label"] for figures in answer["per_class"]] == answer["classes"]
+    assert 0 <= answer["unknown"] <= answer["images"]
     assert answer["split"] == "test"
     assert np.sum(answer["confusion_matrix"]) == answer["images"]
     assert json.loads((report / "evaluation.json").read_text()) == answer
-    with Image.open(report / "confusion-matrix.png") as picture:
-        assert min(picture.size) > 300
+    for name in ("confusion-matrix", "mistakes", "reliability", "learning-curve"):
+        with Image.open(report / f"{name}.png") as picture:
+            assert min(picture.size) > 100
+    page = (report / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert "Would more images help?" in page
+    assert not re.search(r"(src|href)=.(?!data:)", page)  # nothing from outside
     everything = bottlebank("evaluate", photos, "--head", head, "--cache", cache, "--split", "all")
     assert everything.out.startswith("all: 60 images, accuracy 9")
 
@@ -125,7 +152,9 @@ def test_predict(bottlebank, photos, cache, head, tmp_path):
     assert done.code == 0
     answers = [json.loads(line) for line in done.out.splitlines()]
     assert len(answers) == 21
-    assert [list(answer) for answer in answers] == [["path", "predictions", "error"]] * 21
+    assert [list(answer) for answer in answers] == [
+        ["path", "predictions", "error", "unknown"]
+    ] * 21
     right = [answer["predictions"][0]["label"] == "disc" for answer in answers[:20]]
     assert np.mean(right) > 0.8
     assert all(len(answer["predictions"]) == 2 for answer in answers[:20])
@@ -133,6 +162,49 @@ def test_predict(bottlebank, photos, cache, head, tmp_path):
     assert "looks like text" in answers[20]["error"]
     assert bottlebank(*arguments, "--strict").code == 1
     assert bottlebank("predict", bad, "--head", head, "--cache", cache).code == 1  # all failed
+
+
+def test_predict_says_what_is_of_no_class(bottlebank, photos, cache, options, tmp_path):
+    head = tmp_path / "careful.h5"
+    bottlebank("train", photos, "--output", head, "--coverage", 0.8, *options)
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    arguments = [tmp_path / "noise.png", photos / "disc", "--head", head, "--cache", cache]
+    lines = bottlebank("predict", *arguments, "--json").out.splitlines()
+    answers = [json.loads(line) for line in lines]
+    assert answers[0]["unknown"]
+    assert sum(answer["unknown"] for answer in answers[1:]) < 10
+    assert "noise.png: unknown, most like " in bottlebank("predict", *arguments).out
+
+
+def test_a_dense_head_reports_its_training(bottlebank, photos, options, cache, tmp_path):
+    head = tmp_path / "dense.h5"
+    trained = bottlebank(
+        "train", photos, "--output", head, "--head", "dense", "--hidden", "32,16", *options
+    )
+    assert trained.code == 0
+    with h5py.File(head) as file:
+        assert (file["kernel_0"].shape, file["kernel_1"].shape) == ((512, 32), (32, 16))
+    report = tmp_path / "r"
+    done = bottlebank("evaluate", photos, "--head", head, "--cache", cache, "--report", report)
+    assert done.code == 0
+    assert (report / "training-curves.png").exists()
+    assert "the loss on held-out images no longer fell" in (report / "report.html").read_text()
+
+
+def test_compare(bottlebank, photos, options):
+    settings = ["--heads", "knn,logistic", "--extractors", "random", "--folds", 3, *options[2:]]
+    answer = bottlebank("compare", photos, *settings, "--json").json
+    assert list(answer) == ["images", "folds", "candidates", "seconds"]
+    assert {candidate["head"] for candidate in answer["candidates"]} == {"knn", "logistic"}
+    best = answer["candidates"][0]
+    assert best["p_value"] is None
+    assert best["interval"][0] < best["accuracy"] <= best["interval"][1]
+    words = bottlebank("compare", photos, *settings)
+    assert re.search(r"random +(knn|logistic) +\d+\.\d % .* the best", words.out)
+    wrong = bottlebank("compare", photos, "--heads", "logistic,svm", *options[2:])
+    assert wrong.code == 2
+    assert "expected some of logistic, dense, knn, received 'svm'" in wrong.err
 
 
 def test_predict_answers_names_that_are_not_utf8_in_ascii(bottlebank, photos, cache, head):

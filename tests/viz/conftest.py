@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
@@ -32,3 +33,17 @@ def png_pixels() -> Callable[[Path], NDArray[np.float64]]:
 def is_colour() -> Callable[[NDArray[np.float64], str], NDArray[np.bool_]]:
     """Where pixels have a colour, up to what transparency over white does to it."""
     return lambda pixels, colour: np.abs(pixels - to_rgb(colour)).max(axis=-1) < 0.12
+
+
+@pytest.fixture
+def drawn(monkeypatch) -> list[Figure]:
+    """The figures that were written, the latest last."""
+    figures: list[Figure] = []
+    save = Figure.savefig
+
+    def remember(figure, *arguments, **options):
+        figures.append(figure)
+        save(figure, *arguments, **options)
+
+    monkeypatch.setattr(Figure, "savefig", remember)
+    return figures

@@ -1,0 +1,85 @@
+"""Pictures of nearly the same: the same photograph saved, scaled or cropped once more.
+
+On two sides of a split they make a head look better than it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEAST_COSINE = 0.6
+"""Between the centred transfer values of an image and of what may be its near-duplicate: low,
+because a photograph at half its size has come out at 0.6; what they look like decides."""
+
+_N_PROJECTIONS = 128
+_MARGIN = 0.17  # three standard deviations of a projected cosine at `LEAST_COSINE`
+_ROWS_A_BLOCK = 1024
+_COLUMNS_A_BLOCK = 16_384
+_MOST_CANDIDATES = 3
+"""Of each row: the most similar ones."""
+
+
+def candidates(
+    features: np.ndarray, rows: np.ndarray, others: np.ndarray
+) -> Iterator[tuple[int, int, float]]:
+    """Pairs of rows whose transfer values are alike.
+
+    All pairs are compared in 128 random projections (Johnson & Lindenstrauss, 1984), those that
+    come near in full. The mean of all rows is subtracted first: what all images share says
+    nothing.
+
+    Parameters
+    ----------
+    features
+        float32, (n, d).
+    rows, others
+        int: indices between which pairs are looked for.
+
+    Yields
+    ------
+    (row, other, cosine)
+        The most similar of a row first, three at most.
+    """
+    unit = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
+    sketch = unit
+    margin = 0.0
+    if features.shape[1] > _N_PROJECTIONS:
+        generator = np.random.default_rng(0)
+        directions = generator.standard_normal((features.shape[1], _N_PROJECTIONS), np.float32)
+        sketch = unit @ directions
+        sketch /= np.maximum(np.linalg.norm(sketch, axis=1, keepdims=True), 1e-12)
+        margin = _MARGIN
+    for first in range(0, len(rows), _ROWS_A_BLOCK):
+        block = rows[first : first + _ROWS_A_BLOCK]
+        left, right = _alike(sketch, block, others, LEAST_COSINE - margin)
+        cosines = np.einsum("nd,nd->n", unit[left], unit[right])
+        kept = np.flatnonzero((cosines >= LEAST_COSINE) & (left != right))
+        order = kept[np.lexsort((-cosines[kept], left[kept]))]
+        n_of_row: Counter[int] = Counter()
+        for row, other, cosine in zip(
+            left[order].tolist(), right[order].tolist(), cosines[order].tolist(), strict=True
+        ):
+            n_of_row[row] += 1
+            if n_of_row[row] <= _MOST_CANDIDATES:
+                yield row, other, cosine
+
+
+def _alike(
+    sketch: np.ndarray, rows: np.ndarray, against: np.ndarray, least: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of `rows` and `against` whose cosine is at least `least`."""
+    left: list[np.ndarray] = [np.empty(0, np.int64)]
+    right: list[np.ndarray] = [np.empty(0, np.int64)]
+    for first in range(0, len(against), _COLUMNS_A_BLOCK):
+        columns = against[first : first + _COLUMNS_A_BLOCK]
+        near_rows, near_columns = np.nonzero(sketch[rows] @ sketch[columns].T >= least)
+        left.append(rows[near_rows])
+        right.append(columns[near_columns])
+    return np.concatenate(left), np.concatenate(right)

@@ -1,0 +1,127 @@
+"""`bottlebank compare`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .answers import Stopwatch, percent, print_json, say
+from .parser import (
+    DATA_HELP,
+    HEADS,
+    add_answers,
+    add_command,
+    add_extraction,
+    add_seed,
+    folds,
+    heads,
+    path,
+)
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..features import Dataset
+    from ..pipeline import FeatureTable
+
+
+def add_to(commands: Any) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "compare",
+        run,
+        summary="Cross-validate heads and extractors on the same folds, and say what differs.",
+        example="bottlebank compare photos/ --heads logistic,dense,knn "
+        "--extractors mobilenet_v2,inception_v3",
+    )
+    parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
+    parser.add_argument(
+        "--heads",
+        type=heads,
+        default=list(HEADS),
+        metavar="NAME,…",
+        help=f"some of {', '.join(HEADS)}, with commas between; knn, the nearest neighbours, is a "
+        "check that needs no tuning (default: all)",
+    )
+    add_extraction(parser, several=True)
+    parser.add_argument(
+        "--folds", type=folds, default=5, metavar="N", help="of the cross-validation (default: 5)"
+    )
+    add_seed(parser)
+    add_answers(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare and print a table, the best first."""
+    seconds = Stopwatch()
+    from tqdm import tqdm
+
+    from ..features import load_dataset
+    from ..pipeline.compare import compare
+    from ..pipeline.train import require_two_classes
+    from .answers import report_rejections
+    from .extract import extract_dataset
+
+    dataset = load_dataset(arguments.data)
+    require_two_classes(dataset.labels, arguments.data)
+    tables: list[FeatureTable] = []
+
+    def extract_with(dataset: Dataset, extractor: str) -> FeatureTable:
+        arguments.extractor = extractor
+        tables.append(extract_dataset(arguments, dataset))
+        return tables[-1]
+
+    n_fits = len(arguments.heads) * len(arguments.extractors) * arguments.folds
+    with tqdm(total=n_fits, desc="Fitting", unit=" fits", disable=None, leave=False) as bar:
+
+        def on_fold(name: str, fold: int) -> None:
+            bar.set_postfix_str(name)
+            bar.update()
+
+        found = compare(
+            dataset,
+            arguments.heads,
+            arguments.extractors,
+            n_folds=arguments.folds,
+            seed=arguments.seed,
+            on_fold=on_fold,
+            extract_with=extract_with,
+        )
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+    if arguments.json:
+        candidates = [
+            {
+                "extractor": trial.extractor,
+                "head": trial.head,
+                "accuracy": trial.standing.accuracy,
+                "interval": list(trial.standing.interval),
+                "wins": trial.standing.wins,
+                "losses": trial.standing.losses,
+                "p_value": trial.standing.p_value,
+                "fit_seconds": trial.fit_seconds,
+            }
+            for trial in found.trials
+        ]
+        figures = {"images": found.images, "folds": found.folds, "candidates": candidates}
+        print_json({**figures, "seconds": seconds()})
+    else:
+        print(f"{found.images} images in {found.folds} folds, the same for all; the best first")
+        width = max(len(trial.extractor) for trial in found.trials)
+        heading = f"  {'extractor':<{max(width, 9)}}  head      accuracy  95 % interval     "
+        print(f"{heading} against the best        a fit")
+        for trial in found.trials:
+            standing = trial.standing
+            low, high = standing.interval
+            against = "the best"
+            if standing.p_value is not None:
+                against = f"p = {standing.p_value:.3f}"
+                against += " (worse)" if standing.p_value < 0.05 else " (may be as good)"
+            print(
+                f"  {trial.extractor:<{max(width, 9)}}  {trial.head:<8}  "
+                f"{percent(standing.accuracy):>8}  {percent(low):>7} to {percent(high):>7}  "
+                f"{against:<24} {trial.fit_seconds:4.1f} s"
+            )
+        print("p: McNemar's exact test on the same images, corrected for all pairs (Holm)")
+        print(f"{seconds():.1f} s in all")
+    return report_rejections(tables[0].rejected, arguments.strict)

@@ -1,0 +1,103 @@
+"""The side of the split on which each image of a table stands, near-duplicates looked for."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..classifier.near_duplicates import candidates
+from ..classifier.splits import TEST, TRAIN, VALIDATION, Split, split
+from ..errors import ImageRejectedError
+from ..features.images import read
+from ..features.look import differing_bits, looks
+from ..machine import available_cores
+from .ahead import threads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .table import FeatureTable
+
+MOST_DIFFERENT_BITS = 14
+"""By which the perceptual hashes of near-duplicates differ."""
+
+
+def split_table(table: FeatureTable) -> Split:
+    """Decide the side of every image: as declared, or else by content.
+
+    Of each pair of images on different sides that show nearly the same, the one of the later side
+    (train, validation, test) is noted: see `Split.near`.
+    """
+    return split(
+        table.keys,
+        table.labels.tolist(),
+        table.splits,
+        table.groups,
+        partial(_find_near, table),
+    )
+
+
+def _find_near(table: FeatureTable, sides: np.ndarray) -> dict[int, int]:
+    near: dict[int, int] = {}
+    for side, others in ((VALIDATION, (TRAIN,)), (TEST, (TRAIN, VALIDATION))):
+        against = np.flatnonzero(np.isin(sides, others))
+        for row, other in near_duplicates(table, np.flatnonzero(sides == side), against):
+            near.setdefault(row, other)
+    return near
+
+
+def near_duplicates(
+    table: FeatureTable, rows: np.ndarray, others: np.ndarray
+) -> Iterator[tuple[int, int]]:
+    """Pairs of rows that show nearly the same, by transfer values and perceptual hash.
+
+    Files that are equal to the byte are left out: they are found by their keys.
+    """
+
+    pairs = [
+        (row, other)
+        for row, other, _ in candidates(table.features, rows, others)
+        if table.keys[row] != table.keys[other]
+    ]
+
+    def look(row: int) -> np.ndarray | None:
+        try:
+            return looks(read(table.paths[row])[0])
+        except ImageRejectedError:
+            return None  # gone since it was extracted
+
+    asked = sorted({row for pair in pairs for row in pair})
+    with threads(available_cores()) as pool:
+        seen = dict(zip(asked, pool.map(look, asked), strict=True))
+    for row, other in pairs:
+        mine, its = seen[row], seen[other]
+        if mine is None or its is None:
+            continue
+        if differing_bits(mine, its) <= MOST_DIFFERENT_BITS:
+            yield row, other
+
+
+def groups_of_alike(table: FeatureTable) -> np.ndarray:
+    """int, (n,): equal for images that must not be torn apart.
+
+    Those are equal files, near-duplicates, and images of one declared group.
+    """
+    leader = np.arange(len(table))
+
+    def find(row: int) -> int:
+        while leader[row] != row:
+            leader[row] = leader[leader[row]]
+            row = leader[row]
+        return row
+
+    first_of: dict[object, int] = {}
+    groups = table.groups or [None] * len(table)
+    for row, (key, group) in enumerate(zip(table.keys, groups, strict=True)):
+        for name in (key, *([] if group is None else [group])):
+            leader[find(row)] = find(first_of.setdefault(name, row))
+    every = np.arange(len(table))
+    for row, other in near_duplicates(table, every, every):
+        leader[find(row)] = find(other)
+    return np.array([find(row) for row in range(len(table))])

@@ -1,0 +1,64 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+import bottlebank as bb
+from bottlebank.errors import DatasetError, UsageError
+from bottlebank.pipeline.compare import compare
+
+
+def extract_with(cache):
+    def extract(dataset, extractor):
+        return bb.extract(dataset, extractor, cache=cache, engine="openvino", precision="float32")
+
+    return extract
+
+
+def test_heads_are_judged_on_the_same_unseen_images(photos, cache):
+    seen = []
+    found = compare(
+        bb.load_dataset(photos),
+        ["knn", "logistic"],
+        ["random"],
+        n_folds=4,
+        on_fold=lambda name, fold: seen.append((name, fold)),
+        extract_with=extract_with(cache),
+    )
+    assert {trial.head for trial in found.trials} == {"knn", "logistic"}
+    assert sorted(seen) == sorted(
+        (f"random, {head}", fold) for head in ("knn", "logistic") for fold in range(4)
+    )
+    best, other = (trial.standing for trial in found.trials)
+    assert best.accuracy >= other.accuracy > 0.6  # chance is 0.33
+    assert best.p_value is None
+    assert 0 < other.p_value <= 1
+    low, high = best.interval
+    assert low < best.accuracy <= high
+    assert found.folds == 4
+
+
+def test_the_test_side_takes_no_part(photos, cache):
+    dataset = bb.load_dataset(photos)
+    splits = ["test" if number % 3 == 0 else "train" for number in range(len(dataset))]
+    declared = dataclasses.replace(dataset, splits=splits)
+    found = compare(declared, ["knn"], ["random"], n_folds=3, extract_with=extract_with(cache))
+    assert found.images == splits.count("train")
+
+
+def test_labels_without_sense_are_not_found(photos, cache):
+    dataset = bb.load_dataset(photos)
+    labels = np.random.default_rng(0).permutation(dataset.labels).tolist()
+    shuffled = dataclasses.replace(dataset, labels=labels)
+    found = compare(shuffled, ["logistic"], ["random"], extract_with=extract_with(cache))
+    assert found.trials[0].standing.accuracy < 0.6
+
+
+def test_what_cannot_be_compared(photos, cache):
+    dataset = bb.load_dataset(photos)
+    with pytest.raises(UsageError, match="expected heads of logistic, dense, knn, received 'svm'"):
+        compare(dataset, ["svm"], ["random"], extract_with=extract_with(cache))
+    with pytest.raises(UsageError, match="at least one extractor"):
+        compare(dataset, ["knn"], [], extract_with=extract_with(cache))
+    with pytest.raises(DatasetError, match="fewer than 60 folds"):
+        compare(dataset, ["knn"], ["random"], n_folds=60, extract_with=extract_with(cache))

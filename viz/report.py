@@ -1,0 +1,145 @@
+"""The report: tables and pictures on one page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import math
+import struct
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from ..atomic import write_bytes
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Cell = str | int | float | None
+"""Text; a whole number; another number, shown with three decimals; or nothing."""
+
+_NAME: Final = "report.html"
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+# The first chunk comes first in every PNG: its length, its name, the width and the height.
+_PNG_START: Final = struct.Struct(">16sII")
+_PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
+_CSS_PIXELS: Final = 96 / 150  # of one pixel of our pictures, so that an inch is an inch
+
+
+class Table(NamedTuple):
+    """Rows under headings: columns of words, then columns of figures."""
+
+    headings: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    """As many cells in each as there are headings."""
+    n_word_columns: int = 1
+    """The first so many columns hold words; the others are aligned to the right."""
+
+
+class Section(NamedTuple):
+    """A heading and what stands under it, in this order."""
+
+    title: str
+    text: str = ""
+    """A blank line begins a new paragraph."""
+    picture: Path | None = None
+    """A PNG file."""
+    table: Table | None = None
+
+
+class _Picture(NamedTuple):
+    address: str
+    width_px: int  # of CSS
+
+
+def write_report(
+    folder: Path,
+    title: str,
+    facts: Sequence[tuple[str, Cell]],
+    sections: Sequence[Section],
+) -> Path:
+    """Write ``report.html``: one file with its pictures inside, which loads and runs nothing.
+
+    All words are any Unicode and taken literally.
+
+    Parameters
+    ----------
+    folder
+        Where the report is written; it exists.
+    title
+        Stands above all.
+    facts
+        Names and values, which stand below the title.
+    sections
+        Follow in this order.
+
+    Returns
+    -------
+    Path
+        The report.
+
+    Raises
+    ------
+    UsageError
+        When a row has not one cell for each heading, or a picture is no PNG file.
+    OSError
+        When a picture cannot be read, or the report cannot be written; it is then as it was.
+    """
+    for section in sections:
+        if section.table is not None:
+            _check_table(section.title, section.table)
+    pictures = [
+        None if section.picture is None else _embedded(section.picture) for section in sections
+    ]
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template(_NAME).render(
+        title=title,
+        facts=facts,
+        sections=list(zip(sections, pictures, strict=True)),
+        paragraphs=_paragraphs,
+    )
+    output = folder / _NAME
+    write_bytes(output, page.encode("utf-8", "replace"))  # names of files may hold surrogates
+    return output
+
+
+def _shown(value: Cell) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or math.isnan(value):
+        return "–"
+    # NumPy's whole numbers are no `int`.
+    return f"{value:,}" if isinstance(value, Integral) else f"{value:,.3f}"
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [paragraph for paragraph in text.split("\n\n") if paragraph.strip()]
+
+
+def _embedded(path: Path) -> _Picture:
+    data = path.read_bytes()
+    if not data.startswith(_PNG_SIGNATURE) or len(data) < _PNG_START.size:
+        raise UsageError(
+            f"a picture in a report is a PNG file; {str(path)!r} begins with {data[:8]!r}"
+        )
+    _, width_px, _ = _PNG_START.unpack_from(data)
+    address = f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
+    return _Picture(address, round(width_px * _CSS_PIXELS))
+
+
+def _check_table(title: str, table: Table) -> None:
+    for number, row in enumerate(table.rows):
+        if len(row) != len(table.headings):
+            raise UsageError(
+                f"each row of the table {title!r} has {len(table.headings)} cells, as many as "
+                f"there are headings; row {number} has {len(row)}"
+            )
