@@ -380,7 +380,7 @@ class _Adam:
 
         self._learning_rate = learning_rate
         self._weights, self._first, self._second = variables, zeros(), zeros()
-        self._step = tf.Variable(0.0)
+        self._step = tf.Variable(tf.constant(0.0))
 
     def apply(self, gradients: Sequence[Any]) -> None:
         import tensorflow as tf

@@ -202,7 +202,7 @@ def _areas(
 ) -> tuple[dict[int, _Figure], _Figure]:
     """Areas under the ROC curves of the classes that have one, by code, and their mean."""
     areas: dict[int, _Figure] = {}
-    values, total, unseen = [], np.zeros(len(codes)), 0.0
+    values, total, widest = [], np.zeros(len(codes)), 0.0
     for column, code in enumerate(columns.tolist()):
         positive = codes == code
         if positive.all() or not positive.any():
@@ -213,11 +213,11 @@ def _areas(
         areas[code] = found.value, interval
         values.append(found.value)
         total += found.influence
-        unseen = max(unseen, coin_toss)
+        widest = max(widest, coin_toss)
     if not values:
         return areas, (None, None)
     k, mean = len(values), float(np.mean(values))
-    return areas, (mean, roc_auc_interval(mean, total / k, unseen / k))
+    return areas, (mean, roc_auc_interval(mean, total / k, widest / k))
 
 
 def _pair(successes: int, trials: int) -> Interval:

@@ -213,26 +213,30 @@ def _mean_rank(values: np.ndarray, among: np.ndarray) -> np.ndarray:
     return (lower + np.searchsorted(ordered, values, "right")) / (2 * len(ordered))
 
 
-def roc_auc_interval(value: float, influence: np.ndarray, unseen: float) -> Interval:
+def roc_auc_interval(value: float, influence: np.ndarray, coin_toss: float) -> Interval:
     """Limits of an area under the ROC curve, or of a mean of several.
 
-    Wilson's, for the number of trials from which a share of this size would have this variance;
-    size and variance with one more row that is as bad as the worst, since a few rows make most of
-    the variance where the area is near 1.
+    The logarithm of the odds is taken to be normal, which keeps the limits from 0 to 1 and makes
+    them as skew as areas near 1 are. A few rows make most of the variance there, so it is that
+    with one more row as bad as the worst. Where no row is bad, Wilson's limits of as many trials
+    as give the variance of one row about which the head knows nothing.
 
     Parameters
     ----------
     value, influence
         As of `RocAuc`; of the mean over classes, their means.
-    unseen
-        Influence of the worst row where no row is bad: one about which the head knows nothing.
+    coin_toss
+        Influence of a row about which the head knows nothing: ``0.5 / n_fewer``.
     """
+    if not 0 < value < 1:
+        trials = (1 - coin_toss) / coin_toss
+        low, high = wilson_interval(value * trials, trials)
+        return float(low), float(high)
     worst = float(-influence.min() if value >= 0.5 else influence.max())
-    worst = worst if worst > 0 else unseen
-    value_then = min(max(value - worst if value >= 0.5 else value + worst, 0.0), 1.0)
-    variance = float((influence**2).sum()) + worst**2
-    trials = value_then * (1 - value_then) / variance
-    low, high = wilson_interval(value * trials, trials)
+    error = np.sqrt((influence**2).sum() + worst**2) / (value * (1 - value))
+    middle = np.log(value / (1 - value))
+    # The logistic function in a form that does not overflow.
+    low, high = (1 + np.tanh((middle + np.array([-_Z, _Z]) * error) / 2)) / 2
     return float(low), float(high)
 
 

@@ -72,7 +72,8 @@ class NearestHead(HeadEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
         check_is_fitted(self)
-        rows = _of_length_one(validate_data(self, X, dtype=np.float32, reset=False))
+        checked: Any = validate_data(self, X, dtype=np.float32, reset=False)
+        rows = _of_length_one(checked)
         n_together = max(1, _SIMILARITIES_AT_ONCE // len(self.rows_))
         blocks = [rows[start : start + n_together] for start in range(0, len(rows), n_together)]
         return np.concatenate([self._probabilities(block) for block in blocks])

@@ -1,4 +1,16 @@
-"""Telling images of none of the classes, by their distance from what was trained on."""
+"""Telling images of none of the classes, by two signs, each of which misses what the other sees.
+
+Something that resembles several classes leaves the head undecided; something that resembles none
+of them can still lie far on one side of every border, but it is far from every training row.
+
+The first sign is the log odds of the most probable class. The second is the distance to the
+nearest **prototype**: each class is summed up by a few directions (k-means on the sphere), and a
+distance counts in units of what the training rows of that prototype have. Rows enter as directions
+of their square roots: transfer values are averages of activations, of which few are large, and the
+root keeps these from deciding alone. Both signs are standardised on held-out rows and added.
+
+``python benchmarks/unknown.py`` compares it with other ways.
+"""
 
 from __future__ import annotations
 
@@ -8,64 +20,105 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .layers import Layers
+
+MOST_PROTOTYPES = 512
+"""Of all classes together, 4 MB where an image has 2,048 transfer values; at least one a class."""
+ROWS_A_PROTOTYPE = 4
+"""Training rows that a prototype sums up at least, on average."""
+_MOST_ROWS = 2000  # of a class: enough for means, and the time stays bounded
+_ROUNDS = 10
+_ARRAYS = ("prototypes", "spreads")
+_POSITIVE = ("temperature", "odds_scale", "distance_scale")
 
 
 class UnknownRule(NamedTuple):
-    """What is needed to say that an image is of none of the classes."""
+    """What it takes to say that an image is of none of the classes."""
 
-    means: np.ndarray
-    """float32, (n_classes, d): of the training rows."""
-    axes: np.ndarray
-    """float32, (r, d): directions in which the rows of a class vary."""
+    prototypes: np.ndarray
+    """float32, (m, d), each of length 1: directions around which the training rows lie."""
+    spreads: np.ndarray
+    """float32, (m,): mean distance of a prototype's training rows from it."""
+    temperature: float
+    """What logits are divided by."""
+    odds_mean: float
+    odds_scale: float
+    """Mean and deviation of the log odds of held-out rows."""
+    distance_mean: float
+    distance_scale: float
+    """Mean and deviation of the distances of held-out rows."""
     threshold: float
     """Scores below it are unknown."""
     coverage: float
-    """Share of known images that the threshold was chosen to let through."""
-    temperature: float
-    """What logits are divided by."""
+    """Share of images of the classes that should stay answered."""
 
     def scores(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """How familiar rows are: float64 (n,), higher is more familiar."""
-        rows = np.asarray(features, np.float64)
-        products = rows @ self.means.T.astype(np.float64)
-        squares = (
-            (rows**2).sum(1)[:, None] - 2 * products + (self.means.astype(np.float64) ** 2).sum(1)
-        )
-        along = rows @ self.axes.T.astype(np.float64)
-        centres = (self.means @ self.axes.T).astype(np.float64)
-        squares = squares - ((along[:, None, :] - centres) ** 2).sum(2)
-        return -squares.min(axis=1)
+        """How familiar images are.
+
+        Parameters
+        ----------
+        features
+            float, (n, d): transfer values.
+        logits
+            float, (n, n_classes): what the head makes of them.
+
+        Returns
+        -------
+        ndarray
+            float64, (n,): higher is more familiar; 0 is usual for images of the classes.
+        """
+        odds = _log_odds(np.asarray(logits, np.float64) / self.temperature)
+        distances = _distances(features, self.prototypes, self.spreads)
+        return (odds - self.odds_mean) / self.odds_scale - (
+            distances - self.distance_mean
+        ) / self.distance_scale
 
     def is_unknown(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
-        """bool (n,): whether each row is of none of the classes."""
-        return self.scores(features, logits) < self.threshold
+        """bool (n,): whether each image is most likely of none of the classes."""
+        return ~(self.scores(features, logits) >= self.threshold)  # so is what is no number
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """float32 arrays of the head file."""
-        return {"means": self.means, "axes": self.axes}
+        """The float32 arrays by name."""
+        return {name: getattr(self, name) for name in _ARRAYS}
 
     def numbers(self) -> dict[str, float]:
-        """Numbers of the head file."""
-        return {
-            "threshold": float(self.threshold),
-            "coverage": float(self.coverage),
-            "temperature": float(self.temperature),
-        }
+        """The plain numbers by name."""
+        return {name: float(getattr(self, name)) for name in _NUMBERS}
 
     @classmethod
     def of(
-        cls, arrays: dict[str, np.ndarray], numbers: dict[str, Any], layers: Layers
+        cls, arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any], layers: Layers
     ) -> UnknownRule:
-        """Put together what `arrays` and `numbers` gave."""
-        if set(arrays) != {"means", "axes"}:
-            raise ValueError(f"unknown: arrays {sorted(arrays)}")
-        if set(numbers) != {"threshold", "coverage", "temperature"}:
-            raise ValueError(f"unknown: numbers {sorted(numbers)}")
-        for name, value in numbers.items():
-            if type(value) is not float or not math.isfinite(value):
-                raise ValueError(f"unknown: {name} is {value!r}")
+        """Put a rule together again from what `arrays` and `numbers` gave.
+
+        Raises
+        ------
+        ValueError
+            When a name, type, shape or value is not what a rule for these layers has.
+        """
+        if set(arrays) != set(_ARRAYS) or set(numbers) != set(_NUMBERS):
+            raise ValueError(f"the unknown rule has {sorted([*arrays, *numbers])}")
+        for name, array in arrays.items():
+            if array.dtype != np.float32 or not np.isfinite(array).all():
+                raise ValueError(f"{name} of the unknown rule are not all finite float32 numbers")
+        for name, number in numbers.items():
+            if type(number) is not float or not math.isfinite(number):
+                raise ValueError(f"{name} of the unknown rule is {number!r}, no finite number")
+        prototypes, spreads = (arrays[name] for name in _ARRAYS)
+        most = max(MOST_PROTOTYPES, layers.n_classes)
+        if not 1 <= len(spreads) <= most or spreads.ndim != 1 or not (spreads > 0).all():
+            raise ValueError(f"spreads must be 1 to {most} positive numbers; got {spreads.shape}")
+        expected = (len(spreads), layers.n_features)
+        if prototypes.shape != expected:
+            raise ValueError(f"prototypes have the shape {prototypes.shape}; expected {expected}")
+        if not (all(numbers[name] > 0 for name in _POSITIVE) and 0 < numbers["coverage"] < 1):
+            raise ValueError(f"{_POSITIVE} must be positive and coverage within 0 and 1: {numbers}")
         return cls(**arrays, **numbers)
+
+
+_NUMBERS = tuple(name for name in UnknownRule._fields if name not in _ARRAYS)
 
 
 def fit_unknown(
@@ -76,22 +129,128 @@ def fit_unknown(
     coverage: float = 0.95,
     temperature: float = 1.0,
 ) -> UnknownRule | None:
-    """INTERIM: the shape of the interface; what is inside is still to change."""
-    if held_out_features is None:
+    """Make the rule by which images of none of the classes are told.
+
+    The threshold is the score of rank ``floor((1 - coverage) * (m + 1))`` from below of the m
+    held-out rows. A further image of the classes, drawn as these were, scores less with a
+    probability of at most 1 - coverage (split conformal prediction). What share of the images of
+    other things is caught depends on these and is promised by nobody.
+
+    Parameters
+    ----------
+    layers
+        The trained head.
+    features
+        float32, (n, d): the rows that it was trained on.
+    codes
+        int, (n,): the class of each, as a column of the logits.
+    held_out_features
+        float32, (m, d): rows of the same classes that it was not trained on.
+    coverage
+        Share of images of the classes that should stay answered, 0 to 1.
+    temperature
+        What logits are divided by before they are probabilities.
+
+    Returns
+    -------
+    UnknownRule or None
+        None without enough held-out rows for the coverage: 19 for 0.95, 99 for 0.99.
+
+    Raises
+    ------
+    ValueError
+        When the coverage is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bottlebank.classifier import LogisticHead
+    >>> rows = np.random.default_rng(0).gamma(np.eye(3)[np.arange(300) % 3] + 0.3).astype("f4")
+    >>> head = LogisticHead().fit(rows[:200], np.arange(200) % 3)
+    >>> rule = fit_unknown(head.layers_, rows[:200], np.arange(200) % 3, rows[200:])
+    >>> bool(rule.is_unknown(rows[200:], head.layers_.logits(rows[200:])).mean() <= 0.05)
+    True
+    """
+    if not 0 < coverage < 1:
+        raise ValueError(f"coverage must lie between 0 and 1; got {coverage}")
+    n_held_out = 0 if held_out_features is None else len(held_out_features)
+    # (1 - 0.95) * 20 is a little more than 1 in binary, (1 - 0.9) * 10 a little less.
+    rank = math.floor((1 - coverage) * (n_held_out + 1) + 1e-9)
+    if held_out_features is None or rank < 1:
         return None
-    rank = math.floor((1 - coverage) * (len(held_out_features) + 1) + 1e-9)
-    if rank < 1:
-        return None
-    rows = np.asarray(features, np.float64)
-    means = np.array([rows[codes == code].mean(0) for code in range(layers.n_classes)])
-    within = rows - means[codes]
-    values, vectors = np.linalg.eigh(within.T @ within / len(rows))
-    values, vectors = values[::-1][:128], vectors[:, ::-1][:, :128]
-    floor = 0.3 * values.mean()
-    axes = vectors.T * np.sqrt(values / (values + floor))[:, None]
-    rule = UnknownRule(
-        means.astype(np.float32), axes.astype(np.float32), 0.0, float(coverage), float(temperature)
-    )
+    prototypes, spreads = _summed_up(features, codes, layers.n_classes)
     logits = layers.logits(held_out_features)
+    odds = _log_odds(logits / temperature)
+    distances = _distances(held_out_features, prototypes, spreads)
+    rule = UnknownRule(
+        prototypes,
+        spreads,
+        float(temperature),
+        float(odds.mean()),
+        float(odds.std()) or 1.0,
+        float(distances.mean()),
+        float(distances.std()) or 1.0,
+        threshold=0.0,
+        coverage=float(coverage),
+    )
     scores = np.sort(rule.scores(held_out_features, logits))
-    return rule._replace(threshold=float(scores[rank - 1]))
+    # The last digits of a matrix product depend on the number of rows: alone, the row that set the
+    # threshold must not fall below it.
+    return rule._replace(threshold=float(scores[rank - 1]) - 1e-4)
+
+
+def _log_odds(logits: np.ndarray) -> np.ndarray:
+    """(n,): of the most probable class against all others, without leaving the logarithm."""
+    ascending = np.sort(logits, axis=1)
+    rest = ascending[:, :-1] - ascending[:, -2:-1]  # the greatest of the others is 0
+    return ascending[:, -1] - ascending[:, -2] - np.log(np.exp(rest).sum(axis=1))
+
+
+def _directions(features: np.ndarray) -> np.ndarray:
+    """float32 (n, d) of length 1; some backbones have values below 0, which keep their sign."""
+    features = np.asarray(features, np.float32)
+    roots = np.sign(features) * np.sqrt(np.abs(features))
+    return _unit(roots)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _distances(features: np.ndarray, prototypes: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+    """float64 (n,): to the nearest prototype, in units of its spread."""
+    cosines = _directions(features) @ prototypes.T  # (n, m)
+    return ((1 - cosines) / spreads).min(axis=1).astype(np.float64)
+
+
+def _summed_up(
+    features: np.ndarray, codes: np.ndarray, n_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """float32 prototypes (m, d) of all classes and their spreads (m,)."""
+    most = max(1, MOST_PROTOTYPES // n_classes)
+    prototypes, totals, counts = [], [], []
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        rows = np.random.default_rng(0).permutation(rows)[:_MOST_ROWS]
+        directions = _directions(features[rows])
+        centres = _cluster(directions, min(most, max(1, len(rows) // ROWS_A_PROTOTYPE)))
+        cosines = directions @ centres.T
+        nearest = cosines.argmax(axis=1)
+        prototypes.append(centres)
+        counts.append(np.bincount(nearest, minlength=len(centres)))
+        totals.append(np.bincount(nearest, 1 - cosines.max(axis=1), minlength=len(centres)))
+    count, total = np.concatenate(counts), np.concatenate(totals)
+    # One more row at the mean distance of all: few rows, or equal ones, say little of a spread.
+    spreads = (total + max(total.sum() / count.sum(), 1e-6)) / (count + 1)
+    return np.concatenate(prototypes), spreads.astype(np.float32)
+
+
+def _cluster(directions: np.ndarray, n_clusters: int) -> np.ndarray:
+    """float32 (n_clusters, d) of length 1: k-means by cosine, from the first rows on."""
+    centres = directions[:n_clusters]
+    for _ in range(_ROUNDS):
+        nearest = (directions @ centres.T).argmax(axis=1)
+        members = (nearest[:, None] == np.arange(n_clusters)).astype(np.float32)
+        sums = members.T @ directions
+        centres = np.where(members.any(axis=0)[:, None], _unit(sums), centres)
+    return centres

@@ -26,6 +26,8 @@ from ..viz.report import write_report as write_page
 from .answers import shown, with_interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..classifier import Head
     from ..classifier.evaluation import Evaluation
     from ..classifier.learning_curve import LearningCurve
@@ -94,11 +96,19 @@ def _class_table(found: Evaluation) -> Table:
     rows = []
     for figures in found.per_class:
         cells = [
-            with_interval(getattr(figures, name), figures.intervals.get(name))
+            _cell(getattr(figures, name), figures.intervals.get(name))
             for name in ("precision", "recall", "f1", "roc_auc")
         ]
         rows.append([figures.label, figures.images, *cells])
     return Table(["class", "images", "precision", "recall", "F1", "ROC AUC"], rows)
+
+
+def _cell(value: float | None, interval: Sequence[float] | None) -> str | None:
+    """Short enough for four columns of a table."""
+    if value is None or interval is None:
+        return None
+    low, high = interval
+    return f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
 
 
 def _confusion(folder: Path, title: str, found: Evaluation) -> Section:

@@ -27,6 +27,7 @@ from .parser import (
 if TYPE_CHECKING:
     import argparse
 
+    from ..classifier import Head
     from ..pipeline.train import NearDuplicates
 
 _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
@@ -142,10 +143,20 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"  {side:<10} {text}")
         for side, found in trained.near_duplicates.items():
             print(f"  {_in_words(side, found, trained.split.declared)}")
+        print(f"  {_about_confidence(trained.head)}")
         print(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")
         print(f"next: bottlebank predict IMAGE --head {output}")
     return report_rejections(table.rejected, arguments.strict) or int(
         arguments.strict and trained.split.has_contradictions
+    )
+
+
+def _about_confidence(head: Head) -> str:
+    if head.unknown is None:
+        return "no validation images enough to tell what is unknown: every image is answered"
+    return (
+        f"what resembles no training image is called unknown; {percent(head.unknown.coverage)} of "
+        f"validation images are answered"
     )
 
 

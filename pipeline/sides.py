@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from ..classifier.near_duplicates import candidates
 from ..classifier.splits import TEST, TRAIN, VALIDATION, Split, split
 from ..errors import ImageRejectedError
 from ..features.images import read
-from ..features.look import differing_bits, looks
+from ..features.look import Look, differing_bits
 from ..machine import available_cores
 from .ahead import threads
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_DIFFERENT_BITS = 14
 """By which the perceptual hashes of near-duplicates differ."""
+
+_PAIRS_AT_ONCE = 1000
 
 
 def split_table(table: FeatureTable) -> Split:
@@ -56,27 +59,27 @@ def near_duplicates(
     Files that are equal to the byte are left out: they are found by their keys.
     """
 
-    pairs = [
-        (row, other)
-        for row, other, _ in candidates(table.features, rows, others)
-        if table.keys[row] != table.keys[other]
-    ]
-
-    def look(row: int) -> np.ndarray | None:
+    def look(row: int) -> Look | None:
         try:
-            return looks(read(table.paths[row])[0])
+            return Look(read(table.paths[row])[0])
         except ImageRejectedError:
             return None  # gone since it was extracted
 
-    asked = sorted({row for pair in pairs for row in pair})
+    pairs = (
+        (row, other)
+        for row, other, _ in candidates(table.features, rows, others)
+        if table.keys[row] != table.keys[other]
+    )
     with threads(available_cores()) as pool:
-        seen = dict(zip(asked, pool.map(look, asked), strict=True))
-    for row, other in pairs:
-        mine, its = seen[row], seen[other]
-        if mine is None or its is None:
-            continue
-        if differing_bits(mine, its) <= MOST_DIFFERENT_BITS:
-            yield row, other
+        while some := list(itertools.islice(pairs, _PAIRS_AT_ONCE)):
+            asked = sorted({row for pair in some for row in pair})
+            seen = dict(zip(asked, pool.map(look, asked), strict=True))
+            for row, other in some:
+                mine, its = seen[row], seen[other]
+                if mine is None or its is None:
+                    continue
+                if differing_bits(mine, its) <= MOST_DIFFERENT_BITS:
+                    yield row, other
 
 
 def groups_of_alike(table: FeatureTable) -> np.ndarray:
