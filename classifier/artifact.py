@@ -250,6 +250,8 @@ def _array(file: h5py.File, name: str, file_bytes: int) -> np.ndarray:
     kind = np.dtype("u1" if name == _PROBE_FILES else "<f4")
     if not isinstance(dataset, h5py.Dataset) or dataset.dtype != kind:
         raise ValueError(f"{name} is no {np.dtype(kind).name} array")
+    if len(dataset.attrs):
+        raise ValueError(f"{name} has attributes")
     if dataset.is_virtual or dataset.external or dataset.chunks is not None:
         raise ValueError(f"{name} is not stored in one piece in this file")
     if dataset.nbytes > file_bytes:

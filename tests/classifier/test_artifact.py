@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import pickle
 import subprocess
 import sys
 
@@ -34,13 +35,12 @@ def make_full_head() -> Head:
     """With everything that a head file can hold."""
     head = make_head()
     random = np.random.default_rng(1)
-    rows = random.normal(size=(300, 5)).astype(np.float32)
     codes = np.repeat([0, 1, 2], 100)
-    rows[codes == 1] += 5
+    rows = np.abs(random.normal(size=(300, 5))).astype(np.float32) + 5 * np.eye(5, dtype="f4")[codes]
     return dataclasses.replace(
         head,
         temperature=1.5,
-        unknown=fit_unknown(head.layers, rows[::2], codes[::2], rows[1::2]),
+        unknown=fit_unknown(head.layers, rows[::2], codes[::2], rows[1::2], coverage=0.8),
         probe=Probe([b"one", b"three"], random.normal(size=(2, 5)).astype(np.float32)),
     )
 
@@ -80,7 +80,7 @@ def test_it_comes_back_whole(saved):
 
 def test_a_full_head_comes_back_whole(full):
     head, loaded = make_full_head(), load_head(full)
-    rows = np.random.default_rng(2).normal(size=(50, 5), scale=4).astype(np.float32)
+    rows = np.abs(np.random.default_rng(2).normal(size=(50, 5), scale=4)).astype(np.float32)
     for mine, its in zip(head.answer(rows), loaded.answer(rows), strict=True):
         assert np.array_equal(mine, its)
     assert 0 < head.answer(rows).unknown.sum() < 50
@@ -92,7 +92,7 @@ def test_a_full_head_comes_back_whole(full):
 
 def test_the_temperature_softens_probabilities_and_changes_no_answer():
     head = make_full_head()
-    rows = np.random.default_rng(2).normal(size=(50, 5), scale=4).astype(np.float32)
+    rows = np.abs(np.random.default_rng(2).normal(size=(50, 5), scale=4)).astype(np.float32)
     plain = dataclasses.replace(head, temperature=1.0)
     soft, sharp = head.predict_proba(rows), plain.predict_proba(rows)
     assert (soft.argmax(axis=1) == sharp.argmax(axis=1)).all()
@@ -192,7 +192,7 @@ def test_every_array_of_the_unknown_rule_is_needed_and_checked(full):
         for array in (None, np.full(shapes[name], np.nan, "f4"), np.zeros((3, 2, 2), "f4")):
             save_head(make_full_head(), full)
             change(full, name, array)
-            with pytest.raises(HeadFileError, match="damaged or no head file"):
+            with pytest.raises(HeadFileError, match="damaged"):
                 load_head(full)
 
 
@@ -219,6 +219,7 @@ def test_links_virtual_external_and_chunked_data_are_refused(saved, tmp_path):
         with pytest.raises(HeadFileError, match="mean is (a link|not stored)"):
             load_head(saved)
 
+    before = canary.read_bytes()
     spoil(lambda file: file.__setitem__("mean", h5py.SoftLink("/scale")))
     spoil(lambda file: file.__setitem__("mean", h5py.ExternalLink(str(canary), "mean")))
     spoil(lambda file: file.create_virtual_dataset("mean", layout))
@@ -228,6 +229,39 @@ def test_links_virtual_external_and_chunked_data_are_refused(saved, tmp_path):
         )
     )
     spoil(lambda file: file.create_dataset("mean", (5,), "f4", chunks=(5,), compression="gzip"))
+    assert canary.read_bytes() == before
+
+
+class Malice:
+    """Unpickling it writes into a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize("place", ["array", "attribute", "of an array", "the head", "whole file"])
+def test_a_pickle_is_never_unpickled(saved, tmp_path, place):
+    canary = tmp_path / "canary"
+    canary.write_text("alive")
+    pickled = pickle.dumps(Malice(canary))
+    if place == "whole file":
+        saved.write_bytes(pickled)
+    else:
+        with h5py.File(saved, "r+") as file:
+            if place == "array":
+                file["extra"] = np.void(pickled)
+            elif place == "attribute":
+                file.attrs["extra"] = np.void(pickled)
+            elif place == "of an array":
+                file["mean"].attrs["pickle"] = np.void(pickled)
+            else:
+                file.attrs["head"] = np.void(pickled)
+    with pytest.raises(HeadFileError, match="damaged or no head file"):
+        load_head(saved)
+    assert canary.read_text() == "alive"
 
 
 def test_a_shape_bomb_is_refused_before_it_is_read(saved):
