@@ -176,6 +176,8 @@ class DenseHead(LayeredHead):
                 f"one sigmoid tells two classes apart, there are {len(self.classes_)}: "
                 f"use output='softmax'"
             )
+        if self.batch_size != "auto" and int(self.batch_size) < 1:
+            raise ValueError(f"batch_size is {self.batch_size}; expected 'auto' or at least 1")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}; expected {', '.join(PRECISIONS)}")
 
@@ -341,7 +343,7 @@ class _Training:
         order = np.arange(len(self._held_out))
         blocks = self._held_out.blocks(order, self._n_together)
         figures = [[float(figure) for figure in self._judge(*block)] for block in blocks]
-        loss, weight, right = np.sum(figures, axis=0)
+        loss, weight, right = np.sum(figures, axis=0).tolist()
         return loss / weight, right / len(order)
 
     def folded_layers(self) -> tuple[list[np.ndarray], list[np.ndarray]]:

@@ -15,8 +15,9 @@ import numpy as np
 Interval: TypeAlias = tuple[float, float]
 
 _Z = NormalDist().inv_cdf(0.975)
-_N_RESAMPLES = 1000
-_STEPS = np.concatenate([[0], np.geomspace(0.05, 1, 12), np.linspace(1, 4, 12)[1:]])
+_TINY = np.finfo(float).tiny
+_N_RESAMPLES = 500
+_STEPS = (0, 0.1, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 4)
 
 
 def wilson_interval(successes: np.ndarray | float, trials: np.ndarray | float) -> np.ndarray:
@@ -45,7 +46,7 @@ def wilson_interval(successes: np.ndarray | float, trials: np.ndarray | float) -
     failures = trials - successes
     centre = successes + _Z**2 / 2
     # successes * failures / trials, which is 0 without trials
-    spread = successes * (failures / np.maximum(trials, np.finfo(float).tiny))
+    spread = successes * (failures / np.maximum(trials, _TINY))
     reach = _Z * np.sqrt(spread + _Z**2 / 4)
     low = np.where(successes <= 0, 0, (centre - reach) / (trials + _Z**2))
     high = np.where(failures <= 0, 1, (centre + reach) / (trials + _Z**2))
@@ -120,7 +121,7 @@ def mean_interval(
         inside, outside = 0.0, 1.0
         while not rejected(sign * outside):
             inside, outside = outside, 2 * outside
-        for _ in range(40):
+        for _ in range(30):
             middle = (inside + outside) / 2
             inside, outside = (inside, middle) if rejected(sign * middle) else (middle, outside)
         return mean(_likeliest(x, n, sign * outside))
@@ -137,8 +138,7 @@ def _likeliest(x: np.ndarray, n: np.ndarray, multiplier: float) -> np.ndarray:
     b = n + multiplier
     root = np.sqrt(np.maximum(b**2 - 4 * multiplier * x, 0))
     # Of the two forms of the same root the one that does not subtract like numbers.
-    tiny = np.finfo(float).tiny
-    shares = np.where(b > 0, 2 * x / np.maximum(b + root, tiny), (b - root) / (2 * multiplier))
+    shares = np.where(b > 0, 2 * x / np.maximum(b + root, _TINY), (b - root) / (2 * multiplier))
     return np.clip(shares, 0, 1)
 
 
@@ -152,9 +152,7 @@ def f1_inflation(matrix: np.ndarray) -> float:
     k = len(matrix)
     off = ~np.eye(k, dtype=bool)
     pseudo = np.outer(matrix.sum(axis=1), matrix.sum(axis=0)) * off
-    if not pseudo.any():  # one class
-        return 1.0
-    counts = matrix + pseudo / pseudo.sum()
+    counts = matrix + pseudo / max(pseudo.sum(), 1)
     rows = counts.sum(axis=0) + counts.sum(axis=1)
     scale = np.where(rows > 0, rows, 1)
     f1 = 2 * counts.diagonal() / scale
@@ -163,7 +161,7 @@ def f1_inflation(matrix: np.ndarray) -> float:
     wrong = counts * off
     both = (wrong * (weight[:, None] + weight[None, :]) ** 2).sum()
     alone = (wrong * (weight[:, None] ** 2 + weight[None, :] ** 2)).sum()
-    return float((right + both) / (right + alone))
+    return float((right + both) / (right + alone)) if alone > 0 else 1.0
 
 
 class RocAuc(NamedTuple):
@@ -246,8 +244,9 @@ def calibration_interval(
     """Expected calibration error of the predicted class, and limits of its true value.
 
     The error from n rows is too large: what scatters in a bin counts as error, so that a head
-    without any seems to have about 0.05 from 300 rows. The limits take that into account: they
-    are of the error in all images like these, in the same bins, and can lie below the figure.
+    without any seems to have about 0.05 from 300 rows. The limits take that into account and are
+    not centred on the figure: they are of the error in all images like these, in the same bins,
+    and go down to 0 where scatter alone explains the figure.
 
     Parameters
     ----------
@@ -272,27 +271,50 @@ def calibration_interval(
     test is inverted (Carpenter, *Test inversion bootstrap confidence intervals*, 1999): suppose
     that the share of right rows in each bin differs from the confidence by t times what was seen,
     draw from that, and keep the t for which the figure that was seen is not among the 2.5 % on
-    either side.
+    either side. What was seen in a bin is first drawn towards what was seen in all rows, as far
+    as the bins scatter no more than by chance (DerSimonian and Laird, *Meta-analysis in clinical
+    trials*, 1986).
     """
     n = len(confidences)
     bins = np.clip(np.ceil(confidences * n_bins).astype(int) - 1, 0, n_bins - 1)
     rows = np.bincount(bins, minlength=n_bins)
     excess = np.bincount(bins, weights=right - confidences, minlength=n_bins)
-    found = float(np.abs(excess).sum()) / n
+    confidence = np.bincount(bins, weights=confidences, minlength=n_bins)
     used = rows > 0
-    rows, excess = rows[used], excess[used]
-    confidence = np.bincount(bins, weights=confidences, minlength=n_bins)[used] / rows
-    gap = excess / (rows + 2)  # two rows without a difference keep near-empty bins from extremes
-    shares = np.clip(confidence + _STEPS[:, None] * gap, 0, 1)  # (steps, bins)
-    errors = np.abs(shares - confidence) @ rows / n  # (steps,)
+    rows, excess, confidence = rows[used], excess[used], confidence[used] / rows[used]
+    found = float(np.abs(excess).sum()) / n
+    gap = _gap(rows, excess, confidence)
+    # What the accuracy alone leaves open; more than the bins do where no row is wrong.
+    least, most = wilson_interval(right.sum(), n)
+    mean = confidences.mean()
+    high_at_least = max(float(mean - least), float(most - mean), found)
+    size = float(np.abs(gap) @ rows) / n
+    if size == 0:
+        return found, (0.0, high_at_least)
+
     random = np.random.default_rng(random_state)
     drawn_rows = random.multinomial(n, rows / n, size=_N_RESAMPLES)  # (resamples, bins)
-    quantiles = np.empty((len(_STEPS), 2))
-    for step, share in enumerate(shares):
+    errors, quantiles = [], []
+    for step in _STEPS:
+        share = np.clip(confidence + step * found / size * gap, 0, 1)
         drawn = np.abs(random.binomial(drawn_rows, share) - drawn_rows * confidence).sum(axis=1) / n
-        quantiles[step] = np.quantile(drawn, [0.025, 0.975])
+        errors.append(float(np.abs(share - confidence) @ rows) / n)
+        quantiles.append(np.quantile(drawn, [0.025, 0.975]))
+        if quantiles[-1][0] > found:
+            break
     lower, upper = np.maximum.accumulate(quantiles).T
-    low = float(np.interp(found, upper, errors)) if found > upper[0] else 0.0
-    # Fewer mistakes than scatter alone makes: at least what was seen is then possible.
-    high = float(np.interp(found, lower, errors)) if found > lower[0] else found
-    return found, (low, high)
+    low = min(float(np.interp(found, upper, errors)), found) if found > upper[0] else 0.0
+    high = float(np.interp(found, lower, errors))
+    return found, (low, max(high, high_at_least))
+
+
+def _gap(rows: np.ndarray, excess: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+    """Likely difference of share and confidence in each bin; arguments (bins,) each."""
+    common = excess.sum() / rows.sum()
+    away = excess / rows - common
+    scatter = np.maximum(confidence * (1 - confidence), 1e-3) / rows
+    weights = 1 / scatter
+    scale = weights.sum() - (weights**2).sum() / weights.sum()
+    beyond = (weights * away**2).sum() - (len(rows) - 1)
+    between = beyond / scale if len(rows) > 1 and beyond > 0 else 0.0
+    return common + away * between / (between + scatter)

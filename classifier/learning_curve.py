@@ -21,7 +21,7 @@ MOST_GROWTH = 3.0
 """A forecast goes to this multiple of the images at most."""
 LEAST_GAIN = 0.0005
 """Below this a gain rounds to 0.0 %."""
-_EXPONENTS = np.geomspace(0.05, 2, 40)
+_EXPONENTS = np.geomspace(0.05, 2, 80)
 _N_RESAMPLES = 1000
 
 

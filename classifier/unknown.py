@@ -108,7 +108,7 @@ class UnknownRule(NamedTuple):
                 raise ValueError(f"{name} of the unknown rule is {number!r}, no finite number")
         prototypes, spreads = (arrays[name] for name in _ARRAYS)
         most = max(MOST_PROTOTYPES, layers.n_classes)
-        if not 1 <= len(spreads) <= most or spreads.ndim != 1 or not (spreads > 0).all():
+        if spreads.ndim != 1 or not 1 <= len(spreads) <= most or not (spreads > 0).all():
             raise ValueError(f"spreads must be 1 to {most} positive numbers; got {spreads.shape}")
         expected = (len(spreads), layers.n_features)
         if prototypes.shape != expected:
@@ -133,8 +133,10 @@ def fit_unknown(
 
     The threshold is the score of rank ``floor((1 - coverage) * (m + 1))`` from below of the m
     held-out rows. A further image of the classes, drawn as these were, scores less with a
-    probability of at most 1 - coverage (split conformal prediction). What share of the images of
-    other things is caught depends on these and is promised by nobody.
+    probability of at most 1 - coverage (split conformal prediction), but for the little that the
+    held-out rows have decided before: four means and deviations, a temperature, when a dense head
+    stopped. What share of the images of other things is caught depends on these and is promised by
+    nobody.
 
     Parameters
     ----------

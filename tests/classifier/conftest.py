@@ -12,6 +12,14 @@ def blobs(n_classes: int, n_each: int, width: int = 20, seed: int = 0, spread: f
     return rows[order].astype(np.float32), labels[order]
 
 
+def rare_and_common(n_rows: int, width: int = 20):
+    """One row in twenty is rare, and its class overlaps the common one."""
+    random = np.random.default_rng(0)
+    is_rare = random.random(n_rows) < 0.05
+    rows = random.normal(size=(n_rows, width)) + np.outer(is_rare, np.full(width, 0.5))
+    return rows.astype(np.float32), np.where(is_rare, "rare", "common")
+
+
 @pytest.fixture(scope="session")
 def three_classes():
     return blobs(3, 60)

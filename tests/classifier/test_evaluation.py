@@ -74,7 +74,9 @@ def test_the_order_of_the_classes_is_the_heads_own():
     order = [2, 0, 3, 1]
     found = evaluate(labels, probabilities, [f"class {code}" for code in range(4)])
     other = evaluate(labels, probabilities[:, order], [f"class {code}" for code in order])
-    assert other.as_dict() == pytest.approx(found.as_dict())
+    assert other.classes == found.classes
+    assert (other.confusion_matrix == found.confusion_matrix).all()
+    assert [each.roc_auc for each in other.per_class] == [each.roc_auc for each in found.per_class]
 
 
 def test_a_label_that_the_head_does_not_know_is_never_right():
@@ -113,7 +115,6 @@ def test_without_a_second_class_there_is_no_area():
     sure=st.sampled_from([0.0, 1.0, 5.0, 1000.0]),
 )
 def test_every_interval_holds_its_figure(codes, seed, sure):
-    """But that of the calibration error: it is of what is left without the scatter."""
     logits = sure * np.random.default_rng(seed).normal(size=(len(codes), 3))
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
@@ -128,12 +129,12 @@ def test_every_interval_holds_its_figure(codes, seed, sure):
         if value is not None:
             low, high = interval
             assert 0 <= low <= high <= 1
-            assert name == "calibration_error" or low - 1e-9 <= value <= high + 1e-9
+            assert low - 1e-9 <= value <= high + 1e-9
     json.dumps(found.as_dict(), allow_nan=False)
 
 
 def test_the_same_rows_give_the_same_intervals():
-    labels, probabilities, _ = random_answers(1)
+    labels, probabilities, _ = random_answers(1, signal=0.0)  # far from calibrated
     classes = [f"class {code}" for code in range(4)]
     found = evaluate(labels, probabilities, classes)
     assert evaluate(labels, probabilities, classes).as_dict() == found.as_dict()
