@@ -65,9 +65,8 @@ def main() -> None:
         import keras
         import tensorflow as tf
     print(machine())
-    print(
-        f"scikit-learn {sklearn.__version__}, TensorFlow {tf.__version__}, Keras {keras.__version__}"
-    )
+    print(f"scikit-learn {sklearn.__version__}, TensorFlow {tf.__version__}", end=", ")
+    print(f"Keras {keras.__version__}")
     everything = made_up(arguments.rows + N_VALIDATION + N_TEST, arguments.width)
     ends = np.cumsum([0, arguments.rows, N_VALIDATION, N_TEST])
     train, validation, test = (

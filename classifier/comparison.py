@@ -128,11 +128,11 @@ def mcnemar(one: ArrayLike, other: ArrayLike) -> float:
     one, other
         bool, (n,) each.
     """
-    from scipy.stats import binomtest
+    from scipy.special import bdtr
 
     one, other = np.asarray(one, bool), np.asarray(other, bool)
     n_one, n_other = int((one & ~other).sum()), int((other & ~one).sum())
-    return float(binomtest(n_one, n_one + n_other).pvalue) if n_one + n_other else 1.0
+    return min(1.0, 2 * float(bdtr(min(n_one, n_other), n_one + n_other, 0.5)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -176,8 +177,9 @@ class DenseHead(LayeredHead):
                 f"one sigmoid tells two classes apart, there are {len(self.classes_)}: "
                 f"use output='softmax'"
             )
-        if self.batch_size != "auto" and int(self.batch_size) < 1:
-            raise ValueError(f"batch_size is {self.batch_size}; expected 'auto' or at least 1")
+        size = self.batch_size
+        if size != "auto" and not (isinstance(size, Integral) and size >= 1):
+            raise ValueError(f"batch_size is {size!r}; expected 'auto' or at least 1")
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}; expected {', '.join(PRECISIONS)}")
 

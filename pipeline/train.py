@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..cache import CacheFolder
 from ..classifier import Head
@@ -19,6 +21,7 @@ from ..classifier.splits import SPLITS, TRAIN, VALIDATION, Split
 from ..classifier.unknown import fit_unknown
 from ..errors import DatasetError, UsageError
 from ..features import find_backbone, open_extractor, recipe_for
+from .ahead import threads
 from .evaluate import accuracy_of
 from .parity import parity_probe
 from .sides import split_table
@@ -111,7 +114,9 @@ def train_head(
         raise UsageError(f"unknown head {kind!r}: expected {' or '.join(HEADS)}")
     table.require_rows()
     require_two_classes(table.labels, "the dataset, without its rejected images,")
-    decided = split_table(table)
+    with threads(1) as pool:  # importing scikit-learn takes as long as looking for near-duplicates
+        module = pool.submit(import_module, f"..classifier.{kind}", __package__)
+        decided = split_table(table)
     train = decided.rows(TRAIN)
     learned = sorted(set(table.labels[train].tolist()))
     if len(learned) < 2:
@@ -125,15 +130,19 @@ def train_head(
     rows, labels = table.features[train], table.labels[train]
     held_out_rows, held_out_labels = table.features[held_out], table.labels[held_out]
     if kind == "logistic":
-        from ..classifier import LogisticHead  # scikit-learn takes a second
-
-        fitted = LogisticHead(class_weight=class_weight, random_state=seed).fit(rows, labels)
+        fitted = (
+            module.result()
+            .LogisticHead(class_weight=class_weight, random_state=seed)
+            .fit(rows, labels)
+        )
         settings: dict[str, Any] = {"strength": fitted.strength_}
     else:
-        from ..classifier import DenseHead  # TensorFlow takes five
-
-        fitted = DenseHead(hidden=hidden, class_weight=class_weight, random_state=seed).fit(
-            rows, labels, validation=(held_out_rows, held_out_labels) if len(held_out) else None
+        fitted = (
+            module.result()
+            .DenseHead(hidden=hidden, class_weight=class_weight, random_state=seed)
+            .fit(
+                rows, labels, validation=(held_out_rows, held_out_labels) if len(held_out) else None
+            )
         )
         settings = {"best_epoch": fitted.best_epoch_, "history": [*map(list, fitted.history_)]}
     classes = fitted.classes_
@@ -142,7 +151,8 @@ def train_head(
         logits = fitted.layers_.logits(held_out_rows)
         temperature = fit_temperature(logits, np.searchsorted(classes, held_out_labels))
         codes = np.searchsorted(classes, labels)
-        unknown = fit_unknown(fitted.layers_, rows, codes, held_out_rows, coverage, temperature)
+        with threadpool_limits(1, "blas"):  # many small products: threads only wait there
+            unknown = fit_unknown(fitted.layers_, rows, codes, held_out_rows, coverage, temperature)
     if table.probe is None:
         logger.warning(
             "warning: the head holds no probe images, by which its extractor could be recognised: "

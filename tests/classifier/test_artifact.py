@@ -26,9 +26,7 @@ def make_head(classes=("cat", "dog", "鳥 \udc80<b>"), hidden=8, width=5) -> Hea
         [draw(width, hidden), draw(hidden, len(classes))],
         [draw(hidden), draw(len(classes))],
     )
-    return Head(
-        "dense", tuple(classes), layers, {"width": width}, "bfloat16", training={"seed": 0}
-    )
+    return Head("dense", tuple(classes), layers, {"width": width}, "bfloat16", training={"seed": 0})
 
 
 def make_full_head() -> Head:
@@ -36,7 +34,9 @@ def make_full_head() -> Head:
     head = make_head()
     random = np.random.default_rng(1)
     codes = np.repeat([0, 1, 2], 100)
-    rows = np.abs(random.normal(size=(300, 5))).astype(np.float32) + 5 * np.eye(5, dtype="f4")[codes]
+    rows = (
+        np.abs(random.normal(size=(300, 5))).astype(np.float32) + 5 * np.eye(5, dtype="f4")[codes]
+    )
     return dataclasses.replace(
         head,
         temperature=1.5,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom
+from scipy.stats import binomtest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from bottlebank.classifier.comparison import compare, holm, mcnemar, stratified_folds
@@ -59,7 +59,7 @@ def test_the_best_of_six_equal_heads_is_not_better_than_all():
         pairs = [mcnemar(right[found.best], right[name]) for name in others]
         told_without += min(holm(pairs)) < 0.05
     assert told / 300 <= 0.06
-    assert told_without / 300 > 0.08
+    assert told_without / 300 > 0.07
 
 
 def test_a_worse_head_is_found():
@@ -179,8 +179,8 @@ def test_what_cannot_be_dealt_is_refused():
         stratified_folds(list("aabb"), [0, 1, 2])
 
 
-def test_the_p_value_is_that_of_the_binomial_distribution():
-    for n_one, n_other in ((0, 5), (3, 9), (40, 61)):
+def test_the_p_value_is_that_of_scipys_binomial_test():
+    for n_one, n_other in ((0, 5), (3, 9), (40, 61), (4000, 4200), (7, 7)):
         one = np.repeat([True, False], [n_one, n_other])
-        expected = min(1, 2 * binom.cdf(min(n_one, n_other), n_one + n_other, 0.5))
+        expected = binomtest(n_one, n_one + n_other).pvalue
         assert mcnemar(one, ~one) == pytest.approx(expected)
