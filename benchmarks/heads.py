@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=78_619)
     parser.add_argument("--width", type=int, default=2048)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=3, help="of each network, at least 2")
+    parser.add_argument("--epochs", type=int, default=2, help="of each network, at least 2")
     arguments = parser.parse_args()
     with silent_stderr():
         import keras

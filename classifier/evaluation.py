@@ -106,9 +106,10 @@ def evaluate(
     -----
     Intervals are Wilson's for accuracy, precision and recall, and for F1 by way of a share; for
     means over classes, `mean_interval`; for areas, `roc_auc_interval`; for the calibration error,
-    `calibration_interval`. In simulations of heads with 2 to 40 classes they held the truth in
-    92 to 98 % of all runs from 300 rows on, and mostly from 30 on. Where classes have fewer than
-    five rows, the mean of F1 is held less often.
+    `calibration_interval`. In simulations of heads with 2 to 40 classes on 100 to 1,000 rows they
+    held the truth in 92 to 98 % of the runs, but the mean of F1 in 90 % where classes have ten
+    rows or fewer. Of nearly perfect heads, areas and calibration errors are held in up to 99.5 %,
+    and the others in 91 % where fewer than five mistakes are expected.
     """
     probabilities = np.asarray(probabilities, float)
     if not len(labels) or probabilities.shape != (len(labels), len(classes)):

@@ -105,7 +105,7 @@ class LearningCurve:
         if len(self.sizes) < MIN_SIZES:
             return Forecast(more, None, None, f"too few images to tell ({now:.0f} a class now)")
         if now + more > MOST_GROWTH * now:
-            reason = f"too far from the {now:.0f} a class that there are to tell"
+            reason = f"the {now:.0f} a class that there are do not tell so far"
             return Forecast(more, None, None, reason)
         error = 1 - self.accuracy
         weights = 1 / np.maximum(error * (1 - error), 1 / (self.right.shape[2] + 2))

@@ -37,7 +37,7 @@ def test_figures_worked_out_by_hand():
     assert found.recall_macro == pytest.approx((2 / 3 + 1 + 0) / 3)
     assert found.f1_macro == pytest.approx((4 / 5 + 2 / 3 + 0) / 3)
     assert found.confusion_matrix.tolist() == [[2, 1, 0], [0, 2, 0], [0, 1, 0]]
-    # Pairs that are in order, ties one half: a 9 and 6 halves and ... of 3 rows against 3.
+    # Pairs of a row of the class and another that are in order, ties one half.
     assert found.roc_auc_macro == pytest.approx((7.5 / 9 + 6 / 8 + 2.5 / 5) / 3)
     assert found.calibration_error == pytest.approx(2 / 6)  # certain of six, right in four
     a, b, c = found.per_class

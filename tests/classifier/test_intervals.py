@@ -15,8 +15,6 @@ from bottlebank.classifier.intervals import (
     wilson_interval,
 )
 
-MEANS = ("precision_macro", "recall_macro", "f1_macro", "roc_auc_macro")
-
 
 class Population:
     """All images that there are: rows around a centre a class, and a head that knows these."""
@@ -59,8 +57,13 @@ def coverage(population, n, n_runs, seed=0):
     return {name: np.mean(holds) for name, holds in held.items()}
 
 
-def outside(covered, low=0.92, high=0.98):
-    return {name: share for name, share in covered.items() if not low <= share <= high}
+def outside(covered, wide=()):
+    """What is held too seldom or too often; what is `wide` may be held in up to 99.5 %."""
+    return {
+        name: share
+        for name, share in covered.items()
+        if not 0.92 <= share <= (0.995 if name in wide else 0.98)
+    }
 
 
 def test_wilson_is_that_of_scipy():
@@ -130,7 +133,7 @@ def test_f1_of_a_share():
 
 def test_mistakes_count_against_two_classes():
     """Of two classes each mistake is in both shares: the mean varies twice as much."""
-    assert f1_inflation(np.array([[50, 5], [5, 50]])) == pytest.approx(2 * 45**2 / 45**2, abs=0.2)
+    assert f1_inflation(np.array([[50, 5], [5, 50]])) == pytest.approx(1.9, abs=0.1)
     assert f1_inflation(np.array([[7]])) == 1
     perfect = f1_inflation(np.diag([30, 30, 30]))
     assert 1.5 < perfect <= 2
@@ -213,23 +216,26 @@ def test_coverage_of_all_figures():
     assert outside(covered) == {}
 
 
-# Where an interval is too wide, a head makes a mistake or two in all rows, and what it would make
-# in the next ones is not in them: 92 to 99 % is accepted of areas and the calibration error there.
+# Of heads that are nearly perfect, areas are near 1 and calibration errors near 0, and the few rows
+# that decide are not all in the sample: these intervals are rather too wide than too narrow.
+NEAR_BOUNDS = ("roc_auc", "roc_auc_macro", "calibration_error")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("population", "n"),
+    ("population", "n", "wide"),
     [
-        pytest.param(Population(10, 3), 300, id="accuracy 0.79"),
-        pytest.param(Population(10, 3), 1000, id="accuracy 0.79, 1000 rows"),
-        pytest.param(Population(10, 5), 300, id="accuracy 0.95"),
-        pytest.param(Population(3, 2), 100, id="3 classes, 100 rows"),
-        pytest.param(Population(2, 2), 100, id="2 classes, 100 rows"),
-        pytest.param(Population(10, 3, sureness=2.5), 300, id="too sure"),
-        pytest.param(Population(10, 3, sureness=0.4), 300, id="not sure enough"),
-        pytest.param(Population(10, 3, rarest=5), 300, id="10 rows in the rarest class"),
-        pytest.param(Population(40, 5), 1000, id="40 classes"),
+        pytest.param(Population(10, 3), 300, (), id="accuracy 0.79"),
+        pytest.param(Population(10, 3), 1000, (), id="accuracy 0.79, 1000 rows"),
+        pytest.param(Population(3, 2), 100, (), id="3 classes, 100 rows"),
+        pytest.param(Population(2, 2), 100, (), id="2 classes, 100 rows"),
+        pytest.param(Population(10, 3, sureness=2.5), 300, (), id="too sure"),
+        pytest.param(Population(10, 3, sureness=0.4), 300, (), id="not sure enough"),
+        pytest.param(Population(10, 3, rarest=5), 300, (), id="10 rows in the rarest class"),
+        pytest.param(Population(10, 5, rarest=10), 300, NEAR_BOUNDS, id="5 in the rarest"),
+        pytest.param(Population(10, 5), 300, NEAR_BOUNDS, id="accuracy 0.95"),
+        pytest.param(Population(40, 5), 1000, NEAR_BOUNDS, id="40 classes"),
     ],
 )
-def test_coverage_in_many_populations(population, n):
-    covered = coverage(population, n, n_runs=600)
-    assert outside(covered) == {}
+def test_coverage_in_many_populations(population, n, wide):
+    assert outside(coverage(population, n, n_runs=600), wide) == {}

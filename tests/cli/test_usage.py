@@ -37,8 +37,8 @@ def commands() -> list[list[str]]:
 
 def test_the_commands_of_the_contract_are_there():
     assert sorted(" ".join(names) for names in commands()) == [
-        "cache export", "cache import", "cache info", "cache prune", "cache verify", "demo",
-        "compare", "evaluate", "extract", "plot", "predict", "serve", "train",
+        "cache export", "cache import", "cache info", "cache prune", "cache verify",
+        "compare", "demo", "evaluate", "extract", "plot", "predict", "serve", "train",
     ]  # fmt: skip
 
 

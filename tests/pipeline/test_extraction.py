@@ -361,7 +361,7 @@ def test_what_holds_the_job_up_is_told(photos, cache, monkeypatch):
         for path in data.rglob("*.png"):  # new contents, the same pictures
             path.write_bytes(path.read_bytes() + bytes([number]))
         with monkeypatch.context() as patch:
-            patch.setattr(owner, name, slow(real, 0.05 if stage == "disk" else 0.4))
+            patch.setattr(owner, name, slow(real, 0.2 if stage == "disk" else 0.4))
             assert extract(data, cache).report.bottleneck == stage
 
 

@@ -41,6 +41,7 @@ def extract(photos, tmp_path, monkeypatch, caplog):
             )
 
         monkeypatch.setattr(job, "open_extractor", open_extractor)
+        monkeypatch.setattr(job, "parity_probe", lambda *arguments: None)
         monkeypatch.setattr(extraction, "preferred_precisions", lambda engine: ("float32",))
         caplog.clear()
         report = bb.extract(dataset, extractor, cache=tmp_path / "cache", **settings).report
