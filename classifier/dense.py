@@ -73,8 +73,8 @@ class DenseHead(LayeredHead):
         32 to 1,024, since large steps compute faster and small data needs several.
     precision
         What the hidden layers are multiplied in: ``float32``, or ``bfloat16``, with the weights
-        and all else in float32. ``auto``: bfloat16 where the CPU computes in it and there is
-        enough to do.
+        and all else in float32. ``auto``: bfloat16 where the CPU has matrix units for it (AMX)
+        and there is enough to do.
     max_epochs, patience
         Longest training, and how long it goes on without improvement.
     validation_fraction
@@ -425,7 +425,9 @@ def _hidden_type(precision: str, work: int) -> str:
 
 
 def _cpu_computes_in_bfloat16() -> bool:
-    """Whether the CPU multiplies bfloat16 itself; known on Linux alone."""
+    """Whether the CPU has matrix units for bfloat16 (AMX); known on Linux alone.
+
+    With the vector instructions for it (AVX512_BF16), training is slower than in float32.
+    """
     cpuinfo = Path("/proc/cpuinfo")
-    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+    return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text().split()

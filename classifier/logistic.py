@@ -109,7 +109,9 @@ class LogisticHead(LayeredHead):
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
             likelihood = _Likelihood(rows, codes, weights, pool)
             self.strength_, self.scores_, start = self._choose_strength(likelihood)
-            fitted = likelihood.fit(self.strength_, start, self.max_iterations)
+            # A strength chosen from a few is uncertain by more than the last digits are worth.
+            tolerance = 1e-3 if self.scores_ else 1e-4
+            fitted = likelihood.fit(self.strength_, start, self.max_iterations, tolerance)
         kernel, bias = likelihood.split(fitted)  # (d, outputs), (outputs,)
         if len(self.classes_) == 2:  # one sigmoid is a softmax whose first logit is 0
             kernel, bias = np.hstack([np.zeros_like(kernel), kernel]), np.append(0, bias)
@@ -189,7 +191,7 @@ class _Likelihood(NamedTuple):
         return parameters[: -self.n_outputs].reshape(-1, self.n_outputs), bias
 
     def fit(
-        self, strength: float, start: np.ndarray, max_iterations: int, tolerance: float = 1e-4
+        self, strength: float, start: np.ndarray, max_iterations: int, tolerance: float
     ) -> np.ndarray:
         """The parameters with the least penalised loss, or those after so many iterations.
 
