@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..classifier.near_duplicates import candidates
 from ..classifier.splits import TEST, TRAIN, VALIDATION, Split, split
@@ -73,7 +74,8 @@ def near_duplicates(
     with threads(available_cores()) as pool:
         while some := list(itertools.islice(pairs, _PAIRS_AT_ONCE)):
             asked = sorted({row for pair in some for row in pair})
-            seen = dict(zip(asked, pool.map(look, asked), strict=True))
+            with threadpool_limits(1, "blas"):  # small products, in threads of our own
+                seen = dict(zip(asked, pool.map(look, asked), strict=True))
             for row, other in some:
                 mine, its = seen[row], seen[other]
                 if mine is None or its is None:

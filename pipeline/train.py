@@ -29,12 +29,13 @@ from .sides import split_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..classifier import DenseHead, LogisticHead
+    from ..classifier import DenseHead, Layers, LogisticHead
     from ..classifier.evaluation import Evaluation
     from ..features import Extractor
     from .table import FeatureTable
 
 HEADS = ("logistic", "dense")
+_MODULES = {"logistic": "..classifier.likelihood", "dense": "..classifier.dense"}
 
 logger = logging.getLogger(__name__)
 
@@ -114,8 +115,8 @@ def train_head(
         raise UsageError(f"unknown head {kind!r}: expected {' or '.join(HEADS)}")
     table.require_rows()
     require_two_classes(table.labels, "the dataset, without its rejected images,")
-    with threads(1) as pool:  # importing scikit-learn takes as long as looking for near-duplicates
-        module = pool.submit(import_module, f"..classifier.{kind}", __package__)
+    with threads(1) as pool:  # the import takes as long as looking for near-duplicates
+        module = pool.submit(import_module, _MODULES[kind], __package__)
         decided = split_table(table)
     train = decided.rows(TRAIN)
     learned = sorted(set(table.labels[train].tolist()))
@@ -129,30 +130,29 @@ def train_head(
     held_out = held_out[np.isin(table.labels[held_out], learned)]
     rows, labels = table.features[train], table.labels[train]
     held_out_rows, held_out_labels = table.features[held_out], table.labels[held_out]
-    if kind == "logistic":
-        fitted = (
-            module.result()
-            .LogisticHead(class_weight=class_weight, random_state=seed)
-            .fit(rows, labels)
+    classes, codes = np.unique(labels, return_inverse=True)
+    if kind == "logistic":  # without the estimator: importing scikit-learn takes as long as the fit
+        weights = None if class_weight is None else len(codes) / len(classes) / np.bincount(codes)
+        fitted = module.result().fit_logistic(
+            rows, codes, len(classes), class_weights=weights, seed=seed
         )
-        settings: dict[str, Any] = {"strength": fitted.strength_}
+        layers: Layers = fitted.layers
+        settings: dict[str, Any] = {"strength": fitted.strength}
     else:
-        fitted = (
-            module.result()
-            .DenseHead(hidden=hidden, class_weight=class_weight, random_state=seed)
-            .fit(
-                rows, labels, validation=(held_out_rows, held_out_labels) if len(held_out) else None
-            )
+        fitted = module.result().DenseHead(
+            hidden=hidden, class_weight=class_weight, random_state=seed
         )
+        fitted.fit(
+            rows, labels, validation=(held_out_rows, held_out_labels) if len(held_out) else None
+        )
+        layers = fitted.layers_
         settings = {"best_epoch": fitted.best_epoch_, "history": [*map(list, fitted.history_)]}
-    classes = fitted.classes_
     temperature, unknown = 1.0, None
     if len(held_out):
-        logits = fitted.layers_.logits(held_out_rows)
-        temperature = fit_temperature(logits, np.searchsorted(classes, held_out_labels))
-        codes = np.searchsorted(classes, labels)
+        held_out_codes = np.searchsorted(classes, held_out_labels)
+        temperature = fit_temperature(layers.logits(held_out_rows), held_out_codes)
         with threadpool_limits(1, "blas"):  # many small products: threads only wait there
-            unknown = fit_unknown(fitted.layers_, rows, codes, held_out_rows, coverage, temperature)
+            unknown = fit_unknown(layers, rows, codes, held_out_rows, coverage, temperature)
     if table.probe is None:
         logger.warning(
             "warning: the head holds no probe images, by which its extractor could be recognised: "
@@ -162,7 +162,7 @@ def train_head(
     head = Head(
         kind=kind,
         classes=tuple(classes.tolist()),
-        layers=fitted.layers_,
+        layers=layers,
         recipe=table.recipe.as_dict(),
         precision=table.report.precision,
         temperature=temperature,

@@ -57,7 +57,9 @@ def test_coverage_holds_on_fresh_rows(coverage):
 def test_the_threshold_leaves_out_no_more_held_out_rows_than_it_may(made):
     layers, rule = made
     held_out, _ = activations(100, seed=1000)
-    assert (rule.scores(held_out, layers.logits(held_out)) < rule.threshold).sum() == 19  # of 400
+    scores = np.sort(rule.scores(held_out, layers.logits(held_out)))  # of 400
+    assert rule.threshold == pytest.approx(scores[19], abs=2e-4)
+    assert (scores < rule.threshold).sum() <= 19
 
 
 def test_rows_between_two_classes_are_told_by_the_odds(made):
