@@ -75,7 +75,7 @@ def differing_bits(one: Look, other: Look) -> int:
     """Of 144, by how many bits two pictures differ at the least, one of them trimmed or not.
 
     Photographs of clothing, saved once more, scaled by 0.5 or cropped by 3 %, differed from
-    themselves by up to 12; the most similar of 400 pairs of different ones by 18.
+    themselves by up to 14; the most similar of 277 pairs of different ones by 22.
     """
     mine = (one.hashes != other.hashes[0]).sum(axis=1).min()
     its = (other.hashes != one.hashes[0]).sum(axis=1).min()
