@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from .keys import Key
 
+_TRAININGS_KEPT = 20
+
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -166,6 +168,35 @@ class CacheFolder:
 
     def _parity_path(self, fingerprint: str, precision: str) -> Path:
         return self.root / fingerprint / f"parity-{precision}.npz"
+
+    def keep_training_rows(
+        self, fingerprint: str, name: str, keys: NDArray[np.uint8], labels: bytes
+    ) -> None:
+        """Keep which rows, keys uint8 (n, 32), a head was trained on, and their labels as JSON.
+
+        Those that were written longest ago make room.
+        """
+        folder = self.root / fingerprint
+        buffer = io.BytesIO()
+        np.savez(buffer, keys=keys, labels=np.frombuffer(labels, np.uint8))
+        with contextlib.suppress(OSError):  # a read-only cache works, without these
+            write_bytes(folder / f"training-{name}.npz", buffer.getvalue())
+            kept = sorted(folder.glob("training-*.npz"), key=lambda path: path.stat().st_mtime_ns)
+            for path in kept[:-_TRAININGS_KEPT]:
+                path.unlink()
+
+    def training_rows(self, fingerprint: str, name: str) -> tuple[list[Key], list[str]] | None:
+        """Keys and labels that were kept under a name; None where they are not."""
+        if not re.fullmatch("[0-9a-f]{16}", name):  # it comes from a head file
+            return None
+        path = self.root / fingerprint / f"training-{name}.npz"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                keys = [key.tobytes() for key in arrays["keys"]]
+                labels = json.loads(arrays["labels"].tobytes())
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            return None
+        return (keys, labels) if len(keys) == len(labels) else None
 
     def variants(self, fingerprint: str) -> list[str]:
         """The variants of a recipe that have shards, the one with the most rows first."""

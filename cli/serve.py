@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import HeadFileError, UsageError
-from .parser import add_command, add_engine, add_parity, port
+from .parser import add_command, add_engine, add_parity, count, names, port
 
 if TYPE_CHECKING:
     import argparse
+
+
+LIMITS = {
+    "max_body_bytes": (16 << 20, "bytes of the largest request"),
+    "max_images": (32, "images in one request"),
+    "max_pixels": (50_000_000, "pixels of the largest picture"),
+    "max_decode_s": (5, "processor seconds that one picture may take"),
+    "top": (5, "classes in an answer whose request names no ?top="),
+    "threads": (8, "requests that are worked on at the same time"),
+    "queue": (64, "requests that may wait; those beyond are refused with 503"),
+    "deadline_s": (10, "seconds after which a request that still waits is refused with 503"),
+    "retry_after_s": (1, "seconds after which a refused client is told to try again"),
+    "fetch_timeout_s": (5, "seconds that fetching an image by URL may take"),
+    "connection_limit": (1000, "connections that are open at the same time"),
+    "channel_timeout_s": (30, "seconds after which a connection without traffic is closed"),
+    "drain_s": (1, "seconds after SIGTERM in which requests are still taken"),
+    "shutdown_grace_s": (8, "seconds that requests in flight have to end then"),
+    "watch_s": (1, "seconds between two looks at the folder of heads"),
+}
+"""Settings of the service that are numbers: default, and what they are."""
 
 
 def add_to(commands: Any) -> None:
@@ -24,7 +42,11 @@ def add_to(commands: Any) -> None:
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--head", metavar="HEAD.h5", help="a head file from `bottlebank train`")
-    which.add_argument("--heads", metavar="DIR", help="a folder: its newest head file is served")
+    which.add_argument(
+        "--heads",
+        metavar="DIR",
+        help="a folder of head files: the newest answers, and each that is added takes over",
+    )
     parser.add_argument("--extractor", metavar="NAME", help="refuse a head of another extractor")
     parser.add_argument(
         "--weights", metavar="imagenet|FILE", help="where the weights are, if they have moved"
@@ -39,45 +61,56 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--port", type=port, default=8000, metavar="N", help="0 takes a free one (default: 8000)"
     )
+    parser.add_argument(
+        "--fetch-from",
+        type=hosts,
+        default=(),
+        metavar="HOST,…",
+        help="fetch images that a request names by URL from these hosts; *.example.com stands "
+        "for all below example.com (default: from none)",
+    )
+    parser.add_argument(
+        "--log",
+        choices=("auto", "json", "text"),
+        default="auto",
+        help="how requests are logged on stderr (default: text on a terminal, else json)",
+    )
+    limits = parser.add_argument_group("limits")
+    for name, (default, text) in LIMITS.items():
+        limits.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=count,
+            default=default,
+            metavar="N",
+            help=f"{text} (default: {default})",
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until it is interrupted."""
-    from ..pipeline import load_predictor
-    from ..service import Settings, create_app, serve
+    from dataclasses import fields
 
-    head = arguments.head or _newest_head(Path(arguments.heads))
-    predictor = load_predictor(
-        head,
-        cache=arguments.cache,
-        extractor=arguments.extractor,
-        weights=arguments.weights,
-        engine=arguments.engine,
-        precision=arguments.precision,
-        parity=arguments.parity,
-        many=True,
-    )
-    settings = Settings()
+    from ..service import Service, Settings, create_app, log_requests, serve
+
+    given = vars(arguments)
+    named = {field.name: given[field.name] for field in fields(Settings) if field.name in given}
+    settings = Settings(**named)
+    service = Service.open(settings)
+    log_requests(arguments.log)
 
     def on_ready(url: str) -> None:
+        name, predictor = service.heads.served
         print(
-            f"serving {head} (version {predictor.version}: {len(predictor.classes)} classes, "
+            f"serving {name} (version {predictor.version}: {len(predictor.classes)} classes, "
             f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}\n"
             f"try: curl -F image=@IMAGE {url.rstrip('/')}/predict; Ctrl-C ends",
             flush=True,
         )
 
-    serve(create_app(predictor, settings), arguments.host, arguments.port, settings, on_ready)
+    serve(create_app(settings, service), arguments.host, arguments.port, settings, on_ready)
     return 0
 
 
-def _newest_head(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise UsageError(f"no such folder: {folder}")
-    heads = sorted(folder.glob("*.h5"), key=lambda path: path.stat().st_mtime_ns)
-    if not heads:
-        raise HeadFileError(
-            f"no head file (*.h5) in {folder}: make one with "
-            f"`bottlebank train DATA --output {folder / 'head.h5'}`"
-        )
-    return heads[-1]
+def hosts(text: str) -> tuple[str, ...]:
+    """Host names with commas between."""
+    return tuple(names(text)) if text.strip() else ()

@@ -18,16 +18,18 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import EngineError, ImageRejectedError
+from .images import FORMATS, Limits
 from .preprocess import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 MAX_DECODE_S = 10
 """Processor time that one image may take."""
@@ -75,9 +77,17 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
         how: str,
         n_processes: int,
         max_decode_s: float = MAX_DECODE_S,
+        *,
+        formats: Sequence[str] = FORMATS,
+        limits: Limits = Limits(),  # noqa: B008 (immutable)
     ) -> None:
-        """Decode to (height, width) `size_px`, fitted as `preprocess.FITS` says."""
-        self._decoders = [_Decoder(size_px, how, max_decode_s) for _ in range(n_processes)]
+        """Decode to (height, width) `size_px`, fitted as `preprocess.FITS` says.
+
+        `formats` and `limits` are those of `images.decode`.
+        """
+        self._decoders = [
+            _Decoder(size_px, how, max_decode_s, tuple(formats), limits) for _ in range(n_processes)
+        ]
         # The one that was busy last is asked first, so that no more are started than are needed.
         self._idle: queue.LifoQueue[_Decoder] = queue.LifoQueue()
         for decoder in self._decoders:
@@ -89,7 +99,7 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
             with contextlib.suppress(OSError):  # `load` will tell
                 decoder.start()
 
-    def load(self, files: Sequence[bytes]) -> Decoded:
+    def load(self, files: Sequence[bytes], timeout_s: float | None = None) -> Decoded:
         """Decode image files in one process and fit them to the extractor's input.
 
         An image is also rejected when decoding it takes too long, or kills its process twice.
@@ -98,21 +108,32 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
         ----------
         files
             The bytes of each; a few at a time, since the answer comes for all of them at once.
+        timeout_s
+            Seconds to wait for a process that is free; None: for as long as it takes.
 
         Raises
         ------
         EngineError
             When no decoder runs at all.
+        TimeoutError
+            When none became free in time.
         """
-        decoder = self._idle.get()
+        try:
+            decoder = self._idle.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError(f"no decoder became free within {timeout_s} s") from None
         try:
             return decoder.load(files)
         finally:
             self._idle.put(decoder)
 
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """End all processes."""
         for decoder in self._decoders:
             decoder.close()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
 
 
 class _DiedError(Exception):
@@ -138,10 +159,19 @@ class _Decoder:
     such; messages say whose turn it is to read and write it.
     """
 
-    def __init__(self, size_px: tuple[int, int], how: str, max_decode_s: float) -> None:
+    def __init__(
+        self,
+        size_px: tuple[int, int],
+        how: str,
+        max_decode_s: float,
+        formats: tuple[str, ...],
+        limits: Limits,
+    ) -> None:
         self._size_px = size_px
         self._how = how
         self._max_decode_s = max_decode_s
+        self._formats = formats
+        self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._shared: io.RawIOBase | None = None
@@ -230,6 +260,8 @@ class _Decoder:
             "size_px": self._size_px,
             "how": self._how,
             "max_decode_s": self._max_decode_s,
+            "formats": self._formats,
+            "limits": self._limits,
         }
         with theirs:
             self._process = subprocess.Popen(
@@ -265,7 +297,13 @@ class _Decoder:
 
 
 def answer_questions(
-    handle: int, shared: int, size_px: Sequence[int], how: str, max_decode_s: float
+    handle: int,
+    shared: int,
+    size_px: Sequence[int],
+    how: str,
+    max_decode_s: float,
+    formats: Sequence[str],
+    limits: Sequence[int],
 ) -> None:
     """In the child: decode what the parent hands over until it closes the socket `handle`."""
     import warnings
@@ -274,6 +312,9 @@ def answer_questions(
 
     warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
     height, width = size_px
+    decode = partial(
+        load, size_px=(height, width), how=how, formats=tuple(formats), limits=Limits(*limits)
+    )
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     for limit, value in (
@@ -287,14 +328,17 @@ def answer_questions(
         while True:
             lengths: list[int] = json.loads(connection.recv_bytes())
             try:
-                answer = _decode_all(shared, lengths, (height, width), how, max_decode_s)
+                answer = _decode_all(shared, lengths, decode, max_decode_s)
             except Exception:  # noqa: BLE001 (told to the parent, which raises it)
                 answer = traceback.format_exc()
             connection.send_bytes(json.dumps(answer).encode())
 
 
 def _decode_all(
-    shared: int, lengths: list[int], size_px: tuple[int, int], how: str, max_decode_s: float
+    shared: int,
+    lengths: list[int],
+    decode: Callable[[bytes], np.ndarray],
+    max_decode_s: float,
 ) -> list[str]:
     """Decode the image files in the shared file; why each is rejected, empty where it is not."""
     at, pixels_at = _FILES_AT, _FILES_AT + sum(lengths)
@@ -303,7 +347,7 @@ def _decode_all(
         os.pwrite(shared, bytes([position]), 0)
         signal.setitimer(signal.ITIMER_PROF, max_decode_s)  # its signal ends the process
         try:
-            pixels = load(os.pread(shared, length, at), size_px, how)
+            pixels = decode(os.pread(shared, length, at))
         except ImageRejectedError as error:
             reasons.append(str(error))
         else:

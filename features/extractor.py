@@ -58,6 +58,11 @@ class Extractor:
         return self._engine.batch_size
 
     @property
+    def batch_sizes(self) -> Sequence[int]:
+        """Numbers of images that are one pass; another number is several passes."""
+        return self._engine.batch_sizes
+
+    @property
     def n_calls(self) -> int:
         """Calls at once, from as many threads, that keep the engine busy."""
         return self._engine.n_calls

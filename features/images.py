@@ -6,13 +6,16 @@ import contextlib
 import io
 import os
 import stat
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import simplejpeg
 from PIL import Image, features
 
 from ..errors import ImageRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DECODER_VERSION = 2
 """Part of every fingerprint: raised when the pixels that `decode` returns for any image change."""
@@ -96,23 +99,54 @@ def decode(
     ImageRejectedError
         The message says why, in words for the person whose photograph it is.
     """
+    with (
+        _reasons_in_words(data, formats, limits),
+        Image.open(io.BytesIO(data), formats=formats) as image,
+    ):
+        _check_size(image.size, limits)
+        orientation = _orientation(image)
+        reduction = 1
+        if at_least_px is not None:
+            height, width = at_least_px
+            if orientation in _ORIENTATIONS_THAT_SWAP_SIDES:
+                height, width = width, height
+            reduction = _reduction(image.size, (width, height))
+        if image.format in ("JPEG", "MPO"):
+            _check_scans(image.size, data, limits)
+            pixels = _jpeg_pixels(image, data, reduction)
+        else:
+            pixels = np.asarray(_reduced(_to_rgb(image), reduction))
+    return _upright(pixels, orientation)
+
+
+def kind_of(
+    data: bytes,
+    formats: tuple[str, ...] = FORMATS,
+    limits: Limits = Limits(),  # noqa: B008 (immutable)
+) -> tuple[str, str]:
+    """Format and colour mode of an image file, by its header, as Pillow names them.
+
+    Raises
+    ------
+    ImageRejectedError
+        When `decode` would refuse the header.
+    """
+    with (
+        _reasons_in_words(data, formats, limits),
+        Image.open(io.BytesIO(data), formats=formats) as image,
+    ):
+        _check_size(image.size, limits)
+        # Several pictures in one JPEG file, of which the first counts.
+        return "JPEG" if image.format == "MPO" else str(image.format), image.mode
+
+
+@contextlib.contextmanager
+def _reasons_in_words(data: bytes, formats: tuple[str, ...], limits: Limits) -> Iterator[None]:
+    """Turn whatever decoding raises into ImageRejectedError."""
     if not data:
         raise ImageRejectedError("the file is empty (0 bytes)")
     try:
-        with Image.open(io.BytesIO(data), formats=formats) as image:
-            _check_size(image.size, limits)
-            orientation = _orientation(image)
-            reduction = 1
-            if at_least_px is not None:
-                height, width = at_least_px
-                if orientation in _ORIENTATIONS_THAT_SWAP_SIDES:
-                    height, width = width, height
-                reduction = _reduction(image.size, (width, height))
-            if image.format in ("JPEG", "MPO"):
-                _check_scans(image.size, data, limits)
-                pixels = _jpeg_pixels(image, data, reduction)
-            else:
-                pixels = np.asarray(_reduced(_to_rgb(image), reduction))
+        yield
     except ImageRejectedError:
         raise
     except Image.UnidentifiedImageError:
@@ -131,7 +165,6 @@ def decode(
                 "truncated or damaged: its data end before the picture does"
             ) from error
         raise ImageRejectedError(f"damaged or truncated: {reason}") from error
-    return _upright(pixels, orientation)
 
 
 def _reduction(size: tuple[int, int], at_least: tuple[int, int]) -> int:

@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from .predictor import Predictor, load_predictor
     from .table import FeatureTable
     from .train import Trained, save_head, train_head
+    from .training_images import NoTrainingImagesError, TrainingImages, open_training_images
 
 __all__ = [
     "FeatureTable",
+    "NoTrainingImagesError",
     "Predictor",
     "Trained",
+    "TrainingImages",
     "evaluate_head",
     "extract",
     "extract_for_head",
     "judge",
     "load_predictor",
+    "open_training_images",
     "save_head",
     "train_head",
 ]
@@ -33,6 +37,7 @@ _MODULES = {
     "predictor": ("Predictor", "load_predictor"),
     "table": ("FeatureTable",),
     "train": ("Trained", "save_head", "train_head"),
+    "training_images": ("NoTrainingImagesError", "TrainingImages", "open_training_images"),
 }
 
 

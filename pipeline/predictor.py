@@ -13,11 +13,11 @@ import numpy as np
 from ..cache import CacheFolder
 from ..classifier import Head, load_head
 from ..classifier.artifact import HeadAnswer
-from ..errors import ImageRejectedError
+from ..errors import HeadMismatchError, ImageRejectedError
 from ..features import open_extractor
 from ..features.decoders import Decoded, Decoders
 from ..features.extractor import require_known
-from ..features.images import FORMATS, SERVICE_FORMATS, read
+from ..features.images import FORMATS, SERVICE_FORMATS, Limits, kind_of, read
 from ..features.parity import transfer_values_of
 from ..machine import available_cores
 from .ahead import groups_of, threads, work_ahead
@@ -49,6 +49,16 @@ class Predictor:
         """See `load_predictor`, which checks that the two belong together."""
         self._head = head
         self._extractor = extractor
+
+    @property
+    def head(self) -> Head:
+        """What turns transfer values into probabilities."""
+        return self._head
+
+    @property
+    def extractor(self) -> Extractor:
+        """What turns images into transfer values."""
+        return self._extractor
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -85,9 +95,63 @@ class Predictor:
         """
         return self._extractor.load(data, formats)
 
+    @staticmethod
+    def kind_of(data: bytes) -> tuple[str, str]:
+        """Format and colour mode of an image file, from its header, as Pillow names them.
+
+        Raises
+        ------
+        ImageRejectedError
+            When it is none of those that a service takes.
+        """
+        return kind_of(data, SERVICE_FORMATS)
+
+    def decoders(self, n_processes: int, max_decode_s: float, max_pixels: int) -> Decoders:
+        """Processes that do what `load` does, for a service that others send images to."""
+        return Decoders(
+            self._extractor.input_size_px,
+            self._extractor.recipe.fit,
+            n_processes,
+            max_decode_s,
+            formats=SERVICE_FORMATS,
+            limits=Limits(pixels=max_pixels),
+        )
+
     def answer(self, images: np.ndarray) -> HeadAnswer:
         """What the head says of images uint8 (n, height, width, 3) from `load`."""
-        return self._head.answer(self._extractor.transfer_values(images))
+        return self.say(self._extractor.transfer_values(images))
+
+    def say(self, features: np.ndarray) -> HeadAnswer:
+        """What the head says of transfer values float32 (n, width)."""
+        return self._head.answer(features)
+
+    def with_head(self, path: str | os.PathLike[str], parity: str = "refuse") -> Predictor:
+        """A predictor with another head on the same extractor, once both have been compared.
+
+        Raises
+        ------
+        HeadFileError
+            When there is no head, or it is damaged.
+        HeadMismatchError
+            When it was trained on another extractor, by what is written or by its probe.
+        """
+        require_known_parity(parity)
+        loaded = load_head(Path(path))
+        extractor = self._extractor
+        changes = extractor.recipe.changes_since(read_recipe(loaded, path).as_dict())
+        if changes:
+            raise HeadMismatchError(
+                f"{path} was trained on another extractor than the one that runs here: "
+                f"{'; '.join(changes)}. Start another server for it, or train it on this one"
+            )
+        check_parity(
+            loaded,
+            path,
+            extractor.precision,
+            lambda probe: transfer_values_of(extractor, probe.files),
+            parity,
+        )
+        return Predictor(loaded, extractor)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes) of images uint8 (n, height, width, 3) from `load`."""

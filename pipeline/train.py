@@ -25,6 +25,7 @@ from .ahead import threads
 from .evaluate import accuracy_of
 from .parity import parity_probe
 from .sides import split_table
+from .training_images import ROWS, remember_training_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,7 +87,8 @@ def train_head(
 
     Declared splits are respected; without any, each image's content, or the name of its group,
     decides its side, and near-duplicates of images on another side are left out. On the
-    validation side probabilities are calibrated, and the threshold of "unknown" is chosen.
+    validation side probabilities are calibrated, and the threshold of "unknown" is chosen. The
+    cache keeps which of its rows the head was trained on, so that the nearest can be shown.
 
     Parameters
     ----------
@@ -175,6 +177,8 @@ def train_head(
         for side, found in evaluations.items()
     }
     head.training.update({**settings, "seed": seed, "declared_split": decided.declared, **figures})
+    with CacheFolder(table.report.cache) as folder:
+        head.training[ROWS] = remember_training_rows(table, train, folder)
     return Trained(head, evaluations, decided, _near_duplicates(head, table, decided))
 
 

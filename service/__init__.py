@@ -5,7 +5,9 @@ only here; TensorFlow never is.
 """
 
 from .app import create_app
+from .logs import log_requests
 from .server import Server, serve
+from .service import Service
 from .settings import Settings
 
-__all__ = ["Server", "Settings", "create_app", "serve"]
+__all__ = ["Server", "Service", "Settings", "create_app", "log_requests", "serve"]

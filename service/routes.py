@@ -1,89 +1,139 @@
-"""The routes: parse, predict, format."""
+"""The routes that take images: parse, ask heads and network, format."""
 
 from __future__ import annotations
 
-import re
-import time
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, current_app, render_template, request, url_for
+import numpy as np
+from flask import Blueprint, g, render_template, request, url_for
 
-from .answers import predictions
-from .refusals import RefusedError
-from .uploads import read_uploads
+from .asked import deadline, milliseconds, service, whole_number
+from .refusals import RefusedError, error_body
+from .uploads import Uploads, read_uploads
 
 if TYPE_CHECKING:
-    from ..pipeline.predictor import Predictor
-    from .settings import Settings
+    from collections.abc import Sequence
 
-PREDICTOR = "bottlebank.predictor"
-SETTINGS = "bottlebank.settings"
-"""Where `app.extensions` holds what the routes answer with."""
+    from ..pipeline import Predictor, TrainingImages
 
-routes = Blueprint("service", __name__)
+routes = Blueprint("images", __name__)
+
+MOST_NEIGHBOURS = 50
 
 
 @routes.post("/predict", strict_slashes=False)
 def predict() -> dict[str, Any]:
     """Labels for the images of a request."""
-    started = time.perf_counter()
-    predictor, settings = _predictor(), _settings()
-    top = _top(request.args.get("top"), len(predictor.classes), settings.top)
-    uploads = read_uploads(request, settings.max_images)
+    predictor = service().heads.served.predictor
+    top = whole_number("top", service().settings.top, len(predictor.classes), "number of classes")
+    training_images = n_evidence = None
+    if "evidence" in request.args:
+        n_evidence = whole_number("evidence", 1, MOST_NEIGHBOURS, "training images")
+        training_images = service().training_images(predictor.head)
+    uploads, refusals, features = _transfer_values(predictor)
+    if uploads.by_url and refusals[0] is not None:
+        raise refusals[0]
+    said = predictor.say(features)
+    entries = []
+    for row, unknown in zip(said.probabilities, said.unknown.tolist(), strict=True):
+        ranked = predictor.ranked(row, top)
+        named = [{"label": label, "probability": probability} for label, probability in ranked]
+        entries.append({**named[0], "top": named, "unknown": unknown})
+    if training_images is not None and n_evidence is not None:
+        for entry, near in zip(entries, _near(training_images, features, n_evidence), strict=True):
+            entry["evidence"] = near
+    answer: dict[str, Any] = {"predictions": _in_place(refusals, entries)}
+    if uploads.by_url:
+        answer |= {"class": entries[0]["label"], "confidence": entries[0]["probability"]}
+    return {**answer, "head": head_of(predictor), "milliseconds": milliseconds()}
+
+
+@routes.post("/embed")
+def embed() -> dict[str, Any]:
+    """Transfer values of the images of a request."""
+    predictor = service().heads.served.predictor
+    _, refusals, features = _transfer_values(predictor)
+    recipe = predictor.extractor.recipe
     return {
-        "predictions": predictions(predictor, uploads, top),
-        "head": _head(predictor),
-        "milliseconds": round(1000 * (time.perf_counter() - started), 1),
+        "embeddings": _in_place(refusals, [{"features": row} for row in features.tolist()]),
+        "extractor": {
+            "name": recipe.extractor,
+            "width": recipe.width,
+            "fingerprint": recipe.fingerprint,
+            "precision": predictor.precision,
+        },
+        "milliseconds": milliseconds(),
     }
 
 
-@routes.get("/healthz")
-def healthz() -> dict[str, Any]:
-    """That the service answers, and with what."""
-    predictor = _predictor()
+@routes.post("/similar")
+def similar() -> dict[str, Any]:
+    """The training images that are nearest to the images of a request."""
+    predictor = service().heads.served.predictor
+    n_nearest = whole_number("top", service().settings.top, MOST_NEIGHBOURS, "training images")
+    training_images = service().training_images(predictor.head)
+    _, refusals, features = _transfer_values(predictor)
+    near = [{"neighbours": some} for some in _near(training_images, features, n_nearest)]
     return {
-        "status": "ok",
-        "head": _head(predictor),
-        "engine": predictor.engine,
-        "precision": predictor.precision,
-        "classes": len(predictor.classes),
+        "similar": _in_place(refusals, near),
+        "head": head_of(predictor),
+        "milliseconds": milliseconds(),
     }
 
 
 @routes.get("/")
 def page() -> str:
     """The web page on which a person drops an image."""
-    predictor = _predictor()
+    predictor = service().heads.served.predictor
     return render_template(
         "index.html",
         # Names of folders that are not UTF-8 hold lone surrogates, which no page can.
         classes=[name.encode("utf-8", "replace").decode() for name in predictor.classes],
-        head=_head(predictor),
-        max_body_bytes=_settings().max_body_bytes,
-        predict_address=url_for("service.predict", _external=True),
+        head=head_of(predictor),
+        max_body_bytes=service().settings.max_body_bytes,
+        predict_address=url_for("images.predict", _external=True),
     )
 
 
-def _predictor() -> Predictor:
-    """The predictor, taken once a request: one answer never mixes two heads."""
-    return current_app.extensions[PREDICTOR]
-
-
-def _settings() -> Settings:
-    return current_app.extensions[SETTINGS]
-
-
-def _head(predictor: Predictor) -> dict[str, str]:
+def head_of(predictor: Predictor) -> dict[str, str]:
+    """By which head an answer was given; noted for the log, too."""
+    g.head = predictor.version
     return {"version": predictor.version, "extractor": predictor.extractor_name}
 
 
-def _top(text: str | None, n_classes: int, default: int) -> int:
-    if text is None:
-        return min(default, n_classes)
-    if re.fullmatch(r"[0-9]{1,9}", text) and 1 <= int(text) <= n_classes:
-        return int(text)
-    raise RefusedError(
-        "invalid_top",
-        f"top: expected a whole number from 1 to {n_classes} (the number of classes), "
-        f"received {text[:20]!r}",
-    )
+def _transfer_values(
+    predictor: Predictor,
+) -> tuple[Uploads, list[RefusedError | None], np.ndarray]:
+    """The request's images; why each is refused; the features of the others, (n, width)."""
+    until = deadline()
+    uploads = read_uploads(request, service().settings.max_images, service().fetcher.fetch)
+    g.head, g.n_images = predictor.version, len(uploads.files)
+    refusals, features = service().inference(uploads.files, until)
+    for refusal in refusals:
+        if refusal is not None:
+            service().metrics.rejected.labels(refusal.code).inc()
+    first = next((refusal for refusal in refusals if refusal is not None), None)
+    if not len(features) and first is not None:
+        g.counted = True
+        raise first
+    return uploads, refusals, features
+
+
+def _in_place(
+    refusals: Sequence[RefusedError | None], entries: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Entries in the order of the request, with an error where an image was refused."""
+    remaining = iter(entries)
+    return [
+        next(remaining) if refusal is None else error_body(refusal.code, refusal.message)
+        for refusal in refusals
+    ]
+
+
+def _near(
+    training_images: TrainingImages, features: np.ndarray, n_nearest: int
+) -> list[list[dict[str, Any]]]:
+    return [
+        [neighbour._asdict() for neighbour in neighbours]
+        for neighbours in training_images.nearest(features, n_nearest)
+    ]

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+from waitress.utilities import Error as WaitressError
 
 from ..errors import BottlebankError, UsageError
+from .asked import ARRIVED, SERVICE
 from .headers import SECURITY_HEADERS
 from .refusals import CODES, error_body
 from .settings import Settings
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
+    from .service import Service
+
 _DROPPED_BODY_FACTOR = 4
+_NEVER_WAITING = ("/healthz", "/readyz", "/metrics")
 
 
 def serve(
@@ -70,7 +75,7 @@ def serve(
     def stop(number: int, frame: object) -> None:
         for each, handler in earlier.items():
             signal.signal(each, handler)
-        server.stop()
+        server.stop(drain=number == signal.SIGTERM)
 
     try:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -80,6 +85,7 @@ def serve(
         server.run()
     finally:
         server.close()
+        app.extensions[SERVICE].close()
         for number, handler in earlier.items():
             signal.signal(number, handler)
 
@@ -111,7 +117,9 @@ class Server:
         """Connections wait in the kernel from here on."""
         listener = _listen(host, port)
         self.url = _url(listener)
-        self._grace_s = settings.shutdown_grace_s
+        self._service: Service = app.extensions[SERVICE]
+        self._settings = settings
+        self._drain = False
         self._stopping = threading.Event()
         self._closed = False
         self._sockets: dict[int, Any] = {}
@@ -129,21 +137,36 @@ class Server:
             max_request_body_size=_DROPPED_BODY_FACTOR * settings.max_body_bytes,
         )
         self._waitress.channel_class = _Channel
+        self._waitress.settings = settings
+        self._waitress.task_dispatcher = self._dispatcher = _Dispatcher(
+            self._waitress.task_dispatcher, settings, self._service
+        )
+        self._service.metrics.watch_queue(lambda: self._dispatcher.n_waiting)
 
     def run(self) -> None:
         """Answer requests until `stop`; then those in flight, within the grace; then close."""
         try:
             while not self._stopping.is_set():
                 self._poll(timeout_s=1)
+            self._service.ready = False
+            # Whoever distributes requests asks `/readyz` before it sends them elsewhere.
+            drained = time.monotonic() + (self._settings.drain_s if self._drain else 0)
+            while time.monotonic() < drained:
+                self._poll(timeout_s=0.1)
             wasyncore.dispatcher.close(self._waitress)  # the listening socket alone
-            deadline = time.monotonic() + self._grace_s
+            deadline = time.monotonic() + self._settings.shutdown_grace_s
             while self._in_flight() and time.monotonic() < deadline:
                 self._poll(timeout_s=0.1)
         finally:
             self.close()
 
-    def stop(self) -> None:
-        """Have `run` end; from a signal handler or any thread."""
+    def stop(self, *, drain: bool = False) -> None:
+        """Have `run` end; from a signal handler or any thread.
+
+        With `drain`, requests are still taken for a moment, while `/readyz` says no.
+        """
+        self._drain = drain
+        self._service.ready = False
         self._stopping.set()
         if not self._closed:
             self._waitress.pull_trigger()
@@ -167,26 +190,90 @@ class Server:
         )
 
 
+class _Dispatcher:
+    """Waitress's threads, and one more for what must not wait behind images.
+
+    That one refuses requests beyond the bound of the queue, and answers those that ask how the
+    server is: under load, they are what one wants to know.
+    """
+
+    def __init__(
+        self, threads: ThreadedTaskDispatcher, settings: Settings, service: Service
+    ) -> None:
+        self._threads = threads
+        self._most_waiting = settings.queue
+        self._service = service
+        self._beside = ThreadedTaskDispatcher()
+        self._beside.set_thread_count(1)
+
+    @property
+    def n_waiting(self) -> int:
+        return len(self._threads.queue)
+
+    def add_task(self, channel: Any) -> None:
+        """Called by the server's thread when a request has arrived whole."""
+        request: Any = channel.requests[0]
+        request.arrived = time.monotonic()
+        if request.error is not None or request.path in _NEVER_WAITING:
+            self._beside.add_task(channel)
+        elif len(self._threads.queue) >= self._most_waiting:
+            request.error = _TooBusyError("")
+            self._service.metrics.rejected.labels(CODES[503]).inc()
+            self._service.metrics.requests.labels("queue", 503).inc()
+            self._beside.add_task(channel)
+        else:
+            self._threads.add_task(channel)
+
+    def set_thread_count(self, count: int) -> None:
+        self._threads.set_thread_count(count)
+
+    def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
+        self._beside.shutdown(cancel_pending, timeout)
+        return self._threads.shutdown(cancel_pending, timeout)
+
+
+class _TooBusyError(WaitressError):
+    code = 503
+    reason = "Service Unavailable"
+
+
+class _Task(WSGITask):
+    def get_environment(self) -> dict[str, Any]:
+        """With the time at which the request arrived: it may have waited for a thread."""
+        environment = super().get_environment()
+        request: Any = self.request  # typeshed takes it for an error
+        environment[ARRIVED] = request.arrived
+        return environment
+
+
 class _JsonErrorTask(ErrorTask):
-    """Waitress's own refusals (malformed HTTP, far too large), written like those of the app."""
+    """Refusals without the app: of malformed HTTP, of what is far too large, of too many."""
 
     def execute(self) -> None:
         request: Any = self.request  # typeshed takes it for an error
         error = request.error
         code = CODES.get(error.code, "bad_request")
         message = f"not a request that can be read: {error.body}"
+        headers = {"Content-Type": "application/json", **SECURITY_HEADERS}
+        server: Any = self.channel.server
+        settings: Settings = server.settings
         if error.code == 413:
-            limit = self.channel.adj.max_request_body_size // _DROPPED_BODY_FACTOR
+            limit = settings.max_body_bytes
             message = f"the body is too large; at most {limit:,} bytes are accepted"
+        if error.code == 503:
+            message = f"the server has more to do than it can: {settings.queue} requests wait"
+            headers["Retry-After"] = str(settings.retry_after_s)
+        else:
+            self.set_close_on_finish()  # what follows on the connection cannot be told apart
         body = json.dumps(error_body(code, message)).encode() + b"\n"
         self.status = f"{error.code} {error.reason}"
-        self.response_headers = [("Content-Type", "application/json"), *SECURITY_HEADERS.items()]
-        self.set_close_on_finish()
+        self.response_headers = list(headers.items())
         self.content_length = len(body)
         self.write(body)
 
 
 class _Channel(HTTPChannel):
+    task_class = _Task
     error_task_class = _JsonErrorTask
 
 

@@ -1,4 +1,4 @@
-"""The limits of a service."""
+"""What a service is to do, and its limits."""
 
 from __future__ import annotations
 
@@ -9,43 +9,88 @@ from ..errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a service takes from one client, and from all of them together.
+    """What a service answers with, and what it takes from one client and from all of them.
 
     Attributes
     ----------
+    head
+        The head file that answers.
+    heads
+        In place of it, a folder of head files: the newest answers, and the folder is watched.
+    cache
+        The cache, where converted networks and training images are; None for the default one.
+    extractor, weights, engine, precision, parity
+        As in `load_predictor`.
+    fetch_from
+        Hosts from which images are fetched that a client names by URL; none: that is off.
+    fetch_timeout_s
+        Seconds that one image may take to fetch, in all.
     max_body_bytes
         The largest request body that is answered with predictions; base64 makes an image a third
         larger.
     max_images
         Most images in one request.
+    max_pixels
+        Pixels of the largest picture that is decoded.
+    max_decode_s
+        Processor seconds that one picture may take.
     top
         Classes in an answer whose request names no `?top=`; all of them when there are fewer.
     threads
         Requests that are worked on at the same time; the others wait.
+    queue
+        Requests that may wait; those beyond are refused with 503.
+    deadline_s
+        Seconds after its arrival at which a request that still waits is refused with 503.
+    retry_after_s
+        Seconds after which a client that was refused so is told to try again.
     connection_limit
         Connections that are open at the same time; the others wait in the kernel.
     channel_timeout_s
         Seconds after which a connection on which nothing moves is closed.
+    drain_s
+        Seconds after SIGTERM in which requests are still taken, while `/readyz` says no.
     shutdown_grace_s
-        Seconds that requests in flight have to end after SIGTERM; Docker kills after 10.
+        Seconds that requests in flight have to end then; Docker kills after 10.
+    watch_s
+        Seconds between two looks at the folder of heads.
 
     Raises
     ------
     UsageError
-        When one of them is no whole number from 1.
+        When a number is not a whole one from 1.
     """
 
+    head: str | None = None
+    heads: str | None = None
+    cache: str | None = None
+    extractor: str | None = None
+    weights: str | None = None
+    engine: str = "auto"
+    precision: str = "auto"
+    parity: str = "refuse"
+    fetch_from: tuple[str, ...] = ()
+    fetch_timeout_s: int = 5
     max_body_bytes: int = 16 << 20
     max_images: int = 32
+    max_pixels: int = 50_000_000
+    max_decode_s: int = 5
     top: int = 5
-    threads: int = 4
-    connection_limit: int = 100
+    threads: int = 8
+    queue: int = 64
+    deadline_s: int = 10
+    retry_after_s: int = 1
+    connection_limit: int = 1000
     channel_timeout_s: int = 30
+    drain_s: int = 1
     shutdown_grace_s: int = 8
+    watch_s: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if field.type != "int":
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise UsageError(
                     f"{field.name}: expected a whole number of at least 1, received {value!r}"

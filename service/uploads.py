@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .refusals import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Request
 
 FIELD = "image"
@@ -23,7 +25,17 @@ _DATA_URL = re.compile(r"data:image/[^;,]{1,100};base64,", re.IGNORECASE)
 _LONGEST_QUOTE = 60
 
 
-def read_uploads(request: Request, max_images: int) -> list[bytes | RefusedError]:
+class Uploads(NamedTuple):
+    """The images of a request."""
+
+    files: list[bytes | RefusedError]
+    """In the client's order, at least one; nothing is decoded. A refusal stands where one of the
+    images is not even bytes."""
+    by_url: bool = False
+    """Whether the client named a URL, from which the image was fetched."""
+
+
+def read_uploads(request: Request, max_images: int, fetch: Callable[[str], bytes]) -> Uploads:
     """Take the image files out of a request.
 
     Parameters
@@ -32,12 +44,8 @@ def read_uploads(request: Request, max_images: int) -> list[bytes | RefusedError
         Its content type decides how it is read; without one, the body is the image.
     max_images
         Most images that are accepted.
-
-    Returns
-    -------
-    list of bytes or RefusedError
-        In the client's order, at least one; nothing is decoded. A refusal stands where one of the
-        images is not even bytes.
+    fetch
+        From a URL to the bytes of an image file, or RefusedError.
 
     Raises
     ------
@@ -46,14 +54,17 @@ def read_uploads(request: Request, max_images: int) -> list[bytes | RefusedError
     """
     kind = request.mimetype
     if kind == "multipart/form-data":
-        return _from_form(request, max_images)
+        return Uploads(_from_form(request, max_images))
     if kind == "application/json" or kind.endswith("+json"):
-        return _from_json(request.get_data(), max_images)
+        asked = json_object(request.get_data())
+        if "url" in asked:
+            return Uploads([fetch(_url(asked))], by_url=True)
+        return Uploads(_from_json(asked, max_images))
     if kind in ("", "application/octet-stream") or kind.startswith("image/"):
         data = request.get_data()
         if not data:
             raise RefusedError("no_image", f"the body is empty; expected {ACCEPTED}")
-        return [data]
+        return Uploads([data])
     raise RefusedError(
         "unsupported_content_type",
         f"expected {ACCEPTED}; received the content type {_quote(kind)}",
@@ -63,7 +74,7 @@ def read_uploads(request: Request, max_images: int) -> list[bytes | RefusedError
 
 def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
     files = request.files.getlist(FIELD)
-    _check_number(len(files), max_images)
+    check_number(len(files), max_images)
     uploads = [(file.filename, file.read()) for file in files]
     # A browser sends a nameless file of no bytes for a form in which none was chosen.
     chosen: list[bytes | RefusedError] = [data for name, data in uploads if name or data]
@@ -84,40 +95,57 @@ def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
     raise RefusedError("no_image", f'expected files in the field "image"; received {received}')
 
 
-def _from_json(body: bytes, max_images: int) -> list[bytes | RefusedError]:
+def json_object(body: bytes, expected: str = ACCEPTED) -> dict[str, Any]:
+    """The JSON object of a body, or RefusedError."""
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise RefusedError(
-            "invalid_json", f"the body is not JSON ({error}); expected {ACCEPTED}"
+            "invalid_json", f"the body is not JSON ({error}); expected {expected}"
         ) from error
     if not isinstance(asked, dict):
-        raise RefusedError("invalid_json", f"expected {ACCEPTED}; received JSON {_kind(asked)}")
-    if "url" in asked:
         raise RefusedError(
-            "url_disabled",
-            f"fetching an image from a url is switched off here; send the image itself: {ACCEPTED}",
-            status=403,
+            "invalid_json", f"expected {expected}; received JSON {kind_of_value(asked)}"
         )
+    return asked
+
+
+def _url(asked: dict[str, Any]) -> str:
+    others = [key for key in ("image", "images") if key in asked]
+    if others:
+        raise RefusedError("invalid_json", f'expected "url" or "{others[0]}", received both')
+    if not isinstance(asked["url"], str):
+        raise RefusedError(
+            "invalid_json", f'"url": expected a string, received {kind_of_value(asked["url"])}'
+        )
+    return asked["url"]
+
+
+def _from_json(asked: dict[str, Any], max_images: int) -> list[bytes | RefusedError]:
     if "image" in asked and "images" in asked:
         raise RefusedError("invalid_json", 'expected "image" or "images", received both')
     if "image" in asked:
-        return [_from_base64(asked["image"])]
+        return [from_base64(asked["image"])]
     if "images" not in asked:
         received = ", ".join(_quote(key) for key in list(asked)[:5]) or "no keys"
         raise RefusedError("no_image", f"expected {ACCEPTED}; received an object with {received}")
     images = asked["images"]
     if not isinstance(images, list):
-        raise RefusedError("invalid_json", f'"images": expected a list, received {_kind(images)}')
+        raise RefusedError(
+            "invalid_json", f'"images": expected a list, received {kind_of_value(images)}'
+        )
     if not images:
         raise RefusedError("no_image", f'"images" is an empty list; expected {ACCEPTED}')
-    _check_number(len(images), max_images)
-    return [_from_base64(image) for image in images]
+    check_number(len(images), max_images)
+    return [from_base64(image) for image in images]
 
 
-def _from_base64(text: object) -> bytes | RefusedError:
+def from_base64(text: object) -> bytes | RefusedError:
+    """The bytes that a string of base64 stands for, or why there are none."""
     if not isinstance(text, str):
-        return RefusedError("not_base64", f"expected a string of base64, received {_kind(text)}")
+        return RefusedError(
+            "not_base64", f"expected a string of base64, received {kind_of_value(text)}"
+        )
     prefix = _DATA_URL.match(text)
     try:
         return base64.b64decode(text[prefix.end() :] if prefix else text, validate=True)
@@ -129,7 +157,8 @@ def _from_base64(text: object) -> bytes | RefusedError:
         )
 
 
-def _check_number(n_images: int, max_images: int) -> None:
+def check_number(n_images: int, max_images: int) -> None:
+    """Refuse more images than a request may have."""
     if n_images > max_images:
         raise RefusedError(
             "too_many_images",
@@ -143,6 +172,7 @@ def _quote(text: str) -> str:
     return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 
 
-def _kind(value: object) -> str:
+def kind_of_value(value: object) -> str:
+    """What a value is, in the words of JSON."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     return "null" if value is None else names.get(type(value), "a number")

@@ -4,9 +4,14 @@
 imports its framework; nobody imports them but `features.extractor`, when an engine starts.
 """
 
-from typing import Protocol
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Engine(Protocol):
@@ -19,6 +24,8 @@ class Engine(Protocol):
 
     batch_size: int
     """Images in a call that keep it busy."""
+    batch_sizes: Sequence[int]
+    """Numbers of images that are one pass; another number is several passes."""
     n_calls: int
     """Calls at once that keep it busy."""
 

@@ -63,6 +63,7 @@ class OpenVinoEngine:
         self.precision = precision
         self.n_calls = available_cores()
         sizes = (self.batch_size, 1) if many else (1,)
+        self.batch_sizes: Sequence[int] = sizes
         self._networks = {size: _compile(folder, precision, size) for size in sizes}
         self._requests = threading.local()
 

@@ -13,6 +13,8 @@ from ..backbones import RANDOM
 from ..random_network import draw_weights
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
 
     from ..backbones import Backbone
@@ -45,6 +47,7 @@ class TensorFlowEngine:
         """
         self.precision = precision
         self.batch_size = 128 if self.has_gpu() else 32
+        self.batch_sizes: Sequence[int] = range(1, self.batch_size + 1)
         with silent_stderr():
             self._function = _freeze(backbone, weights, precision)
 

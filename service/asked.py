@@ -1,0 +1,67 @@
+"""What a request asks for: of whom, by when, and in which numbers."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+from flask import current_app, request
+
+from .refusals import DeadlineError, RefusedError
+
+if TYPE_CHECKING:
+    from .service import Service
+
+SERVICE = "bottlebank.service"
+"""Where `app.extensions` holds what the routes answer with."""
+ARRIVED = "bottlebank.arrived"
+"""Where the server notes in a request's environment when its last byte arrived."""
+
+
+def service() -> Service:
+    """What this app answers with."""
+    return current_app.extensions[SERVICE]
+
+
+def arrived() -> float:
+    """When this request arrived, by `time.monotonic`."""
+    return request.environ.setdefault(ARRIVED, time.monotonic())
+
+
+def deadline() -> float:
+    """When waiting is given up, by `time.monotonic`.
+
+    Raises
+    ------
+    DeadlineError
+        When that is over: the client may be gone, and others wait.
+    """
+    when = arrived() + service().settings.deadline_s
+    if time.monotonic() > when:
+        raise DeadlineError
+    return when
+
+
+def milliseconds() -> float:
+    """Since this request arrived."""
+    return round(1000 * (time.monotonic() - arrived()), 1)
+
+
+def whole_number(name: str, default: int, most: int, why: str) -> int:
+    """A number from the query, 1 to `most`.
+
+    Raises
+    ------
+    RefusedError
+        When it is another, or no number.
+    """
+    text = request.args.get(name)
+    if text is None:
+        return min(default, most)
+    if re.fullmatch(r"[0-9]{1,9}", text) and 1 <= int(text) <= most:
+        return int(text)
+    raise RefusedError(
+        f"invalid_{name}",
+        f"{name}: expected a whole number from 1 to {most} ({why}), received {text[:20]!r}",
+    )

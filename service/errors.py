@@ -1,0 +1,86 @@
+"""How errors become answers: refusals of the routes, and whatever Flask raises."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from flask import current_app, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from .asked import service
+from .refusals import CODES, RefusedError, error_body
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.typing import ResponseReturnValue
+    from werkzeug.wrappers import Response
+
+
+def answer_errors_with_json(app: Flask) -> None:
+    """Have the app answer refusals, and every error that Flask raises, with `error_body`."""
+    app.register_error_handler(RefusedError, _answer_refusal)
+    app.register_error_handler(HTTPException, _answer_http_error)
+
+
+def _answer_refusal(refusal: RefusedError) -> ResponseReturnValue:
+    _count(refusal.code)
+    headers = {}
+    if refusal.status == 503:
+        headers["Retry-After"] = str(service().settings.retry_after_s)
+    return error_body(refusal.code, refusal.message), refusal.status, headers
+
+
+def _count(code: str) -> None:
+    """Note a code for the log, and count it, unless that has been done image by image."""
+    g.code = code
+    if not g.get("counted"):
+        service().metrics.rejected.labels(code).inc()
+
+
+def _answer_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    code = CODES.get(status, error.name.lower().replace(" ", "_"))
+    _count(code)
+    response = error.get_response()  # its other headers count: Allow with 405
+    response.data = json.dumps(error_body(code, _message(status, error))) + "\n"
+    response.content_type = "application/json"
+    return response
+
+
+def _message(status: int, error: HTTPException) -> str:
+    if status == 404:
+        return f"there is nothing at this address; this server answers {_routes()}"
+    if isinstance(error, MethodNotAllowed):
+        return f"{request.method} is not answered at this address; this server answers {_routes()}"
+    if status == 413:
+        return _too_large()
+    if status == 500:
+        return "the server failed at this request; its log says why"
+    return error.description or error.name
+
+
+def _too_large() -> str:
+    limit = current_app.config["MAX_CONTENT_LENGTH"]
+    if (request.content_length or 0) > limit:
+        return (
+            f"the body has {request.content_length:,} bytes; at most {limit:,} are accepted. "
+            f"Send fewer or smaller images"
+        )
+    return (
+        f"a form of at most {current_app.config['MAX_FORM_PARTS']} fields is accepted, each "
+        f"text field of at most {current_app.config['MAX_FORM_MEMORY_SIZE']:,} bytes; send images "
+        f"as files: curl -F image=@photo.jpg"
+    )
+
+
+def _routes() -> str:
+    """The app's own addresses, from its table: `GET /, GET /healthz, POST /predict`."""
+    return ", ".join(
+        sorted(
+            f"{method} {rule.rule}"
+            for rule in current_app.url_map.iter_rules()
+            for method in rule.methods or ()
+            if rule.endpoint != "static" and method not in ("HEAD", "OPTIONS")
+        )
+    )

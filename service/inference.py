@@ -1,0 +1,103 @@
+"""From image files to transfer values: decoders and network, shared by all requests and heads."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..machine import available_cores
+from .batcher import Batcher
+from .refusals import DeadlineError, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..features.decoders import Decoded
+    from ..pipeline import Predictor
+    from .settings import Settings
+
+_FILES_AT_ONCE = 4
+"""Of one request, that one decoder takes before others have their turn."""
+
+
+class Inference:
+    """Turns image files into transfer values. Safe to call from threads.
+
+    Files are decoded in processes of their own: one that crashes the decoder costs its sender an
+    answer, and nobody else. They decode while the network runs.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        settings: Settings,
+        on_pass: Callable[[int], None] = lambda n_images: None,
+    ) -> None:
+        """Start decoders for a predictor's extractor, without waiting until they are ready."""
+        extractor = predictor.extractor
+        self._width = extractor.recipe.width
+        self._decoders = predictor.decoders(
+            available_cores(), settings.max_decode_s, settings.max_pixels
+        )
+        self._decoders.start()
+        self._batcher = Batcher(
+            extractor.transfer_values, extractor.batch_sizes, extractor.n_calls, on_pass
+        )
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests whose images wait for the network."""
+        return self._batcher.n_waiting
+
+    def __call__(
+        self, files: Sequence[bytes | RefusedError], deadline: float
+    ) -> tuple[list[RefusedError | None], np.ndarray]:
+        """Decode image files and run the network on those that can be.
+
+        Parameters
+        ----------
+        files
+            Image files, or why there is none.
+        deadline
+            Of `time.monotonic`.
+
+        Returns
+        -------
+        refusals
+            Of each file, why it has no transfer values, or None.
+        features
+            float32, (n, width): of those that have, in order.
+
+        Raises
+        ------
+        DeadlineError
+            When decoders or network were not free in time.
+        """
+        refusals = [file if isinstance(file, RefusedError) else None for file in files]
+        left = [row for row, refusal in enumerate(refusals) if refusal is None]
+        features = []
+        for first in range(0, len(left), _FILES_AT_ONCE):
+            rows = left[first : first + _FILES_AT_ONCE]
+            decoded = self._decode(
+                [file for row in rows if isinstance(file := files[row], bytes)], deadline
+            )
+            for row, reason in zip(rows, decoded.reasons, strict=True):
+                if reason:
+                    refusals[row] = RefusedError("image_rejected", reason)
+            if len(decoded.pixels):
+                features.append(self._batcher(decoded.pixels, deadline))
+        if not features:
+            return refusals, np.empty((0, self._width), np.float32)
+        return refusals, np.concatenate(features)
+
+    def _decode(self, files: Sequence[bytes], deadline: float) -> Decoded:
+        try:
+            return self._decoders.load(files, max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            raise DeadlineError from None
+
+    def close(self) -> None:
+        """End the decoders."""
+        self._decoders.close()

@@ -1,0 +1,104 @@
+"""One line for each request: JSON for machines, words for a person at a terminal."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+from flask import g, request
+from pythonjsonlogger.json import JsonFormatter
+
+from .asked import arrived, milliseconds, service
+
+if TYPE_CHECKING:
+    from flask import Flask, Response
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID = "X-Request-ID"
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_QUIET = ("/healthz", "/readyz", "/metrics")
+"""Asked every few seconds by machines; logged at the level of debugging."""
+
+
+def number_requests(app: Flask) -> None:
+    """Give every request an id, or keep the client's; count it and log it when it is answered."""
+
+    @app.before_request
+    def _begin() -> None:
+        arrived()
+        asked = request.headers.get(REQUEST_ID, "")
+        g.request_id = asked if _ACCEPTED_ID.fullmatch(asked) else uuid.uuid4().hex
+
+    @app.after_request
+    def _end(response: Response) -> Response:
+        route = request.url_rule.rule.rstrip("/") or "/" if request.url_rule else "other"
+        metrics = service().metrics
+        metrics.requests.labels(route, response.status_code).inc()
+        metrics.seconds.labels(route).observe(milliseconds() / 1000)
+        request_id = g.get("request_id") or uuid.uuid4().hex
+        response.headers[REQUEST_ID] = request_id
+        level = logging.DEBUG if request.path in _QUIET else logging.INFO
+        if logger.isEnabledFor(level):
+            logger.log(
+                level,
+                "%s %r %d",
+                request.method,
+                request.path,
+                response.status_code,
+                extra={
+                    "request_id": request_id,
+                    "method": request.method,
+                    "path": request.path,
+                    "status": response.status_code,
+                    "milliseconds": milliseconds(),
+                    "images": g.get("n_images"),
+                    "head": g.get("head"),
+                    "code": g.get("code"),
+                    "client": request.remote_addr,
+                },
+            )
+        return response
+
+
+def log_requests(style: str = "auto") -> None:
+    """Write what the service logs to stderr.
+
+    Parameters
+    ----------
+    style
+        ``json``, ``text``, or ``auto``: text where stderr is a terminal.
+    """
+    if style == "auto":
+        style = "text" if sys.stderr.isatty() else "json"
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Json() if style == "json" else _Text("%(asctime)s %(message)s"))
+    root = logging.getLogger("bottlebank.service")
+    root.setLevel(logging.INFO)
+    root.addHandler(handler)
+    root.propagate = False
+
+
+class _Json(JsonFormatter):
+    def __init__(self) -> None:
+        super().__init__(
+            ["levelname", "name", "message"],
+            rename_fields={"levelname": "level", "name": "logger"},
+            timestamp="time",
+            json_ensure_ascii=True,
+        )
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """A request's id and time follow what happened; other lines stay as they are."""
+        line = super().format(record)
+        details = [
+            f"{name}={value}"
+            for name in ("milliseconds", "images", "code", "request_id")
+            if (value := getattr(record, name, None)) is not None
+        ]
+        return " ".join([line, *details])
