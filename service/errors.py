@@ -81,6 +81,7 @@ def _routes() -> str:
             f"{method} {rule.rule}"
             for rule in current_app.url_map.iter_rules()
             for method in rule.methods or ()
-            if rule.endpoint != "static" and method not in ("HEAD", "OPTIONS")
+            if rule.endpoint not in ("static", "description.docs_file")
+            and method not in ("HEAD", "OPTIONS")
         )
     )

@@ -3,44 +3,110 @@ from __future__ import annotations
 import io
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bottlebank.features.images import SERVICE_FORMATS
+from bottlebank.classifier.artifact import HeadAnswer
+from bottlebank.errors import ImageRejectedError
+from bottlebank.features.decoders import Decoded
+from bottlebank.features.images import SERVICE_FORMATS, Limits, kind_of
 from bottlebank.features.preprocess import load
-from bottlebank.service import Server, Settings, create_app
+from bottlebank.pipeline import NoTrainingImagesError
+from bottlebank.pipeline.training_images import TrainingImages
+from bottlebank.service import Server, Service, Settings, create_app
+from bottlebank.service.heads import Heads, Served
 
 COLOURS = {"red": (250, 20, 10), "green": (10, 250, 20), "blue": (20, 10, 250)}
+SIZE_PX = (8, 8)
+
+
+class ColourExtractor:
+    """Transfer values are an image's mean channels."""
+
+    input_size_px = SIZE_PX
+    batch_size = 4
+    batch_sizes = (4, 1)
+    n_calls = 2
+    recipe = SimpleNamespace(width=3, extractor="mobilenet_v2", fingerprint="ab" * 32, fit="squash")
+
+    def __init__(self, seconds=0.0):
+        self.seconds = seconds
+        self.started = threading.Event()
+        self.sizes = []
+
+    def transfer_values(self, images):
+        assert images.dtype == np.uint8 and images.shape[1:] == (*SIZE_PX, 3)
+        if images.any():  # not to warm up
+            self.started.set()
+            self.sizes.append(len(images))
+            time.sleep(self.seconds)
+        return images.reshape(len(images), -1, 3).mean(axis=1).astype(np.float32)
+
+
+class DecodersHere:
+    """What `Decoders` do, in this process: starting others takes longer than most tests."""
+
+    def __init__(self, max_pixels):
+        self.limits = Limits(pixels=max_pixels)
+
+    def start(self):
+        pass
+
+    def load(self, files, timeout_s=None):
+        reasons, pixels = [], []
+        for file in files:
+            try:
+                pixels.append(load(file, SIZE_PX, "squash", SERVICE_FORMATS, self.limits))
+                reasons.append("")
+            except ImageRejectedError as error:
+                reasons.append(str(error))
+        return Decoded(reasons, np.array(pixels))
+
+    def close(self):
+        pass
 
 
 class ColourPredictor:
     """Probabilities are an image's mean channels: a red image is the first class."""
 
-    version = "1f2e3d"
     extractor_name = "mobilenet_v2"
     engine = "openvino"
     precision = "bfloat16"
 
-    def __init__(self, classes=("red", "green", "blue"), seconds=0.0):
+    def __init__(self, classes=("red", "green", "blue"), seconds=0.0, version="1f2e3d"):
         self.classes = tuple(classes)
-        self.seconds = seconds
-        self.started = threading.Event()
+        self.version = version
+        self.extractor = ColourExtractor(seconds)
+        self.head = SimpleNamespace(version=version, layers=SimpleNamespace(n_features=3))
 
-    def load(self, data):
-        return load(data, (8, 8), formats=SERVICE_FORMATS)
+    kind_of = staticmethod(lambda data: kind_of(data, SERVICE_FORMATS))
 
-    def probabilities(self, images):
-        assert images.dtype == np.uint8 and images.shape[1:] == (8, 8, 3)
-        self.started.set()
-        time.sleep(self.seconds)
-        channels = images.reshape(len(images), -1, 3).mean(axis=1)
-        return channels / channels.sum(axis=1, keepdims=True)
+    def decoders(self, n_processes, max_decode_s, max_pixels):
+        return DecodersHere(max_pixels)
+
+    def say(self, features):
+        sums = features.sum(axis=1, keepdims=True)
+        shares = features / np.where(sums == 0, 1, sums)
+        return HeadAnswer(shares.astype(np.float64), features.max(axis=1) < 5)
 
     def ranked(self, probabilities, top):
         order = np.argsort(-probabilities, kind="stable")[:top]
         return [(self.classes[column], float(probabilities[column])) for column in order]
+
+
+def no_training_images(head):
+    raise NoTrainingImagesError("the cache here does not know what this head was trained on")
+
+
+def colour_training_images(head):
+    features = np.array([(250, 20, 10), (200, 30, 10), (10, 250, 20), (20, 10, 250)], np.float32)
+    units = features / np.linalg.norm(features, axis=1, keepdims=True)
+    files = ("a.png", "b.png", "c.png", "d.png")
+    keys = [bytes([number]) * 32 for number in range(4)]
+    return TrainingImages(units, ["red", "red", "green", "blue"], files, keys)
 
 
 def image_bytes(colour, file_format="PNG", size=(12, 9)):
@@ -55,8 +121,30 @@ def predictor():
 
 
 @pytest.fixture
-def client(predictor):
-    return create_app(predictor).test_client()
+def make_app():
+    """An app of a fake predictor; what it has started ends with the test."""
+    opened = []
+
+    def make(
+        predictor=None,
+        settings=Settings(),  # noqa: B008 (immutable)
+        *,
+        heads=None,
+        find_training_images=colour_training_images,
+    ):
+        heads = heads or Heads(Served("head.h5", predictor or ColourPredictor()))
+        service = Service(heads, settings, find_training_images=find_training_images)
+        opened.append(service)
+        return create_app(settings, service)
+
+    yield make
+    for service in opened:
+        service.close()
+
+
+@pytest.fixture
+def client(predictor, make_app):
+    return make_app(predictor).test_client()
 
 
 @pytest.fixture

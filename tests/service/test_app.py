@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from bottlebank.errors import UsageError
-from bottlebank.service import Settings, create_app
+from bottlebank.service import Settings
 
 ADDRESSES = ("GET /,", "GET /healthz", "POST /predict")
 
@@ -74,9 +74,9 @@ def test_the_script_writes_no_html(client):
         assert writer not in script
 
 
-def test_class_names_on_the_page_are_text(make_predictor):
+def test_class_names_on_the_page_are_text(make_app, make_predictor):
     names = ("<script>alert(1)</script>", "a\"b'c & д", "caf\udce9")
-    page = create_app(make_predictor(names)).test_client().get("/").text
+    page = make_app(make_predictor(names)).test_client().get("/").text
     texts = References(page).texts
     assert "<script>alert(1)</script>" not in page
     assert [text for text in texts if text in names] == list(names[:2])
@@ -95,7 +95,7 @@ def test_the_page_shows_a_command_for_this_server(client):
         ("GET", "/nothing", 404, "not_found"),
         ("GET", "/static/../app.py", 404, "not_found"),
         ("GET", "/static/nothing.js", 404, "not_found"),
-        ("POST", "/classify", 404, "not_found"),
+        ("POST", "/classified", 404, "not_found"),
         ("GET", "/predict", 405, "method_not_allowed"),
         ("GET", "/predict/", 405, "method_not_allowed"),
         ("DELETE", "/predict", 405, "method_not_allowed"),

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from bottlebank.service import Settings, create_app
+from bottlebank.service import Settings
 
 ROUTES = ("/predict", "/predict/")
 
@@ -85,6 +85,7 @@ def test_the_whole_answer(client, encode):
                     {"label": "red", "probability": pytest.approx(0.4)},
                     {"label": "blue", "probability": pytest.approx(0.1)},
                 ],
+                "unknown": False,
             }
         ],
         "head": {"version": "1f2e3d", "extractor": "mobilenet_v2"},
@@ -97,8 +98,8 @@ def test_top_limits_the_classes(client, encode, top, expected):
     assert [entry["label"] for entry in response.json["predictions"][0]["top"]] == expected
 
 
-def test_top_defaults_to_the_setting(make_predictor, encode):
-    client = create_app(make_predictor(), Settings(top=2)).test_client()
+def test_top_defaults_to_the_setting(make_app, make_predictor, encode):
+    client = make_app(make_predictor(), Settings(top=2)).test_client()
     response = client.post("/predict", data=encode((9, 1, 5)), content_type="image/png")
     assert [entry["label"] for entry in response.json["predictions"][0]["top"]] == ["red", "blue"]
 
@@ -120,9 +121,9 @@ def test_equal_probabilities_keep_the_order_of_the_classes(client, encode):
     assert [entry["label"] for entry in top] == ["red", "green", "blue"]
 
 
-def test_class_names_are_any_text(make_predictor, encode):
+def test_class_names_are_any_text(make_app, make_predictor, encode):
     names = ("<script>alert(1)</script>", "ру́сский 🧢 'x' \"y\"", "caf\udce9")
-    client = create_app(make_predictor(names)).test_client()
+    client = make_app(make_predictor(names)).test_client()
     response = client.post("/predict", data=encode((9, 5, 1)), content_type="image/png")
     assert [entry["label"] for entry in response.json["predictions"][0]["top"]] == list(names)
 
@@ -266,8 +267,10 @@ def test_other_content_types_are_refused(client, encode, content_type):
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_more_images_than_the_limit_are_refused_undecoded(make_predictor, encode, as_json):
-    client = create_app(make_predictor(), Settings(max_images=2)).test_client()
+def test_more_images_than_the_limit_are_refused_undecoded(
+    make_app, make_predictor, encode, as_json
+):
+    client = make_app(make_predictor(), Settings(max_images=2)).test_client()
     data = encode("red")
 
     def post(n_images):
@@ -282,9 +285,9 @@ def test_more_images_than_the_limit_are_refused_undecoded(make_predictor, encode
     assert "at most 2 are accepted" in message
 
 
-def test_an_oversize_body_is_refused(make_predictor, encode):
+def test_an_oversize_body_is_refused(make_app, make_predictor, encode):
     data = encode("red", "BMP", (20, 20))
-    client = create_app(make_predictor(), Settings(max_body_bytes=len(data))).test_client()
+    client = make_app(make_predictor(), Settings(max_body_bytes=len(data))).test_client()
     assert labels(client.post("/predict", data=data, content_type="image/bmp")) == ["red"]
     response = client.post("/predict", data=data + b"\0", content_type="image/bmp")
     code, message = refusal(response, 413)
@@ -305,12 +308,14 @@ def test_a_form_of_text_is_refused(client, fields):
     assert "curl -F image=@photo.jpg" in message
 
 
-def test_a_failure_of_the_predictor_is_not_shown_to_the_client(make_predictor, encode, caplog):
+def test_a_failure_of_the_predictor_is_not_shown_to_the_client(
+    make_app, make_predictor, encode, caplog
+):
     class Failing(make_predictor):
-        def probabilities(self, images):
+        def say(self, features):
             raise RuntimeError("the secret of the house")
 
-    client = create_app(Failing()).test_client()
+    client = make_app(Failing()).test_client()
     response = client.post("/predict", data=encode("red"), content_type="image/png")
     code, message = refusal(response, 500)
     assert code == "internal_error"

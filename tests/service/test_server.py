@@ -18,25 +18,46 @@ import pytest
 
 import bottlebank
 from bottlebank.errors import BottlebankError, UsageError
-from bottlebank.service import Server, Settings, create_app, serve
+from bottlebank.service import Server, Settings, serve
 
 PROGRAM = """
 import sys, time
+from types import SimpleNamespace
 import numpy as np
-from bottlebank.service import create_app, serve
+from bottlebank.classifier.artifact import HeadAnswer
+from bottlebank.features.decoders import Decoded
+from bottlebank.service import Service, create_app, serve
+from bottlebank.service.heads import Heads, Served
+
+class Extractor:
+    input_size_px, batch_sizes, n_calls = (8, 8), (1,), 20
+    recipe = SimpleNamespace(width=1)
+    def transfer_values(self, images):
+        if images.any():
+            print("predicting", flush=True)
+            time.sleep(float(sys.argv[1]))
+        return np.ones((len(images), 1), np.float32)
+
+class Decoders:
+    def start(self):
+        pass
+    def load(self, files, timeout_s):
+        return Decoded([""] * len(files), np.ones((len(files), 8, 8, 3), np.uint8))
+    def close(self):
+        pass
 
 class Predictor:
     classes, version, extractor_name, engine, precision = ("a", "b"), "1", "x", "y", "z"
-    def load(self, data):
-        return np.zeros((8, 8, 3), np.uint8)
-    def probabilities(self, images):
-        print("predicting", flush=True)
-        time.sleep(float(sys.argv[1]))
-        return np.full((len(images), 2), 0.5)
+    extractor, head = Extractor(), None
+    def decoders(self, *limits):
+        return Decoders()
+    def say(self, features):
+        return HeadAnswer(np.full((len(features), 2), 0.5), np.zeros(len(features), bool))
     def ranked(self, probabilities, top):
         return [("a", 0.5), ("b", 0.5)][:top]
 
-serve(create_app(Predictor()), port=0, on_ready=lambda url: print(url, flush=True))
+app = create_app(service=Service(Heads(Served("head.h5", Predictor()))))
+serve(app, port=0, on_ready=lambda url: print(url, flush=True))
 print("served", flush=True)
 """
 
@@ -64,10 +85,12 @@ def exchange(url, data):
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def test_concurrent_requests_each_get_their_own_answer(run_server, make_predictor, encode):
+def test_concurrent_requests_each_get_their_own_answer(
+    make_app, run_server, make_predictor, encode
+):
     generator = np.random.default_rng(7)
     colours = [tuple(int(c) for c in generator.integers(1, 256, 3)) for _ in range(16)]
-    server = run_server(create_app(make_predictor(seconds=0.02)), Settings(threads=8))
+    server = run_server(make_app(make_predictor(seconds=0.02)), Settings(threads=8))
     images = [encode(colour) for colour in colours]
     with concurrent.futures.ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(post, [server.url] * 16, images))
@@ -78,8 +101,8 @@ def test_concurrent_requests_each_get_their_own_answer(run_server, make_predicto
         assert [received[name] for name in ("red", "green", "blue")] == pytest.approx(expected)
 
 
-def test_a_connection_is_used_again_and_does_not_name_the_software(run_server, predictor):
-    server = run_server(create_app(predictor))
+def test_a_connection_is_used_again_and_does_not_name_the_software(make_app, run_server, predictor):
+    server = run_server(make_app(predictor))
     connection = connect(server.url)
     for _ in range(3):
         connection.request("GET", "/healthz")
@@ -91,17 +114,17 @@ def test_a_connection_is_used_again_and_does_not_name_the_software(run_server, p
     connection.close()
 
 
-def test_a_chunked_body(run_server, predictor, encode):
-    server = run_server(create_app(predictor))
+def test_a_chunked_body(make_app, run_server, predictor, encode):
+    server = run_server(make_app(predictor))
     data = encode("blue")
     status, answer, _ = post(server.url, iter([data[:50], data[50:]]))
     assert (status, answer["predictions"][0]["label"]) == (200, "blue")
 
 
 @pytest.mark.parametrize("times_the_limit", [1.01, 3, 10])
-def test_an_oversize_body_gets_json(run_server, predictor, times_the_limit):
+def test_an_oversize_body_gets_json(make_app, run_server, predictor, times_the_limit):
     settings = Settings(max_body_bytes=20_000)
-    server = run_server(create_app(predictor, settings), settings)
+    server = run_server(make_app(predictor, settings), settings)
     length = int(times_the_limit * 20_000)
     head = (
         f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {length}"
@@ -125,20 +148,22 @@ def test_an_oversize_body_gets_json(run_server, predictor, times_the_limit):
     ],
     ids=["malformed", "long", "coding"],
 )
-def test_what_is_not_http_gets_json(run_server, predictor, request_bytes, status, code):
-    server = run_server(create_app(predictor))
+def test_what_is_not_http_gets_json(make_app, run_server, predictor, request_bytes, status, code):
+    server = run_server(make_app(predictor))
     headers, _, content = exchange(server.url, request_bytes).partition(b"\r\n\r\n")
     assert headers.split()[1] == str(status).encode()
     assert b"X-Frame-Options: DENY" in headers
     assert json.loads(content)["error"]["code"] == code
 
 
-def test_a_request_in_flight_is_answered_before_the_end(run_server, make_predictor, encode):
+def test_a_request_in_flight_is_answered_before_the_end(
+    make_app, run_server, make_predictor, encode
+):
     predictor = make_predictor(seconds=0.5)
-    server = run_server(create_app(predictor), Settings(threads=1))
+    server = run_server(make_app(predictor), Settings(threads=1))
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         first = pool.submit(post, server.url, encode("red"))
-        assert predictor.started.wait(5)
+        assert predictor.extractor.started.wait(5)
         waiting = pool.submit(post, server.url, encode("green"))
         channels = server._waitress.active_channels
         while sum(len(channel.requests) for channel in list(channels.values())) < 2:
@@ -150,22 +175,25 @@ def test_a_request_in_flight_is_answered_before_the_end(run_server, make_predict
         post(server.url, encode("red"))
 
 
-def test_a_request_beyond_the_grace_does_not_hold_the_end_up(make_predictor, encode):
+def test_a_request_beyond_the_grace_does_not_hold_the_end_up(make_app, make_predictor, encode):
     release = threading.Event()
 
-    class Stuck(make_predictor):
-        def probabilities(self, images):
-            self.started.set()
-            release.wait(10)
-            return super().probabilities(images)
+    predictor = make_predictor()
+    run = predictor.extractor.transfer_values
 
-    predictor = Stuck()
-    server = Server(create_app(predictor), "127.0.0.1", 0, Settings(shutdown_grace_s=1))
+    def stuck_run(images):
+        if images.any():
+            predictor.extractor.started.set()
+            release.wait(10)
+        return run(images)
+
+    predictor.extractor.transfer_values = stuck_run
+    server = Server(make_app(predictor), "127.0.0.1", 0, Settings(shutdown_grace_s=1))
     running = threading.Thread(target=server.run)
     running.start()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         stuck = pool.submit(post, server.url, encode("red"))
-        assert predictor.started.wait(5)
+        assert predictor.extractor.started.wait(5)
         server.stop()
         running.join(5)
         assert not running.is_alive()
@@ -173,23 +201,23 @@ def test_a_request_beyond_the_grace_does_not_hold_the_end_up(make_predictor, enc
         release.set()
 
 
-def test_a_port_in_use_is_named_with_the_remedy(run_server, predictor):
-    port = urllib.parse.urlsplit(run_server(create_app(predictor)).url).port
+def test_a_port_in_use_is_named_with_the_remedy(make_app, run_server, predictor):
+    port = urllib.parse.urlsplit(run_server(make_app(predictor)).url).port
     with pytest.raises(
         BottlebankError, match=rf"port {port} of 127\.0\.0\.1 is in use.*another port"
     ):
-        serve(create_app(predictor), "127.0.0.1", port)
+        serve(make_app(predictor), "127.0.0.1", port)
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_that_is_none(predictor, port):
+def test_a_port_that_is_none(make_app, predictor, port):
     with pytest.raises(UsageError, match=f"expected 0 .* to 65535, received {port}"):
-        serve(create_app(predictor), "127.0.0.1", port)
+        serve(make_app(predictor), "127.0.0.1", port)
 
 
-def test_a_host_of_another_machine(predictor):
+def test_a_host_of_another_machine(make_app, predictor):
     with pytest.raises(UsageError, match=r"an address of this machine .* received '192\.0\.2\.1'"):
-        serve(create_app(predictor), "192.0.2.1", 0)
+        serve(make_app(predictor), "192.0.2.1", 0)
 
 
 @pytest.mark.parametrize(
@@ -200,14 +228,14 @@ def test_a_host_of_another_machine(predictor):
         ("0.0.0.0", "http://127.0.0.1:"),
     ],
 )
-def test_the_address_is_one_for_a_browser_here(predictor, host, expected):
-    server = Server(create_app(predictor), host, 0, Settings())
+def test_the_address_is_one_for_a_browser_here(make_app, predictor, host, expected):
+    server = Server(make_app(predictor), host, 0, Settings())
     server.close()
     assert server.url.startswith(expected)
     assert int(server.url.removeprefix(expected).removesuffix("/")) > 0
 
 
-def test_a_failing_on_ready_frees_the_port_and_the_signals(predictor):
+def test_a_failing_on_ready_frees_the_port_and_the_signals(make_app, predictor):
     handler = signal.getsignal(signal.SIGTERM)
     urls = []
 
@@ -216,7 +244,7 @@ def test_a_failing_on_ready_frees_the_port_and_the_signals(predictor):
         raise RuntimeError("not ready after all")
 
     with pytest.raises(RuntimeError, match="not ready after all"):
-        serve(create_app(predictor), port=0, on_ready=fail)
+        serve(make_app(predictor), port=0, on_ready=fail)
     assert signal.getsignal(signal.SIGTERM) is handler
     with pytest.raises(ConnectionRefusedError, match="refused"):
         post(urls[0], b"")
