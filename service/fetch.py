@@ -214,6 +214,8 @@ class Fetcher:
                     return self._exchange(secured, host, target, deadline)
         except RefusedError:
             raise
+        except _TooMuchError as error:
+            raise error.refusal from None
         except TimeoutError as error:
             raise RefusedError(
                 "fetch_timeout",
@@ -348,6 +350,14 @@ class _Deadline:
             self.left_s()
 
 
+class _TooMuchError(Exception):
+    """A refusal on its way through http.client, which takes any ValueError for a bad chunk."""
+
+    def __init__(self, refusal: RefusedError) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
 class _Wire(io.RawIOBase):
     """What http.client reads an answer from: no read outlasts the deadline or the allowance.
 
@@ -363,7 +373,7 @@ class _Wire(io.RawIOBase):
         self._refusal = RefusedError("fetch_failed", "nothing was allowed", status=502)
 
     def allow(self, n_bytes: int, refusal: RefusedError) -> None:
-        """Let so many further bytes through; raise the refusal at the next one."""
+        """Let so many further bytes through; what comes after them is refused."""
         self._left_bytes = n_bytes
         self._refusal = refusal
 
@@ -377,7 +387,7 @@ class _Wire(io.RawIOBase):
 
     def readinto(self, buffer: Buffer, /) -> int:
         if self._left_bytes <= 0:
-            raise self._refusal
+            raise _TooMuchError(self._refusal)
         self._sock.settimeout(self._deadline.left_s())
         n_bytes = self._sock.recv_into(memoryview(buffer)[: self._left_bytes])
         self._left_bytes -= n_bytes

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bottlebank.errors import HeadFileError, UsageError
+from bottlebank.service import Settings
+from bottlebank.service.heads import Heads, Served, open_heads
+
+
+class Loading:
+    """A predictor whose other heads are text files: their version, or what is wrong with them."""
+
+    def __init__(self, make_predictor, version):
+        self.make = make_predictor
+        self.predictor = make_predictor(version=version)
+
+    def __getattr__(self, name):
+        return getattr(self.predictor, name)
+
+    def with_head(self, path, parity):
+        text = path.read_text()
+        if text.startswith("bad"):
+            raise HeadFileError(f"{path} is damaged: {text}")
+        return Loading(self.make, text)
+
+
+@pytest.fixture
+def loaded():
+    return []
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "first.h5").write_text("v1")
+    return tmp_path
+
+
+@pytest.fixture
+def heads(folder, make_predictor, loaded):
+    return Heads(Served("first.h5", Loading(make_predictor, "v1")), folder, on_load=loaded.append)
+
+
+def statuses(heads):
+    return {entry["name"]: entry["status"] for entry in heads.describe()}
+
+
+def version(heads):
+    return heads.served.predictor.version
+
+
+def test_a_new_head_answers_and_the_last_one_stays_for_rolling_back(heads, folder, loaded):
+    heads.look()
+    assert version(heads) == "v1"
+    (folder / "second.h5").write_text("v2")
+    heads.look()
+    assert (version(heads), heads.served.name) == ("v2", "second.h5")
+    assert statuses(heads) == {"first.h5": "previous", "second.h5": "active"}
+    heads.roll_back()
+    assert version(heads) == "v1"
+    heads.look()  # what was rolled back does not come back by itself
+    assert version(heads) == "v1"
+    heads.roll_back()
+    assert version(heads) == "v2"
+    assert loaded == ["activated"]
+
+
+def test_a_file_that_changes_is_loaded_again(heads, folder):
+    (folder / "first.h5").write_text("v1 trained again")
+    heads.look()
+    assert version(heads) == "v1 trained again"
+
+
+@pytest.mark.parametrize("n_files", [20])
+def test_bad_files_change_nothing_and_each_is_reported(heads, folder, loaded, caplog, n_files):
+    for number in range(n_files):
+        (folder / f"{number:02}.h5").write_text(f"bad for reason {number}")
+    heads.look()
+    assert version(heads) == "v1"
+    assert loaded == ["refused"] * n_files
+    described = {entry["name"]: entry for entry in heads.describe()}
+    for number in range(n_files):
+        entry = described[f"{number:02}.h5"]
+        assert entry["status"] == "refused"
+        assert entry["error"].endswith(f"bad for reason {number}")
+        assert f"bad for reason {number}" in caplog.text
+    heads.look()
+    assert loaded == ["refused"] * n_files  # not tried again until they change
+    (folder / "07.h5").write_text("v7, whole at last")
+    heads.look()
+    assert version(heads) == "v7, whole at last"
+    (folder / "08.h5").unlink()
+    heads.look()
+    assert "08.h5" not in statuses(heads)
+
+
+def test_of_several_new_heads_the_newest_answers(heads, folder):
+    for number, age_s in ((1, 10), (2, 30), (3, 20)):
+        path = folder / f"{number}.h5"
+        path.write_text(f"v{number}")
+        os.utime(path, (time.time() - age_s,) * 2)
+    heads.look()
+    assert version(heads) == "v1"
+    assert heads.served.name == "1.h5"
+
+
+def test_activating(heads, folder, client_of):
+    (folder / "second.h5").write_text("v2")
+    (folder / "bad.h5").write_text("bad")
+    client = client_of(heads)
+    answer = client.post("/heads/activate", json={"name": "second.h5"})
+    assert answer.json == {
+        "name": "second.h5",
+        "head": {"version": "v2", "extractor": "mobilenet_v2"},
+    }
+    listed = client.get("/heads").json["heads"]
+    assert [(entry["name"], entry["status"]) for entry in listed] == [
+        ("bad.h5", "available"),
+        ("first.h5", "previous"),
+        ("second.h5", "active"),
+    ]
+    for name, status, code in (
+        ("third.h5", 404, "head_not_found"),
+        ("../first.h5", 404, "head_not_found"),
+        ("/etc/passwd", 404, "head_not_found"),
+        ("bad.h5", 409, "head_refused"),
+    ):
+        answer = client.post("/heads/activate", json={"name": name})
+        assert (answer.status_code, answer.json["error"]["code"]) == (status, code)
+    assert client.get("/healthz").json["head"]["version"] == "v2"
+    assert client.post("/heads/rollback", json={}).json["head"]["version"] == "v1"
+    assert client.get("/healthz").json["head"]["version"] == "v1"
+
+
+@pytest.fixture
+def client_of(make_app):
+    return lambda heads: make_app(heads=heads).test_client()
+
+
+def test_a_form_of_another_site_changes_nothing(heads, folder, client_of):
+    (folder / "second.h5").write_text("v2")
+    client = client_of(heads)
+    for content_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        for route in ("/heads/activate", "/heads/rollback"):
+            answer = client.post(route, data='{"name": "second.h5"}', content_type=content_type)
+            assert answer.status_code == 415
+    assert client.get("/healthz").json["head"]["version"] == "v1"
+
+
+def test_without_a_folder_there_is_one_head(client):
+    answer = client.post("/heads/activate", json={"name": "other.h5"})
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "no_heads_folder")
+    answer = client.post("/heads/rollback", json={})
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "no_previous_head")
+
+
+@pytest.mark.parametrize("body", ["{", "[]", "{}", '{"name": 3}'])
+def test_a_head_is_named_by_text(client, body):
+    answer = client.post("/heads/activate", data=body, content_type="application/json")
+    assert answer.status_code == 400
+
+
+def test_the_folder_is_watched(heads, folder):
+    heads.watch(0.01)
+    try:
+        (folder / "second.h5").write_text("v2")
+        until = time.monotonic() + 5
+        while version(heads) != "v2":
+            assert time.monotonic() < until
+            time.sleep(0.005)
+    finally:
+        heads.close()
+
+
+def test_a_hundred_swaps_under_load(heads, folder, client_of, encode):
+    """Each answer is of one head: its classes' names carry the version that it names."""
+    app = client_of(heads).application
+    data = encode("red")
+    make = heads.served.predictor.make
+
+    def make_named(version):
+        classes = tuple(f"{colour} of {version}" for colour in ("red", "green", "blue"))
+        return make(classes, version=version)
+
+    heads.served.predictor.make = make_named
+    done = False
+    answers = []
+
+    def ask(_):
+        client = app.test_client()
+        while not done:
+            answer = client.post("/predict", data=data, content_type="image/png")
+            answers.append((answer.status_code, answer.json))
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask, number) for number in range(4)]
+        for number in range(100):
+            (folder / "other.h5").write_text(f"swap {number}")
+            os.utime(folder / "other.h5", ns=(number, number))
+            heads.look()
+            assert version(heads) == f"swap {number}"
+        done = True
+        for each in asking:
+            each.result(10)
+    seen = set()
+    for status, answer in answers:
+        assert status == 200
+        label, head = answer["predictions"][0]["label"], answer["head"]["version"]
+        assert label == ("red" if head == "v1" else f"red of {head}")
+        seen.add(head)
+    assert len(seen) > 5
+
+
+def test_settings_name_one_source_of_heads(tmp_path):
+    with pytest.raises(UsageError, match="one head file, or a folder"):
+        open_heads(Settings())
+    with pytest.raises(UsageError, match="one head file, or a folder"):
+        open_heads(Settings(head="a.h5", heads="b"))
+    with pytest.raises(UsageError, match="no such folder"):
+        open_heads(Settings(heads=str(tmp_path / "nothing")))
+    with pytest.raises(HeadFileError, match="no head file"):
+        open_heads(Settings(heads=str(tmp_path)))
