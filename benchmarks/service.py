@@ -215,7 +215,10 @@ def bottlebank(*arguments: str) -> list[str]:
 def serve_bottlebank(head: str, cache: str) -> Iterator[tuple[str, int]]:
     """The host and port of a server that ends with the block."""
     command = bottlebank("serve", "--head", head, "--cache", cache, "--port", "0")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    # A line for each request is written, as it would be; nobody reads it.
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
         try:
             line = server.stdout.readline() if server.stdout else ""
             url = re.search(r"http://\S+", line)
@@ -300,7 +303,7 @@ def opened(work: Work) -> tuple[bb.Predictor, list[bytes]]:
 def about(work: Work) -> About:
     predictor, _ = opened(work)
     words = f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}"
-    return About(words, len(predictor.classes), predictor._extractor.batch_size)
+    return About(words, len(predictor.classes), predictor.extractor.batch_size)
 
 
 def bound(cores: Sequence[Executor], work: Work, batch_size: int) -> float:

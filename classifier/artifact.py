@@ -23,6 +23,7 @@ import math
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -97,7 +98,7 @@ class Head:
     created: str = ""
     """ISO 8601, UTC."""
 
-    @property
+    @cached_property
     def version(self) -> str:
         """12 hexadecimal digits that name all that the head computes with: equal heads, equal
         version.

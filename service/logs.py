@@ -6,7 +6,7 @@ import logging
 import re
 import sys
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import g, request
 from pythonjsonlogger.json import JsonFormatter
@@ -15,6 +15,8 @@ from .asked import arrived, milliseconds, service
 
 if TYPE_CHECKING:
     from flask import Flask, Response
+
+    from .metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -35,33 +37,32 @@ def number_requests(app: Flask) -> None:
 
     @app.after_request
     def _end(response: Response) -> Response:
-        route = request.url_rule.rule.rstrip("/") or "/" if request.url_rule else "other"
-        metrics = service().metrics
-        metrics.requests.labels(route, response.status_code).inc()
-        metrics.seconds.labels(route).observe(milliseconds() / 1000)
         request_id = g.get("request_id") or uuid.uuid4().hex
         response.headers[REQUEST_ID] = request_id
-        level = logging.DEBUG if request.path in _QUIET else logging.INFO
-        if logger.isEnabledFor(level):
-            logger.log(
-                level,
-                "%s %r %d",
-                request.method,
-                request.path,
-                response.status_code,
-                extra={
-                    "request_id": request_id,
-                    "method": request.method,
-                    "path": request.path,
-                    "status": response.status_code,
-                    "milliseconds": milliseconds(),
-                    "images": g.get("n_images"),
-                    "head": g.get("head"),
-                    "code": g.get("code"),
-                    "client": request.remote_addr,
-                },
-            )
+        fields = {
+            "request_id": request_id,
+            "method": request.method,
+            "path": request.path,
+            "status": response.status_code,
+            "milliseconds": milliseconds(),
+            "images": g.get("n_images"),
+            "head": g.get("head"),
+            "code": g.get("code"),
+            "client": request.remote_addr,
+        }
+        route = request.url_rule.rule.rstrip("/") or "/" if request.url_rule else "other"
+        metrics = service().metrics
+        # Told once the answer is on its way: the client does not wait for that.
+        response.call_on_close(lambda: _tell(metrics, route, fields))
         return response
+
+
+def _tell(metrics: Metrics, route: str, fields: dict[str, Any]) -> None:
+    status, seconds = fields["status"], fields["milliseconds"] / 1000
+    metrics.requests.labels(route, status).inc()
+    metrics.seconds.labels(route).observe(seconds)
+    level = logging.DEBUG if fields["path"] in _QUIET else logging.INFO
+    logger.log(level, "%s %r %d", fields["method"], fields["path"], status, extra=fields)
 
 
 def log_requests(style: str = "auto") -> None:

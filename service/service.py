@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ..pipeline import NoTrainingImagesError, open_training_images
 from .fetch import Fetcher
@@ -45,6 +46,9 @@ class Service:
         find_training_images: Callable[[Head], TrainingImages] | None = None,
     ) -> None:
         """Start decoders, run the network a few times, and watch the folder of heads."""
+        # A head's products are small: threads of BLAS would only wait for one another, for longer
+        # than the network takes.
+        threadpool_limits(1, "blas")
         self.settings = settings
         self.heads = heads
         self.metrics = Metrics() if metrics is None else metrics

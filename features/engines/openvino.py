@@ -50,7 +50,7 @@ class OpenVinoEngine:
     """
 
     name = "openvino"
-    batch_size = 8
+    batch_size = 4
 
     def __init__(self, folder: Path, precision: str, *, many: bool) -> None:
         """Compile the network that `convert` wrote; with `many`, also for batches.
