@@ -88,14 +88,23 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until it is interrupted."""
+    from concurrent.futures import ThreadPoolExecutor
     from dataclasses import fields
 
-    from ..service import Service, Settings, create_app, log_requests, serve
+    from ..service import Service, Settings
+
+    def import_the_rest() -> None:
+        from ..service import app, server  # noqa: F401
 
     given = vars(arguments)
     named = {field.name: given[field.name] for field in fields(Settings) if field.name in given}
     settings = Settings(**named)
-    service = Service.open(settings)
+    with ThreadPoolExecutor(1) as beside:  # imported while the network is compiled
+        imported = beside.submit(import_the_rest)
+        service = Service.open(settings)
+        imported.result()
+    from ..service import create_app, log_requests, serve
+
     log_requests(arguments.log)
 
     def on_ready(url: str) -> None:

@@ -69,7 +69,12 @@ def serve(
     """
     # Waitress warns whenever all threads are at work: the normal state of a busy server.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    server = Server(app, host, port, settings)
+    service: Service = app.extensions[SERVICE]
+    try:
+        server = Server(app, host, port, settings)
+    except BaseException:
+        service.close()
+        raise
     earlier = {}
 
     def stop(number: int, frame: object) -> None:
@@ -85,7 +90,7 @@ def serve(
         server.run()
     finally:
         server.close()
-        app.extensions[SERVICE].close()
+        service.close()
         for number, handler in earlier.items():
             signal.signal(number, handler)
 

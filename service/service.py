@@ -53,6 +53,7 @@ class Service:
         self.heads = heads
         self.metrics = Metrics() if metrics is None else metrics
         predictor = heads.served.predictor
+        _warm_up(predictor.extractor)  # before the first request waits for it
         self.inference = Inference(predictor, settings, self.metrics.batch_images.observe)
         self.fetcher = Fetcher(
             settings.fetch_from,
@@ -73,7 +74,6 @@ class Service:
         )
         self._training_images: tuple[str, TrainingImages] | None = None
         self._reading = threading.Lock()
-        _warm_up(predictor.extractor)  # before the first request waits for it
         heads.watch(settings.watch_s)
         self.ready = True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,9 @@ class OpenVinoEngine:
         self.n_calls = available_cores()
         sizes = (self.batch_size, 1) if many else (1,)
         self.batch_sizes: Sequence[int] = sizes
-        self._networks = {size: _compile(folder, precision, size) for size in sizes}
+        with ThreadPoolExecutor(len(sizes)) as pool:
+            compiled = pool.map(lambda size: _compile(folder, precision, size), sizes)
+            self._networks = dict(zip(sizes, compiled, strict=True))
         self._requests = threading.local()
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 
 import h5py
@@ -373,20 +372,6 @@ def test_serve_and_predict_agree(bottlebank, photos, cache, head):
     best = said["predictions"][0]
     assert served["predictions"][0]["label"] == best["label"]
     assert served["predictions"][0]["probability"] == pytest.approx(best["probability"], abs=1e-4)
-
-
-def test_serve_takes_the_newest_head_of_a_folder(tmp_path):
-    from bottlebank.cli.serve import _newest_head
-    from bottlebank.errors import HeadFileError
-
-    for name, age_s in (("a.h5", 100), ("b.h5", 10), ("c.h5", 50)):
-        (tmp_path / name).touch()
-        then = time.time() - age_s
-        os.utime(tmp_path / name, (then, then))
-    assert _newest_head(tmp_path).name == "b.h5"
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(HeadFileError, match="no head file"):
-        _newest_head(tmp_path / "empty")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -10,7 +10,7 @@ import bottlebank as bb
 from bottlebank.features.extractor import preferred_precisions
 from bottlebank.features.images import read
 from bottlebank.features.probe import COSINE_LIMITS, least_cosine
-from bottlebank.service import create_app
+from bottlebank.service import Settings, create_app
 
 from ..conftest import picture
 
@@ -46,7 +46,7 @@ def in_both_precisions():
 
 @pytest.mark.parametrize("how", ["squash", "crop"])
 @pytest.mark.parametrize("precision", list(in_both_precisions()))
-def test_alone_in_a_batch_and_through_the_service(photos, cache, tmp_path, precision, how):
+def test_alone_in_a_batch_and_through_the_service(photos, cache, tmp_path, precision, how, request):
     settings = {"cache": cache, "precision": precision, "fit": how}
     for name, data in files().items():
         (photos / "disc" / name).write_bytes(data)
@@ -66,11 +66,17 @@ def test_alone_in_a_batch_and_through_the_service(photos, cache, tmp_path, preci
     assert len(batch) == 64
     assert least_cosine(batch, table.features[:64]) >= limit
 
-    client = create_app(predictor).test_client()
+    limits = Settings(head=str(tmp_path / "h.h5"), cache=str(cache), precision=precision)
+    app = create_app(limits)
+    request.addfinalizer(app.extensions["bottlebank.service"].close)
+    client = app.test_client()
     for name, data in files().items():
         row = cached[str(photos / "disc" / name)]
         alone = predictor.transfer_values(pixels[str(photos / "disc" / name)][np.newaxis])
         assert least_cosine(alone, row[np.newaxis]) >= limit
+        answer = client.post("/embed", data=data, content_type="image/*").get_json()
+        embedded = np.array(answer["embeddings"][0]["features"], np.float32)
+        assert least_cosine(embedded[np.newaxis], row[np.newaxis]) >= limit
         answer = client.post("/predict", data=data, content_type="image/*").get_json()
         top = answer["predictions"][0]["top"]
         served = {entry["label"]: entry["probability"] for entry in top}

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bottlebank.errors import UsageError
-from bottlebank.service.fetch import MAX_LOOKUPS, Fetcher, is_public
+from bottlebank.service.addresses import is_public
+from bottlebank.service.fetch import MAX_LOOKUPS, Fetcher
 from bottlebank.service.refusals import RefusedError
 
 HOST = "images.example.com"

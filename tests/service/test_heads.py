@@ -223,3 +223,29 @@ def test_settings_name_one_source_of_heads(tmp_path):
         open_heads(Settings(heads=str(tmp_path / "nothing")))
     with pytest.raises(HeadFileError, match="no head file"):
         open_heads(Settings(heads=str(tmp_path)))
+
+
+def test_the_newest_good_head_of_a_folder_answers_first(
+    tmp_path, make_predictor, monkeypatch, caplog
+):
+    def load(path, **settings):
+        text = path.read_text()
+        if text == "bad":
+            raise HeadFileError(f"{path} is damaged")
+        return make_predictor(version=text)
+
+    monkeypatch.setattr("bottlebank.service.heads.load_predictor", load)
+    for name, age_s, text in (("a.h5", 90, "v1"), ("b.h5", 5, "bad"), ("c.h5", 50, "v3")):
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (time.time() - age_s,) * 2)
+    (tmp_path / ".hidden.h5").write_text("v4")
+    heads = open_heads(Settings(heads=str(tmp_path)))
+    assert version(heads) == "v3"
+    assert statuses(heads) == {"a.h5": "available", "b.h5": "refused", "c.h5": "active"}
+    assert "b.h5 is refused" in caplog.text
+    heads.look()
+    assert version(heads) == "v3"
+    for name in ("a.h5", "c.h5"):
+        (tmp_path / name).write_text("bad")
+    with pytest.raises(HeadFileError, match=r"a\.h5 is damaged"):
+        open_heads(Settings(heads=str(tmp_path)))
