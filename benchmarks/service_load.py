@@ -144,6 +144,7 @@ class _Client:
         self._answer: _Answer | None = None
         self._length: float = 0  # of all of the answer, as soon as there is an `_answer`
         self._closes = False
+        self._waits = False
 
     def begin(self, upcoming: itertools.islice[bytes]) -> bool:
         """Send the next request, or say that there is none."""
@@ -151,6 +152,7 @@ class _Client:
         if request is None:
             return False
         self.began = time.perf_counter()
+        self._waits = True
         self._unsent = memoryview(request)
         self._received.clear()
         self._answer, self._closes = None, not self._keep_alive
@@ -171,7 +173,15 @@ class _Client:
 
     def advance(self, events: int) -> _Answer | None:
         """Send and receive what is possible now; the answer, once it is complete."""
+        answer = self._advance(events)
+        self._waits = self._waits and answer is None
+        return answer
+
+    def _advance(self, events: int) -> _Answer | None:
         if self._socket is None:
+            return None
+        if not self._waits:  # a server closes a connection on which nothing is asked any more
+            self.close()
             return None
         if events & selectors.EVENT_WRITE and self._unsent:
             self._send(self._socket)

@@ -16,7 +16,7 @@ LIMITS = {
     "max_pixels": (50_000_000, "pixels of the largest picture"),
     "max_decode_s": (5, "processor seconds that one picture may take"),
     "top": (5, "classes in an answer whose request names no ?top="),
-    "threads": (16, "requests that are worked on at the same time"),
+    "threads": (8, "requests that are worked on at the same time"),
     "queue": (64, "requests that may wait; those beyond are refused with 503"),
     "deadline_s": (10, "seconds after which a request that still waits is refused with 503"),
     "retry_after_s": (1, "seconds after which a refused client is told to try again"),
