@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
+# The tests of a file share what they have made; each process may have TensorFlow in memory.
+IN_PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow check fix clean
@@ -16,7 +18,7 @@ demo: $(VENV)/installed ## the whole program once, in ./bottlebank-demo
 	$(BIN)/bottlebank demo
 
 test: $(VENV)/installed-test ## the tests, but for the slow ones
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" $(IN_PARALLEL)
 
 test-slow: $(VENV)/installed-test ## the long fault, load and scale runs
 	$(PYTEST) -m slow
@@ -26,7 +28,7 @@ check: $(VENV)/installed-check ## format, lint, types, import directions, tests;
 	$(BIN)/ruff check
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" $(IN_PARALLEL)
 
 fix: $(VENV)/installed-check ## format and mend what can be mended
 	$(BIN)/ruff check --fix
