@@ -123,15 +123,21 @@ def _choose_strength(
     losses: dict[float, float] = {}
     starts = {}
 
-    def fit(some: int) -> np.ndarray:
-        fitted[some] = train[some].fit(strength, fitted[some], max_iterations, _TO_CHOOSE)
-        return held_out[some].losses_and_gradients(fitted[some])[0]
+    def attempt(strength: float) -> None:
+        def fit(some: int) -> np.ndarray:
+            fitted[some] = train[some].fit(strength, fitted[some], max_iterations, _TO_CHOOSE)
+            return held_out[some].losses_and_gradients(fitted[some])[0]
 
-    for strength in ascending:
         losses[strength] = float(np.concatenate([*pool.map(fit, range(len(few)))]).mean())
         starts[strength] = np.concatenate(fitted).mean(axis=0, keepdims=True)
+
+    strongest, *weaker = ascending
+    for strength in weaker:
+        attempt(strength)
         if losses[strength] > min(losses.values()):
             break  # the loss has one valley, and weak penalties take the longest
+    if losses[weaker[0]] == min(losses.values()):
+        attempt(strongest)
     best = min(losses, key=lambda strength: losses[strength])
     return best * share, losses, starts[best]
 

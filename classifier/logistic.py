@@ -20,8 +20,8 @@ class LogisticHead(LayeredHead):
     Columns are standardised, then the multinomial likelihood with an L2 penalty is maximised
     (L-BFGS; Byrd, Lu, Nocedal & Zhu, 1995): the same optimum as scikit-learn's
     `LogisticRegression`. Each strength is tried on the same stratified folds, from strong to
-    weak, each fit starting where the last one ended; the one with the least log loss on held-out
-    rows is used for a fit on all rows.
+    weak as long as that helps, each fit starting where the last one ended; the one with the least
+    log loss on held-out rows is used for a fit on all rows.
 
     Of more than 10,000 rows, that many choose the strength. It is then multiplied by their share,
     since the more rows there are, the less each of them should weigh against the penalty.
