@@ -1,10 +1,11 @@
-"""How long a person waits for `bottlebank predict` with one image, when everything is cached.
+"""How long a person waits for `bottlebank predict` and `bottlebank serve`, all being cached.
 
     python benchmarks/startup.py photos/ --extractor mobilenet_v2
 
-A new process each time, from its start to its end, by the clock; the peer is a process that does
-nothing but `import tensorflow`, which a program has to do before it can begin with Keras. The two
-take turns; the table holds medians and the range.
+A new process each time, by the clock: `predict` with one image from its start to its end, `serve`
+from its start until /readyz says yes. The peer is a process that does nothing but
+`import tensorflow`, which a program has to do before it can begin with Keras. They take turns; the
+table holds medians and the range.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import bottlebank as bb
@@ -46,14 +49,18 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
     print(f"{arguments.extractor}; TensorFlow imported by predict: {told.stderr.split()[-1]}")
     print(f"  {json.loads(told.stdout)['predictions'][:1]}")
 
-    times: dict[str, list[float]] = {"predict": [], "import tensorflow": []}
+    ways = {
+        "predict": partial(run, [*bottlebank, *predict]),
+        "serve, to ready": partial(
+            serve, [*bottlebank, "serve", "--head", head, "--cache", cache, "--port", "0"]
+        ),
+        "import tensorflow": partial(run, [sys.executable, "-c", "import tensorflow"]),
+    }
+    times: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(arguments.rounds):
-        for way, command in {
-            "predict": [*bottlebank, *predict],
-            "import tensorflow": [sys.executable, "-c", "import tensorflow"],
-        }.items():
+        for way, measured in ways.items():
             start = time.perf_counter()
-            run(command)
+            measured()
             times[way].append(time.perf_counter() - start)
     for way, values in times.items():
         ratios = [value / mine for value, mine in zip(values, times["predict"], strict=True)]
@@ -65,6 +72,18 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
 
 def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True)
+
+
+def serve(command: Sequence[str]) -> None:
+    """Start a server, see that it is ready, and end it; ending it takes no time to speak of."""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        said = server.stdout.readline() if server.stdout else ""
+        url = next(word for word in said.split() if word.startswith("http://"))
+        with urllib.request.urlopen(f"{url.rstrip('/')}/readyz", timeout=10) as answer:
+            answer.read()
+        server.kill()
 
 
 if __name__ == "__main__":

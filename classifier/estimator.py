@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +14,16 @@ if TYPE_CHECKING:
     from .layers import Layers
 
 
-class HeadEstimator(ClassifierMixin, BaseEstimator):
+class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
     """A classifier of transfer values; what it predicts follows from its probabilities."""
 
     kind: str
     """What the head file calls it."""
     classes_: np.ndarray
 
+    @abstractmethod
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
-        raise NotImplementedError
 
     def predict(self, X: Any) -> np.ndarray:
         """(n,): the most probable class of each row."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..service.settings import Settings
 from .parser import add_command, add_engine, add_parity, count, names, port
 
 if TYPE_CHECKING:
@@ -11,23 +12,23 @@ if TYPE_CHECKING:
 
 
 LIMITS = {
-    "max_body_bytes": (16 << 20, "bytes of the largest request"),
-    "max_images": (32, "images in one request"),
-    "max_pixels": (50_000_000, "pixels of the largest picture"),
-    "max_decode_s": (5, "processor seconds that one picture may take"),
-    "top": (5, "classes in an answer whose request names no ?top="),
-    "threads": (8, "requests that are worked on at the same time"),
-    "queue": (64, "requests that may wait; those beyond are refused with 503"),
-    "deadline_s": (10, "seconds after which a request that still waits is refused with 503"),
-    "retry_after_s": (1, "seconds after which a refused client is told to try again"),
-    "fetch_timeout_s": (5, "seconds that fetching an image by URL may take"),
-    "connection_limit": (1000, "connections that are open at the same time"),
-    "channel_timeout_s": (30, "seconds after which a connection without traffic is closed"),
-    "drain_s": (1, "seconds after SIGTERM in which requests are still taken"),
-    "shutdown_grace_s": (8, "seconds that requests in flight have to end then"),
-    "watch_s": (1, "seconds between two looks at the folder of heads"),
+    "max_body_bytes": "bytes of the largest request",
+    "max_images": "images in one request",
+    "max_pixels": "pixels of the largest picture",
+    "max_decode_s": "processor seconds that one picture may take",
+    "top": "classes in an answer whose request names no ?top=",
+    "threads": "requests that are worked on at the same time",
+    "queue": "requests that may wait; those beyond are refused with 503",
+    "deadline_s": "seconds after which a request that still waits is refused with 503",
+    "retry_after_s": "seconds after which a refused client is told to try again",
+    "fetch_timeout_s": "seconds that fetching an image by URL may take",
+    "connection_limit": "connections that are open at the same time",
+    "channel_timeout_s": "seconds after which a connection without traffic is closed",
+    "drain_s": "seconds after SIGTERM in which requests are still taken",
+    "shutdown_grace_s": "seconds that requests in flight have to end then",
+    "watch_s": "seconds between two looks at the folder of heads",
 }
-"""Settings of the service that are numbers: default, and what they are."""
+"""Settings of the service that are numbers, and what they are."""
 
 
 def add_to(commands: Any) -> None:
@@ -76,7 +77,8 @@ def add_to(commands: Any) -> None:
         help="how requests are logged on stderr (default: text on a terminal, else json)",
     )
     limits = parser.add_argument_group("limits")
-    for name, (default, text) in LIMITS.items():
+    for name, text in LIMITS.items():
+        default = getattr(Settings, name)
         limits.add_argument(
             f"--{name.replace('_', '-')}",
             type=count,
@@ -91,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     from concurrent.futures import ThreadPoolExecutor
     from dataclasses import fields
 
-    from ..service import Service, Settings
+    from ..service import Service
 
     def import_the_rest() -> None:
         from ..service import app, server  # noqa: F401

@@ -110,12 +110,11 @@ def open_training_images(head: Head, cache: str | os.PathLike[str] | None = None
             )
         keys, labels = kept
         try:
-            variants = [
-                folder.open(recipe.fingerprint, name)
-                for name in folder.variants(recipe.fingerprint)
-            ]
-            variant = next((some for some in variants if all(key in some for key in keys)), None)
-            if variant is None:
+            for variant_name in folder.variants(recipe.fingerprint):
+                variant = folder.open(recipe.fingerprint, variant_name)
+                if all(key in variant for key in keys):
+                    break
+            else:
                 raise NoTrainingImagesError(
                     f"the cache {folder.root} holds no longer all of what this head was trained "
                     f"on: train it again"

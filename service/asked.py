@@ -17,6 +17,8 @@ SERVICE = "bottlebank.service"
 """Where `app.extensions` holds what the routes answer with."""
 ARRIVED = "bottlebank.arrived"
 """Where the server notes in a request's environment when its last byte arrived."""
+HEALTH = ("/healthz", "/readyz", "/metrics")
+"""Asked every few seconds by machines: these do not wait behind images, and are not logged."""
 
 
 def service() -> Service:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, g, request
 
@@ -11,6 +11,9 @@ from ..errors import ImageRejectedError
 from .asked import deadline, service
 from .refusals import RefusedError
 from .uploads import check_number, from_base64, json_object, kind_of_value
+
+if TYPE_CHECKING:
+    from ..pipeline import Predictor
 
 classify = Blueprint("classify", __name__)
 
@@ -42,7 +45,7 @@ def classify_images() -> dict[str, Any]:
         )
     check_number(len(images), service().settings.max_images)
     g.head, g.n_images = predictor.version, len(images)
-    files = [_checked(image, position) for position, image in enumerate(images)]
+    files = [_checked(predictor, image, position) for position, image in enumerate(images)]
     refusals, features = service().inference(files, until)
     for position, refusal in enumerate(refusals):
         if refusal is not None:
@@ -51,13 +54,13 @@ def classify_images() -> dict[str, Any]:
     return {"tags": [tags(predictor.ranked(row, 2)) for row in said.probabilities]}
 
 
-def _checked(image: object, position: int) -> bytes:
+def _checked(predictor: Predictor, image: object, position: int) -> bytes:
     where = f"images[{position}]"
     data = from_base64(image)
     if isinstance(data, RefusedError):
         raise RefusedError(data.code, f"{where}: {data.message}")
     try:
-        file_format, mode = service().heads.served.predictor.kind_of(data)
+        file_format, mode = predictor.kind_of(data)
     except ImageRejectedError as error:
         raise RefusedError("image_rejected", f"{where}: {error}") from error
     if file_format not in _FORMATS:

@@ -32,10 +32,9 @@ def _answer_refusal(refusal: RefusedError) -> ResponseReturnValue:
 
 
 def _count(code: str) -> None:
-    """Note a code for the log, and count it, unless that has been done image by image."""
+    """Count a code, and note it for the log."""
     g.code = code
-    if not g.get("counted"):
-        service().metrics.rejected.labels(code).inc()
+    service().metrics.rejected.labels(code).inc()
 
 
 def _answer_http_error(error: HTTPException) -> Response:

@@ -12,7 +12,6 @@ import io
 import logging
 import math
 import queue
-import re
 import socket
 import ssl
 import threading
@@ -20,11 +19,11 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, NoReturn, cast
-from urllib.parse import urlsplit
 
 from ..errors import UsageError
 from .addresses import is_public
-from .refusals import RefusedError
+from .refusals import RefusedError, quote
+from .urls import INSTEAD, PORTS, read_entry, read_url
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -36,19 +35,11 @@ Resolve = Callable[..., Iterable[tuple[object, object, object, object, tuple[obj
 Connect = Callable[[tuple[str, int], float], socket.socket]
 """Called and answering like `socket.create_connection`."""
 
-PORTS = {"http": 80, "https": 443}
-MAX_URL_LENGTH = 2048
 MAX_LOOKUPS = 16
 """Look-ups of one fetcher at the same time, those included that nobody waits for any more."""
 
 _MAX_HEADER_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 16
-_LONGEST_QUOTE = 60
-_INSTEAD = "send the image itself instead"
-
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
-# No top-level domain is a number, and every notation of an IPv4 address ends in one: 127.1, 0x7f.1.
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
 class Fetcher:
@@ -94,7 +85,7 @@ class Fetcher:
             raise UsageError(f"max_bytes: expected at least 1, received {max_bytes!r}")
         if isinstance(timeout_s, bool) or not 0 < timeout_s < math.inf:
             raise UsageError(f"timeout_s: expected more than 0 seconds, received {timeout_s!r}")
-        entries = [_read_entry(entry) for entry in allowed]
+        entries = [read_entry(entry) for entry in allowed]
         self._names = frozenset(name for name, below in entries if not below)
         self._above = tuple(f".{name}" for name, below in entries if below)
         self._max_bytes = max_bytes
@@ -128,14 +119,14 @@ class Fetcher:
         if not self._names and not self._above:
             raise RefusedError(
                 "url_disabled",
-                f"fetching an image from a url is switched off here; {_INSTEAD}",
+                f"fetching an image from a url is switched off here; {INSTEAD}",
                 status=403,
             )
-        scheme, host, target = _read_url(url)
+        scheme, host, target = read_url(url)
         if host not in self._names and not host.endswith(self._above):
             raise RefusedError(
                 "url_not_allowed",
-                f"the host {_quote(host)} is none that this server fetches from; {_INSTEAD}",
+                f"the host {quote(host)} is none that this server fetches from; {INSTEAD}",
                 status=403,
             )
         deadline = _Deadline(self._timeout_s)
@@ -155,7 +146,7 @@ class Fetcher:
         except TimeoutError as error:
             raise RefusedError(
                 "fetch_timeout",
-                f"fetching from {host} took more than {self._timeout_s:g} s; {_INSTEAD}",
+                f"fetching from {host} took more than {self._timeout_s:g} s; {INSTEAD}",
                 status=504,
             ) from error
         except ssl.SSLError as error:
@@ -199,7 +190,7 @@ class Fetcher:
             _log.warning("%s has addresses that are not public: %s", host, ", ".join(refused))
             raise RefusedError(
                 "url_address_refused",
-                f"the host {host} does not resolve to public addresses only; {_INSTEAD}",
+                f"the host {host} does not resolve to public addresses only; {INSTEAD}",
                 status=403,
             )
         return addresses
@@ -215,7 +206,7 @@ class Fetcher:
         return self._connect((addresses[-1], port), deadline.left_s())
 
     def _exchange(self, sock: socket.socket, host: str, target: str, deadline: _Deadline) -> bytes:
-        # Neither name nor target has a space or control character: `_read_url` saw to that.
+        # Neither name nor target has a space or control character: `read_url` saw to that.
         request = (
             f"GET {target} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\n"
             f"User-Agent: bottlebank\r\nConnection: close\r\n\r\n"
@@ -353,81 +344,9 @@ def _check_head(host: str, response: HTTPResponse) -> None:
                 _fail(f"{host} answered with a {header} other than {expected}")
 
 
-def _read_url(url: str) -> tuple[str, str, str]:
-    """The scheme, the canonical host name and the request target of a URL."""
-    if len(url) > MAX_URL_LENGTH:
-        _invalid(f"{len(url):,} characters; at most {MAX_URL_LENGTH:,} are accepted")
-    # Before urlsplit, which deletes some of these without a word.
-    if not url.isprintable() or any(character in url for character in " \\"):
-        _invalid(f"a space, control character or backslash in {_quote(url)}; percent-encode it")
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        _invalid(f"{_quote(url)}; expected http://host/path or https://host/path")
-    if parts.scheme not in PORTS:
-        _invalid(f"{_quote(url)}; expected http://host/path or https://host/path")
-    if "@" in parts.netloc:
-        _invalid("a user name or password before the host; leave it out")
-    name, colon, port = parts.netloc.partition(":")
-    try:
-        host = _canonical(name)
-    except ValueError as error:
-        _invalid(f"{_quote(parts.netloc)} as its host: {error}")
-    if colon and port != str(PORTS[parts.scheme]):
-        _invalid(
-            f"another port than {PORTS[parts.scheme]}, the only one that is accepted with "
-            f"{parts.scheme}; leave it out"
-        )
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    if not target.isascii():
-        _invalid("a path or query that is not ASCII; percent-encode it")
-    return parts.scheme, host, target
-
-
-def _read_entry(entry: str) -> tuple[str, bool]:
-    """The name of an entry of the list of hosts, and whether it means those below that name."""
-    below = entry.startswith("*.")
-    try:
-        return _canonical(entry[2:] if below else entry), below
-    except ValueError as error:
-        raise UsageError(
-            f"allowed: expected a host name such as images.example.com or *.example.com, without "
-            f"scheme, port or path; received {entry!r}: {error}"
-        ) from None
-
-
-def _canonical(name: str) -> str:
-    """The one way in which a host name is compared, looked up and sent; `ValueError` with why."""
-    labels = name.removesuffix(".").split(".")
-    for i, label in enumerate(labels):
-        if not label.isascii() and len(label) <= 63:
-            try:
-                labels[i] = label.encode("idna").decode("ascii")
-            except UnicodeError:
-                raise ValueError("not a host name") from None
-            # Fullwidth digits, dots and letters, ß and joiners become plain ASCII; nobody types
-            # those for a good reason.
-            if not labels[i].startswith("xn--") or "." in labels[i]:
-                raise ValueError("letters that only look like a host name")
-    host = ".".join(labels).lower()
-    if _NUMBER.fullmatch(labels[-1].lower()) or "[" in name or ":" in name:
-        raise ValueError("expected a host name, not an IP address or port")
-    if len(host) > 253 or not all(_LABEL.fullmatch(label) for label in host.split(".")):
-        raise ValueError("not a host name")
-    return host
-
-
-def _invalid(received: str) -> NoReturn:
-    raise RefusedError("invalid_url", f"the url of an image cannot be fetched: it has {received}")
-
-
 def _failure(reason: str) -> RefusedError:
-    return RefusedError("fetch_failed", f"{reason}; check the url, or {_INSTEAD}", status=502)
+    return RefusedError("fetch_failed", f"{reason}; check the url, or {INSTEAD}", status=502)
 
 
 def _fail(reason: str, cause: Exception | None = None) -> NoReturn:
     raise _failure(reason) from cause
-
-
-def _quote(text: str) -> str:
-    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")

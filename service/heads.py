@@ -14,7 +14,7 @@ from ..pipeline import load_predictor
 from .refusals import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..pipeline import Predictor
     from .settings import Settings
@@ -45,22 +45,29 @@ class Heads:
         served: Served,
         folder: Path | None = None,
         *,
+        stamps: Mapping[str, _Stamp] | None = None,
+        refused: Mapping[str, str] | None = None,
         parity: str = "refuse",
         on_load: Callable[[str], None] = lambda result: None,
     ) -> None:
-        """See `open_heads`."""
+        """See `open_heads`.
+
+        `stamps` and `refused` say which files of the folder have been seen, and why some of them
+        were refused; by default, all that are there now have been seen.
+        """
         self._served = served
         self._previous: Served | None = None
         self._folder = folder
         self._parity = parity
         self._on_load = on_load
-        self._stamps: dict[str, _Stamp] = {}
-        self._refused: dict[str, str] = {}
+        self._stamps = dict(self._files() if stamps is None else stamps)
+        self._refused = dict(refused or {})
         self._changing = threading.RLock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        if folder is not None:
-            self._stamps = _stamps(folder)
+
+    def _files(self) -> dict[str, _Stamp]:
+        return {} if self._folder is None else _stamps(self._folder)
 
     @property
     def served(self) -> Served:
@@ -77,7 +84,7 @@ class Heads:
             if self._previous is not None:
                 known.setdefault(self._previous.name, ("previous", self._previous))
             described = []
-            for name in sorted({*known, *self._stamps}):
+            for name in sorted({*known, *self._files()}):
                 entry: dict[str, Any] = {"name": name, "status": "available"}
                 if name in known:
                     status, served = known[name]
@@ -109,13 +116,14 @@ class Heads:
                     "change between heads",
                     status=409,
                 )
-            self._stamps = _stamps(self._folder)
-            if name not in self._stamps:
+            files = self._files()
+            if name not in files:
                 raise RefusedError(
                     "head_not_found",
                     f"there is no head {name[:100]!r}; GET /heads lists those there are",
                     status=404,
                 )
+            self._stamps[name] = files[name]  # of no other: that one is still to be tried
             if not self._try(self._folder / name):
                 raise RefusedError(
                     "head_refused", f"{self._refused[name]}; nothing has changed", status=409
@@ -146,14 +154,14 @@ class Heads:
         if self._folder is None:
             return
         with self._changing:
-            found = _stamps(self._folder)
-            changed = [name for name, stamp in found.items() if self._stamps.get(name) != stamp]
-            self._stamps = found
-            for name in list(self._refused):
-                if name not in found:
-                    del self._refused[name]
-            for name in sorted(changed, key=lambda name: found[name]):
-                self._try(self._folder / name)
+            found = self._files()
+            for known in (self._stamps, self._refused):
+                for name in known.keys() - found.keys():
+                    del known[name]
+            for name in sorted(found, key=lambda name: found[name]):
+                if self._stamps.get(name) != found[name]:
+                    self._stamps[name] = found[name]
+                    self._try(self._folder / name)
 
     def _try(self, path: Path) -> bool:
         """Load a head and have it answer; False, with the reason noted, when it is refused."""
@@ -215,21 +223,22 @@ def open_heads(settings: Settings, on_load: Callable[[str], None] = lambda resul
     """
     if (settings.head is None) == (settings.heads is None):
         raise UsageError("name one head file, or a folder of them")
-    folder = None if settings.heads is None else Path(settings.heads)
-    if folder is None:
-        paths = [Path(settings.head or "")]
-    else:
+    folder, stamps = None, {}
+    paths = [Path(settings.head or "")]
+    if settings.heads is not None:
+        folder = Path(settings.heads)
         if not folder.is_dir():
             raise UsageError(f"no such folder: {folder}")
         stamps = _stamps(folder)
-        paths = [folder / name for name in sorted(stamps, key=lambda name: stamps[name])][::-1]
+        paths = [folder / name for name in sorted(stamps, key=lambda name: stamps[name])]
         if not paths:
             raise HeadFileError(
                 f"no head file (*.h5) in {folder}: make one with "
                 f"`bottlebank train DATA --output {folder / 'head.h5'}`"
             )
     refused: dict[str, str] = {}
-    for path in paths:
+    while True:
+        path = paths.pop()  # the newest
         try:
             predictor = load_predictor(
                 path,
@@ -242,16 +251,20 @@ def open_heads(settings: Settings, on_load: Callable[[str], None] = lambda resul
                 many=True,
             )
         except HeadFileError as error:
-            if path is paths[-1]:
+            if not paths:
                 raise
             logger.warning("head %s is refused: %s", path.name, error)
             refused[path.name] = str(error)
             on_load("refused")
-            continue
-        heads = Heads(Served(path.name, predictor), folder, parity=settings.parity, on_load=on_load)
-        heads._refused.update(refused)
-        return heads
-    raise HeadFileError(f"no head in {folder}")
+        else:
+            return Heads(
+                Served(path.name, predictor),
+                folder,
+                stamps=stamps,
+                refused=refused,
+                parity=settings.parity,
+                on_load=on_load,
+            )
 
 
 def _stamps(folder: Path) -> dict[str, _Stamp]:

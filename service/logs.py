@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import g, request
 from pythonjsonlogger.json import JsonFormatter
 
-from .asked import arrived, milliseconds, service
+from .asked import HEALTH, arrived, milliseconds, service
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -22,8 +22,6 @@ logger = logging.getLogger(__name__)
 
 REQUEST_ID = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_QUIET = ("/healthz", "/readyz", "/metrics")
-"""Asked every few seconds by machines; logged at the level of debugging."""
 
 
 def number_requests(app: Flask) -> None:
@@ -37,10 +35,9 @@ def number_requests(app: Flask) -> None:
 
     @app.after_request
     def _end(response: Response) -> Response:
-        request_id = g.get("request_id") or uuid.uuid4().hex
-        response.headers[REQUEST_ID] = request_id
+        response.headers[REQUEST_ID] = g.request_id
         fields = {
-            "request_id": request_id,
+            "request_id": g.request_id,
             "method": request.method,
             "path": request.path,
             "status": response.status_code,
@@ -61,12 +58,12 @@ def _tell(metrics: Metrics, route: str, fields: dict[str, Any]) -> None:
     status, seconds = fields["status"], fields["milliseconds"] / 1000
     metrics.requests.labels(route, status).inc()
     metrics.seconds.labels(route).observe(seconds)
-    level = logging.DEBUG if fields["path"] in _QUIET else logging.INFO
+    level = logging.DEBUG if fields["path"] in HEALTH else logging.INFO
     logger.log(level, "%s %r %d", fields["method"], fields["path"], status, extra=fields)
 
 
 def log_requests(style: str = "auto") -> None:
-    """Write what the service logs to stderr.
+    """Write what the service logs to stderr, requests and warnings in one format.
 
     Parameters
     ----------
@@ -77,10 +74,8 @@ def log_requests(style: str = "auto") -> None:
         style = "text" if sys.stderr.isatty() else "json"
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if style == "json" else _Text("%(asctime)s %(message)s"))
-    root = logging.getLogger("bottlebank.service")
-    root.setLevel(logging.INFO)
-    root.addHandler(handler)
-    root.propagate = False
+    logging.basicConfig(handlers=[handler], force=True)  # whoever logs: one format
+    logging.getLogger("bottlebank.service").setLevel(logging.INFO)
 
 
 class _Json(JsonFormatter):

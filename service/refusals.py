@@ -17,6 +17,8 @@ CODES = {
 }
 """Codes of the errors that HTTP itself knows, by status; a `RefusedError` brings its own."""
 
+_LONGEST_QUOTE = 60
+
 
 class RefusedError(BottlebankError, ValueError):
     """A request, or one image of it, that is not answered with predictions.
@@ -55,3 +57,8 @@ class DeadlineError(RefusedError):
 def error_body(code: str, message: str) -> dict[str, dict[str, str]]:
     """The JSON object of an error, as the body of an answer and as an entry among predictions."""
     return {"error": {"code": code, "message": message}}
+
+
+def quote(text: str) -> str:
+    """What a client has sent, in quotes and not too long, for a message."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")

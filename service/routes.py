@@ -26,20 +26,18 @@ def predict() -> dict[str, Any]:
     """Labels for the images of a request."""
     predictor = service().heads.served.predictor
     top = whole_number("top", service().settings.top, len(predictor.classes), "number of classes")
-    training_images = n_evidence = None
+    n_evidence, training_images = 0, None
     if "evidence" in request.args:
         n_evidence = whole_number("evidence", 1, MOST_NEIGHBOURS, "training images")
         training_images = service().training_images(predictor.head)
     uploads, refusals, features = _transfer_values(predictor)
-    if uploads.by_url and refusals[0] is not None:
-        raise refusals[0]
     said = predictor.say(features)
     entries = []
     for row, unknown in zip(said.probabilities, said.unknown.tolist(), strict=True):
         ranked = predictor.ranked(row, top)
         named = [{"label": label, "probability": probability} for label, probability in ranked]
         entries.append({**named[0], "top": named, "unknown": unknown})
-    if training_images is not None and n_evidence is not None:
+    if training_images is not None:
         for entry, near in zip(entries, _near(training_images, features, n_evidence), strict=True):
             entry["evidence"] = near
     answer: dict[str, Any] = {"predictions": _in_place(refusals, entries)}
@@ -109,13 +107,11 @@ def _transfer_values(
     uploads = read_uploads(request, service().settings.max_images, service().fetcher.fetch)
     g.head, g.n_images = predictor.version, len(uploads.files)
     refusals, features = service().inference(uploads.files, until)
-    for refusal in refusals:
-        if refusal is not None:
-            service().metrics.rejected.labels(refusal.code).inc()
-    first = next((refusal for refusal in refusals if refusal is not None), None)
-    if not len(features) and first is not None:
-        g.counted = True
-        raise first
+    refused = [refusal for refusal in refusals if refusal is not None]
+    if len(refused) == len(refusals):
+        raise refused[0]
+    for refusal in refused:
+        service().metrics.rejected.labels(refusal.code).inc()
     return uploads, refusals, features
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import ipaddress
 import json
@@ -19,7 +20,7 @@ from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import Error as WaitressError
 
 from ..errors import BottlebankError, UsageError
-from .asked import ARRIVED, SERVICE
+from .asked import ARRIVED, HEALTH, SERVICE
 from .headers import SECURITY_HEADERS
 from .refusals import CODES, error_body
 from .settings import Settings
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from .service import Service
 
 _DROPPED_BODY_FACTOR = 4
-_NEVER_WAITING = ("/healthz", "/readyz", "/metrics")
 
 
 def serve(
@@ -70,11 +70,11 @@ def serve(
     # Waitress warns whenever all threads are at work: the normal state of a busy server.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     service: Service = app.extensions[SERVICE]
-    try:
-        server = Server(app, host, port, settings)
-    except BaseException:
-        service.close()
-        raise
+    with contextlib.closing(service):
+        _serve(Server(app, host, port, settings), on_ready)
+
+
+def _serve(server: Server, on_ready: Callable[[str], None] | None) -> None:
     earlier = {}
 
     def stop(number: int, frame: object) -> None:
@@ -90,7 +90,6 @@ def serve(
         server.run()
     finally:
         server.close()
-        service.close()
         for number, handler in earlier.items():
             signal.signal(number, handler)
 
@@ -219,7 +218,7 @@ class _Dispatcher:
         """Called by the server's thread when a request has arrived whole."""
         request: Any = channel.requests[0]
         request.arrived = time.monotonic()
-        if request.error is not None or request.path in _NEVER_WAITING:
+        if request.error is not None or request.path in HEALTH:
             self._beside.add_task(channel)
         elif len(self._threads.queue) >= self._most_waiting:
             request.error = _TooBusyError("")

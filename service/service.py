@@ -48,7 +48,7 @@ class Service:
         """Start decoders, run the network a few times, and watch the folder of heads."""
         # A head's products are small: threads of BLAS would only wait for one another, for longer
         # than the network takes.
-        threadpool_limits(1, "blas")
+        self._one_thread = threadpool_limits(1, "blas")
         self.settings = settings
         self.heads = heads
         self.metrics = Metrics() if metrics is None else metrics
@@ -112,6 +112,7 @@ class Service:
         self.ready = False
         self.heads.close()
         self.inference.close()
+        self._one_thread.restore_original_limits()
 
 
 def _warm_up(extractor: Extractor) -> None:

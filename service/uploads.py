@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .refusals import RefusedError
+from .refusals import RefusedError, quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,6 @@ ACCEPTED = (
 )
 
 _DATA_URL = re.compile(r"data:image/[^;,]{1,100};base64,", re.IGNORECASE)
-_LONGEST_QUOTE = 60
 
 
 class Uploads(NamedTuple):
@@ -67,7 +66,7 @@ def read_uploads(request: Request, max_images: int, fetch: Callable[[str], bytes
         return Uploads([data])
     raise RefusedError(
         "unsupported_content_type",
-        f"expected {ACCEPTED}; received the content type {_quote(kind)}",
+        f"expected {ACCEPTED}; received the content type {quote(kind)}",
         status=415,
     )
 
@@ -91,7 +90,7 @@ def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
             "curl -F image=@photo.jpg (with the @)",
         )
     names = sorted({*request.files, *request.form})
-    received = ", ".join(_quote(name) for name in names[:5]) or "no fields"
+    received = ", ".join(quote(name) for name in names[:5]) or "no fields"
     raise RefusedError("no_image", f'expected files in the field "image"; received {received}')
 
 
@@ -127,7 +126,7 @@ def _from_json(asked: dict[str, Any], max_images: int) -> list[bytes | RefusedEr
     if "image" in asked:
         return [from_base64(asked["image"])]
     if "images" not in asked:
-        received = ", ".join(_quote(key) for key in list(asked)[:5]) or "no keys"
+        received = ", ".join(quote(key) for key in list(asked)[:5]) or "no keys"
         raise RefusedError("no_image", f"expected {ACCEPTED}; received an object with {received}")
     images = asked["images"]
     if not isinstance(images, list):
@@ -153,7 +152,7 @@ def from_base64(text: object) -> bytes | RefusedError:
         return RefusedError(
             "not_base64",
             f"expected base64 (A-Z a-z 0-9 + / and = at the end, no line breaks) of an image file, "
-            f"received {_quote(text)}: {error}",
+            f"received {quote(text)}: {error}",
         )
 
 
@@ -166,10 +165,6 @@ def check_number(n_images: int, max_images: int) -> None:
             f"in further requests",
             status=413,
         )
-
-
-def _quote(text: str) -> str:
-    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 
 
 def kind_of_value(value: object) -> str:

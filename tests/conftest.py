@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -25,6 +26,16 @@ def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     away = tmp_path_factory.mktemp("away")
     monkeypatch.setenv("BOTTLEBANK_CACHE", str(away / "cache"))
     monkeypatch.setenv("KERAS_HOME", str(away / "keras"))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was():
+    """A command that sets up the log writes to the stderr of its own test only."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

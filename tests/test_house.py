@@ -26,8 +26,8 @@ HEAVY = [
 
 # Only these places may import a library at all, at the top or inside a function.
 OWNERS = {
-    "tensorflow": ("features/engines/tensorflow.py", "classifier/dense.py"),
-    "keras": ("features/engines/tensorflow.py", "classifier/dense.py"),
+    "tensorflow": ("features/engines/tensorflow.py", "classifier/training.py"),
+    "keras": ("features/engines/tensorflow.py", "classifier/training.py"),
     "openvino": ("features/engines/openvino.py",),
     "cv2": ("features/",),
     "simplejpeg": ("features/",),

@@ -19,12 +19,12 @@ from bottlebank.classifier import (
     Layers,
     LogisticHead,
     NearestHead,
-    dense,
     layers,
     likelihood,
     load_head,
     nearest,
     save_head,
+    training,
 )
 from bottlebank.classifier.layers import softmax, standardisation
 
@@ -225,13 +225,13 @@ class TestDenseHead:
     ):
         rows, labels = two_classes
         models = []
-        real = dense._Training.folded_layers
+        real = training.Training.folded_layers
 
         def folded_layers(self):
             models.append(self._model)
             return real(self)
 
-        monkeypatch.setattr(dense._Training, "folded_layers", folded_layers)
+        monkeypatch.setattr(training.Training, "folded_layers", folded_layers)
         head = DenseHead(hidden=(32, 16), output=output, max_epochs=5).fit(rows, labels)
         mean, scale = head.layers_.mean, head.layers_.scale
         logits = models[0]((rows - mean) / scale, training=False).numpy()
@@ -304,8 +304,8 @@ class TestDenseHead:
     def test_bfloat16_is_for_large_jobs_on_cpus_that_have_it(
         self, least_work, cpu_can, expected, three_classes, monkeypatch
     ):
-        monkeypatch.setattr(dense, "_WORK_FOR_BFLOAT16", least_work)
-        monkeypatch.setattr(dense, "_cpu_computes_in_bfloat16", lambda: cpu_can)
+        monkeypatch.setattr(training, "_WORK_FOR_BFLOAT16", least_work)
+        monkeypatch.setattr(training, "_cpu_computes_in_bfloat16", lambda: cpu_can)
         chosen = DenseHead(max_epochs=2).fit(*three_classes)
         explicit = DenseHead(max_epochs=2, precision=expected).fit(*three_classes)
         other = {"float32": "bfloat16", "bfloat16": "float32"}[expected]
@@ -331,9 +331,9 @@ class TestDenseHead:
         np.testing.assert_allclose(head.predict_proba(rows), usual, rtol=1e-4, atol=1e-5)
 
     def test_steps_grow_with_the_rows(self):
-        sizes = [dense._batch_size("auto", n_rows) for n_rows in (20, 200, 2700, 78_619)]
+        sizes = [training._batch_size("auto", n_rows) for n_rows in (20, 200, 2700, 78_619)]
         assert sizes == [20, 32, 256, 1024]
-        assert dense._batch_size(64, 78_619) == 64
+        assert training._batch_size(64, 78_619) == 64
 
     def test_the_batch_size_decides_about_time_and_not_about_accuracy(self):
         rows, labels = rare_and_common(4000)
@@ -347,7 +347,7 @@ class TestDenseHead:
         assert small == pytest.approx(large, abs=0.01)
 
     def test_rows_are_not_copied_as_a_whole(self, monkeypatch):
-        monkeypatch.setattr(dense, "_NUMBERS_AT_ONCE", 2**17)  # 0.5 MiB
+        monkeypatch.setattr(training, "_NUMBERS_AT_ONCE", 2**17)  # 0.5 MiB
         rows, labels = blobs(2, 4000, width=512)  # 16 MiB
         DenseHead(hidden=(4,), max_epochs=1).fit(rows[:200], labels[:200])  # imports TensorFlow
         tracemalloc.start()

@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
 
 from bottlebank.cli import build_parser
+from bottlebank.cli.serve import LIMITS
+from bottlebank.service import Settings
 
 
 def one_line(run) -> str:
@@ -258,6 +261,14 @@ def test_of_options_that_exclude_one_another_what_is_typed_wins(monkeypatch, tmp
     arguments = build_parser().parse_args(["serve", "--heads", str(tmp_path)])
     assert (arguments.head, arguments.heads) == (None, str(tmp_path))
     assert build_parser().parse_args(["serve"]).head == "from-the-environment.h5"
+
+
+def test_every_number_among_the_settings_of_the_service_is_a_flag():
+    numbers = {field.name for field in fields(Settings) if isinstance(field.default, int)}
+    assert numbers == set(LIMITS)
+    flags = [f"--{name.replace('_', '-')}=3" for name in numbers]
+    arguments = build_parser().parse_args(["serve", "--head", "h.h5", *flags])
+    assert {name: getattr(arguments, name) for name in numbers} == dict.fromkeys(numbers, 3)
 
 
 def test_an_unexpected_error_is_one_line_too(bottlebank, photos, options, monkeypatch):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from bottlebank.errors import EngineError, ImageRejectedError
 from bottlebank.features.decoders import Decoders
+from bottlebank.features.images import Limits
 from bottlebank.features.preprocess import load
 
 SIZE_PX = (40, 50)
@@ -64,6 +65,26 @@ def test_reasons_come_back_in_the_same_words(decoders):
         with pytest.raises(ImageRejectedError) as there:
             decode(decoders, data)
         assert str(here.value) == str(there.value)
+
+
+def test_formats_and_limits_are_kept_in_the_processes():
+    with Decoders(SIZE_PX, "crop", 1, formats=["JPEG"], limits=Limits(pixels=4000)) as decoders:
+        with pytest.raises(ImageRejectedError, match=r"read here \(JPEG\)"):
+            decode(decoders, png(0))
+        jpeg = io.BytesIO()
+        Image.new("RGB", (70, 60)).save(jpeg, "JPEG")
+        with pytest.raises(ImageRejectedError, match="4,?200"):
+            decode(decoders, jpeg.getvalue())
+
+
+def test_whoever_finds_no_process_free_in_time_is_told(deadly):
+    with Decoders(SIZE_PX, "crop", 1, 3) as decoders, ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(decoders.load, [b"for ever"])
+        while not decoders._idle.empty():
+            time.sleep(0.01)
+        with pytest.raises(TimeoutError):
+            decoders.load([png(0)], timeout_s=0.05)
+        assert "took more than 3 s" in busy.result().reasons[0]
 
 
 def test_processes_start_when_they_are_needed_and_end_with_the_block():

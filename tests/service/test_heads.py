@@ -135,6 +135,15 @@ def test_activating(heads, folder, client_of):
     assert client.get("/healthz").json["head"]["version"] == "v1"
 
 
+def test_activating_one_head_does_not_pass_over_another_new_one(heads, folder):
+    (folder / "second.h5").write_text("v2")
+    (folder / "third.h5").write_text("v3")
+    heads.activate("second.h5")
+    assert version(heads) == "v2"
+    heads.look()
+    assert version(heads) == "v3"
+
+
 @pytest.fixture
 def client_of(make_app):
     return lambda heads: make_app(heads=heads).test_client()
