@@ -20,18 +20,6 @@ from bottlebank.pipeline import predictor as predictor_module
 
 
 @pytest.fixture
-def table(photos, cache):
-    return bb.extract(
-        bb.load_dataset(photos), "random", cache=cache, engine="openvino", precision="float32"
-    )
-
-
-@pytest.fixture
-def trained(table):
-    return bb.train_head(table)
-
-
-@pytest.fixture
 def head_file(trained, tmp_path):
     path = tmp_path / "head.h5"
     write_head(trained.head, path)

@@ -21,13 +21,6 @@ REASON = r"its probe images give other transfer values here .* cosine .* at leas
 
 
 @pytest.fixture
-def table(photos, cache):
-    return bb.extract(
-        bb.load_dataset(photos), "random", cache=cache, engine="openvino", precision="float32"
-    )
-
-
-@pytest.fixture
 def head_file(table, tmp_path):
     write_head(bb.train_head(table).head, tmp_path / "head.h5")
     return tmp_path / "head.h5"

@@ -15,18 +15,6 @@ from bottlebank.pipeline import NoTrainingImagesError, open_training_images
 from bottlebank.pipeline.training_images import remember_training_rows
 
 
-@pytest.fixture
-def table(photos, cache):
-    return bb.extract(
-        bb.load_dataset(photos), "random", cache=cache, engine="openvino", precision="float32"
-    )
-
-
-@pytest.fixture
-def trained(table):
-    return bb.train_head(table)
-
-
 def test_the_nearest_of_a_training_image_is_itself(trained, table, cache):
     images = open_training_images(trained.head, cache)
     rows = trained.split.rows("train")
