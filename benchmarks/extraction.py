@@ -32,6 +32,7 @@ import itertools
 import multiprocessing
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -123,6 +124,8 @@ def run_rounds(
         processor_shares.append((before.processor + after.processor) / 2 / mine.processor)
         for name in list(peers)[:: -1 if number % 2 else 1]:
             rates[name].append(peers[name]())
+        told = ", ".join(f"{name} {values[-1]:.1f}" for name, values in rates.items())
+        print(f"  round {number + 1}: {told}", file=sys.stderr, flush=True)
     for name, values in rates.items():
         ratios = [mine / theirs for mine, theirs in zip(rates["bottlebank"], values, strict=True)]
         print(f"  {name:<14} {spread(values, 1)} images/s   bottlebank / it {spread(ratios, 2)}")
