@@ -9,6 +9,7 @@ import json
 import logging
 import signal
 import socket
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     from .service import Service
 
 _DROPPED_BODY_FACTOR = 4
+# Most photographs as one piece: each piece costs a turn of the loop over all connections.
+_RECEIVED_AT_ONCE = 1 << 16
+# A thread that comes back from decoder or network waits at most so long for one that computes in
+# Python; Python's own 5 ms are as long as the network takes for an image.
+_SWITCH_INTERVAL_S = 0.0005
 
 
 def serve(
@@ -70,8 +76,13 @@ def serve(
     # Waitress warns whenever all threads are at work: the normal state of a busy server.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     service: Service = app.extensions[SERVICE]
-    with contextlib.closing(service):
-        _serve(Server(app, host, port, settings), on_ready)
+    switch_interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    try:
+        with contextlib.closing(service):
+            _serve(Server(app, host, port, settings), on_ready)
+    finally:
+        sys.setswitchinterval(switch_interval_s)
 
 
 def _serve(server: Server, on_ready: Callable[[str], None] | None) -> None:
@@ -135,6 +146,7 @@ class Server:
             threads=settings.threads,
             connection_limit=settings.connection_limit,
             channel_timeout=settings.channel_timeout_s,
+            recv_bytes=_RECEIVED_AT_ONCE,
             # Most clients read an answer only once they have sent all of the body, and see "reset
             # by peer" if that is cut short. So a body that is too large is received, and then
             # refused by the app; waitress cuts those that are far too large.

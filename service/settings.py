@@ -76,7 +76,7 @@ class Settings:
     max_pixels: int = 50_000_000
     max_decode_s: int = 5
     top: int = 5
-    threads: int = 8
+    threads: int = 12
     queue: int = 64
     deadline_s: int = 10
     retry_after_s: int = 1

@@ -102,6 +102,9 @@ def _compile(folder: Path, precision: str, batch_size: int) -> ov.CompiledModel:
         # for one another at every layer, nor for a core that decodes an image.
         "NUM_STREAMS": n_cores,
         "INFERENCE_NUM_THREADS": n_cores,
+        # Its threads share the cores with those that decode and answer: bound to one core each,
+        # they wait behind those while another core is idle.
+        "ENABLE_CPU_PINNING": False,
     }
     network = core.compile_model(model, "CPU", hints)
     effective = network.get_property("INFERENCE_PRECISION_HINT")
