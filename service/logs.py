@@ -24,14 +24,18 @@ REQUEST_ID = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
+def request_id(asked: str) -> str:
+    """What a request is called: as its client asks, within reason, or by a random number."""
+    return asked if _ACCEPTED_ID.fullmatch(asked) else uuid.uuid4().hex
+
+
 def number_requests(app: Flask) -> None:
     """Give every request an id, or keep the client's; count it and log it when it is answered."""
 
     @app.before_request
     def _begin() -> None:
         arrived()
-        asked = request.headers.get(REQUEST_ID, "")
-        g.request_id = asked if _ACCEPTED_ID.fullmatch(asked) else uuid.uuid4().hex
+        g.request_id = request_id(request.headers.get(REQUEST_ID, ""))
 
     @app.after_request
     def _end(response: Response) -> Response:
@@ -58,8 +62,13 @@ def _tell(metrics: Metrics, route: str, fields: dict[str, Any]) -> None:
     status, seconds = fields["status"], fields["milliseconds"] / 1000
     metrics.requests.labels(route, status).inc()
     metrics.seconds.labels(route).observe(seconds)
+    log_request(fields)
+
+
+def log_request(fields: dict[str, Any]) -> None:
+    """Write the line of one request; `fields` has at least its method, path and status."""
     level = logging.DEBUG if fields["path"] in HEALTH else logging.INFO
-    logger.log(level, "%s %r %d", fields["method"], fields["path"], status, extra=fields)
+    logger.log(level, "%s %r %d", fields["method"], fields["path"], fields["status"], extra=fields)
 
 
 def log_requests(style: str = "auto") -> None:

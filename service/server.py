@@ -23,6 +23,7 @@ from waitress.utilities import Error as WaitressError
 from ..errors import BottlebankError, UsageError
 from .asked import ARRIVED, HEALTH, SERVICE
 from .headers import SECURITY_HEADERS
+from .logs import REQUEST_ID, log_request, request_id
 from .refusals import CODES, error_body
 from .settings import Settings
 
@@ -283,9 +284,20 @@ class _JsonErrorTask(ErrorTask):
             self.set_close_on_finish()  # what follows on the connection cannot be told apart
         body = json.dumps(error_body(code, message)).encode() + b"\n"
         self.status = f"{error.code} {error.reason}"
+        headers[REQUEST_ID] = request_id(request.headers.get("X_REQUEST_ID", ""))
         self.response_headers = list(headers.items())
         self.content_length = len(body)
         self.write(body)
+        log_request(
+            {
+                "request_id": headers[REQUEST_ID],
+                "method": getattr(request, "command", None),  # unset where even that was not read
+                "path": getattr(request, "path", None),
+                "status": error.code,
+                "code": code,
+                "client": self.channel.addr[0],
+            }
+        )
 
 
 class _Channel(HTTPChannel):

@@ -3,8 +3,10 @@ from __future__ import annotations
 import concurrent.futures
 import http.client
 import json
+import logging
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -153,7 +155,33 @@ def test_what_is_not_http_gets_json(make_app, run_server, predictor, request_byt
     headers, _, content = exchange(server.url, request_bytes).partition(b"\r\n\r\n")
     assert headers.split()[1] == str(status).encode()
     assert b"X-Frame-Options: DENY" in headers
+    assert re.search(rb"X-Request-ID: [0-9a-f]{32}", headers, re.IGNORECASE)
     assert json.loads(content)["error"]["code"] == code
+
+
+def test_a_request_beyond_the_queue_is_refused_with_its_id_and_logged(
+    make_app, run_server, make_predictor, encode, caplog
+):
+    caplog.set_level(logging.INFO, "bottlebank.service.logs")
+    predictor = make_predictor(seconds=0.5)
+    server = run_server(make_app(predictor), Settings(threads=1, queue=1, retry_after_s=7))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answered = [pool.submit(post, server.url, encode("red"))]
+        assert predictor.extractor.started.wait(5)
+        answered.append(pool.submit(post, server.url, encode("red")))
+        while server._dispatcher.n_waiting < 1:
+            time.sleep(0.01)
+        connection = connect(server.url)
+        connection.request("POST", "/predict", encode("red"), {"X-Request-ID": "mine-3"})
+        refused = connection.getresponse()
+        assert (refused.status, refused.headers["X-Request-ID"]) == (503, "mine-3")
+        assert refused.headers["Retry-After"] == "7"
+        assert json.loads(refused.read())["error"]["code"] == "too_busy"
+        connection.close()
+        assert [future.result()[0] for future in answered] == [200, 200]
+    (line,) = [record for record in caplog.records if getattr(record, "request_id", "") == "mine-3"]
+    assert line.getMessage() == "POST '/predict' 503"
+    assert line.code == "too_busy"
 
 
 def test_a_request_in_flight_is_answered_before_the_end(
