@@ -55,6 +55,7 @@ _FIELDS = {
 }
 
 
+_MAX_PROBE_FILES, _MAX_PROBE_BYTES = 8, 4 << 20
 _UNKNOWN, _PROBE_FILES, _PROBE_FEATURES = "unknown_", "probe_files", "probe_features"
 
 
@@ -241,6 +242,11 @@ def _about(file: h5py.File) -> dict[str, Any]:
         raise ValueError(f"a temperature of {about['temperature']}")
     if not all(type(length) is int and length > 0 for length in about["probe"]):
         raise ValueError("the lengths of the probe's files are not whole numbers above 0")
+    if len(about["probe"]) > _MAX_PROBE_FILES or sum(about["probe"]) > _MAX_PROBE_BYTES:
+        raise ValueError(
+            f"a probe of {len(about['probe']):,} files; at most {_MAX_PROBE_FILES} files and "
+            f"{_MAX_PROBE_BYTES:,} bytes are read"
+        )
     return about
 
 

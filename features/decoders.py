@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import EngineError, ImageRejectedError
-from .images import FORMATS, Limits
-from .preprocess import load
+from .images import FORMATS, Kind, Limits, Picture
+from .preprocess import load_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +62,31 @@ class Decoded(NamedTuple):
     """Why each is rejected; empty where it is not."""
     pixels: np.ndarray
     """Those that are not: uint8, (n, height, width, 3), RGB, 0 to 255."""
+    kinds: list[Kind | None]
+    """Format and colour mode of each; None where it is rejected."""
+
+
+def load_here(
+    files: Sequence[bytes],
+    size_px: tuple[int, int],
+    how: str,
+    limits: Limits = Limits(),  # noqa: B008 (immutable)
+) -> Decoded:
+    """Do what `Decoders.load` does, in this process: for files that its user chose."""
+    pixels, reasons = [], []
+    kinds: list[Kind | None] = []
+    for file in files:
+        try:
+            picture = load_picture(file, size_px, how, limits=limits)
+        except ImageRejectedError as error:
+            reasons.append(str(error))
+            kinds.append(None)
+        else:
+            pixels.append(picture.pixels)
+            reasons.append("")
+            kinds.append(picture.kind)
+    empty = np.empty((0, *size_px, 3), np.uint8)
+    return Decoded(reasons, np.stack(pixels) if pixels else empty, kinds)
 
 
 class Decoders(contextlib.AbstractContextManager["Decoders"]):
@@ -179,6 +204,7 @@ class _Decoder:
     def load(self, files: Sequence[bytes]) -> Decoded:
         """See `Decoders.load`."""
         reasons = [""] * len(files)
+        kinds: list[Kind | None] = [None] * len(files)
         left = list(range(len(files)))
         acquitted: set[int] = set()
         while left:
@@ -193,10 +219,10 @@ class _Decoder:
                 left.remove(position)
                 reasons[position] = reason or f"it crashes the decoder: {death}"
             else:
-                for position, reason in zip(left, answer.reasons, strict=True):
-                    reasons[position] = reason
-                return Decoded(reasons, answer.pixels)
-        return Decoded(reasons, np.empty((0, *self._size_px, 3), np.uint8))
+                for position, reason, kind in zip(left, answer.reasons, answer.kinds, strict=True):
+                    reasons[position], kinds[position] = reason, kind
+                return Decoded(reasons, answer.pixels, kinds)
+        return Decoded(reasons, np.empty((0, *self._size_px, 3), np.uint8), kinds)
 
     def _blame(self, file: bytes, death: _DiedError) -> str | None:
         """Why an image is rejected at which a process died; None where it does no harm alone."""
@@ -232,13 +258,15 @@ class _Decoder:
             raise
         if isinstance(answer, str):
             raise EngineError(f"the decoder failed, which is a mistake in bottlebank:\n{answer}")
-        pixels = np.empty((answer.count(""), *self._size_px, 3), np.uint8)
+        reasons = [reason for reason, _ in answer]
+        kinds = [None if kind is None else Kind(*kind) for _, kind in answer]
+        pixels = np.empty((reasons.count(""), *self._size_px, 3), np.uint8)
         if pixels.size:
             file_of_both.seek(at)  # the child does not use the offset, which it shares
             file_of_both.readinto(pixels.data.cast("B"))
         if at + pixels.nbytes > _KEEP_SHARED_BYTES:
             os.truncate(shared, 0)
-        return Decoded(answer, pixels)
+        return Decoded(reasons, pixels, kinds)
 
     def _shared_file(self) -> io.RawIOBase:
         if self._shared is None:
@@ -313,7 +341,11 @@ def answer_questions(
     warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
     height, width = size_px
     decode = partial(
-        load, size_px=(height, width), how=how, formats=tuple(formats), limits=Limits(*limits)
+        load_picture,
+        size_px=(height, width),
+        how=how,
+        formats=tuple(formats),
+        limits=Limits(*limits),
     )
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
@@ -337,22 +369,22 @@ def answer_questions(
 def _decode_all(
     shared: int,
     lengths: list[int],
-    decode: Callable[[bytes], np.ndarray],
+    decode: Callable[[bytes], Picture],
     max_decode_s: float,
-) -> list[str]:
-    """Decode the image files in the shared file; why each is rejected, empty where it is not."""
+) -> list[tuple[str, Kind | None]]:
+    """Decode the image files in the shared file: of each, why it is rejected, or its kind."""
     at, pixels_at = _FILES_AT, _FILES_AT + sum(lengths)
-    reasons = []
+    answers: list[tuple[str, Kind | None]] = []
     for position, length in enumerate(lengths):
         os.pwrite(shared, bytes([position]), 0)
         signal.setitimer(signal.ITIMER_PROF, max_decode_s)  # its signal ends the process
         try:
-            pixels = decode(os.pread(shared, length, at))
+            picture = decode(os.pread(shared, length, at))
         except ImageRejectedError as error:
-            reasons.append(str(error))
+            answers.append((str(error), None))
         else:
-            pixels_at += os.pwrite(shared, pixels.data.cast("B"), pixels_at)
-            reasons.append("")
+            pixels_at += os.pwrite(shared, picture.pixels.data.cast("B"), pixels_at)
+            answers.append(("", picture.kind))
         at += length
     signal.setitimer(signal.ITIMER_PROF, 0)
-    return reasons
+    return answers

@@ -10,7 +10,6 @@ import numpy as np
 from ..errors import EngineError, UsageError
 from ..machine import may_have_gpu
 from .backbones import Backbone, find_backbone
-from .images import FORMATS
 from .networks import REFERENCE, converted_network, import_tensorflow_engine
 from .preprocess import load
 from .probe import COSINE_LIMITS, N_IMAGES, least_cosine, probe_images
@@ -67,7 +66,7 @@ class Extractor:
         """Calls at once, from as many threads, that keep the engine busy."""
         return self._engine.n_calls
 
-    def load(self, data: bytes, formats: tuple[str, ...] = FORMATS) -> np.ndarray:
+    def load(self, data: bytes) -> np.ndarray:
         """Decode the bytes of an image file and fit them to the network.
 
         Returns
@@ -80,7 +79,7 @@ class Extractor:
         ImageRejectedError
             With the reason.
         """
-        return load(data, self.input_size_px, self.recipe.fit, formats)
+        return load(data, self.input_size_px, self.recipe.fit)
 
     def transfer_values(self, images: np.ndarray) -> np.ndarray:
         """Run the network.

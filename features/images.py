@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 DECODER_VERSION = 2
 """Part of every fingerprint: raised when the pixels that `decode` returns for any image change."""
 
-SERVICE_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-FORMATS = (*SERVICE_FORMATS, "TIFF", *(["AVIF"] if features.check("avif") else []))
+FORMATS = (
+    *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"),
+    *(["AVIF"] if features.check("avif") else []),
+)
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS_THAT_SWAP_SIDES = (5, 6, 7, 8)
@@ -53,6 +55,22 @@ def read(path: str) -> tuple[bytes, os.stat_result]:
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageRejectedError(f"cannot be read: {reason}") from error
+
+
+class Kind(NamedTuple):
+    """What an image file says of itself, in Pillow's names."""
+
+    format: str
+    """``JPEG`` also for several pictures in one JPEG file, of which the first counts."""
+    mode: str
+
+
+class Picture(NamedTuple):
+    """A decoded image file."""
+
+    pixels: np.ndarray
+    """uint8, (height, width, 3), RGB, 0 to 255."""
+    kind: Kind
 
 
 class Limits(NamedTuple):
@@ -99,11 +117,22 @@ def decode(
     ImageRejectedError
         The message says why, in words for the person whose photograph it is.
     """
+    return decode_picture(data, at_least_px, formats, limits).pixels
+
+
+def decode_picture(
+    data: bytes,
+    at_least_px: tuple[int, int] | None = None,
+    formats: tuple[str, ...] = FORMATS,
+    limits: Limits = Limits(),  # noqa: B008 (immutable)
+) -> Picture:
+    """As `decode`, with the file's format and colour mode."""
     with (
         _reasons_in_words(data, formats, limits),
         Image.open(io.BytesIO(data), formats=formats) as image,
     ):
         _check_size(image.size, limits)
+        kind = Kind("JPEG" if image.format == "MPO" else str(image.format), image.mode)
         orientation = _orientation(image)
         reduction = 1
         if at_least_px is not None:
@@ -111,33 +140,12 @@ def decode(
             if orientation in _ORIENTATIONS_THAT_SWAP_SIDES:
                 height, width = width, height
             reduction = _reduction(image.size, (width, height))
-        if image.format in ("JPEG", "MPO"):
+        if kind.format == "JPEG":
             _check_scans(image.size, data, limits)
             pixels = _jpeg_pixels(image, data, reduction)
         else:
             pixels = np.asarray(_reduced(_to_rgb(image), reduction))
-    return _upright(pixels, orientation)
-
-
-def kind_of(
-    data: bytes,
-    formats: tuple[str, ...] = FORMATS,
-    limits: Limits = Limits(),  # noqa: B008 (immutable)
-) -> tuple[str, str]:
-    """Format and colour mode of an image file, by its header, as Pillow names them.
-
-    Raises
-    ------
-    ImageRejectedError
-        When `decode` would refuse the header.
-    """
-    with (
-        _reasons_in_words(data, formats, limits),
-        Image.open(io.BytesIO(data), formats=formats) as image,
-    ):
-        _check_size(image.size, limits)
-        # Several pictures in one JPEG file, of which the first counts.
-        return "JPEG" if image.format == "MPO" else str(image.format), image.mode
+    return Picture(_upright(pixels, orientation), kind)
 
 
 @contextlib.contextmanager

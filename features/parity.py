@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from ..errors import ImageRejectedError
+from .decoders import Decoders
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -56,6 +59,27 @@ def parity_images(size_px: int) -> list[bytes]:
 
 
 def transfer_values_of(extractor: Extractor, files: Sequence[bytes]) -> np.ndarray:
-    """float32, (n, width): what an extractor makes of image files, one by one as a service does."""
-    rows = [extractor.transfer_values(extractor.load(file)[np.newaxis]) for file in files]
-    return np.concatenate(rows)
+    """What an extractor makes of image files, one by one as a service does.
+
+    Files of a head come from whoever made the head. Those that this version makes itself are
+    decoded here; any others in a process of their own, which they can neither crash nor hold up.
+
+    Returns
+    -------
+    ndarray
+        float32, (n, width).
+
+    Raises
+    ------
+    ImageRejectedError
+        When one cannot be decoded.
+    """
+    if list(files) == parity_images(extractor.recipe.input_size_px):
+        pictures = [extractor.load(file) for file in files]
+    else:
+        with Decoders(extractor.input_size_px, extractor.recipe.fit, 1) as decoders:
+            decoded = decoders.load(files)
+        for reason in filter(None, decoded.reasons):
+            raise ImageRejectedError(reason)
+        pictures = list(decoded.pixels)
+    return np.concatenate([extractor.transfer_values(picture[np.newaxis]) for picture in pictures])

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ..errors import UsageError
-from .images import FORMATS, Limits, decode
+from .images import FORMATS, Limits, Picture, decode_picture
 
 FITS = ("squash", "crop", "pad")
 """How a picture of another shape becomes the extractor's: its sides are scaled independently; its
@@ -96,4 +96,16 @@ def load(
     ImageRejectedError
         With the reason.
     """
-    return fit(decode(data, size_px, formats, limits), size_px, how)
+    return load_picture(data, size_px, how, formats, limits).pixels
+
+
+def load_picture(
+    data: bytes,
+    size_px: tuple[int, int],
+    how: str = "squash",
+    formats: tuple[str, ...] = FORMATS,
+    limits: Limits = Limits(),  # noqa: B008 (immutable)
+) -> Picture:
+    """As `load`, with the file's format and colour mode."""
+    picture = decode_picture(data, size_px, formats, limits)
+    return picture._replace(pixels=fit(picture.pixels, size_px, how))

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from ..classifier import Probe
-from ..errors import HeadMismatchError, UsageError
+from ..errors import HeadMismatchError, ImageRejectedError, UsageError
 from ..features.parity import parity_images, transfer_values_of
 from ..features.probe import least_cosine
 
@@ -79,22 +79,37 @@ def check_parity(
     HeadMismatchError
         When they differ, and `parity` is ``refuse``.
     """
-    if head.probe is None:
-        reason = "it holds no probe images, by which the extractor could be recognised"
-    else:
-        cosine = least_cosine(compute(head.probe), head.probe.features)
-        both_float32 = precision == head.precision == "float32"
-        limit = LIMIT_FLOAT32 if both_float32 else LIMIT
-        logger.debug("parity of %s: cosine %.6f", name, cosine)
-        if cosine >= limit:
-            return
-        reason = (
-            f"its probe images give other transfer values here than when it was trained: cosine "
-            f"{cosine:.5f}, at least {limit} is asked for. Decoding, scaling, weights or precision "
-            f"have changed"
-        )
+    reason = _difference(head, name, precision, compute)
+    if reason is None:
+        return
     if parity == "refuse":
         raise HeadMismatchError(
             f"{name}: {reason}. Train it again here, or use it all the same with --parity warn"
         )
     logger.warning("warning: %s: %s", name, reason)
+
+
+def _difference(
+    head: Head,
+    name: str | os.PathLike[str],
+    precision: str,
+    compute: Callable[[Probe], np.ndarray],
+) -> str | None:
+    """Why the extractor here is not shown to be the head's own, or None."""
+    if head.probe is None:
+        return "it holds no probe images, by which the extractor could be recognised"
+    try:
+        features = compute(head.probe)
+    except ImageRejectedError as error:
+        return f"a probe image cannot be decoded: {error}"
+    cosine = least_cosine(features, head.probe.features)
+    both_float32 = precision == head.precision == "float32"
+    limit = LIMIT_FLOAT32 if both_float32 else LIMIT
+    logger.debug("parity of %s: cosine %.6f", name, cosine)
+    if cosine >= limit:
+        return None
+    return (
+        f"its probe images give other transfer values here than when it was trained: cosine "
+        f"{cosine:.5f}, at least {limit} is asked for. Decoding, scaling, weights or precision "
+        f"have changed"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,9 +16,9 @@ from ..classifier import Head, load_head
 from ..classifier.artifact import HeadAnswer
 from ..errors import HeadMismatchError, ImageRejectedError
 from ..features import open_extractor
-from ..features.decoders import Decoded, Decoders
+from ..features.decoders import Decoded, Decoders, load_here
 from ..features.extractor import require_known
-from ..features.images import FORMATS, SERVICE_FORMATS, Limits, kind_of, read
+from ..features.images import Limits, read
 from ..features.parity import transfer_values_of
 from ..machine import available_cores
 from .ahead import groups_of, threads, work_ahead
@@ -85,7 +86,7 @@ class Predictor:
         """What the network effectively computes in."""
         return self._extractor.precision
 
-    def load(self, data: bytes, formats: tuple[str, ...] = SERVICE_FORMATS) -> np.ndarray:
+    def load(self, data: bytes) -> np.ndarray:
         """Decode an image file to uint8 (height, width, 3), RGB, of the extractor's input size.
 
         Raises
@@ -93,18 +94,7 @@ class Predictor:
         ImageRejectedError
             With the reason.
         """
-        return self._extractor.load(data, formats)
-
-    @staticmethod
-    def kind_of(data: bytes) -> tuple[str, str]:
-        """Format and colour mode of an image file, from its header, as Pillow names them.
-
-        Raises
-        ------
-        ImageRejectedError
-            When it is none of those that a service takes.
-        """
-        return kind_of(data, SERVICE_FORMATS)
+        return self._extractor.load(data)
 
     def decoders(self, n_processes: int, max_decode_s: float, max_pixels: int) -> Decoders:
         """Processes that do what `load` does, for a service that others send images to."""
@@ -113,7 +103,6 @@ class Predictor:
             self._extractor.recipe.fit,
             n_processes,
             max_decode_s,
-            formats=SERVICE_FORMATS,
             limits=Limits(pixels=max_pixels),
         )
 
@@ -189,7 +178,7 @@ class Predictor:
             When it cannot be read or decoded.
         """
         data = image if isinstance(image, bytes) else read(os.fspath(image))[0]
-        pixels = self.load(data, FORMATS)
+        pixels = self.load(data)
         return self.ranked(self.answer(pixels[np.newaxis]).probabilities[0], top)
 
     def predict_files(self, paths: Iterable[str], top: int | None = None) -> Iterator[Answer]:
@@ -198,10 +187,10 @@ class Predictor:
         first = list(itertools.islice(remaining, 2))
         n_cores = available_cores()
         with contextlib.ExitStack() as stack:
-            decode = self._decode
+            size_px, fit = self._extractor.input_size_px, self._extractor.recipe.fit
+            decode = partial(load_here, size_px=size_px, how=fit)
             if len(first) > 1:  # one image is decoded before a process of its own has started
-                recipe, size_px = self._extractor.recipe, self._extractor.input_size_px
-                decode = stack.enter_context(Decoders(size_px, recipe.fit, n_cores)).load
+                decode = stack.enter_context(Decoders(size_px, fit, n_cores)).load
             batches = groups_of(self._extractor.batch_size, itertools.chain(first, remaining))
             n_threads = 2 * n_cores  # some decode while others run the network
             for answers in work_ahead(
@@ -211,16 +200,6 @@ class Predictor:
                 n_threads + 1,
             ):
                 yield from answers
-
-    def _decode(self, files: Sequence[bytes]) -> Decoded:
-        pixels, reasons = [], []
-        for file in files:
-            try:
-                pixels.append(self.load(file, FORMATS))
-                reasons.append("")
-            except ImageRejectedError as error:
-                reasons.append(str(error))
-        return Decoded(reasons, np.array(pixels))
 
     def _predict_batch(
         self, paths: list[str], decode: Callable[[Sequence[bytes]], Decoded], top: int | None

@@ -84,9 +84,10 @@ def read_files(places: Sequence[Place]) -> list[Content | Unreadable]:
 
 def decode(contents: Sequence[Content], decoders: Decoders) -> Images:
     """Turn contents into pixels of the network's input."""
-    reasons, pixels = decoders.load([content.data for content in contents])
+    decoded = decoders.load([content.data for content in contents])
     paths = [os.fsencode(os.path.abspath(content.path)) for content in contents]  # noqa: PTH100
-    return Images([content.key for content in contents], paths, reasons, pixels)
+    keys = [content.key for content in contents]
+    return Images(keys, paths, decoded.reasons, decoded.pixels)
 
 
 def compute(groups: Sequence[Images], extractor: Extractor) -> Images:

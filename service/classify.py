@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, g, request
 
 from ..classifier.tags import tags
-from ..errors import ImageRejectedError
 from .asked import deadline, service
 from .refusals import RefusedError
 from .uploads import check_number, from_base64, json_object, kind_of_value
 
 if TYPE_CHECKING:
-    from ..pipeline import Predictor
+    from collections.abc import Sequence
+
+    from ..features.images import Kind
 
 classify = Blueprint("classify", __name__)
 
@@ -45,32 +46,27 @@ def classify_images() -> dict[str, Any]:
         )
     check_number(len(images), service().settings.max_images)
     g.head, g.n_images = predictor.version, len(images)
-    files = [_checked(predictor, image, position) for position, image in enumerate(images)]
-    refusals, features = service().inference(files, until)
-    for position, refusal in enumerate(refusals):
-        if refusal is not None:
-            raise RefusedError(refusal.code, f"images[{position}]: {refusal.message}")
+    files = [from_base64(image) for image in images]
+    _raise_first([file if isinstance(file, RefusedError) else None for file in files])
+    refusals, features = service().inference(files, until, _refusal_of)
+    _raise_first(refusals)
     said = predictor.say(features)
     return {"tags": [tags(predictor.ranked(row, 2)) for row in said.probabilities]}
 
 
-def _checked(predictor: Predictor, image: object, position: int) -> bytes:
-    where = f"images[{position}]"
-    data = from_base64(image)
-    if isinstance(data, RefusedError):
-        raise RefusedError(data.code, f"{where}: {data.message}")
-    try:
-        file_format, mode = predictor.kind_of(data)
-    except ImageRejectedError as error:
-        raise RefusedError("image_rejected", f"{where}: {error}") from error
-    if file_format not in _FORMATS:
-        raise RefusedError(
-            "format_not_accepted", f"{where}: expected JPEG or PNG, received {file_format}"
-        )
-    if mode not in _MODES:
-        received = _MODES_IN_WORDS.get(mode, mode)
-        raise RefusedError(
+def _raise_first(refusals: Sequence[RefusedError | None]) -> None:
+    for position, refusal in enumerate(refusals):
+        if refusal is not None:
+            raise RefusedError(refusal.code, f"images[{position}]: {refusal.message}")
+
+
+def _refusal_of(kind: Kind) -> RefusedError | None:
+    if kind.format not in _FORMATS:
+        return RefusedError("format_not_accepted", f"expected JPEG or PNG, received {kind.format}")
+    if kind.mode not in _MODES:
+        received = _MODES_IN_WORDS.get(kind.mode, kind.mode)
+        return RefusedError(
             "colour_mode_not_accepted",
-            f"{where}: expected an image in RGB, RGBA or CMYK, received {received}",
+            f"expected an image in RGB, RGBA or CMYK, received {received}",
         )
-    return data
+    return None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..features.decoders import Decoded
+    from ..features.images import Kind
     from ..pipeline import Predictor
     from .settings import Settings
 
@@ -52,7 +53,10 @@ class Inference:
         return self._batcher.n_waiting
 
     def __call__(
-        self, files: Sequence[bytes | RefusedError], deadline: float
+        self,
+        files: Sequence[bytes | RefusedError],
+        deadline: float,
+        refuse: Callable[[Kind], RefusedError | None] = lambda kind: None,
     ) -> tuple[list[RefusedError | None], np.ndarray]:
         """Decode image files and run the network on those that can be.
 
@@ -62,6 +66,8 @@ class Inference:
             Image files, or why there is none.
         deadline
             Of `time.monotonic`.
+        refuse
+            Why images of a format and colour mode are not taken, or None.
 
         Returns
         -------
@@ -83,11 +89,15 @@ class Inference:
             decoded = self._decode(
                 [file for row in rows if isinstance(file := files[row], bytes)], deadline
             )
-            for row, reason in zip(rows, decoded.reasons, strict=True):
-                if reason:
+            taken = []
+            for row, reason, kind in zip(rows, decoded.reasons, decoded.kinds, strict=True):
+                if kind is None:
                     refusals[row] = RefusedError("image_rejected", reason)
-            if len(decoded.pixels):
-                features.append(self._batcher(decoded.pixels, deadline))
+                else:
+                    refusals[row] = refuse(kind)
+                    taken.append(refusals[row] is None)
+            if any(taken):
+                features.append(self._batcher(decoded.pixels[taken], deadline))
         if not features:
             return refusals, np.empty((0, self._width), np.float32)
         return refusals, np.concatenate(features)

@@ -149,6 +149,8 @@ HARMS = {
 
 HARMS_TO_FULL = {
     "another length": (lambda p: change(p, probe=[3, 6]), "a probe of shapes"),
+    "a long probe": (lambda p: change(p, probe=[1] * 9), "a probe of 9 files; at most 8 files"),
+    "a large probe": (lambda p: change(p, probe=[3, 1 << 80]), "at most 8 files and 4,194,304 by"),
     "a negative length": (lambda p: change(p, probe=[9, -1]), "lengths of the probe's files"),
     "floating files": (
         lambda p: change(p, "probe_files", np.zeros(8, "f4")),

@@ -16,7 +16,7 @@ from PIL import Image
 
 from bottlebank.errors import EngineError, ImageRejectedError
 from bottlebank.features.decoders import Decoders
-from bottlebank.features.images import Limits
+from bottlebank.features.images import Kind, Limits
 from bottlebank.features.preprocess import load
 
 SIZE_PX = (40, 50)
@@ -37,7 +37,7 @@ def decoders():
 
 def decode(decoders: Decoders, data: bytes) -> np.ndarray:
     """Decode one image, as `load` does."""
-    (reason,), pixels = decoders.load([data])
+    (reason,), pixels, _ = decoders.load([data])
     if reason:
         raise ImageRejectedError(reason)
     return pixels[0]
@@ -159,7 +159,7 @@ def test_a_file_that_kills_its_decoder_is_rejected_and_the_others_are_not(
 def test_in_a_group_each_image_has_its_own_fate(deadly, decoders):
     files = [png(0), b"segfault", png(1), b"", b"for ever", png(2), b"abort", png(3)]
     with Decoders(SIZE_PX, "crop", 1, max_decode_s=0.5) as one:
-        reasons, pixels = one.load(files)
+        reasons, pixels, kinds = one.load(files)
     assert [bool(reason) for reason in reasons] == [
         False,
         True,
@@ -174,8 +174,9 @@ def test_in_a_group_each_image_has_its_own_fate(deadly, decoders):
     assert "empty" in reasons[3] and "took more than 0.5 s" in reasons[4]
     expected = [load(png(number), SIZE_PX, "crop") for number in range(4)]
     assert np.array_equal(pixels, expected)
-    reasons, pixels = decoders.load([b"", b"abort"])
-    assert all(reasons)
+    assert kinds == [None if reason else Kind("PNG", "RGB") for reason in reasons]
+    reasons, pixels, kinds = decoders.load([b"", b"abort"])
+    assert all(reasons) and kinds == [None, None]
     assert pixels.shape == (0, *SIZE_PX, 3)
 
 

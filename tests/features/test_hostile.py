@@ -163,7 +163,7 @@ def outcomes(decoders):
 
     def decode_one(data: bytes) -> Outcome:
         start = time.perf_counter()
-        (reason,), pixels = decoders.load([data])
+        (reason,), pixels, _ = decoders.load([data])
         return Outcome(reason, None if reason else pixels[0], time.perf_counter() - start)
 
     def decode_all(files: dict[str, bytes]) -> dict[str, Outcome]:

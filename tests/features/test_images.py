@@ -9,7 +9,7 @@ from PIL import Image
 
 from bottlebank.errors import ImageRejectedError
 from bottlebank.features import images, preprocess
-from bottlebank.features.images import SERVICE_FORMATS, Limits, decode, read
+from bottlebank.features.images import Kind, Limits, decode, decode_picture, read
 from bottlebank.features.preprocess import fit, load
 
 
@@ -175,8 +175,18 @@ def test_a_decompression_bomb_is_refused_from_its_header():
 
 def test_formats_outside_the_allowlist_are_refused(corners):
     assert decode(encoded(corners, "TIFF")).shape == (10, 20, 3)
-    with pytest.raises(ImageRejectedError, match="JPEG, PNG, WEBP, GIF, BMP"):
-        decode(encoded(corners, "TIFF"), formats=SERVICE_FORMATS)
+    with pytest.raises(ImageRejectedError, match="JPEG, PNG"):
+        decode(encoded(corners, "TIFF"), formats=("JPEG", "PNG"))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_a_picture_comes_with_its_format_and_colour_mode(mode):
+    assert decode_picture(encoded(Image.new(mode, (4, 3)), "PNG")).kind == Kind("PNG", mode)
+
+
+def test_several_pictures_in_one_jpeg_file_are_a_jpeg(corners):
+    data = encoded(corners, "MPO", save_all=True, append_images=[corners])
+    assert decode_picture(data).kind == Kind("JPEG", "RGB")
 
 
 def test_floating_point_and_wide_grey_are_refused():

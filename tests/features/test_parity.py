@@ -43,8 +43,8 @@ def test_they_tell_channel_order_and_resize_rules_apart(imagenet, tmp_path, monk
     assert least_cosine(transfer_values_of(extractor, files), expected) > 0.99999
 
     class Swapped(Extractor):
-        def load(self, data, formats=preprocess.FORMATS):
-            return np.ascontiguousarray(super().load(data, formats)[:, :, ::-1])
+        def load(self, data):
+            return np.ascontiguousarray(super().load(data)[:, :, ::-1])
 
     swapped = transfer_values_of(Swapped(recipe, extractor._engine), files)
     assert least_cosine(swapped, expected) < 0.95

@@ -120,6 +120,24 @@ def test_images_of_another_version_are_run_through_the_extractor(head_file, tabl
     extract_for_head(bb.load_dataset(photos), head_file, cache=cache)
 
 
+def test_probe_images_of_others_are_decoded_in_a_process_of_their_own(
+    head_file, table, cache, monkeypatch
+):
+    """Whoever made the head may have put anything there."""
+    head = load_head(head_file)
+    files = [b"\x89PNG\r\n\x1a\nno picture", *head.probe.files[1:]]
+    write_head(dataclasses.replace(head, probe=head.probe._replace(files=files)), head_file)
+
+    def refuse(*arguments):
+        raise AssertionError("decoded in this process")
+
+    monkeypatch.setattr(preprocess, "decode_picture", refuse)
+    with pytest.raises(
+        HeadMismatchError, match=r"a probe image cannot be decoded: truncated or damaged"
+    ):
+        bb.load_predictor(head_file, cache=cache)
+
+
 def test_a_head_without_a_probe_is_not_believed(head_file, cache):
     write_head(dataclasses.replace(load_head(head_file), probe=None), head_file)
     with pytest.raises(HeadMismatchError, match="it holds no probe images"):

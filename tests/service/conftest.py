@@ -11,10 +11,8 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from bottlebank.classifier.artifact import HeadAnswer
-from bottlebank.errors import ImageRejectedError
-from bottlebank.features.decoders import Decoded
-from bottlebank.features.images import SERVICE_FORMATS, Limits, kind_of
-from bottlebank.features.preprocess import load
+from bottlebank.features.decoders import load_here
+from bottlebank.features.images import Limits
 from bottlebank.pipeline import NoTrainingImagesError
 from bottlebank.pipeline.training_images import TrainingImages
 from bottlebank.service import Server, Service, Settings, create_app
@@ -57,14 +55,7 @@ class DecodersHere:
         pass
 
     def load(self, files, timeout_s=None):
-        reasons, pixels = [], []
-        for file in files:
-            try:
-                pixels.append(load(file, SIZE_PX, "squash", SERVICE_FORMATS, self.limits))
-                reasons.append("")
-            except ImageRejectedError as error:
-                reasons.append(str(error))
-        return Decoded(reasons, np.array(pixels))
+        return load_here(files, SIZE_PX, "squash", self.limits)
 
     def close(self):
         pass
@@ -82,8 +73,6 @@ class ColourPredictor:
         self.version = version
         self.extractor = ColourExtractor(seconds)
         self.head = SimpleNamespace(version=version, layers=SimpleNamespace(n_features=3))
-
-    kind_of = staticmethod(lambda data: kind_of(data, SERVICE_FORMATS))
 
     def decoders(self, n_processes, max_decode_s, max_pixels):
         return DecodersHere(max_pixels)

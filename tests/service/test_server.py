@@ -28,6 +28,7 @@ from types import SimpleNamespace
 import numpy as np
 from bottlebank.classifier.artifact import HeadAnswer
 from bottlebank.features.decoders import Decoded
+from bottlebank.features.images import Kind
 from bottlebank.service import Service, create_app, serve
 from bottlebank.service.heads import Heads, Served
 
@@ -44,7 +45,9 @@ class Decoders:
     def start(self):
         pass
     def load(self, files, timeout_s):
-        return Decoded([""] * len(files), np.ones((len(files), 8, 8, 3), np.uint8))
+        n = len(files)
+        pixels = np.ones((n, 8, 8, 3), np.uint8)
+        return Decoded([""] * n, pixels, [Kind("PNG", "RGB")] * n)
     def close(self):
         pass
 
