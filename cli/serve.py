@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 LIMITS = {
-    "max_body_bytes": "bytes of the largest request",
+    "max_body_bytes": "bytes that the images of one request have together",
     "max_images": "images in one request",
     "max_pixels": "pixels of the largest picture",
     "max_decode_s": "processor seconds that one picture may take",
@@ -63,6 +63,14 @@ def add_to(commands: Any) -> None:
         "--port", type=port, default=8000, metavar="N", help="0 takes a free one (default: 8000)"
     )
     parser.add_argument(
+        "--allowed-hosts",
+        type=hosts,
+        default=(),
+        metavar="HOST,…",
+        help="names under which browsers and proxies ask for this server, beside localhost and "
+        "addresses in numbers; *.example.com stands for all below example.com, * for all",
+    )
+    parser.add_argument(
         "--fetch-from",
         type=hosts,
         default=(),
@@ -91,7 +99,7 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until it is interrupted."""
     from concurrent.futures import ThreadPoolExecutor
-    from dataclasses import fields
+    from dataclasses import fields, replace
 
     from ..service import Service
 
@@ -101,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = vars(arguments)
     named = {field.name: given[field.name] for field in fields(Settings) if field.name in given}
     settings = Settings(**named)
+    settings = replace(settings, allowed_hosts=(*settings.allowed_hosts, *_name(arguments.host)))
     with ThreadPoolExecutor(1) as beside:  # imported while the network is compiled
         imported = beside.submit(import_the_rest)
         service = Service.open(settings)
@@ -114,6 +123,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"serving {name} (version {predictor.version}: {len(predictor.classes)} classes, "
             f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}\n"
+            f"it answers as localhost, by its addresses, and as: "
+            f"{', '.join(settings.allowed_hosts) or 'no other name (--allowed-hosts)'}\n"
             f"try: curl -F image=@IMAGE {url.rstrip('/')}/predict; Ctrl-C ends",
             flush=True,
         )
@@ -125,3 +136,8 @@ def run(arguments: argparse.Namespace) -> int:
 def hosts(text: str) -> tuple[str, ...]:
     """Host names with commas between."""
     return tuple(names(text)) if text.strip() else ()
+
+
+def _name(host: str) -> tuple[str, ...]:
+    """The host that is listened on, where it is a name: it may then be asked for by it."""
+    return () if host == "localhost" or ":" in host or host[-1:].isdigit() else (host,)

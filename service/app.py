@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from flask import Flask
+from flask import Flask, request
 
 from .asked import SERVICE
 from .classify import classify
 from .description import description
 from .errors import answer_errors_with_json
 from .headers import SECURITY_HEADERS
+from .hosts import Hosts
 from .logs import number_requests
 from .operations import operations
 from .routes import routes
@@ -20,12 +22,9 @@ from .settings import Settings
 if TYPE_CHECKING:
     from flask import Response
 
-_MAX_TEXT_FIELD_BYTES = 64 << 10
-_MAX_FIELDS_BESIDE_IMAGES = 100
-
 
 def create_app(
-    settings: Settings = Settings(),  # noqa: B008 (immutable)
+    settings: Settings | str | os.PathLike[str] = Settings(),  # noqa: B008 (immutable)
     service: Service | None = None,
 ) -> Flask:
     """Make the WSGI app that answers with a head.
@@ -33,7 +32,7 @@ def create_app(
     Parameters
     ----------
     settings
-        What answers, and its limits.
+        What answers, and its limits; or the path of a head file alone.
     service
         What is loaded already; None: what the settings name.
 
@@ -48,19 +47,21 @@ def create_app(
     BottlebankError
         When what the settings name cannot be loaded.
     """
+    if isinstance(settings, (str, os.PathLike)):
+        settings = Settings(head=os.fspath(settings))
+    hosts = Hosts(settings.allowed_hosts)
     app = Flask(__name__)
+    # A redirect would name the host that the client has named.
+    app.url_map.merge_slashes = False
+    app.url_map.redirect_defaults = False
     app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue] (Flask's own provider)
-    app.config.update(
-        MAX_CONTENT_LENGTH=settings.max_body_bytes,
-        MAX_FORM_MEMORY_SIZE=_MAX_TEXT_FIELD_BYTES,
-        # Images beyond the limit have to be parsed to be counted in the answer.
-        MAX_FORM_PARTS=4 * settings.max_images + _MAX_FIELDS_BESIDE_IMAGES,
-    )
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.extensions[SERVICE] = Service.open(settings) if service is None else service
     for blueprint in (routes, classify, operations, description):
         app.register_blueprint(blueprint)
     answer_errors_with_json(app)
     number_requests(app)
+    app.before_request(lambda: hosts.check(request.method, dict(request.headers)))
     app.after_request(_add_security_headers)
     return app
 

@@ -8,8 +8,9 @@ from flask import Blueprint, g, request
 
 from ..classifier.tags import tags
 from .asked import deadline, service
+from .base64_text import from_base64, kind_of_value
 from .refusals import RefusedError
-from .uploads import check_number, from_base64, json_object, kind_of_value
+from .uploads import check_bytes, check_number, json_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,8 @@ def classify_images() -> dict[str, Any]:
     """One or two tags for each image, or `Unknown`; one bad image refuses the request."""
     until = deadline()
     predictor = service().heads.served.predictor
-    asked = json_object(request.get_data(), _EXPECTED)
+    settings = service().settings
+    asked = json_object(request, settings, _EXPECTED)
     if "images" not in asked:
         raise RefusedError("no_images", f'"images" is missing; expected {_EXPECTED}')
     images = asked["images"]
@@ -44,9 +46,10 @@ def classify_images() -> dict[str, Any]:
         raise RefusedError(
             "images_not_a_list", f'"images": expected a list, received {kind_of_value(images)}'
         )
-    check_number(len(images), service().settings.max_images)
+    check_number(len(images), settings.max_images)
     g.head, g.n_images = predictor.version, len(images)
     files = [from_base64(image) for image in images]
+    check_bytes(files, settings.max_body_bytes)
     _raise_first([file if isinstance(file, RefusedError) else None for file in files])
     refusals, features = service().inference(files, until, _refusal_of)
     _raise_first(refusals)

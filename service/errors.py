@@ -60,16 +60,10 @@ def _message(status: int, error: HTTPException) -> str:
 
 
 def _too_large() -> str:
-    limit = current_app.config["MAX_CONTENT_LENGTH"]
-    if (request.content_length or 0) > limit:
-        return (
-            f"the body has {request.content_length:,} bytes; at most {limit:,} are accepted. "
-            f"Send fewer or smaller images"
-        )
+    received = "" if request.content_length is None else f"has {request.content_length:,} bytes"
     return (
-        f"a form of at most {current_app.config['MAX_FORM_PARTS']} fields is accepted, each "
-        f"text field of at most {current_app.config['MAX_FORM_MEMORY_SIZE']:,} bytes; send images "
-        f"as files: curl -F image=@photo.jpg"
+        f"the body {received or 'is too large'}; at most {request.max_content_length:,} are "
+        f"accepted. Send fewer or smaller images"
     )
 
 

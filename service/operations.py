@@ -52,7 +52,7 @@ def heads() -> dict[str, Any]:
 def activate() -> dict[str, Any]:
     """Have another head of the folder answer: `{"name": "head.h5"}`."""
     _require_json()
-    asked = json_object(request.get_data(), '{"name": "head.h5"}')
+    asked = json_object(request, service().settings, '{"name": "head.h5"}')
     name = asked.get("name")
     if not isinstance(name, str):
         raise RefusedError("no_name", 'expected {"name": "head.h5"}; GET /heads lists the names')

@@ -104,7 +104,7 @@ def _transfer_values(
 ) -> tuple[Uploads, list[RefusedError | None], np.ndarray]:
     """The request's images; why each is refused; the features of the others, (n, width)."""
     until = deadline()
-    uploads = read_uploads(request, service().settings.max_images, service().fetcher.fetch)
+    uploads = read_uploads(request, service().settings, service().fetcher.fetch)
     g.head, g.n_images = predictor.version, len(uploads.files)
     refusals, features = service().inference(uploads.files, until)
     refused = [refusal for refusal in refusals if refusal is not None]

@@ -21,13 +21,16 @@ class Settings:
         The cache, where converted networks and training images are; None for the default one.
     extractor, weights, engine, precision, parity
         As in `load_predictor`.
+    allowed_hosts
+        Names under which a browser may ask for the server, beside `localhost` and addresses in
+        numbers: `photos.example.com`, `*.example.com`, or `*` for all.
     fetch_from
         Hosts from which images are fetched that a client names by URL; none: that is off.
     fetch_timeout_s
         Seconds that one image may take to fetch, in all.
     max_body_bytes
-        The largest request body that is answered with predictions; base64 makes an image a third
-        larger.
+        Most bytes that the images of one request have together; a form or JSON around them may be
+        as much larger as it has to be.
     max_images
         Most images in one request.
     max_pixels
@@ -69,6 +72,7 @@ class Settings:
     engine: str = "auto"
     precision: str = "auto"
     parity: str = "refuse"
+    allowed_hosts: tuple[str, ...] = ()
     fetch_from: tuple[str, ...] = ()
     fetch_timeout_s: int = 5
     max_body_bytes: int = 16 << 20

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .base64_text import from_base64, kind_of_value
+from .forms import read_form
 from .refusals import RefusedError, quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from flask import Request
+
+    from .settings import Settings
 
 FIELD = "image"
 ACCEPTED = (
@@ -21,28 +23,33 @@ ACCEPTED = (
     'or JSON {"image": "<base64>"} or {"images": ["<base64>", ...]}'
 )
 
-_DATA_URL = re.compile(r"data:image/[^;,]{1,100};base64,", re.IGNORECASE)
+# What a form or JSON has beside the images: boundaries, headers, names; line breaks in base64.
+_BESIDE_BYTES = 64 << 10
+_PARTS_BESIDE_IMAGES = 100
+# Beside those of Unicode, which are recognised by the first bytes.
+_CHARSETS = ("iso-8859-1", "windows-1252", "us-ascii")
 
 
 class Uploads(NamedTuple):
     """The images of a request."""
 
-    files: list[bytes | RefusedError]
+    files: Sequence[bytes | RefusedError]
     """In the client's order, at least one; nothing is decoded. A refusal stands where one of the
     images is not even bytes."""
     by_url: bool = False
     """Whether the client named a URL, from which the image was fetched."""
 
 
-def read_uploads(request: Request, max_images: int, fetch: Callable[[str], bytes]) -> Uploads:
+def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], bytes]) -> Uploads:
     """Take the image files out of a request.
 
     Parameters
     ----------
     request
         Its content type decides how it is read; without one, the body is the image.
-    max_images
-        Most images that are accepted.
+    settings
+        How many images are accepted, and of how many bytes in all; a form or JSON may be as much
+        larger as it has to be.
     fetch
         From a URL to the bytes of an image file, or RefusedError.
 
@@ -53,51 +60,66 @@ def read_uploads(request: Request, max_images: int, fetch: Callable[[str], bytes
     """
     kind = request.mimetype
     if kind == "multipart/form-data":
-        return Uploads(_from_form(request, max_images))
-    if kind == "application/json" or kind.endswith("+json"):
-        asked = json_object(request.get_data())
+        request.max_content_length = settings.max_body_bytes + _BESIDE_BYTES
+        files = _from_form(request, settings.max_images)
+    elif kind == "application/json" or kind.endswith("+json"):
+        asked = json_object(request, settings)
         if "url" in asked:
             return Uploads([fetch(_url(asked))], by_url=True)
-        return Uploads(_from_json(asked, max_images))
-    if kind in ("", "application/octet-stream") or kind.startswith("image/"):
-        data = request.get_data()
-        if not data:
+        files = _from_json(asked, settings.max_images)
+    elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
+        files = [request.get_data(cache=False)]
+        if files == [b""]:
             raise RefusedError("no_image", f"the body is empty; expected {ACCEPTED}")
-        return Uploads([data])
-    raise RefusedError(
-        "unsupported_content_type",
-        f"expected {ACCEPTED}; received the content type {quote(kind)}",
-        status=415,
-    )
+    else:
+        raise RefusedError(
+            "unsupported_content_type",
+            f"expected {ACCEPTED}; received the content type {quote(kind)}",
+            status=415,
+        )
+    check_bytes(files, settings.max_body_bytes)
+    return Uploads(files)
 
 
 def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
-    files = request.files.getlist(FIELD)
+    # Images beyond the limit have to be parsed to be counted in the answer.
+    max_parts = 4 * max_images + _PARTS_BESIDE_IMAGES
+    boundary = request.mimetype_params.get("boundary", "")
+    parts = read_form(request.get_data(cache=False), boundary, max_parts)
+    files = [part for part in parts if part.name == FIELD and part.file_name is not None]
     check_number(len(files), max_images)
-    uploads = [(file.filename, file.read()) for file in files]
     # A browser sends a nameless file of no bytes for a form in which none was chosen.
-    chosen: list[bytes | RefusedError] = [data for name, data in uploads if name or data]
+    chosen = [
+        from_base64(part.data.decode("latin-1")) if part.encoding == "base64" else part.data
+        for part in files
+        if part.file_name or part.data
+    ]
     if chosen:
         return chosen
     if files:
         raise RefusedError(
             "no_image", f'no file was chosen for the field "image"; expected {ACCEPTED}'
         )
-    if FIELD in request.form:
+    if any(part.name == FIELD for part in parts):
         raise RefusedError(
             "no_image",
             'the field "image" came as text; expected a file: '
             "curl -F image=@photo.jpg (with the @)",
         )
-    names = sorted({*request.files, *request.form})
+    names = sorted({part.name for part in parts})
     received = ", ".join(quote(name) for name in names[:5]) or "no fields"
     raise RefusedError("no_image", f'expected files in the field "image"; received {received}')
 
 
-def json_object(body: bytes, expected: str = ACCEPTED) -> dict[str, Any]:
+def json_object(request: Request, settings: Settings, expected: str = ACCEPTED) -> dict[str, Any]:
     """The JSON object of a body, or RefusedError."""
+    # Base64 is a third larger, and more with line breaks, which JSON writes as two characters.
+    request.max_content_length = settings.max_body_bytes * 3 // 2 + _BESIDE_BYTES
+    body = request.get_data(cache=False)
+    charset = request.mimetype_params.get("charset", "").lower()
     try:
-        asked = json.loads(body)
+        # Without one, `json` tells UTF-8, UTF-16 and UTF-32 apart, with or without a mark.
+        asked = json.loads(body.decode(charset) if charset in _CHARSETS else body)
     except (ValueError, RecursionError) as error:
         raise RefusedError(
             "invalid_json", f"the body is not JSON ({error}); expected {expected}"
@@ -139,20 +161,15 @@ def _from_json(asked: dict[str, Any], max_images: int) -> list[bytes | RefusedEr
     return [from_base64(image) for image in images]
 
 
-def from_base64(text: object) -> bytes | RefusedError:
-    """The bytes that a string of base64 stands for, or why there are none."""
-    if not isinstance(text, str):
-        return RefusedError(
-            "not_base64", f"expected a string of base64, received {kind_of_value(text)}"
-        )
-    prefix = _DATA_URL.match(text)
-    try:
-        return base64.b64decode(text[prefix.end() :] if prefix else text, validate=True)
-    except ValueError as error:
-        return RefusedError(
-            "not_base64",
-            f"expected base64 (A-Z a-z 0-9 + / and = at the end, no line breaks) of an image file, "
-            f"received {quote(text)}: {error}",
+def check_bytes(files: Sequence[bytes | RefusedError], most: int) -> None:
+    """Refuse images that have more bytes together than a request may have."""
+    n_bytes = sum(len(file) for file in files if isinstance(file, bytes))
+    if n_bytes > most:
+        raise RefusedError(
+            "body_too_large",
+            f"the images have {n_bytes:,} bytes; at most {most:,} are accepted. Send fewer or "
+            f"smaller images",
+            status=413,
         )
 
 
@@ -165,9 +182,3 @@ def check_number(n_images: int, max_images: int) -> None:
             f"in further requests",
             status=413,
         )
-
-
-def kind_of_value(value: object) -> str:
-    """What a value is, in the words of JSON."""
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
-    return "null" if value is None else names.get(type(value), "a number")

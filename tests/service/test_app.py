@@ -4,8 +4,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bottlebank.errors import UsageError
-from bottlebank.service import Settings
+from bottlebank.errors import HeadFileError, UsageError
+from bottlebank.service import Settings, create_app
 
 ADDRESSES = ("GET /,", "GET /healthz", "POST /predict")
 
@@ -84,7 +84,8 @@ def test_class_names_on_the_page_are_text(make_app, make_predictor):
     assert "3 classes" in texts
 
 
-def test_the_page_shows_a_command_for_this_server(client):
+def test_the_page_shows_a_command_for_this_server(make_app):
+    client = make_app(settings=Settings(allowed_hosts=("photos.example",))).test_client()
     page = client.get("/", base_url="http://photos.example:8123").text
     assert "curl -F image=@photo.jpg http://photos.example:8123/predict" in page
 
@@ -130,13 +131,19 @@ def test_405_says_what_is_allowed_in_its_header(client):
 )
 def test_security_headers_on_every_answer(client, method, address):
     headers = client.open(
-        address, method=method, headers={"Origin": "http://other.example"}, buffered=True
+        address, method=method, headers={"Origin": "http://localhost"}, buffered=True
     ).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert not [name for name in headers.keys() if name.startswith("Access-Control")]  # noqa: SIM118
+
+
+def test_an_app_of_a_path_alone(tmp_path):
+    for path in (tmp_path / "head.h5", str(tmp_path / "head.h5")):
+        with pytest.raises(HeadFileError, match="head.h5"):
+            create_app(path)
 
 
 @pytest.mark.parametrize("name", ["max_body_bytes", "max_images", "top", "threads"])

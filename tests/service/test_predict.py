@@ -201,15 +201,6 @@ def test_a_form_without_image_files(client, fields, reason):
     assert len(message) < 400
 
 
-def test_a_form_that_is_cut_short(client):
-    response = client.post(
-        "/predict", data=b"--x\r\nContent-Disp", content_type="multipart/form-data; boundary=x"
-    )
-    code, message = refusal(response, 400)
-    assert code == "no_image"
-    assert "received no fields" in message
-
-
 @pytest.mark.parametrize(
     ("body", "code", "reason"),
     [
@@ -226,11 +217,7 @@ def test_a_form_that_is_cut_short(client):
         (b'{"picture": "x"}', "no_image", "received an object with 'picture'"),
         (b'{"image": null}', "not_base64", "expected a string of base64, received null"),
         (b'{"image": ["x"]}', "not_base64", "received a list"),
-        (b'{"image": "no base64!"}', "not_base64", "received 'no base64!'"),
-        (b'{"image": "YWJj\\n"}', "not_base64", "no line breaks"),
-        (b'{"image": "YWI"}', "not_base64", "expected base64"),
         ('{"image": "é"}'.encode(), "not_base64", "expected base64"),
-        (b'{"image": "data:text/plain;base64,YWJj"}', "not_base64", "expected base64"),
         (b'{"image": "YWJj"}', "image_rejected", "JPEG, PNG, WEBP, GIF, BMP"),
         (b'{"image": ""}', "image_rejected", "the file is empty (0 bytes)"),
     ],

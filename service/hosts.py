@@ -1,0 +1,118 @@
+"""Who asks: pages of other sites must not reach a server through the browser of its user.
+
+A page on the internet can have its own name point to 127.0.0.1 (DNS rebinding), and then counts as
+part of this server. Its requests still carry that name in `Host`. An address in numbers can't be
+rebound: whoever has it in `Host` has asked for this very machine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from .refusals import RefusedError, quote
+from .urls import read_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[^\[\]:/@\s]{1,253})(?::([0-9]{1,5}))?")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+class Hosts:
+    """The names under which a server may be asked for.
+
+    Parameters
+    ----------
+    allowed
+        Names, `*.example.com` for all below one, `*` for all.
+
+    Raises
+    ------
+    UsageError
+        When one is no host name.
+    """
+
+    def __init__(self, allowed: Iterable[str] = ()) -> None:
+        """`localhost` and addresses in numbers are allowed without being named."""
+        named = [entry for entry in allowed if not _is_address(entry)]
+        self._all = "*" in named
+        self._entries = [read_entry(entry) for entry in named if entry != "*"]
+
+    def check(self, method: str, headers: Mapping[str, str]) -> None:
+        """Refuse what a page of another site has sent.
+
+        Raises
+        ------
+        RefusedError
+            With 421 for a `Host` that is none of this server's, with 403 for an `Origin`.
+        """
+        host = headers.get("Host")
+        # Every browser sends one; probes of HTTP/1.0 do not.
+        if host and not self._has(host):
+            raise RefusedError(
+                "host_not_allowed",
+                f"this server does not answer as {quote(host)}; ask for it by its address in "
+                f"numbers or as localhost, or start it with --allowed-hosts {_suggestion(host)}",
+                status=421,
+            )
+        if method in ("GET", "HEAD", "OPTIONS"):
+            return  # changes nothing, and no page of another origin can read the answer
+        origin = headers.get("Origin")
+        if origin is None:
+            foreign = headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
+        else:
+            foreign = not self._is_own(origin, host or "")
+        if foreign:
+            raise RefusedError(
+                "origin_not_allowed",
+                f"this request comes from a page of another site, {quote(origin or 'unnamed')}; "
+                f"where that is a proxy before this server, start it with --allowed-hosts and the "
+                f"proxy's name",
+                status=403,
+            )
+
+    def _has(self, host: str) -> bool:
+        matched = _HOST.fullmatch(host)
+        if matched is None:
+            return False
+        name = matched[1].lower().removesuffix(".")
+        return (
+            name == "localhost"
+            or name.endswith(".localhost")
+            or _is_address(name)
+            or self._is_listed(name)
+        )
+
+    def _is_listed(self, name: str) -> bool:
+        return self._all or any(
+            name.endswith(f".{entry}") if below else name == entry for entry, below in self._entries
+        )
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether a page that has been loaded from this server, or its proxy, has sent this."""
+        try:
+            parts = urlsplit(origin.lower())
+        except ValueError:
+            return False
+        if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:
+            return self._all  # "null", of sandboxed frames and files
+        default = f":{_DEFAULT_PORTS[parts.scheme]}"
+        same = parts.netloc.removesuffix(default) == host.lower().removesuffix(default)
+        return same or self._is_listed((parts.hostname or "").removesuffix("."))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _suggestion(host: str) -> str:
+    matched = _HOST.fullmatch(host)
+    return quote(matched[1].lower()).strip("'\"") if matched else "NAME"
