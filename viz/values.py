@@ -82,7 +82,8 @@ def _grid(values: NDArray[np.float32]) -> np.ma.MaskedArray:
     """(rows, columns), row by row, with the cells that hold no value masked."""
     columns = math.ceil(math.sqrt(len(values)))
     rows = math.ceil(len(values) / columns)
-    padded = np.ma.masked_all(rows * columns)
+    # matplotlib computes with masked cells as well: each must hold a number of its own.
+    padded = np.ma.array(np.full(rows * columns, values[0]), mask=True)
     padded[: len(values)] = values
     return padded.reshape(rows, columns)
 

@@ -58,6 +58,22 @@ def test_equal_values_are_no_error(tmp_path, svg_texts):
     assert "smallest 0, mean 0, largest 0, 100 % zero" in words
 
 
+@pytest.mark.parametrize("rubbish", [np.nan, np.inf, 1e308, -1e300, 5e-324])
+def test_uninitialised_memory_is_not_drawn(rubbish, tmp_path, monkeypatch):
+    draw_transfer_values(np.arange(7.0), tmp_path / "clean.png", "hat.jpg")
+    new_memory = np.empty
+
+    def with_rubbish(*arguments, **options):
+        memory = new_memory(*arguments, **options)
+        if memory.dtype.kind == "f":
+            memory[...] = rubbish
+        return memory
+
+    monkeypatch.setattr(np, "empty", with_rubbish)
+    draw_transfer_values(np.arange(7.0), tmp_path / "drawn.png", "hat.jpg")
+    assert (tmp_path / "drawn.png").read_bytes() == (tmp_path / "clean.png").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
