@@ -18,7 +18,8 @@ from .. import __version__
 from ..errors import BottlebankError
 from . import cache, compare, demo, evaluate, extract, plot, predict, serve, train
 from .answers import shown
-from .parser import Parser, read_environment
+from .environment import read_environment
+from .parser import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,18 +1,14 @@
-"""Printing answers, and looking at outputs before any work."""
+"""Printing answers."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
 _REJECTIONS_SHOWN = 100
 
@@ -68,41 +64,3 @@ def with_interval(value: float | None, interval: Sequence[float] | None) -> str:
         return percent(value)
     low, high = interval
     return f"{percent(value)} [{percent(low)}, {percent(high)}]"
-
-
-def require_output(output: str, suffixes: Iterable[str]) -> Path:
-    """The path of a file that can be written, with its folder made.
-
-    Raises
-    ------
-    UsageError
-        When its extension is none of `suffixes`, or it cannot be written.
-    """
-    path = Path(output)
-    known = tuple(suffixes)
-    if path.suffix.lower() not in known:
-        raise UsageError(
-            f"cannot write {output}: expected a name that ends in {' or '.join(known)}"
-        )
-    if path.is_dir():
-        raise UsageError(f"cannot write {output}: it is a folder")
-    require_folder(path.parent)
-    return path
-
-
-def require_folder(folder: str | Path) -> Path:
-    """A folder that can be written into, made where it is missing.
-
-    Raises
-    ------
-    UsageError
-        When it is a file, or cannot be made or written.
-    """
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"the folder {path} cannot be made: {error.strerror}") from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise UsageError(f"the folder {path} cannot be written")
-    return path

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .answers import print_json, require_output, say, shown
+from .answers import print_json, say, shown
+from .outputs import EXPORT, require_output
 from .parser import DATA_HELP, PRECISIONS, Parser, add_answers, add_cache, add_command, path
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def run_import(arguments: argparse.Namespace) -> int:
 
 def run_export(arguments: argparse.Namespace) -> int:
     """Write the file."""
-    output = require_output(arguments.output, (".h5", ".hdf5"))
+    output = require_output(arguments.output, EXPORT, [arguments.data])
     from ..cache import CacheFolder
     from ..features import load_dataset
     from ..pipeline.inspect import choose, export
@@ -214,6 +215,7 @@ def run_export(arguments: argparse.Namespace) -> int:
     dataset = None if arguments.data is None else load_dataset(arguments.data)
     with CacheFolder(arguments.cache) as folder:
         cache = choose(folder, arguments.fingerprint, arguments.precision)
+        output.parent.mkdir(parents=True, exist_ok=True)
         exported = export(folder, cache, output, dataset)
     for missing in exported.missing:
         say(f"left out, it has no row: {shown(missing)}")

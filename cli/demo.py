@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .answers import Stopwatch, percent, print_json, require_folder, say
-from .parser import add_answers, add_command, add_engine, add_seed
+from .answers import Stopwatch, percent, print_json, say
+from .outputs import require_folder
+from .parser import OUTPUT, add_answers, add_command, add_engine, add_seed, path
 
 if TYPE_CHECKING:
     import argparse
@@ -29,7 +32,8 @@ def add_to(commands: Any) -> None:
         example="bottlebank demo",
     )
     parser.add_argument(
-        "--output",
+        *OUTPUT,
+        type=path,
         default="bottlebank-demo",
         metavar="DIR",
         help="folder for everything the demo makes, its cache included (default: ./%(default)s)",
@@ -40,7 +44,16 @@ def add_to(commands: Any) -> None:
         help=f"default: {_TRAINED} where its ImageNet weights are found or can be downloaded, "
         f"else {_UNTRAINED}",
     )
-    add_engine(parser)
+    add_engine(parser, cache=False)
+    # Not from BOTTLEBANK_CACHE: that is where a person's own photographs are.
+    parser.add_argument(
+        "--cache",
+        dest="demo_cache",
+        type=path,
+        metavar="DIR",
+        help="where transfer values are kept; in the environment BOTTLEBANK_DEMO_CACHE (default: "
+        "the folder cache in --output)",
+    )
     add_seed(parser)
     add_answers(parser, strict=False)
 
@@ -63,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = table.report
     steps.done(
         f"extract: {report.images} images, {report.cached} cached, {report.extracted} extracted, "
-        f"{report.duplicates} duplicates ({report.extractor}, {report.width} numbers an image, "
+        f"{report.duplicates} duplicates ({report.extractor}, {report.width} numbers per image, "
         f"{report.engine} in {report.precision})"
     )
     if note:
@@ -84,11 +97,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     maps = []
     for method in ("pca", "tsne", "umap"):
-        path = output / f"map-{method}.png"
+        map_path = output / f"map-{method}.png"
         embedding = reduce(table.features, method, random_state=arguments.seed)
-        draw_map(embedding, table.labels.tolist(), path, f"digits ({report.extractor})")
-        maps.append(str(path))
-        steps.done(f"map: {method} → {path}")
+        draw_map(embedding, table.labels.tolist(), map_path, f"digits ({report.extractor})")
+        maps.append(str(map_path))
+        steps.done(f"map: {method} → {map_path}")
 
     cache = report.cache
     predictor = load_predictor(
@@ -100,9 +113,9 @@ def run(arguments: argparse.Namespace) -> int:
     values_path = output / "transfer-values.png"
     pixels = predictor.load(Path(image).read_bytes())
     draw_transfer_values(table.features[position], values_path, f"{image}", image=pixels)
-    steps.done(f"predict: {image} is a {label} ({percent(probability)}) → {values_path}")
+    steps.done(f"predict: {image}: {label} ({percent(probability)}) → {values_path}")
 
-    serve = f"bottlebank serve --head {head_path} --cache {cache}"
+    serve = shlex.join(["bottlebank", "serve", "--head", str(head_path), "--cache", cache])
     if arguments.json:
         print_json(
             {
@@ -131,26 +144,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def write_digits(folder: Path) -> int:
-    """Write scikit-learn's 1,797 digits as PNG files, one folder a class; return how many are new.
+    """Write scikit-learn's 1,797 digits as PNG files, a folder per class; return how many are new.
 
-    The 8×8 grey values of 0 to 16 become 64×64 pixels of 0 to 255, each value a square.
+    The 8×8 grey values of 0 to 16 become 64×64 pixels of 0 to 255, each value a square. What is
+    there already is compared, not trusted: the files are not synced one by one, which took most
+    of the time, so that an interrupted run may leave one of them torn.
     """
     import numpy as np
     from PIL import Image
     from sklearn.datasets import load_digits
 
-    from ..atomic import write_with
-
     digits: Any = load_digits()
     n_written = 0
     for number, (values, label) in enumerate(zip(digits.images, digits.target, strict=True)):
         path = folder / str(label) / f"{number:04d}.png"
-        if path.exists():
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
         picture = Image.fromarray(np.round(values * (255 / 16)).astype(np.uint8))
         large = picture.resize((_PICTURE_SIDE_PX, _PICTURE_SIDE_PX), Image.Resampling.NEAREST)
-        write_with(path, large.save)
+        encoded = io.BytesIO()
+        large.save(encoded, "PNG")
+        if path.is_file() and path.read_bytes() == encoded.getvalue():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded.getvalue())
         n_written += 1
     return n_written
 
@@ -160,7 +175,7 @@ def _extract(arguments: argparse.Namespace, dataset: Any, output: Path) -> tuple
     from ..pipeline import extract
 
     settings = {
-        "cache": arguments.cache or output / "cache",
+        "cache": arguments.demo_cache or output / "cache",
         "engine": arguments.engine,
         "precision": arguments.precision,
     }

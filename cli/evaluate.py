@@ -8,10 +8,10 @@ from .answers import (
     percent,
     print_json,
     report_rejections,
-    require_folder,
     say,
     with_interval,
 )
+from .outputs import require_report_folder
 from .parser import DATA_HELP, add_answers, add_command, add_head_extractor, path
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Judge and say how good the head is."""
-    report = None if arguments.report is None else require_folder(arguments.report)
+    report = None
+    if arguments.report is not None:
+        report = require_report_folder(arguments.report, arguments.data)
     from ..features import load_dataset
     from ..pipeline import extract_for_head, judge
 
@@ -73,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     if report is not None:
         from .report import write_report
 
+        report.mkdir(parents=True, exist_ok=True)
         written = write_report(report, arguments.data, head, table, judged, answer)
     if arguments.json:
         print_json(answer)

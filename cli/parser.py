@@ -1,16 +1,17 @@
-"""Parsing: options that several commands share, defaults from the environment, one-line errors."""
+"""Parsing: options that several commands share, and errors of one line."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, NoReturn
+import sys
+from typing import Any, NoReturn
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from .mistakes import did_you_mean, unknown_option
 
 ENGINES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("auto", "bfloat16", "float32")
 FITS = ("squash", "crop", "pad")
+OUTPUT = ("-o", "--output")
 HEADS = ("logistic", "dense", "knn")
 DATA_HELP = (
     "a folder with one folder per class; or train, validation and test folders of those; or a "
@@ -18,17 +19,38 @@ DATA_HELP = (
 )
 
 
+class _Help(argparse.HelpFormatter):
+    """Wraps paragraphs to the terminal, and keeps the lines of examples as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" in text:
+            return "".join(indent + line for line in text.splitlines(keepends=True))
+        return super()._fill_text(text, width, indent)
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line and say what may have been meant."""
 
     def __init__(self, **settings: Any) -> None:
         settings.setdefault("allow_abbrev", False)
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        settings.setdefault("formatter_class", _Help)
         super().__init__(**settings)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """Parse; of options that exclude one another, what is typed wins over the environment."""
-        namespace, rest = super().parse_known_args(args, namespace)
+        """Parse; of options that exclude one another, what is typed wins over the environment.
+
+        A command of which nothing but its name is typed, and which needs another one, answers
+        with its help.
+        """
+        typed = sys.argv[1:] if args is None else list(args)
+        if not typed and self._subparsers is not None:
+            self.print_help(sys.stderr)
+            self.exit(2)
+        options = self._option_string_actions
+        wrong = unknown_option(typed, options, takes_commands=self._subparsers is not None)
+        if wrong is not None:
+            self.error(f"unrecognized arguments: {wrong}{did_you_mean(wrong, options)}")
+        namespace, rest = super().parse_known_args(typed, namespace)
         for group in self._mutually_exclusive_groups:
             given = [
                 action
@@ -39,6 +61,13 @@ class Parser(argparse.ArgumentParser):
                 if given and action not in given:
                     setattr(namespace, action.dest, None)
         return namespace, rest
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as error:
+            error.message += did_you_mean(str(value), map(str, action.choices or ()))
+            raise
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
@@ -69,7 +98,7 @@ def add_extraction(parser: Parser, *, several: bool = False) -> None:
             type=names,
             default=["inception_v3"],
             metavar="NAME,…",
-            help=f"frozen networks, with commas between: {known}",
+            help=f"frozen networks, separated by commas: {known}",
         )
     else:
         parser.add_argument(
@@ -82,15 +111,15 @@ def add_extraction(parser: Parser, *, several: bool = False) -> None:
         "--weights",
         default="imagenet",
         metavar="imagenet|FILE",
-        help="ImageNet weights, which Keras downloads once, or a Keras weights file without top "
-        "(default: %(default)s)",
+        help="ImageNet weights, which Keras downloads once, or a Keras weights file without the "
+        "classification layers (default: %(default)s)",
     )
     parser.add_argument(
         "--fit",
         choices=FITS,
         default="squash",
-        help="what becomes of pictures that are not square: squash scales their sides "
-        "independently, crop takes the largest square in the middle, pad lays them on grey "
+        help="how images that are not square are fitted: squash scales width and height "
+        "independently, crop keeps the largest square in the middle, pad adds grey borders "
         "(default: %(default)s)",
     )
     add_engine(parser)
@@ -98,8 +127,8 @@ def add_extraction(parser: Parser, *, several: bool = False) -> None:
         "--store",
         choices=("auto", "float32", "float16"),
         default="auto",
-        help="how numbers are kept; float16 takes half the disk and keeps 11 bits of each "
-        "(default: as in the cache, else float32)",
+        help="how transfer values are stored; float16 takes half the disk space and keeps 11 bits "
+        "of each value (default: as in the cache, else float32)",
     )
 
 
@@ -111,7 +140,7 @@ def add_head_extractor(parser: Parser) -> None:
     parser.add_argument(
         "--extractor",
         metavar="NAME",
-        help="refuse a head of another extractor (default: the head's)",
+        help="refuse a head of any other extractor (default: the head's own)",
     )
     parser.add_argument(
         "--weights", metavar="imagenet|FILE", help="where the weights are, if they have moved"
@@ -126,13 +155,13 @@ def add_parity(parser: Parser) -> None:
         "--parity",
         choices=("refuse", "warn"),
         default="refuse",
-        help="what to do when the head's probe images give other transfer values here than when "
-        "it was trained (default: %(default)s)",
+        help="what to do if the head's probe images have other transfer values on this machine "
+        "than in training (default: %(default)s)",
     )
 
 
-def add_engine(parser: Parser) -> None:
-    """--engine, --precision and --cache."""
+def add_engine(parser: Parser, *, cache: bool = True) -> None:
+    """--engine, --precision and, unless the command has its own, --cache."""
     parser.add_argument(
         "--engine",
         choices=ENGINES,
@@ -143,9 +172,10 @@ def add_engine(parser: Parser) -> None:
         "--precision",
         choices=PRECISIONS,
         default="auto",
-        help="what it computes in (default: as in the cache or head, else the fastest)",
+        help="precision of its arithmetic (default: as in the cache or head, else the fastest)",
     )
-    add_cache(parser)
+    if cache:
+        add_cache(parser)
 
 
 def add_cache(parser: Parser) -> None:
@@ -154,23 +184,25 @@ def add_cache(parser: Parser) -> None:
         "--cache",
         type=path,
         metavar="DIR",
-        help="where transfer values are kept (default: the platform's folder for caches)",
+        help="folder of the cache (default: the platform's, such as ~/.cache/bottlebank)",
     )
 
 
 def add_answers(parser: Parser, *, strict: bool = True) -> None:
     """--json and --strict."""
-    parser.add_argument("--json", action="store_true", help="print one line of JSON on stdout")
+    parser.add_argument(
+        "--json", action="store_true", help="print the answer as JSON, on one line of stdout"
+    )
     if strict:
         parser.add_argument(
-            "--strict", action="store_true", help="exit with 1 when an image was rejected"
+            "--strict", action="store_true", help="exit with status 1 if an image was rejected"
         )
 
 
 def add_seed(parser: Parser) -> None:
     """--seed."""
     parser.add_argument(
-        "--seed", type=seed, default=0, metavar="N", help="of all chance (default: 0)"
+        "--seed", type=seed, default=0, metavar="N", help="random seed (default: 0)"
     )
 
 
@@ -193,7 +225,7 @@ def names(text: str) -> list[str]:
     """Names with commas between."""
     found = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not found:
-        raise argparse.ArgumentTypeError(f"expected names with commas between, received {text!r}")
+        raise argparse.ArgumentTypeError(f"expected names separated by commas, received {text!r}")
     return found
 
 
@@ -247,44 +279,3 @@ def _whole_number(text: str, least: int, most: int) -> int:
             f"expected a whole number of at least {least}{at_most}, received {text!r}"
         )
     return number
-
-
-def read_environment(parser: argparse.ArgumentParser, environment: Mapping[str, str]) -> None:
-    """Take defaults of options, in all commands, from BOTTLEBANK_<NAME OF THE OPTION>."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for command in action.choices.values():
-                read_environment(command, environment)
-            continue
-        name = f"BOTTLEBANK_{action.dest.upper()}"
-        value = environment.get(name)
-        if not value or not action.option_strings or action.dest in ("help", "version"):
-            continue
-        if isinstance(action, argparse._StoreTrueAction):
-            action.default = value.lower() not in ("0", "false", "no")
-        else:
-            action.default = value if (reason := _why_not(action, value)) is None else reason
-            action.type = _refuse if reason else action.type
-            action.required = False
-    for group in parser._mutually_exclusive_groups:
-        group.required &= all(action.default is None for action in group._group_actions)
-
-
-def _why_not(action: argparse.Action, value: str) -> str | None:
-    """Why an option cannot have a value; None when it can."""
-    name = f"BOTTLEBANK_{action.dest.upper()}"
-    if action.choices is not None and value not in action.choices:
-        return f"{name} is {value!r}, expected one of {', '.join(map(str, action.choices))}"
-    if callable(action.type):
-        try:
-            action.type(value)
-        except (argparse.ArgumentTypeError, ValueError) as error:
-            return f"{name}: {error}"
-    return None
-
-
-def _refuse(value: str) -> str:
-    """Type of an option whose default, from the environment, is the reason why it cannot be."""
-    if value.startswith("BOTTLEBANK_"):
-        raise argparse.ArgumentTypeError(value)
-    return value

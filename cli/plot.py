@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .answers import print_json, report_rejections, require_output
-from .parser import DATA_HELP, add_answers, add_command, add_extraction, add_seed
+from .answers import print_json, report_rejections
+from .outputs import PICTURE, require_output, require_outside
+from .parser import DATA_HELP, OUTPUT, add_answers, add_command, add_extraction, add_seed
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +26,7 @@ def add_to(commands: Any) -> None:
         "data", metavar="DATA", help=f"{DATA_HELP}; or one image, whose transfer values are drawn"
     )
     parser.add_argument(
-        "--output", required=True, metavar="MAP.png", help="a name ending in .png or .svg"
+        *OUTPUT, required=True, metavar="MAP.png", help="a name ending in .png or .svg"
     )
     parser.add_argument(
         "--method",
@@ -40,7 +41,8 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw and say where."""
-    output = require_output(arguments.output, (".png", ".svg"))
+    output = require_output(arguments.output, PICTURE, [arguments.data, arguments.weights])
+    require_outside(output, arguments.data)
     from ..features.dataset import EXTENSIONS
 
     path = Path(arguments.data)
@@ -57,6 +59,7 @@ def _draw_map(arguments: argparse.Namespace, output: Path) -> int:
     table.require_rows()
     embedding = reduce(table.features, arguments.method, random_state=arguments.seed)
     title = f"{Path(arguments.data).name or arguments.data} ({table.report.extractor})"
+    output.parent.mkdir(parents=True, exist_ok=True)
     draw_map(embedding, table.labels.tolist(), output, title)
     if arguments.json:
         print_json({"output": str(output), "images": len(table), "caption": embedding.caption})
@@ -80,6 +83,7 @@ def _draw_image(arguments: argparse.Namespace, output: Path) -> int:
     size_px = table.recipe.input_size_px
     pixels = load(read(image)[0], (size_px, size_px), table.recipe.fit)
     title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
+    output.parent.mkdir(parents=True, exist_ok=True)
     draw_transfer_values(table.features[0], output, title, image=pixels)
     if arguments.json:
         print_json({"output": str(output), "images": 1, "caption": title})

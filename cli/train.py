@@ -9,12 +9,13 @@ from .answers import (
     percent,
     print_json,
     report_rejections,
-    require_output,
     say,
     with_interval,
 )
+from .outputs import HEAD, require_output
 from .parser import (
     DATA_HELP,
+    OUTPUT,
     add_answers,
     add_command,
     add_extraction,
@@ -43,7 +44,7 @@ def add_to(commands: Any) -> None:
         example="bottlebank train photos/ --extractor mobilenet_v2 --output head.h5",
     )
     parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
-    parser.add_argument("--output", required=True, metavar="HEAD.h5", help="the head file")
+    parser.add_argument(*OUTPUT, required=True, metavar="HEAD.h5", help="the head file")
     parser.add_argument(
         "--head",
         dest="head_kind",
@@ -81,7 +82,7 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, write the head and say how good it is."""
     seconds = Stopwatch()
-    output = require_output(arguments.output, (".h5", ".hdf5"))
+    output = require_output(arguments.output, HEAD, [arguments.data, arguments.weights])
     from ..classifier import save_head
     from ..features import load_dataset
     from ..pipeline import train_head
@@ -99,6 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
         coverage=arguments.coverage,
         seed=arguments.seed,
     )
+    output.parent.mkdir(parents=True, exist_ok=True)
     save_head(trained.head, output)
 
     for warning in trained.split.warnings:

@@ -303,7 +303,8 @@ def test_demo(bottlebank, tmp_path, cache, monkeypatch):
     """On a tenth of the digits: the whole is `make demo`."""
     import sklearn.datasets
 
-    monkeypatch.delenv("BOTTLEBANK_CACHE")
+    own = tmp_path / "a person's own cache"
+    monkeypatch.setenv("BOTTLEBANK_CACHE", str(own))
 
     whole = sklearn.datasets.load_digits()
     few = sklearn.utils.Bunch(images=whole.images[:240], target=whole.target[:240])
@@ -324,6 +325,25 @@ def test_demo(bottlebank, tmp_path, cache, monkeypatch):
     second = bottlebank(*arguments)
     assert "240 images, 240 cached, 0 extracted" in second.out
     assert answer["serve"] in second.out
+    assert not own.exists()
+
+
+def test_the_demo_mends_a_picture_that_is_torn(tmp_path, monkeypatch):
+    import sklearn.datasets
+
+    from bottlebank.cli.demo import write_digits
+
+    whole = sklearn.datasets.load_digits()
+    few = sklearn.utils.Bunch(images=whole.images[:30], target=whole.target[:30])
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: few)
+    assert write_digits(tmp_path) == 30
+    torn, gone = sorted(tmp_path.rglob("*.png"))[:2]
+    wanted = torn.read_bytes()
+    torn.write_bytes(wanted[:50])
+    gone.unlink()
+    assert write_digits(tmp_path) == 2
+    assert torn.read_bytes() == wanted
+    assert write_digits(tmp_path) == 0
 
 
 def test_demo_without_weights_says_so_plainly(bottlebank, tmp_path, cache, monkeypatch):

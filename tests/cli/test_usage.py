@@ -105,7 +105,6 @@ def test_unknown_extractor(bottlebank, photos):
         (["predict", "--head", "h.h5"], "required: IMAGE"),
         (["serve"], "one of the arguments --head --heads is required"),
         (["fly"], "invalid choice: 'fly'"),
-        ([], "required: COMMAND"),
     ],
 )
 def test_arguments_without_sense(bottlebank, photos, tmp_path, monkeypatch, arguments, complaint):

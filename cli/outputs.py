@@ -1,0 +1,173 @@
+"""Looking at outputs before any work: can they be written, and what would they replace?"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import BottlebankError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_BEGINNING_BYTES = 8192
+
+
+class Kind(NamedTuple):
+    """A kind of file that is written, and how one that is there already is recognised."""
+
+    words: str
+    suffixes: tuple[str, ...]
+    recognises: Callable[[Path], bool]
+
+
+def require_output(output: str, kind: Kind, inputs: Iterable[str | None] = ()) -> Path:
+    """The path of a file that can be written and that replaces nothing but a file of its kind.
+
+    Raises
+    ------
+    UsageError
+        When its extension is another, it cannot be written, it is one of `inputs`, or a file is
+        there that is of another kind, such as a photograph.
+    """
+    path = Path(output)
+    if path.suffix.lower() not in kind.suffixes:
+        raise UsageError(
+            f"cannot write {output}: expected a name that ends in {' or '.join(kind.suffixes)}"
+        )
+    if path.is_dir():
+        raise UsageError(f"cannot write {output}: it is a folder; name a file in it")
+    require_folder(path.parent)
+    if os.path.lexists(path):
+        _require_replaceable(path, kind, inputs)
+    return path
+
+
+def require_folder(folder: str | Path) -> Path:
+    """A folder that can be written into, or made; it is made when something is written.
+
+    Raises
+    ------
+    UsageError
+        When it is a file, or cannot be made or written.
+    """
+    path = Path(folder)
+    if os.path.lexists(path):
+        if not path.is_dir():
+            raise UsageError(f"the folder {path} cannot be made: a file of that name exists")
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise UsageError(f"the folder {path} cannot be written: permission denied")
+        return path
+    above = path.parent
+    while not os.path.lexists(above):
+        above = above.parent
+    if not above.is_dir():
+        raise UsageError(f"the folder {path} cannot be made: {above} is a file")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise UsageError(f"the folder {path} cannot be made: {above} cannot be written")
+    return path
+
+
+def require_report_folder(folder: str, data: str) -> Path:
+    """A folder for a report, outside the dataset, in which nothing else has the report's names.
+
+    Raises
+    ------
+    UsageError
+        When pictures in it would become images of the dataset, or files of others be replaced.
+    """
+    path = require_folder(folder)
+    require_outside(path, data)
+    for name, kind in _FILES_OF_A_REPORT.items():
+        if os.path.lexists(path / name):
+            _require_replaceable(path / name, kind, ())
+    return path
+
+
+def require_outside(output: Path, data: str) -> None:
+    """Refuse pictures where the next run would take them for images of the dataset.
+
+    Files that lie in the dataset's folder itself, beside the folders of the classes, are none.
+
+    Raises
+    ------
+    UsageError
+        When `output`, a picture or a folder of pictures, lies in or is a folder of the dataset.
+    """
+    folder = output if output.suffix.lower() not in PICTURE.suffixes else output.parent
+    root = Path(data)
+    if root.is_dir() and root.resolve() in folder.resolve().parents:
+        raise UsageError(
+            f"{output} lies inside the dataset {data} and would become one of its images; "
+            f"choose a place outside it"
+        )
+
+
+def _require_replaceable(path: Path, kind: Kind, inputs: Iterable[str | None]) -> None:
+    for name in inputs:
+        if name is not None and Path(name).exists() and path.exists() and path.samefile(name):
+            raise UsageError(f"cannot write {path}: it is also the input; choose another name")
+    if not path.is_file():
+        raise UsageError(f"cannot write {path}: it exists and is not a regular file")
+    try:
+        may_replace = path.stat().st_size == 0 or kind.recognises(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    if not may_replace:
+        raise UsageError(
+            f"{path} exists and is not {kind.words}, so it is not overwritten; choose another "
+            f"name, or delete it first"
+        )
+
+
+def _is_head(path: Path) -> bool:
+    from ..classifier import load_head
+
+    try:
+        load_head(path)
+    except BottlebankError:
+        return False
+    return True
+
+
+def _is_export(path: Path) -> bool:
+    from ..cache.exchange import read_export
+
+    try:
+        read_export(path)
+    except BottlebankError:
+        return False
+    return True
+
+
+def _beginning_has(words: bytes) -> Callable[[Path], bool]:
+    def recognises(path: Path) -> bool:
+        with path.open("rb") as file:
+            return words in file.read(_BEGINNING_BYTES).lower()
+
+    return recognises
+
+
+HEAD = Kind("a head file", (".h5", ".hdf5"), _is_head)
+EXPORT = Kind("an export of bottlebank", (".h5", ".hdf5"), _is_export)
+# matplotlib signs what it draws: in a PNG's text chunk, in an SVG's first comment.
+PICTURE = Kind(
+    "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
+)
+_PAGE = Kind("a report of bottlebank", (".html",), _beginning_has(b'content="bottlebank"'))
+_NUMBERS = Kind("an evaluation of bottlebank", (".json",), _beginning_has(b'"confusion_matrix"'))
+_FILES_OF_A_REPORT = {
+    "report.html": _PAGE,
+    "evaluation.json": _NUMBERS,
+    **{
+        f"{name}.png": PICTURE
+        for name in (
+            "confusion-matrix",
+            "mistakes",
+            "reliability",
+            "training-curves",
+            "learning-curve",
+        )
+    },
+}

@@ -1,0 +1,74 @@
+"""Names that are nearly right, and commands of which nothing but the name is typed."""
+
+import pytest
+
+from bottlebank.cli import build_parser
+from bottlebank.cli.mistakes import did_you_mean
+
+
+@pytest.mark.parametrize(
+    ("arguments", "known"), [([], ["extract", "demo"]), (["cache"], ["verify", "import"])]
+)
+def test_a_bare_command_answers_with_its_help(bottlebank, arguments, known):
+    done = bottlebank(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == bottlebank(*arguments, "--help").out
+    assert all(f"    {name} " in done.err for name in known)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["trian", "photos"], "bottlebank: argument COMMAND: invalid choice: 'trian' (choose from"),
+        (["trian", "photos"], "; did you mean 'train'?; see"),
+        (["cache", "verfy"], "; did you mean 'verify'?; see"),
+        (["plot", "photos", "-o", "m.png", "--method", "t-sne"], "; did you mean 'tsne'?; see"),
+        # Not that --output is required, which was the complaint.
+        (["train", "photos", "--ouput", "h.h5"], "train: unrecognized arguments: --ouput; did you"),
+        (["train", "photos", "--ouput=h.h5"], "; did you mean '--output'?; see"),
+        (["extract", "--extracter", "random", "photos"], "; did you mean '--extractor'?; see"),
+        (["extract", "photos", "--json-lines"], "; did you mean '--json'?; see"),
+        (["--verson"], "bottlebank: unrecognized arguments: --verson; did you mean '--version'?"),
+        (["extract", "photos", "-x"], "extract: unrecognized arguments: -x; see"),
+        (["fly"], "'demo'); see"),
+    ],
+)
+def test_what_may_have_been_meant(bottlebank, arguments, complaint):
+    done = bottlebank(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert complaint in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_nothing_is_suggested_that_is_far_away():
+    assert did_you_mean("fly", ["train", "extract", "serve"]) == ""
+    assert did_you_mean("", ["train"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name", "value"),
+    [
+        (["extract", "--", "-photos"], "data", "-photos"),
+        (["predict", "-1.png", "--head", "h.h5"], "images", ["-1.png"]),
+        (["predict", "a b", "--head=h.h5"], "images", ["a b"]),
+        (["plot", "photos", "-o", "map.png"], "output", "map.png"),
+        (["train", "photos", "-ohead.h5"], "output", "head.h5"),
+        (["demo", "-o", "here"], "output", "here"),
+    ],
+)
+def test_arguments_that_only_look_wrong_are_taken(arguments, name, value):
+    try:
+        parsed = build_parser().parse_args(arguments)
+    except SystemExit:  # argparse takes no name that begins like an option and is no number
+        assert arguments[1] == "-1.png"
+        return
+    assert getattr(parsed, name) == value
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "80", "200"])
+def test_help_fits_the_terminal(bottlebank, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    done = bottlebank("--help")
+    assert done.code == 0
+    words = [line for line in done.out.splitlines() if len(line) > max(int(columns), 40)]
+    assert words == []

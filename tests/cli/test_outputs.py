@@ -1,0 +1,139 @@
+"""What is there already is replaced only by a file of its kind, and nothing is made too early."""
+
+import shutil
+
+import pytest
+from PIL import Image
+
+from bottlebank.cli.outputs import EXPORT, HEAD, PICTURE, require_output
+from bottlebank.errors import UsageError
+
+from .test_usage import one_line
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def foreign(tmp_path):
+    """Files of others under the names that outputs have."""
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    Image.new("RGB", (9, 9)).save(folder / "photo.png")
+    (folder / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (folder / "weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n and what follows")
+    (folder / "words.hdf5").write_text("words")
+    Image.new("RGB", (9, 9)).save(folder / "photo.jpg")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "complaint"),
+    [
+        ("weights.h5", ["train", "DATA", "-o"], "exists and is not a head file, so it is not"),
+        ("words.hdf5", ["train", "DATA", "-o"], "exists and is not a head file, so it is not"),
+        ("photo.jpg", ["train", "DATA", "-o"], "expected a name that ends in .h5 or .hdf5"),
+        ("photo.png", ["plot", "DATA", "-o"], "exists and is not a picture that bottlebank has dr"),
+        ("drawing.svg", ["plot", "DATA", "-o"], "exists and is not a picture that bottlebank has"),
+        ("photo.jpg", ["plot", "DATA", "-o"], "expected a name that ends in .png or .svg"),
+        ("weights.h5", ["cache", "export"], "exists and is not an export of bottlebank"),
+    ],
+)
+def test_files_of_others_are_not_overwritten(
+    bottlebank, photos, foreign, name, arguments, complaint
+):
+    before = contents(foreign)
+    typed = [photos if argument == "DATA" else argument for argument in arguments]
+    done = bottlebank(*typed, foreign / name)
+    assert done.code == 2
+    assert complaint in one_line(done)
+    assert str(foreign / name) in done.err
+    assert contents(foreign) == before
+
+
+def test_an_input_is_not_overwritten(bottlebank, photos, options, head, tmp_path):
+    shutil.copy(head, tmp_path / "mine.h5")
+    (tmp_path / "link.h5").symlink_to(tmp_path / "mine.h5")
+    done = bottlebank(
+        "train", photos, "--weights", tmp_path / "mine.h5", "-o", tmp_path / "link.h5"
+    )
+    assert done.code == 2
+    assert "it is also the input" in one_line(done)
+
+
+def test_what_bottlebank_wrote_is_replaced(bottlebank, photos, options, head, cache, tmp_path):
+    for output in (tmp_path / "map.png", tmp_path / "map.svg"):
+        for _ in range(2):
+            assert bottlebank("plot", photos, "-o", output, *options).code == 0
+    for _ in range(2):
+        done = bottlebank("cache", "export", tmp_path / "rows.h5", "--cache", cache)
+        assert done.code == 0, done.err
+    assert bottlebank("train", photos, "-o", head, *options).code == 0
+    (tmp_path / "empty.png").touch()
+    assert bottlebank("plot", photos, "-o", tmp_path / "empty.png", *options).code == 0
+    report = ["evaluate", photos, "--head", head, "--cache", cache, "--report", tmp_path / "r"]
+    for _ in range(2):
+        assert bottlebank(*report).code == 0
+    (tmp_path / "r" / "mistakes.png").write_bytes((photos / "disc" / "00.png").read_bytes())
+    done = bottlebank(*report)
+    assert done.code == 2
+    assert "mistakes.png exists and is not a picture that bottlebank has drawn" in one_line(done)
+
+
+def test_a_head_is_no_export_and_an_export_no_head(head, tmp_path, bottlebank, cache):
+    rows = tmp_path / "rows.h5"
+    assert bottlebank("cache", "export", rows, "--cache", cache).code == 0
+    with pytest.raises(UsageError, match=r"is not an export of bottlebank"):
+        require_output(str(head), EXPORT)
+    with pytest.raises(UsageError, match=r"is not a head file"):
+        require_output(str(rows), HEAD)
+
+
+def test_outputs_that_cannot_be_files(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(UsageError, match=r"it is a folder; name a file in it"):
+        require_output(str(tmp_path / "folder.png"), PICTURE)
+    (tmp_path / "nowhere.png").symlink_to(tmp_path / "gone")
+    with pytest.raises(UsageError, match=r"it exists and is not a regular file"):
+        require_output(str(tmp_path / "nowhere.png"), PICTURE)
+    (tmp_path / "file").touch()
+    for below in ("file/map.png", "file/deep/map.png"):
+        with pytest.raises(UsageError, match=r"the folder \S+ cannot be made: "):
+            require_output(str(tmp_path / below), PICTURE)
+
+
+@pytest.mark.parametrize("where", ["report", "disc/report", "disc"])
+def test_a_report_does_not_become_part_of_the_dataset(bottlebank, photos, head, cache, where):
+    before = contents(photos)
+    report = ["--report", photos / where]
+    done = bottlebank("evaluate", photos, "--head", head, "--cache", cache, *report)
+    assert done.code == 2
+    assert "lies inside the dataset" in one_line(done)
+    assert contents(photos) == before
+
+
+def test_a_map_does_not_become_part_of_the_dataset(bottlebank, photos, options, monkeypatch):
+    done = bottlebank("plot", photos, "-o", photos / "disc" / "map.png", *options)
+    assert done.code == 2
+    assert "lies inside the dataset" in one_line(done)
+    monkeypatch.chdir(photos)
+    assert bottlebank("plot", ".", "-o", "maps/map.png", *options).code == 2
+    # Beside the folders of the classes it is no image of the dataset.
+    assert bottlebank("plot", ".", "-o", "map.png", *options).code == 0
+    assert bottlebank("extract", ".", *options, "--json").json["images"] == 60
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "nowhere", "-o", "new/head.h5"],
+        ["plot", "nowhere", "-o", "new/map.png"],
+        ["evaluate", "nowhere", "--head", "gone.h5", "--report", "new"],
+        ["cache", "export", "new/rows.h5", "--data", "nowhere"],
+    ],
+)
+def test_a_command_that_fails_leaves_no_folder(bottlebank, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    assert bottlebank(*arguments).code != 0
+    assert list(tmp_path.iterdir()) == []
