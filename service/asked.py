@@ -58,10 +58,11 @@ def whole_number(name: str, default: int, most: int, why: str) -> int:
     RefusedError
         When it is another, or no number.
     """
-    text = request.args.get(name)
-    if text is None:
+    texts = request.args.getlist(name)
+    if not texts:
         return min(default, most)
-    if re.fullmatch(r"[0-9]{1,9}", text) and 1 <= int(text) <= most:
+    text = texts[0] if len(texts) == 1 else ", ".join(texts)
+    if len(texts) == 1 and re.fullmatch(r"[0-9]{1,9}", text) and 1 <= int(text) <= most:
         return int(text)
     raise RefusedError(
         f"invalid_{name}",

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
+import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import BottlebankError, HeadFileError, UsageError
-from ..pipeline import load_predictor
-from .refusals import RefusedError
+from .refusals import RefusedError, without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..pipeline import Predictor
-    from .settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +37,10 @@ class Heads:
     A file that is new in the folder, or has changed, is loaded, compared with the extractor that
     runs, tried, and only then put in place, in one assignment: requests that have begun end with
     the head that they began with. What fails on the way changes nothing; `describe` says why.
+
+    Of files that are found in one look, the newest good one answers (by modification time, then
+    name); what is found later is newer, whatever its time says. A file that is back as it was, or
+    has only been renamed, is not new.
     """
 
     def __init__(
@@ -60,14 +63,19 @@ class Heads:
         self._folder = folder
         self._parity = parity
         self._on_load = on_load
-        self._stamps = dict(self._files() if stamps is None else stamps)
+        self._stamps = dict(stamps or {})
+        if folder is not None and stamps is None:
+            self._stamps = read_stamps(folder)
+        self._gone: dict[str, _Stamp] = {}
+        self._names = set(self._stamps)
         self._refused = dict(refused or {})
-        self._changing = threading.RLock()
+        self._n_chosen = 0
+        """How often a person has had another head answer."""
+        # Nothing is read from disk while this one is held: it is what requests wait for.
+        self._changing = threading.Lock()
+        self._looking = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-
-    def _files(self) -> dict[str, _Stamp]:
-        return {} if self._folder is None else _stamps(self._folder)
 
     @property
     def served(self) -> Served:
@@ -77,14 +85,15 @@ class Heads:
     def describe(self) -> list[dict[str, Any]]:
         """Every head: its file's name, its status, and its version or why it was refused.
 
-        The status is ``active``, ``previous``, ``available`` or ``refused``.
+        The status is ``active``, ``previous``, ``available`` or ``refused``. As of the last look;
+        no file is opened.
         """
         with self._changing:
             known = {self._served.name: ("active", self._served)}
             if self._previous is not None:
                 known.setdefault(self._previous.name, ("previous", self._previous))
             described = []
-            for name in sorted({*known, *self._files()}):
+            for name in sorted({*known, *self._names}):
                 entry: dict[str, Any] = {"name": name, "status": "available"}
                 if name in known:
                     status, served = known[name]
@@ -108,27 +117,32 @@ class Heads:
         RefusedError
             When there is no such head, or it is refused.
         """
+        if self._folder is None:
+            raise RefusedError(
+                "no_heads_folder",
+                "this server was started with one head file; start it with --heads DIR to "
+                "change between heads",
+                status=409,
+            )
+        files = _found(self._folder) or {}
+        if name not in files:
+            raise RefusedError(
+                "head_not_found",
+                f"there is no head {name[:100]!r}; GET /heads lists those there are",
+                status=404,
+            )
+        loaded = self._load(self._folder, name)
         with self._changing:
-            if self._folder is None:
+            self._names.update(files)
+            self._stamps[name] = files[name]  # of no other: that one is still to be tried
+            if loaded is None:
                 raise RefusedError(
-                    "no_heads_folder",
-                    "this server was started with one head file; start it with --heads DIR to "
-                    "change between heads",
+                    "head_refused",
+                    f"{self._refused.get(name, 'it cannot be loaded')}; nothing has changed",
                     status=409,
                 )
-            files = self._files()
-            if name not in files:
-                raise RefusedError(
-                    "head_not_found",
-                    f"there is no head {name[:100]!r}; GET /heads lists those there are",
-                    status=404,
-                )
-            self._stamps[name] = files[name]  # of no other: that one is still to be tried
-            if not self._try(self._folder / name):
-                raise RefusedError(
-                    "head_refused", f"{self._refused[name]}; nothing has changed", status=409
-                )
-            return self._served
+            self._n_chosen += 1
+            return self._put(name, loaded)
 
     def roll_back(self) -> Served:
         """Have the head answer that did before; the two change places.
@@ -145,6 +159,7 @@ class Heads:
                     "no head has answered before this one since the server was started",
                     status=409,
                 )
+            self._n_chosen += 1
             self._served, self._previous = self._previous, self._served
             logger.info("rolled back to head %s", self._served.predictor.version)
             return self._served
@@ -153,34 +168,74 @@ class Heads:
         """Try every file that is new in the folder, or has changed; the newest good one answers."""
         if self._folder is None:
             return
-        with self._changing:
-            found = self._files()
-            for known in (self._stamps, self._refused):
-                for name in known.keys() - found.keys():
-                    del known[name]
-            for name in sorted(found, key=lambda name: found[name]):
-                if self._stamps.get(name) != found[name]:
-                    self._stamps[name] = found[name]
-                    self._try(self._folder / name)
+        with self._looking:
+            older: list[str] = []  # to be tried, so that `describe` can say what is wrong with them
+            while not self._stop.is_set():
+                arrived = self._arrivals(self._folder)
+                with self._changing:
+                    n_chosen = self._n_chosen
+                while arrived:
+                    name = arrived.pop(0)
+                    loaded = self._load(self._folder, name)
+                    if loaded is None:
+                        continue
+                    with self._changing:
+                        if self._n_chosen == n_chosen:  # else a person has chosen since
+                            self._put(name, loaded)
+                    break
+                older = [*arrived, *(name for name in older if name in self._names)]
+                if not older:
+                    return
+                self._load(self._folder, older.pop(0))
 
-    def _try(self, path: Path) -> bool:
-        """Load a head and have it answer; False, with the reason noted, when it is refused."""
+    def _arrivals(self, folder: Path) -> list[str]:
+        """What has come since the last look, the newest first."""
+        found = _found(folder)
+        if found is None:  # a network folder that is away for a moment is as it was
+            return []
+        with self._changing:
+            gone = {name: self._stamps[name] for name in self._stamps.keys() - found.keys()}
+            renamed = {stamp: name for name, stamp in gone.items()}
+            arrived = []
+            for name, stamp in found.items():
+                if self._stamps.get(name, self._gone.get(name)) == stamp:
+                    continue
+                if stamp not in renamed:
+                    arrived.append(name)
+                elif renamed[stamp] == self._served.name:
+                    self._served = self._served._replace(name=name)
+            self._gone.update(gone)
+            self._stamps, self._names = dict(found), set(found)
+            for name in self._refused.keys() - found.keys():
+                del self._refused[name]
+        return sorted(arrived, key=lambda name: (found[name][0], name), reverse=True)
+
+    def _load(self, folder: Path, name: str) -> Predictor | None:
+        """Load a head and try it; None, with the reason noted, when it is refused."""
+        path = _path(folder, name)
         try:
             predictor = self._served.predictor.with_head(path, self._parity)
             width = predictor.head.layers.n_features
             predictor.say(np.zeros((1, width), np.float32))  # what it needs is loaded now
-        except (BottlebankError, OSError, ValueError, MemoryError) as error:
-            self._refused[path.name] = " ".join(str(error).split())
+        except Exception as error:  # noqa: BLE001 (no file may end the watch, whatever is in it)
+            reason = why(error, path)
+            with self._changing:
+                self._refused[name] = reason
             self._on_load("refused")
-            logger.warning("head %s is refused: %s", path.name, self._refused[path.name])
-            return False
-        self._refused.pop(path.name, None)
+            logger.warning("head %s is refused: %s", name, " ".join(str(error).split()))
+            return None
+        with self._changing:
+            self._refused.pop(name, None)
+        return predictor
+
+    def _put(self, name: str, predictor: Predictor) -> Served:
+        """Have a head answer; `_changing` is held."""
         if predictor.version != self._served.predictor.version:
             self._previous = self._served
-        self._served = Served(path.name, predictor)
+        self._served = Served(name, predictor)
         self._on_load("activated")
-        logger.info("head %s (version %s) answers now", path.name, predictor.version)
-        return True
+        logger.info("head %s (version %s) answers now", name, predictor.version)
+        return self._served
 
     def watch(self, every_s: float) -> None:
         """Look at the folder from time to time, in a thread, until `close`.
@@ -209,72 +264,48 @@ class Heads:
             self._thread = None
 
 
-def open_heads(settings: Settings, on_load: Callable[[str], None] = lambda result: None) -> Heads:
-    """Load the head that answers first, with its extractor.
+def why(error: Exception, path: Path) -> str:
+    """Why a head is refused, for those who ask over the network: without the names of folders."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    text = text.replace(str(path), path.name).replace(f"{path.parent}{os.sep}", "")
+    return without_folders(text)
+
+
+def read_stamps(folder: Path) -> dict[str, _Stamp]:
+    """When each head file of a folder was written, how large it is, and which it is.
+
+    Names that are not UTF-8 are written with ``\\xe9`` for each such byte.
 
     Raises
     ------
-    UsageError
-        When the settings name no head, or both a head and a folder.
-    HeadFileError
-        When there is none that can be loaded.
-    HeadMismatchError
-        As `load_predictor`.
+    OSError
+        When the folder cannot be listed.
     """
-    if (settings.head is None) == (settings.heads is None):
-        raise UsageError("name one head file, or a folder of them")
-    folder, stamps = None, {}
-    paths = [Path(settings.head or "")]
-    if settings.heads is not None:
-        folder = Path(settings.heads)
-        if not folder.is_dir():
-            raise UsageError(f"no such folder: {folder}")
-        stamps = _stamps(folder)
-        paths = [folder / name for name in sorted(stamps, key=lambda name: stamps[name])]
-        if not paths:
-            raise HeadFileError(
-                f"no head file (*.h5) in {folder}: make one with "
-                f"`bottlebank train DATA --output {folder / 'head.h5'}`"
-            )
-    refused: dict[str, str] = {}
-    while True:
-        path = paths.pop()  # the newest
-        try:
-            predictor = load_predictor(
-                path,
-                cache=settings.cache,
-                extractor=settings.extractor,
-                weights=settings.weights,
-                engine=settings.engine,
-                precision=settings.precision,
-                parity=settings.parity,
-                many=True,
-            )
-        except HeadFileError as error:
-            if not paths:
-                raise
-            logger.warning("head %s is refused: %s", path.name, error)
-            refused[path.name] = str(error)
-            on_load("refused")
-        else:
-            return Heads(
-                Served(path.name, predictor),
-                folder,
-                stamps=stamps,
-                refused=refused,
-                parity=settings.parity,
-                on_load=on_load,
-            )
-
-
-def _stamps(folder: Path) -> dict[str, _Stamp]:
-    """When each head file of a folder was written, how large it is, and which it is."""
     stamps = {}
-    for path in folder.glob("*.h5"):
+    for entry in os.scandir(folder):
+        if not entry.name.endswith(".h5") or entry.name.startswith("."):
+            continue
         try:
-            status = path.stat()
+            status = entry.stat()
         except OSError:
-            continue  # gone since it was listed
-        if path.is_file() and not path.name.startswith("."):
-            stamps[path.name] = (status.st_mtime_ns, status.st_size, status.st_ino)
+            continue  # gone since it was listed, or a link to nothing
+        if stat.S_ISREG(status.st_mode):
+            stamps[_shown(entry.name)] = (status.st_mtime_ns, status.st_size, status.st_ino)
     return stamps
+
+
+def _found(folder: Path) -> dict[str, _Stamp] | None:
+    try:
+        return read_stamps(folder)
+    except OSError:
+        return None
+
+
+def _shown(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
+def _path(folder: Path, name: str) -> Path:
+    if "\\x" in name:
+        return next((path for path in folder.iterdir() if _shown(path.name) == name), folder / name)
+    return folder / name

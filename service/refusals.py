@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..errors import BottlebankError
 
 CODES = {
@@ -18,6 +20,8 @@ CODES = {
 """Codes of the errors that HTTP itself knows, by status; a `RefusedError` brings its own."""
 
 _LONGEST_QUOTE = 60
+_LONGEST_REASON = 1000
+_FOLDERS = re.compile(r"(?<![\w/:.])(?:/[^/\s'\"]+)+/")
 
 
 class RefusedError(BottlebankError, ValueError):
@@ -62,3 +66,8 @@ def error_body(code: str, message: str) -> dict[str, dict[str, str]]:
 def quote(text: str) -> str:
     """What a client has sent, in quotes and not too long, for a message."""
     return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
+
+
+def without_folders(text: str) -> str:
+    """A reason for those who ask over the network, who need not know where files lie here."""
+    return _FOLDERS.sub("", text)[:_LONGEST_REASON]

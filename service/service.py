@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..pipeline import NoTrainingImagesError, open_training_images
+from ..errors import BottlebankError
+from ..pipeline import open_training_images
 from .fetch import Fetcher
-from .heads import Heads, open_heads
+from .heads import Heads
 from .inference import Inference
 from .metrics import Metrics
-from .refusals import RefusedError
+from .opening import open_heads
+from .refusals import RefusedError, without_folders
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from ..classifier import Head
     from ..features import Extractor
     from ..pipeline import TrainingImages
+
+logger = logging.getLogger(__name__)
 
 
 class Service:
@@ -64,7 +69,7 @@ class Service:
             lambda: self.inference.n_waiting,
             lambda: {
                 "version": heads.served.predictor.version,
-                "name": heads.served.name,
+                "name": heads.served.name.encode("utf-8", "backslashreplace").decode(),
                 "extractor": predictor.extractor_name,
                 "precision": predictor.precision,
             },
@@ -102,8 +107,11 @@ class Service:
             if self._training_images is None or self._training_images[0] != head.version:
                 try:
                     found = self._find_training_images(head)
-                except NoTrainingImagesError as error:
-                    raise RefusedError("no_training_images", str(error), status=409) from error
+                except (BottlebankError, OSError, ValueError, MemoryError) as error:
+                    # NoTrainingImagesError, or a damaged file in the cache.
+                    logger.warning("no training images of head %s: %s", head.version, error)
+                    reason = without_folders(str(error))
+                    raise RefusedError("no_training_images", reason, status=409) from error
                 self._training_images = head.version, found
             return self._training_images[1]
 

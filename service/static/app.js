@@ -1,6 +1,7 @@
 // Text of the server and names of files are set as textContent only: a class may be called <b>.
 
 const AT_A_TIME = 3;
+const MOST_TRIES = 4; // while the server has too much to do
 
 const form = document.getElementById("form");
 const input = document.getElementById("files");
@@ -48,6 +49,11 @@ async function show(file, card) {
   const note = card.querySelector(".note");
   try {
     const prediction = await ask(file);
+    if (prediction.unknown) {
+      showUnknown(prediction, card, note);
+      announce(`${file.name}: ${note.textContent}`);
+      return;
+    }
     note.remove();
     card.querySelector(".classes").replaceChildren(...prediction.top.map(classRow));
     announce(`${file.name}: ${prediction.label}, ${percent(prediction.probability)}`);
@@ -56,6 +62,15 @@ async function show(file, card) {
     note.textContent = `No answer: ${refusal.message}`;
     announce(`${file.name}: no answer, ${refusal.message}`);
   }
+}
+
+// Probabilities say which class is nearest, not that the image is of any: no bar is drawn.
+function showUnknown(prediction, card, note) {
+  card.classList.add("unknown");
+  note.textContent = "Unknown: resembles none of the training images";
+  const nearest = card.querySelector(".nearest");
+  nearest.hidden = false;
+  nearest.querySelector("bdi").textContent = prediction.label;
 }
 
 // What has a card is only read aloud; the rest is shown, too.
@@ -70,7 +85,10 @@ function showThumbnail(file, image) {
     image.hidden = false;
     URL.revokeObjectURL(address);
   };
-  image.onerror = () => URL.revokeObjectURL(address);
+  image.onerror = () => {
+    image.closest(".card").classList.add("no-preview"); // most browsers show no TIFF or HEIC
+    URL.revokeObjectURL(address);
+  };
   image.src = address;
 }
 
@@ -80,11 +98,11 @@ async function ask(file) {
   }
   const body = new FormData();
   body.append("image", file);
-  let response;
-  try {
-    response = await fetch(form.action, { method: "POST", body });
-  } catch {
-    throw new Error("the server cannot be reached, or the file cannot be read.");
+  let response = await send(body);
+  for (let tries = 1; response.status === 503 && tries < MOST_TRIES; tries += 1) {
+    const seconds = Number(response.headers.get("Retry-After")) || 1;
+    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * tries));
+    response = await send(body);
   }
   const answer = await response.json().catch(() => ({}));
   if (answer.error) {
@@ -94,6 +112,14 @@ async function ask(file) {
     throw new Error(`the server answered with status ${response.status}.`);
   }
   return answer.predictions[0];
+}
+
+async function send(body) {
+  try {
+    return await fetch(form.action, { method: "POST", body });
+  } catch {
+    throw new Error("the server cannot be reached, or the file cannot be read.");
+  }
 }
 
 function classRow({ label, probability }) {

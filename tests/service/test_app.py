@@ -74,6 +74,16 @@ def test_the_script_writes_no_html(client):
         assert writer not in script
 
 
+def test_the_page_says_of_an_unknown_image_first_that_it_is_unknown(client):
+    script = client.get("/static/app.js", buffered=True).text
+    shown = script[script.index("async function show(") : script.index("function announce(")]
+    # Before any class is drawn or read aloud, and instead of it.
+    assert shown.index("prediction.unknown") < shown.index("classRow")
+    assert "Unknown: resembles none of the training images" in shown
+    assert "announce(`${file.name}: ${note.textContent}`);\n      return;" in shown
+    assert "Nearest class:" in client.get("/").text
+
+
 def test_class_names_on_the_page_are_text(make_app, make_predictor):
     names = ("<script>alert(1)</script>", "a\"b'c & д", "caf\udce9")
     page = make_app(make_predictor(names)).test_client().get("/").text

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bottlebank.errors import HeadFileError, UsageError
+from bottlebank.errors import HeadFileError, UsageError, WeightsNotFoundError
 from bottlebank.service import Settings
-from bottlebank.service.heads import Heads, Served, open_heads
+from bottlebank.service.heads import Heads, Served
+from bottlebank.service.opening import open_heads
 
 
 class Loading:
@@ -241,9 +243,11 @@ def test_the_newest_good_head_of_a_folder_answers_first(
         text = path.read_text()
         if text == "bad":
             raise HeadFileError(f"{path} is damaged")
-        return make_predictor(version=text)
+        if text == "no weights":
+            raise WeightsNotFoundError(f"no weights for {path}")
+        return Loading(make_predictor, text)
 
-    monkeypatch.setattr("bottlebank.service.heads.load_predictor", load)
+    monkeypatch.setattr("bottlebank.service.opening.load_predictor", load)
     for name, age_s, text in (("a.h5", 90, "v1"), ("b.h5", 5, "bad"), ("c.h5", 50, "v3")):
         (tmp_path / name).write_text(text)
         os.utime(tmp_path / name, (time.time() - age_s,) * 2)
@@ -258,3 +262,122 @@ def test_the_newest_good_head_of_a_folder_answers_first(
         (tmp_path / name).write_text("bad")
     with pytest.raises(HeadFileError, match="is damaged"):
         open_heads(Settings(heads=str(tmp_path)))
+
+
+def test_a_file_that_comes_later_is_newer_whatever_its_time_says(heads, folder):
+    (folder / "second.h5").write_text("v2")
+    heads.look()
+    for number in range(5):
+        (folder / f"copied{number}.h5").write_text(f"old {number}")
+        os.utime(folder / f"copied{number}.h5", (1_000_000 + number % 3,) * 2)
+    heads.look()
+    assert version(heads) == "old 2"
+    assert statuses(heads)["second.h5"] == "previous"  # not one of those in between
+
+
+def test_requests_do_not_wait_for_heads_that_load(folder, make_predictor, client_of, monkeypatch):
+    loading, go_on = threading.Event(), threading.Event()
+
+    with_head = Loading.with_head
+
+    def slowly(self, path, parity):
+        if path.name.startswith("slow"):
+            loading.set()
+            assert go_on.wait(10)
+        return with_head(self, path, parity)
+
+    monkeypatch.setattr(Loading, "with_head", slowly)
+    heads = Heads(Served("first.h5", Loading(make_predictor, "v1")), folder)
+    client = client_of(heads)
+    (folder / "other.h5").write_text("v2")
+    heads.activate("other.h5")
+    for number in range(500):
+        (folder / f"slow{number:03}.h5").write_text(f"slow {number}")
+    thread = threading.Thread(target=heads.look)
+    thread.start()
+    try:
+        assert loading.wait(10)
+        assert len(client.get("/heads").json["heads"]) == 502
+        assert client.post("/heads/rollback", json={}).json["head"]["version"] == "v1"
+        answer = client.post("/heads/activate", json={"name": "other.h5"})
+        assert answer.json["head"]["version"] == "v2"
+    finally:
+        go_on.set()
+        thread.join(10)
+    assert version(heads) == "v2"  # chosen by a person since those files came
+
+
+def test_a_folder_that_is_away_and_files_that_move_change_nothing(heads, folder, tmp_path_factory):
+    (folder / "second.h5").write_text("v2")
+    heads.look()
+    heads.roll_back()
+    away = tmp_path_factory.mktemp("away") / "heads"
+    folder.rename(away)
+    heads.look()
+    assert statuses(heads) == {"first.h5": "active", "second.h5": "previous"}
+    folder.mkdir()  # a mount point without its mount
+    heads.look()
+    folder.rmdir()
+    away.rename(folder)
+    heads.look()
+    assert version(heads) == "v1"
+    (folder / "second.h5").rename(folder / "renamed.h5")
+    (folder / "first.h5").rename(folder / "also renamed.h5")
+    heads.look()
+    assert (version(heads), heads.served.name) == ("v1", "also renamed.h5")
+    (folder / "link.h5").symlink_to("renamed.h5")
+    heads.look()
+    assert version(heads) == "v2"
+
+
+def test_a_half_written_file_is_tried_again_when_it_is_whole(heads, folder):
+    with (folder / "second.h5").open("w") as file:
+        file.write("bad: half")
+        file.flush()
+        heads.look()
+        assert statuses(heads)["second.h5"] == "refused"
+        file.seek(0)
+        file.write("v2 and whole")
+    heads.look()
+    assert version(heads) == "v2 and whole"
+
+
+def test_names_in_any_encoding_and_no_folders(heads, folder, client_of):
+    client = client_of(heads)
+    try:
+        (folder / os.fsdecode(b"caf\xe9.h5")).write_text("v2")
+    except OSError:
+        pytest.skip("names here are UTF-8")
+    (folder / "bad.h5").write_text("bad: /home/somebody/secret/weights.h5 is missing")
+    heads.look()
+    assert client.get("/metrics").status_code == 200
+    bad, latin, _ = client.get("/heads").json["heads"]
+    assert latin == {"name": "caf\\xe9.h5", "status": "active", "version": "v2", "classes": 3}
+    assert bad["error"] == "bad.h5 is damaged: bad: weights.h5 is missing"
+    heads.roll_back()
+    assert client.post("/heads/activate", json={"name": latin["name"]}).status_code == 200
+
+
+def test_what_is_refused_while_running_is_passed_over_at_the_start(
+    tmp_path, make_predictor, monkeypatch
+):
+    def load(path, **settings):
+        text = path.read_text()
+        if text != "mobile 1":
+            raise WeightsNotFoundError(f"no weights for {path}") if "x" in text else KeyError(text)
+        return Loading(make_predictor, text)
+
+    monkeypatch.setattr("bottlebank.service.opening.load_predictor", load)
+    texts = ("x lost", "mobile 1", "mobile 2", "bad: other extractor", "bad: unknown extractor")
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.h5").write_text(text)
+        os.utime(tmp_path / f"{number}.h5", (1_000_000 + number,) * 2)
+    heads = open_heads(Settings(heads=str(tmp_path)))
+    assert version(heads) == "mobile 2"
+    assert statuses(heads) == {
+        "0.h5": "refused",
+        "1.h5": "available",
+        "2.h5": "active",
+        "3.h5": "refused",
+        "4.h5": "refused",
+    }

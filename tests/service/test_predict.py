@@ -116,6 +116,25 @@ def test_other_tops_are_refused(client, encode, top):
     assert len(message) < 150
 
 
+def test_a_top_that_is_given_twice_is_refused(client, encode):
+    response = client.post("/predict?top=1&top=2", data=encode("red"), content_type="image/png")
+    code, message = refusal(response, 400)
+    assert code == "invalid_top"
+    assert "received '1, 2'" in message
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "-1", "+5", "1_0", "x", "0x10", "\u0663"])
+def test_a_content_length_that_is_none_is_no_failure(client, encode, length):
+    response = client.post(
+        "/predict",
+        data=encode("red"),
+        content_type="image/png",
+        environ_overrides={"CONTENT_LENGTH": length},
+    )
+    assert 400 <= response.status_code < 500
+    assert set(response.json["error"]) == {"code", "message"}
+
+
 def test_equal_probabilities_keep_the_order_of_the_classes(client, encode):
     response = client.post("/predict", data=encode((7, 7, 7)), content_type="image/png")
     top = response.json["predictions"][0]["top"]

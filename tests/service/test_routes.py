@@ -73,6 +73,17 @@ def test_without_training_images(make_app, encode, route):
     assert send(client, "/predict", encode("red")).status_code == 200
 
 
+@pytest.mark.parametrize("error", [ValueError, OSError, MemoryError])
+def test_a_damaged_cache_is_no_failure_of_the_server(make_app, encode, error):
+    def damaged(head):
+        raise error("/home/somebody/cache/training-1.npz is no npz file")
+
+    client = make_app(find_training_images=damaged).test_client()
+    answer = send(client, "/similar", encode("red"))
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "no_training_images")
+    assert "somebody" not in answer.text
+
+
 @pytest.mark.parametrize(
     "route", ["/similar?top=0", "/similar?top=51", "/predict?evidence=0", "/predict?evidence=x"]
 )
