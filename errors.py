@@ -7,6 +7,15 @@ wrong usage that is found before any work, 1 for everything else.
 """
 
 
+def in_brief(error: object, max_length: int = 300) -> str:
+    """The text of an error as one line of bounded length, to be quoted in another message.
+
+    Libraries tell their inner state on many lines, and may quote whatever a file holds.
+    """
+    text = " ".join(str(error).split())
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
+
+
 class BottlebankError(Exception):
     """Base of all errors raised by bottlebank."""
 

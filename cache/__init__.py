@@ -1,12 +1,20 @@
 """Transfer values kept for good: immutable HDF5 shards, and an index that can be lost.
 
-May import: ``errors`` and ``atomic`` alone. h5py is imported only here and in
-``classifier/artifact.py``.
+May import: ``errors``, ``atomic`` and ``untrusted``.
 """
 
 from .folder import CacheFolder
+from .index import is_settled
 from .keys import Key, key_of_array, key_of_bytes
 from .store import FeatureCache
 from .variant import Variant
 
-__all__ = ["CacheFolder", "FeatureCache", "Key", "Variant", "key_of_array", "key_of_bytes"]
+__all__ = [
+    "CacheFolder",
+    "FeatureCache",
+    "Key",
+    "Variant",
+    "is_settled",
+    "key_of_array",
+    "key_of_bytes",
+]

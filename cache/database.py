@@ -121,7 +121,8 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         self._is_in_memory = False
-        if self._path.parent.is_dir() and os.access(self._path.parent, os.W_OK):
+        can_be_file = self._path.is_file() or not self._path.exists()  # a pipe would wait for ever
+        if can_be_file and os.access(self._path.parent, os.W_OK | os.X_OK):
             try:
                 return self._connect()
             except (sqlite3.DatabaseError, UnicodeDecodeError) as error:

@@ -6,20 +6,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+import shutil
+import stat
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
+import xxhash
 
-from ..atomic import make_folder, write_bytes, write_with
-from ..errors import CacheError, DamagedShardError
-from .lock import WriterLock
-from .shard import Shard
-from .store import RECIPE_FILE
+from ..atomic import write_with
+from ..errors import CacheError, DamagedShardError, in_brief
+from ..untrusted.files import is_unlinked, read_bounded
+from ..untrusted.hdf5 import PlainFile, named, read_finite
+from ..untrusted.json_text import read_json_object
+from .shard import Shard, ShardName, digest_of_file
+from .store import MAX_RECIPE_BYTES, RECIPE_FILE, is_fingerprint
+from .variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,6 +36,11 @@ if TYPE_CHECKING:
     from .store import FeatureCache
 
 _ROWS_AT_ONCE = 2048
+_BYTES_AT_ONCE = 1 << 24
+_MAX_PATH_BYTES = 1 << 15
+_COLUMNS = {"features": ("<f4", 2), "keys": ("u1", 2)}
+_STRINGS = ("paths", "labels", "split")
+_ATTRIBUTES = {"fingerprint", "recipe", "variant"}
 
 
 def export_rows(
@@ -64,6 +76,9 @@ def export_rows(
         When the file cannot be written.
     """
 
+    if not keys:
+        raise CacheError(f"{cache.folder} holds no rows to export")
+
     def fill(temporary: Path) -> None:
         with h5py.File(temporary, "w") as file:
             strings = h5py.string_dtype("utf-8")
@@ -91,85 +106,211 @@ def export_rows(
         raise CacheError(f"{output} cannot be written: {error.strerror or error}") from error
 
 
-def import_shards(target: CacheFolder, source: CacheFolder) -> tuple[int, list[str]]:
+class Described(NamedTuple):
+    """What a recipe says of its rows."""
+
+    fingerprint: str
+    width: int
+
+
+class Left(NamedTuple):
+    """What `import_shards` brought in, and what it left out."""
+
+    n_shards: int
+    left_out: list[str]
+    """Why each file or folder was left out."""
+
+
+def import_shards(
+    target: CacheFolder, source: Path, describe: Callable[[Mapping[str, Any]], Described]
+) -> Left:
     """Copy the shards of another cache that are not here; rows are then found by their content.
+
+    Nothing in `source` is changed, and its index is not opened. Only regular files in folders of
+    its own count, so that no link in it leads elsewhere.
 
     Parameters
     ----------
     target, source
-        Two caches. Nothing but the index is changed in `source`.
-
-    Returns
-    -------
-    (n_shards, damaged)
-        How many were copied, and which were left out because they are damaged.
+        The cache, and the folder of another one.
+    describe
+        What a recipe stands for; ValueError when it is none of this version.
 
     Raises
     ------
     CacheLockedError
         When another process writes to a variant of `target`.
     CacheError
-        When a file cannot be written.
+        When `source` is no cache, or a file cannot be written.
     """
-    n_copied, damaged = 0, list[str]()
-    for cache in source.all():
-        here = target.root / cache.fingerprint / cache.variant
+    n_shards, left_out = 0, list[str]()
+    recipes = [path for path in _entries(source) if is_fingerprint(path.name)]
+    if not recipes:
+        raise CacheError(f"{source} is no cache of bottlebank, or an empty one")
+    for folder in recipes:
         try:
-            make_folder(here.absolute())
-            with WriterLock(here):
-                for path in cache.shard_paths():
-                    # The name holds the hash of the bytes: equal names are equal shards.
-                    if not (here / path.name).exists():
-                        try:
-                            with Shard(path) as shard:
-                                shard.verify()
-                        except DamagedShardError as error:
-                            damaged.append(str(error))
-                            continue
-                        recipe = here.parent / RECIPE_FILE
-                        if not recipe.exists():
-                            write_bytes(recipe, (cache.folder.parent / RECIPE_FILE).read_bytes())
-                        write_bytes(here / path.name, path.read_bytes())
-                        n_copied += 1
-        except CacheError:
-            raise
-        except OSError as error:
-            raise CacheError(f"{here} cannot be written: {error.strerror or error}") from error
-    return n_copied, damaged
+            recipe, described = _recipe_of(folder, describe)
+        except (OSError, ValueError) as error:
+            left_out.append(f"{folder}: {in_brief(error)}")
+            continue
+        for variant in _entries(folder):
+            try:
+                storage = Variant.parse(variant.name).storage
+            except ValueError as error:
+                if is_unlinked(variant, stat.S_IFDIR):
+                    left_out.append(f"{variant}: {in_brief(error)}")
+                continue
+            if not is_unlinked(variant, stat.S_IFDIR):
+                left_out.append(f"{variant} is not a folder of its own")
+                continue
+            cache = target.open(described.fingerprint, variant.name)
+            shards = [path for path in _entries(variant) if ShardName.parse(path.name)]
+            if not any(path.name not in cache.present() for path in shards):
+                continue
+            with cache.writer(recipe):
+                for path in shards:
+                    try:
+                        n_shards += _copy_shard(path, cache.folder, storage, described.width)
+                    except DamagedShardError as error:
+                        left_out.append(str(error))
+                    except OSError as error:
+                        reason = error.strerror or error
+                        raise CacheError(f"{cache.folder} cannot be written: {reason}") from error
+            cache.refresh()
+    return Left(n_shards, left_out)
 
 
-def read_export(file: Path) -> tuple[dict[str, str], Iterator[tuple[Key, bytes, NDArray[Any]]]]:
-    """Read a file that `export_rows` wrote.
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except NotADirectoryError:
+        return []
+    except OSError as error:
+        raise CacheError(f"{folder} cannot be read: {error.strerror}") from error
 
-    Returns
-    -------
-    (attributes, rows)
-        The attributes that are text, and (key, path, float32 (d,)) of every row.
+
+def _recipe_of(
+    folder: Path, describe: Callable[[Mapping[str, Any]], Described]
+) -> tuple[dict[str, Any], Described]:
+    file = folder / RECIPE_FILE
+    if not is_unlinked(folder, stat.S_IFDIR) or not is_unlinked(file, stat.S_IFREG):
+        raise ValueError(f"it has no {RECIPE_FILE} of its own")
+    recipe = read_json_object(read_bounded(file, MAX_RECIPE_BYTES), MAX_RECIPE_BYTES)
+    described = describe(recipe)
+    if described.fingerprint != folder.name:
+        raise ValueError(f"its {RECIPE_FILE} has another fingerprint")
+    return recipe, described
+
+
+def _copy_shard(path: Path, folder: Path, storage: str, width: int) -> bool:
+    """Copy one shard once all of it is checked; False when it is here already."""
+    # The name holds the hash of the bytes: equal names are equal shards.
+    if (folder / path.name).exists():
+        return False
+    if not is_unlinked(path, stat.S_IFREG):
+        raise DamagedShardError(f"{path} is not a regular file")
+    try:
+        with Shard(path) as shard:
+            shard.verify()
+            layout = shard.layout
+            if layout.n_rows and (layout.dtype != storage or layout.width != width):
+                raise shard.damage(
+                    f"{layout.width} numbers in {layout.dtype}; the recipe and the variant have "
+                    f"{width} in {storage}"
+                )
+    except FileNotFoundError as error:
+        raise DamagedShardError(f"{path} was removed meanwhile") from error
+
+    def fill(temporary: Path) -> None:
+        shutil.copyfile(path, temporary)
+        name = ShardName.parse(path.name)
+        if name is None or digest_of_file(temporary) != name.digest:
+            raise DamagedShardError(f"{path} was changed while it was copied")
+
+    write_with(folder / path.name, fill)
+    return True
+
+
+class Export:
+    """A file that `export_rows` wrote, open for reading; a context manager.
 
     Raises
     ------
     CacheError
-        When it is no such file.
+        On opening and on every call, when it holds anything else.
     """
-    try:
-        with h5py.File(file, "r") as opened:
-            attributes = {name: str(value) for name, value in opened.attrs.items()}
-            columns: list[Any] = [opened[name] for name in ("features", "keys", "paths")]
-            shapes = [column.shape for column in columns]
-            n_rows = shapes[0][0]
-            if len(shapes[0]) != 2 or shapes[1:] != [(n_rows, 32), (n_rows,)]:
-                raise ValueError(f"features, keys and paths have the shapes {shapes}")
-    except (OSError, KeyError, ValueError, AttributeError) as error:
-        raise CacheError(f"{file} is no export of bottlebank ({error})") from error
-    return attributes, _rows_of(file, n_rows)
 
+    def __init__(self, path: Path) -> None:
+        """Open `path`; only metadata is read."""
+        self._path = path
+        with self._reading():
+            self._file = PlainFile(path, [*_COLUMNS, *_STRINGS])
+        try:
+            with self._reading():
+                self._look()
+        except BaseException:
+            self._file.close()
+            raise
 
-def _rows_of(file: Path, n_rows: int) -> Iterator[tuple[Key, bytes, NDArray[Any]]]:
-    with h5py.File(file, "r") as opened:
-        for start in range(0, n_rows, _ROWS_AT_ONCE):
-            part = np.s_[start : start + _ROWS_AT_ONCE]
-            features: Any = opened["features"]
-            keys: Any = opened["keys"]
-            paths: Any = opened["paths"]
-            for key, path, row in zip(keys[part], paths[part], features[part], strict=True):
-                yield key.tobytes(), bytes(path), row.astype(np.float32)
+    def __enter__(self) -> Export:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def _look(self) -> None:
+        file = self._file
+        if not set(_COLUMNS) | {"paths"} <= file.names:
+            raise ValueError(f"it holds the arrays {named(file.names)}")
+        file.require_attributes(_ATTRIBUTES)
+        self._features = file.array("features", *_COLUMNS["features"])
+        self._keys = file.array("keys", *_COLUMNS["keys"])
+        self._strings = {name: file.strings(name) for name in _STRINGS if name in file.names}
+        self.n_rows: int
+        self.width: int
+        self.n_rows, self.width = self._features.shape
+        shapes = {self._keys.shape[:1], *(column.shape for column in self._strings.values())}
+        if not self.n_rows or not self.width or self._keys.shape[1] != 32:
+            raise ValueError(
+                f"features and keys have the shapes {self._features.shape} and {self._keys.shape}"
+            )
+        if shapes != {(self.n_rows,)}:
+            raise ValueError(f"its columns have other lengths than its {self.n_rows} rows")
+        self.recipe = read_json_object(file.text("recipe", MAX_RECIPE_BYTES), MAX_RECIPE_BYTES)
+        self.fingerprint = file.text("fingerprint", 64).decode()
+        self.variant = Variant.parse(file.text("variant", 100).decode()).name
+        self._rows_at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // (4 * self.width)))
+
+    def rows(self) -> Iterator[tuple[list[Key], list[bytes], NDArray[np.float32]]]:
+        """Keys, paths and features, float32 (m, width), of a few rows at a time."""
+        for start in range(0, self.n_rows, self._rows_at_once):
+            part = slice(start, start + self._rows_at_once)
+            with self._reading():
+                features = read_finite(self._features, part)
+                paths = [bytes(path) for path in self._strings["paths"][part]]
+                if any(len(path) > _MAX_PATH_BYTES for path in paths):
+                    raise ValueError(f"a path has more than {_MAX_PATH_BYTES} bytes")
+                keys = [key.tobytes() for key in self._keys[part]]
+            yield keys, paths, features
+
+    def verify(self) -> None:
+        """Read all that is brought in, and equal keys with other values are refused."""
+        seen: dict[Key, int] = {}
+        for keys, _, features in self.rows():
+            for key, row in zip(keys, features, strict=True):
+                digest = xxhash.xxh3_64_intdigest(row.data)
+                if seen.setdefault(key, digest) != digest:
+                    raise CacheError(
+                        f"{self._path} is no export of bottlebank (two rows of the image "
+                        f"{key.hex()[:12]} differ): export it again"
+                    )
+
+    @contextlib.contextmanager
+    def _reading(self) -> Generator[None]:
+        try:
+            yield
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+            raise CacheError(
+                f"{self._path} is no export of bottlebank ({in_brief(error)}): "
+                f"make one with `bottlebank cache export`"
+            ) from error

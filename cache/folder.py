@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import os
 import re
-import zipfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,10 +15,14 @@ import numpy as np
 import platformdirs
 
 from ..atomic import make_folder, write_bytes
-from ..errors import CacheError, DamagedShardError
-from .index import Index, Stamp
+from ..errors import CacheError, DamagedShardError, in_brief
+from ..untrusted.arrays import read_npz
+from ..untrusted.files import read_bounded
+from ..untrusted.json_text import read_json, read_json_object
+from .index import Index, Stamp, is_settled
 from .shard import Shard
-from .store import RECIPE_FILE, FeatureCache
+from .store import MAX_RECIPE_BYTES, RECIPE_FILE, FeatureCache, is_fingerprint
+from .variant import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +33,11 @@ if TYPE_CHECKING:
 
 _TRAININGS_KEPT = 20
 
-_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+_PARITY_ARRAYS = {"files": ("u1", 1), "lengths": ("<i8", 1), "features": ("<f4", 2)}
+_TRAINING_ARRAYS = {"keys": ("u1", 2), "labels": ("u1", 1)}
+_MAX_PARITY_BYTES = 1 << 24
+_MAX_TRAINING_BYTES = 1 << 31
+_MAX_LABELS_BYTES = 1 << 30
 
 
 def default_folder() -> Path:
@@ -92,8 +99,10 @@ class CacheFolder:
         if known is not None:
             return known
         with open(path, "rb") as file:  # noqa: PTH123
+            status, looked_at_ns = os.fstat(file.fileno()), time.time_ns()
             key = hashlib.file_digest(file, "sha256").digest()
-        self.remember_files([(str(path), status, key)])
+        if is_settled(status, looked_at_ns):
+            self.remember_files([(str(path), status, key)])
         return key
 
     def known_key(self, path: str, status: os.stat_result) -> Key | None:
@@ -120,7 +129,7 @@ class CacheFolder:
             return sorted(
                 path.name
                 for path in self.root.iterdir()
-                if _FINGERPRINT.fullmatch(path.name) and (path / RECIPE_FILE).is_file()
+                if is_fingerprint(path.name) and (path / RECIPE_FILE).is_file()
             )
         except OSError as error:
             raise CacheError(f"{self.root} cannot be read: {error.strerror}") from error
@@ -135,9 +144,9 @@ class CacheFolder:
         """
         path = self.root / fingerprint / RECIPE_FILE
         try:
-            return json.loads(path.read_bytes())
+            return read_json_object(read_bounded(path, MAX_RECIPE_BYTES), MAX_RECIPE_BYTES)
         except (OSError, ValueError) as error:
-            raise CacheError(f"{path} cannot be read: {error}") from error
+            raise CacheError(f"{path} cannot be read: {in_brief(error)}") from error
 
     def keep_parity(
         self,
@@ -158,13 +167,17 @@ class CacheFolder:
         self, fingerprint: str, precision: str
     ) -> tuple[list[bytes], NDArray[np.float32]] | None:
         """Synthetic image files and their transfer values, float32 (n, width), if they are kept."""
+        path = self._parity_path(fingerprint, precision)
         try:
-            with np.load(self._parity_path(fingerprint, precision), allow_pickle=False) as arrays:
-                ends = np.cumsum(arrays["lengths"])
-                files = [part.tobytes() for part in np.split(arrays["files"], ends[:-1])]
-                return files, arrays["features"]
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            arrays = read_npz(path, _PARITY_ARRAYS, _MAX_PARITY_BYTES)
+        except (OSError, ValueError):
             return None
+        joined, lengths, features = arrays["files"], arrays["lengths"], arrays["features"]
+        is_sound = 0 < len(lengths) == len(features) and (lengths > 0).all()
+        if not is_sound or lengths.sum() != len(joined) or not np.isfinite(features).all():
+            return None
+        parts = np.split(joined, np.cumsum(lengths)[:-1])
+        return [part.tobytes() for part in parts], features
 
     def _parity_path(self, fingerprint: str, precision: str) -> Path:
         return self.root / fingerprint / f"parity-{precision}.npz"
@@ -191,19 +204,30 @@ class CacheFolder:
             return None
         path = self.root / fingerprint / f"training-{name}.npz"
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                keys = [key.tobytes() for key in arrays["keys"]]
-                labels = json.loads(arrays["labels"].tobytes())
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            arrays = read_npz(path, _TRAINING_ARRAYS, _MAX_TRAINING_BYTES)
+            labels = read_json(arrays["labels"].tobytes(), _MAX_LABELS_BYTES)
+        except (OSError, ValueError):
             return None
-        return (keys, labels) if len(keys) == len(labels) else None
+        keys = arrays["keys"]
+        if not isinstance(labels, list) or keys.shape != (len(labels), 32):  # pyright: ignore
+            return None
+        if not labels or not all(type(label) is str for label in labels):  # pyright: ignore
+            return None
+        return [key.tobytes() for key in keys], labels  # pyright: ignore
 
     def variants(self, fingerprint: str) -> list[str]:
         """The variants of a recipe that have shards, the one with the most rows first."""
         folder = self.root / fingerprint
         if not folder.is_dir():
             return []
-        names = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        try:
+            found = sorted(path.name for path in folder.iterdir() if path.is_dir())
+        except OSError as error:
+            raise CacheError(f"{folder} cannot be read: {error.strerror}") from error
+        names: list[str] = []
+        for name in found:
+            with contextlib.suppress(ValueError):  # a folder of somebody else's
+                names.append(Variant.parse(name).name)
         caches = [self.open(fingerprint, name) for name in names]
         used = sorted((cache for cache in caches if cache.shard_paths()), key=len, reverse=True)
         return [cache.variant for cache in used]
@@ -217,7 +241,7 @@ class CacheFolder:
     def verify_files(self) -> Iterator[Damage | None]:
         """Hash every file that is known by size and time; yields None for one that is as known.
 
-        A file whose bytes have changed while size, time and inode have not is forgotten, so that
+        A file whose bytes have changed while size, times and inode have not is forgotten, so that
         the next extraction reads it.
         """
         for path, stamp, key in self.index.files():

@@ -1,13 +1,14 @@
 """The derived index: what is where. It can be deleted at any time and is rebuilt from the shards.
 
 It answers two questions without opening an image or a shard: which content a file has (by path,
-size, modification time and inode), and what a shard holds. Neither answer is trusted with data:
-each carries a checksum, a row's key is compared with the shard's, and a file that is not known is
-read.
+size, inode, and the times of its last modification and last change), and what a shard holds.
+Neither answer is trusted with data: each carries a checksum, a row's key is compared with the
+shard's, and a file that is not known is read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,16 +26,19 @@ if TYPE_CHECKING:
     from .keys import Key
 
 FILE_NAME = "index.sqlite"
-_VERSION = 5
+_VERSION = 6
 _SCHEMA = """
-CREATE TABLE file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, key BLOB)
-    WITHOUT ROWID;
+CREATE TABLE file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
+    inode INTEGER, key BLOB) WITHOUT ROWID;
 CREATE TABLE shard (variant TEXT, name TEXT, about BLOB, checksums BLOB, keys BLOB, seal BLOB,
     PRIMARY KEY (variant, name));
 CREATE TABLE damaged (variant TEXT, name TEXT, reason TEXT, PRIMARY KEY (variant, name));
 """
 # SQLite may have been built to take 999 in a query.
 _VALUES_A_QUERY = 500
+# How far apart two changes must be for their times to differ: a tick of the kernel's clock; where
+# times are kept in whole seconds, as some file systems do, one or two of them.
+_TICK_NS, _COARSE_TICK_NS = 20_000_000, 2_000_000_000
 
 
 class Stamp(NamedTuple):
@@ -42,12 +46,24 @@ class Stamp(NamedTuple):
 
     size: int
     mtime_ns: int
+    ctime_ns: int
+    """When anything of the file was changed: unlike `mtime_ns`, nobody can set it."""
     inode: int
 
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
         """That of a file as it is now."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def is_settled(status: os.stat_result, looked_at_ns: int) -> bool:
+    """Whether every later change of a file shows in its stamp.
+
+    A file that was changed just before `status` was taken, at `looked_at_ns` or later, may be
+    changed once more at what its file system calls the same time.
+    """
+    is_coarse = status.st_ctime_ns % 1_000_000_000 == 0
+    return looked_at_ns - status.st_ctime_ns >= (_COARSE_TICK_NS if is_coarse else _TICK_NS)
 
 
 class Index:
@@ -64,11 +80,8 @@ class Index:
     def keys_of_files(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Key | None]:
         """The key remembered for each file that has not changed since; None when there is none."""
         names = _path_keys([path for path, _ in files])
-        query = "SELECT path, size, mtime_ns, inode, key FROM file WHERE path"
-        known = {
-            path: (Stamp(size, mtime_ns, inode), key)
-            for path, size, mtime_ns, inode, key in self._rows_of(query, names)
-        }
+        query = "SELECT path, size, mtime_ns, ctime_ns, inode, key FROM file WHERE path"
+        known = {path: (Stamp(*stamp), key) for path, *stamp, key in self._rows_of(query, names)}
         keys: list[Key | None] = []
         for name, (_, status) in zip(names, files, strict=True):
             then, sealed = known.get(name, (None, None))
@@ -83,14 +96,14 @@ class Index:
             for path, status, key in files
             for name, stamp in [(_path_key(path), Stamp.of(status))]
         ]
-        self._database.change("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?)", rows)
+        self._database.change("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?)", rows)
 
     def files(self) -> list[tuple[str, Stamp, Key]]:
         """(path, stamp, key) of every file that is remembered."""
-        query = "SELECT path, size, mtime_ns, inode, key FROM file"
+        query = "SELECT path, size, mtime_ns, ctime_ns, inode, key FROM file"
         found: list[tuple[str, Stamp, Key]] = []
-        for path, size, mtime_ns, inode, sealed in self._database.ask(query):
-            stamp = Stamp(size, mtime_ns, inode)
+        for path, *times, sealed in self._database.ask(query):
+            stamp = Stamp(*times)
             key = _unsealed(path, stamp, sealed)
             if key is not None:
                 found.append((os.fsdecode(path), stamp, key))
@@ -108,7 +121,8 @@ class Index:
             blobs = (about, checksums, keys)
             is_typed = all(isinstance(blob, bytes) for blob in blobs)
             if is_typed and _seal_of_shard(variant, name, blobs) == seal:
-                found[name] = _unpacked(name, about, checksums, keys)
+                with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+                    found[name] = _unpacked(name, about, checksums, keys)
         return found
 
     def add_shards(self, variant: str, shards: Iterable[Contents]) -> None:
@@ -128,7 +142,7 @@ class Index:
     def damaged(self, variant: str) -> dict[str, str]:
         """Shards whose damage was found, by name, with the reason."""
         query = "SELECT name, reason FROM damaged WHERE variant=?"
-        return dict(self._database.ask(query, (variant,)))
+        return {str(name): str(why) for name, why in self._database.ask(query, (variant,))}
 
     def mark_damaged(self, variant: str, name: str, reason: str) -> None:
         """Remember that a shard is damaged, so that its rows count as missing."""
@@ -191,7 +205,7 @@ def _seal_of_shard(variant: str, name: str, blobs: Iterable[bytes]) -> bytes:
 
 def _sealed(path: bytes, stamp: Stamp, key: Key) -> bytes:
     """A key with 8 bytes of XXH3 over it and what it was remembered for."""
-    return key + xxhash.xxh3_64_digest(b"%b\0%d %d %d " % (path, *stamp) + key)
+    return key + xxhash.xxh3_64_digest(b"%b\0%d %d %d %d " % (path, *stamp) + key)
 
 
 def _unsealed(path: Any, stamp: Stamp, sealed: Any) -> Key | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -43,7 +44,9 @@ class WriterLock:
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip()
+            holder = ""
+            with contextlib.suppress(OSError):
+                holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip()
             os.close(self._handle)
             if error.errno == errno.EWOULDBLOCK:
                 raise CacheLockedError(
@@ -54,8 +57,10 @@ class WriterLock:
                 f"{self._path} cannot be locked ({error.strerror}): this file system has no "
                 f"locks; use a --cache on a local disk"
             ) from error
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # who holds it is only for people
+            os.ftruncate(self._handle, 0)
+            holder = f"process {os.getpid()} on {socket.gethostname()}\n"
+            os.pwrite(self._handle, holder.encode(), 0)
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -18,6 +18,7 @@ Layout, all datasets contiguous and fixed-length::
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,11 +28,12 @@ import numpy as np
 import xxhash
 
 from ..atomic import write_parts
-from ..errors import DamagedShardError
+from ..errors import DamagedShardError, in_brief
+from ..untrusted.hdf5 import PlainFile, named
 from .layout import BytesDifferError, Layout, RowReader, block_checksums, rows_per_block
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -39,7 +41,24 @@ if TYPE_CHECKING:
     from .keys import Key
 
 FORMAT = 1
-_NAME = re.compile(r"(\d{6,})-([0-9a-f]{16})\.h5")
+_NAME = re.compile(r"([0-9]{6,18})-([0-9a-f]{16})\.h5")
+_VERIFY_BYTES = 1 << 24
+# (dtype, number of dimensions) of each array but `features`, whose type is the storage's.
+_ARRAYS = {
+    "features": ("<f4", 2),
+    "features_xxh3": ("<u8", 1),
+    "key": ("u1", 2),
+    "view": ("<u4", 1),
+    "path": ("u1", 1),
+    "path_end": ("<u8", 1),
+}
+_REJECTED = {
+    "rejected_key": ("u1", 2),
+    "rejected_path": ("u1", 1),
+    "rejected_path_end": ("<u8", 1),
+    "rejected_reason": ("u1", 1),
+    "rejected_reason_end": ("<u8", 1),
+}
 
 
 class Rejection(NamedTuple):
@@ -136,6 +155,12 @@ def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
     return Contents(name, layout, b"".join(rows.keys), rows.rejections)
 
 
+def digest_of_file(path: Path) -> str:
+    """XXH3 of a file's bytes, as it is in a shard's name."""
+    with path.open("rb") as file:
+        return _digest(iter(lambda: file.read(1 << 20), b""))
+
+
 def _digest(parts: Iterable[bytes | memoryview]) -> str:
     digest = xxhash.xxh3_64()
     for part in parts:
@@ -177,8 +202,10 @@ def _around(rows: Rows, features: list[memoryview]) -> tuple[memoryview, memoryv
         if features:
             space[0, 0] = rows.pieces[0][0, 0]  # with this, HDF5 sets it aside, at the end
         layout = _layout_of(space, datasets["key"], per_block, checksums)
-    image, start = buffer.getbuffer(), layout.features_at
-    return image[:start], image[start + sum(map(len, features)) :], layout
+    # A copy: after a failure, h5py's objects may outlive this call and write to their buffer, which
+    # cannot be while there is a view of it.
+    image, start = buffer.getvalue(), layout.features_at
+    return memoryview(image)[:start], memoryview(image)[start + sum(map(len, features)) :], layout
 
 
 def _layout_of(features: Any, keys: Any, per_block: int, checksums: NDArray[np.uint64]) -> Layout:
@@ -199,31 +226,24 @@ class Shard:
 
     Raises
     ------
+    FileNotFoundError
+        On opening, when there is none.
     DamagedShardError
-        On opening and on every read: when the bytes are not those that were written.
+        On opening and on every read: when the bytes are not those that were written, or the file
+        holds anything that `write_shard` does not write.
     """
 
     def __init__(self, path: Path) -> None:
         """Open `path`; only metadata is read."""
         self.path = path
+        with self._reading():
+            self._file = PlainFile(path, [*_ARRAYS, *_REJECTED])
         try:
-            # A shard never changes, so there is nothing to lock; and some file systems cannot.
-            self._file = h5py.File(path, "r", locking=False)
-            if self._file.attrs["format"] != FORMAT:
-                raise DamagedShardError(
-                    f"{path} has format {self._file.attrs['format']}, this version reads {FORMAT}"
-                )
-            per_block: Any = self._file.attrs["rows_per_block"]
-            self.layout = _layout_of(
-                self._file["features"],
-                self._file["key"],
-                int(per_block),
-                self._checked("features_xxh3"),
-            )
-        except (FileNotFoundError, DamagedShardError):
+            with self._reading():
+                self.layout = self._read_layout()
+        except BaseException:
+            self.close()
             raise
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise self.damage(error) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -237,20 +257,22 @@ class Shard:
 
     def row_keys(self) -> NDArray[np.uint8]:
         """uint8, (n, 32)."""
-        return self._checked("key").reshape(-1, 32)
+        return self._key_rows("key", self.layout.n_rows)
 
     def paths(self) -> list[bytes]:
         """Where each row's image was seen first."""
-        return self._strings("path")
+        return self._strings("path", self.layout.n_rows)
 
     def rejections(self) -> list[Rejection]:
         """The images that could not be decoded."""
-        if "rejected_key" not in self._file:
+        if "rejected_key" not in self._file.names:
             return []
-        keys = self._checked("rejected_key").reshape(-1, 32)
-        paths, reasons = self._strings("rejected_path"), self._strings("rejected_reason")
+        keys = self._key_rows("rejected_key")
+        paths = self._strings("rejected_path", len(keys))
+        with self._reading():
+            reasons = [text.decode() for text in self._strings("rejected_reason", len(keys))]
         return [
-            Rejection(key.tobytes(), path, reason.decode())
+            Rejection(key.tobytes(), path, reason)
             for key, path, reason in zip(keys, paths, reasons, strict=True)
         ]
 
@@ -268,8 +290,7 @@ class Shard:
 
     def verify(self) -> None:
         """Compare the whole file with the hash in its name, and every array with its checksum."""
-        with self.path.open("rb") as file:
-            digest = _digest(iter(lambda: file.read(1 << 20), b""))
+        digest = digest_of_file(self.path)
         name = ShardName.parse(self.path.name)
         if name is None or digest != name.digest:
             raise self.damage(f"its XXH3 is {digest}")
@@ -277,30 +298,84 @@ class Shard:
         self.paths()
         self.rejections()
         n_rows, width = self.layout.n_rows, self.layout.width
-        self.read(np.arange(n_rows), np.empty((n_rows, width), np.float32))
+        at_once = self.layout.rows_per_block * max(1, _VERIFY_BYTES // _block_bytes(self.layout))
+        for start in range(0, n_rows, at_once):
+            rows = np.arange(start, min(start + at_once, n_rows))
+            values = np.empty((len(rows), width), np.float32)
+            self.read(rows, values)
+            if not np.isfinite(values).all():
+                raise self.damage("it has transfer values that are not finite")
+
+    def _read_layout(self) -> Layout:
+        file = self._file
+        found = file.number("format", "<u4")
+        if found != FORMAT:
+            raise ValueError(f"it has format {found}, this version reads {FORMAT}")
+        rejected = file.names - _ARRAYS.keys()
+        if not file.names >= _ARRAYS.keys() or len(rejected) not in (0, len(_REJECTED)):
+            raise ValueError(f"it holds the arrays {named(file.names)}")
+        for name in file.names - {"features"}:
+            self._dataset(name)
+        kind = "<f4" if file.is_of_type("features", "<f4") else "<f2"
+        features = file.array("features", kind, 2)
+        n_rows, width = features.shape
+        per_block = file.number("rows_per_block", "<u4")
+        n_blocks = -(-n_rows // per_block) if per_block and width else 0
+        if n_rows and (not n_blocks or per_block * width > 1 << 31):
+            raise ValueError(f"blocks of {per_block} rows of {width} numbers")
+        checksums = self._checked("features_xxh3")
+        if checksums.shape != (n_blocks,):
+            raise ValueError(f"{len(checksums)} checksums of {n_blocks} blocks")
+        keys = self._dataset("key")
+        if keys.shape != (n_rows, 32) or self._dataset("view").shape != (n_rows,):
+            raise ValueError(f"keys of shape {keys.shape} for {n_rows} rows")
+        return _layout_of(features, keys, per_block, checksums)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Generator[None]:
+        """Turn what reading HDF5 raises into the error for this shard."""
+        try:
+            yield
+        except (FileNotFoundError, DamagedShardError):
+            raise
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+            raise self.damage(error) from error
+
+    def _dataset(self, name: str) -> Any:
+        kind, n_dimensions = _ARRAYS[name] if name in _ARRAYS else _REJECTED[name]
+        return self._file.array(name, kind, n_dimensions)
 
     def _checked(self, name: str) -> NDArray[Any]:
-        try:
-            dataset: Any = self._file[name]
-            array: NDArray[Any] = dataset[()]
-            expected = int(dataset.attrs["xxh3"])
-        except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-            raise self.damage(error) from error
-        if _xxh3(array) != expected:
-            raise self.damage(f"checksum of {name}")
+        with self._reading():
+            array: NDArray[Any] = self._dataset(name)[()]
+            if _xxh3(array) != self._file.number("xxh3", "<u8", name):
+                raise ValueError(f"checksum of {name}")
         return array
 
-    def _strings(self, name: str) -> list[bytes]:
-        blob, ends = self._checked(name).tobytes(), self._checked(f"{name}_end").tolist()
-        return [blob[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    def _key_rows(self, name: str, n_rows: int | None = None) -> NDArray[np.uint8]:
+        keys = self._checked(name)
+        if keys.shape != (len(keys) if n_rows is None else n_rows, 32):
+            raise self.damage(f"{name} has the shape {keys.shape}")
+        return keys
+
+    def _strings(self, name: str, n_strings: int) -> list[bytes]:
+        blob, ends = self._checked(name).tobytes(), self._checked(f"{name}_end")
+        starts = np.concatenate([np.zeros(1, np.uint64), ends[:-1]]) if len(ends) else ends
+        last = int(ends[-1]) if len(ends) else 0
+        if len(ends) != n_strings or last != len(blob) or (starts > ends).any():
+            raise self.damage(f"{name} is not {n_strings} strings")
+        return [blob[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
 
     def damage(self, what: object) -> DamagedShardError:
         """The error for this shard; `what` says what is wrong."""
-        reason = " ".join(str(what).split())  # HDF5 tells its inner state on several lines
         return DamagedShardError(
-            f"{self.path} is damaged ({reason}): run `bottlebank extract` again, which computes "
-            f"its rows anew; `bottlebank cache verify` lists all damage"
+            f"{self.path} is damaged ({in_brief(what)}): run `bottlebank extract` again, which "
+            f"computes its rows anew; `bottlebank cache verify` lists all damage"
         )
+
+
+def _block_bytes(layout: Layout) -> int:
+    return max(1, layout.rows_per_block * layout.row_bytes)
 
 
 def _xxh3(array: NDArray[Any]) -> int:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import logging
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -35,8 +36,16 @@ if TYPE_CHECKING:
 COMMIT_EVERY_ROWS = 2048
 COMMIT_EVERY_S = 30.0
 RECIPE_FILE = "recipe.json"
+MAX_RECIPE_BYTES = 1 << 16
+
+_FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 logger = logging.getLogger(__name__)
+
+
+def is_fingerprint(name: str) -> bool:
+    """Whether a name is 64 hexadecimal digits: names come from other people's files."""
+    return _FINGERPRINT.fullmatch(name) is not None
 
 
 class FeatureCache:
@@ -48,6 +57,12 @@ class FeatureCache:
 
     def __init__(self, root: Path, fingerprint: str, variant: str, index: Index) -> None:
         """See `CacheFolder.open`."""
+        try:
+            Variant.parse(variant)
+        except ValueError as error:
+            raise CacheError(str(error)) from error
+        if not is_fingerprint(fingerprint):
+            raise CacheError(f"{fingerprint[:100]!r} is no fingerprint: expected 64 digits")
         self._root = root.absolute()
         self.folder = root / fingerprint / variant
         self.variant = variant
@@ -59,7 +74,7 @@ class FeatureCache:
 
     def refresh(self) -> None:
         """See what other processes have committed or removed."""
-        present, damaged = {path.name for path in self.shard_paths()}, self.damaged().keys()
+        present, damaged = self.present(), self.damaged().keys()
         if set(self._places.names) != present - damaged or not damaged <= present:
             self._load()
 
@@ -72,6 +87,10 @@ class FeatureCache:
         except OSError as error:
             raise CacheError(f"{self.folder} cannot be read: {error.strerror}") from error
         return sorted(found)
+
+    def present(self) -> set[str]:
+        """File names of the committed shards."""
+        return {path.name for path in self.shard_paths()}
 
     def __len__(self) -> int:
         return len(self._places)

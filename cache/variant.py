@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+PRECISIONS = ("float32", "bfloat16")
 STORAGES = ("float32", "float16")
 
 
@@ -22,6 +23,18 @@ class Variant(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> Variant:
-        """Read a folder's name."""
+        """Read a folder's name.
+
+        Raises
+        ------
+        ValueError
+            When it is no variant's: names come from other people's files, and become paths.
+        """
         precision, _, storage = name.partition("-")
-        return cls(precision, storage or "float32")
+        found = cls(precision, storage or "float32")
+        if precision not in PRECISIONS or storage not in ("", *STORAGES) or found.name != name:
+            known = ", ".join(
+                cls(precision, storage).name for precision in PRECISIONS for storage in STORAGES
+            )
+            raise ValueError(f"unknown variant {name[:100]!r}: expected {known}")
+        return found

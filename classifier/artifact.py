@@ -10,8 +10,9 @@ Layout::
     attribute `head`      JSON: format, kind, classes, recipe, precision, temperature, unknown,
                           probe (the lengths of its files), training, created, version
 
-Anything else in a file is refused: other names, types or shapes, links, virtual or external
-data, filters, numbers that are not finite.
+Anything else in a file is refused: other names, types or shapes, unknown or duplicate fields,
+links, virtual or external data, filters, numbers that are not finite, and more or longer classes
+and probe images than any head has.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,15 +31,23 @@ import h5py
 import numpy as np
 
 from ..atomic import write_bytes
-from ..errors import HeadFileError
+from ..errors import HeadFileError, in_brief
+from ..untrusted.hdf5 import PlainFile, named, read_finite
+from ..untrusted.json_text import read_json_object
+from .calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE
 from .layers import Layers, softmax
-from .unknown import UnknownRule
+from .unknown import ARRAYS, UnknownRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FORMAT = 2
+_KINDS = ("logistic", "dense")
+_PRECISIONS = ("float32", "bfloat16")
 _MAX_JSON_BYTES = 1 << 24
+_MAX_LAYERS = 24
+_MAX_CLASSES, _MAX_CLASS_LENGTH = 100_000, 1_000
+_MAX_CREATED = 64
 _FIELDS = {
     "format": int,
     "kind": str,
@@ -57,6 +65,14 @@ _FIELDS = {
 
 _MAX_PROBE_FILES, _MAX_PROBE_BYTES = 8, 4 << 20
 _UNKNOWN, _PROBE_FILES, _PROBE_FEATURES = "unknown_", "probe_files", "probe_features"
+_NAMES = [
+    "mean",
+    "scale",
+    *(f"{kind}_{number}" for kind in ("kernel", "bias") for number in range(_MAX_LAYERS)),
+    *(_UNKNOWN + name for name in ARRAYS),
+    _PROBE_FILES,
+    _PROBE_FEATURES,
+]
 
 
 class Probe(NamedTuple):
@@ -133,6 +149,10 @@ def save_head(head: Head, path: Path) -> None:
     HeadFileError
         When the file cannot be written.
     """
+    try:
+        _require_classes(head.classes)
+    except ValueError as error:
+        raise HeadFileError(f"{path} cannot be written: {in_brief(error)}") from error
     about = {
         "format": FORMAT,
         "kind": head.kind,
@@ -167,11 +187,9 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     """
     path = Path(path)
     try:
-        with path.open("rb") as readable:
-            size = readable.seek(0, io.SEEK_END)
-        with h5py.File(path, "r", locking=False) as file:
+        with PlainFile(path, _NAMES) as file:
             about = _about(file)
-            arrays = {str(name): _array(file, str(name), size) for name in file}
+            arrays = {name: _array(file, name) for name in sorted(file.names)}
         rule = {name: arrays.pop(name) for name in [*arrays] if name.startswith(_UNKNOWN)}
         probe = _probe(arrays, about["probe"])
         layers = _layers(arrays, len(about["classes"]))
@@ -195,15 +213,16 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         ) from error
     except (PermissionError, IsADirectoryError) as error:
         raise HeadFileError(f"the head file {path} cannot be read: {error.strerror}") from error
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
         raise HeadFileError(
-            f"{path} is damaged or no head file of bottlebank ({error}): train it again with "
-            f"`bottlebank train DATA --output {path}`"
+            f"{path} is damaged or no head file of bottlebank ({in_brief(error)}): train it "
+            f"again with `bottlebank train DATA --output {path}`"
         ) from error
     if head.version != about["version"]:
         raise HeadFileError(
-            f"{path} is damaged (its numbers are not those of version {about['version']}): "
-            f"train it again with `bottlebank train DATA --output {path}`"
+            f"{path} is damaged (its numbers are not those of version "
+            f"{in_brief(about['version'], 20)}): train it again with "
+            f"`bottlebank train DATA --output {path}`"
         )
     return head
 
@@ -221,24 +240,21 @@ def _arrays(head: Head) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _about(file: h5py.File) -> dict[str, Any]:
-    if set(file.attrs) != {"head"}:
-        raise ValueError("expected one attribute `head`")
-    attribute = file.attrs.get_id("head")
-    if attribute.dtype.kind != "S" or attribute.shape or attribute.dtype.itemsize > _MAX_JSON_BYTES:
-        raise ValueError("the attribute `head` is not one fixed-length string")
-    text: Any = file.attrs["head"]
-    about = json.loads(text)
-    if not isinstance(about, dict) or about.get("format") != FORMAT:
-        found = about.get("format") if isinstance(about, dict) else None
-        raise ValueError(f"format {found}; this version of bottlebank reads {FORMAT}")
+def _about(file: PlainFile) -> dict[str, Any]:
+    file.require_attributes(["head"])
+    about = read_json_object(file.text("head", _MAX_JSON_BYTES), _MAX_JSON_BYTES)
+    if about.get("format") != FORMAT:
+        raise ValueError(f"format {about.get('format')}; this version of bottlebank reads {FORMAT}")
     for name, kind in _FIELDS.items():
         if type(about.get(name)) is not kind:
             raise ValueError(f"field {name} is missing or no {kind.__name__}")
-    classes = about["classes"]
-    if not all(type(label) is str for label in classes) or len(set(classes)) != len(classes):
-        raise ValueError("the classes are not distinct strings")
-    if not 0 < about["temperature"] < math.inf:
+    if about.keys() != _FIELDS.keys():
+        raise ValueError(f"unknown field(s) {named(about.keys() - _FIELDS.keys())}")
+    for name, known in (("kind", _KINDS), ("precision", _PRECISIONS)):
+        if about[name] not in known:
+            raise ValueError(f"{name} {about[name]!r}; expected {' or '.join(known)}")
+    _require_classes(about["classes"])
+    if not LEAST_TEMPERATURE <= about["temperature"] <= MOST_TEMPERATURE:
         raise ValueError(f"a temperature of {about['temperature']}")
     if not all(type(length) is int and length > 0 for length in about["probe"]):
         raise ValueError("the lengths of the probe's files are not whole numbers above 0")
@@ -247,26 +263,28 @@ def _about(file: h5py.File) -> dict[str, Any]:
             f"a probe of {len(about['probe']):,} files; at most {_MAX_PROBE_FILES} files and "
             f"{_MAX_PROBE_BYTES:,} bytes are read"
         )
+    if len(about["created"]) > _MAX_CREATED or not about["created"].isprintable():
+        raise ValueError("the time of its creation is none")
     return about
 
 
-def _array(file: h5py.File, name: str, file_bytes: int) -> np.ndarray:
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise ValueError(f"{name} is a link")
-    dataset = file[name]
-    kind = np.dtype("u1" if name == _PROBE_FILES else "<f4")
-    if not isinstance(dataset, h5py.Dataset) or dataset.dtype != kind:
-        raise ValueError(f"{name} is no {np.dtype(kind).name} array")
-    if len(dataset.attrs):
-        raise ValueError(f"{name} has attributes")
-    if dataset.is_virtual or dataset.external or dataset.chunks is not None:
-        raise ValueError(f"{name} is not stored in one piece in this file")
-    if dataset.nbytes > file_bytes:
-        raise ValueError(f"{name} declares {dataset.nbytes} bytes in a file of {file_bytes}")
-    array = dataset[()]
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has numbers that are not finite")
-    return array
+def _require_classes(classes: Sequence[Any]) -> None:
+    """Raise ValueError unless the classes are distinct names, not too many and not too long."""
+    if not all(type(label) is str for label in classes) or len(set(classes)) != len(classes):
+        raise ValueError("the classes are not distinct strings")
+    if len(classes) > _MAX_CLASSES or max(map(len, classes), default=0) > _MAX_CLASS_LENGTH:
+        raise ValueError(
+            f"{len(classes)} classes, the longest name of {max(map(len, classes))} characters; at "
+            f"most {_MAX_CLASSES} of {_MAX_CLASS_LENGTH} are read"
+        )
+
+
+def _array(file: PlainFile, name: str) -> np.ndarray:
+    file.require_attributes([], name)
+    n_dimensions = file.n_dimensions(name)
+    if name == _PROBE_FILES:
+        return file.array(name, "u1", n_dimensions)[()]
+    return read_finite(file.array(name, "<f4", n_dimensions))
 
 
 def _probe(arrays: dict[str, np.ndarray], lengths: list[int]) -> Probe | None:
@@ -295,7 +313,7 @@ def _layers(arrays: dict[str, np.ndarray], n_classes: int) -> Layers:
         f"{kind}_{number}" for kind in ("kernel", "bias") for number in range(depth)
     }
     if depth < 1 or set(arrays) != expected:
-        raise ValueError(f"arrays {sorted(arrays)}")
+        raise ValueError(f"arrays {named(arrays)}")
     layers = Layers(
         arrays["mean"],
         arrays["scale"],

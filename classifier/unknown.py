@@ -30,7 +30,7 @@ ROWS_A_PROTOTYPE = 4
 """Training rows that a prototype sums up at least, on average."""
 _MOST_ROWS = 2000  # of a class: enough for means, and the time stays bounded
 _ROUNDS = 10
-_ARRAYS = ("prototypes", "spreads")
+ARRAYS = ("prototypes", "spreads")
 _POSITIVE = ("temperature", "odds_scale", "distance_scale")
 
 
@@ -81,7 +81,7 @@ class UnknownRule(NamedTuple):
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The float32 arrays by name."""
-        return {name: getattr(self, name) for name in _ARRAYS}
+        return {name: getattr(self, name) for name in ARRAYS}
 
     def numbers(self) -> dict[str, float]:
         """The plain numbers by name."""
@@ -98,7 +98,7 @@ class UnknownRule(NamedTuple):
         ValueError
             When a name, type, shape or value is not what a rule for these layers has.
         """
-        if set(arrays) != set(_ARRAYS) or set(numbers) != set(_NUMBERS):
+        if set(arrays) != set(ARRAYS) or set(numbers) != set(_NUMBERS):
             raise ValueError(f"the unknown rule has {sorted([*arrays, *numbers])}")
         for name, array in arrays.items():
             if array.dtype != np.float32 or not np.isfinite(array).all():
@@ -106,7 +106,7 @@ class UnknownRule(NamedTuple):
         for name, number in numbers.items():
             if type(number) is not float or not math.isfinite(number):
                 raise ValueError(f"{name} of the unknown rule is {number!r}, no finite number")
-        prototypes, spreads = (arrays[name] for name in _ARRAYS)
+        prototypes, spreads = (arrays[name] for name in ARRAYS)
         most = max(MOST_PROTOTYPES, layers.n_classes)
         if spreads.ndim != 1 or not 1 <= len(spreads) <= most or not (spreads > 0).all():
             raise ValueError(f"spreads must be 1 to {most} positive numbers; got {spreads.shape}")
@@ -118,7 +118,7 @@ class UnknownRule(NamedTuple):
         return cls(**arrays, **numbers)
 
 
-_NUMBERS = tuple(name for name in UnknownRule._fields if name not in _ARRAYS)
+_NUMBERS = tuple(name for name in UnknownRule._fields if name not in ARRAYS)
 
 
 def fit_unknown(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from .. import __version__
 from ..errors import BottlebankError
 from . import cache, compare, demo, evaluate, extract, plot, predict, serve, train
-from .answers import shown
+from .answers import OneLine, shown
 from .environment import read_environment
 from .parser import Parser
 
@@ -33,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that are not UTF-8
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # Pillow's, on metadata that is no reason to reject an image, or on one that is rejected.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     arguments = build_parser().parse_args(argv)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,15 +38,33 @@ def shown(name: str) -> str:
     )
 
 
+def shown_lines(text: str) -> str:
+    """A text of several lines as a terminal may have it: all but line breaks is escaped."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def tell(text: str = "") -> None:
+    """Part of the answer, on stdout. What comes from elsewhere moves no cursor there."""
+    print(shown_lines(text))
+
+
 def say(text: str) -> None:
     """A remark beside the answer, on stderr."""
-    print(text, file=sys.stderr)
+    print(shown_lines(text), file=sys.stderr)
+
+
+class OneLine(logging.Formatter):
+    """A log record as one line of a terminal: it may quote names and errors from elsewhere."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message, without anything else."""
+        return shown(" ".join(record.getMessage().split()))
 
 
 def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
     """Name what was rejected, on stderr; return the exit code."""
     for path, reason in rejected[:_REJECTIONS_SHOWN]:
-        say(f"rejected {shown(path)}: {reason}")
+        say(f"rejected {shown(path)}: {shown(reason)}")
     if len(rejected) > _REJECTIONS_SHOWN:
         say(f"… and {len(rejected) - _REJECTIONS_SHOWN} more; `bottlebank extract --json` has all")
     return 1 if strict and rejected else 0

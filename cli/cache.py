@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .answers import print_json, say, shown
+from .answers import print_json, say, shown, tell
 from .outputs import EXPORT, require_output
 from .parser import DATA_HELP, PRECISIONS, Parser, add_answers, add_cache, add_command, path
 
@@ -108,19 +108,19 @@ def run_info(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"cache": root, "recipes": entries})
         return 0
-    print(f"cache: {root}")
+    tell(f"cache: {root}")
     if not entries:
-        print("  nothing yet: fill it with `bottlebank extract DATA`")
+        tell("  nothing yet: fill it with `bottlebank extract DATA`")
     for entry in entries:
-        print(f"  {entry['fingerprint'][:12]}  {entry['words']}")
-        print(
+        tell(f"  {entry['fingerprint'][:12]}  {shown(entry['words'])}")
+        tell(
             f"    {entry['precision']}: {entry['rows']} rows, {entry['bytes'] / 1e6:.1f} MB in "
             f"{entry['shards']} shards, {len(entry['rejected'])} rejected images"
         )
         for rejection in entry["rejected"]:
-            print(f"      {shown(rejection['path'])}: {rejection['reason']}")
+            tell(f"      {shown(rejection['path'])}: {shown(rejection['reason'])}")
         for name in entry["damaged"]:
-            print(f"      damaged: {name}")
+            tell(f"      damaged: {name}")
     return 0
 
 
@@ -151,10 +151,10 @@ def run_verify(arguments: argparse.Namespace) -> int:
         print_json({**answer, "files": n_files, "changed": changed} if arguments.deep else answer)
     else:
         for entry in [*damage, *changed]:
-            print(shown(entry["reason"]))
-        print(f"{n_shards} shards checked, {len(damage)} damaged")
+            tell(shown(entry["reason"]))
+        tell(f"{n_shards} shards checked, {len(damage)} damaged")
         if arguments.deep:
-            print(f"{n_files} image files hashed, {len(changed)} changed")
+            tell(f"{n_files} image files hashed, {len(changed)} changed")
     return 1 if damage or changed else 0
 
 
@@ -172,15 +172,15 @@ def run_prune(arguments: argparse.Namespace) -> int:
         print_json({"cache": root, "done": arguments.yes, "recipes": entries})
         return 0
     for entry in entries:
-        print(
+        tell(
             f"{entry['fingerprint'][:12]} {entry['variant']}: {entry['rows_removed']} rows and "
             f"{entry['rejections_removed']} rejections removed, {entry['shards_rewritten']} shards "
             f"written anew, {len(entry['damaged'])} damaged shards removed"
         )
     if not entries:
-        print("nothing to prune")
+        tell("nothing to prune")
     elif not arguments.yes:
-        print("nothing has been changed yet: add --yes to do this")
+        tell("nothing has been changed yet: add --yes to do this")
     return 0
 
 
@@ -201,7 +201,7 @@ def run_import(arguments: argparse.Namespace) -> int:
         print_json({"cache": root, "shards": brought.shards, "rows": brought.rows})
     else:
         what = f"{brought.rows} rows" if source.is_file() else f"{brought.shards} shards"
-        print(f"brought {what} from {source} into {root}")
+        tell(f"brought {what} from {source} into {root}")
     return 0
 
 
@@ -230,5 +230,5 @@ def run_export(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(f"wrote {output}: {exported.rows} rows of {cache.fingerprint[:12]} ({cache.variant})")
+        tell(f"wrote {output}: {exported.rows} rows of {cache.fingerprint[:12]} ({cache.variant})")
     return 0

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import EngineError, UsageError
 from ..machine import may_have_gpu
 from .backbones import Backbone, find_backbone
-from .networks import REFERENCE, converted_network, import_tensorflow_engine
+from .networks import converted_network, import_tensorflow_engine, read_reference
 from .preprocess import load
 from .probe import COSINE_LIMITS, N_IMAGES, least_cosine, probe_images
 
@@ -239,7 +239,7 @@ def _start(
             raise EngineError(str(error).strip().splitlines()[-1]) from error
         # Enough images to make a batch, and a rest.
         n_times = OpenVinoEngine.batch_size // N_IMAGES + 1 if many else 1
-        _check(started, np.load(folder / REFERENCE), backbone, n_times)
+        _check(started, read_reference(folder), backbone, n_times)
     return started
 
 

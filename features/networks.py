@@ -14,7 +14,10 @@ import numpy as np
 
 from ..atomic import make_folder
 from ..errors import EngineError
-from .probe import probe_images
+from ..untrusted.arrays import read_npy
+from ..untrusted.files import read_bounded, require_regular
+from ..untrusted.json_text import read_json_object
+from .probe import N_IMAGES, probe_images
 from .weights import file_sha256
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 _NETWORK = ("network.xml", "network.bin")
 _MANIFEST = "manifest.json"
+_MAX_REFERENCE_BYTES = 1 << 24
 
 
 @contextlib.contextmanager
@@ -40,7 +44,7 @@ def converted_network(
 ) -> Iterator[Path]:
     """The folder of the converted network: kept under `networks`, or temporary without one."""
     kept = None if networks is None else networks / recipe.fingerprint
-    if kept is not None and _is_whole(kept):
+    if kept is not None and _is_whole(kept, recipe.width):
         yield kept
         return
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
@@ -48,7 +52,7 @@ def converted_network(
         _convert(backbone, weights(), folder)
         if kept is not None:
             try:
-                _keep(folder, kept)
+                _keep(folder, kept, recipe.width)
             except OSError as error:  # a read-only cache works, only slower to start
                 logger.warning("the converted network is not kept: %s", error)
         yield folder
@@ -73,7 +77,7 @@ def _convert(backbone: Backbone, weights: Weights, folder: Path) -> None:
     (folder / _MANIFEST).write_text(json.dumps(manifest))
 
 
-def _keep(folder: Path, kept: Path) -> None:
+def _keep(folder: Path, kept: Path, width: int) -> None:
     make_folder(kept.parent)
     if kept.exists():
         shutil.rmtree(kept)  # damaged, or it would have been used
@@ -83,17 +87,36 @@ def _keep(folder: Path, kept: Path) -> None:
         beside.chmod(0o755)
         beside.rename(kept)
     except OSError:
-        if not _is_whole(kept):  # else another process kept the same network meanwhile
+        if not _is_whole(kept, width):  # else another process kept the same network meanwhile
             raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_whole(folder: Path, width: int) -> bool:
     try:
-        manifest = json.loads((folder / _MANIFEST).read_bytes())
+        manifest = read_json_object(read_bounded(folder / _MANIFEST, 4096), 4096)
+        for name in _NETWORK:
+            require_regular(folder / name)
+        reference = read_npy(folder / REFERENCE, "<f4", 2, _MAX_REFERENCE_BYTES)
+        if reference.shape != (N_IMAGES, width) or not np.isfinite(reference).all():
+            return False
         return set(manifest) == {*_NETWORK, REFERENCE} and all(
             file_sha256(folder / name) == digest for name, digest in manifest.items()
         )
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError):
         return False
+
+
+def read_reference(folder: Path) -> np.ndarray:
+    """What is kept under `REFERENCE`, float32 (n, width).
+
+    Raises
+    ------
+    EngineError
+        When it is damaged.
+    """
+    try:
+        return read_npy(folder / REFERENCE, "<f4", 2, _MAX_REFERENCE_BYTES)
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{folder / REFERENCE} is damaged ({error}): remove {folder}") from error

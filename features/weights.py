@@ -96,11 +96,11 @@ def imagenet_file(backbone: Backbone) -> Path:
 
 def _download(backbone: Backbone, path: Path, timeout_s: float | None) -> None:
     """Let Keras download into a folder beside `path`, then rename: never half a file."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        home = tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-")
+    above = next(folder for folder in path.parents if folder.exists())
+    try:  # on the same disk, and nothing is left of it where the download fails
+        home = tempfile.TemporaryDirectory(dir=above, prefix=".download-")
     except OSError as error:
-        raise _not_found(backbone, path, f"{path.parent} cannot be written: {error}") from error
+        raise _not_found(backbone, path, f"{above} cannot be written: {error}") from error
     with home:
         environment = {**os.environ, "KERAS_HOME": home.name, "TF_CPP_MIN_LOG_LEVEL": "3"}
         constructor = backbone.constructor.partition(":")[2]
@@ -122,8 +122,12 @@ def _download(backbone: Backbone, path: Path, timeout_s: float | None) -> None:
         fresh = Path(home.name) / "models" / path.name
         if not fresh.is_file():
             raise _not_found(backbone, path, reason)
-        with contextlib.suppress(FileExistsError):
-            fresh.replace(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                fresh.replace(path)
+        except OSError as error:
+            raise _not_found(backbone, path, f"{path} cannot be written: {error}") from error
 
 
 def _not_found(backbone: Backbone, path: Path, reason: str) -> WeightsNotFoundError:

@@ -8,13 +8,14 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cache import CacheFolder, Variant
-from ..cache.exchange import export_rows, import_shards, read_export
+from ..cache.exchange import Described, Export, export_rows, import_shards
 from ..cache.prune import carry_out, plan, remove_recipe
 from ..classifier.splits import split
-from ..errors import CacheError, UsageError
+from ..errors import CacheError, UsageError, in_brief
 from ..features import Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ..cache import FeatureCache
@@ -202,30 +203,41 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
         When the source is neither, or something cannot be written.
     """
     if source.is_dir():
-        with CacheFolder(source) as other:
-            if not other.fingerprints():
-                raise CacheError(f"{source} is no cache of bottlebank, or an empty one")
-            n_shards, damaged = import_shards(folder, other)
-        for cache in folder.all():
-            cache.refresh()
-        return Imported(n_shards, 0, damaged)
-    attributes, rows = read_export(source)
-    try:
-        recipe = Recipe.from_dict(json.loads(attributes["recipe"]))
-    except (KeyError, ValueError) as error:
-        raise CacheError(f"{source} does not say its recipe ({error})") from error
-    if recipe.fingerprint != attributes.get("fingerprint"):
-        raise CacheError(f"{source}: the recipe and the fingerprint do not belong together")
-    cache = folder.open(recipe.fingerprint, Variant.parse(attributes["variant"]).name)
-    n_rows = 0
-    with cache.writer(recipe.as_dict()) as writer:
-        brought: set[bytes] = set()
-        for key, path, features in rows:
-            if key not in cache and key not in brought:
-                writer.add(key, path, features)
-                brought.add(key)
-                n_rows += 1
+        brought_in = import_shards(folder, source, _describe_recipe)
+        return Imported(brought_in.n_shards, 0, brought_in.left_out)
+    with Export(source) as export:
+        try:
+            recipe = Recipe.from_dict(export.recipe)
+        except ValueError as error:
+            raise CacheError(f"{source} does not say its recipe ({in_brief(error)})") from error
+        if recipe.fingerprint != export.fingerprint:
+            raise CacheError(f"{source}: the recipe and the fingerprint do not belong together")
+        if recipe.width != export.width:
+            raise CacheError(
+                f"{source}: {export.width} numbers a row; its recipe says {recipe.width}"
+            )
+        export.verify()  # before anything is written
+        cache = folder.open(recipe.fingerprint, export.variant)
+        n_rows = 0
+        with cache.writer(recipe.as_dict()) as writer:
+            brought: set[bytes] = set()
+            for keys, paths, features in export.rows():
+                new = []
+                for row, key in enumerate(keys):
+                    if key not in cache and key not in brought:
+                        brought.add(key)
+                        new.append(row)
+                if new:
+                    writer.extend(
+                        [keys[row] for row in new], [paths[row] for row in new], features[new]
+                    )
+                    n_rows += len(new)
     return Imported(0, n_rows, [])
+
+
+def _describe_recipe(values: Mapping[str, Any]) -> Described:
+    recipe = Recipe.from_dict(values)
+    return Described(recipe.fingerprint, recipe.width)
 
 
 def _recipe(folder: CacheFolder, fingerprint: str) -> dict[str, Any] | None:

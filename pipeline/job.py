@@ -184,7 +184,8 @@ class Job:
                 self.unreadable[content.position] = content.reason
                 bar.update()
                 continue
-            remembered.append((content.path, content.status, content.key))
+            if content.is_settled:
+                remembered.append((content.path, content.status, content.key))
             if len(remembered) >= _REMEMBER_EVERY:
                 self.folder.remember_files(remembered)
                 remembered.clear()

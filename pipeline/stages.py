@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..cache import Key, key_of_bytes
+from ..cache import Key, is_settled, key_of_bytes
 from ..errors import ImageRejectedError
 from ..features.images import read
 
@@ -40,6 +41,8 @@ class Content(NamedTuple):
     path: str
     data: bytes
     status: os.stat_result
+    is_settled: bool
+    """Whether every later change of the file shows in its status."""
     key: Key
 
 
@@ -73,12 +76,14 @@ def read_files(places: Sequence[Place]) -> list[Content | Unreadable]:
     """Read and hash."""
     contents: list[Content | Unreadable] = []
     for position, path, _ in places:
+        looked_at_ns = time.time_ns()
         try:
             data, status = read(path)
         except ImageRejectedError as error:
             contents.append(Unreadable(position, str(error)))
         else:
-            contents.append(Content(position, path, data, status, key_of_bytes(data)))
+            settled = is_settled(status, looked_at_ns)
+            contents.append(Content(position, path, data, status, settled, key_of_bytes(data)))
     return contents
 
 

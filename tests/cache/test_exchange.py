@@ -3,10 +3,11 @@ import numpy as np
 import pytest
 
 from bottlebank.cache import CacheFolder
-from bottlebank.cache.exchange import export_rows, import_shards, read_export
+from bottlebank.cache.exchange import Described, Export, export_rows, import_shards
 from bottlebank.errors import CacheError
 
 PRINT = "f" * 64
+ABOUT = {"fingerprint": PRINT, "variant": "float32", "recipe": '{"a": 1}'}
 
 
 def key(number: int) -> bytes:
@@ -21,11 +22,15 @@ def fill(root, numbers, variant="float32"):
         return root
 
 
+def describe(recipe):
+    return Described(PRINT, 5)
+
+
 def test_shards_of_another_cache_are_copied_once(tmp_path):
     mine, theirs = fill(tmp_path / "mine", range(4)), fill(tmp_path / "theirs", range(2, 9))
-    with CacheFolder(mine) as target, CacheFolder(theirs) as source:
-        assert import_shards(target, source) == (3, [])
-        assert import_shards(target, source) == (0, [])
+    with CacheFolder(mine) as target:
+        assert import_shards(target, theirs, describe) == (3, [])
+        assert import_shards(target, theirs, describe) == (0, [])
         cache = target.open(PRINT, "float32")
         assert len(cache) == 9
         assert cache.rows([key(n) for n in range(9)])[:, 0].tolist() == list(range(9))
@@ -33,8 +38,8 @@ def test_shards_of_another_cache_are_copied_once(tmp_path):
 
 def test_into_an_empty_cache_with_the_recipe(tmp_path):
     theirs = fill(tmp_path / "theirs", range(4), "bfloat16-float16")
-    with CacheFolder(tmp_path / "new", create=True) as target, CacheFolder(theirs) as source:
-        import_shards(target, source)
+    with CacheFolder(tmp_path / "new", create=True) as target:
+        import_shards(target, theirs, describe)
         assert target.recipe(PRINT) == {"a": 1}
         assert target.variants(PRINT) == ["bfloat16-float16"]
 
@@ -46,7 +51,7 @@ def test_damaged_shards_are_left_out(tmp_path):
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)
-        n_copied, damaged = import_shards(target, source)
+        n_copied, damaged = import_shards(target, theirs, describe)
         assert n_copied == 1
         assert path.name in damaged[0]
 
@@ -58,13 +63,21 @@ def test_an_export_comes_back(tmp_path):
         cache = folder.open(PRINT, "float32")
         keys = cache.keys()
         paths = [cache.paths()[k] for k in keys]
-        export_rows(cache, output, keys, paths, {"labels": list("abcde")}, {"x": "y"})
-    attributes, rows = read_export(output)
-    assert attributes == {"x": "y"}
-    found = list(rows)
-    assert [entry[0] for entry in found] == keys
-    assert [entry[1] for entry in found] == paths
-    assert [entry[2].tolist() for entry in found] == [[float(n)] * 5 for n in range(5)]
+        export_rows(cache, output, keys, paths, {"labels": list("abcde")}, ABOUT)
+    with Export(output) as export:
+        assert (export.recipe, export.fingerprint, export.variant) == ({"a": 1}, PRINT, "float32")
+        export.verify()
+        [(found, places, features)] = export.rows()
+    assert found == keys
+    assert places == paths
+    assert features.tolist() == [[float(n)] * 5 for n in range(5)]
+
+
+def test_nothing_is_no_export(tmp_path):
+    with CacheFolder(fill(tmp_path / "cache", range(2))) as folder:
+        cache = folder.open(PRINT, "float32")
+        with pytest.raises(CacheError, match="holds no rows to export"):
+            export_rows(cache, tmp_path / "rows.h5", [], [], {}, ABOUT)
 
 
 @pytest.mark.parametrize("harm", ["text", "missing", "shape"])
@@ -78,7 +91,7 @@ def test_what_is_no_export_is_refused(tmp_path, harm):
             if harm == "shape":
                 file["keys"], file["paths"] = np.zeros((2, 32), "u1"), np.zeros(3)
     with pytest.raises(CacheError, match="is no export of bottlebank"):
-        read_export(path)
+        Export(path)
 
 
 def test_a_number_that_float16_cannot_hold_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 import os
 import sqlite3
+import time
 from unittest.mock import ANY
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from bottlebank.cache import CacheFolder, key_of_array, key_of_bytes
 from bottlebank.cache.folder import Damage
-from bottlebank.cache.index import Index
+from bottlebank.cache.index import Index, is_settled
 
 PRINT = "a" * 64
 
@@ -70,6 +71,7 @@ def test_files_are_known_by_path_size_time_and_inode(tmp_path):
     with CacheFolder(tmp_path / "cache", create=True) as folder:
         path = tmp_path / "photo.jpg"
         path.write_bytes(b"one")
+        time.sleep(0.03)  # longer than a tick of the file system's clock
         assert folder.key_of_file(path) == key_of_bytes(b"one")
         status = path.stat()
         assert folder.known_key(str(path), status) == key_of_bytes(b"one")
@@ -140,3 +142,68 @@ def test_an_index_that_is_lost_while_files_are_looked_up_costs_no_row(folder, tm
     assert folder.known_key("photo.jpg", tmp_path.stat()) is None
     assert b"\x03" * 32 in cache
     assert len(cache) == 5
+
+
+@pytest.mark.parametrize("how", ["in place", "by another file", "mode"])
+def test_a_file_of_equal_size_and_time_is_read_again(tmp_path, how):
+    """As `touch -r`, `cp -p`, `rsync --times` and archives leave it."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"one")
+    time.sleep(0.03)
+    with CacheFolder(tmp_path / "cache", create=True) as folder:
+        folder.key_of_file(path)
+        before = path.stat()
+        time.sleep(0.03)
+        if how == "mode":
+            path.chmod(0o600)
+        elif how == "in place":
+            path.write_bytes(b"two")
+        else:
+            (tmp_path / "new").write_bytes(b"two")
+            os.replace(tmp_path / "new", path)
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert path.stat().st_mtime_ns == before.st_mtime_ns
+        assert folder.known_key(str(path), path.stat()) is None
+        assert folder.key_of_file(path) == key_of_bytes(b"one" if how == "mode" else b"two")
+
+
+def test_a_file_that_was_changed_just_before_it_was_read_is_not_remembered(tmp_path):
+    """It may be changed once more at what its file system calls the same time."""
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"one")
+    values = [*path.stat()]
+
+    def settled(changed_ns, looked_at_ns):
+        times = {"st_ctime_ns": changed_ns}
+        return is_settled(os.stat_result(values, times), looked_at_ns)
+
+    now = 1_700_000_000_123_456_789
+    assert not settled(now, now + 1_000_000)
+    assert settled(now, now + 30_000_000)
+    assert not settled(now + 3_600_000_000_000, now), "the clock of a server that is ahead"
+    whole = now - now % 1_000_000_000
+    assert not settled(whole, whole + 1_000_000_000), "times in whole seconds"
+    assert settled(whole, whole + 2_000_000_000)
+
+
+def test_an_index_of_an_earlier_version_gives_way(tmp_path):
+    root = tmp_path / "cache"
+    root.mkdir()
+    with sqlite3.connect(root / "index.sqlite") as old:
+        old.execute("CREATE TABLE file (path BLOB PRIMARY KEY, size INTEGER, key BLOB)")
+        old.execute("INSERT INTO file VALUES (x'2f61', 3, x'00')")
+        old.execute("PRAGMA user_version=5")
+    old.close()
+    (tmp_path / "a").write_bytes(b"one")
+    with CacheFolder(root) as folder:
+        assert folder.index.files() == []
+        assert folder.key_of_file(tmp_path / "a") == key_of_bytes(b"one")
+
+
+def test_a_pipe_in_place_of_the_index_is_left_alone(tmp_path):
+    root = tmp_path / "cache"
+    root.mkdir()
+    os.mkfifo(root / "index.sqlite")
+    (tmp_path / "a").write_bytes(b"one")
+    with CacheFolder(root) as folder:
+        assert folder.key_of_file(tmp_path / "a") == key_of_bytes(b"one")

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -127,6 +128,26 @@ def change(path, name=None, array=None, **about):
                 file[name] = array
 
 
+def rewrite(path, text):
+    with h5py.File(path, "r+") as file:
+        file.attrs["head"] = np.bytes_(text(file.attrs["head"].decode()))
+
+
+def crowd(path, n_arrays):
+    with h5py.File(path, "r+", libver="latest") as file:
+        for number in range(n_arrays):
+            file[f"x{number}"] = file["mean"]  # one more name of it
+
+
+def regroup(path, name, loop=False):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if loop:
+            file[name] = file["/"]
+        else:
+            file.create_group(name)
+
+
 HARMS = {
     "another array": (lambda p: change(p, "extra", np.zeros(3, "f4")), "arrays"),
     "a missing array": (lambda p: change(p, "bias_1"), "arrays"),
@@ -140,7 +161,37 @@ HARMS = {
     "equal classes": (lambda p: change(p, classes=["a", "a", "b"]), "not distinct"),
     "an earlier format": (lambda p: change(p, format=1), "format 1; this version"),
     "a temperature of zero": (lambda p: change(p, temperature=0.0), "temperature of 0"),
-    "an endless temperature": (lambda p: change(p, temperature=float("inf")), "temperature of inf"),
+    "an endless temperature": (lambda p: change(p, temperature=float("inf")), "no float"),
+    "a huge temperature": (lambda p: change(p, temperature=1e300), "temperature of 1e\\+300"),
+    "a number beyond all": (
+        lambda p: rewrite(p, lambda t: t.replace('"temperature": 1.0', '"temperature": 1e999')),
+        "beyond the largest float",
+    ),
+    "an unknown field": (lambda p: change(p, run="rm"), "unknown field.* run"),
+    "a field twice": (
+        lambda p: rewrite(p, lambda t: t.replace('"kind"', '"kind": "dense", "kind"')),
+        "'kind' is there twice",
+    ),
+    "another kind": (lambda p: change(p, kind="pickle"), "kind 'pickle'; expected logistic or"),
+    "another precision": (lambda p: change(p, precision="../x"), "precision '../x'; expected"),
+    "a long class name": (lambda p: change(p, classes=["a", "b", "c" * 1001]), "at most .* 1000"),
+    "numbers for classes": (lambda p: change(p, classes=[1, 2, 3]), "not distinct strings"),
+    "a class per atom": (lambda p: change(p, classes=[*map(str, range(100_001))]), "100001 class"),
+    "many probe images": (lambda p: change(p, probe=[1] * 9), "a probe of 9 files"),
+    "large probe images": (lambda p: change(p, probe=[1 << 40]), "a probe of 1 files; at most"),
+    "a long date": (lambda p: change(p, created="2" * 65), "time of its creation"),
+    "an ANSI date": (lambda p: change(p, created="\x1b[2J"), "time of its creation"),
+    "deep JSON": (lambda p: rewrite(p, lambda t: "[" * 9000), "nested too deeply|no head file"),
+    "nested training": (
+        lambda p: rewrite(
+            p,
+            lambda t: t.replace('"training": {', '"training": {"x": ' + "[" * 50 + "]" * 50 + ","),
+        ),
+        "nested too deeply",
+    ),
+    "20,000 arrays": (lambda p: crowd(p, 20_000), "20000 of the 20006 arrays"),
+    "a group": (lambda p: regroup(p, "mean"), "mean is no array"),
+    "a group that holds itself": (lambda p: regroup(p, "mean", loop=True), "mean is no array"),
     "a missing field": (lambda p: change(p, recipe=None), "field recipe"),
     "not HDF5": (lambda p: p.write_bytes(b"pickle" * 50), "damaged or no head file"),
     "an empty file": (lambda p: p.write_bytes(b""), "damaged or no head file"),
@@ -203,8 +254,22 @@ def test_every_array_of_the_unknown_rule_is_needed_and_checked(full):
 def test_anything_else_is_refused_with_the_reason(saved, harm):
     spoil, reason = HARMS[harm]
     spoil(saved)
-    with pytest.raises(HeadFileError, match=reason):
+    with pytest.raises(HeadFileError, match=reason) as refused:
         load_head(saved)
+    assert len(str(refused.value)) < 400 + 2 * len(str(saved))
+    assert "\n" not in str(refused.value)
+
+
+def test_numbers_that_are_none_in_the_summary_are_read_as_none(saved):
+    """Earlier versions could write NaN there."""
+    change(saved, training={"accuracy": float("nan")})
+    assert load_head(saved).training == {"accuracy": None}
+
+
+def test_a_pipe_is_no_head(tmp_path):
+    os.mkfifo(tmp_path / "head.h5")
+    with pytest.raises(HeadFileError, match="not a regular file"):
+        load_head(tmp_path / "head.h5")
 
 
 def test_links_virtual_external_and_chunked_data_are_refused(saved, tmp_path):

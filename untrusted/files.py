@@ -1,0 +1,61 @@
+"""Files that are regular and no larger than expected."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_HOLES_FROM_BYTES = 1 << 26
+_MOST_COMPRESSION = 64  # what a compressing file system may make of real numbers, by far
+
+
+def require_regular(path: Path) -> int:
+    """Size of a regular file in bytes.
+
+    Raises
+    ------
+    OSError
+        When it is not there.
+    ValueError
+        When it is no regular file (a pipe would wait for ever), or nearly all of it is holes,
+        which take no space on the disk and for ever to read.
+    """
+    status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("not a regular file")
+    on_disk = status.st_blocks * 512
+    if status.st_size > _HOLES_FROM_BYTES and status.st_size > _MOST_COMPRESSION * on_disk:
+        raise ValueError(f"{status.st_size:,} bytes, of which {on_disk:,} are on the disk")
+    return status.st_size
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """All bytes of a regular file.
+
+    Raises
+    ------
+    OSError
+        When it is not there or cannot be read.
+    ValueError
+        When it is no regular file, or larger than `max_bytes`.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ValueError("not a regular file")
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"more than {max_bytes:,} bytes")
+    return data
+
+
+def is_unlinked(path: Path, kind: int) -> bool:
+    """Whether `path` itself, not what a link leads to, is of a kind such as `stat.S_IFDIR`."""
+    try:
+        return stat.S_IFMT(os.lstat(path).st_mode) == kind
+    except OSError:
+        return False

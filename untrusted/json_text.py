@@ -1,0 +1,58 @@
+"""JSON objects of bounded size and depth, without duplicate fields."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+_MAX_DEPTH = 16
+
+
+def read_json(text: str | bytes, max_bytes: int) -> Any:
+    """Read JSON. ``NaN`` and ``Infinity``, which are no JSON, are read as None.
+
+    Raises
+    ------
+    ValueError
+        When it is longer than `max_bytes`, no JSON, or deeper than 16 levels, has a field twice,
+        or a number beyond the largest float.
+    """
+    if len(text) > max_bytes:
+        raise ValueError(f"{len(text):,} bytes of JSON; at most {max_bytes:,} are read")
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_without_duplicates, parse_constant=lambda name: None
+        )
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deeply") from error
+    _require_shallow(value, _MAX_DEPTH)
+    return value
+
+
+def read_json_object(text: str | bytes, max_bytes: int) -> dict[str, Any]:
+    """As `read_json`, for an object."""
+    value = read_json(text, max_bytes)
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a JSON object, got {type(value).__name__}")
+    return value  # pyright: ignore[reportUnknownVariableType] (JSON's fields have names)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise ValueError(f"field {twice[:100]!r} is there twice")
+    return found
+
+
+def _require_shallow(value: Any, depth: int) -> None:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number beyond the largest float")
+    if isinstance(value, dict | list):
+        if not depth:
+            raise ValueError("JSON that is nested too deeply")
+        items: Any = value.values() if isinstance(value, dict) else value  # pyright: ignore
+        for item in items:
+            _require_shallow(item, depth - 1)
