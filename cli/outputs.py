@@ -132,13 +132,13 @@ def _is_head(path: Path) -> bool:
 
 
 def _is_export(path: Path) -> bool:
-    from ..cache.exchange import read_export
+    from ..cache.exchange import Export
 
     try:
-        read_export(path)
+        with Export(path):
+            return True
     except BottlebankError:
         return False
-    return True
 
 
 def _beginning_has(words: bytes) -> Callable[[Path], bool]:
