@@ -28,6 +28,10 @@ class UsageError(BottlebankError, ValueError):
     exit_code = 2
 
 
+class NotAHeadError(UsageError, TypeError):
+    """An object that cannot be written as a head: another estimator, or one that is not fitted."""
+
+
 class DatasetError(UsageError):
     """A folder or CSV file from which no dataset can be read."""
 

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import validate_data
 
+from ..errors import UsageError
 from ..silence import silent_stderr
 from .estimator import LayeredHead
 from .layers import Layers, standardisation
+from .settings import (
+    class_weights,
+    require_flag,
+    require_hidden,
+    require_number,
+    require_one_of,
+    require_seed,
+    require_share,
+    require_whole,
+)
 from .training import Epoch, Rows, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 OUTPUTS = ("softmax", "sigmoid")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -37,22 +46,23 @@ class DenseHead(LayeredHead):
     Parameters
     ----------
     hidden
-        Units of each hidden layer.
+        Units of each hidden layer; a whole number is one layer, and () none.
     batch_norm
         Normalise each hidden layer before its ReLU.
     dropout
         Share of hidden units that are dropped in training, 0 to below 1.
     output
-        ``softmax``: one output a class. ``sigmoid``, for two classes: one output, the logit of
-        the second. Both end in `layers_` with an output a class.
+        ``softmax``: one output per class. ``sigmoid``, for two classes: one output, the logit of
+        the second. Both end in `layers_` with one output per class.
     class_weight
-        None, or ``balanced``: rows of a class weigh by the inverse of its frequency, in training
-        and in the loss that decides when to stop.
+        None; ``balanced``: rows of a class weigh by the inverse of its frequency; or a dict of
+        class names and weights, in which a missing class weighs 1. They weigh the same in
+        training and in the loss that decides when to stop.
     learning_rate
-        Of Adam (Kingma & Ba, 2015) with 64 rows a step; the one in use grows with the square
+        Of Adam (Kingma & Ba, 2015) with 64 rows per step; the one in use grows with the square
         root of `batch_size`, so that large steps need no more epochs than small ones.
     batch_size
-        Rows a step; all of them where there are fewer. ``auto``: about a twelfth of the rows,
+        Rows per step; all of them where there are fewer. ``auto``: about a twelfth of the rows,
         32 to 1,024, since large steps compute faster and small data needs several.
     precision
         What the hidden layers are multiplied in: ``float32``, or ``bfloat16``, with the weights
@@ -80,11 +90,11 @@ class DenseHead(LayeredHead):
 
     def __init__(
         self,
-        hidden: Sequence[int] = (256,),
+        hidden: Sequence[int] | int = (256,),
         batch_norm: bool = True,
         dropout: float = 0.5,
         output: str = "softmax",
-        class_weight: str | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
         learning_rate: float = 1e-3,
         batch_size: int | str = "auto",
         precision: str = "auto",
@@ -129,14 +139,20 @@ class DenseHead(LayeredHead):
 
         Raises
         ------
-        ValueError
-            When a setting cannot be meant, or no validation row has a class that is trained.
+        UsageError
+            When a parameter is out of range, the rows cannot be trained on, or no validation row
+            has a class that is trained.
         """
-        X, codes = self._check_training_rows(X, y)
         self._check_settings()
+        X, codes = self._check_training_rows(X, y)
+        if self.output == "sigmoid" and len(self.classes_) > 2:
+            raise UsageError(
+                f"one sigmoid tells two classes apart, there are {len(self.classes_)}: "
+                f"use output='softmax'"
+            )
         random = check_random_state(self.random_state)
         mean, scale = standardisation(X)
-        weights = self._class_weights(codes)
+        weights = class_weights(self.class_weight, self.classes_, codes).astype(np.float32)
         if validation is None:
             chosen, held_out = self._hold_out(codes, random)
             train = Rows(X, codes, chosen, mean, scale)
@@ -152,25 +168,21 @@ class DenseHead(LayeredHead):
         return self
 
     def _check_settings(self) -> None:
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is {self.dropout}; expected at least 0 and below 1")
-        if self.output not in OUTPUTS:
-            raise ValueError(f"output is {self.output!r}; expected {' or '.join(OUTPUTS)}")
-        if self.output == "sigmoid" and len(self.classes_) > 2:
-            raise ValueError(
-                f"one sigmoid tells two classes apart, there are {len(self.classes_)}: "
-                f"use output='softmax'"
-            )
-        size = self.batch_size
-        if size != "auto" and (not isinstance(size, Integral) or int(size) < 1):
-            raise ValueError(f"batch_size is {size!r}; expected 'auto' or at least 1")
-        if self.precision not in PRECISIONS:
-            raise ValueError(f"precision is {self.precision!r}; expected {', '.join(PRECISIONS)}")
-
-    def _class_weights(self, codes: np.ndarray) -> np.ndarray:
-        every = np.arange(len(self.classes_))
-        weights = compute_class_weight(self.class_weight, classes=every, y=codes)
-        return weights.astype(np.float32)
+        require_hidden(self.hidden)
+        require_flag("batch_norm", self.batch_norm)
+        require_number("dropout", self.dropout, "at least 0 and below 1", -math.ulp(0), 1)
+        require_one_of("output", self.output, OUTPUTS)
+        require_number("learning_rate", self.learning_rate, "a positive number", 0, math.inf)
+        if self.batch_size != "auto":
+            require_whole("batch_size (unless 'auto')", self.batch_size, 1)
+        require_one_of("precision", self.precision, PRECISIONS)
+        require_whole("max_epochs", self.max_epochs, 1)
+        require_whole("patience", self.patience, 1)
+        require_share("validation_fraction", self.validation_fraction)
+        if self.random_state is not None and not isinstance(
+            self.random_state, np.random.RandomState
+        ):
+            require_seed("random_state", self.random_state)
 
     def _hold_out(self, codes: np.ndarray, random: Any) -> Any:
         every = np.arange(len(codes))
@@ -185,5 +197,5 @@ class DenseHead(LayeredHead):
         X, y = validate_data(self, X, dtype=np.float32, reset=False), np.asarray(y)
         known = np.isin(y, self.classes_)
         if not known.any():
-            raise ValueError("no validation row has a class that is trained")
+            raise UsageError("no validation row has a class that is trained")
         return X, np.searchsorted(self.classes_, y), np.flatnonzero(known)

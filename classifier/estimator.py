@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..errors import UsageError
+
 if TYPE_CHECKING:
     from .layers import Layers
 
@@ -32,12 +34,22 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
 
     def _check_training_rows(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """float32 rows (n, d) and the class of each as int (n,); sets `classes_`."""
-        X, y = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        try:
+            X, y = validate_data(self, X, y, dtype=np.float32)
+            check_classification_targets(y)
+            self.classes_, codes = np.unique(y, return_inverse=True)
+        except ValueError as error:  # in scikit-learn's words, which name the array and the fault
+            raise UsageError(str(error)) from error
+        except TypeError as error:
+            if np.ndim(y) == 1 and len({type(label) for label in y}) > 1:
+                raise UsageError(
+                    f"the labels are of several types, such as {y[0]!r}: expected all strings, or "
+                    f"all numbers"
+                ) from error
+            raise
         if len(self.classes_) < 2:
             only = self.classes_.tolist()[0]
-            raise ValueError(f"Classifier can't train when only one class is present: {only!r}")
+            raise UsageError(f"Classifier can't train when only one class is present: {only!r}")
         return X, codes
 
 

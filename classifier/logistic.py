@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from sklearn.utils.class_weight import compute_class_weight
-
 from .estimator import LayeredHead
 from .likelihood import MAX_ITERATIONS, N_FOLDS, STRENGTHS, fit_logistic
+from .settings import class_weights, require_seed, require_strengths, require_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class LogisticHead(LayeredHead):
@@ -35,10 +33,11 @@ class LogisticHead(LayeredHead):
         Folds of the cross-validation; fewer where a class has fewer rows. A class with one row
         leaves nothing to hold out: the middle strength is used.
     max_iterations
-        Of the optimiser, a fit.
+        Of the optimiser, per fit.
     class_weight
-        None, or ``balanced``: rows of a class weigh by the inverse of its frequency, as in
-        scikit-learn, and so they do in the loss on held-out rows.
+        None; ``balanced``: rows of a class weigh by the inverse of its frequency; or a dict of
+        class names and weights, in which a missing class weighs 1: as in scikit-learn. They
+        weigh the same in the loss on held-out rows.
     random_state
         Seed of the folds.
 
@@ -66,10 +65,10 @@ class LogisticHead(LayeredHead):
 
     def __init__(
         self,
-        strengths: Sequence[float] = STRENGTHS,
+        strengths: Sequence[float] | float = STRENGTHS,
         n_folds: int = N_FOLDS,
         max_iterations: int = MAX_ITERATIONS,
-        class_weight: str | None = None,
+        class_weight: str | Mapping[Any, float] | None = None,
         random_state: int = 0,
     ) -> None:
         self.strengths = strengths
@@ -87,18 +86,26 @@ class LogisticHead(LayeredHead):
             float, (n, d): transfer values.
         y
             (n,): labels of at least two classes.
+
+        Raises
+        ------
+        UsageError
+            When a parameter is out of range, or the rows cannot be trained on.
         """
+        strengths = require_strengths(self.strengths)
+        n_folds = require_whole("n_folds", self.n_folds, 2)
+        max_iterations = require_whole("max_iterations", self.max_iterations, 1)
+        seed = require_seed("random_state", self.random_state)
         X, codes = self._check_training_rows(X, y)
-        every = np.arange(len(self.classes_))
         found = fit_logistic(
             X,
             codes,
-            len(every),
-            strengths=self.strengths,
-            n_folds=self.n_folds,
-            max_iterations=self.max_iterations,
-            class_weights=compute_class_weight(self.class_weight, classes=every, y=codes),
-            seed=self.random_state,
+            len(self.classes_),
+            strengths=strengths,
+            n_folds=n_folds,
+            max_iterations=max_iterations,
+            class_weights=class_weights(self.class_weight, self.classes_, codes),
+            seed=seed,
         )
         self.layers_, self.strength_, self.scores_ = found
         return self

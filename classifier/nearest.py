@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .estimator import HeadEstimator
+from .settings import require_whole
 
 _SIMILARITIES_AT_ONCE = 2**24
 """64 MiB of float32, whatever the number of training rows."""
@@ -63,8 +64,7 @@ class NearestHead(HeadEstimator):
         y
             (n,): labels of at least two classes.
         """
-        if self.n_neighbours < 1:
-            raise ValueError(f"n_neighbours is {self.n_neighbours}; expected at least 1")
+        require_whole("n_neighbours", self.n_neighbours, 1)
         X, self.codes_ = self._check_training_rows(X, y)
         self.rows_ = _of_length_one(X)
         return self

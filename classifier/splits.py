@@ -79,6 +79,10 @@ def split(
 ) -> Split:
     """Decide the side of every row: as declared, or else by content.
 
+    By content, the lowest hash of each class trains, wherever it falls: a class that has an image
+    can be learned. It is the only row that another image of its class can move, by having a lower
+    hash; a group counts as one image of each of its classes.
+
     Where some rows are declared and others not, those that are not train: an image without a
     split in the CSV must not end up judging the head.
 
@@ -100,7 +104,9 @@ def split(
     if is_declared:
         sides = np.array([side or TRAIN for side in declared])
     else:
-        sides = split_by_content(_deciding_keys(keys, groups))
+        deciding = _deciding_keys(keys, groups)
+        sides = split_by_content(deciding)
+        sides[_lowest_of_each_class(deciding, labels)] = TRAIN
     near = find_near(sides)
     contradictions = _contradictions(keys, labels, sides)
     if is_declared:
@@ -122,6 +128,15 @@ def _deciding_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> Seque
         else hashlib.sha256(b"group\0" + group.encode("utf-8", "surrogateescape")).digest()
         for key, group in zip(keys, groups, strict=True)
     ]
+
+
+def _lowest_of_each_class(deciding: Sequence[bytes], labels: Sequence[str]) -> np.ndarray:
+    """bool, (n,): rows with the lowest deciding key of some class."""
+    lowest: dict[str, bytes] = {}
+    for key, label in zip(deciding, labels, strict=True):
+        lowest[label] = min(key, lowest.get(label, key))
+    chosen = set(lowest.values())
+    return np.array([key in chosen for key in deciding], bool)
 
 
 def _straddling_groups(groups: Sequence[str | None], sides: np.ndarray) -> list[str]:

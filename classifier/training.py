@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .settings import require_hidden
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -123,11 +125,12 @@ class Training:
             return int(self._random.randint(2**31 - 1))
 
         n_outputs = 1 if head.output == "sigmoid" else len(head.classes_)
-        widths = [n_features, *head.hidden, n_outputs]
+        hidden = require_hidden(head.hidden)
+        widths = [n_features, *hidden, n_outputs]
         n_weights = sum(before * after for before, after in itertools.pairwise(widths))
         hidden_type = _hidden_type(head.precision, len(self._train) * n_weights)
         layers: list[Any] = [keras.layers.Input((n_features,), dtype="float32")]
-        for units in head.hidden:
+        for units in hidden:
             layers.append(
                 keras.layers.Dense(
                     units,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..features import Dataset
     from ..pipeline import FeatureTable
+    from ..pipeline.compare import Trials
 
 
 def add_to(commands: Any) -> None:
@@ -104,18 +105,22 @@ def run(arguments: argparse.Namespace) -> int:
             for trial in found.trials
         ]
         figures = {"images": found.images, "folds": found.folds, "candidates": candidates}
-        print_json({**figures, "seconds": seconds()})
+        left_out = {"rejected": found.rejected, "test": found.in_test}
+        print_json({**figures, "seconds": seconds(), "left_out": left_out})
     else:
-        print(f"{found.images} images in {found.folds} folds, the same for all; the best first")
+        print(
+            f"{_left_out(found)}{found.images} images in {found.folds} folds, the same for all; "
+            f"the best first"
+        )
         width = max(len(trial.extractor) for trial in found.trials)
         heading = f"  {'extractor':<{max(width, 9)}}  head      accuracy  95 % interval     "
-        print(f"{heading} against the best        a fit")
+        print(f"{heading} against the best      per fit")
         for trial in found.trials:
             standing = trial.standing
             low, high = standing.interval
             against = "the best"
             if standing.p_value is not None:
-                against = f"p = {standing.p_value:.3f}"
+                against = "p < 0.001" if standing.p_value < 0.001 else f"p = {standing.p_value:.3f}"
                 against += " (worse)" if standing.p_value < 0.05 else " (may be as good)"
             print(
                 f"  {trial.extractor:<{max(width, 9)}}  {trial.head:<8}  "
@@ -125,3 +130,15 @@ def run(arguments: argparse.Namespace) -> int:
         print("p: McNemar's exact test on the same images, corrected for all pairs (Holm)")
         print(f"{seconds():.1f} s in all")
     return report_rejections(tables[0].rejected, arguments.strict)
+
+
+def _left_out(found: Trials) -> str:
+    """Of how many images, and why the others take no part."""
+    reasons = [
+        *([f"{found.in_test} in the test split"] if found.in_test else []),
+        *([f"{found.rejected} rejected"] if found.rejected else []),
+    ]
+    if not reasons:
+        return ""
+    every = found.images + found.in_test + found.rejected
+    return f"of {every} images, {' and '.join(reasons)} are left out; "

@@ -56,7 +56,6 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--hidden",
         type=units,
-        default=(256,),
         metavar="N,…",
         help="units of the hidden layers of a dense head (default: 256)",
     )
@@ -89,13 +88,16 @@ def run(arguments: argparse.Namespace) -> int:
     from ..pipeline.train import require_two_classes
     from .extract import extract_dataset
 
+    is_dense = arguments.head_kind == "dense"
+    if arguments.hidden is not None and not is_dense:
+        say("warning: --hidden has no effect: only a dense head has hidden layers (--head dense)")
     dataset = load_dataset(arguments.data)
     require_two_classes(dataset.labels, arguments.data)
     table = extract_dataset(arguments, dataset)
     trained = train_head(
         table,
         arguments.head_kind,
-        hidden=arguments.hidden,
+        hidden=arguments.hidden if is_dense else None,
         class_weight=None if arguments.class_weight == "none" else arguments.class_weight,
         coverage=arguments.coverage,
         seed=arguments.seed,

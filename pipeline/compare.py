@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,10 @@ class Trials(NamedTuple):
     trials: list[Trial]
     """From the most accurate to the least."""
     warnings: list[str]
+    rejected: int
+    """Images that take no part, since they cannot be read."""
+    in_test: int
+    """Images that take no part, since they are in the test split."""
 
 
 def compare(
@@ -71,9 +75,9 @@ def compare(
     extractors
         Names in the table of backbones.
     n_folds
-        At least 2.
+        At least 2; fewer are made where fewer images differ.
     seed
-        Of the folds and heads.
+        Random seed of the folds and heads.
     on_fold
         Called before each fit.
     extract_with
@@ -84,7 +88,7 @@ def compare(
     UsageError
         When a head is unknown or nothing is compared.
     DatasetError
-        When there are fewer than two classes, or fewer images than folds.
+        When there are fewer than two classes, or fewer than two different images.
     """
     if not heads or not set(heads) <= set(HEADS):
         raise UsageError(f"expected heads of {', '.join(HEADS)}, received {', '.join(heads)!r}")
@@ -98,12 +102,20 @@ def compare(
     first = tables[0]
     require_two_classes(first.labels, "the dataset, without its rejected images,")
     rows = np.flatnonzero(split_table(first).sides != TEST)
-    if len(rows) < n_folds:
-        raise DatasetError(
-            f"{len(rows)} images outside the test side are fewer than {n_folds} folds: take fewer"
-        )
     labels = first.labels[rows]
-    folds, warnings = stratified_folds(labels, groups_of_alike(first)[rows], n_folds, seed)
+    require_two_classes(labels, "the dataset, without the images of its test split,")
+    groups = groups_of_alike(first)[rows]
+    n_different = len(set(groups.tolist()))
+    if n_different < 2:
+        raise DatasetError(
+            f"the {len(rows)} images outside the test split are all alike, or of one group: "
+            f"cross-validation needs two different ones at least; add images"
+        )
+    fewer = []
+    if n_different < n_folds:
+        fewer.append(f"{n_folds} folds were requested, {n_different} images differ: as many folds")
+    folds, thin = stratified_folds(labels, groups, min(n_folds, n_different), seed)
+    warnings = [*fewer, *thin]
     right: dict[str, np.ndarray] = {}
     fit_seconds: dict[str, float] = {}
     for table in tables:
@@ -116,15 +128,28 @@ def compare(
                 on_fold(name, int(fold))
                 held_out = folds == fold
                 start = time.perf_counter()
-                fitted = _make_head(head, seed).fit(features[~held_out], labels[~held_out])
+                answers = _predict(
+                    _make_head(head, seed), features[~held_out], labels[~held_out],
+                    features[held_out],
+                )  # fmt: skip
                 seconds.append(time.perf_counter() - start)
-                right[name][held_out] = fitted.predict(features[held_out]) == labels[held_out]
+                right[name][held_out] = answers == labels[held_out]
             fit_seconds[name] = float(np.median(seconds))
     trials = []
     for standing in compare_right(right).candidates:
         extractor, head = standing.name.split(", ")
         trials.append(Trial(extractor, head, fit_seconds[standing.name], standing))
-    return Trials(len(rows), len(np.unique(folds)), trials, warnings)
+    in_test = len(first) - len(rows)
+    return Trials(len(rows), len(np.unique(folds)), trials, warnings, len(first.rejected), in_test)
+
+
+def _predict(
+    head: Any, features: np.ndarray, labels: np.ndarray, held_out: np.ndarray
+) -> np.ndarray:
+    """What a head that is fitted on rows says of others; one class alone is always the answer."""
+    if len(set(labels.tolist())) == 1:
+        return np.full(len(held_out), labels[0])
+    return head.fit(features, labels).predict(held_out)
 
 
 def _make_head(kind: str, seed: int) -> LogisticHead | DenseHead | NearestHead:

@@ -17,9 +17,10 @@ from ..classifier import Head
 from ..classifier import save_head as write_head
 from ..classifier.calibration import fit_temperature
 from ..classifier.evaluation import evaluate
+from ..classifier.settings import class_weights, require_seed, require_share
 from ..classifier.splits import SPLITS, TRAIN, VALIDATION, Split
 from ..classifier.unknown import fit_unknown
-from ..errors import DatasetError, UsageError
+from ..errors import DatasetError, NotAHeadError, UsageError
 from ..features import find_backbone, open_extractor, recipe_for
 from .ahead import threads
 from .evaluate import accuracy_of
@@ -28,7 +29,7 @@ from .sides import split_table
 from .training_images import ROWS, remember_training_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..classifier import DenseHead, Layers, LogisticHead
     from ..classifier.evaluation import Evaluation
@@ -78,8 +79,8 @@ def train_head(
     table: FeatureTable,
     kind: str = "logistic",
     *,
-    hidden: Sequence[int] = (256,),
-    class_weight: str | None = None,
+    hidden: Sequence[int] | int | None = None,
+    class_weight: str | Mapping[str, float] | None = None,
     coverage: float = 0.95,
     seed: int = 0,
 ) -> Trained:
@@ -97,24 +98,33 @@ def train_head(
     kind
         ``logistic`` or ``dense``. The dense head stops by the validation side.
     hidden
-        Units of each hidden layer of a dense head.
+        Units of each hidden layer of a dense head; None for one of 256.
     class_weight
-        None, or ``balanced``: errors on rare classes count more, so that each class counts as much
-        as any other.
+        None; ``balanced``: errors on rare classes count more, so that each class counts as much
+        as any other; or a dict of class names and weights, in which a missing class weighs 1.
     coverage
         Share of validation images that are to be answered; the others are called unknown.
     seed
-        Of the cross-validation's folds, or of the network's start.
+        Random seed of the cross-validation's folds, or of the network's start.
 
     Raises
     ------
     UsageError
-        When the kind is unknown.
+        When the kind is unknown or a parameter is out of range.
     DatasetError
         When fewer than two classes have images to train on.
     """
-    if kind not in HEADS:
+    if not isinstance(kind, str) or kind not in HEADS:
         raise UsageError(f"unknown head {kind!r}: expected {' or '.join(HEADS)}")
+    if hidden is not None and kind != "dense":
+        raise UsageError(f"hidden is {hidden!r}, but only a dense head has hidden layers")
+    require_share("coverage", coverage)
+    require_seed("seed", seed)
+    if not hasattr(table, "require_rows"):
+        raise UsageError(
+            f"expected a table from bb.extract, received a {type(table).__name__}: "
+            f"bb.train_head(bb.extract(…))"
+        )
     table.require_rows()
     require_two_classes(table.labels, "the dataset, without its rejected images,")
     with threads(1) as pool:  # the import takes as long as looking for near-duplicates
@@ -134,7 +144,7 @@ def train_head(
     held_out_rows, held_out_labels = table.features[held_out], table.labels[held_out]
     classes, codes = np.unique(labels, return_inverse=True)
     if kind == "logistic":  # without the estimator: importing scikit-learn takes as long as the fit
-        weights = None if class_weight is None else len(codes) / len(classes) / np.bincount(codes)
+        weights = class_weights(class_weight, classes, codes)
         fitted = module.result().fit_logistic(
             rows, codes, len(classes), class_weights=weights, seed=seed
         )
@@ -142,7 +152,9 @@ def train_head(
         settings: dict[str, Any] = {"strength": fitted.strength}
     else:
         fitted = module.result().DenseHead(
-            hidden=hidden, class_weight=class_weight, random_state=seed
+            hidden=(256,) if hidden is None else hidden,
+            class_weight=class_weight,
+            random_state=seed,
         )
         fitted.fit(
             rows, labels, validation=(held_out_rows, held_out_labels) if len(held_out) else None
@@ -203,37 +215,56 @@ def _near_duplicates(head: Head, table: FeatureTable, decided: Split) -> dict[st
 
 
 def save_head(
-    estimator: LogisticHead | DenseHead,
+    trained: Trained | Head | LogisticHead | DenseHead,
     path: str | os.PathLike[str],
     *,
-    extractor: str,
+    extractor: str | None = None,
     weights: str = "imagenet",
     fit: str = "squash",
     precision: str = "float32",
     cache: str | os.PathLike[str] | None = None,
 ) -> Head:
-    """Write a fitted head to a file that `load_predictor` and `bottlebank serve` read.
+    """Write a head to a file that `load_predictor` and `bottlebank serve` read.
 
     Parameters
     ----------
-    estimator
-        A fitted `LogisticHead` or `DenseHead`.
+    trained
+        What `train_head` returns, or its head; or a fitted `LogisticHead` or `DenseHead`, or a
+        search of scikit-learn whose best estimator is one.
     path
         The head file.
-    extractor, weights, fit
-        What the transfer values it was fitted on came from, as in `extract`.
-    precision
-        What they were computed in: `table.report.precision`.
+    extractor, weights, fit, precision
+        What the transfer values of a fitted estimator came from, as in `extract`; precision is
+        `table.report.precision`. A trained head knows these itself.
     cache
         A cache folder; remembers the hash of the weights.
 
     Raises
     ------
+    NotAHeadError
+        When it is something else, or not fitted.
     UsageError
-        When the estimator was fitted on rows of another width.
+        When the extractor is missing, or is not what the head was fitted on.
     HeadFileError
         When the file cannot be written.
     """
+    if isinstance(trained, Trained):
+        trained = trained.head
+    if isinstance(trained, Head):
+        own = trained.recipe["extractor"]
+        if extractor is not None and find_backbone(extractor).name != own:
+            raise UsageError(
+                f"the head was trained on transfer values of {own}, not of {extractor}: leave out "
+                f"extractor, which the head knows itself"
+            )
+        write_head(trained, Path(path))
+        return trained
+    estimator = fitted_head(trained)
+    if extractor is None:
+        raise UsageError(
+            "expected extractor=, the name of the network whose transfer values the estimator was "
+            "fitted on, such as extractor=table.report.extractor"
+        )
     with CacheFolder(cache) as folder:
         recipe, found = recipe_for(
             find_backbone(extractor),
@@ -262,3 +293,34 @@ def save_head(
     )
     write_head(head, Path(path))
     return head
+
+
+def fitted_head(estimator: Any) -> LogisticHead | DenseHead:
+    """Give the estimator whose layers can be written, or the best one of a search.
+
+    Raises
+    ------
+    NotAHeadError
+        With what to do instead.
+    """
+    found = getattr(estimator, "best_estimator_", estimator)
+    name = type(found).__name__
+    if hasattr(found, "layers_") and hasattr(found, "classes_"):
+        return found
+    remedy = "fit bb.LogisticHead() or bb.DenseHead() on table.features, and save that"
+    if isinstance(found, type):
+        reason, remedy = f"received the class {found.__name__}", f"save {found.__name__}().fit(…)"
+    elif getattr(found, "kind", None) == "knn":
+        reason = "received a NearestHead, which keeps every training row"
+    elif getattr(found, "kind", None) in HEADS or hasattr(found, "param_grid"):
+        reason = f"received a {name} that is not fitted"
+        remedy = "call its fit(table.features, table.labels) first"
+    elif hasattr(found, "steps"):
+        reason = f"received a {name}, whose steps before the last cannot be written"
+        remedy += "; it standardises the features itself"
+    else:
+        reason = f"received a {name}"
+    raise NotAHeadError(
+        f"expected what train_head returns, or a fitted LogisticHead or DenseHead; {reason}: "
+        f"{remedy}"
+    )

@@ -360,11 +360,11 @@ class TestDenseHead:
         rows, labels = three_classes
         with pytest.raises(ValueError, match="dropout is 1"):
             DenseHead(dropout=1).fit(rows, labels)
-        with pytest.raises(ValueError, match="output is 'tanh'; expected softmax or sigmoid"):
+        with pytest.raises(ValueError, match="output is 'tanh'; expected 'softmax', 'sigmoid'"):
             DenseHead(output="tanh").fit(rows, labels)
         with pytest.raises(ValueError, match="one sigmoid tells two classes apart, there are 3"):
             DenseHead(output="sigmoid").fit(rows, labels)
-        with pytest.raises(ValueError, match="precision is 'float16'; expected auto, float32"):
+        with pytest.raises(ValueError, match="precision is 'float16'; expected 'auto', 'float32'"):
             DenseHead(precision="float16").fit(rows, labels)
         with pytest.raises(ValueError, match="batch_size is 0; expected"):
             DenseHead(batch_size=0).fit(rows, labels)
@@ -413,7 +413,9 @@ class TestNearestHead:
         assert head.predict(np.eye(3)).tolist() == ["a", "a", "a"]
 
     def test_no_neighbours_cannot_be_meant(self, two_classes):
-        with pytest.raises(ValueError, match="n_neighbours is 0; expected at least 1"):
+        with pytest.raises(
+            ValueError, match="n_neighbours is 0; expected a whole number of at least 1"
+        ):
             NearestHead(n_neighbours=0).fit(*two_classes)
 
 

@@ -17,6 +17,38 @@ def test_the_shares_are_70_15_15():
     np.testing.assert_allclose(shares, [0.70, 0.15, 0.15], atol=0.01)
 
 
+@given(
+    st.dictionaries(st.integers(), st.sampled_from("abc"), min_size=1),
+    st.dictionaries(st.integers(), st.sampled_from("abc")),
+)
+def test_a_class_that_has_an_image_trains_and_one_image_a_class_moves_at_most(present, added):
+    numbers = sorted(present)
+    decided = split(keys(numbers), [present[number] for number in numbers])
+    before = dict(zip(numbers, decided.sides.tolist(), strict=True))
+    for label in set(present.values()):
+        mine = [number for number in numbers if present[number] == label]
+        assert "train" in {before[number] for number in mine}
+        lowest = min(mine, key=lambda number: keys([number])[0])
+        alone = dict(zip(mine, split_by_content(keys(mine)).tolist(), strict=True))
+        assert before == {**before, **alone, lowest: "train"}
+    grown = {**added, **present}
+    every = sorted(grown)
+    decided = split(keys(every), [grown[number] for number in every])
+    after = dict(zip(every, decided.sides.tolist(), strict=True))
+    moved = [present[number] for number in numbers if before[number] != after[number]]
+    assert len(moved) == len(set(moved))
+    assert set(moved) <= {grown[number] for number in added.keys() - present.keys()}
+
+
+def test_the_lowest_group_of_a_class_trains_as_a_whole():
+    for seed in range(30):
+        numbers = range(10 * seed, 10 * seed + 6)
+        groups = [f"{seed} one", f"{seed} one", f"{seed} two", f"{seed} two", None, None]
+        sides = split(keys(numbers), list("aaaabb"), groups=groups).sides.tolist()
+        assert sides[0] == sides[1] and sides[2] == sides[3]
+        assert "train" in sides[:4] and "train" in sides[4:]
+
+
 @given(st.sets(st.integers(), min_size=1), st.sets(st.integers()), st.randoms())
 def test_nothing_moves_when_data_grows_or_is_shuffled(present, added, random):
     before = dict(zip(present, split_by_content(keys(present)), strict=True))
@@ -51,7 +83,8 @@ def test_classes_without_images_on_a_side_are_a_warning_with_its_remedy():
     assert not decided.has_contradictions
     by_content = split(keys(range(7)), [f"class {number}" for number in range(7)])
     assert not by_content.declared
-    assert any("and 1 more cannot be" in warning for warning in by_content.warnings)
+    assert by_content.counts() == {"train": 7, "validation": 0, "test": 0}
+    assert all("and 2 more cannot be" in warning for warning in by_content.warnings)
     assert all(warning.endswith("add images of them") for warning in by_content.warnings)
 
 

@@ -60,5 +60,35 @@ def test_what_cannot_be_compared(photos, cache):
         compare(dataset, ["svm"], ["random"], extract_with=extract_with(cache))
     with pytest.raises(UsageError, match="at least one extractor"):
         compare(dataset, ["knn"], [], extract_with=extract_with(cache))
-    with pytest.raises(DatasetError, match="fewer than 60 folds"):
-        compare(dataset, ["knn"], ["random"], n_folds=60, extract_with=extract_with(cache))
+
+
+@pytest.mark.parametrize("counts", [(1, 20), (2, 2), (1, 1), (3, 4), (1, 1, 1)])
+def test_classes_of_few_images_are_compared(photos, cache, counts):
+    dataset = bb.load_dataset(photos)
+    labels = np.array(dataset.labels)
+    rows = np.concatenate(
+        [
+            np.flatnonzero(labels == name)[:count]
+            for name, count in zip(dataset.classes, counts, strict=False)
+        ]
+    )
+    few = dataclasses.replace(
+        dataset,
+        paths=[dataset.paths[row] for row in rows],
+        labels=labels[rows].tolist(),
+        splits=["train"] * len(rows),
+    )
+    found = compare(few, ["logistic", "knn"], ["random"], extract_with=extract_with(cache))
+    assert found.images == len(rows)
+    assert found.folds == min(5, len(rows))
+    assert (found.rejected, found.in_test) == (0, 0)
+    if len(rows) < 5:
+        assert f"5 folds were requested, {len(rows)} images differ" in found.warnings[0]
+
+
+def test_a_class_in_the_test_split_alone_cannot_be_compared(photos, cache):
+    dataset = bb.load_dataset(photos)
+    splits = ["train" if label == "disc" else "test" for label in dataset.labels]
+    declared = dataclasses.replace(dataset, splits=splits)
+    with pytest.raises(DatasetError, match="without the images of its test split, has one class"):
+        compare(declared, ["knn"], ["random"], extract_with=extract_with(cache))

@@ -12,6 +12,7 @@ from bottlebank.errors import (
     HeadFileError,
     HeadMismatchError,
     ImageRejectedError,
+    NotAHeadError,
     UsageError,
     WeightsNotFoundError,
 )
@@ -194,3 +195,66 @@ def test_saving_a_fitted_estimator(table, tmp_path, cache):
     monstrous = bb.LogisticHead().fit(table.features[:, :7], table.labels)
     with pytest.raises(UsageError, match="fitted on 7 numbers an image, random gives 512"):
         bb.save_head(monstrous, tmp_path / "h.h5", extractor="random", cache=cache)
+
+
+def test_a_trained_head_is_saved_without_naming_its_extractor_again(
+    trained, table, tmp_path, cache
+):
+    saved = bb.save_head(trained, tmp_path / "trained.h5")
+    assert bb.load_head(tmp_path / "trained.h5").version == saved.version == trained.head.version
+    bb.save_head(trained.head, tmp_path / "head.h5", extractor="random")
+    assert (tmp_path / "head.h5").is_file()
+    with pytest.raises(UsageError, match="transfer values of random, not of mobilenet_v2"):
+        bb.save_head(trained, tmp_path / "x.h5", extractor="mobilenet_v2")
+    fitted = bb.LogisticHead().fit(table.features, table.labels)
+    with pytest.raises(UsageError, match="expected extractor=, the name of the network"):
+        bb.save_head(fitted, tmp_path / "x.h5", cache=cache)
+
+
+def test_what_is_no_head_is_refused_with_what_to_do(table, tmp_path, cache):
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows, labels = table.features, table.labels
+    search = GridSearchCV(bb.LogisticHead(), {"class_weight": [None, "balanced"]}, cv=2)
+    for wrong, message in (
+        (bb.LogisticHead(), "a LogisticHead that is not fitted: call its fit"),
+        (bb.DenseHead(), "a DenseHead that is not fitted"),
+        (bb.LogisticHead, r"the class LogisticHead: save LogisticHead\(\).fit"),
+        (search, "a GridSearchCV that is not fitted"),
+        (bb.NearestHead().fit(rows, labels), "a NearestHead, which keeps every training row"),
+        (make_pipeline(StandardScaler(), bb.LogisticHead()), "a Pipeline, whose steps before"),
+        (LogisticRegression().fit(rows[:9], labels[::7][:9]), "received a LogisticRegression: fit"),
+        (None, "received a NoneType"),
+        ("head.h5", "received a str"),
+    ):
+        with pytest.raises(NotAHeadError, match=message):
+            bb.save_head(wrong, tmp_path / "x.h5", extractor="random", cache=cache)
+    assert not (tmp_path / "x.h5").exists()
+    found = search.fit(rows, labels)
+    bb.save_head(found, tmp_path / "best.h5", extractor="random", cache=cache)
+    assert bb.load_head(tmp_path / "best.h5").classes == ("checks", "disc", "stripes")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"hidden": (8,)}, "only a dense head has hidden layers"),
+        ({"coverage": 2}, "coverage is 2; expected a number above 0 and below 1"),
+        ({"coverage": float("nan")}, "coverage is nan"),
+        ({"seed": -1}, "seed is -1; expected a whole number of at least 0"),
+        ({"class_weight": "typo"}, "class_weight is 'typo'; expected None, 'balanced' or a dict"),
+        ({"class_weight": {"dsic": 2}}, "class_weight names 'dsic', which no row has"),
+        ({"kind": None}, "unknown head None"),
+    ],
+)
+def test_parameters_of_training_are_refused_by_name(table, settings, message):
+    with pytest.raises(UsageError, match=message):
+        bb.train_head(table, **settings)
+
+
+def test_only_a_table_is_trained_on():
+    with pytest.raises(UsageError, match="expected a table from bb.extract, received a str"):
+        bb.train_head("photos/")

@@ -1,0 +1,140 @@
+"""Checking the parameters of the heads: each error names the parameter and what it may be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+
+MAX_SEED = 2**32 - 1
+
+
+def require_whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """A whole number of at least `least`, and of at most `most` where that is given."""
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
+    if not is_whole or int(value) < least or (most is not None and int(value) > most):
+        at_most = "" if most is None else f" and at most {most}"
+        raise UsageError(
+            f"{name} is {value!r}; expected a whole number of at least {least}{at_most}"
+        )
+    return int(value)
+
+
+def require_number(name: str, value: Any, wanted: str, above: float, below: float) -> float:
+    """A finite number above one bound and below another; `wanted` says so in words."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    if not is_number or not above < float(value) < below:
+        raise UsageError(f"{name} is {value!r}; expected {wanted}")
+    return float(value)
+
+
+def require_flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise UsageError(f"{name} is {value!r}; expected True or False")
+    return bool(value)
+
+
+def require_one_of(name: str, value: Any, known: Iterable[str]) -> str:
+    """One of the names that are known."""
+    if not isinstance(value, str) or value not in known:
+        raise UsageError(f"{name} is {value!r}; expected {', '.join(map(repr, known))}")
+    return value
+
+
+def require_share(name: str, value: Any) -> float:
+    """A number above 0 and below 1."""
+    return require_number(name, value, "a number above 0 and below 1", 0, 1)
+
+
+def require_seed(name: str, value: Any) -> int:
+    """A whole number that NumPy takes as a seed."""
+    return require_whole(name, value, 0, MAX_SEED)
+
+
+def require_strengths(value: Any) -> list[float]:
+    """One positive number, or several; ascending and distinct."""
+    wanted = "a positive number, or several in a list"
+    several = [value] if isinstance(value, Real) else value
+    if isinstance(several, str | bytes | Mapping) or not isinstance(several, Iterable):
+        raise UsageError(f"strengths is {value!r}; expected {wanted}")
+    numbers = list(several)
+    if not numbers:
+        raise UsageError(f"strengths is {value!r}, which is empty; expected {wanted}")
+    for number in numbers:
+        if (
+            not isinstance(number, Real)
+            or isinstance(number, bool)
+            or not 0 < float(number) < math.inf
+        ):
+            raise UsageError(f"strengths holds {number!r}; expected {wanted}")
+    return sorted({float(number) for number in numbers})
+
+
+def require_hidden(value: Any) -> tuple[int, ...]:
+    """The units of each hidden layer: one whole number, several, or none."""
+    several = [value] if isinstance(value, Integral) else value
+    if isinstance(several, str | bytes | Mapping) or not isinstance(several, Iterable):
+        raise UsageError(
+            f"hidden is {value!r}; expected the units of each hidden layer, such as (256,)"
+        )
+    return tuple(require_whole("a number in hidden", number, 1, 2**20) for number in several)
+
+
+def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """What a row of each class weighs.
+
+    Parameters
+    ----------
+    class_weight
+        None: all weigh 1. ``balanced``: by the inverse of the frequency, so that each class weighs
+        as much as any other. Or a dict of class names and positive numbers; a class that is not in
+        it weighs 1, as in scikit-learn.
+    classes
+        (k,): names of the classes.
+    codes
+        int, (n,): the class of each row, 0 to k - 1.
+
+    Returns
+    -------
+    ndarray
+        float64, (k,).
+
+    Raises
+    ------
+    UsageError
+        When it is something else, names a class that no row has, or holds what is no positive
+        number.
+    """
+    if class_weight is None:
+        return np.ones(len(classes))
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        counts = np.bincount(codes, minlength=len(classes))
+        return len(codes) / (len(classes) * np.maximum(counts, 1))
+    if not isinstance(class_weight, Mapping):
+        raise UsageError(
+            f"class_weight is {class_weight!r}; expected None, 'balanced' or a dict of classes and "
+            f"their weights, such as {{{classes.tolist()[0]!r}: 2.0}}"
+        )
+    names = classes.tolist()
+    strangers = [name for name in class_weight if name not in names]
+    if strangers:
+        raise UsageError(
+            f"class_weight names {', '.join(map(repr, strangers[:5]))}, which no row has; the "
+            f"classes are {', '.join(map(repr, names[:10]))}"
+            f"{' and others' if len(names) > 10 else ''}"
+        )
+    return np.array(
+        [
+            require_number(
+                f"class_weight[{name!r}]", class_weight.get(name, 1.0), "a positive number", 0,
+                math.inf,
+            )
+            for name in names
+        ]
+    )  # fmt: skip
