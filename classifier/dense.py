@@ -174,7 +174,7 @@ class DenseHead(LayeredHead):
         require_one_of("output", self.output, OUTPUTS)
         require_number("learning_rate", self.learning_rate, "a positive number", 0, math.inf)
         if self.batch_size != "auto":
-            require_whole("batch_size (unless 'auto')", self.batch_size, 1)
+            require_whole("batch_size", self.batch_size, 1)
         require_one_of("precision", self.precision, PRECISIONS)
         require_whole("max_epochs", self.max_epochs, 1)
         require_whole("patience", self.patience, 1)

@@ -34,19 +34,19 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
 
     def _check_training_rows(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """float32 rows (n, d) and the class of each as int (n,); sets `classes_`."""
+        given = np.asarray(y, object)
+        if given.ndim == 1 and 0 < sum(isinstance(label, str) for label in given) < len(given):
+            stranger = next(label for label in given if not isinstance(label, str))
+            raise UsageError(
+                f"the labels are of several types, some strings and {stranger!r}: expected all "
+                f"strings, or all numbers"
+            )
         try:
             X, y = validate_data(self, X, y, dtype=np.float32)
             check_classification_targets(y)
             self.classes_, codes = np.unique(y, return_inverse=True)
         except ValueError as error:  # in scikit-learn's words, which name the array and the fault
             raise UsageError(str(error)) from error
-        except TypeError as error:
-            if np.ndim(y) == 1 and len({type(label) for label in y}) > 1:
-                raise UsageError(
-                    f"the labels are of several types, such as {y[0]!r}: expected all strings, or "
-                    f"all numbers"
-                ) from error
-            raise
         if len(self.classes_) < 2:
             only = self.classes_.tolist()[0]
             raise UsageError(f"Classifier can't train when only one class is present: {only!r}")

@@ -107,7 +107,7 @@ def test_equal_files_that_contradict_are_reported():
     st.dictionaries(st.integers(), st.sampled_from(["film", "garden", None]), min_size=1),
     st.sets(st.integers()),
 )
-def test_a_group_stands_on_one_side_and_never_moves(present, added):
+def test_a_group_stands_on_one_side_and_moves_only_for_a_lower_one_of_its_class(present, added):
     numbers = sorted(present)
     groups = [present[number] for number in numbers]
     before = split(keys(numbers), ["a"] * len(numbers), groups=groups).sides
@@ -115,9 +115,9 @@ def test_a_group_stands_on_one_side_and_never_moves(present, added):
         assert len({side for side, mine in zip(before, groups, strict=True) if mine == group}) <= 1
     grown = [*numbers, *sorted(added - set(numbers))]
     more = [*groups, *["film"] * (len(grown) - len(numbers))]
-    assert (
-        split(keys(grown), ["a"] * len(grown), groups=more).sides[: len(before)] == before
-    ).all()
+    after = split(keys(grown), ["a"] * len(grown), groups=more).sides[: len(before)]
+    moved = {groups[row] or numbers[row] for row in np.flatnonzero(after != before).tolist()}
+    assert len(moved) <= ("film" not in groups and len(grown) > len(numbers))
 
 
 def test_a_group_decides_for_its_images_and_the_others_for_themselves():
