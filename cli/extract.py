@@ -90,6 +90,8 @@ def extract_dataset(
         arguments.extractor,
         weights=arguments.weights,
         fit=arguments.fit,
+        grey16=arguments.grey16,
+        max_pixels=arguments.max_pixels,
         cache=arguments.cache,
         engine=arguments.engine,
         precision=arguments.precision,

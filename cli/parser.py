@@ -122,6 +122,14 @@ def add_extraction(parser: Parser, *, several: bool = False) -> None:
         "independently, crop keeps the largest square in the middle, pad adds grey borders "
         "(default: %(default)s)",
     )
+    parser.add_argument(
+        "--grey16",
+        choices=("scale", "stretch"),
+        default="scale",
+        help="how grey of 16 bits becomes 8: scale takes all 16, stretch as many as the picture's "
+        "greatest value has, for cameras of 10 or 12 bits (default: %(default)s)",
+    )
+    add_max_pixels(parser)
     add_engine(parser)
     parser.add_argument(
         "--store",
@@ -147,6 +155,17 @@ def add_head_extractor(parser: Parser) -> None:
     )
     add_parity(parser)
     add_engine(parser)
+
+
+def add_max_pixels(parser: Parser) -> None:
+    """--max-pixels."""
+    parser.add_argument(
+        "--max-pixels",
+        type=count,
+        default=250_000_000,
+        metavar="N",
+        help="pixels of the largest picture that is decoded (default: %(default)s)",
+    )
 
 
 def add_parity(parser: Parser) -> None:

@@ -31,6 +31,11 @@ EXTENSIONS = frozenset(
         ".avif",
         ".heic",
         ".heif",
+        ".hif",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
     ]
 )
 """Lower-case endings of the files that are taken for images; content decides how they are read."""

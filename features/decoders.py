@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from functools import partial
 from multiprocessing.connection import Connection
@@ -31,8 +32,11 @@ from .preprocess import load_picture
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-MAX_DECODE_S = 10
+MAX_DECODE_S = 30
 """Processor time that one image may take."""
+
+PATIENCE_S = 10
+"""Time by the clock that an image may take, beside three times its processor time."""
 
 MAX_MEMORY_BYTES = 4 << 30
 """Memory that a process may ask for."""
@@ -71,13 +75,14 @@ def load_here(
     size_px: tuple[int, int],
     how: str,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
+    grey16: str = "scale",
 ) -> Decoded:
     """Do what `Decoders.load` does, in this process: for files that its user chose."""
     pixels, reasons = [], []
     kinds: list[Kind | None] = []
     for file in files:
         try:
-            picture = load_picture(file, size_px, how, limits=limits)
+            picture = load_picture(file, size_px, how, limits=limits, grey16=grey16)
         except ImageRejectedError as error:
             reasons.append(str(error))
             kinds.append(None)
@@ -105,13 +110,15 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
         *,
         formats: Sequence[str] = FORMATS,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
+        grey16: str = "scale",
     ) -> None:
         """Decode to (height, width) `size_px`, fitted as `preprocess.FITS` says.
 
-        `formats` and `limits` are those of `images.decode`.
+        `formats`, `limits` and `grey16` are those of `images.decode`.
         """
         self._decoders = [
-            _Decoder(size_px, how, max_decode_s, tuple(formats), limits) for _ in range(n_processes)
+            _Decoder(size_px, how, max_decode_s, tuple(formats), limits, grey16)
+            for _ in range(n_processes)
         ]
         # The one that was busy last is asked first, so that no more are started than are needed.
         self._idle: queue.LifoQueue[_Decoder] = queue.LifoQueue()
@@ -155,6 +162,8 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
     def close(self) -> None:
         """End all processes."""
         for decoder in self._decoders:
+            decoder.hang_up()
+        for decoder in self._decoders:
             decoder.close()
 
     def __exit__(self, *exception: object) -> None:
@@ -164,11 +173,13 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
 class _DiedError(Exception):
     """A process ended instead of answering."""
 
-    def __init__(self, exit_code: int, at: int) -> None:
+    def __init__(self, exit_code: int, at: int, silent_s: float | None = None) -> None:
         self.exit_code = exit_code
         self.at = at
         """Which of the images it had begun."""
-        if exit_code == -signal.SIGKILL:
+        if silent_s is not None:
+            how = f"did not answer within {silent_s:g} s and was ended"
+        elif exit_code == -signal.SIGKILL:
             how = "was killed (SIGKILL), most likely for want of memory"
         elif exit_code < 0:
             how = f"was killed by {signal.Signals(-exit_code).name}"
@@ -191,7 +202,9 @@ class _Decoder:
         max_decode_s: float,
         formats: tuple[str, ...],
         limits: Limits,
+        grey16: str,
     ) -> None:
+        self._grey16 = grey16
         self._size_px = size_px
         self._how = how
         self._max_decode_s = max_decode_s
@@ -249,6 +262,7 @@ class _Decoder:
         try:
             connection = self._connection or self.start()
             connection.send_bytes(json.dumps([len(file) for file in files]).encode())
+            self._wait_for(connection, shared, len(files))
             answer: Any = json.loads(connection.recv_bytes())
         except (EOFError, OSError) as error:
             position = min(os.pread(shared, 1, 0)[0], len(files) - 1)
@@ -267,6 +281,23 @@ class _Decoder:
         if at + pixels.nbytes > _KEEP_SHARED_BYTES:
             os.truncate(shared, 0)
         return Decoded(reasons, pixels, kinds)
+
+    def _wait_for(self, connection: Connection, shared: int, n_files: int) -> None:
+        """Wait for the answer; end a process that stays at one image for too long by the clock.
+
+        It may be stopped, or wait for something, which takes no processor time.
+        """
+        patience_s = 3 * self._max_decode_s + PATIENCE_S
+        at, until = -1, 0.0
+        while True:
+            before, at = at, os.pread(shared, 1, 0)[0]
+            if at != before:
+                until = time.monotonic() + patience_s
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                raise _DiedError(self._bury(0), min(at, n_files - 1), patience_s)
+            if connection.poll(min(left_s, 1.0 if n_files > 1 else left_s)):
+                return
 
     def _shared_file(self) -> io.RawIOBase:
         if self._shared is None:
@@ -290,6 +321,7 @@ class _Decoder:
             "max_decode_s": self._max_decode_s,
             "formats": self._formats,
             "limits": self._limits,
+            "grey16": self._grey16,
         }
         with theirs:
             self._process = subprocess.Popen(
@@ -303,15 +335,19 @@ class _Decoder:
         self._connection = Connection(ours.detach())
         return self._connection
 
-    def _bury(self) -> int:
-        """End the process, if it runs; its exit code."""
+    def hang_up(self) -> None:
+        """Have the process end when it has done what it is at."""
         if self._connection is not None:
             self._connection.close()
+
+    def _bury(self, patience_s: float = 2) -> int:
+        """End the process, if it runs; its exit code."""
+        self.hang_up()
         process, self._process, self._connection = self._process, None, None
         if process is None:
             return 0
         try:
-            return process.wait(timeout=self._max_decode_s)
+            return process.wait(timeout=patience_s)
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
@@ -332,6 +368,7 @@ def answer_questions(
     max_decode_s: float,
     formats: Sequence[str],
     limits: Sequence[int],
+    grey16: str,
 ) -> None:
     """In the child: decode what the parent hands over until it closes the socket `handle`."""
     import warnings
@@ -346,6 +383,7 @@ def answer_questions(
         how=how,
         formats=tuple(formats),
         limits=Limits(*limits),
+        grey16=grey16,
     )
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)

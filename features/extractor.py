@@ -79,7 +79,7 @@ class Extractor:
         ImageRejectedError
             With the reason.
         """
-        return load(data, self.input_size_px, self.recipe.fit)
+        return load(data, self.input_size_px, self.recipe.fit, grey16=self.recipe.grey16)
 
     def transfer_values(self, images: np.ndarray) -> np.ndarray:
         """Run the network.

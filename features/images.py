@@ -6,28 +6,45 @@ import contextlib
 import io
 import os
 import stat
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import simplejpeg
-from PIL import Image, features
+from PIL import Image, ImageCms
 
 from ..errors import ImageRejectedError
+from .formats import FORMATS, HAS_HEIF, INSTALL_HEIF, is_heif, what_it_is
+from .structure import check_directory, check_structure, is_pnm, is_tiff, n_scans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-DECODER_VERSION = 2
+DECODER_VERSION = 3
 """Part of every fingerprint: raised when the pixels that `decode` returns for any image change."""
 
-FORMATS = (
-    *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"),
-    *(["AVIF"] if features.check("avif") else []),
-)
+GREY16 = ("scale", "stretch")
+"""How grey of more than 8 bits becomes 8: from the full range of its 16 bits; or, for pictures that
+use fewer, from the smallest power of two that holds their greatest value (at least 2⁸). A power of
+two, so that pictures of one camera are scaled alike and one bright pixel decides nothing."""
+
+MAX_PIXELS = 250_000_000
+"""Of the largest picture that is decoded where the user chose it."""
+
+RAISE_LIMIT = "--max-pixels raises the limit"
+_TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF)
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS_THAT_SWAP_SIDES = (5, 6, 7, 8)
 _MAX_REDUCTION_OF_JPEG = 8
+_STRIP_PIXELS = 4_000_000
+
+_pillow_limit = threading.Lock()
+"""Pillow's own limit is a global; it is off while a header is read, whose size `Limits` judge."""
+
+# Tags of TIFF.
+_SUBFILE_TYPE, _BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC = 254, 258, 259, 262
+_SAMPLES_PER_PIXEL, _SUB_IFDS, _EXTRA_SAMPLES, _DNG_VERSION = 277, 330, 338, 50706
 
 MAX_FILE_BYTES = 1 << 29
 
@@ -63,6 +80,8 @@ class Kind(NamedTuple):
     format: str
     """``JPEG`` also for several pictures in one JPEG file, of which the first counts."""
     mode: str
+    brightest: int | None = None
+    """The greatest value of grey of 16 bits, 0 to 65535; None for other pictures."""
 
 
 class Picture(NamedTuple):
@@ -76,8 +95,8 @@ class Picture(NamedTuple):
 class Limits(NamedTuple):
     """What is refused unread: checked in the file's header, before any pixel is decoded."""
 
-    pixels: int = 50_000_000
-    side_px: int = 16_383
+    pixels: int = MAX_PIXELS
+    side_px: int = 65_535
     scanned_pixels: int = 5_000_000_000
     """Pixels times scans of a progressive JPEG, in which a few bytes can ask for another pass."""
 
@@ -87,12 +106,13 @@ def decode(
     at_least_px: tuple[int, int] | None = None,
     formats: tuple[str, ...] = FORMATS,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
+    grey16: str = "scale",
 ) -> np.ndarray:
     """Decode an image file to an upright RGB picture.
 
     The format is recognised by content, not by the file's name. The EXIF orientation is applied.
     Palettes and grey become RGB, transparency is laid on white, CMYK is converted without colour
-    profiles, 16-bit grey is divided by 257, and of an animation the first frame counts.
+    profiles, 16-bit grey is divided by 257, and of several pictures the first counts.
 
     Parameters
     ----------
@@ -106,6 +126,8 @@ def decode(
         Pillow's names of the formats that are tried.
     limits
         Larger pictures are refused from their header.
+    grey16
+        One of `GREY16`.
 
     Returns
     -------
@@ -117,7 +139,7 @@ def decode(
     ImageRejectedError
         The message says why, in words for the person whose photograph it is.
     """
-    return decode_picture(data, at_least_px, formats, limits).pixels
+    return decode_picture(data, at_least_px, formats, limits, grey16).pixels
 
 
 def decode_picture(
@@ -125,27 +147,69 @@ def decode_picture(
     at_least_px: tuple[int, int] | None = None,
     formats: tuple[str, ...] = FORMATS,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
+    grey16: str = "scale",
 ) -> Picture:
     """As `decode`, with the file's format and colour mode."""
-    with (
-        _reasons_in_words(data, formats, limits),
-        Image.open(io.BytesIO(data), formats=formats) as image,
-    ):
+    with _reasons_in_words(data, formats, limits), _opened(data, formats) as image:
         _check_size(image.size, limits)
         kind = Kind("JPEG" if image.format == "MPO" else str(image.format), image.mode)
-        orientation = _orientation(image)
-        reduction = 1
-        if at_least_px is not None:
-            height, width = at_least_px
-            if orientation in _ORIENTATIONS_THAT_SWAP_SIDES:
-                height, width = width, height
-            reduction = _reduction(image.size, (width, height))
         if kind.format == "JPEG":
             _check_scans(image.size, data, limits)
+            orientation = _orientation(image)
+            reduction = _reduction(image.size, at_least_px, orientation)
             pixels = _jpeg_pixels(image, data, reduction)
         else:
-            pixels = np.asarray(_reduced(_to_rgb(image), reduction))
+            # What of these libraries turns a picture upright itself does so as it loads it, and
+            # then takes the orientation out of the metadata.
+            image.load()
+            orientation = _orientation(image)
+            reduction = _reduction(image.size, at_least_px, orientation)
+            grey = None
+            if image.mode.startswith("I"):
+                grey = _Grey(image, grey16)
+                kind = kind._replace(brightest=grey.brightest)
+            pixels = _in_strips(image, reduction, _to_rgb if grey is None else grey.to_rgb)
     return Picture(_upright(pixels, orientation), kind)
+
+
+def is_temporary(reason: str) -> bool:
+    """Whether an image may be read another time: with an option, or once a library is there."""
+    return reason.endswith(_TEMPORARY)
+
+
+def _opened(data: bytes, formats: tuple[str, ...]) -> Image.Image:
+    check_structure(data)
+    if HAS_HEIF and "HEIF" in formats and is_heif(data):
+        import pillow_heif
+
+        pillow_heif.options.DECODE_THREADS = 1
+        pillow_heif.register_heif_opener()
+    else:
+        formats = tuple(name for name in formats if name != "HEIF")
+    if "TIFF" in formats and is_tiff(data) and (why := _why_not_tiff(data)):
+        raise ImageRejectedError(why)
+    with _pillow_limit:
+        theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(io.BytesIO(data), formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = theirs
+
+
+def _why_not_tiff(data: bytes) -> str | None:
+    """Why a TIFF file is not read that Pillow takes for another or names badly, or None."""
+    directory = check_directory(data)
+    raw = data[8:10] == b"CR" or _DNG_VERSION in directory.values
+    if raw or (directory.first(_SUBFILE_TYPE) & 1 and _SUB_IFDS in directory.values):
+        return "a raw photograph (CR2, NEF, ARW, DNG, …): convert it to JPEG or PNG"
+    n_channels = directory.first(_SAMPLES_PER_PIXEL, 1)
+    extra = len(directory.values.get(_EXTRA_SAMPLES, ()))
+    if n_channels - extra > 4 or n_channels > 5 or extra > 1:
+        return (
+            f"a TIFF of {n_channels} channels; 1 (grey), 3 (RGB) or 4 (CMYK) and transparency are "
+            f"read: choose three of them and save it as RGB"
+        )
+    return None
 
 
 @contextlib.contextmanager
@@ -158,12 +222,11 @@ def _reasons_in_words(data: bytes, formats: tuple[str, ...], limits: Limits) -> 
     except ImageRejectedError:
         raise
     except Image.UnidentifiedImageError:
+        raise ImageRejectedError(_why_unidentified(data, formats)) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # in a later frame
         raise ImageRejectedError(
-            f"not an image in a format that is read here ({', '.join(formats)})"
-            f"{_what_it_looks_like(data)}"
+            f"more than the {limits.pixels:,} pixels that are read; {RAISE_LIMIT}"
         ) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise ImageRejectedError(f"more than the {limits.pixels:,} pixels that are read") from None
     except MemoryError:
         raise ImageRejectedError("too little memory to decode it") from None
     except Exception as error:
@@ -175,8 +238,12 @@ def _reasons_in_words(data: bytes, formats: tuple[str, ...], limits: Limits) -> 
         raise ImageRejectedError(f"damaged or truncated: {reason}") from error
 
 
-def _reduction(size: tuple[int, int], at_least: tuple[int, int]) -> int:
-    """The largest power of two by which both sides can be divided and keep `at_least`."""
+def _reduction(size: tuple[int, int], at_least_px: tuple[int, int] | None, orientation: int) -> int:
+    """The largest power of two by which both sides can be divided and keep (height, width)."""
+    if at_least_px is None:
+        return 1
+    swapped = orientation in _ORIENTATIONS_THAT_SWAP_SIDES
+    at_least = at_least_px if swapped else at_least_px[::-1]
     fraction = min(size[0] // at_least[0], size[1] // at_least[1])
     return 1 << max(0, fraction.bit_length() - 1)
 
@@ -222,32 +289,43 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
     width, height = size
     if width < 1 or height < 1:
         raise ImageRejectedError(f"it has no pixels ({width}×{height})")
-    if width * height > limits.pixels or max(size) > limits.side_px:
+    if max(size) > limits.side_px:
         raise ImageRejectedError(
-            f"{width}×{height} pixels, more than the {limits.pixels:,} in all "
-            f"or {limits.side_px:,} a side that are read"
+            f"{width}×{height} pixels, more than the {limits.side_px:,} a side that are read"
+        )
+    if width * height > limits.pixels:
+        raise ImageRejectedError(
+            f"{width}×{height} pixels, more than the {limits.pixels:,} in all that are read; "
+            f"{RAISE_LIMIT}"
         )
 
 
 def _check_scans(size: tuple[int, int], data: bytes, limits: Limits) -> None:
-    # Counts those of thumbnails in the metadata too; photographs have some ten in all.
-    n_scans = data.count(b"\xff\xda")
-    if n_scans * size[0] * size[1] > limits.scanned_pixels:
+    # Any two bytes of a video that follows the picture may look like a scan, so that those are
+    # counted exactly only where it matters; photographs have some ten.
+    most = limits.scanned_pixels // (size[0] * size[1])
+    if data.count(b"\xff\xda") > most and (n := n_scans(data)) > most:
         raise ImageRejectedError(
-            f"{n_scans:,} scans of {size[0]}×{size[1]} pixels, more work than is put into an image"
+            f"{n:,} scans of {size[0]}×{size[1]} pixels, more work than is put into an image"
         )
 
 
 def _orientation(image: Image.Image) -> int:
     try:
+        exif = image.info.get("exif")
+        if isinstance(exif, bytes):
+            check_directory(exif.removeprefix(b"Exif\0\0"))
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # noqa: BLE001 (broken EXIF is common in good photographs: shown as stored)
         return 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _from_16_bit_grey(image)
+    if image.mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+        if converted is not None:
+            return converted
     if image.mode == "F":
         raise ImageRejectedError(
             "floating-point pixels have no defined brightness; save it with 8 or 16 bits"
@@ -259,24 +337,56 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _from_16_bit_grey(image: Image.Image) -> Image.Image:
-    wide = np.asarray(image.convert("I"))  # int32, (height, width)
-    lowest, highest = int(wide.min()), int(wide.max())
-    if lowest < 0 or highest > 0xFFFF:
-        raise ImageRejectedError(
-            f"grey values from {lowest} to {highest}; 16 bits (0 to 65535) are read"
+class _Grey:
+    """Grey of more than 8 bits, and how it becomes 8."""
+
+    def __init__(self, image: Image.Image, grey16: str) -> None:
+        wide = image if image.mode == "I;16" else image.convert("I")
+        lowest, highest = (int(value) for value in np.ravel(wide.getextrema()))
+        if lowest < 0 or highest > 0xFFFF:
+            raise ImageRejectedError(
+                f"grey values from {lowest} to {highest}; 16 bits (0 to 65535) are read: save it "
+                f"with 16 or 8 bits"
+            )
+        self.brightest = highest
+        n_bits = max(8, self.brightest.bit_length()) if grey16 == "stretch" else 16
+        self._white = (1 << n_bits) - 1
+
+    def to_rgb(self, image: Image.Image) -> Image.Image:
+        wide = np.asarray(image.convert("I"))  # int32, (height, width); times 255 it would overflow
+        grey = (wide.astype(np.int64) * 255 + self._white // 2) // self._white
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+
+
+def _in_strips(
+    image: Image.Image, reduction: int, to_rgb: Callable[[Image.Image], Image.Image]
+) -> np.ndarray:
+    """Convert and reduce a few rows at a time, so that large pictures are in memory once."""
+    width, height = image.size
+    if reduction == 1:
+        return np.asarray(to_rgb(image))
+    step = reduction * max(1, _STRIP_PIXELS // (width * reduction))
+    return np.concatenate(
+        [
+            np.asarray(
+                to_rgb(image.crop((0, top, width, min(top + step, height)))).reduce(reduction)
+            )
+            for top in range(0, height, step)
+        ]
+    )
+
+
+def _why_unidentified(data: bytes, formats: tuple[str, ...]) -> str:
+    if "TIFF" in formats and is_tiff(data):
+        directory = check_directory(data)
+        bits = "/".join(map(str, directory.values.get(_BITS_PER_SAMPLE, (1,))[:8]))
+        return (
+            f"a TIFF of a kind that is not read ({directory.first(_SAMPLES_PER_PIXEL, 1)} channels "
+            f"of {bits} bits, photometric {directory.first(_PHOTOMETRIC)}, "
+            f"compression {directory.first(_COMPRESSION, 1)}): save it as RGB with 8 bits"
         )
-    return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
-
-
-def _what_it_looks_like(data: bytes) -> str:
-    start = data[:512].lstrip().lower()
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "; it looks like a web page"
-    if start.startswith(b"%pdf"):
-        return "; it looks like a PDF"
-    if b"ftyphei" in start or b"ftypmif1" in start:
-        return "; it looks like HEIC: convert it to JPEG first"
-    if b"\0" not in start and all(byte >= 9 for byte in start):
-        return "; it looks like text"
-    return ""
+    if "PPM" in formats and is_pnm(data):
+        return "a damaged PPM, PGM or PBM file: its header is not as the format asks for"
+    reason = f"not an image in a format that is read here ({', '.join(formats)})"
+    what = what_it_is(data)
+    return reason if what is None else f"{reason}; it looks like {what}"

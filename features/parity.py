@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from .extractor import Extractor
 
 
+_FORMATS = ("PNG", "JPEG")
+
+
 def parity_images(size_px: int) -> list[bytes]:
     """Two PNG files and a JPEG, all larger than the network's input.
 
@@ -77,7 +80,9 @@ def transfer_values_of(extractor: Extractor, files: Sequence[bytes]) -> np.ndarr
     if list(files) == parity_images(extractor.recipe.input_size_px):
         pictures = [extractor.load(file) for file in files]
     else:
-        with Decoders(extractor.input_size_px, extractor.recipe.fit, 1) as decoders:
+        with Decoders(
+            extractor.input_size_px, extractor.recipe.fit, 1, formats=_FORMATS
+        ) as decoders:
             decoded = decoders.load(files)
         for reason in filter(None, decoded.reasons):
             raise ImageRejectedError(reason)

@@ -83,6 +83,7 @@ def load(
     how: str = "squash",
     formats: tuple[str, ...] = FORMATS,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
+    grey16: str = "scale",
 ) -> np.ndarray:
     """Decode the bytes of an image file and fit them to an extractor's input.
 
@@ -96,7 +97,7 @@ def load(
     ImageRejectedError
         With the reason.
     """
-    return load_picture(data, size_px, how, formats, limits).pixels
+    return load_picture(data, size_px, how, formats, limits, grey16).pixels
 
 
 def load_picture(
@@ -105,7 +106,8 @@ def load_picture(
     how: str = "squash",
     formats: tuple[str, ...] = FORMATS,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
+    grey16: str = "scale",
 ) -> Picture:
     """As `load`, with the file's format and colour mode."""
-    picture = decode_picture(data, size_px, formats, limits)
+    picture = decode_picture(data, size_px, formats, limits, grey16)
     return picture._replace(pixels=fit(picture.pixels, size_px, how))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from .backbones import Backbone
-from .images import DECODER_VERSION
+from .images import DECODER_VERSION, GREY16
 from .preprocess import FITS, RESIZE_RULE, require_known_fit
 from .weights import Weights, file_sha256, find_weights
 
@@ -42,6 +43,8 @@ class Recipe:
     pixel_scaling: str
     decoder_version: int
     augmentation: str | None = None
+    grey16: str = "scale"
+    """How grey of more than 8 bits becomes 8: `images.GREY16`."""
 
     # Names of things whose meaning another field holds.
     _NOT_MEANING = ("extractor", "weights")
@@ -49,10 +52,18 @@ class Recipe:
     @property
     def fingerprint(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the fields that decide the numbers."""
+        # A field at its default is left out, so that one that is added later changes nothing.
+        defaults = self._defaults()
         meaning = {
-            key: value for key, value in asdict(self).items() if key not in self._NOT_MEANING
+            key: value
+            for key, value in asdict(self).items()
+            if key not in self._NOT_MEANING and (key not in defaults or defaults[key] != value)
         }
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        return {field.name: field.default for field in fields(cls) if field.default is not MISSING}
 
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON values, for `from_dict`."""
@@ -67,6 +78,7 @@ class Recipe:
         ValueError
             When a field is missing, unknown or of another type.
         """
+        values = {**cls._defaults(), **values}
         known = {field.name for field in fields(cls)}
         if set(values) != known:
             odd = ", ".join(sorted(set(values) ^ known))
@@ -84,7 +96,7 @@ class Recipe:
 
         `old` holds JSON values as `as_dict` gives them, in this version of bottlebank or another.
         """
-        new = self.as_dict()
+        new, old = self.as_dict(), {**self._defaults(), **old}
         return [
             f"{_WORDS.get(key, key.replace('_', ' '))}: {_say(key, old)} → {_say(key, new)}"
             for key in {**new, **old}
@@ -114,7 +126,13 @@ def _say(key: str, recipe: Mapping[str, Any]) -> str:
     return text if text.isprintable() else repr(text)  # a file's name may hold a line break
 
 
-def recipe_of(backbone: Backbone, weights: str, weights_sha256: str, fit: str = FITS[0]) -> Recipe:
+def recipe_of(
+    backbone: Backbone,
+    weights: str,
+    weights_sha256: str,
+    fit: str = FITS[0],
+    grey16: str = GREY16[0],
+) -> Recipe:
     """The recipe of a backbone with these weights, as this version of bottlebank computes it."""
     return Recipe(
         extractor=backbone.name,
@@ -128,6 +146,7 @@ def recipe_of(backbone: Backbone, weights: str, weights_sha256: str, fit: str = 
         resize=RESIZE_RULE,
         pixel_scaling=backbone.scaling.in_words(),
         decoder_version=DECODER_VERSION,
+        grey16=grey16,
     )
 
 
@@ -136,6 +155,7 @@ def recipe_for(
     weights: str = "imagenet",
     *,
     fit: str = FITS[0],
+    grey16: str = GREY16[0],
     digest: Callable[[Path], str] = file_sha256,
     download_timeout_s: float | None = None,
 ) -> tuple[Recipe, Weights]:
@@ -149,6 +169,8 @@ def recipe_for(
         ``imagenet``, or the path of a Keras weights file without top.
     fit
         How a picture of another shape is fitted to the input: one of `preprocess.FITS`.
+    grey16
+        How grey of more than 8 bits becomes 8: one of `images.GREY16`.
     digest
         SHA-256 of a file; a caller may pass one that remembers.
     download_timeout_s
@@ -157,10 +179,12 @@ def recipe_for(
     Raises
     ------
     UsageError
-        When `fit` is unknown.
+        When `fit` or `grey16` is unknown.
     WeightsNotFoundError
         When the weights are not on this machine and cannot be downloaded.
     """
     require_known_fit(fit)
+    if grey16 not in GREY16:
+        raise UsageError(f"unknown grey16 {grey16!r}: expected {' or '.join(GREY16)}")
     found = find_weights(backbone, weights, download_timeout_s)
-    return recipe_of(backbone, found.name, found.sha256(digest), fit), found
+    return recipe_of(backbone, found.name, found.sha256(digest), fit, grey16), found

@@ -11,6 +11,7 @@ from ..cache.variant import STORAGES
 from ..errors import EngineError, UsageError
 from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
 from ..features.extractor import preferred_precisions, require_known
+from ..features.images import MAX_PIXELS
 from ..machine import may_have_gpu
 from .job import CannotRunError, Job
 from .reuse import why_nothing_is_reused
@@ -32,6 +33,8 @@ def extract(
     *,
     weights: str = "imagenet",
     fit: str = "squash",
+    grey16: str = "scale",
+    max_pixels: int = MAX_PIXELS,
     cache: str | os.PathLike[str] | None = None,
     engine: str = "auto",
     precision: str = "auto",
@@ -57,6 +60,11 @@ def extract(
     fit
         How a picture of another shape becomes the network's square: ``squash`` scales its sides
         independently, ``crop`` takes the largest square in its middle, ``pad`` lays it on grey.
+    grey16
+        How grey of 16 bits becomes 8: ``scale`` from all 16, ``stretch`` from as many
+        (at least 8) as the picture's greatest value has.
+    max_pixels
+        Larger pictures are rejected; not remembered, so that a higher limit reads them.
     cache
         The cache folder; by default ``$BOTTLEBANK_CACHE`` or the platform's.
     engine
@@ -97,6 +105,7 @@ def extract(
             backbone,
             weights,
             fit=fit,
+            grey16=grey16,
             digest=lambda path: folder.key_of_file(path).hex(),
             download_timeout_s=download_timeout_s,
         )
@@ -110,6 +119,7 @@ def extract(
             store=store,
             commit_every=commit_every,
             progress=progress,
+            max_pixels=max_pixels,
         )
 
 
@@ -124,6 +134,7 @@ def bank(
     store: str = "auto",
     commit_every: int = COMMIT_EVERY_ROWS,
     progress: bool | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> FeatureTable:
     """As `extract`, for a recipe whose weights need not be at hand while nothing is missing."""
     if engine == "tensorflow" and precision == "auto" and not may_have_gpu():
@@ -139,7 +150,9 @@ def bank(
             logger.warning("%s", why)
     reasons = []
     for variant in _variants_to_try(precision, store, engine, known):
-        job = Job(dataset, recipe, weights, folder, engine, variant, commit_every, progress)
+        job = Job(
+            dataset, recipe, weights, folder, engine, variant, commit_every, progress, max_pixels
+        )
         try:
             return job.run()
         except CannotRunError as error:

@@ -17,6 +17,7 @@ from ..cache import CacheFolder, Key, Variant
 from ..errors import EngineError, WeightsNotFoundError
 from ..features import open_extractor
 from ..features.decoders import Decoders
+from ..features.images import MAX_PIXELS, Limits, is_temporary
 from ..machine import available_cores
 from .ahead import groups_of, threads, work_ahead
 from .bottleneck import DECODE, DISK, NETWORK, Waiting
@@ -39,6 +40,7 @@ _GROUPS_AHEAD = 8
 _GROUP_BYTES = 32 << 20
 _BYTES_AHEAD = 256 << 20
 _REMEMBER_EVERY = 2048
+_DARK_BELOW = 1 << 14  # a quarter of the range of 16 bits, which photographs reach
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +62,10 @@ class Job:
         variant: Variant,
         commit_every: int,
         progress: bool | None,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
+        self.max_pixels = max_pixels
+        self.dark: list[int] = []
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
         self.weights, self.engine, self.variant = weights, engine, variant
         self.commit_every, self.progress = commit_every, progress
@@ -82,6 +87,7 @@ class Job:
             with self._bar(len(unknown)) as bar:
                 self._extract(unknown, bar)
             loop_s = time.perf_counter() - start - self.startup_s
+            self._warn_of_dark_grey()
         return self._table(loop_s)
 
     def _probe(self) -> Probe | None:
@@ -134,7 +140,15 @@ class Job:
         size_px = (self.recipe.input_size_px, self.recipe.input_size_px)
         with contextlib.ExitStack() as stack:
             stack.callback(lambda: self.folder.remember_files(remembered))
-            decoders = stack.enter_context(Decoders(size_px, self.recipe.fit, n_cores))
+            decoders = stack.enter_context(
+                Decoders(
+                    size_px,
+                    self.recipe.fit,
+                    n_cores,
+                    limits=Limits(pixels=self.max_pixels),
+                    grey16=self.recipe.grey16,
+                )
+            )
             tools = stack.enter_context(_Tools(self, decoders))
             read = work_ahead(
                 stack.enter_context(threads(_READERS)),
@@ -165,11 +179,16 @@ class Job:
                 max_bytes=_BYTES_AHEAD,
                 waiting=lambda: self.waiting.waiting_for(DECODE),
             )
-            for images in tools.rows_of(decoded):
+            for images in tools.rows_of(self._look_for_dark_grey(decoded)):
                 with self.waiting.waiting_for(DISK):
                     self._keep(images, tools.writer())
                 bar.set_postfix_str(f"waiting for {self.waiting.bottleneck}", refresh=False)
                 bar.update(len(images.keys))
+
+    def _look_for_dark_grey(self, groups: Iterable[Images]) -> Iterator[Images]:
+        for images in groups:
+            self.dark += [value for value in images.brightest if 0 < value < _DARK_BELOW]
+            yield images
 
     def _sift(
         self,
@@ -201,7 +220,8 @@ class Job:
         paths: list[bytes] = []
         for key, path, reason in zip(images.keys, images.paths, images.reasons, strict=True):
             if reason:
-                writer.reject(key, path, reason)
+                if not is_temporary(reason):
+                    writer.reject(key, path, reason)
                 self.rejected[key] = reason
             else:
                 keys.append(key)
@@ -209,6 +229,17 @@ class Job:
         if keys:
             writer.extend(keys, paths, images.values)
             self.extracted.update(keys)
+
+    def _warn_of_dark_grey(self) -> None:
+        """Tell of 16-bit grey that uses little of its range, which is nearly black when scaled."""
+        if self.dark and self.recipe.grey16 == "scale":
+            share = 1 << (16 - max(self.dark).bit_length())
+            logger.warning(
+                "warning: %s picture(s) of 16-bit grey use only the lowest 1/%s of their range: "
+                "nearly black; --grey16 stretch scales them by the bits that they use",
+                f"{len(self.dark):,}",
+                f"{share:,}",
+            )
 
     def start_extractor(self) -> Extractor:
         """Start the engine, if that has not been done; its time is start-up, not extraction."""

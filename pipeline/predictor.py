@@ -18,7 +18,7 @@ from ..errors import HeadMismatchError, ImageRejectedError
 from ..features import open_extractor
 from ..features.decoders import Decoded, Decoders, load_here
 from ..features.extractor import require_known
-from ..features.images import Limits, read
+from ..features.images import MAX_PIXELS, Limits, read
 from ..features.parity import transfer_values_of
 from ..machine import available_cores
 from .ahead import groups_of, threads, work_ahead
@@ -104,6 +104,7 @@ class Predictor:
             n_processes,
             max_decode_s,
             limits=Limits(pixels=max_pixels),
+            grey16=self._extractor.recipe.grey16,
         )
 
     def answer(self, images: np.ndarray) -> HeadAnswer:
@@ -181,16 +182,21 @@ class Predictor:
         pixels = self.load(data)
         return self.ranked(self.answer(pixels[np.newaxis]).probabilities[0], top)
 
-    def predict_files(self, paths: Iterable[str], top: int | None = None) -> Iterator[Answer]:
+    def predict_files(
+        self, paths: Iterable[str], top: int | None = None, *, max_pixels: int = MAX_PIXELS
+    ) -> Iterator[Answer]:
         """Predict many image files, in order; one that is rejected has an `error`."""
         remaining = iter(paths)
         first = list(itertools.islice(remaining, 2))
         n_cores = available_cores()
         with contextlib.ExitStack() as stack:
             size_px, fit = self._extractor.input_size_px, self._extractor.recipe.fit
-            decode = partial(load_here, size_px=size_px, how=fit)
+            grey16, limits = self._extractor.recipe.grey16, Limits(pixels=max_pixels)
+            decode = partial(load_here, size_px=size_px, how=fit, grey16=grey16, limits=limits)
             if len(first) > 1:  # one image is decoded before a process of its own has started
-                decode = stack.enter_context(Decoders(size_px, fit, n_cores)).load
+                decode = stack.enter_context(
+                    Decoders(size_px, fit, n_cores, limits=limits, grey16=grey16)
+                ).load
             batches = groups_of(self._extractor.batch_size, itertools.chain(first, remaining))
             n_threads = 2 * n_cores  # some decode while others run the network
             for answers in work_ahead(

@@ -73,13 +73,16 @@ def weights_finder(
             backbone,
             name,
             fit=fit,
+            grey16=trained_on.grey16,
             digest=lambda path: folder.key_of_file(path).hex(),
             download_timeout_s=download_timeout_s,
         )
         compare(recipe)
         return found
 
-    compare(recipe_of(backbone, trained_on.weights, trained_on.weights_sha256, fit))
+    compare(
+        recipe_of(backbone, trained_on.weights, trained_on.weights_sha256, fit, trained_on.grey16)
+    )
     if weights is not None:
         find()  # named by the caller: checked also where a converted network makes them needless
     return find

@@ -63,6 +63,8 @@ class Images(NamedTuple):
     values: np.ndarray
     """Of those that are not: pixels, uint8 (n, height, width, 3), or transfer values, float32
     (n, width)."""
+    brightest: list[int] = []  # noqa: RUF012 (never changed)
+    """The greatest value of each that is grey of 16 bits."""
 
 
 def find(position: int, path: str) -> Place:
@@ -92,12 +94,13 @@ def decode(contents: Sequence[Content], decoders: Decoders) -> Images:
     decoded = decoders.load([content.data for content in contents])
     paths = [os.fsencode(os.path.abspath(content.path)) for content in contents]  # noqa: PTH100
     keys = [content.key for content in contents]
-    return Images(keys, paths, decoded.reasons, decoded.pixels)
+    grey = [kind.brightest for kind in decoded.kinds if kind and kind.brightest is not None]
+    return Images(keys, paths, decoded.reasons, decoded.pixels, grey)
 
 
 def compute(groups: Sequence[Images], extractor: Extractor) -> Images:
     """Turn pixels into transfer values, all groups in one call."""
-    keys, paths, reasons, pixels = zip(*groups, strict=True)
+    keys, paths, reasons, pixels, _ = zip(*groups, strict=True)
     together = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
     chain = itertools.chain.from_iterable
     features = extractor.transfer_values(together)

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from bottlebank.errors import EngineError, ImageRejectedError
+from bottlebank.features import decoders as decoders_module
 from bottlebank.features.decoders import Decoders
 from bottlebank.features.images import Kind, Limits
 from bottlebank.features.preprocess import load
@@ -115,6 +116,8 @@ def open(file, *arguments, **settings):
     if b"for ever" in content:
         while True:
             pass
+    if b"asleep" in content:
+        time.sleep(600)
     if b"once" in content and not os.path.exists(os.environ["DIED_ONCE"]):
         io.open(os.environ["DIED_ONCE"], "w").close()
         os.kill(os.getpid(), signal.SIGKILL)
@@ -204,6 +207,29 @@ def test_a_file_that_takes_too_long_is_rejected(deadly):
         with pytest.raises(ImageRejectedError, match="took more than 0.5 s"):
             decode(decoders, b"for ever")
         decode(decoders, png(0))
+
+
+def test_a_process_that_is_stopped_is_replaced(decoders, monkeypatch):
+    """It takes no processor time, so that no limit on that ends it."""
+    monkeypatch.setattr(decoders_module, "PATIENCE_S", 0.3)
+    with Decoders(SIZE_PX, "crop", 1, max_decode_s=0.5) as one:
+        decode(one, png(0))
+        (process,) = running_processes(one)
+        os.kill(process.pid, signal.SIGSTOP)
+        assert np.array_equal(decode(one, png(1)), load(png(1), SIZE_PX, "crop"))
+        assert process.returncode == -signal.SIGKILL
+        (process,) = running_processes(one)
+        os.kill(process.pid, signal.SIGSTOP)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_file_at_which_its_decoder_waits_for_ever_is_rejected(deadly, monkeypatch):
+    monkeypatch.setattr(decoders_module, "PATIENCE_S", 1)
+    with (
+        Decoders(SIZE_PX, "crop", 1, max_decode_s=0.5) as one,
+        pytest.raises(ImageRejectedError, match="did not answer within 2.5 s and was ended"),
+    ):
+        decode(one, b"asleep")
 
 
 def test_a_machine_on_which_nothing_decodes_is_not_blamed_on_the_images(tmp_path, monkeypatch):

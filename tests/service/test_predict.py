@@ -184,7 +184,7 @@ def test_only_bad_images_answer_with_the_reason_of_the_first(client):
     assert "it looks like a web page" in message
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("file_format", [name for name in FORMATS if name != "HEIF"])
 def test_every_format_that_extraction_reads_is_answered(client, encode, file_format):
     response = client.post("/predict", data=encode("red", file_format), content_type="image/x")
     assert response.status_code == 200

@@ -1,0 +1,90 @@
+"""Formats of image files: which are read, and what the others are called in messages."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import find_spec
+
+from PIL import features
+
+HAS_HEIF = find_spec("pillow_heif") is not None
+
+FORMATS = (
+    *("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"),
+    *(["AVIF"] if features.check("avif") else []),
+    *(["HEIF"] if HAS_HEIF else []),
+)
+"""Pillow's names of the formats that are read."""
+
+INSTALL_HEIF = "pip install 'bottlebank[heic]' reads it"
+
+_HEIF_BRANDS = frozenset(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
+)
+_AVIF_BRANDS = frozenset((b"avif", b"avis"))
+_CONVERT = "convert it to JPEG or PNG"
+
+_SIGNATURES = (
+    (rb"%pdf", "a PDF"),
+    (rb"8bps", f"a Photoshop document (PSD): {_CONVERT}"),
+    (rb"\0\0\0\x0cjp  |\xff\x4f\xff\x51", f"JPEG 2000: {_CONVERT}"),
+    (rb"\0\0\0\x0cjxl |\xff\x0a", f"JPEG XL: {_CONVERT}"),
+    (rb"\0\0[\x01\x02]\0", f"an icon (ICO): {_CONVERT}"),
+    (rb"fujifilmccd-raw|ii[ru][os\0]|mmor|ii\x1a\0\0\0heapccdr|foveon|\0mrm", "raw"),
+    (rb"\x1a\x45\xdf\xa3", "a video (Matroska or WebM)"),
+    (rb"riff....avi ", "a video (AVI)"),
+    (rb"\0\0\x01[\xba\xb3]", "a video (MPEG)"),
+    (rb"....(moov|mdat|wide|skip)", "a video (QuickTime)"),
+    (rb"pk\x03\x04", "a ZIP archive, or an Office document"),
+    (rb"\x1f\x8b", "a gzip archive"),
+    (rb"\x89hdf\r\n", "an HDF5 file"),
+    (rb"\x93numpy", "a NumPy array"),
+    (rb"simple  =", f"FITS: {_CONVERT}"),
+    (rb"v/1\x01", f"OpenEXR: {_CONVERT}"),
+    (rb"#\?radiance|#\?rgbe", f"Radiance HDR: {_CONVERT}"),
+    (rb"gimp xcf", f"a GIMP document (XCF): {_CONVERT}"),
+    (rb"version https://git-lfs", "a Git LFS pointer: git lfs pull fetches the image"),
+)
+_RAW = f"a raw photograph: {_CONVERT}"
+
+
+def brands(data: bytes) -> set[bytes]:
+    """The brands of an ISO base media file (HEIC, AVIF, MP4, MOV); none for other files."""
+    if data[4:8] != b"ftyp":
+        return set()
+    end = min(int.from_bytes(data[:4], "big"), 512, len(data))
+    return {data[8:12], *(data[at : at + 4] for at in range(16, end - 3, 4))}
+
+
+def is_heif(data: bytes) -> bool:
+    """Whether a file is HEIC or another HEIF, and not AVIF."""
+    found = brands(data)
+    return bool(found & _HEIF_BRANDS) and not found & _AVIF_BRANDS
+
+
+def what_it_is(data: bytes) -> str | None:
+    """What a file is that is no image of `FORMATS`, and what helps; None where that is unknown."""
+    found = brands(data)
+    if is_heif(data):
+        return "HEIC" if HAS_HEIF else f"HEIC: {INSTALL_HEIF}"
+    if found & _AVIF_BRANDS:
+        return f"AVIF: {_CONVERT}"
+    if found & {b"crx ", b"crx2"}:
+        return _RAW
+    if found:
+        return "a video (MP4 or QuickTime)"
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "a web page"
+    if re.match(rb"(<\?xml.{0,400})?(<!--.{0,400})?(<!doctype svg|<svg)", start, re.DOTALL):
+        return f"a drawing (SVG): {_CONVERT}"
+    head = data[:64].lower()
+    for pattern, name in _SIGNATURES:
+        if re.match(pattern, head, re.DOTALL):
+            return _RAW if name == "raw" else name
+    text = data[:512]
+    if text.startswith((b"\xff\xfe", b"\xfe\xff")) or (
+        b"\0" not in text and all(byte >= 9 for byte in text)
+    ):
+        return "text"
+    return None
