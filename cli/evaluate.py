@@ -12,7 +12,7 @@ from .answers import (
     with_interval,
 )
 from .outputs import require_report_folder
-from .parser import DATA_HELP, add_answers, add_command, add_head_extractor, path
+from .parser import DATA_HELP, add_answers, add_command, add_head_extractor, add_max_pixels, path
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +29,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
     add_head_extractor(parser)
+    add_max_pixels(parser)
     parser.add_argument(
         "--split",
         choices=("test", "validation", "train", "all"),
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         engine=arguments.engine,
         precision=arguments.precision,
         parity=arguments.parity,
+        max_pixels=arguments.max_pixels,
     )
     judged = judge(head, table, arguments.split)
     side, found = judged.side, judged.evaluation

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .answers import percent, print_json, say, shown
-from .parser import add_answers, add_command, add_head_extractor, count
+from .parser import add_answers, add_command, add_head_extractor, add_max_pixels, count
 
 if TYPE_CHECKING:
     import argparse
@@ -25,6 +25,7 @@ def add_to(commands: Any) -> None:
         "images", nargs="+", metavar="IMAGE", help="image files, or folders of them"
     )
     add_head_extractor(parser)
+    add_max_pixels(parser)
     parser.add_argument(
         "--top", type=count, default=3, metavar="N", help="classes to show (default: %(default)s)"
     )
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         many=len(paths) > 1,
     )
     n_failed = 0
-    for answer in predictor.predict_files(paths, arguments.top):
+    for answer in predictor.predict_files(paths, arguments.top, max_pixels=arguments.max_pixels):
         n_failed += answer.error is not None
         if arguments.json:
             print_json(

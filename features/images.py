@@ -43,6 +43,7 @@ _pillow_limit = threading.Lock()
 """Pillow's own limit is a global; it is off while a header is read, whose size `Limits` judge."""
 
 # Tags of TIFF.
+_WIDTH = 256
 _SUBFILE_TYPE, _BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC = 254, 258, 259, 262
 _SAMPLES_PER_PIXEL, _SUB_IFDS, _EXTRA_SAMPLES, _DNG_VERSION = 277, 330, 338, 50706
 
@@ -379,6 +380,8 @@ def _in_strips(
 def _why_unidentified(data: bytes, formats: tuple[str, ...]) -> str:
     if "TIFF" in formats and is_tiff(data):
         directory = check_directory(data)
+        if not directory.first(_WIDTH):
+            return "truncated or damaged: the directory of a TIFF file names no size"
         bits = "/".join(map(str, directory.values.get(_BITS_PER_SAMPLE, (1,))[:8]))
         return (
             f"a TIFF of a kind that is not read ({directory.first(_SAMPLES_PER_PIXEL, 1)} channels "

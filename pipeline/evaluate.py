@@ -13,6 +13,7 @@ from ..classifier.evaluation import Evaluation, evaluate
 from ..classifier.splits import SPLITS, Split
 from ..errors import DatasetError, HeadMismatchError, UsageError
 from ..features.extractor import open_extractor, require_known
+from ..features.images import MAX_PIXELS
 from ..features.parity import transfer_values_of
 from .extraction import bank
 from .parity import check_parity, require_known_parity
@@ -36,6 +37,7 @@ def extract_for_head(
     engine: str = "auto",
     precision: str = "auto",
     parity: str = "refuse",
+    max_pixels: int = MAX_PIXELS,
 ) -> tuple[FeatureTable, Head]:
     """Load a head and bring the transfer values that it judges into the cache.
 
@@ -51,7 +53,15 @@ def extract_for_head(
         names = folder.variants(trained_on.fingerprint)
         if precision == "auto" and loaded.precision in {Variant.parse(n).precision for n in names}:
             precision = loaded.precision
-        table = bank(dataset, trained_on, find, folder, engine=engine, precision=precision)
+        table = bank(
+            dataset,
+            trained_on,
+            find,
+            folder,
+            engine=engine,
+            precision=precision,
+            max_pixels=max_pixels,
+        )
         computed_in = table.report.precision
 
         def compute(probe: Probe) -> np.ndarray:

@@ -130,7 +130,6 @@ BOMBS = {
     ),
     "png with a comment of 200 MB": png_with_a_text_bomb,
     "jpeg of 1,000 scans": lambda: jpeg_with_scans(1000, 7000),
-    "jpeg of 65,500 a side": lambda: encoded(Image.new("L", (65_500, 1)), "JPEG"),
 }  # fmt: skip
 
 
@@ -207,9 +206,8 @@ def test_bombs_are_refused_before_they_go_off(outcomes):
     found = outcomes({name: make() for name, make in BOMBS.items()})
     for name, one in found.items():
         assert one.pixels is None, name
-    assert "more than the 50,000,000 pixels" in found["png of 256 million pixels"].reason
+    assert "more than the 250,000,000 in all" in found["png of 256 million pixels"].reason
     assert "more work than is put into an image" in found["jpeg of 1,000 scans"].reason
-    assert "65500×1 pixels, more than" in found["jpeg of 65,500 a side"].reason
 
 
 def test_a_progressive_photograph_of_many_scans_is_read():

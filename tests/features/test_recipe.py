@@ -102,3 +102,12 @@ def test_a_changed_bit_of_the_weights_is_another_recipe(tmp_path):
         path.write_bytes(data)
         prints.append(recipe_for(backbone, str(path))[0].fingerprint)
     assert prints[0] != prints[1]
+
+
+def test_a_field_at_its_default_changes_no_fingerprint_and_is_filled_in(recipe):
+    older = {key: value for key, value in recipe.as_dict().items() if key != "grey16"}
+    assert Recipe.from_dict(older) == recipe
+    assert recipe.changes_since(older) == []
+    assert dataclasses.replace(recipe, grey16="stretch").fingerprint != recipe.fingerprint
+    with pytest.raises(ValueError, match="sharpening"):
+        Recipe.from_dict({**older, "sharpening": 1})
