@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Generator
 
 _HOLES_FROM_BYTES = 1 << 26
 _MOST_COMPRESSION = 64  # what a compressing file system may make of real numbers, by far
@@ -51,6 +54,28 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     if len(data) > max_bytes:
         raise ValueError(f"more than {max_bytes:,} bytes")
     return data
+
+
+@contextlib.contextmanager
+def at_most_more(n_bytes: int) -> Generator[None]:
+    """Let the process take at most so much more memory meanwhile, where the system tells its own.
+
+    Everything in the process is held to it, so the block has to be short.
+    """
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+    except OSError:  # not Linux
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    most = pages * resource.getpagesize() + n_bytes
+    for limit in before:
+        most = most if limit == resource.RLIM_INFINITY else min(most, limit)
+    resource.setrlimit(resource.RLIMIT_AS, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def is_unlinked(path: Path, kind: int) -> bool:

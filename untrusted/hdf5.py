@@ -12,13 +12,14 @@ arrays). Nothing that bottlebank writes needs any of it, so all of it is refused
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 from h5py import h5a, h5d, h5g, h5l, h5o, h5s, h5t
 
-from .files import require_regular
+from .files import at_most_more, require_regular
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_MORE_BYTES = 1 << 28
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _REFERENCE = np.dtype([("n_bytes", "<u4"), ("address", "<u8"), ("number", "<u4")])
 """How HDF5 stores a variable-length string in an array: where its bytes are."""
@@ -155,7 +157,9 @@ class PlainFile:
         is_fixed = isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str()
         if not isinstance(kind, h5t.TypeStringID) or (is_fixed and kind.get_size() > max_bytes):
             raise ValueError(f"the attribute {attribute} is no text of at most {max_bytes} bytes")
-        value: Any = self._file.attrs[attribute]
+        # The length of a variable one is only known to HDF5, which sets aside what is claimed.
+        with contextlib.nullcontext() if is_fixed else at_most_more(_MORE_BYTES):
+            value: Any = self._file.attrs[attribute]
         text = value if isinstance(value, bytes) else str(value).encode(errors="surrogateescape")
         if len(text) > max_bytes:
             raise ValueError(f"the attribute {attribute} has {len(text)} bytes")

@@ -148,6 +148,15 @@ def repeated_string(path):
     path.write_bytes(data[: len(data)])
 
 
+def claimed_length(path):
+    """The text of the recipe says that it has 4 GB."""
+    with h5py.File(path) as file:
+        length = len(file.attrs["recipe"].encode())
+    data = path.read_bytes()
+    at = data.index(length.to_bytes(4, "little"), data.index(b"recipe\0"))
+    path.write_bytes(data[:at] + b"\xff\xff\xff\xff" + data[at + 4 :])
+
+
 def special(make):
     def spoil(path):
         path.unlink()
@@ -267,6 +276,7 @@ HARMS = {
     "paths that are lists": replaced("paths", shape=(6,), dtype=h5py.vlen_dtype(np.int8)),
     "paths that are numbers": replaced("paths", data=np.zeros(6)),
     "one long path for all": repeated_string,
+    "a recipe that claims 4 GB": claimed_length,
     "a compressed bomb": bomb({"compression": "gzip"}),
     "a shape bomb": replaced("features", shape=(10**12, 1280), dtype="f4"),
     "an unknown filter": bomb({"compression": 32_000, "allow_unknown_filter": True})
