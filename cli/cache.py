@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .answers import print_json, say, shown, tell
+from .data import read_data
 from .outputs import EXPORT, require_output
-from .parser import DATA_HELP, PRECISIONS, Parser, add_answers, add_cache, add_command, path
+from .parser import (
+    DATA_HELP,
+    PRECISIONS,
+    Parser,
+    add_answers,
+    add_cache,
+    add_command,
+    add_reading,
+    path,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -51,6 +61,7 @@ def add_to(commands: Any) -> None:
         metavar="DATA",
         help=f"one row an image of DATA, with labels and split ({DATA_HELP})",
     )
+    add_reading(export)
     export.add_argument(
         "--fingerprint",
         metavar="PREFIX",
@@ -209,10 +220,9 @@ def run_export(arguments: argparse.Namespace) -> int:
     """Write the file."""
     output = require_output(arguments.output, EXPORT, [arguments.data])
     from ..cache import CacheFolder
-    from ..features import load_dataset
     from ..pipeline.inspect import choose, export
 
-    dataset = None if arguments.data is None else load_dataset(arguments.data)
+    dataset = None if arguments.data is None else read_data(arguments)
     with CacheFolder(arguments.cache) as folder:
         cache = choose(folder, arguments.fingerprint, arguments.precision)
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .answers import Stopwatch, percent, print_json, say
+from .data import read_data
 from .parser import (
-    DATA_HELP,
     HEADS,
     add_answers,
     add_command,
+    add_data,
     add_extraction,
     add_seed,
     folds,
     heads,
-    path,
 )
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def add_to(commands: Any) -> None:
         example="bottlebank compare photos/ --heads logistic,dense,knn "
         "--extractors mobilenet_v2,inception_v3",
     )
-    parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
+    add_data(parser)
     parser.add_argument(
         "--heads",
         type=heads,
@@ -57,13 +57,12 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = Stopwatch()
     from tqdm import tqdm
 
-    from ..features import load_dataset
     from ..pipeline.compare import compare
     from ..pipeline.train import require_two_classes
     from .answers import report_rejections
     from .extract import extract_dataset
 
-    dataset = load_dataset(arguments.data)
+    dataset = read_data(arguments)
     require_two_classes(dataset.labels, arguments.data)
     tables: list[FeatureTable] = []
 

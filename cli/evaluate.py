@@ -11,8 +11,9 @@ from .answers import (
     say,
     with_interval,
 )
+from .data import read_data
 from .outputs import require_report_folder
-from .parser import DATA_HELP, add_answers, add_command, add_head_extractor, add_max_pixels, path
+from .parser import add_answers, add_command, add_data, add_head_extractor, add_max_pixels
 
 if TYPE_CHECKING:
     import argparse
@@ -27,7 +28,7 @@ def add_to(commands: Any) -> None:
         summary="Judge a head on one side of a dataset's split.",
         example="bottlebank evaluate photos/ --head head.h5 --report report/",
     )
-    parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
+    add_data(parser)
     add_head_extractor(parser)
     add_max_pixels(parser)
     parser.add_argument(
@@ -48,11 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
     report = None
     if arguments.report is not None:
         report = require_report_folder(arguments.report, arguments.data)
-    from ..features import load_dataset
     from ..pipeline import extract_for_head, judge
 
     table, head = extract_for_head(
-        load_dataset(arguments.data),
+        read_data(arguments),
         arguments.head,
         cache=arguments.cache,
         extractor=arguments.extractor,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .answers import Stopwatch, print_json, report_rejections
-from .parser import DATA_HELP, add_answers, add_command, add_extraction, count, path
+from .answers import Stopwatch, print_json, report_rejections, shown
+from .data import read_data
+from .parser import add_answers, add_command, add_data, add_extraction, count
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +26,7 @@ def add_to(commands: Any) -> None:
         summary="Bring the transfer values of every image into the cache.",
         example="bottlebank extract photos/ --extractor mobilenet_v2",
     )
-    parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
+    add_data(parser)
     add_extraction(parser)
     parser.add_argument(
         "--commit-every",
@@ -39,6 +40,8 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Extract and say what was done."""
+    from ..features.folders import kinds_in_words
+
     seconds = Stopwatch()
     table = extract_for(arguments, commit_every=arguments.commit_every)
     if arguments.json:
@@ -55,10 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         report = table.report
+        kinds = kinds_in_words(report.ignored_kinds)
+        kinds = f": {shown(kinds)}" if kinds else ""
         print(
             f"{report.images} images: {report.extracted} extracted, {report.cached} cached, "
             f"{report.duplicates} duplicates, {report.rejected} rejected; "
-            f"{report.ignored} other files ignored"
+            f"{report.ignored} other files ignored{kinds}"
         )
         speed = ""
         if report.bottleneck is not None:
@@ -69,14 +74,15 @@ def run(arguments: argparse.Namespace) -> int:
             f"{report.precision}{speed}), {seconds():.1f} s in all"
         )
         print(f"cache: {report.cache}, recipe {report.fingerprint[:12]}")
-    return report_rejections(table.rejected, arguments.strict)
+    code = report_rejections(table.rejected, arguments.strict)
+    table.require_rows()
+    return code
 
 
 def extract_for(arguments: argparse.Namespace, **settings: Any) -> FeatureTable:
     """Extract DATA with the options of `add_extraction`."""
-    from ..features import load_dataset
 
-    return extract_dataset(arguments, load_dataset(arguments.data), **settings)
+    return extract_dataset(arguments, read_data(arguments), **settings)
 
 
 def extract_dataset(

@@ -15,7 +15,7 @@ OUTPUT = ("-o", "--output")
 HEADS = ("logistic", "dense", "knn")
 DATA_HELP = (
     "a folder with one folder per class; or train, validation and test folders of those; or a "
-    "CSV file with path,label[,split]"
+    "CSV file with path,label[,split][,group]"
 )
 
 
@@ -83,6 +83,47 @@ def add_command(
     )
     parser.set_defaults(run=run)
     return parser
+
+
+def add_data(parser: Parser, also: str = "") -> None:
+    """DATA, and the options by which it is read."""
+    parser.add_argument("data", type=path, metavar="DATA", help=f"{DATA_HELP}{also}")
+    add_reading(parser)
+
+
+def add_reading(parser: Parser) -> None:
+    """Options that say how DATA is read: those of `load_dataset`."""
+    group = parser.add_argument_group("reading DATA, where its names leave a doubt")
+    group.add_argument(
+        "--exclude",
+        type=names,
+        default=[],
+        metavar="NAME,…",
+        help="files and folders in DATA to leave out, at any depth; * and ? as in a shell",
+    )
+    group.add_argument(
+        "--class-level",
+        type=count,
+        metavar="N",
+        help="1: the folders in DATA are the classes; 2: those in them are (default: found out)",
+    )
+    group.add_argument(
+        "--path-column", metavar="NAME", help="column of a CSV file that names image files"
+    )
+    group.add_argument(
+        "--label-column", metavar="NAME", help="column of a CSV file that names classes"
+    )
+    group.add_argument(
+        "--image-root",
+        type=path,
+        metavar="DIR",
+        help="what the paths of a CSV file are relative to (default: its folder)",
+    )
+    group.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help="of a CSV file (default: UTF-8, UTF-16 or Windows-1252, found out)",
+    )
 
 
 def add_extraction(parser: Parser, *, several: bool = False) -> None:

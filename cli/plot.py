@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .answers import print_json, report_rejections
 from .outputs import PICTURE, require_output, require_outside
-from .parser import DATA_HELP, OUTPUT, add_answers, add_command, add_extraction, add_seed
+from .parser import OUTPUT, add_answers, add_command, add_data, add_extraction, add_seed
 
 if TYPE_CHECKING:
     import argparse
@@ -22,9 +22,7 @@ def add_to(commands: Any) -> None:
         summary="Draw a map on which images with similar transfer values lie together.",
         example="bottlebank plot photos/ --extractor mobilenet_v2 --method umap --output map.png",
     )
-    parser.add_argument(
-        "data", metavar="DATA", help=f"{DATA_HELP}; or one image, whose transfer values are drawn"
-    )
+    add_data(parser, "; or one image, whose transfer values are drawn")
     parser.add_argument(
         *OUTPUT, required=True, metavar="MAP.png", help="a name ending in .png or .svg"
     )

@@ -12,15 +12,15 @@ from .answers import (
     say,
     with_interval,
 )
+from .data import read_data
 from .outputs import HEAD, require_output
 from .parser import (
-    DATA_HELP,
     OUTPUT,
     add_answers,
     add_command,
+    add_data,
     add_extraction,
     add_seed,
-    path,
     share,
     units,
 )
@@ -43,7 +43,7 @@ def add_to(commands: Any) -> None:
         summary="Train a head on a dataset, extracting first what is not in the cache.",
         example="bottlebank train photos/ --extractor mobilenet_v2 --output head.h5",
     )
-    parser.add_argument("data", type=path, metavar="DATA", help=DATA_HELP)
+    add_data(parser)
     parser.add_argument(*OUTPUT, required=True, metavar="HEAD.h5", help="the head file")
     parser.add_argument(
         "--head",
@@ -83,7 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
     seconds = Stopwatch()
     output = require_output(arguments.output, HEAD, [arguments.data, arguments.weights])
     from ..classifier import save_head
-    from ..features import load_dataset
     from ..pipeline import train_head
     from ..pipeline.train import require_two_classes
     from .extract import extract_dataset
@@ -91,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     is_dense = arguments.head_kind == "dense"
     if arguments.hidden is not None and not is_dense:
         say("warning: --hidden has no effect: only a dense head has hidden layers (--head dense)")
-    dataset = load_dataset(arguments.data)
+    dataset = read_data(arguments)
     require_two_classes(dataset.labels, arguments.data)
     table = extract_dataset(arguments, dataset)
     trained = train_head(

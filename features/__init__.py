@@ -5,7 +5,7 @@ the engine of that name, when it starts.
 """
 
 from .backbones import DEFAULT_EXTRACTOR, Backbone, backbone_names, find_backbone
-from .dataset import Dataset, load_dataset
+from .dataset import Dataset, as_dataset, load_dataset
 from .extractor import Extractor, open_extractor
 from .images import DECODER_VERSION, decode
 from .recipe import Recipe, recipe_for
@@ -17,6 +17,7 @@ __all__ = [
     "Dataset",
     "Extractor",
     "Recipe",
+    "as_dataset",
     "backbone_names",
     "decode",
     "find_backbone",

@@ -2,47 +2,33 @@
 
 from __future__ import annotations
 
-import csv
+import logging
 import os
-import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DatasetError
+from ..errors import DatasetError, UsageError
+from .folders import EXTENSIONS, Walk, find_images, kinds_in_words
+from .layout import Layout
+from .listed import case_twins, read_listed
+from .split_names import SPLITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
-EXTENSIONS = frozenset(
-    [
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".gif",
-        ".bmp",
-        ".dib",
-        ".tif",
-        ".tiff",
-        ".avif",
-        ".heic",
-        ".heif",
-        ".hif",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-    ]
-)
-"""Lower-case endings of the files that are taken for images; content decides how they are read."""
-_ENDINGS = tuple(EXTENSIONS)
+__all__ = [
+    "EXTENSIONS",
+    "LAYOUTS",
+    "SPLITS",
+    "Dataset",
+    "as_dataset",
+    "find_images",
+    "load_dataset",
+]
 
-SPLITS = ("train", "validation", "test")
-_SPLIT_OF_NAME = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
+logger = logging.getLogger(__name__)
 
 LAYOUTS = (
     "DATA is a folder with one folder per class, a folder with train, validation and test folders "
@@ -72,6 +58,10 @@ class Dataset:
     """Entries that are no candidates: other extensions, hidden files, sockets, …"""
     unreadable: Sequence[tuple[str, str]] = field(default=())
     """Folders that could not be listed, and why."""
+    ignored_kinds: Mapping[str, int] = field(default_factory=dict)
+    """`ignored` by kind: ``.txt``, ``hidden``, ``system folder``, …"""
+    notes: Sequence[str] = field(default=())
+    """How it was read where that is not plain from the names; also logged as warnings."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -92,188 +82,162 @@ class Dataset:
         return f"<Dataset {self.source}: {len(self)} images in {len(counts)} classes: {classes}>"
 
 
-def load_dataset(source: str | os.PathLike[str]) -> Dataset:
+def load_dataset(
+    source: str | os.PathLike[str],
+    *,
+    exclude: Sequence[str] = (),
+    class_level: int | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    image_root: str | os.PathLike[str] | None = None,
+    encoding: str | None = None,
+) -> Dataset:
     """Read a dataset from a folder per class, split folders, or a CSV file.
 
     Parameters
     ----------
     source
-        A folder with one folder per class; or with `train`, `validation` (or `val`) and `test`
-        folders that hold those; or a CSV file with a header and the columns ``path,label`` and
-        optionally ``split`` and ``group``, its relative paths relative to the file's own folder.
+        A folder with one folder per class; with split folders (`train`, `validation` or `val` or
+        `dev`, `test`, and their like, such as `seg_train`) that hold those; with class folders that
+        hold split folders; or a folder that holds nothing but one of these. Or a CSV file with a
+        header and the columns ``path,label`` and optionally ``split`` and ``group``, its relative
+        paths relative to the file's own folder.
+    exclude
+        Of a folder: names of files and folders to leave out, at any depth, with ``*`` and ``?``.
+    class_level
+        Of a folder: 1 where the folders in it are the classes, 2 where those in them are, …; None
+        finds out.
+    path_column, label_column
+        Of a CSV file: the names of the columns; None knows common names.
+    image_root
+        Of a CSV file: the folder that paths are relative to.
+    encoding
+        Of a CSV file; None knows UTF-8, UTF-16 and Windows-1252.
 
     Returns
     -------
     Dataset
         In sorted order, folders walked to any depth. Files without an image extension, hidden
-        files and special files are counted as `ignored`; folders that cannot be listed are in
-        `unreadable`.
+        files, system folders and special files are counted as `ignored`; folders that cannot be
+        listed are in `unreadable`.
 
     Raises
     ------
     DatasetError
-        When there is no such folder or file, or no image in it.
+        When there is no such folder or file, no image in it, or more than one way to read it.
+    UsageError
+        When a parameter does not apply to the source.
     """
     path = Path(source)
+    of_folder = {"exclude": tuple(exclude) or None, "class_level": class_level}
+    of_csv = {
+        "path_column": path_column,
+        "label_column": label_column,
+        "image_root": image_root,
+        "encoding": encoding,
+    }
     if path.is_dir():
-        dataset = _from_folder(path)
+        _refuse(of_csv, f"{path} is a folder", "a CSV file")
+        dataset = _from_folder(path, exclude, class_level)
     elif path.is_file():
-        dataset = _from_csv(path)
+        _refuse(of_folder, f"{path} is a file", "a folder")
+        found = read_listed(path, **of_csv)
+        dataset = Dataset(
+            str(path), found.paths, found.labels, found.splits, found.groups, notes=found.notes
+        )
     else:
         raise DatasetError(f"no such folder or CSV file: {path}; {LAYOUTS}")
     if not dataset.paths and not dataset.unreadable:
         raise DatasetError(_why_empty(path, dataset))
+    for note in dataset.notes:
+        logger.warning("note: %s", note)
     return dataset
 
 
-def find_images(path: str | os.PathLike[str]) -> list[str]:
-    """The image files at or below `path`, sorted; a path that is no folder is returned as it is."""
-    name = os.fspath(path)
-    if not Path(name).is_dir():
-        return [name]
-    walk = _Walk()
-    return list(walk.images_below(name))
+def as_dataset(
+    data: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+) -> Dataset:
+    """A dataset from what people pass for one.
 
+    Parameters
+    ----------
+    data
+        A dataset; what `load_dataset` reads; or a list of image files and folders of them, which
+        have no classes: their labels are empty.
 
-class _Walk:
-    """Lists folders once each (so that links in a circle end) and counts what it passes over."""
-
-    def __init__(self) -> None:
-        self.ignored = 0
-        self.unreadable: list[tuple[str, str]] = []
-        self._folders_seen: set[tuple[int, int]] = set()
-
-    def entries(self, folder: str) -> list[os.DirEntry[str]]:
-        """What is in a folder, sorted, without hidden entries and links in a circle."""
-        try:
-            status = os.stat(folder)  # noqa: PTH116 (names are str with surrogate escapes here)
-            if (status.st_dev, status.st_ino) in self._folders_seen:
-                self.ignored += 1
-                return []
-            self._folders_seen.add((status.st_dev, status.st_ino))
-            with os.scandir(folder) as listing:
-                found = sorted(listing, key=lambda entry: entry.name)
-        except OSError as error:
-            self.unreadable.append((folder, f"the folder cannot be listed: {error.strerror}"))
-            return []
-        visible = [entry for entry in found if not entry.name.startswith(".")]
-        self.ignored += len(found) - len(visible)
-        return visible
-
-    def images_below(self, folder: str) -> Iterator[str]:
-        """Every candidate in a folder and the folders in it."""
-        for entry in self.entries(folder):
-            if _is_folder(entry):
-                yield from self.images_below(entry.path)
-            elif self.is_candidate(entry):
-                yield entry.path
-            else:
-                self.ignored += 1
-
-    @staticmethod
-    def is_candidate(entry: os.DirEntry[str]) -> bool:
-        """Whether an entry is a regular file (or a link to one) with an image extension."""
-        if not entry.name.lower().endswith(_ENDINGS):
-            return False
-        try:
-            if entry.is_file():
-                return True
-            # A file that cannot be looked at is a candidate: opening it gives the reason.
-            return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110
-        except OSError:
-            return True
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+    Raises
+    ------
+    DatasetError
+        As `load_dataset`, or when the list holds no images.
+    UsageError
+        When it is none of these.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, (str, os.PathLike)):
+        return load_dataset(data)
     try:
-        return entry.is_dir()
-    except OSError:
-        return False
+        names = [os.fsdecode(name) for name in data]
+    except TypeError:
+        raise UsageError(
+            f"expected a Dataset, a folder, a CSV file or a list of image files, received "
+            f"{type(data).__name__}"
+        ) from None
+    paths = [path for name in names for path in find_images(name)]
+    if not paths:
+        raise DatasetError("the list holds no images")
+    return Dataset(f"{len(paths)} images", paths, [""] * len(paths), [None] * len(paths))
 
 
-def _from_folder(root: Path) -> Dataset:
-    walk = _Walk()
-    entries = walk.entries(os.fspath(root))
-    if walk.unreadable:
+def _refuse(parameters: Mapping[str, object], what: str, owner: str) -> None:
+    for name, value in parameters.items():
+        if value is not None:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is for {owner}; {what}: leave it out")
+
+
+def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) -> Dataset:
+    if class_level is not None and class_level < 1:
+        raise UsageError(f"expected a class level of at least 1, received {class_level}")
+    walk = Walk(exclude)
+    folder = walk.list(str(root))
+    if folder is None or not folder.is_listed:
         raise DatasetError(f"{root}: {walk.unreadable[0][1]}")
-    folders = [entry for entry in entries if _is_folder(entry)]
-    split_folders = [entry for entry in folders if entry.name.lower() in _SPLIT_OF_NAME]
-    # One folder named `train` beside other classes is a class (of vehicles); alone, or with
-    # `test`, it is a split.
-    is_split_layout = len(split_folders) > 1 or (split_folders and len(folders) == 1)
-    walk.ignored += len(entries) - len(folders)
-
+    layout = Layout(str(root), folder, class_level)
     paths: list[str] = []
     labels: list[str] = []
     splits: list[str | None] = []
-
-    def add_classes(class_folders: Sequence[os.DirEntry[str]], split: str | None) -> None:
-        for folder in class_folders:
-            label = unicodedata.normalize("NFC", folder.name)
-            for path in walk.images_below(folder.path):
-                paths.append(path)
-                labels.append(label)
-                splits.append(split)
-
-    if is_split_layout:
-        walk.ignored += len(folders) - len(split_folders)
-        for split_folder in split_folders:
-            inside = walk.entries(split_folder.path)
-            class_folders = [entry for entry in inside if _is_folder(entry)]
-            walk.ignored += len(inside) - len(class_folders)
-            add_classes(class_folders, _SPLIT_OF_NAME[split_folder.name.lower()])
-    else:
-        add_classes(folders, None)
+    for of_class, path in layout.images():
+        paths.append(path)
+        labels.append(of_class.label)
+        splits.append(of_class.split)
+    if layout.n_loose:
+        walk.passed_over["images in no class folder"] += layout.n_loose
+    notes = [*layout.notes, *(f"nothing in {root} is called {name!r}" for name in walk.unused)]
+    notes += filter(None, [case_twins(labels)])
     return Dataset(
-        str(root), paths, labels, splits, ignored=walk.ignored, unreadable=walk.unreadable
+        str(root),
+        paths,
+        labels,
+        splits,
+        ignored=walk.passed_over.total(),
+        unreadable=walk.unreadable,
+        ignored_kinds=dict(walk.passed_over.most_common()),
+        notes=notes,
     )
-
-
-def _from_csv(file: Path) -> Dataset:
-    paths: list[str] = []
-    labels: list[str] = []
-    splits: list[str | None] = []
-    groups: list[str | None] = []
-    try:
-        with file.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as lines:
-            reader = csv.DictReader(lines, strict=True)
-            columns = [name.strip().lower() for name in reader.fieldnames or []]
-            if not {"path", "label"} <= set(columns):
-                raise DatasetError(
-                    f"{file}: expected a header with the columns path,label[,split][,group], "
-                    f"found {','.join(columns)[:200]!r}; {LAYOUTS}"
-                )
-            reader.fieldnames = columns
-            for row in reader:
-                path, label = row["path"], (row["label"] or "").strip()
-                if not path or not label:
-                    raise DatasetError(f"{file}, line {reader.line_num}: path or label is empty")
-                paths.append(os.path.join(file.parent, path))  # noqa: PTH118
-                labels.append(unicodedata.normalize("NFC", label))
-                splits.append(_declared_split(row.get("split"), file, reader.line_num))
-                groups.append((row.get("group") or "").strip() or None)
-    except csv.Error as error:
-        raise DatasetError(f"{file} is not a CSV file with path,label[,split]: {error}") from error
-    except OSError as error:
-        raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
-    return Dataset(str(file), paths, labels, splits, groups)
-
-
-def _declared_split(value: str | None, file: Path, line: int) -> str | None:
-    name = (value or "").strip().lower()
-    if not name:
-        return None
-    if name not in _SPLIT_OF_NAME:
-        known = ", ".join(_SPLIT_OF_NAME)
-        raise DatasetError(f"{file}, line {line}: split {value!r} is none of {known}")
-    return _SPLIT_OF_NAME[name]
 
 
 def _why_empty(path: Path, dataset: Dataset) -> str:
     if path.is_file():
         return f"{path} has a header and no rows"
-    with os.scandir(path) as entries:
-        has_images = any(_Walk.is_candidate(entry) for entry in entries)
-    if has_images:
-        return f"{path} holds images but no class folders: put them into one folder per class"
-    return f"no images in {path} ({dataset.ignored} other files were passed over); {LAYOUTS}"
+    lists = sorted(file for file in path.iterdir() if file.suffix.lower() in (".csv", ".tsv"))
+    listed = f"; or name {lists[0]} as DATA, if it lists them" if lists else ""
+    folder = Walk().list(str(path))
+    if folder is not None and folder.images:
+        return (
+            f"{path} holds images but no class folders: put them into one folder per class{listed}"
+        )
+    passed_over = f"{dataset.ignored} other files were passed over"
+    if dataset.ignored_kinds:
+        passed_over += f": {kinds_in_words(dataset.ignored_kinds)}"
+    return f"no images in {path} ({passed_over}){listed}; {LAYOUTS}"

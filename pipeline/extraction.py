@@ -9,7 +9,7 @@ from ..cache import CacheFolder, Variant
 from ..cache.store import COMMIT_EVERY_ROWS
 from ..cache.variant import STORAGES
 from ..errors import EngineError, UsageError
-from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
+from ..features import DEFAULT_EXTRACTOR, as_dataset, find_backbone, recipe_for
 from ..features.extractor import preferred_precisions, require_known
 from ..features.images import MAX_PIXELS
 from ..machine import may_have_gpu
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def extract(
-    dataset: Dataset,
+    dataset: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     extractor: str = DEFAULT_EXTRACTOR,
     *,
     weights: str = "imagenet",
@@ -52,7 +52,8 @@ def extract(
     Parameters
     ----------
     dataset
-        From `load_dataset`.
+        From `load_dataset`; or what that reads (a folder, a CSV file); or a list of image files,
+        which have no classes.
     extractor
         A name in the table of backbones.
     weights
@@ -100,6 +101,7 @@ def extract(
     if store not in ("auto", *STORAGES):
         raise UsageError(f"unknown storage {store!r}: expected auto, {', '.join(STORAGES)}")
     backbone = find_backbone(extractor)
+    dataset = as_dataset(dataset)
     with CacheFolder(cache, create=True) as folder:
         recipe, found = recipe_for(
             backbone,

@@ -301,6 +301,7 @@ class Job:
             duplicates=n_duplicates,
             rejected=len(rejected),
             ignored=dataset.ignored,
+            ignored_kinds=dict(dataset.ignored_kinds),
             startup_seconds=round(self.startup_s, 3),
             images_per_second=round(n_extracted / loop_s, 1) if n_extracted else None,
             bottleneck=self.waiting.bottleneck if n_extracted else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,8 @@ class Report:
     bottleneck: str | None
     """What the extraction loop waited for longest: ``disk``, ``decode`` or ``network``; None when
     nothing was extracted."""
+    ignored_kinds: dict[str, int] = field(default_factory=dict)
+    """`ignored` by kind: extensions, ``hidden``, ``system folder``, …"""
 
 
 @dataclass(frozen=True)

@@ -434,3 +434,32 @@ def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottleba
     answer = bottlebank("extract", photos, *options, "--json").json
     assert answer["cached"] in (n_kept, n_kept + 8)
     assert answer["cached"] + answer["extracted"] == 60
+
+
+def test_options_that_say_how_data_is_read(bottlebank, photos, options, tmp_path):
+    """On every command that takes DATA, `cache export --data` included."""
+    ids = [path.relative_to(photos).with_suffix("") for path in sorted(photos.rglob("*.png"))]
+    listed = tmp_path / "listed.csv"
+    listed.write_text("nr;dx\n" + "".join(f"{name};{name.parent}\n" for name in ids))
+    reading = ["--path-column", "nr", "--label-column", "dx", "--image-root", photos]
+    assert bottlebank("extract", listed, *options, *reading, "--json").json["extracted"] == 60
+    head = tmp_path / "h.h5"
+    trained = bottlebank("train", listed, *options, *reading, "--output", head, "--json").json
+    assert trained["classes"] == ["checks", "disc", "stripes"]
+    for command in (
+        ["evaluate", listed, "--head", head, *options[-2:], "--split", "all"],
+        ["compare", listed, "--extractors", "random", *options[2:], "--heads", "knn"],
+        ["plot", listed, "--output", tmp_path / "map.png", *options],
+        ["cache", "export", tmp_path / "rows.h5", *options[-2:], "--data", listed],
+    ):
+        assert bottlebank(*command, *reading, "--json").code == 0
+        assert bottlebank(*command, "--json").code == 2
+
+
+def test_what_was_passed_over_is_named(bottlebank, photos, options):
+    for name in ("a.txt", "b.txt", "c.json", "LICENSE"):
+        (photos / name).touch()
+    done = bottlebank("extract", photos, *options)
+    assert "4 other files ignored: .txt (2), .json (1), no extension (1)" in done.out
+    kinds = bottlebank("extract", photos, *options, "--json").json["ignored_kinds"]
+    assert kinds == {".txt": 2, ".json": 1, "no extension": 1}

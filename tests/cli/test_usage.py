@@ -66,6 +66,10 @@ def test_data_that_is_not_there(bottlebank, tmp_path, head, command):
     done = bottlebank(command, tmp_path / "nowhere", *arguments)
     assert done.code == 2
     assert f"no such folder or CSV file: {tmp_path}/nowhere" in one_line(done)
+    (tmp_path / "x.h5").write_bytes(b"\x89HDF\r\n\x1a\n\0\x1b[31m")
+    done = bottlebank(command, tmp_path / "x.h5", *arguments)
+    assert done.code == 2
+    assert "x.h5 is an HDF5 file, such as a head" in one_line(done)
     (tmp_path / "empty").mkdir()
     done = bottlebank(command, tmp_path / "empty", *arguments)
     assert done.code == 2
@@ -157,6 +161,17 @@ def test_all_images_rejected(bottlebank, tmp_path, options, head):
         complaint = one_line(done)
         assert "none of the 2 images can be used; the first, " in complaint
         assert "x.jpg: not an image" in complaint
+
+
+def test_extract_fails_when_all_images_are_rejected(bottlebank, tmp_path, options):
+    (tmp_path / "bad" / "a").mkdir(parents=True)
+    (tmp_path / "bad" / "a" / "x.jpg").write_text("words")
+    done = bottlebank("extract", tmp_path / "bad", *options)
+    assert done.code == 1
+    assert "1 images: 0 extracted" in done.out
+    assert "none of the 1 images can be used; the first, " in done.err
+    done = bottlebank("extract", tmp_path / "bad", *options, "--json")
+    assert (done.code, done.json["rejected"]) == (1, 1)
 
 
 def test_equal_bytes_under_two_labels(bottlebank, photos, options, tmp_path):

@@ -58,6 +58,7 @@ def test_a_class_of_trains_is_no_split(tmp_path):
 
 def test_csv_with_split_and_paths_relative_to_it(tmp_path, monkeypatch):
     monkeypatch.chdir("/")
+    make(tmp_path, "a.jpg")
     (tmp_path / "list.csv").write_text(
         "Path,label,split\na.jpg,hat,train\nsub/b.jpg,Mütze,val\n/abs/c.jpg,hat,\n", "utf-8-sig"
     )
@@ -70,7 +71,7 @@ def test_csv_with_split_and_paths_relative_to_it(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image,class\na.jpg,hat\n", "columns path,label"),
+        ("colour,size\na.jpg,hat\n", "columns path,label"),
         ("path,label,split\na.jpg,hat,holdout\n", "line 2: split 'holdout' is none of train"),
         ("path,label\na.jpg,\n", "line 2: path or label is empty"),
         ("path,label\n", "no rows"),

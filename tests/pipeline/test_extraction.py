@@ -431,3 +431,17 @@ def test_groups_are_small_where_their_members_are_large():
     sizes = [1, 1, 1, 1, 9, 30, 2, 2, 9, 1]
     groups = ahead.groups_of(3, sizes, n_bytes=lambda size: size, max_bytes=10)
     assert list(groups) == [[1, 1, 1], [1, 9], [30], [2, 2], [9, 1]]
+
+
+def test_what_extract_takes(photos, cache):
+    """A folder's name, a Path, a dataset, or a list of image files and folders."""
+    settings = {"cache": cache, "precision": "float32"}
+    for data in (str(photos), photos, bb.load_dataset(photos)):
+        assert len(bb.extract(data, "random", **settings)) == 60
+    table = bb.extract([photos / "disc" / "00.png", str(photos / "checks")], "random", **settings)
+    assert (len(table), set(table.labels)) == (21, {""})
+    for wrong in (7, [7], None):
+        with pytest.raises(bb.BottlebankError, match="expected a Dataset, a folder, a CSV file"):
+            bb.extract(wrong, "random", **settings)
+    with pytest.raises(bb.BottlebankError, match="the list holds no images"):
+        bb.extract([], "random", **settings)

@@ -131,9 +131,7 @@ def test_an_oversize_body_gets_json(make_app, run_server, predictor, times_the_l
     settings = Settings(max_body_bytes=20_000)
     server = run_server(make_app(predictor, settings), settings)
     length = int(times_the_limit * 20_000)
-    head = (
-        f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {length}"
-    )
+    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {length}"
     body = bytes(length if times_the_limit < 4 else 0)
     answer = exchange(server.url, f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
     headers, _, content = answer.partition(b"\r\n\r\n")

@@ -1,0 +1,229 @@
+"""The folders below a place and the image files in them; nothing is opened or decoded."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+EXTENSIONS = frozenset(
+    [
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+        ".hif",
+        ".ppm",
+        ".pgm",
+        ".pbm",
+        ".pnm",
+    ]
+)
+"""Lower-case endings of the files that are taken for images; content decides how they are read."""
+_ENDINGS = tuple(EXTENSIONS)
+
+_SYSTEM_FOLDERS = frozenset(
+    [
+        "$recycle.bin",
+        "#recycle",
+        "#snapshot",
+        "@eadir",
+        "@recently-snapshot",
+        "@recycle",
+        "@sharebin",
+        "@synoresource",
+        "@tmp",
+        "__macosx",
+        "__pycache__",
+        "_gsdata_",
+        "found.000",
+        "lost+found",
+        "lost.dir",
+        "network trash folder",
+        "paxheader",
+        "paxheaders",
+        "recycled",
+        "recycler",
+        "system volume information",
+        "temporary items",
+        "~snapshot",
+    ]
+)
+"""What operating systems, archives, NAS and synchronisation leave, lower case: recycle bins,
+snapshots, thumbnails. Those whose names begin with a dot are hidden anyway."""
+
+_DEEPEST = 100
+_KINDS_SHOWN = 8
+
+
+@dataclass(eq=False)
+class Folder:
+    """A folder of which something is an image or a folder with images, or cannot be listed."""
+
+    entries: list[tuple[str, Folder | None]] = field(default_factory=list)
+    """Images (None) and folders with images, by name, sorted."""
+    is_listed: bool = True
+
+    @property
+    def images(self) -> list[str]:
+        """Names of the images directly in it."""
+        return [name for name, folder in self.entries if folder is None]
+
+    @property
+    def folders(self) -> dict[str, Folder]:
+        """The folders in it that hold images at any depth."""
+        return {name: folder for name, folder in self.entries if folder is not None}
+
+
+class Walk:
+    """Lists folders, once each, and counts by kind what it passes over.
+
+    A folder that two names lead to stands under both. A link to a folder above itself, which
+    would never end, is passed over.
+
+    Parameters
+    ----------
+    exclude
+        Names of files and folders to leave out, with ``*`` and ``?`` as in a shell.
+    """
+
+    def __init__(self, exclude: Sequence[str] = ()) -> None:
+        self.passed_over: Counter[str] = Counter()
+        self.unreadable: list[tuple[str, str]] = []
+        self.unused = dict.fromkeys(exclude)
+        """Those of `exclude` that nothing is called."""
+        self._exclude = tuple(exclude)
+        self._known: dict[tuple[int, int], Folder | None] = {}
+
+    def list(self, path: str, depth: int = 0) -> Folder | None:
+        """What is in a folder, at any depth; None for a link to a folder above itself."""
+        folder = Folder()
+        try:
+            status = os.stat(path)  # noqa: PTH116 (names are str with surrogate escapes here)
+            identity = (status.st_dev, status.st_ino)
+            if identity in self._known:
+                known = self._known[identity]
+                if known is None:
+                    self.passed_over["link to a folder above it"] += 1
+                return known
+            if depth > _DEEPEST:
+                return self._not_listed(path, f"it lies more than {_DEEPEST} folders deep")
+            with os.scandir(path) as listing:
+                found = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            return self._not_listed(path, str(error.strerror))
+        self._known[identity] = None  # until it is complete, a link to it is a circle
+        for entry in found:
+            if self._is_left_out(entry):
+                continue
+            if _is_folder(entry):
+                below = self.list(entry.path, depth + 1)
+                if below is not None and (below.entries or not below.is_listed):
+                    folder.entries.append((entry.name, below))
+            elif is_candidate(entry):
+                folder.entries.append((entry.name, None))
+            else:
+                self.passed_over[_kind(entry.name)] += 1
+        self._known[identity] = folder
+        return folder
+
+    def _not_listed(self, path: str, why: str) -> Folder:
+        self.unreadable.append((path, f"the folder cannot be listed: {why}"))
+        return Folder(is_listed=False)
+
+    def _is_left_out(self, entry: os.DirEntry[str]) -> bool:
+        for pattern in self._exclude:
+            if fnmatch(entry.name, pattern):
+                self.unused.pop(pattern, None)
+                self.passed_over["excluded"] += 1
+                return True
+        if entry.name.startswith("."):
+            self.passed_over["hidden"] += 1
+            return True
+        if entry.name.lower() in _SYSTEM_FOLDERS and _is_folder(entry):
+            self.passed_over["system folder"] += 1
+            return True
+        return False
+
+
+def images_below(path: str, folder: Folder, seen: dict[Folder, str] | None = None) -> Iterator[str]:
+    """Paths of the images at or below a folder; of a folder with two names, under the first.
+
+    `seen` is filled with the folders and their paths; those in it are passed over.
+    """
+    seen = {} if seen is None else seen
+    if folder in seen:
+        return
+    seen[folder] = path
+    for name, below in folder.entries:
+        inside = os.path.join(path, name)  # noqa: PTH118
+        if below is None:
+            yield inside
+        else:
+            yield from images_below(inside, below, seen)
+
+
+def find_images(path: str | os.PathLike[str]) -> list[str]:
+    """The image files at or below `path`, sorted; a path that is no folder is returned as it is."""
+    name = os.fspath(path)
+    if not os.path.isdir(name):  # noqa: PTH112
+        return [name]
+    return list(images_below(name, Walk().list(name) or Folder()))
+
+
+def kinds_in_words(passed_over: Mapping[str, int]) -> str:
+    """What was passed over as people write it: ``.txt (9), .json (3)``."""
+    kinds = sorted(passed_over.items(), key=lambda kind: (-kind[1], kind[0]))
+    words = [f"{name} ({count})" for name, count in kinds[:_KINDS_SHOWN]]
+    if len(kinds) > _KINDS_SHOWN:
+        words.append(f"{len(kinds) - _KINDS_SHOWN} other kinds")
+    return ", ".join(words)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a name ends as that of an image."""
+    return name.lower().endswith(_ENDINGS)
+
+
+def is_candidate(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a regular file (or a link to one) with an image extension."""
+    if not is_image_name(entry.name):
+        return False
+    try:
+        if entry.is_file():
+            return True
+        # A file that cannot be looked at is a candidate: opening it gives the reason.
+        return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110
+    except OSError:
+        return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _kind(name: str) -> str:
+    if is_image_name(name):
+        return "no regular file"
+    ending = os.path.splitext(name)[1].lower()  # noqa: PTH122
+    if not ending:
+        return "no extension"
+    return ending if len(ending) <= 12 and ending.isprintable() else "other"
