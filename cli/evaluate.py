@@ -9,6 +9,7 @@ from .answers import (
     print_json,
     report_rejections,
     say,
+    shown,
     with_interval,
 )
 from .data import read_data
@@ -18,6 +19,12 @@ from .parser import add_answers, add_command, add_data, add_head_extractor, add_
 if TYPE_CHECKING:
     import argparse
 
+    from ..classifier import Head
+    from ..pipeline import FeatureTable
+    from ..pipeline.evaluate import Judged, TrainedOn
+
+_MOST_SHOWN = 5
+
 
 def add_to(commands: Any) -> None:
     """Add the command."""
@@ -25,7 +32,7 @@ def add_to(commands: Any) -> None:
         commands,
         "evaluate",
         run,
-        summary="Judge a head on one side of a dataset's split.",
+        summary="Evaluate a head on one split of a dataset.",
         example="bottlebank evaluate photos/ --head head.h5 --report report/",
     )
     add_data(parser)
@@ -50,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report is not None:
         report = require_report_folder(arguments.report, arguments.data)
     from ..pipeline import extract_for_head, judge
+    from ..pipeline.evaluate import CANNOT_BE_TOLD
 
     table, head = extract_for_head(
         read_data(arguments),
@@ -65,7 +73,22 @@ def run(arguments: argparse.Namespace) -> int:
     judged = judge(head, table, arguments.split)
     side, found = judged.side, judged.evaluation
     n_unknown = int(judged.answer.unknown.sum())
-    answer = {"split": side, **found.as_dict(), "unknown": n_unknown}
+    seen = judged.trained_on
+    mistakes = _mistakes(head, table, judged)
+    answer = {
+        "split": side,
+        **found.as_dict(),
+        "unknown": n_unknown,
+        "trained_on": None if seen is None else seen.as_dict(),
+        "mistakes": mistakes,
+        "near_duplicates": _near_duplicates(table, judged),
+        "rejections": [{"path": path, "reason": reason} for path, reason in table.rejected],
+    }
+    warning = CANNOT_BE_TOLD if seen is None else seen.in_words(found.images)
+    if warning:
+        say(f"warning: {warning}")
+    for remark in judged.split.warnings if judged.split.has_contradictions else []:
+        say(f"warning: {remark}")
     unknown = sorted(set(found.classes) - set(head.classes))
     if unknown:
         say(
@@ -89,6 +112,58 @@ def run(arguments: argparse.Namespace) -> int:
             f"F1 {percent(found.f1_macro)} (means over {len(found.classes)} classes); "
             f"{n_unknown} called unknown"
         )
+        if seen is not None and warning:
+            print(f"  {_without(seen)}")
+        for mistake in mistakes[:_MOST_SHOWN]:
+            print(
+                f"  {shown(mistake['path'])} is {shown(mistake['label'])}, taken for "
+                f"{shown(mistake['predicted'])} ({percent(mistake['probability'])})"
+            )
+        if len(mistakes) > _MOST_SHOWN:
+            print(f"  and {len(mistakes) - _MOST_SHOWN} more mistakes: --json lists them")
         for path in written[:1]:
             print(f"wrote {path} and the pictures in it")
     return report_rejections(table.rejected, arguments.strict)
+
+
+def _without(seen: TrainedOn) -> str:
+    """The figures without the images that the head has seen."""
+    left = seen.without
+    if left is None:
+        return "without them no image is left: evaluate on images that it was not trained on"
+    accuracy = with_interval(left.accuracy, left.intervals["accuracy"])
+    return f"on the {left.images} others: accuracy {accuracy}"
+
+
+def _mistakes(head: Head, table: FeatureTable, judged: Judged) -> list[dict[str, Any]]:
+    """Images that are taken for another class, the most confident first."""
+    probabilities = judged.answer.probabilities
+    found = []
+    for row, column, sure in zip(
+        judged.rows.tolist(),
+        probabilities.argmax(axis=1).tolist(),
+        probabilities.max(axis=1).tolist(),
+        strict=True,
+    ):
+        label, predicted = str(table.labels[row]), head.classes[column]
+        if label != predicted:
+            place = {"path": table.paths[row], "label": label}
+            found.append({**place, "predicted": predicted, "probability": sure})
+    return sorted(found, key=lambda mistake: -mistake["probability"])
+
+
+def _near_duplicates(table: FeatureTable, judged: Judged) -> list[dict[str, Any]]:
+    """Images that show nearly the same as one of another split, and which."""
+    splits = judged.split.sides.tolist()
+    return [
+        {
+            "path": table.paths[row],
+            "label": str(table.labels[row]),
+            "split": splits[row],
+            "of": table.paths[other],
+            "of_label": str(table.labels[other]),
+            "of_split": splits[other],
+            "left_out": not judged.split.declared,
+        }
+        for row, other in judged.split.near.items()
+    ]

@@ -75,6 +75,7 @@ def write_report(
     facts = [
         *figures,
         ("images", f"{found.images} ({judged.side})"),
+        ("trained on", _about_training(judged)),
         ("called unknown", f"{judged.answer.unknown.sum()} of {found.images}"),
         ("head", f"{head.kind}, version {head.version}, {head.created[:10]}"),
         ("extractor", table.recipe.in_words()),
@@ -83,6 +84,21 @@ def write_report(
     numbers = folder / "evaluation.json"
     write_bytes(numbers, (json.dumps(answer) + "\n").encode())
     return [page, numbers, *(part.picture for part in sections if part.picture is not None)]
+
+
+def _about_training(judged: Judged) -> str:
+    seen, n_images = judged.trained_on, judged.evaluation.images
+    if seen is None:
+        return "cannot be told: this cache does not know the training images"
+    if not seen.images + seen.near_duplicates:
+        return f"none of these {n_images} images"
+    left = seen.without
+    rest = "none is left without them"
+    if left is not None:
+        accuracy = with_interval(left.accuracy, left.intervals["accuracy"])
+        rest = f"accuracy without them {accuracy}"
+    near = f" and {seen.near_duplicates} near-duplicates" if seen.near_duplicates else ""
+    return f"{seen.images} of these {n_images} images{near}: the figures are too good; {rest}"
 
 
 def _about_classes(found: Evaluation) -> str:

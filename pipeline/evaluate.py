@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,13 +19,21 @@ from ..features.parity import transfer_values_of
 from .extraction import bank
 from .parity import check_parity, require_known_parity
 from .rebuild import read_recipe, weights_finder
-from .sides import split_table
+from .sides import near_duplicates, split_table
+from .training_images import trained_on
 
 if TYPE_CHECKING:
     from ..classifier import Head
     from ..classifier.artifact import HeadAnswer, Probe
     from ..features import Dataset
     from .table import FeatureTable
+
+CANNOT_BE_TOLD = (
+    "whether the head was trained on some of these images cannot be told: this cache does not know "
+    "what it was trained on"
+)
+
+logger = logging.getLogger(__name__)
 
 
 def extract_for_head(
@@ -80,6 +89,38 @@ def extract_for_head(
     return table, loaded
 
 
+class TrainedOn(NamedTuple):
+    """How many of the images that a head is judged on it was trained on."""
+
+    images: int
+    near_duplicates: int
+    """Others that show nearly the same as one of these, or as another image that it was trained on:
+    as far as they were looked for, which is where the split is not of one side."""
+    without: Evaluation | None
+    """How it does without both; None where none is left."""
+
+    def in_words(self, judged: int) -> str:
+        """One sentence; empty where none of the images is concerned."""
+        found = []
+        if self.images:
+            found.append(f"the head was trained on {self.images} of these {judged} images")
+        if self.near_duplicates:
+            found.append(
+                f"{self.near_duplicates} of {judged} images are near-duplicates of training images"
+            )
+        return f"{', and '.join(found)}: these figures are too good" if found else ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values; of the figures those of all classes together."""
+        figures = None if self.without is None else self.without.as_dict()
+        if figures is not None:
+            figures = {name: figures[name] for name in figures if name not in _PER_CLASS}
+        return {**self._asdict(), "without": figures}
+
+
+_PER_CLASS = ("classes", "confusion_matrix", "per_class")
+
+
 class Judged(NamedTuple):
     """How a head does on one side of a table's split."""
 
@@ -90,6 +131,8 @@ class Judged(NamedTuple):
     """What the head says of them."""
     evaluation: Evaluation
     split: Split
+    trained_on: TrainedOn | None
+    """None where the cache does not know what the head was trained on."""
 
 
 def evaluate_head(
@@ -97,11 +140,20 @@ def evaluate_head(
 ) -> tuple[str, Evaluation]:
     """Judge a head on one side of a table's split; parameters and errors are those of `judge`.
 
+    A warning is logged when the head was trained on some of the images, with its accuracy on the
+    others, or when that cannot be told.
+
     Returns
     -------
     (side, Evaluation)
     """
     judged = judge(head, table, side)
+    seen = judged.trained_on
+    if seen is None:
+        logger.warning("warning: %s", CANNOT_BE_TOLD)
+    elif warning := seen.in_words(judged.evaluation.images):
+        without = "" if seen.without is None else f"; {seen.without.accuracy:.1%} without them"
+        logger.warning("warning: %s%s", warning, without)
     return judged.side, judged.evaluation
 
 
@@ -149,7 +201,30 @@ def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
         )
     answer = head.answer(table.features[rows])
     found = evaluate(table.labels[rows].tolist(), answer.probabilities, head.classes)
-    return Judged(side, rows, answer, found, decided)
+    return Judged(
+        side, rows, answer, found, decided, _trained_on(head, table, rows, answer, decided)
+    )
+
+
+def _trained_on(
+    head: Head, table: FeatureTable, rows: np.ndarray, answer: HeadAnswer, decided: Split
+) -> TrainedOn | None:
+    every = trained_on(head, table)
+    if every is None:
+        return None
+    seen = every[rows]
+    near = np.zeros(len(table), bool)
+    near[[row for row, other in decided.near.items() if every[other]]] = True
+    if seen.any() and not seen.all():  # the head had another split than this table has
+        pairs = near_duplicates(table, rows[~seen], np.flatnonzero(every))
+        near[[row for row, _ in pairs]] = True
+    near_here = near[rows] & ~seen
+    rest = np.flatnonzero(~seen & ~near_here)
+    without = None
+    if len(rest):
+        labels = table.labels[rows[rest]].tolist()
+        without = evaluate(labels, answer.probabilities[rest], head.classes)
+    return TrainedOn(int(seen.sum()), int(near_here.sum()), without)
 
 
 def accuracy_of(head: Head, table: FeatureTable, rows: np.ndarray) -> float:

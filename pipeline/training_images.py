@@ -54,6 +54,24 @@ def remember_training_rows(table: FeatureTable, rows: np.ndarray, folder: CacheF
     return name
 
 
+def trained_on(head: Head, table: FeatureTable) -> np.ndarray | None:
+    """bool, (n,): the rows of a table that a head was trained on.
+
+    None where the table's cache does not know what that was: the head comes from another cache,
+    or has been saved from an estimator. The head file itself holds no trace of its images, not
+    even hashes, since these would tell everybody who has an image whether it is among them.
+    """
+    name = head.training.get(ROWS)
+    if not isinstance(name, str):
+        return None
+    with CacheFolder(table.report.cache) as folder:
+        kept = folder.training_rows(table.recipe.fingerprint, name)
+    if kept is None:
+        return None
+    keys = set(kept[0])
+    return np.array([key in keys for key in table.keys], bool)
+
+
 class TrainingImages:
     """What a head was trained on, as unit vectors. Safe to call from threads."""
 
