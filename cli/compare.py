@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..progress import Progress
 from .answers import Stopwatch, percent, print_json, say
 from .data import read_data
 from .parser import (
@@ -55,8 +56,6 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare and print a table, the best first."""
     seconds = Stopwatch()
-    from tqdm import tqdm
-
     from ..pipeline.compare import compare
     from ..pipeline.train import require_two_classes
     from .answers import report_rejections
@@ -72,10 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
         return tables[-1]
 
     n_fits = len(arguments.heads) * len(arguments.extractors) * arguments.folds
-    with tqdm(total=n_fits, desc="Fitting", unit=" fits", disable=None, leave=False) as bar:
+    with Progress("Fitting", n_fits, unit="fits") as bar:
 
         def on_fold(name: str, fold: int) -> None:
-            bar.set_postfix_str(name)
+            bar.note(name)
             bar.update()
 
         found = compare(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..progress import Progress
 from .answers import (
     percent,
     print_json,
@@ -101,7 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
         from .report import write_report
 
         report.mkdir(parents=True, exist_ok=True)
-        written = write_report(report, arguments.data, head, table, judged, answer)
+        with Progress("Writing the report"):
+            written = write_report(report, arguments.data, head, table, judged, answer)
     if arguments.json:
         print_json(answer)
     else:

@@ -133,6 +133,7 @@ def open_extractor(
     networks: Path | None = None,
     many: bool = False,
     gpu: bool = False,
+    progress: bool | None = None,
 ) -> Extractor:
     """Start the first engine and precision that this machine runs and that agree with TensorFlow.
 
@@ -157,6 +158,8 @@ def open_extractor(
         Whether many images are coming: a network that is compiled for them also takes batches.
     gpu
         Whether a GPU is worth the seconds in which TensorFlow starts.
+    progress
+        Whether a conversion, which takes some 20 s, is shown on stderr; None: as `Progress` has it.
 
     Raises
     ------
@@ -167,7 +170,7 @@ def open_extractor(
     for precision in precisions:
         for candidate in _candidates(engine, precision, gpu):
             try:
-                started = _start(candidate, precision, recipe, weights, networks, many)
+                started = _start(candidate, precision, recipe, weights, networks, many, progress)
             except EngineError as error:
                 reasons.append(f"{candidate.engine} in {precision}: {error}")
                 level = logging.WARNING if isinstance(error, _DisagreesError) else logging.INFO
@@ -224,6 +227,7 @@ def _start(
     weights: Callable[[], Weights],
     networks: Path | None,
     many: bool,
+    progress: bool | None,
 ) -> Engine:
     backbone = find_backbone(recipe.extractor)
     if candidate.engine == "tensorflow":
@@ -232,7 +236,7 @@ def _start(
         from .engines.openvino import OpenVinoEngine
     except ImportError as error:
         raise EngineError(f"OpenVINO cannot be imported ({error})") from error
-    with converted_network(recipe, backbone, weights, networks) as folder:
+    with converted_network(recipe, backbone, weights, networks, progress) as folder:
         try:
             started = OpenVinoEngine(folder, precision, many=many)
         except RuntimeError as error:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..atomic import make_folder
 from ..errors import EngineError
+from ..progress import Progress
 from ..untrusted.arrays import read_npy
 from ..untrusted.files import read_bounded, require_regular
 from ..untrusted.json_text import read_json_object
@@ -40,7 +41,11 @@ _MAX_REFERENCE_BYTES = 1 << 24
 
 @contextlib.contextmanager
 def converted_network(
-    recipe: Recipe, backbone: Backbone, weights: Callable[[], Weights], networks: Path | None
+    recipe: Recipe,
+    backbone: Backbone,
+    weights: Callable[[], Weights],
+    networks: Path | None,
+    progress: bool | None = None,
 ) -> Iterator[Path]:
     """The folder of the converted network: kept under `networks`, or temporary without one."""
     kept = None if networks is None else networks / recipe.fingerprint
@@ -49,7 +54,9 @@ def converted_network(
         return
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
         folder = Path(temporary)
-        _convert(backbone, weights(), folder)
+        found = weights()
+        with Progress(f"Converting {backbone.name} for OpenVINO, once (some 20 s)", show=progress):
+            _convert(backbone, found, folder)
         if kept is not None:
             try:
                 _keep(folder, kept, recipe.width)

@@ -81,7 +81,8 @@ def extract(
     download_timeout_s
         Give up a download of weights after this long.
     progress
-        Show a progress bar on stderr; None shows it on a terminal only.
+        Show progress on stderr: True always as a bar, False never; None: a bar on a terminal or in
+        a notebook, elsewhere a line now and then.
 
     Returns
     -------

@@ -11,7 +11,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from ..cache import CacheFolder, Key, Variant
 from ..errors import EngineError, WeightsNotFoundError
@@ -19,6 +18,7 @@ from ..features import open_extractor
 from ..features.decoders import Decoders
 from ..features.images import MAX_PIXELS, Limits, is_temporary
 from ..machine import available_cores
+from ..progress import Progress
 from .ahead import groups_of, threads, work_ahead
 from .bottleneck import DECODE, DISK, NETWORK, Waiting
 from .parity import parity_probe
@@ -134,7 +134,7 @@ class Job:
         self.keys[position] = key
         return True
 
-    def _extract(self, unknown: Iterable[int], bar: tqdm) -> None:
+    def _extract(self, unknown: Iterable[int], bar: Progress) -> None:
         remembered: list[tuple[str, os.stat_result, Key]] = []
         n_cores = available_cores()
         size_px = (self.recipe.input_size_px, self.recipe.input_size_px)
@@ -149,7 +149,7 @@ class Job:
                     grey16=self.recipe.grey16,
                 )
             )
-            tools = stack.enter_context(_Tools(self, decoders))
+            tools = stack.enter_context(_Tools(self, decoders, bar))
             read = work_ahead(
                 stack.enter_context(threads(_READERS)),
                 read_files,
@@ -182,7 +182,7 @@ class Job:
             for images in tools.rows_of(self._look_for_dark_grey(decoded)):
                 with self.waiting.waiting_for(DISK):
                     self._keep(images, tools.writer())
-                bar.set_postfix_str(f"waiting for {self.waiting.bottleneck}", refresh=False)
+                bar.note(f"waiting for {self.waiting.bottleneck}")
                 bar.update(len(images.keys))
 
     def _look_for_dark_grey(self, groups: Iterable[Images]) -> Iterator[Images]:
@@ -194,7 +194,7 @@ class Job:
         self,
         groups: Iterable[list[Content | Unreadable]],
         remembered: list[tuple[str, os.stat_result, Key]],
-        bar: tqdm,
+        bar: Progress,
     ) -> Iterator[Content]:
         """Pass on the contents that are new; settle the others."""
         begun: dict[Key, None] = {}
@@ -255,6 +255,7 @@ class Job:
                 networks=self.folder.networks,
                 many=True,
                 gpu=True,
+                progress=self.progress,
             )
         except EngineError as error:
             raise CannotRunError(str(error)) from error
@@ -262,16 +263,10 @@ class Job:
         self.startup_s += time.perf_counter() - start
         return extractor
 
-    def _bar(self, n_unknown: int) -> tqdm:
-        disable = None if self.progress is None else not self.progress
+    def _bar(self, n_unknown: int) -> Progress:
         known = len(self.dataset) - n_unknown
-        return tqdm(
-            total=len(self.dataset),
-            initial=known,
-            desc=f"Extracting ({self.recipe.extractor})",
-            unit=" images",
-            disable=disable,
-        )
+        what = f"Extracting ({self.recipe.extractor})"
+        return Progress(what, len(self.dataset), initial=known, show=self.progress)
 
     def _table(self, loop_s: float) -> FeatureTable:
         dataset = self.dataset
@@ -329,9 +324,10 @@ class Job:
 class _Tools(contextlib.AbstractContextManager):
     """The lock, the decoders and the network, which wait for the first new image."""
 
-    def __init__(self, job: Job, decoders: Decoders) -> None:
+    def __init__(self, job: Job, decoders: Decoders, bar: Progress) -> None:
         self._job = job
         self._decoders = decoders
+        self._bar = bar
         self._stack = contextlib.ExitStack()
         self._writer: Writer | None = None
 
@@ -345,6 +341,7 @@ class _Tools(contextlib.AbstractContextManager):
                 self.writer()
                 self._decoders.start()
                 self._job.start_extractor()
+                self._bar.start_counting()
             yield content
 
     def rows_of(self, groups: Iterator[Images]) -> Iterator[Images]:

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.decomposition import PCA
 
 from ..errors import UsageError
+from ..progress import Progress
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -42,7 +43,13 @@ class _Components(NamedTuple):
     shares: list[float]  # of the variance, one per component
 
 
-def reduce(features: ArrayLike, method: Method | str = "pca", random_state: int = 0) -> Embedding:
+def reduce(
+    features: ArrayLike,
+    method: Method | str = "pca",
+    random_state: int = 0,
+    *,
+    progress: bool | None = None,
+) -> Embedding:
     """Place images in the plane so that similar ones lie close together.
 
     t-SNE and UMAP see at most 50 principal components and start from the first two, which keeps
@@ -59,6 +66,9 @@ def reduce(features: ArrayLike, method: Method | str = "pca", random_state: int 
         0 to 2**32 - 1. The same features and seed give the same points on the same machine. One
         exception is scikit-learn's: on three or more cores its t-SNE adds partial sums in the
         order in which threads end, so that last bits, and then places, may differ.
+    progress
+        Show on stderr how long t-SNE or UMAP has run: True always as a bar, False never,
+        None as `Progress` has it.
 
     Returns
     -------
@@ -95,10 +105,10 @@ def reduce(features: ArrayLike, method: Method | str = "pca", random_state: int 
     if chosen == "pca":
         points = _two_columns(components.values) * scale
         caption = f"PCA, {_shares_of_axes(components)}"
-    elif chosen == "tsne":
-        points, caption = _tsne(components, seed)
     else:
-        points, caption = _umap(components, seed)
+        place, name = (_tsne, "t-SNE") if chosen == "tsne" else (_umap, "UMAP")
+        with Progress(f"{name} of {n_images:,} images", show=progress):
+            points, caption = place(components, seed)
     return Embedding(np.ascontiguousarray(points, np.float32), chosen, caption)
 
 

@@ -1,0 +1,153 @@
+"""Signs of life on stderr: a bar on a terminal or in a notebook, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+import warnings
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_REFRESH_S = 0.5
+_FIRST_LINE_S = 10.0
+_MOST_BETWEEN_LINES_S = 300.0
+
+
+class Progress(contextlib.AbstractContextManager["Progress"]):
+    """How far a piece of work is; with no `total`, only for how long it has gone on.
+
+    On a terminal and in notebooks it is a bar of tqdm's, which goes when the work ends. Into a
+    file or pipe it is a line after 10 s, and then after twice as long each time, up to 5 minutes:
+    short work says nothing there.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        total: int | None = None,
+        *,
+        initial: int = 0,
+        unit: str = "images",
+        show: bool | None = None,
+    ) -> None:
+        """Begin; `show` False is silent, True always a bar, None as the stream is."""
+        self._what, self._total, self._unit = what, total, unit
+        self._n = self._n_before = initial
+        self._note = ""
+        self._start = time.monotonic()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._own: TextIO | None = None
+        self._bar: Any = None
+        if show is False:
+            return
+        self._stream = self._open_stream()
+        if show or self._stream.isatty() or _in_notebook():
+            self._bar = self._make_bar()
+        self._thread = threading.Thread(target=self._keep_alive, name="progress", daemon=True)
+        self._thread.start()
+
+    def update(self, n: int = 1) -> None:
+        """`n` more are done."""
+        self._n += n
+        if self._bar is not None:
+            self._bar.update(n)
+
+    def note(self, words: str) -> None:
+        """What goes on at the moment."""
+        self._note = words
+        if self._bar is not None:
+            self._bar.set_postfix_str(words, refresh=False)
+
+    def start_counting(self) -> None:
+        """Leave the time until now, such as a start-up, out of the speed and the estimate."""
+        self._start, self._n_before = time.monotonic(), self._n
+        if self._bar is not None:
+            self._bar.unpause()
+            self._bar.initial = self._bar.n
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End it, whatever has happened."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._bar is not None:
+            self._bar.close()
+        if self._own is not None:
+            self._own.close()
+
+    def _open_stream(self) -> TextIO:
+        """stderr, by a descriptor of its own: `silent_stderr` turns the other one off meanwhile."""
+        try:
+            descriptor = os.dup(sys.stderr.fileno())
+        except (OSError, ValueError, AttributeError):  # a notebook's stderr, or a test's
+            return sys.stderr
+        encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+        self._own = open(descriptor, "w", encoding=encoding, errors="backslashreplace")  # noqa: SIM115, PTH123 (see `__exit__`)
+        return self._own
+
+    def _make_bar(self) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a notebook without widgets, where text is fine
+            from tqdm.auto import tqdm
+
+        return tqdm(
+            total=self._total,
+            initial=self._n,
+            desc=self._what,
+            unit=f" {self._unit}",
+            bar_format=None if self._total is not None else "{desc}: {elapsed}{postfix}",
+            file=None if _in_notebook() else self._stream,
+            leave=False,
+            **_width(self._stream),
+            # The speed is that of the last seconds, not of the last burst.
+            mininterval=_REFRESH_S,
+            miniters=1,
+            smoothing=0.1,
+        )
+
+    def _keep_alive(self) -> None:
+        interval = _REFRESH_S if self._bar is not None else _FIRST_LINE_S
+        while not self._stopped.wait(interval):
+            if self._bar is not None:
+                self._bar.refresh()
+                continue
+            interval = min(2 * interval, _MOST_BETWEEN_LINES_S)
+            with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+                print(self._line(), file=self._stream, flush=True)
+
+    def _line(self) -> str:
+        seconds = time.monotonic() - self._start
+        words = [f"{seconds:.0f} s"]
+        if self._total is not None:
+            words.insert(0, f"{self._n:,} of {self._total:,} {self._unit}")
+            speed = (self._n - self._n_before) / seconds if seconds > 0 else 0.0
+            if speed > 0:
+                left_s = (self._total - self._n) / speed
+                words += [f"{speed:.3g} {self._unit}/s", f"about {left_s:.0f} s left"]
+        return f"{self._what}: {', '.join([*words, *filter(None, [self._note])])}"
+
+
+def _width(stream: TextIO) -> dict[str, Any]:
+    """As wide as the terminal; some say that they have no columns at all."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        if os.get_terminal_size(stream.fileno()).columns:
+            return {"dynamic_ncols": True}
+    return {"ncols": 80}
+
+
+def _in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    ipython: Any = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and "IPKernelApp" in shell.config

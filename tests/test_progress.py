@@ -1,0 +1,92 @@
+import contextlib
+import io
+import os
+import pty
+import sys
+import time
+
+from bottlebank import progress
+from bottlebank.progress import Progress
+from bottlebank.silence import silent_stderr
+
+
+@contextlib.contextmanager
+def terminal(shown):
+    """A pseudo-terminal as stderr; what it has shown is added to a list."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as stream, contextlib.redirect_stderr(stream):
+        yield
+        stream.write("\nend.")
+        stream.flush()
+        text = b""
+        while not text.endswith(b"end."):
+            text += os.read(ours, 65536)
+        shown.append(text.decode())
+    os.close(ours)
+
+
+def until(condition):
+    for _ in range(500):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("nothing came in time")
+
+
+def test_a_terminal_shows_a_bar_with_count_and_note():
+    shown = []
+    with terminal(shown), Progress("Extracting", 100, initial=40, unit="images") as bar:
+        bar.note("waiting for decode")
+        bar.update(10)
+        bar._bar.refresh()
+    (text,) = shown
+    assert "Extracting:  50%" in text
+    assert "50/100" in text
+    assert "waiting for decode" in text
+    assert text.endswith(" \r\r\nend.")  # the line is empty again
+
+
+def test_a_pipe_gets_lines_at_growing_intervals(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress, "_FIRST_LINE_S", 0.01)
+    with Progress("Extracting", 3000, initial=1000) as bar:
+        bar.update(500)
+        until(lambda: stream.getvalue().count("\n") >= 2)
+    first = stream.getvalue().splitlines()[-1]
+    assert first.startswith("Extracting: 1,500 of 3,000 images, ")
+    assert "images/s, about " in first
+    assert "\r" not in stream.getvalue()
+
+
+def test_short_work_says_nothing_in_a_pipe(capfd):
+    with Progress("Extracting", 10) as bar:
+        bar.update(10)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_false_is_silent_on_a_terminal_too():
+    shown = []
+    with terminal(shown), Progress("Extracting", 10, show=False) as bar:
+        bar.update(10)
+        bar.start_counting()
+    assert shown == ["\r\nend."]
+
+
+def test_it_shows_while_libraries_are_silenced(capfd, monkeypatch):
+    monkeypatch.setattr(progress, "_FIRST_LINE_S", 0.01)
+    with Progress("Converting"), silent_stderr():
+        time.sleep(0.1)
+    assert "Converting: 0 s" in capfd.readouterr().err
+
+
+def test_start_up_is_left_out_of_the_speed(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    bar = Progress("Extracting", 110, show=False)
+    now[0] = 26.0
+    bar.update(10)  # known by content, read during the start-up
+    bar.start_counting()
+    now[0] = 28.0
+    bar.update(20)
+    assert bar._line() == "Extracting: 30 of 110 images, 2 s, 10 images/s, about 8 s left"
