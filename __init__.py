@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .features import Dataset, load_dataset
     from .pipeline import (
         FeatureTable,
+        Prediction,
         Predictor,
         evaluate_head,
         extract,
@@ -33,6 +34,7 @@ __all__ = [
     "FeatureTable",
     "LogisticHead",
     "NearestHead",
+    "Prediction",
     "Predictor",
     "create_app",
     "evaluate_head",
@@ -50,6 +52,7 @@ _ROOMS = {
     "classifier": ("DenseHead", "LogisticHead", "NearestHead", "load_head"),
     "pipeline": (
         "FeatureTable",
+        "Prediction",
         "Predictor",
         "evaluate_head",
         "extract",

@@ -52,6 +52,10 @@ class EngineError(BottlebankError, RuntimeError):
     """An inference engine that is missing, or whose numbers are not the network's."""
 
 
+class OtherProcessError(BottlebankError, RuntimeError):
+    """Something that works only in the process that started it, used in or sent to another."""
+
+
 class CacheError(BottlebankError, OSError):
     """A cache folder that cannot be read or written."""
 

@@ -51,10 +51,13 @@ class Database:
         """
         self._path, self._schema, self._version = path, schema, version
         self._connection = self._open()
+        self._process = os.getpid()
+        self._inherited: list[sqlite3.Connection] = []
 
     def close(self) -> None:
         """Close the database."""
-        self._connection.close()
+        if self._process == os.getpid():  # SQLite wants what was inherited left alone
+            self._connection.close()
 
     def ask(self, query: str, arguments: Sequence[object] = ()) -> list[Any]:
         """All rows of the answer; that of an empty database when this one is found damaged.
@@ -88,6 +91,9 @@ class Database:
             self._surviving(carry_out)
 
     def _surviving(self, job: Callable[[], _T]) -> _T:
+        if self._process != os.getpid():  # forked: a connection must not be shared, nor closed
+            self._inherited.append(self._connection)
+            self._connection, self._process = self._open(), os.getpid()
         for _ in range(_ATTEMPTS):
             try:
                 return job()

@@ -10,6 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from ..errors import CacheError, CacheLockedError
+from ..forks import let_go_in_children
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +58,7 @@ class WriterLock:
                 f"{self._path} cannot be locked ({error.strerror}): this file system has no "
                 f"locks; use a --cache on a local disk"
             ) from error
+        let_go_in_children(self)  # a copy of the descriptor would keep it locked
         with contextlib.suppress(OSError):  # who holds it is only for people
             os.ftruncate(self._handle, 0)
             holder = f"process {os.getpid()} on {socket.gethostname()}\n"
@@ -64,4 +66,10 @@ class WriterLock:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        os.close(self._handle)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the file, which ends the lock when no other process has it open."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)

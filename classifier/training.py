@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..forks import claim
 from .settings import require_hidden
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Training:
     def __init__(
         self, head: DenseHead, train: Rows, held_out: Rows, class_weights: np.ndarray, random: Any
     ) -> None:
+        claim("TensorFlow")
         import tensorflow as tf
 
         self._head, self._train, self._held_out, self._random = head, train, held_out, random

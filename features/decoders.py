@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import EngineError, ImageRejectedError
+from ..forks import Owner, let_go_in_children
 from .images import FORMATS, Kind, Limits, Picture
 from .preprocess import load_picture
 
@@ -120,6 +121,8 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
             _Decoder(size_px, how, max_decode_s, tuple(formats), limits, grey16)
             for _ in range(n_processes)
         ]
+        self._owner = Owner("the decoder", "Make one in each process")
+        let_go_in_children(self)  # a copy of its sockets would keep the processes waiting
         # The one that was busy last is asked first, so that no more are started than are needed.
         self._idle: queue.LifoQueue[_Decoder] = queue.LifoQueue()
         for decoder in self._decoders:
@@ -127,6 +130,7 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
 
     def start(self) -> None:
         """Start all processes, without waiting until they are ready."""
+        self._owner.check()
         for decoder in self._decoders:
             with contextlib.suppress(OSError):  # `load` will tell
                 decoder.start()
@@ -149,7 +153,10 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
             When no decoder runs at all.
         TimeoutError
             When none became free in time.
+        OtherProcessError
+            In a process that was forked since.
         """
+        self._owner.check()
         try:
             decoder = self._idle.get(timeout=timeout_s)
         except queue.Empty:
@@ -165,6 +172,11 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
             decoder.hang_up()
         for decoder in self._decoders:
             decoder.close()
+
+    def let_go(self) -> None:
+        """In a forked process: leave the processes to the parent."""
+        for decoder in self._decoders:
+            decoder.let_go()
 
     def __exit__(self, *exception: object) -> None:
         self.close()
@@ -358,6 +370,13 @@ class _Decoder:
         if self._shared is not None:
             self._shared.close()
             self._shared = None
+
+    def let_go(self) -> None:
+        """See `Decoders.let_go`."""
+        if self._process is not None:
+            self._process.returncode = 0  # not this process's child: there is nothing to wait for
+            self._process = None
+        self.close()
 
 
 def answer_questions(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import EngineError, UsageError
+from ..forks import Owner
 from ..machine import may_have_gpu
 from .backbones import Backbone, find_backbone
 from .networks import converted_network, import_tensorflow_engine, read_reference
@@ -35,6 +36,10 @@ class Extractor:
         """Combine a network's recipe with an engine that runs it; see `open_extractor`."""
         self.recipe = recipe
         self._engine = engine
+        self._owner = Owner(
+            f"the network {recipe.extractor}",
+            "Load it in each process: call load_predictor (or extract) there",
+        )
 
     @property
     def engine(self) -> str:
@@ -65,6 +70,10 @@ class Extractor:
     def n_calls(self) -> int:
         """Calls at once, from as many threads, that keep the engine busy."""
         return self._engine.n_calls
+
+    def check_process(self) -> None:
+        """Raise OtherProcessError in a process that was forked since the network was started."""
+        self._owner.check()
 
     def load(self, data: bytes) -> np.ndarray:
         """Decode the bytes of an image file and fit them to the network.
@@ -100,7 +109,10 @@ class Extractor:
             When shape or dtype are others.
         EngineError
             When the network returns values that are not finite.
+        OtherProcessError
+            In a process that was forked since the network was started.
         """
+        self.check_process()
         if (
             images.dtype != np.uint8
             or images.ndim != 4

@@ -213,6 +213,31 @@ def _why_not_tiff(data: bytes) -> str | None:
     return None
 
 
+def upright_rgb(
+    image: Image.Image, at_least_px: tuple[int, int] | None = None, *, by_exif: bool = True
+) -> np.ndarray:
+    """As `decode`, of a picture that Pillow has opened or made, in any mode.
+
+    `by_exif` applies the orientation that its EXIF names.
+
+    Raises
+    ------
+    ImageRejectedError
+        When it has no pixels, its mode has no defined brightness, or its file is damaged.
+    """
+    with _reasons_in_words(b"a picture", FORMATS, Limits()):
+        if not all(image.size):
+            raise ImageRejectedError(f"it has no pixels ({image.width}×{image.height})")
+        orientation = _orientation(image) if by_exif else 1
+        reduction = 1
+        if at_least_px is not None:
+            swaps = orientation in _ORIENTATIONS_THAT_SWAP_SIDES
+            height, width = at_least_px[::-1] if swaps else at_least_px
+            reduction = _reduction(image.size, (width, height))
+        pixels = np.asarray(_reduced(_to_rgb(image), reduction))
+    return _upright(pixels, orientation)
+
+
 @contextlib.contextmanager
 def _reasons_in_words(data: bytes, formats: tuple[str, ...], limits: Limits) -> Iterator[None]:
     """Turn whatever decoding raises into ImageRejectedError."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .evaluate import evaluate_head, extract_for_head, judge
     from .extraction import extract
+    from .prediction import Prediction
     from .predictor import Predictor, load_predictor
     from .table import FeatureTable
     from .train import Trained, save_head, train_head
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FeatureTable",
     "NoTrainingImagesError",
+    "Prediction",
     "Predictor",
     "Trained",
     "TrainingImages",
@@ -34,6 +36,7 @@ __all__ = [
 _MODULES = {
     "evaluate": ("evaluate_head", "extract_for_head", "judge"),
     "extraction": ("extract",),
+    "prediction": ("Prediction",),
     "predictor": ("Predictor", "load_predictor"),
     "table": ("FeatureTable",),
     "train": ("Trained", "save_head", "train_head"),

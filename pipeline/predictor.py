@@ -2,54 +2,56 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from ..cache import CacheFolder
 from ..classifier import Head, load_head
 from ..classifier.artifact import HeadAnswer
-from ..errors import HeadMismatchError, ImageRejectedError
+from ..errors import HeadMismatchError, ImageRejectedError, OtherProcessError, UsageError
 from ..features import open_extractor
-from ..features.decoders import Decoded, Decoders, load_here
+from ..features.decoders import Decoders
 from ..features.extractor import require_known
-from ..features.images import MAX_PIXELS, Limits, read
+from ..features.images import MAX_PIXELS, Limits
 from ..features.parity import transfer_values_of
-from ..machine import available_cores
-from .ahead import groups_of, threads, work_ahead
+from .image_inputs import bytes_of, is_several, named, one, pixels_of, several
+from .many import rank, reason_of, rows_of, say
 from .parity import check_parity, require_known_parity
+from .prediction import Prediction
+from .progress import progress_of
 from .rebuild import read_recipe, weights_finder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ..features import Extractor
-
-
-class Answer(NamedTuple):
-    """What is said of one image file."""
-
-    path: str
-    ranked: list[tuple[str, float]]
-    """(label, probability), the highest first; empty when there is an error."""
-    error: str | None
-    """Why the image was rejected."""
-    unknown: bool = False
-    """Whether it is most likely of none of the classes."""
+    from .image_inputs import ImageLike
+    from .many import Row
 
 
 class Predictor:
-    """Turns images into labels. Safe to call from threads."""
+    """Turns images into labels. Safe to call from threads, in the process that made it."""
 
-    def __init__(self, head: Head, extractor: Extractor) -> None:
-        """See `load_predictor`, which checks that the two belong together."""
+    def __init__(
+        self,
+        head: Head,
+        extractor: Extractor,
+        *,
+        cache: str | os.PathLike[str] | bool | None = False,
+        precisions: Sequence[str] = (),
+    ) -> None:
+        """See `load_predictor`, which checks that head and extractor belong together.
+
+        Images are looked up in `cache`, unless it is False, among rows computed in `precisions`.
+        """
         self._head = head
         self._extractor = extractor
+        self._cache = cache
+        self._precisions = list(dict.fromkeys([extractor.precision, *precisions]))
 
     @property
     def head(self) -> Head:
@@ -65,6 +67,11 @@ class Predictor:
     def classes(self) -> tuple[str, ...]:
         """What can be answered, in the order of the columns of `probabilities`."""
         return self._head.classes
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """As `classes`, str (n_classes,), under the name that scikit-learn gives them."""
+        return np.array(self.classes)
 
     @property
     def version(self) -> str:
@@ -141,7 +148,7 @@ class Predictor:
             lambda probe: transfer_values_of(extractor, probe.files),
             parity,
         )
-        return Predictor(loaded, extractor)
+        return Predictor(loaded, extractor, cache=self._cache, precisions=self._precisions)
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes) of images uint8 (n, height, width, 3) from `load`."""
@@ -153,84 +160,158 @@ class Predictor:
 
     def ranked(self, probabilities: np.ndarray, top: int | None = None) -> list[tuple[str, float]]:
         """(label, probability) of one row of probabilities (n_classes,), the highest first."""
-        order = np.argsort(-probabilities, kind="stable")[:top]
-        return [(self.classes[column], float(probabilities[column])) for column in order]
+        return rank(probabilities, self.classes, top)
 
     def __call__(
-        self, image: str | os.PathLike[str] | bytes, top: int | None = None
-    ) -> list[tuple[str, float]]:
-        """Predict one image.
+        self, image: ImageLike | Iterable[ImageLike], top: int | None = None
+    ) -> Prediction | list[Prediction]:
+        """Predict one image, or each of several.
 
         Parameters
         ----------
         image
-            A path, or the bytes of an image file.
+            A path; the bytes of an image file; a binary file object, which is read from where it
+            stands; a PIL image of any mode, whose EXIF orientation is applied; pixels, uint8,
+            (height, width, 3) in RGB (OpenCV's BGR has to be turned round: ``image[..., ::-1]``),
+            (height, width, 4) with transparency, (height, width) or (height, width, 1) in grey.
+            Or several: a list, tuple, generator or series of these, or uint8
+            (n, height, width, channels).
         top
             How many classes to return; None for all.
 
         Returns
         -------
-        list of (label, probability)
-            The highest first.
+        Prediction, or list of Prediction
+            A list of (label, probability), the highest first, with `unknown`, `label`,
+            `probability` and `error`. Of several, an image that is rejected has its `error` and
+            the others their predictions.
 
         Raises
         ------
         ImageRejectedError
-            When it cannot be read or decoded.
+            When a single image cannot be read or decoded.
+        UsageError
+            When it is nothing that can be an image.
+        OtherProcessError
+            In a process that was forked since the predictor was loaded.
         """
-        data = image if isinstance(image, bytes) else read(os.fspath(image))[0]
-        pixels = self.load(data)
-        return self.ranked(self.answer(pixels[np.newaxis]).probabilities[0], top)
+        self._extractor.check_process()
+        if is_several(image):
+            return list(self._predict(several(image), top))
+        given = one(image)
+        try:
+            if given.picture is not None:
+                how = self._extractor.recipe.fit
+                pixels = pixels_of(given, self._extractor.input_size_px, how)
+            else:
+                path = given.path
+                pixels = self.load(given.data or b"" if path is None else bytes_of(path))
+        except ImageRejectedError as error:
+            raise ImageRejectedError(named(given, error)) from error
+        said = self.answer(pixels[np.newaxis])
+        ranked = self.ranked(said.probabilities[0], top)
+        return Prediction(ranked, unknown=bool(said.unknown[0]), path=given.name)
 
     def predict_files(
-        self, paths: Iterable[str], top: int | None = None, *, max_pixels: int = MAX_PIXELS
-    ) -> Iterator[Answer]:
-        """Predict many image files, in order; one that is rejected has an `error`."""
-        remaining = iter(paths)
-        first = list(itertools.islice(remaining, 2))
-        n_cores = available_cores()
-        with contextlib.ExitStack() as stack:
-            size_px, fit = self._extractor.input_size_px, self._extractor.recipe.fit
-            grey16, limits = self._extractor.recipe.grey16, Limits(pixels=max_pixels)
-            decode = partial(load_here, size_px=size_px, how=fit, grey16=grey16, limits=limits)
-            if len(first) > 1:  # one image is decoded before a process of its own has started
-                decode = stack.enter_context(
-                    Decoders(size_px, fit, n_cores, limits=limits, grey16=grey16)
-                ).load
-            batches = groups_of(self._extractor.batch_size, itertools.chain(first, remaining))
-            n_threads = 2 * n_cores  # some decode while others run the network
-            for answers in work_ahead(
-                stack.enter_context(threads(n_threads)),
-                lambda batch: self._predict_batch(batch, decode, top),
-                batches,
-                n_threads + 1,
-            ):
-                yield from answers
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        top: int | None = None,
+        progress: bool | None = False,
+        *,
+        max_pixels: int = MAX_PIXELS,
+    ) -> Iterator[Prediction]:
+        """Predict many image files, in order; one that is rejected has an `error`.
 
-    def _predict_batch(
-        self, paths: list[str], decode: Callable[[Sequence[bytes]], Decoded], top: int | None
-    ) -> list[Answer]:
-        errors: dict[str, str] = {}
-        files: dict[str, bytes] = {}
-        for path in paths:
-            try:
-                files[path] = read(path)[0]
-            except ImageRejectedError as error:
-                errors[path] = str(error)
-        decoded = decode(list(files.values()))
-        errors.update(
-            (path, reason) for path, reason in zip(files, decoded.reasons, strict=True) if reason
+        Images whose transfer values are in the cache, by content, are not decoded; files that are
+        known by path, size and time are not even read. Nothing is added to the cache.
+
+        Parameters
+        ----------
+        paths
+            Of image files; as many as there are.
+        top
+            How many classes to return; None for all.
+        progress
+            Show a progress bar on stderr; None shows it on a terminal only.
+        max_pixels
+            Of the largest picture that is decoded.
+        """
+        self._extractor.check_process()
+        with progress_of(paths, progress) as bar:
+            for prediction in self._predict(paths, top, max_pixels):
+                bar.update()
+                yield prediction
+
+    def _predict(
+        self, images: Iterable[ImageLike], top: int | None, max_pixels: int = MAX_PIXELS
+    ) -> Iterator[Prediction]:
+        for rows in self._rows_of(images, max_pixels):
+            yield from say(rows, self._head, top)
+
+    def _rows_of(
+        self, images: Iterable[ImageLike], max_pixels: int = MAX_PIXELS
+    ) -> Iterator[list[Row]]:
+        limits = Limits(pixels=max_pixels)
+        return rows_of(images, self._extractor, self._cache, self._precisions, limits)
+
+    def predict(self, X: Iterable[ImageLike] | np.ndarray) -> np.ndarray:
+        """The most probable class of each image, str (n,), as scikit-learn has it.
+
+        It is one of `classes_` for unknown images too; calling the predictor says which those are.
+        `X` and errors are those of `predict_proba`.
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X: Iterable[ImageLike] | np.ndarray) -> np.ndarray:
+        """Probabilities of images, float64 (n, n_classes), in the order of `classes_`.
+
+        Parameters
+        ----------
+        X
+            Several images, as for calling the predictor; or transfer values of this predictor's
+            extractor, floats (n, width).
+
+        Raises
+        ------
+        ImageRejectedError
+            When one cannot be read or decoded; the message says which.
+        UsageError
+            When `X` is one image, or has another width.
+        """
+        width = self._extractor.recipe.width
+        if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f":
+            if X.shape[1] != width:
+                raise UsageError(f"expected transfer values (n, {width}), received {X.shape}")
+            return self.say(X).probabilities
+        if not is_several(X):
+            raise UsageError(
+                f"expected a list of images or transfer values (n, {width}), received one "
+                f"{type(X).__name__}: put it into a list"
+            )
+        self._extractor.check_process()
+        values: list[np.ndarray] = []
+        for row in itertools.chain.from_iterable(self._rows_of(several(X))):
+            if row.values is None:
+                raise ImageRejectedError(f"image {len(values)}: {reason_of(row)}")
+            values.append(row.values)
+        if not values:
+            return np.empty((0, len(self.classes)))
+        return self.say(np.stack(values)).probabilities
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be pickled or copied."""
+        raise OtherProcessError(
+            "a predictor holds a running network and cannot be sent to another process or copied: "
+            "call load_predictor in each process, such as in a pool's initializer"
         )
-        answered = [path for path in files if path not in errors]
-        said = {}
-        if answered:
-            for path, row, unknown in zip(answered, *self.answer(decoded.pixels), strict=True):
-                said[path] = Answer(path, self.ranked(row, top), None, bool(unknown))
-        return [said.get(path) or Answer(path, [], errors[path]) for path in paths]
 
     def __repr__(self) -> str:
-        classes = ", ".join(self.classes)
-        return f"<Predictor {self.version}: {classes}; {self._extractor!r}>"
+        shown = ", ".join(name[:30] for name in self.classes[:5])
+        more = f", … {len(self.classes) - 5} more" if len(self.classes) > 5 else ""
+        return (
+            f"<Predictor {self.version}: {len(self.classes)} classes ({shown}{more}); "
+            f"{self.extractor_name}, {self.engine}, {self.precision}>"
+        )
 
 
 def load_predictor(
@@ -252,7 +333,8 @@ def load_predictor(
     head
         From `save_head` or `bottlebank train`.
     cache
-        Where converted networks are kept; by default ``$BOTTLEBANK_CACHE`` or the platform's.
+        Where converted networks and transfer values are kept; by default ``$BOTTLEBANK_CACHE``
+        or the platform's.
     extractor, weights
         Normally the head says them itself. A head that was trained with a weights file needs
         that file's path where no converted network is kept. An extractor that is named must be
@@ -300,4 +382,4 @@ def load_predictor(
         lambda probe: transfer_values_of(opened, probe.files),
         parity,
     )
-    return Predictor(loaded, opened)
+    return Predictor(loaded, opened, cache=cache, precisions=precisions)

@@ -11,6 +11,7 @@ from .asked import SERVICE
 from .classify import classify
 from .description import description
 from .errors import answer_errors_with_json
+from .forked import refuse_in_forked_processes
 from .headers import SECURITY_HEADERS
 from .hosts import Hosts
 from .logs import number_requests
@@ -63,6 +64,7 @@ def create_app(
     number_requests(app)
     app.before_request(lambda: hosts.check(request.method, dict(request.headers)))
     app.after_request(_add_security_headers)
+    refuse_in_forked_processes(app)
     return app
 
 

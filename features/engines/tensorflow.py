@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ...errors import EngineError
+from ...forks import claim
 from ...silence import silent_stderr
 from ..backbones import RANDOM
 from ..random_network import draw_weights
@@ -45,6 +46,7 @@ class TensorFlowEngine:
         EngineError
             When the weights file does not fit the architecture.
         """
+        claim("TensorFlow")
         self.precision = precision
         self.batch_size = 128 if self.has_gpu() else 32
         self.batch_sizes: Sequence[int] = range(1, self.batch_size + 1)

@@ -1,0 +1,77 @@
+"""What a forked process must not use: it inherits memory, but none of the threads.
+
+A network, a decoder process or a database that was opened before a fork would wait for threads
+that are not there, or share a socket with the parent. So each remembers its process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import weakref
+from typing import Protocol
+
+from .errors import OtherProcessError
+
+
+class Owner:
+    """The process in which something was started."""
+
+    def __init__(self, what: str, instead: str) -> None:
+        """`what` was started now; `instead` says what to do in another process."""
+        self._what, self._instead, self._process = what, instead, os.getpid()
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this is that process."""
+        return os.getpid() == self._process
+
+    def check(self) -> None:
+        """Raise OtherProcessError in a process that was forked since."""
+        if not self.is_here:
+            raise OtherProcessError(str(self))
+
+    def __str__(self) -> str:
+        return (
+            f"{self._what} was started in process {self._process} and cannot be used in process "
+            f"{os.getpid()}, which was forked from it: threads do not survive a fork. "
+            f"{self._instead}"
+        )
+
+
+class Holder(Protocol):
+    """Something that holds descriptors: sockets, locks, files."""
+
+    def let_go(self) -> None:
+        """In a forked process: close its copies of them, and nothing else."""
+        ...
+
+
+_holders: weakref.WeakSet[Holder] = weakref.WeakSet()
+_started: dict[str, Owner] = {}
+
+
+def let_go_in_children(holder: Holder) -> None:
+    """Have `holder.let_go` called in every process that is forked while it lives."""
+    _holders.add(holder)
+
+
+def claim(library: str) -> None:
+    """Note that a library starts threads in this process, which it does once for good.
+
+    Raises
+    ------
+    OtherProcessError
+        When it had started them before this process was forked: it would wait for ever.
+    """
+    instead = "Start this process with multiprocessing.get_context('spawn'), or fork before that"
+    _started.setdefault(library, Owner(library, instead)).check()
+
+
+def _let_go() -> None:
+    for holder in list(_holders):
+        with contextlib.suppress(Exception):  # it concerns the parent; this process goes on
+            holder.let_go()
+
+
+os.register_at_fork(after_in_child=_let_go)

@@ -1,0 +1,222 @@
+"""Predicting many images: looked up in the cache where they are, else read, decoded and run.
+
+Each stage works ahead of the next by a bounded number of images and bytes, and answers come in the
+order of the images, so that memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..cache import key_of_bytes
+from ..errors import ImageRejectedError, UsageError
+from ..features.decoders import Decoders, load_here
+from ..features.images import Limits
+from ..machine import available_cores
+from .ahead import groups_of, threads, work_ahead
+from .banked import Banked, open_banked
+from .image_inputs import bytes_of, named, one, pixels_of
+from .prediction import Prediction
+from .stages import find
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ..cache import Key
+    from ..classifier import Head
+    from ..features import Extractor
+    from ..features.decoders import Decoded
+    from .image_inputs import ImageLike, Input
+
+_LOOKED_UP_TOGETHER = 512
+_GROUP_SIZE = 64
+_READERS = 4
+_BYTES_AHEAD = 256 << 20
+
+
+class Item(NamedTuple):
+    """One image on its way: of `row`, `pixels`, `data` and `error`, what is known so far."""
+
+    given: Input
+    key: Key | None = None
+    row: np.ndarray | None = None
+    """Transfer values, float32 (width,)."""
+    pixels: np.ndarray | None = None
+    data: bytes | None = None
+    error: str | None = None
+    n_bytes: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to read, decode or compute."""
+        return self.row is None and self.error is None
+
+
+class Row(NamedTuple):
+    """Transfer values of one image, or why there are none."""
+
+    given: Input
+    values: np.ndarray | None
+    error: str | None
+
+
+def rows_of(
+    images: Iterable[ImageLike],
+    extractor: Extractor,
+    cache: object,
+    precisions: Sequence[str],
+    limits: Limits,
+) -> Iterator[list[Row]]:
+    """Transfer values of images, in order, in groups.
+
+    Parameters
+    ----------
+    images
+        Each as `image_inputs.one` takes it.
+    extractor
+        Computes what is not in the cache.
+    cache
+        The cache folder; None for the default one, False for none.
+    precisions
+        What cached rows may have been computed in.
+    limits
+        Larger pictures are rejected.
+    """
+    remaining = iter(images)
+    first = list(itertools.islice(remaining, 2))
+    size_px, how = extractor.input_size_px, extractor.recipe.fit
+    grey16 = extractor.recipe.grey16
+    n_cores = available_cores()
+    n_open = max(8, extractor.batch_size)  # that one call of the network takes
+    with contextlib.ExitStack() as stack:
+        banked = Banked(None, [])
+        decode: Callable[[Sequence[bytes]], Decoded] = lambda files: load_here(files, size_px, how, grey16=grey16, limits=limits)  # noqa: E731
+        if len(first) > 1:  # one image is there before the cache or a decoder has started
+            if cache is not False:
+                banked = stack.enter_context(
+                    open_banked(cache, extractor.recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
+                )
+            decode = stack.enter_context(Decoders(size_px, how, n_cores, limits=limits, grey16=grey16)).load
+
+        def read(items: Sequence[Item]) -> list[Item]:
+            return [_read(item, size_px, how) for item in items]
+
+        found = _looked_up(itertools.chain(first, remaining), banked)
+        were_read = work_ahead(
+            stack.enter_context(threads(_READERS)),
+            read,
+            groups_of(_GROUP_SIZE, found, n_bytes=lambda item: item.is_open, max_bytes=n_open),
+            2 * _READERS,
+            n_bytes=_size_of,
+            max_bytes=_BYTES_AHEAD,
+        )
+        n_threads = 2 * n_cores  # some decode while others run the network
+        yield from work_ahead(
+            stack.enter_context(threads(n_threads)),
+            lambda items: _computed(items, decode, extractor),
+            (_looked_up_by_content(items, banked) for items in were_read),
+            n_threads + 1,
+            n_bytes=_size_of,
+            max_bytes=_BYTES_AHEAD,
+        )
+
+
+def say(rows: Sequence[Row], head: Head, top: int | None) -> list[Prediction]:
+    """What a head predicts of rows."""
+    known = [row.values for row in rows if row.values is not None]
+    said = zip(*head.answer(np.stack(known)), strict=True) if known else iter(())
+    predictions = []
+    for row in rows:
+        if row.values is None:
+            predictions.append(Prediction(error=row.error, path=row.given.name))
+            continue
+        probabilities, unknown = next(said)
+        ranked = rank(probabilities, head.classes, top)
+        predictions.append(Prediction(ranked, unknown=bool(unknown), path=row.given.name))
+    return predictions
+
+
+def rank(
+    probabilities: np.ndarray, classes: Sequence[str], top: int | None
+) -> list[tuple[str, float]]:
+    """(label, probability) of one row of probabilities (n_classes,), the highest first."""
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return [(classes[column], float(probabilities[column])) for column in order]
+
+
+def _looked_up(images: Iterator[ImageLike], banked: Banked) -> Iterator[Item]:
+    """Images, with the row of each whose file is known; no file is opened."""
+    while some := list(itertools.islice(images, _LOOKED_UP_TOGETHER)):
+        items = [_begun(image) for image in some]
+        keys = banked.keys_of([item.given.path for item in items])
+        for item, row in zip(items, banked.rows_of(keys), strict=True):
+            yield item if row is None else item._replace(row=row)
+
+
+def _begun(image: ImageLike) -> Item:
+    given = one(image)
+    n_bytes = len(given.data or b"")
+    if given.path is not None:
+        n_bytes = find(0, given.path).n_bytes
+    return Item(given, data=given.data, n_bytes=n_bytes)
+
+
+def _looked_up_by_content(items: list[Item], banked: Banked) -> list[Item]:
+    rows = banked.rows_of([item.key if item.is_open else None for item in items])
+    return [
+        item if row is None else item._replace(row=row, data=None)
+        for item, row in zip(items, rows, strict=True)
+    ]
+
+
+def _read(item: Item, size_px: tuple[int, int], how: str) -> Item:
+    if not item.is_open:
+        return item
+    try:
+        if item.given.picture is not None:
+            return item._replace(pixels=pixels_of(item.given, size_px, how))
+        data = item.data if item.given.path is None else bytes_of(item.given.path)
+    except (ImageRejectedError, UsageError) as error:
+        return item._replace(error=str(error))
+    return item._replace(data=data, key=key_of_bytes(data or b""))
+
+
+def _computed(
+    items: Sequence[Item], decode: Callable[[Sequence[bytes]], Decoded], extractor: Extractor
+) -> list[Row]:
+    """Decode and run what has no row yet, all in one call."""
+    errors = [item.error for item in items]
+    pixels = [item.pixels for item in items]
+    files = [
+        position for position, item in enumerate(items) if item.is_open and item.pixels is None
+    ]
+    if files:
+        decoded = decode([items[position].data or b"" for position in files])
+        rest = iter(decoded.pixels)
+        for position, reason in zip(files, decoded.reasons, strict=True):
+            if reason:
+                errors[position] = reason
+            else:
+                pixels[position] = next(rest)
+    rows = [item.row for item in items]
+    to_run = [position for position, found in enumerate(pixels) if found is not None]
+    if to_run:
+        images = np.stack([found for found in pixels if found is not None])
+        for position, values in zip(to_run, extractor.transfer_values(images), strict=True):
+            rows[position] = values
+    return [
+        Row(item.given, row, error) for item, row, error in zip(items, rows, errors, strict=True)
+    ]
+
+
+def _size_of(items: Sequence[Item]) -> int:
+    return sum(item.n_bytes for item in items if item.row is None)
+
+
+def reason_of(row: Row) -> str:
+    """Why a row has no values, with the name of its image."""
+    return named(row.given, row.error)
