@@ -66,10 +66,13 @@ class WriterLock:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        if self._handle >= 0:
+            # Closing would not do while a process that was forked meanwhile has a copy.
+            fcntl.flock(self._handle, fcntl.LOCK_UN)
         self.let_go()
 
     def let_go(self) -> None:
-        """Close the file, which ends the lock when no other process has it open."""
+        """In a forked process: close the file, which leaves the lock to the parent."""
         handle, self._handle = self._handle, -1
         if handle >= 0:
             os.close(handle)

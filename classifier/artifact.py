@@ -209,14 +209,13 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         )
     except FileNotFoundError as error:
         raise HeadFileError(
-            f"no head file at {path}: make one with `bottlebank train DATA --output {path}`"
+            f"no head file at {path}: {_remedy(path).replace('it again', 'one')}"
         ) from error
     except (PermissionError, IsADirectoryError) as error:
         raise HeadFileError(f"the head file {path} cannot be read: {error.strerror}") from error
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
         raise HeadFileError(
-            f"{path} is damaged or no head file of bottlebank ({in_brief(error)}): train it "
-            f"again with `bottlebank train DATA --output {path}`"
+            f"{path} is damaged or no head file of bottlebank ({in_brief(error)}): {_remedy(path)}"
         ) from error
     if head.version != about["version"]:
         raise HeadFileError(
@@ -225,6 +224,13 @@ def load_head(path: str | os.PathLike[str]) -> Head:
             f"`bottlebank train DATA --output {path}`"
         )
     return head
+
+
+def _remedy(path: Path) -> str:
+    """What to do instead of loading what is no head; never to overwrite another kind of file."""
+    if path.suffix.lower() in (".h5", ".hdf5"):
+        return f"train it again with `bottlebank train DATA --output {path}`"
+    return "name a head file, which `bottlebank train DATA --output head.h5` makes"
 
 
 def _arrays(head: Head) -> dict[str, np.ndarray]:

@@ -149,12 +149,18 @@ def _beginning_has(words: bytes) -> Callable[[Path], bool]:
     return recognises
 
 
+def _are_predictions(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(64).startswith((b"path,label,probability,unknown", b'{"path": '))
+
+
 HEAD = Kind("a head file", (".h5", ".hdf5"), _is_head)
 EXPORT = Kind("an export of bottlebank", (".h5", ".hdf5"), _is_export)
 # matplotlib signs what it draws: in a PNG's text chunk, in an SVG's first comment.
 PICTURE = Kind(
     "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
 )
+PREDICTIONS = Kind("a file of predictions of bottlebank", (".csv", ".jsonl"), _are_predictions)
 _PAGE = Kind("a report of bottlebank", (".html",), _beginning_has(b'content="bottlebank"'))
 _NUMBERS = Kind("an evaluation of bottlebank", (".json",), _beginning_has(b'"confusion_matrix"'))
 _FILES_OF_A_REPORT = {

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .answers import percent, print_json, say, shown
+from .answers import print_json, say, shown
+from .outputs import PREDICTIONS, require_output
 from .parser import add_answers, add_command, add_head_extractor, add_max_pixels, count
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+
+    from ..pipeline import Prediction
 
 
 def add_to(commands: Any) -> None:
@@ -29,17 +34,32 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--top", type=count, default=3, metavar="N", help="classes to show (default: %(default)s)"
     )
+    parser.add_argument(
+        "--output",
+        metavar="FILE.csv|FILE.jsonl",
+        help="write all predictions into a file, a line each, instead of printing them; in CSV, a "
+        "name that a spreadsheet would take for a formula begins with an apostrophe",
+    )
     add_answers(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict every image; exit 1 only when all fail, or one does with --strict."""
+    output = None
+    if arguments.output is not None:
+        output = require_output(arguments.output, PREDICTIONS)
     from ..features.dataset import find_images
     from ..pipeline import load_predictor
+    from ..pipeline.prediction_file import write_predictions
 
-    paths = [path for name in arguments.images for path in find_images(name)]
+    paths: list[str] = []
+    for name in arguments.images:
+        found = find_images(name)
+        paths += found
+        if not found and len(arguments.images) > 1:
+            say(f"warning: no images in {shown(name)}")
     if not paths:
-        raise UsageError(f"no images in {', '.join(arguments.images)}")
+        raise UsageError(f"no images in {', '.join(map(shown, arguments.images))}")
     predictor = load_predictor(
         arguments.head,
         cache=arguments.cache,
@@ -50,25 +70,44 @@ def run(arguments: argparse.Namespace) -> int:
         parity=arguments.parity,
         many=len(paths) > 1,
     )
-    n_failed = 0
-    for answer in predictor.predict_files(paths, arguments.top, max_pixels=arguments.max_pixels):
-        n_failed += answer.error is not None
+    # A bar between lines of answers on the same terminal would be torn by them.
+    shows_bar = len(paths) > 1 and (output is not None or not sys.stdout.isatty())
+    predictions = predictor.predict_files(
+        paths,
+        arguments.top,
+        None if shows_bar else False,
+        max_pixels=arguments.max_pixels,
+    )
+    n_failed = n_unknown = 0
+
+    def counted() -> Iterator[Prediction]:
+        nonlocal n_failed, n_unknown
+        for prediction in predictions:
+            n_failed += prediction.error is not None
+            n_unknown += prediction.unknown
+            yield prediction
+
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    if output is None:
+        for prediction in counted():
+            _print(prediction, arguments.json)
+    else:
+        write_predictions(counted(), output, min(arguments.top, len(predictor.classes)))
+        summary = {"output": str(output), "images": len(paths), "unknown": n_unknown}
         if arguments.json:
-            print_json(
-                {
-                    "path": answer.path,
-                    "predictions": [
-                        {"label": label, "probability": probability}
-                        for label, probability in answer.ranked
-                    ],
-                    "error": answer.error,
-                    "unknown": answer.unknown,
-                }
-            )
-        elif answer.error is not None:
-            say(f"{shown(answer.path)}: {answer.error}")
+            print_json({**summary, "failed": n_failed})
         else:
-            ranked = ", ".join(f"{label} {percent(share)}" for label, share in answer.ranked)
-            unsure = "unknown, most like " if answer.unknown else ""
-            print(f"{shown(answer.path)}: {unsure}{shown(ranked)}")
+            print(f"wrote {output}: {len(paths)} images, {n_unknown} unknown, {n_failed} failed")
     return 1 if n_failed == len(paths) or (arguments.strict and n_failed) else 0
+
+
+def _print(prediction: Prediction, as_one_object: bool) -> None:
+    from ..pipeline.prediction_file import as_json
+
+    if as_one_object:
+        print_json(as_json(prediction))
+    elif prediction.error is not None:
+        say(f"{shown(prediction.path)}: {shown(prediction.error)}")
+    else:
+        print(f"{shown(prediction.path)}: {shown(prediction.in_words())}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -94,7 +95,9 @@ def rows_of(
     n_open = max(8, extractor.batch_size)  # that one call of the network takes
     with contextlib.ExitStack() as stack:
         banked = Banked(None, [])
-        decode: Callable[[Sequence[bytes]], Decoded] = lambda files: load_here(files, size_px, how, grey16=grey16, limits=limits)  # noqa: E731
+        decode: Callable[[Sequence[bytes]], Decoded] = partial(
+            load_here, size_px=size_px, how=how, grey16=grey16, limits=limits
+        )
         if len(first) > 1:  # one image is there before the cache or a decoder has started
             if cache is not False:
                 banked = stack.enter_context(

@@ -62,7 +62,9 @@ def run_blocks(folder: Path, substitute) -> None:
                     check=False,
                 )
                 assert done.returncode == 0, done.stderr
-                assert done.stdout.startswith("[('")
+                assert re.fullmatch(
+                    r"(\w+ [\d.]+ %, )+\w+ [\d.]+ %|unknown .*", done.stdout.strip()
+                )
             elif text.startswith("bottlebank serve"):
                 server = subprocess.Popen(
                     text.split(), cwd=folder, env=environment, stdout=subprocess.PIPE, text=True

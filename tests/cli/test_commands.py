@@ -1,6 +1,8 @@
 """Every command answers as the contract says."""
 
 import hashlib
+import csv
+import io
 import json
 import os
 import re
@@ -176,7 +178,10 @@ def test_predict_says_what_is_of_no_class(bottlebank, photos, cache, options, tm
     answers = [json.loads(line) for line in lines]
     assert answers[0]["unknown"]
     assert sum(answer["unknown"] for answer in answers[1:]) < 10
-    assert "noise.png: unknown, most like " in bottlebank("predict", *arguments).out
+    assert (
+        "noise.png: unknown (resembles no training image; nearest class "
+        in bottlebank("predict", *arguments).out
+    )
 
 
 def test_a_dense_head_reports_its_training(bottlebank, photos, options, cache, tmp_path):
@@ -463,3 +468,54 @@ def test_what_was_passed_over_is_named(bottlebank, photos, options):
     assert "4 other files ignored: .txt (2), .json (1), no extension (1)" in done.out
     kinds = bottlebank("extract", photos, *options, "--json").json["ignored_kinds"]
     assert kinds == {".txt": 2, ".json": 1, "no extension": 1}
+@pytest.mark.parametrize("ending", [".csv", ".jsonl"])
+def test_predictions_are_written_to_a_file(bottlebank, photos, cache, head, tmp_path, ending):
+    odd = tmp_path / "odd"
+    odd.mkdir()
+    names = [
+        "=cmd.png",
+        "a,b.png",
+        'say "x".png',
+        "line\nbreak.png",
+        "été.png",
+        os.fsdecode(b"\xff.png"),
+    ]
+    for name in names:
+        shutil.copy(photos / "disc" / "00.png", odd / name)
+    (odd / "bad.png").write_text("words")
+    output = tmp_path / f"predictions{ending}"
+    done = bottlebank(
+        "predict", odd, "--head", head, "--cache", cache, "--output", output, "--top", 2
+    )
+    assert done.code == 0
+    assert done.out.endswith("7 images, 0 unknown, 1 failed\n")
+    text = output.read_text(encoding="utf-8")
+    if ending == ".jsonl":
+        rows = [json.loads(line) for line in text.splitlines()]
+        assert {row["path"] for row in rows} == {str(odd / name) for name in [*names, "bad.png"]}
+        assert sum(row["error"] is None for row in rows) == 6
+    else:
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        assert list(rows[0]) == [
+            "path", "label", "probability", "unknown", "label_2", "probability_2", "error"
+        ]  # fmt: skip
+        assert {row["path"] for row in rows} >= {str(odd / name) for name in names[:5]}
+        assert [row["error"] for row in rows if not row["label"]] != [""]
+    again = bottlebank(
+        "predict", odd, "--head", head, "--cache", cache, "--output", output, "--json"
+    )
+    assert again.json == {"output": str(output), "images": 7, "unknown": 0, "failed": 1}
+    refused = bottlebank("predict", odd, "--head", head, "--output", tmp_path / "x.txt")
+    assert refused.code == 2
+    (tmp_path / f"mine{ending}").write_text("a,b\n1,2\n")
+    refused = bottlebank("predict", odd, "--head", head, "--output", tmp_path / f"mine{ending}")
+    assert refused.code == 2
+    assert "is not overwritten" in refused.err
+
+
+def test_a_head_that_is_a_photograph_is_not_to_be_overwritten(bottlebank, photos, tmp_path):
+    image = photos / "disc" / "00.png"
+    done = bottlebank("predict", image, "--head", image)
+    assert done.code == 1
+    assert f"--output {image}" not in done.err
+    assert "name a head file, which `bottlebank train DATA --output head.h5` makes" in done.err
