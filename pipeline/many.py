@@ -148,7 +148,7 @@ def rank(
 ) -> list[tuple[str, float]]:
     """(label, probability) of one row of probabilities (n_classes,), the highest first."""
     order = np.argsort(-probabilities, kind="stable")[:top]
-    return [(classes[column], float(probabilities[column])) for column in order]
+    return [(str(classes[int(column)]), float(probabilities[column])) for column in order]
 
 
 def _looked_up(images: Iterator[ImageLike], banked: Banked) -> Iterator[Item]:

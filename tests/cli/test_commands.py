@@ -1,7 +1,7 @@
 """Every command answers as the contract says."""
 
-import hashlib
 import csv
+import hashlib
 import io
 import json
 import os
