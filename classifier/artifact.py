@@ -208,9 +208,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
             created=about["created"],
         )
     except FileNotFoundError as error:
-        raise HeadFileError(
-            f"no head file at {path}: {_remedy(path).replace('it again', 'one')}"
-        ) from error
+        raise HeadFileError(f"no head file at {path}: {_remedy(path, 'make one')}") from error
     except (PermissionError, IsADirectoryError) as error:
         raise HeadFileError(f"the head file {path} cannot be read: {error.strerror}") from error
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
@@ -226,10 +224,10 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     return head
 
 
-def _remedy(path: Path) -> str:
+def _remedy(path: Path, verb: str = "train it again") -> str:
     """What to do instead of loading what is no head; never to overwrite another kind of file."""
     if path.suffix.lower() in (".h5", ".hdf5"):
-        return f"train it again with `bottlebank train DATA --output {path}`"
+        return f"{verb} with `bottlebank train DATA --output {path}`"
     return "name a head file, which `bottlebank train DATA --output head.h5` makes"
 
 
