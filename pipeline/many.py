@@ -103,7 +103,9 @@ def rows_of(
                 banked = stack.enter_context(
                     open_banked(cache, extractor.recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
                 )
-            decode = stack.enter_context(Decoders(size_px, how, n_cores, limits=limits, grey16=grey16)).load
+            decode = stack.enter_context(
+                Decoders(size_px, how, n_cores, limits=limits, grey16=grey16)
+            ).load
 
         def read(items: Sequence[Item]) -> list[Item]:
             return [_read(item, size_px, how) for item in items]

@@ -468,6 +468,8 @@ def test_what_was_passed_over_is_named(bottlebank, photos, options):
     assert "4 other files ignored: .txt (2), .json (1), no extension (1)" in done.out
     kinds = bottlebank("extract", photos, *options, "--json").json["ignored_kinds"]
     assert kinds == {".txt": 2, ".json": 1, "no extension": 1}
+
+
 @pytest.mark.parametrize("ending", [".csv", ".jsonl"])
 def test_predictions_are_written_to_a_file(bottlebank, photos, cache, head, tmp_path, ending):
     odd = tmp_path / "odd"
