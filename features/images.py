@@ -102,6 +102,10 @@ class Limits(NamedTuple):
     """Pixels times scans of a progressive JPEG, in which a few bytes can ask for another pass."""
 
 
+_NO_LIMITS = Limits(pixels=1 << 62, side_px=1 << 31)
+"""For a picture that its owner has in memory already."""
+
+
 def decode(
     data: bytes,
     at_least_px: tuple[int, int] | None = None,
@@ -160,16 +164,23 @@ def decode_picture(
             reduction = _reduction(image.size, at_least_px, orientation)
             pixels = _jpeg_pixels(image, data, reduction)
         else:
-            # What of these libraries turns a picture upright itself does so as it loads it, and
-            # then takes the orientation out of the metadata.
-            image.load()
-            orientation = _orientation(image)
-            reduction = _reduction(image.size, at_least_px, orientation)
-            grey = None
-            if image.mode.startswith("I"):
-                grey = _Grey(image, grey16)
-                kind = kind._replace(brightest=grey.brightest)
-            pixels = _in_strips(image, reduction, _to_rgb if grey is None else grey.to_rgb)
+            return _loaded(image, at_least_px, grey16)
+    return Picture(_upright(pixels, orientation), kind)
+
+
+def _loaded(image: Image.Image, at_least_px: tuple[int, int] | None, grey16: str) -> Picture:
+    """Of a picture whose pixels Pillow reads."""
+    # What of these libraries turns a picture upright itself does so as it loads it, and then takes
+    # the orientation out of the metadata.
+    image.load()
+    kind = Kind(str(image.format), image.mode)
+    orientation = _orientation(image)
+    reduction = _reduction(image.size, at_least_px, orientation)
+    grey = None
+    if image.mode.startswith("I"):
+        grey = _Grey(image, grey16)
+        kind = kind._replace(brightest=grey.brightest)
+    pixels = _in_strips(image, reduction, _to_rgb if grey is None else grey.to_rgb)
     return Picture(_upright(pixels, orientation), kind)
 
 
@@ -213,12 +224,10 @@ def _why_not_tiff(data: bytes) -> str | None:
     return None
 
 
-def upright_rgb(
-    image: Image.Image, at_least_px: tuple[int, int] | None = None, *, by_exif: bool = True
+def pixels_of_picture(
+    image: Image.Image, at_least_px: tuple[int, int] | None = None, grey16: str = "scale"
 ) -> np.ndarray:
-    """As `decode`, of a picture that Pillow has opened or made, in any mode.
-
-    `by_exif` applies the orientation that its EXIF names.
+    """As `decode`, of a picture that Pillow has opened or made, in any mode and of any size.
 
     Raises
     ------
@@ -226,16 +235,8 @@ def upright_rgb(
         When it has no pixels, its mode has no defined brightness, or its file is damaged.
     """
     with _reasons_in_words(b"a picture", FORMATS, Limits()):
-        if not all(image.size):
-            raise ImageRejectedError(f"it has no pixels ({image.width}×{image.height})")
-        orientation = _orientation(image) if by_exif else 1
-        reduction = 1
-        if at_least_px is not None:
-            swaps = orientation in _ORIENTATIONS_THAT_SWAP_SIDES
-            height, width = at_least_px[::-1] if swaps else at_least_px
-            reduction = _reduction(image.size, (width, height))
-        pixels = np.asarray(_reduced(_to_rgb(image), reduction))
-    return _upright(pixels, orientation)
+        _check_size(image.size, _NO_LIMITS)
+        return _loaded(image, at_least_px, grey16).pixels
 
 
 @contextlib.contextmanager

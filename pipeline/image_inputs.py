@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageRejectedError, UsageError
-from ..features.images import MAX_FILE_BYTES, read, upright_rgb
+from ..features.images import MAX_FILE_BYTES, pixels_of_picture, read
 from ..features.preprocess import fit
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ class Input(NamedTuple):
     data: bytes | None = None
     """The bytes of an image file."""
     picture: Image.Image | None = None
-    by_exif: bool = True
 
 
 def is_several(given: object) -> bool:
@@ -79,7 +78,7 @@ def one(given: ImageLike) -> Input:
     if isinstance(given, Image.Image):
         return Input(name=str(getattr(given, "filename", "") or ""), picture=given)
     if isinstance(given, np.ndarray):
-        return Input(picture=_from_array(given), by_exif=False)
+        return Input(picture=_from_array(given))
     if hasattr(given, "read"):
         return _from_file(given)
     if _is_array(given):
@@ -108,7 +107,9 @@ def bytes_of(path: str) -> bytes:
     return read(path)[0]
 
 
-def pixels_of(given: Input, size_px: tuple[int, int], how: str) -> np.ndarray:
+def pixels_of(
+    given: Input, size_px: tuple[int, int], how: str, grey16: str = "scale"
+) -> np.ndarray:
     """Pixels of an `Input` with a picture, uint8 (height, width, 3), fitted to the network.
 
     Raises
@@ -118,7 +119,7 @@ def pixels_of(given: Input, size_px: tuple[int, int], how: str) -> np.ndarray:
     """
     if given.picture is None:
         raise ValueError("this input has no picture")
-    return fit(upright_rgb(given.picture, size_px, by_exif=given.by_exif), size_px, how)
+    return fit(pixels_of_picture(given.picture, size_px, grey16), size_px, how)
 
 
 def named(given: Input, reason: object) -> str:

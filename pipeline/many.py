@@ -108,7 +108,7 @@ def rows_of(
             ).load
 
         def read(items: Sequence[Item]) -> list[Item]:
-            return [_read(item, size_px, how) for item in items]
+            return [_read(item, size_px, how, grey16) for item in items]
 
         found = _looked_up(itertools.chain(first, remaining), banked)
         were_read = work_ahead(
@@ -178,12 +178,12 @@ def _looked_up_by_content(items: list[Item], banked: Banked) -> list[Item]:
     ]
 
 
-def _read(item: Item, size_px: tuple[int, int], how: str) -> Item:
+def _read(item: Item, size_px: tuple[int, int], how: str, grey16: str) -> Item:
     if not item.is_open:
         return item
     try:
         if item.given.picture is not None:
-            return item._replace(pixels=pixels_of(item.given, size_px, how))
+            return item._replace(pixels=pixels_of(item.given, size_px, how, grey16))
         data = item.data if item.given.path is None else bytes_of(item.given.path)
     except (ImageRejectedError, UsageError) as error:
         return item._replace(error=str(error))

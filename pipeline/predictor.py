@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,11 +19,11 @@ from ..features.decoders import Decoders
 from ..features.extractor import require_known
 from ..features.images import MAX_PIXELS, Limits
 from ..features.parity import transfer_values_of
+from ..progress import Progress
 from .image_inputs import bytes_of, is_several, named, one, pixels_of, several
 from .many import rank, reason_of, rows_of, say
 from .parity import check_parity, require_known_parity
 from .prediction import Prediction
-from .progress import progress_of
 from .rebuild import read_recipe, weights_finder
 
 if TYPE_CHECKING:
@@ -201,8 +202,9 @@ class Predictor:
         given = one(image)
         try:
             if given.picture is not None:
-                how = self._extractor.recipe.fit
-                pixels = pixels_of(given, self._extractor.input_size_px, how)
+                recipe = self._extractor.recipe
+                size_px = self._extractor.input_size_px
+                pixels = pixels_of(given, size_px, recipe.fit, recipe.grey16)
             else:
                 path = given.path
                 pixels = self.load(given.data or b"" if path is None else bytes_of(path))
@@ -232,12 +234,13 @@ class Predictor:
         top
             How many classes to return; None for all.
         progress
-            Show a progress bar on stderr; None shows it on a terminal only.
+            Show progress on stderr, as in `extract`.
         max_pixels
             Of the largest picture that is decoded.
         """
         self._extractor.check_process()
-        with progress_of(paths, progress) as bar:
+        total = len(paths) if isinstance(paths, Sized) else None
+        with Progress("Predicting", total, show=progress) as bar:
             for prediction in self._predict(paths, top, max_pixels):
                 bar.update()
                 yield prediction

@@ -61,22 +61,20 @@ def test_every_form_of_one_picture_has_the_same_answer(predict, photos):
         assert sum(share for _, share in predict(made)) == pytest.approx(1), mode
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_orientation_of_a_pil_image_is_applied_as_that_of_its_file(
-    predict, tmp_path, orientation
-):
+def test_the_orientation_of_a_pil_image_is_applied_as_that_of_its_file(predict, tmp_path):
     generator = np.random.default_rng(0)
     picture = Image.fromarray(generator.integers(0, 256, (40, 64, 3), dtype=np.uint8))
     exif = Image.Exif()
-    exif[0x0112] = orientation
-    picture.save(tmp_path / "turned.png", exif=exif)
-    with Image.open(tmp_path / "turned.png") as opened:
-        assert predict(opened) == predict(tmp_path / "turned.png")
+    for orientation in range(1, 9):
+        exif[0x0112] = orientation
+        for name in ("turned.png", "turned.tif", "turned.webp"):
+            picture.save(tmp_path / name, exif=exif)
+            with Image.open(tmp_path / name) as opened:
+                assert predict(opened) == predict(tmp_path / name), (name, orientation)
 
 
-@pytest.mark.parametrize(
-    ("given", "phrase"),
-    [
+def test_what_is_no_image_is_refused_with_what_would_be(predict):
+    for given, phrase in (
         (np.zeros((8, 8, 3), np.float32), r"received float32 \(8, 8, 3\): for values from 0 to 1"),
         (np.zeros((8, 8), np.uint16), r"received uint16 .*// 257"),
         (np.zeros((8, 8), bool), "received bool"),
@@ -87,11 +85,9 @@ def test_the_orientation_of_a_pil_image_is_applied_as_that_of_its_file(
         ({"a": 1}, "received a dict"),
         ({"a"}, "received a set"),
         (io.StringIO("x"), "received a text one"),
-    ],
-)
-def test_what_is_no_image_is_refused_with_what_would_be(predict, given, phrase):
-    with pytest.raises(UsageError, match=phrase):
-        predict(given)
+    ):
+        with pytest.raises(UsageError, match=phrase):
+            predict(given)
 
 
 def test_refusals_name_the_image(predict, tmp_path):
@@ -164,8 +160,10 @@ def test_banked_images_are_neither_decoded_nor_run(predict, table, no_network):
 
 
 def test_known_files_are_not_read_and_moved_ones_are_found_by_content(
-    predict, table, no_network, photos, monkeypatch
+    predict, table, no_network, photos, cache, monkeypatch
 ):
+    # Files that were written just before they were read are not known yet.
+    bb.extract(photos, "random", cache=cache, engine="openvino", precision="float32")
     expected = list(predict.predict_files(table.paths))
     photos.rename(photos.with_name("moved"))
     moved = [path.replace("/photos/", "/moved/") for path in table.paths]
