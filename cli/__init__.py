@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from .. import __version__
 from ..errors import BottlebankError
 from . import cache, compare, demo, evaluate, extract, plot, predict, serve, train
-from .answers import OneLine, shown
+from .answers import OneLine, say
 from .environment import read_environment
 from .parser import Parser
 
@@ -94,5 +94,5 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _fail(message: str, exit_code: int) -> int:
-    print(f"bottlebank: {shown(' '.join(message.split()))}", file=sys.stderr)
+    say(f"bottlebank: {' '.join(message.split())}")
     return exit_code

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..untrusted.terminal import shown
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,27 +32,14 @@ def print_json(answer: dict[str, Any]) -> None:
     print(json.dumps(answer), flush=True)
 
 
-def shown(name: str) -> str:
-    """A name as one line of a terminal: control characters are escaped."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in name
-    )
+def tell(*lines: str) -> None:
+    """Lines of the answer, on stdout. What they quote from elsewhere makes no line of its own."""
+    print("\n".join(map(shown, lines)))
 
 
-def shown_lines(text: str) -> str:
-    """A text of several lines as a terminal may have it: all but line breaks is escaped."""
-    return "\n".join(map(shown, text.split("\n")))
-
-
-def tell(text: str = "") -> None:
-    """Part of the answer, on stdout. What comes from elsewhere moves no cursor there."""
-    print(shown_lines(text))
-
-
-def say(text: str) -> None:
-    """A remark beside the answer, on stderr."""
-    print(shown_lines(text), file=sys.stderr)
+def say(*lines: str) -> None:
+    """Remarks beside the answer, on stderr, as by `tell`."""
+    print("\n".join(map(shown, lines)), file=sys.stderr)
 
 
 class OneLine(logging.Formatter):
@@ -64,7 +53,7 @@ class OneLine(logging.Formatter):
 def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
     """Name what was rejected, on stderr; return the exit code."""
     for path, reason in rejected[:_REJECTIONS_SHOWN]:
-        say(f"rejected {shown(path)}: {shown(reason)}")
+        say(f"rejected {path}: {reason}")
     if len(rejected) > _REJECTIONS_SHOWN:
         say(f"… and {len(rejected) - _REJECTIONS_SHOWN} more; `bottlebank extract --json` has all")
     return 1 if strict and rejected else 0

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .answers import print_json, say, shown, tell
+from .answers import print_json, say, tell
 from .data import read_data
 from .outputs import EXPORT, require_output
 from .parser import (
@@ -123,13 +123,13 @@ def run_info(arguments: argparse.Namespace) -> int:
     if not entries:
         tell("  nothing yet: fill it with `bottlebank extract DATA`")
     for entry in entries:
-        tell(f"  {entry['fingerprint'][:12]}  {shown(entry['words'])}")
+        tell(f"  {entry['fingerprint'][:12]}  {entry['words']}")
         tell(
             f"    {entry['precision']}: {entry['rows']} rows, {entry['bytes'] / 1e6:.1f} MB in "
             f"{entry['shards']} shards, {len(entry['rejected'])} rejected images"
         )
         for rejection in entry["rejected"]:
-            tell(f"      {shown(rejection['path'])}: {shown(rejection['reason'])}")
+            tell(f"      {rejection['path']}: {rejection['reason']}")
         for name in entry["damaged"]:
             tell(f"      damaged: {name}")
     return 0
@@ -162,7 +162,7 @@ def run_verify(arguments: argparse.Namespace) -> int:
         print_json({**answer, "files": n_files, "changed": changed} if arguments.deep else answer)
     else:
         for entry in [*damage, *changed]:
-            tell(shown(entry["reason"]))
+            tell(entry["reason"])
         tell(f"{n_shards} shards checked, {len(damage)} damaged")
         if arguments.deep:
             tell(f"{n_files} image files hashed, {len(changed)} changed")
@@ -228,7 +228,7 @@ def run_export(arguments: argparse.Namespace) -> int:
         output.parent.mkdir(parents=True, exist_ok=True)
         exported = export(folder, cache, output, dataset)
     for missing in exported.missing:
-        say(f"left out, it has no row: {shown(missing)}")
+        say(f"left out, it has no row: {missing}")
     if arguments.json:
         print_json(
             {

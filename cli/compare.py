@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress
-from .answers import Stopwatch, percent, print_json, say
+from .answers import Stopwatch, percent, print_json, say, tell
 from .data import read_data
 from .parser import (
     HEADS,
@@ -106,13 +106,13 @@ def run(arguments: argparse.Namespace) -> int:
         left_out = {"rejected": found.rejected, "test": found.in_test}
         print_json({**figures, "seconds": seconds(), "left_out": left_out})
     else:
-        print(
+        tell(
             f"{_left_out(found)}{found.images} images in {found.folds} folds, the same for all; "
             f"the best first"
         )
         width = max(len(trial.extractor) for trial in found.trials)
         heading = f"  {'extractor':<{max(width, 9)}}  head      accuracy  95 % interval     "
-        print(f"{heading} against the best      per fit")
+        tell(f"{heading} against the best      per fit")
         for trial in found.trials:
             standing = trial.standing
             low, high = standing.interval
@@ -120,13 +120,13 @@ def run(arguments: argparse.Namespace) -> int:
             if standing.p_value is not None:
                 against = "p < 0.001" if standing.p_value < 0.001 else f"p = {standing.p_value:.3f}"
                 against += " (worse)" if standing.p_value < 0.05 else " (may be as good)"
-            print(
+            tell(
                 f"  {trial.extractor:<{max(width, 9)}}  {trial.head:<8}  "
                 f"{percent(standing.accuracy):>8}  {percent(low):>7} to {percent(high):>7}  "
                 f"{against:<24} {trial.fit_seconds:4.1f} s"
             )
-        print("p: McNemar's exact test on the same images, corrected for all pairs (Holm)")
-        print(f"{seconds():.1f} s in all")
+        tell("p: McNemar's exact test on the same images, corrected for all pairs (Holm)")
+        tell(f"{seconds():.1f} s in all")
     return report_rejections(tables[0].rejected, arguments.strict)
 
 

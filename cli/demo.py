@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .answers import Stopwatch, percent, print_json, say
+from .answers import Stopwatch, percent, print_json, say, tell
 from .outputs import require_folder
 from .parser import OUTPUT, add_answers, add_command, add_engine, add_seed, path
 
@@ -137,8 +137,12 @@ def run(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        print(
-            f"\nAll of it is in {output}/ ({seconds():.1f} s). Serve the head with:\n\n  {serve}\n"
+        tell(
+            "",
+            f"All of it is in {output}/ ({seconds():.1f} s). Serve the head with:",
+            "",
+            f"  {serve}",
+            "",
         )
     return 0
 
@@ -199,7 +203,7 @@ class _Steps:
     """Prints what was done and how long it took; on stderr where stdout is JSON's."""
 
     def __init__(self, quiet: bool) -> None:
-        self._print = say if quiet else print
+        self._print = say if quiet else tell
         self._watch = Stopwatch()
 
     def done(self, text: str) -> None:
@@ -209,4 +213,4 @@ class _Steps:
 
     def remark(self, text: str) -> None:
         """Something that must not be missed."""
-        self._print(f"\n{text}\n")
+        self._print("", *text.splitlines(), "")

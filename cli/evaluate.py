@@ -10,7 +10,7 @@ from .answers import (
     print_json,
     report_rejections,
     say,
-    shown,
+    tell,
     with_interval,
 )
 from .data import read_data
@@ -108,23 +108,23 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(answer)
     else:
         accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
-        print(
+        tell(
             f"{side}: {found.images} images, accuracy {accuracy}, "
             f"precision {percent(found.precision_macro)}, recall {percent(found.recall_macro)}, "
             f"F1 {percent(found.f1_macro)} (means over {len(found.classes)} classes); "
             f"{n_unknown} called unknown"
         )
         if seen is not None and warning:
-            print(f"  {_without(seen)}")
+            tell(f"  {_without(seen)}")
         for mistake in mistakes[:_MOST_SHOWN]:
-            print(
-                f"  {shown(mistake['path'])} is {shown(mistake['label'])}, taken for "
-                f"{shown(mistake['predicted'])} ({percent(mistake['probability'])})"
+            tell(
+                f"  {mistake['path']} is {mistake['label']}, taken for "
+                f"{mistake['predicted']} ({percent(mistake['probability'])})"
             )
         if len(mistakes) > _MOST_SHOWN:
-            print(f"  and {len(mistakes) - _MOST_SHOWN} more mistakes: --json lists them")
+            tell(f"  and {len(mistakes) - _MOST_SHOWN} more mistakes: --json lists them")
         for path in written[:1]:
-            print(f"wrote {path} and the pictures in it")
+            tell(f"wrote {path} and the pictures in it")
     return report_rejections(table.rejected, arguments.strict)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .answers import Stopwatch, print_json, report_rejections, shown
+from .answers import Stopwatch, print_json, report_rejections, tell
 from .data import read_data
 from .parser import add_answers, add_command, add_data, add_extraction, count
 
@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         report = table.report
         kinds = kinds_in_words(report.ignored_kinds)
-        kinds = f": {shown(kinds)}" if kinds else ""
-        print(
+        kinds = f": {kinds}" if kinds else ""
+        tell(
             f"{report.images} images: {report.extracted} extracted, {report.cached} cached, "
             f"{report.duplicates} duplicates, {report.rejected} rejected; "
             f"{report.ignored} other files ignored{kinds}"
@@ -69,11 +69,11 @@ def run(arguments: argparse.Namespace) -> int:
         if report.bottleneck is not None:
             held_up_by = _STAGES[report.bottleneck]
             speed = f", {report.images_per_second} images/s, held up most by {held_up_by}"
-        print(
+        tell(
             f"{report.width} numbers an image from {report.extractor} ({report.engine}, "
             f"{report.precision}{speed}), {seconds():.1f} s in all"
         )
-        print(f"cache: {report.cache}, recipe {report.fingerprint[:12]}")
+        tell(f"cache: {report.cache}, recipe {report.fingerprint[:12]}")
     code = report_rejections(table.rejected, arguments.strict)
     table.require_rows()
     return code

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any, NoReturn
 
+from .answers import say
 from .mistakes import did_you_mean, unknown_option
 
 ENGINES = ("auto", "openvino", "tensorflow")
@@ -71,7 +72,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with exit code 2."""
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+        say(f"{self.prog}: {message}; see `{self.prog} --help`")
+        self.exit(2)
 
 
 def add_command(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .answers import print_json, report_rejections
+from .answers import print_json, report_rejections, tell
 from .outputs import PICTURE, require_output, require_outside
 from .parser import OUTPUT, add_answers, add_command, add_data, add_extraction, add_seed
 
@@ -62,7 +62,7 @@ def _draw_map(arguments: argparse.Namespace, output: Path) -> int:
     if arguments.json:
         print_json({"output": str(output), "images": len(table), "caption": embedding.caption})
     else:
-        print(f"wrote {output}: {len(table)} images, {embedding.caption}")
+        tell(f"wrote {output}: {len(table)} images, {embedding.caption}")
     return report_rejections(table.rejected, arguments.strict)
 
 
@@ -86,5 +86,5 @@ def _draw_image(arguments: argparse.Namespace, output: Path) -> int:
     if arguments.json:
         print_json({"output": str(output), "images": 1, "caption": title})
     else:
-        print(f"wrote {output}: {title}")
+        tell(f"wrote {output}: {title}")
     return 0

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .answers import print_json, say, shown
+from .answers import print_json, say, tell
 from .outputs import PREDICTIONS, require_output
 from .parser import add_answers, add_command, add_head_extractor, add_max_pixels, count
 
@@ -57,9 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
         found = find_images(name)
         paths += found
         if not found and len(arguments.images) > 1:
-            say(f"warning: no images in {shown(name)}")
+            say(f"warning: no images in {name}")
     if not paths:
-        raise UsageError(f"no images in {', '.join(map(shown, arguments.images))}")
+        raise UsageError(f"no images in {', '.join(arguments.images)}")
     predictor = load_predictor(
         arguments.head,
         cache=arguments.cache,
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json({**summary, "failed": n_failed})
         else:
-            print(f"wrote {output}: {len(paths)} images, {n_unknown} unknown, {n_failed} failed")
+            tell(f"wrote {output}: {len(paths)} images, {n_unknown} unknown, {n_failed} failed")
     return 1 if n_failed == len(paths) or (arguments.strict and n_failed) else 0
 
 
@@ -108,6 +108,6 @@ def _print(prediction: Prediction, as_one_object: bool) -> None:
     if as_one_object:
         print_json(as_json(prediction))
     elif prediction.error is not None:
-        say(f"{shown(prediction.path)}: {shown(prediction.error)}")
+        say(f"{prediction.path}: {prediction.error}")
     else:
-        print(f"{shown(prediction.path)}: {shown(prediction.in_words())}")
+        tell(f"{prediction.path}: {prediction.in_words()}")

@@ -13,6 +13,7 @@ from ..classifier.learning_curve import learning_curve
 from ..classifier.splits import TRAIN
 from ..errors import ImageRejectedError
 from ..features.images import decode, read
+from ..untrusted.terminal import shown
 from ..viz import (
     draw_confusion_matrix,
     draw_learning_curve,
@@ -23,7 +24,7 @@ from ..viz import (
 from ..viz.curves import Forecast
 from ..viz.report import Section, Table
 from ..viz.report import write_report as write_page
-from .answers import shown, with_interval
+from .answers import with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from ..service.settings import Settings
+from .answers import tell
 from .parser import add_command, add_engine, add_parity, count, names, port
 
 if TYPE_CHECKING:
@@ -120,14 +122,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     def on_ready(url: str) -> None:
         name, predictor = service.heads.served
-        print(
+        tell(
             f"serving {name} (version {predictor.version}: {len(predictor.classes)} classes, "
-            f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}\n"
+            f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}",
             f"it answers as localhost, by its addresses, and as: "
-            f"{', '.join(settings.allowed_hosts) or 'no other name (--allowed-hosts)'}\n"
+            f"{', '.join(settings.allowed_hosts) or 'no other name (--allowed-hosts)'}",
             f"try: curl -F image=@IMAGE {url.rstrip('/')}/predict; Ctrl-C ends",
-            flush=True,
         )
+        sys.stdout.flush()  # it may be a pipe
 
     serve(create_app(settings, service), arguments.host, arguments.port, settings, on_ready)
     return 0

@@ -11,6 +11,7 @@ from .answers import (
     print_json,
     report_rejections,
     say,
+    tell,
     with_interval,
 )
 from .data import read_data
@@ -131,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         how = "as declared" if trained.split.declared else "by content, 70:15:15"
-        print(
+        tell(
             f"{trained.head.kind} head of {len(trained.head.classes)} classes on "
             f"{table.report.extractor} ({table.report.width} numbers an image); split {how}"
         )
@@ -145,12 +146,12 @@ def run(arguments: argparse.Namespace) -> int:
                     f"F1 {percent(found['f1_macro'])}"
                 )
             )
-            print(f"  {side:<10} {text}")
+            tell(f"  {side:<10} {text}")
         for side, found in trained.near_duplicates.items():
-            print(f"  {_in_words(side, found, trained.split.declared)}")
-        print(f"  {_about_confidence(trained.head)}")
-        print(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")
-        print(f"next: bottlebank predict IMAGE --head {output}")
+            tell(f"  {_in_words(side, found, trained.split.declared)}")
+        tell(f"  {_about_confidence(trained.head)}")
+        tell(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")
+        tell(f"next: bottlebank predict IMAGE --head {output}")
     return report_rejections(table.rejected, arguments.strict) or int(
         arguments.strict and trained.split.has_contradictions
     )

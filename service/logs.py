@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from flask import g, request
 from pythonjsonlogger.json import JsonFormatter
 
+from ..untrusted.terminal import shown
 from .asked import HEALTH, arrived, milliseconds, service
 
 if TYPE_CHECKING:
@@ -98,9 +99,13 @@ class _Json(JsonFormatter):
 
 
 class _Text(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        """A request's id and time follow what happened; other lines stay as they are."""
-        line = super().format(record)
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (the name of logging)
+        """A traceback, whose last lines may quote what a client sent."""
+        return "\n".join(map(shown, super().formatException(ei).split("\n")))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name of logging)
+        """A request's id and time follow what happened; one line, whatever it quotes."""
+        line = shown(super().formatMessage(record))
         details = [
             f"{name}={value}"
             for name in ("milliseconds", "images", "code", "request_id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import stat
@@ -22,12 +23,14 @@ def require_regular(path: Path) -> int:
     Raises
     ------
     OSError
-        When it is not there.
+        When it is not there, or a folder.
     ValueError
         When it is no regular file (a pipe would wait for ever), or nearly all of it is holes,
         which take no space on the disk and for ever to read.
     """
     status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(status.st_mode):
         raise ValueError("not a regular file")
     on_disk = status.st_blocks * 512

@@ -1,15 +1,22 @@
 """What comes from elsewhere moves no cursor, rings no bell and fakes no line on a terminal."""
 
+import ast
 import json
 import logging
+import os
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bottlebank import cli
 from bottlebank.cache import CacheFolder
 from bottlebank.cli import main
-from bottlebank.cli.answers import OneLine, shown_lines
+from bottlebank.cli.answers import OneLine, say, tell
 from bottlebank.features import find_backbone, recipe_for
+from bottlebank.service.asked import SERVICE
+from bottlebank.service.logs import _Json, _Text
 
 TRICKS = "\x1b[2J\x07\r\x9b31m\u202egnp\u2066\u200b"
 
@@ -63,5 +70,118 @@ def test_a_record_of_the_log_is_one_line():
     assert line.isprintable()
 
 
-def test_lines_of_an_answer_stay_lines():
-    assert shown_lines("one\ntwo\x1b[1m") == "one\ntwo\\x1b[1m"
+@pytest.mark.parametrize("write", [tell, say])
+def test_each_argument_is_one_line(capsys, write):
+    write("one\nfake\x1b[1m", "", "two\udcff")
+    assert "".join(capsys.readouterr()) == "one\\nfake\\x1b[1m\n\ntwo\\udcff\n"
+
+
+def test_only_answers_prints():
+    folder = Path(cli.__file__).parent
+    found = [
+        f"{path.name}:{node.lineno}"
+        for path in sorted(folder.glob("*.py"))
+        if path.name != "answers.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if (isinstance(node, ast.Name) and node.id in ("print", "pprint"))
+        or (
+            isinstance(node, ast.Attribute)
+            and node.attr in ("write", "writelines", "_print_message")
+        )
+    ]
+    assert not found, "use `tell` or `say`, which escape what comes from elsewhere"
+
+
+@pytest.fixture
+def hostile_photos(tmp_path, photos):
+    """Photographs whose folder, classes and files have hostile names; one cannot be decoded."""
+    root = tmp_path / f"data{TRICKS}\nfake"
+    photos.rename(root)
+    for folder in [*root.iterdir()]:
+        os.rename(folder, os.fsencode(root / f"{folder.name}{TRICKS}\nfake") + b"\xff")
+    for folder in root.iterdir():
+        os.rename(folder / "00.png", os.fsencode(folder / f"0{TRICKS}\nfake") + b"\xfe.png")
+        (folder / f"broken{TRICKS}\nfake.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        (folder / f"other.{TRICKS}\nfake").write_bytes(b"x")
+    return root
+
+
+@pytest.fixture
+def checked(bottlebank):
+    """Run a command, whose lines are all its own."""
+
+    def run(*arguments, code=0):
+        ran = bottlebank(*arguments)
+        text = ran.out + ran.err
+        assert ran.code == code, text
+        assert text and is_plain(text), text
+        assert not [line for line in text.split("\n") if line.startswith("fake")]
+        return ran
+
+    return run
+
+
+def test_every_command_escapes(checked, hostile_photos, options, cache, tmp_path, monkeypatch):
+    odd = f"{TRICKS}\nfake"
+    data, head = str(hostile_photos), tmp_path / f"head{odd}.h5"
+    [image, *_] = map(str, hostile_photos.rglob("0?*.png"))
+    assert "\\x1b" in checked("extract", data, *options).err
+    checked("extract", data, *options, "--json")
+    assert "\\x1b" in checked("train", data, "--output", head, *options).out
+    common = ["--head", head, "--cache", cache]
+    checked("evaluate", data, *common)
+    checked("evaluate", data, *common, "--split", "all", "--report", tmp_path / f"report{odd}")
+    assert "\\x1b" in checked("predict", data, image, *common).out
+    checked("predict", image, *common, "--json")
+    checked("compare", data, *options[2:], "--extractors", "random", "--heads", "logistic,knn")
+    for name, subject in (("map", data), ("values", image)):
+        checked("plot", subject, "--output", tmp_path / f"{name}{odd}.png", *options)
+    checked("cache", "export", tmp_path / f"rows{odd}.h5", "--data", data, "--cache", cache)
+
+    def serve(app, host, port, settings, on_ready):
+        on_ready(f"http://localhost/{odd}")
+        app.extensions[SERVICE].close()
+
+    monkeypatch.setattr("bottlebank.service.serve", serve)
+    assert "\\x1b" in checked("serve", *common, "--precision", "float32").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [f"extra{TRICKS}\nfake"],
+        ["extract", f"no such{TRICKS}\nfake"],
+        ["extract", "x", f"--{TRICKS}\nfake"],
+        ["extract", "x", "--fit", f"{TRICKS}\nfake"],
+        ["extract", "x", "--extractor", f"{TRICKS}\nfake"],
+        ["train", "x", "--output", f"{TRICKS}\nfake\udcff"],
+        ["train", "x", "--output", "head.h5", "--seed", f"{TRICKS}\nfake"],
+        ["predict", "x", "--head", f"{TRICKS}\nfake\udcff.h5"],
+        ["serve", "--head", f"{TRICKS}\nfake\udcff.h5"],
+        ["serve", "--host", f"{TRICKS}\nfake", "--head", "x"],
+        ["compare", "x", "--extractors", f"random,{TRICKS}\nfake"],
+        ["cache", "import", f"{TRICKS}\nfake"],
+        ["cache", "export", "rows.h5", "--fingerprint", f"{TRICKS}\nfake"],
+        ["demo", "--extractor", f"{TRICKS}\nfake", "--output", "/dev/null"],
+    ],
+    ids=lambda words: " ".join(words[:2]).encode("unicode_escape").decode(),
+)
+def test_refusals_are_one_line(bottlebank, tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    ran = bottlebank(*words)
+    assert ran.code in (1, 2)
+    assert ran.out == ""
+    assert ran.err.count("\n") == 1 and is_plain(ran.err), ran.err
+
+
+def test_the_services_log_is_one_line_and_so_is_each_of_a_traceback():
+    try:
+        raise ValueError(f"a{TRICKS}\nfake")
+    except ValueError:
+        record = logging.LogRecord("x", 30, "f", 1, "it: %s", (f"a\nfake{TRICKS}",), sys.exc_info())
+    text = _Text("%(asctime)s %(message)s").format(record)
+    assert is_plain(text)
+    assert "it: a\\nfake\\x1b[2J" in text.split("\n")[0]
+    line = _Json().format(record)
+    assert line.isascii() and line.isprintable()
