@@ -31,10 +31,12 @@ def hostile(tmp_path):
     recipe, _ = recipe_for(find_backbone("random"))
     values = {**recipe.as_dict(), "extractor": f"x{TRICKS}\nfake line", "weights": TRICKS}
     root = tmp_path / f"cache{TRICKS}"
-    with CacheFolder(root, create=True) as folder:
-        with folder.open(recipe.fingerprint, "float32").writer(values) as writer:
-            writer.add(b"k" * 32, TRICKS.encode(), np.ones(recipe.width, "f4"))
-            writer.reject(b"r" * 32, f"a{TRICKS}\nb".encode(), f"reason {TRICKS}\nfake")
+    with (
+        CacheFolder(root, create=True) as folder,
+        folder.open(recipe.fingerprint, "float32").writer(values) as writer,
+    ):
+        writer.add(b"k" * 32, TRICKS.encode(), np.ones(recipe.width, "f4"))
+        writer.reject(b"r" * 32, f"a{TRICKS}\nb".encode(), f"reason {TRICKS}\nfake")
     return root
 
 
