@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
-import json
 import logging
 import signal
 import socket
@@ -15,17 +14,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
-from waitress.server import create_server
-from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
-from waitress.utilities import Error as WaitressError
+from waitress.adjustments import Adjustments
+from waitress.task import ThreadedTaskDispatcher
 
 from ..errors import BottlebankError, UsageError
-from .asked import ARRIVED, HEALTH, SERVICE
-from .headers import SECURITY_HEADERS
-from .logs import REQUEST_ID, log_request, request_id
-from .refusals import CODES, error_body
+from .asked import HEALTH, SERVICE
+from .connection import Listener
+from .reading import MAX_HEADER_BYTES, TooBusyError
 from .settings import Settings
+from .uploads import most_body_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +32,9 @@ if TYPE_CHECKING:
     from .service import Service
 
 _DROPPED_BODY_FACTOR = 4
-# Most photographs as one piece: each piece costs a turn of the loop over all connections.
-_RECEIVED_AT_ONCE = 1 << 16
+"""How many times the largest body is received to its end, so that its client sees the refusal."""
+_LAST_REQUESTS_S = 0.5
+"""After the last connection was taken: a client that had its answer may have sent another one."""
 # A thread that comes back from decoder or network waits at most so long for one that computes in
 # Python; Python's own 5 ms are as long as the network takes for an image.
 _SWITCH_INTERVAL_S = 0.0005
@@ -137,28 +135,39 @@ class Server:
         self._settings = settings
         self._drain = False
         self._stopping = threading.Event()
-        self._closed = False
         self._sockets: dict[int, Any] = {}
-        self._waitress: Any = create_server(
+        self._dispatcher = _Dispatcher(settings)
+        self._listener = Listener(
             app,
-            map=self._sockets,
-            sockets=[listener],
-            ident="",
-            threads=settings.threads,
-            connection_limit=settings.connection_limit,
-            channel_timeout=settings.channel_timeout_s,
-            recv_bytes=_RECEIVED_AT_ONCE,
-            # Most clients read an answer only once they have sent all of the body, and see "reset
-            # by peer" if that is cut short. So a body that is too large is received, and then
-            # refused by the app; waitress cuts those that are far too large.
-            max_request_body_size=_DROPPED_BODY_FACTOR * settings.max_body_bytes,
-        )
-        self._waitress.channel_class = _Channel
-        self._waitress.settings = settings
-        self._waitress.task_dispatcher = self._dispatcher = _Dispatcher(
-            self._waitress.task_dispatcher, settings, self._service
+            listener,
+            self._sockets,
+            Adjustments(
+                sockets=[listener],
+                ident="",
+                max_request_header_size=MAX_HEADER_BYTES,
+                max_request_body_size=max(
+                    _DROPPED_BODY_FACTOR * settings.max_body_bytes, most_body_bytes(settings) + 1
+                ),
+                cleanup_interval=1,
+                # Never into files: the disk may be full, and memory is bounded.
+                inbuf_overflow=sys.maxsize,
+                outbuf_overflow=sys.maxsize,
+            ),
+            self._dispatcher,
+            settings,
+            self._service.metrics,
         )
         self._service.metrics.watch_queue(lambda: self._dispatcher.n_waiting)
+
+    @property
+    def n_waiting(self) -> int:
+        """Requests that have arrived and wait for a thread."""
+        return self._dispatcher.n_waiting
+
+    @property
+    def n_held_bytes(self) -> int:
+        """Of all bodies in memory."""
+        return self._listener.held.n_bytes
 
     def run(self) -> None:
         """Answer requests until `stop`; then those in flight, within the grace; then close."""
@@ -167,11 +176,10 @@ class Server:
                 self._poll(timeout_s=1)
             self._service.ready = False
             # Whoever distributes requests asks `/readyz` before it sends them elsewhere.
-            drained = time.monotonic() + (self._settings.drain_s if self._drain else 0)
-            while time.monotonic() < drained:
-                self._poll(timeout_s=0.1)
-            wasyncore.dispatcher.close(self._waitress)  # the listening socket alone
-            deadline = time.monotonic() + self._settings.shutdown_grace_s
+            self._poll_until(time.monotonic() + (self._settings.drain_s if self._drain else 0))
+            self._listener.stop_listening()
+            self._poll_until(time.monotonic() + _LAST_REQUESTS_S)
+            deadline = time.monotonic() + self._settings.shutdown_grace_s - _LAST_REQUESTS_S
             while self._in_flight() and time.monotonic() < deadline:
                 self._poll(timeout_s=0.1)
         finally:
@@ -184,26 +192,30 @@ class Server:
         """
         self._drain = drain
         self._service.ready = False
+        self._listener.ending = True
         self._stopping.set()
-        if not self._closed:
-            self._waitress.pull_trigger()
+        self._listener.pull_trigger()
 
     def close(self) -> None:
         """Close every connection now. Harmless when closed."""
-        if not self._closed:
-            self._closed = True
-            self._waitress.task_dispatcher.shutdown(timeout=1)
-            wasyncore.close_all(self._sockets)
-            self._waitress.close()
+        self._dispatcher.shutdown(timeout=1)
+        for connection in self._listener.connections():
+            connection.handle_close()
+        self._listener.close()
+        wasyncore.close_all(self._sockets)
 
     def _poll(self, timeout_s: float) -> None:
         # poll() rather than select(), which fails from descriptor 1,024 on.
         wasyncore.loop(timeout_s, use_poll=True, map=self._sockets, count=1)
 
+    def _poll_until(self, when: float) -> None:
+        while time.monotonic() < when:
+            self._poll(timeout_s=0.1)
+
     def _in_flight(self) -> bool:
         return any(
             channel.requests or channel.request is not None or channel.total_outbufs_len
-            for channel in list(self._waitress.active_channels.values())
+            for channel in self._listener.connections()
         )
 
 
@@ -214,12 +226,10 @@ class _Dispatcher:
     server is: under load, they are what one wants to know.
     """
 
-    def __init__(
-        self, threads: ThreadedTaskDispatcher, settings: Settings, service: Service
-    ) -> None:
-        self._threads = threads
+    def __init__(self, settings: Settings) -> None:
+        self._threads = ThreadedTaskDispatcher()
+        self._threads.set_thread_count(settings.threads)
         self._most_waiting = settings.queue
-        self._service = service
         self._beside = ThreadedTaskDispatcher()
         self._beside.set_thread_count(1)
 
@@ -234,9 +244,7 @@ class _Dispatcher:
         if request.error is not None or request.path in HEALTH:
             self._beside.add_task(channel)
         elif len(self._threads.queue) >= self._most_waiting:
-            request.error = _TooBusyError("")
-            self._service.metrics.rejected.labels(CODES[503]).inc()
-            self._service.metrics.requests.labels("queue", 503).inc()
+            request.error = TooBusyError("queue")
             self._beside.add_task(channel)
         else:
             self._threads.add_task(channel)
@@ -247,62 +255,6 @@ class _Dispatcher:
     def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
         self._beside.shutdown(cancel_pending, timeout)
         return self._threads.shutdown(cancel_pending, timeout)
-
-
-class _TooBusyError(WaitressError):
-    code = 503
-    reason = "Service Unavailable"
-
-
-class _Task(WSGITask):
-    def get_environment(self) -> dict[str, Any]:
-        """With the time at which the request arrived: it may have waited for a thread."""
-        environment = super().get_environment()
-        request: Any = self.request  # typeshed takes it for an error
-        environment[ARRIVED] = request.arrived
-        return environment
-
-
-class _JsonErrorTask(ErrorTask):
-    """Refusals without the app: of malformed HTTP, of what is far too large, of too many."""
-
-    def execute(self) -> None:
-        request: Any = self.request  # typeshed takes it for an error
-        error = request.error
-        code = CODES.get(error.code, "bad_request")
-        message = f"not a request that can be read: {error.body}"
-        headers = {"Content-Type": "application/json", **SECURITY_HEADERS}
-        server: Any = self.channel.server
-        settings: Settings = server.settings
-        if error.code == 413:
-            limit = settings.max_body_bytes
-            message = f"the body is too large; at most {limit:,} bytes are accepted"
-        if error.code == 503:
-            message = f"the server has more to do than it can: {settings.queue} requests wait"
-            headers["Retry-After"] = str(settings.retry_after_s)
-        else:
-            self.set_close_on_finish()  # what follows on the connection cannot be told apart
-        body = json.dumps(error_body(code, message)).encode() + b"\n"
-        self.status = f"{error.code} {error.reason}"
-        headers[REQUEST_ID] = request_id(request.headers.get("X_REQUEST_ID", ""))
-        self.response_headers = list(headers.items())
-        self.content_length = len(body)
-        self.write(body)
-        log_request(
-            {
-                "request_id": headers[REQUEST_ID],
-                "method": getattr(request, "command", None),  # unset where even that was not read
-                "path": getattr(request, "path", None),
-                "status": error.code,
-                "code": code,
-                "client": self.channel.addr[0],
-            }
-        )
-
-
-class _Channel(HTTPChannel):
-    task_class = _Task
-    error_task_class = _JsonErrorTask
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -48,9 +48,15 @@ class Settings:
     retry_after_s
         Seconds after which a client that was refused so is told to try again.
     connection_limit
-        Connections that are open at the same time; the others wait in the kernel.
+        Connections that are open at the same time; a further one takes the place of the one that
+        has been idle, or has sent its request most slowly.
+    header_timeout_s
+        Seconds in which the request line and the headers of a request have to arrive.
     channel_timeout_s
-        Seconds after which a connection on which nothing moves is closed.
+        Seconds after which a connection on which nothing moves is closed. A body has one more
+        second for each 1,000 bytes that have arrived.
+    max_held_bytes
+        Bytes of all bodies together that are in memory; those beyond are refused with 503.
     drain_s
         Seconds after SIGTERM in which requests are still taken, while `/readyz` says no.
     shutdown_grace_s
@@ -85,7 +91,9 @@ class Settings:
     deadline_s: int = 10
     retry_after_s: int = 1
     connection_limit: int = 1000
+    header_timeout_s: int = 10
     channel_timeout_s: int = 30
+    max_held_bytes: int = 512 << 20
     drain_s: int = 1
     shutdown_grace_s: int = 8
     watch_s: int = 1

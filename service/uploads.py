@@ -81,6 +81,11 @@ def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], by
     return Uploads(files)
 
 
+def most_body_bytes(settings: Settings) -> int:
+    """Bytes of the largest body that is read: base64 is larger than the image in it."""
+    return settings.max_body_bytes * 3 // 2 + _BESIDE_BYTES
+
+
 def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
     # Images beyond the limit have to be parsed to be counted in the answer.
     max_parts = 4 * max_images + _PARTS_BESIDE_IMAGES
@@ -114,7 +119,7 @@ def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
 def json_object(request: Request, settings: Settings, expected: str = ACCEPTED) -> dict[str, Any]:
     """The JSON object of a body, or RefusedError."""
     # Base64 is a third larger, and more with line breaks, which JSON writes as two characters.
-    request.max_content_length = settings.max_body_bytes * 3 // 2 + _BESIDE_BYTES
+    request.max_content_length = most_body_bytes(settings)
     body = request.get_data(cache=False)
     charset = request.mimetype_params.get("charset", "").lower()
     try:

@@ -203,8 +203,9 @@ def test_it_ends_with_20_answers_and_says_first_that_it_does(start, bodies, numb
     server = start("--threads", 1)
     body = bodies[0]
     head = (
-        f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\nContent-Type: "
-        "multipart/form-data; boundary=------------------------bottlebank-benchmark\r\n\r\n"
+        f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+        "Content-Type: multipart/form-data; "
+        "boundary=------------------------bottlebank-benchmark\r\n\r\n"
     ).encode()
     connections = [socket.create_connection((server.host, server.port), 30) for _ in range(20)]
     for connection in connections:
@@ -280,7 +281,7 @@ class SlowClients:
         self._thread = threading.Thread(target=self._drip)
 
     def _drip(self):
-        line = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
+        line = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000\r\n\r\n"
         sent = 0
         while not self._stop.wait(0.2):
             for connection in self._connections:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import logging
@@ -131,7 +132,10 @@ def test_an_oversize_body_gets_json(make_app, run_server, predictor, times_the_l
     settings = Settings(max_body_bytes=20_000)
     server = run_server(make_app(predictor, settings), settings)
     length = int(times_the_limit * 20_000)
-    head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {length}"
+    head = (
+        "POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+        f"Content-Length: {length}"
+    )
     body = bytes(length if times_the_limit < 4 else 0)
     answer = exchange(server.url, f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
     headers, _, content = answer.partition(b"\r\n\r\n")
@@ -170,7 +174,7 @@ def test_a_request_beyond_the_queue_is_refused_with_its_id_and_logged(
         answered = [pool.submit(post, server.url, encode("red"))]
         assert predictor.extractor.started.wait(5)
         answered.append(pool.submit(post, server.url, encode("red")))
-        while server._dispatcher.n_waiting < 1:
+        while server.n_waiting < 1:
             time.sleep(0.01)
         connection = connect(server.url)
         connection.request("POST", "/predict", encode("red"), {"X-Request-ID": "mine-3"})
@@ -194,9 +198,8 @@ def test_a_request_in_flight_is_answered_before_the_end(
         first = pool.submit(post, server.url, encode("red"))
         assert predictor.extractor.started.wait(5)
         waiting = pool.submit(post, server.url, encode("green"))
-        channels = server._waitress.active_channels
-        while sum(len(channel.requests) for channel in list(channels.values())) < 2:
-            time.sleep(0.01)  # until waitress has received the second one, too
+        while server.n_waiting < 1:
+            time.sleep(0.01)  # until the second one has been received, too
         server.stop()
         assert first.result()[1]["predictions"][0]["label"] == "red"
         assert waiting.result()[1]["predictions"][0]["label"] == "green"
@@ -331,3 +334,114 @@ def test_a_second_signal_ends_it_at_once(start_program):
         process.send_signal(signal.SIGTERM)
         assert process.wait(2) == -signal.SIGTERM
         assert isinstance(answer.exception(5), (http.client.RemoteDisconnected, ConnectionError))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_no_request_of_60_that_are_sent_all_the_time_is_lost_at_the_end(start_program, number):
+    process, url = start_program(0.0)
+    address = urllib.parse.urlsplit(url)
+    answered, lost, closed = [], [], []
+
+    def ask_until_refused(_):
+        while True:
+            try:
+                connection = connect(url)
+                connection.connect()
+            except ConnectionError:
+                return
+            try:
+                while True:
+                    connection.request("GET", "/heads", headers={"Host": address.netloc})
+                    response = connection.getresponse()
+                    response.read()
+                    answered.append(response.status)
+                    if response.headers.get("Connection") == "close":
+                        closed.append(1)
+                        break
+            except (OSError, http.client.HTTPException) as error:
+                lost.append(error)
+                return
+            finally:
+                connection.close()
+
+    with concurrent.futures.ThreadPoolExecutor(60) as pool:
+        asking = [pool.submit(ask_until_refused, each) for each in range(60)]
+        while len(answered) < 200:
+            time.sleep(0.01)
+        process.send_signal(number)
+        concurrent.futures.wait(asking, 20)
+    assert lost == []
+    assert set(answered) == {200}
+    assert len(closed) >= 60
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def test_stop_is_harmless_at_any_time(make_app, predictor):
+    for _ in range(20):
+        server = Server(make_app(predictor), "127.0.0.1", 0, Settings())
+        running = threading.Thread(target=server.run)
+        running.start()
+        server.stop()
+        while running.is_alive():
+            server.stop()
+        server.stop(drain=True)
+    server = Server(make_app(predictor), "127.0.0.1", 0, Settings())
+    server.close()
+    server.stop()
+    server.close()
+
+
+def test_a_flood_of_connections_does_not_shut_health_out(make_app, run_server, predictor):
+    server = run_server(make_app(predictor), Settings(connection_limit=20))
+    address = urllib.parse.urlsplit(server.url)
+    where = (address.hostname, address.port)
+    flood = [socket.create_connection(where, timeout=10) for _ in range(60)]
+    for number, connection in enumerate(flood):
+        if number % 2:
+            with contextlib.suppress(OSError):  # its place was taken by a later one
+                connection.sendall(b"POST /predict HTTP/1.1\r\nContent-Length: 100\r\n\r\nx")
+    connection = connect(server.url)
+    connection.request("GET", "/readyz")
+    assert connection.getresponse().status == 200
+    for each in [connection, *flood]:
+        each.close()
+
+
+def test_more_than_fits_into_memory_is_refused(make_app, run_server, predictor, encode):
+    server = run_server(make_app(predictor), Settings(max_held_bytes=1000))
+    status, answer, headers = post(server.url, bytes(2000))
+    assert (status, answer["error"]["code"]) == (503, "too_busy")
+    assert headers["Retry-After"] == "1"
+    assert post(server.url, encode("red"))[0] == 200
+    assert server.n_held_bytes == 0
+
+
+def test_refusals_before_the_app_are_counted(make_app, run_server, predictor):
+    server = run_server(make_app(predictor))
+    exchange(server.url, b"GET / HTTP/1.1\r\nno header\r\n\r\n")
+    connection = connect(server.url)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    assert 'bottlebank_requests_total{route="connection",status="400"} 1.0' in text
+    assert 'bottlebank_rejected_total{code="bad_request"} 1.0' in text
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"GET / HTTP/1.1\r\nX: ", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\nx"]
+)
+def test_what_does_not_go_on_is_given_up(make_app, run_server, predictor, data):
+    settings = Settings(header_timeout_s=1, channel_timeout_s=1)
+    server = run_server(make_app(predictor), settings)
+    answer = exchange(server.url, data)
+    assert answer.startswith(b"HTTP/1.1 408 ") if data else answer == b""
+
+
+def test_pipelined_requests_are_answered_in_turn(make_app, run_server, predictor):
+    server = run_server(make_app(predictor))
+    one = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    end = b"GET /nothing HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    answers = exchange(server.url, one * 50 + end)
+    assert answers.count(b"HTTP/1.1 200 ") == 50
+    assert answers.rindex(b"HTTP/1.1 404 ") > answers.rindex(b"HTTP/1.1 200 ")

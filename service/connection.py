@@ -1,0 +1,251 @@
+"""Connections: how much of one is read in a turn, how long it may take, and who makes room."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from waitress.channel import HTTPChannel
+from waitress.server import TcpWSGIServer
+
+from .reading import Held, Reader, RequestTimeoutError
+from .tasks import RefusalTask, Task
+from .uploads import most_body_bytes
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from waitress.adjustments import Adjustments
+
+    from .metrics import Metrics
+    from .settings import Settings
+
+# Each piece of framing costs work in Python, and all other connections wait for it; of a body,
+# most photographs come as one piece.
+_FRAMING_PIECE_BYTES = 8 << 10
+_BODY_PIECE_BYTES = 64 << 10
+_LEAST_BYTES_PER_S = 1000
+_LINGER_S = 2
+
+
+class Connection(HTTPChannel):
+    """A client's connection. Methods are called by the server's thread."""
+
+    task_class = Task
+    error_task_class = RefusalTask
+    # As waitress has them; typeshed knows some of them otherwise, or not at all.
+    server: Any
+    request: Any
+    requests: Any
+    requests_lock: Any
+    parser_class: Any
+    lingers = False
+    """Whether it is to be closed only once its client has seen the answer: to close it while there
+    is something to read would have the kernel take the answer back."""
+
+    def __init__(
+        self,
+        server: Listener,
+        sock: socket.socket,
+        addr: tuple[str, int],
+        adj: Adjustments,
+        map: dict[int, Any] | None = None,
+    ) -> None:
+        """See waitress."""
+        self.parser_class = partial(
+            Reader, most_body_bytes=most_body_bytes(server.settings), held=server.held
+        )
+        self._begun = 0.0
+        self._ends_at: float | None = None
+        super().__init__(server, sock, addr, adj, map=map)
+
+    def readable(self) -> bool:
+        """Called in each turn of the loop."""
+        return self._ends_at is not None or super().readable()
+
+    def handle_write(self) -> None:
+        """Send what there is; at the end of a refusal, wait for the client to hang up."""
+        if not (self.lingers and self.close_when_flushed):
+            super().handle_write()
+            return
+        self.close_when_flushed = False
+        super().handle_write()
+        if self.total_outbufs_len:
+            self.close_when_flushed = True
+        elif self.connected:
+            self._ends_at = time.time() + _LINGER_S
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+
+    def handle_read(self) -> None:
+        """Read a piece of framing, and in the same turn a piece of the body behind it."""
+        for n_bytes in (self._piece_bytes(), _BODY_PIECE_BYTES):
+            try:
+                data = self.recv(n_bytes)
+            except BlockingIOError:
+                return
+            except OSError:
+                self.handle_close()
+                return
+            if not data:
+                self.connected = False
+                if self._ends_at is not None:
+                    self.handle_close()
+                return
+            if self._ends_at is not None:
+                return
+            self.last_activity = time.time()
+            if self.request is None:
+                self._begun = self.last_activity
+            self.received(data)
+            if self._piece_bytes() < _BODY_PIECE_BYTES:
+                return
+
+    def _piece_bytes(self) -> int:
+        if self._ends_at is not None:
+            return _BODY_PIECE_BYTES
+        request: Any = self.request
+        receiver = None if request is None else request.body_rcv
+        if receiver is None:
+            return _FRAMING_PIECE_BYTES
+        if not request.chunked:
+            return _BODY_PIECE_BYTES
+        return min(max(receiver.chunk_remainder, _FRAMING_PIECE_BYTES), _BODY_PIECE_BYTES)
+
+    def handle_close(self) -> None:
+        """Close, and free a body that will not be answered."""
+        if self.request is not None:
+            self.request.close()
+        super().handle_close()
+
+    @property
+    def waits_for_its_client(self) -> bool:
+        """Whether nothing of it is being answered."""
+        return not self.requests and not self.total_outbufs_len
+
+    def rank_to_go(self) -> tuple[bool, float]:
+        """Which connection makes room first: the idle one, then the one that sends most slowly."""
+        return self.request is not None, self.last_activity if self.request is None else self._begun
+
+    def check_time(self, now: float) -> None:
+        """Give up a client that does not send, or does not read, in time."""
+        settings = self.server.settings
+        if self._ends_at is not None:
+            if now > self._ends_at:
+                self.handle_close()
+            return
+        if self.requests:
+            return
+        if self.request is None or self.total_outbufs_len:
+            if now - self.last_activity > settings.channel_timeout_s:
+                self.will_close = True
+            return
+        most_s = settings.header_timeout_s
+        if self.request.headers_finished:
+            n_received = self.request.body_bytes_received
+            most_s = settings.channel_timeout_s + n_received / _LEAST_BYTES_PER_S
+        if now - self._begun > most_s:
+            self._refuse_late_request()
+
+    def _refuse_late_request(self) -> None:
+        with self.requests_lock:
+            late, self.request = self.request, None
+            late.error = RequestTimeoutError("")
+            self.requests.append(late)
+            self.server.add_task(self)
+
+
+class Listener(TcpWSGIServer):
+    """Takes connections, as many as may be open; a further one takes the place of an idle one."""
+
+    channel_class = Connection
+    active_channels: Any
+    socket: Any
+    next_channel_cleanup: Any
+
+    def __init__(
+        self,
+        app: Flask,
+        listener: socket.socket,
+        sockets: dict[int, Any],
+        adj: Adjustments,
+        dispatcher: Any,
+        settings: Settings,
+        metrics: Metrics,
+    ) -> None:
+        """Connections wait in the kernel from here on."""
+        self.settings = settings
+        self.metrics = metrics
+        self.held = Held(settings.max_held_bytes)
+        self.ending = False
+        self._closed = False
+        # Reentrant: a signal's handler may run in the thread that is closing.
+        self._closing = threading.RLock()
+        info = (listener.family, listener.type, listener.proto, listener.getsockname())
+        super().__init__(
+            app, sockets, _sock=listener, dispatcher=dispatcher, adj=adj, sockinfo=info,
+            bind_socket=False,
+        )  # fmt: skip
+
+    def connections(self) -> list[Connection]:
+        """Those that are open."""
+        return list(self.active_channels.values())
+
+    def readable(self) -> bool:
+        """Called in each turn of the loop."""
+        now = time.time()
+        if now >= self.next_channel_cleanup:
+            self.next_channel_cleanup = now + self.adj.cleanup_interval
+            for connection in self.connections():
+                connection.check_time(now)
+        return self.accepting
+
+    def handle_accept(self) -> None:
+        """Take a connection; where there are too many, or too few descriptors, another one goes."""
+        if len(self.active_channels) >= self.settings.connection_limit:
+            self._make_room()
+        super().handle_accept()
+
+    def accept(self) -> Any:
+        """See `socket.accept`; None when there is nothing to take."""
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._make_room():
+                raise
+            return None  # with the next turn of the loop
+
+    def _make_room(self) -> bool:
+        waiting = [each for each in self.connections() if each.waits_for_its_client]
+        if not waiting:
+            return False
+        min(waiting, key=Connection.rank_to_go).handle_close()
+        return True
+
+    def stop_listening(self) -> None:
+        """Take what has connected already, and nothing after it."""
+        n_open = -1
+        while n_open != len(self.active_channels):
+            n_open = len(self.active_channels)
+            self.handle_accept()
+        self.accepting = False
+        self.del_channel()
+        with contextlib.suppress(OSError):
+            self.socket.close()
+
+    def pull_trigger(self) -> None:
+        """Wake the loop, from any thread; harmless once it has ended."""
+        with self._closing:  # the descriptor may be another file's by now
+            if not self._closed:
+                super().pull_trigger()
+
+    def close(self) -> None:
+        """Harmless when closed."""
+        with self._closing:
+            if not self._closed:
+                self._closed = True
+                super().close()

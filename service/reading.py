@@ -1,0 +1,179 @@
+"""Reading a request: a bound on each part of it, and nothing that two servers could read apart."""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.utilities import BadRequest, RequestEntityTooLarge
+from waitress.utilities import Error as WaitressError
+
+if TYPE_CHECKING:
+    from waitress.adjustments import Adjustments
+
+MAX_HEADER_BYTES = 16 << 10
+MAX_HEADERS = 100
+
+_MAX_EMPTY_LINES_BYTES = 64
+_FRAMING_SHARE = 4
+"""Of what is in its chunks, a body may have a quarter again around them, beyond a header's size."""
+_TRANSFER_ENCODING = re.compile(rb"(?im)^transfer-encoding[ \t]*:[ \t]*(.*?)[ \t]*\r?$")
+_FOLDED = re.compile(rb"\n[ \t]")
+
+
+class TooBusyError(WaitressError):
+    """More requests wait than may, or their bodies have no room in memory together."""
+
+    code = 503
+    reason = "Service Unavailable"
+
+
+class RequestTimeoutError(WaitressError):
+    """A request that did not arrive in time."""
+
+    code = 408
+    reason = "Request Timeout"
+
+
+class Held:
+    """Bytes of all bodies in memory, between their arrival and their answer."""
+
+    def __init__(self, most: int) -> None:
+        """`most` of them at the same time."""
+        self._most = most
+        self._lock = threading.Lock()
+        self.n_bytes = 0
+
+    def add(self, n_bytes: int) -> bool:
+        """Note bytes that have arrived; False where there is no room for them."""
+        with self._lock:
+            self.n_bytes += n_bytes
+            return self.n_bytes <= self._most
+
+    def release(self, n_bytes: int) -> None:
+        """Forget bytes."""
+        with self._lock:
+            self.n_bytes -= n_bytes
+
+
+class _Dropped:
+    """In place of a buffer: counts a body that is refused, so that its client sees the answer."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self._n_bytes = n_bytes
+
+    def append(self, data: bytes) -> None:
+        self._n_bytes += len(data)
+
+    def __len__(self) -> int:
+        return self._n_bytes
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+class Reader(HTTPRequestParser):
+    """One request as it arrives.
+
+    A body that is too large, or has no room, is received and dropped, and refused at its end: most
+    clients read an answer only once they have sent all of the body. What is far too large ends the
+    connection.
+    """
+
+    # What an answer and the log need to know where not even the first line was read.
+    version = "1.1"
+    path = ""
+    command: Any = None
+
+    def __init__(self, adj: Adjustments, most_body_bytes: int, held: Held) -> None:
+        """A body of more than `most_body_bytes` is dropped as it arrives."""
+        super().__init__(adj)
+        self._most_body_bytes = most_body_bytes
+        self._held = held
+        self._n_held = 0
+        self._n_empty = 0
+        self._refusal: WaitressError | None = None
+
+    def received(self, data: bytes) -> int:
+        """Take what belongs to this request; how many bytes that was."""
+        if self.body_rcv is not None:
+            return self._body_received(data)
+        n_before = 0
+        if not self.header_plus:  # clients may send an empty line after a request
+            n_before = len(data) - len(data.lstrip(b"\r\n"))
+            self._n_empty += n_before
+            if self._n_empty > _MAX_EMPTY_LINES_BYTES:
+                self._refuse_at_once("Empty lines before a request")
+                return len(data)
+            data = data[n_before:]
+            if not data:
+                return n_before
+        n_header = super().received(data)
+        receiver: Any = self.body_rcv
+        if receiver is not None and not self.completed and self.content_length:
+            self._check_size(self.content_length)
+        return n_before + n_header
+
+    def _body_received(self, data: bytes) -> int:
+        receiver: Any = self.body_rcv
+        n_taken = super().received(data)
+        n_new = len(receiver) - self._n_held
+        if self._refusal is None:
+            self._n_held += n_new
+            if not self._held.add(n_new):
+                self._drop(TooBusyError("bodies"))
+            else:
+                self._check_size(len(receiver))
+        framing = self.body_bytes_received - len(receiver)
+        if framing > MAX_HEADER_BYTES + len(receiver) // _FRAMING_SHARE and not self.completed:
+            self._refuse_at_once("Chunks are mostly framing")
+        if self.completed and self.error is None:
+            self.error = self._refusal
+        return n_taken
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read the header, unless another server could read it differently."""
+        if header_plus.count(b"\n") > MAX_HEADERS + 1:
+            raise ParsingError(f"more than {MAX_HEADERS} headers")
+        if _FOLDED.search(header_plus):
+            raise ParsingError("a header goes on in another line")
+        encodings = _TRANSFER_ENCODING.findall(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError:  # Python reads no number of more than 4,300 digits
+            raise ParsingError("Content-Length is invalid") from None
+        if self.version not in ("1.0", "1.1"):
+            raise ParsingError("expected HTTP/1.1")
+        if encodings and (
+            self.version == "1.0"
+            or [encoding.lower() for encoding in encodings] != [b"chunked"]
+            or "CONTENT_LENGTH" in self.headers
+        ):
+            raise ParsingError("Transfer-Encoding cannot be told for certain")
+        if "," in self.headers.get("HOST", ""):
+            raise ParsingError("more than one Host")
+
+    def close(self) -> None:
+        """Free the body. Harmless when closed."""
+        self._held.release(self._n_held)
+        self._n_held = 0
+        super().close()
+
+    def _check_size(self, n_bytes: int) -> None:
+        if n_bytes > self._most_body_bytes:
+            self._drop(RequestEntityTooLarge("the body"))
+
+    def _drop(self, refusal: WaitressError) -> None:
+        receiver: Any = self.body_rcv
+        n_bytes = len(receiver)
+        receiver.buf.close()
+        receiver.buf = _Dropped(n_bytes)
+        self._refusal = refusal
+        self._held.release(self._n_held)
+        self._n_held = 0
+
+    def _refuse_at_once(self, reason: str) -> None:
+        self.error = BadRequest(reason)
+        self.completed = True

@@ -1,0 +1,92 @@
+"""Answering one request that has arrived whole: by the app, or by a refusal without it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from waitress.task import ErrorTask, WSGITask
+
+from .asked import ARRIVED
+from .headers import SECURITY_HEADERS
+from .logs import REQUEST_ID, log_request, request_id
+from .reading import TooBusyError
+from .refusals import CODES, error_body
+
+if TYPE_CHECKING:
+    from waitress.utilities import Error as WaitressError
+
+    from .settings import Settings
+
+
+class _LastWord:
+    """Says `Connection: close` from the moment on at which the server is told to end."""
+
+    def build_response_header(self) -> bytes:
+        task: Any = self
+        if task.channel.server.ending:
+            task.set_close_on_finish()
+        return super().build_response_header()  # type: ignore[misc]  # of the task beside it
+
+
+class Task(_LastWord, WSGITask):
+    """A request that the app answers."""
+
+    def get_environment(self) -> dict[str, Any]:
+        """With the time at which the request arrived: it may have waited for a thread."""
+        environment = super().get_environment()
+        request: Any = self.request  # typeshed takes it for an error
+        environment[ARRIVED] = request.arrived
+        return environment
+
+
+class RefusalTask(_LastWord, ErrorTask):
+    """A request that is refused without the app: what cannot be read, is too large or too much."""
+
+    def execute(self) -> None:
+        """Answer with JSON; count and log it as the app does."""
+        request: Any = self.request  # typeshed takes it for an error
+        server: Any = self.channel.server
+        error = request.error
+        code = CODES.get(error.code, "bad_request")
+        headers = {"Content-Type": "application/json", **SECURITY_HEADERS}
+        if error.code == 503:
+            headers["Retry-After"] = str(server.settings.retry_after_s)
+        if error.code != 503 or not request.completed:
+            self.set_close_on_finish()  # what follows on the connection cannot be told apart
+            connection: Any = self.channel
+            connection.lingers = True
+        body = json.dumps(error_body(code, _message(error, server.settings))).encode() + b"\n"
+        self.status = f"{error.code} {error.reason}"
+        headers[REQUEST_ID] = request_id(request.headers.get("X_REQUEST_ID", ""))
+        self.response_headers = [*self.response_headers, *headers.items()]
+        self.content_length = len(body)
+        self.write(body)
+        is_queue = isinstance(error, TooBusyError)
+        server.metrics.rejected.labels(code).inc()
+        server.metrics.requests.labels("queue" if is_queue else "connection", error.code).inc()
+        log_request(
+            {
+                "request_id": headers[REQUEST_ID],
+                "method": request.command,
+                "path": request.path or None,
+                "status": error.code,
+                "code": code,
+                "client": self.channel.addr[0],
+            }
+        )
+
+
+def _message(error: WaitressError, settings: Settings) -> str:
+    if error.code == 413:
+        return f"the body is too large; at most {settings.max_body_bytes:,} bytes are accepted"
+    if error.code == 503 and error.body == "bodies":
+        return (
+            f"the server has more to do than it can: the bodies of requests that wait have "
+            f"{settings.max_held_bytes:,} bytes together"
+        )
+    if error.code == 503:
+        return f"the server has more to do than it can: {settings.queue} requests wait"
+    if error.code == 408:
+        return "the request did not arrive in time; send it in one go"
+    return f"not a request that can be read: {error.body}"
