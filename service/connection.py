@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 _FRAMING_PIECE_BYTES = 8 << 10
 _BODY_PIECE_BYTES = 64 << 10
 _LEAST_BYTES_PER_S = 1000
+# For how long, and how much, a client that was refused may go on sending.
 _LINGER_S = 2
+_LINGER_BYTES = 1 << 20
 
 
 class Connection(HTTPChannel):
@@ -43,6 +45,7 @@ class Connection(HTTPChannel):
     requests: Any
     requests_lock: Any
     parser_class: Any
+    socket: Any
     lingers = False
     """Whether it is to be closed only once its client has seen the answer: to close it while there
     is something to read would have the kernel take the answer back."""
@@ -61,6 +64,7 @@ class Connection(HTTPChannel):
         )
         self._begun = 0.0
         self._ends_at: float | None = None
+        self._n_dropped = 0
         super().__init__(server, sock, addr, adj, map=map)
 
     def readable(self) -> bool:
@@ -97,6 +101,9 @@ class Connection(HTTPChannel):
                     self.handle_close()
                 return
             if self._ends_at is not None:
+                self._n_dropped += len(data)
+                if self._n_dropped > _LINGER_BYTES:
+                    self.handle_close()
                 return
             self.last_activity = time.time()
             if self.request is None:
