@@ -27,7 +27,7 @@ def main() -> None:
     lengths = np.linalg.norm(whole, axis=1) * np.linalg.norm(half, axis=1)
     cosines = np.einsum("nd,nd->n", whole, half) / lengths
     error = np.abs(whole - half) / np.maximum(np.abs(whole), 1e-3)
-    print(f"{len(whole)} images, {arguments.extractor}, {whole.shape[1]} numbers an image")
+    print(f"{len(whole)} images, {arguments.extractor}, {whole.shape[1]} numbers per image")
     print(f"least cosine of a row {cosines.min():.7f}; largest relative error {error.max():.5f}")
     for store, table in tables.items():
         figures = {

@@ -32,6 +32,7 @@ import numpy as np
 
 from ..atomic import write_bytes
 from ..errors import HeadFileError, in_brief
+from ..figures import counted, html_table, in_brief_names, percent
 from ..untrusted.hdf5 import PlainFile, named, read_finite
 from ..untrusted.json_text import read_json_object
 from .calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE
@@ -39,7 +40,7 @@ from .layers import Layers, softmax
 from .unknown import ARRAYS, UnknownRule
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 FORMAT = 2
 _KINDS = ("logistic", "dense")
@@ -83,6 +84,10 @@ class Probe(NamedTuple):
     features: np.ndarray
     """float32, (n, d)."""
 
+    def __repr__(self) -> str:
+        n_bytes = sum(map(len, self.files))
+        return f"<Probe {counted(len(self.files), 'image')}, {counted(n_bytes, 'byte')}>"
+
 
 class HeadAnswer(NamedTuple):
     """What a head says of n rows."""
@@ -91,6 +96,13 @@ class HeadAnswer(NamedTuple):
     """float64, (n, n_classes), each row adding up to 1."""
     unknown: np.ndarray
     """bool, (n,): whether the image is most likely of none of the classes."""
+
+    def __repr__(self) -> str:
+        n_images, n_classes = self.probabilities.shape
+        return (
+            f"<HeadAnswer {counted(n_images, 'image')}, "
+            f"{counted(n_classes, 'class', 'classes')}, {self.unknown.sum()} unknown>"
+        )
 
 
 @dataclass(frozen=True)
@@ -128,6 +140,32 @@ class Head:
             digest.update(array.astype("<f4").tobytes())
         return digest.hexdigest()[:12]
 
+    def __repr__(self) -> str:
+        facts = "\n".join(f"  {name:<12} {value}" for name, value in self._facts())
+        return f"<Head {self.version}\n{facts}>"
+
+    def _repr_html_(self) -> str:
+        """A table of what it is, for notebooks."""
+        return html_table(f"Head {self.version}", [], self._facts())
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """What it is, in words: names from a head file may be anything."""
+        weights = str(self.recipe.get("weights_sha256"))[:8]
+        extractor = in_brief(repr(self.recipe.get("extractor"))[1:-1], 60)
+        widths = repr(self.layers).removeprefix("<Layers ").removesuffix(">")
+        n_classes = counted(len(self.classes), "class", "classes")
+        rule = "never: too few validation images"
+        if self.unknown is not None:
+            rule = f"{percent(self.unknown.coverage)} of validation images are answered"
+        return [
+            ("kind", f"{self.kind}, {widths}"),
+            ("classes", f"{n_classes}: {in_brief_names(self.classes)}"),
+            ("extractor", f"{extractor} (weights {in_brief(repr(weights)[1:-1], 40)})"),
+            *_accuracies(self.training),
+            ("unknown", rule),
+            *([("created", in_brief(repr(self.created)[1:-1], 40))] if self.created else []),
+        ]
+
     def predict_proba(self, features: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes`."""
         return softmax(self.layers.logits(features) / self.temperature)
@@ -139,6 +177,17 @@ class Head:
         if self.unknown is not None:
             unknown = self.unknown.is_unknown(features, logits)
         return HeadAnswer(softmax(logits / self.temperature), unknown)
+
+
+def _accuracies(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Of each split, where the summary has them: it is any JSON."""
+    for split in ("train", "validation", "test"):
+        found = training.get(split)
+        if not isinstance(found, dict):
+            continue
+        n_images, accuracy = found.get("images"), found.get("accuracy")
+        if isinstance(n_images, int) and isinstance(accuracy, float):
+            yield split, f"{counted(n_images, 'image')}, accuracy {percent(accuracy)}"
 
 
 def save_head(head: Head, path: Path) -> None:

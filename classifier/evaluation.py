@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
+from ..figures import counted, in_brief_names, percent, with_interval
 from .intervals import (
     Interval,
     calibration_interval,
@@ -20,6 +21,18 @@ from .intervals import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_FIGURES_OF_A_CLASS = (
+    ("precision", "precision"),
+    ("recall", "recall"),
+    ("F1", "f1"),
+    ("ROC AUC", "roc_auc"),
+)
+_FIGURES = (
+    ("accuracy", "accuracy"),
+    *((words, f"{name}_macro") for words, name in _FIGURES_OF_A_CLASS),
+)
 
 
 class ClassEvaluation(NamedTuple):
@@ -37,6 +50,16 @@ class ClassEvaluation(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """JSON values, with the figures' names as keys."""
         return {**self._asdict(), "intervals": _lists(self.intervals)}
+
+    def __repr__(self) -> str:
+        figures = ", ".join(
+            f"{words} {with_interval(getattr(self, name), self.intervals.get(name))}"
+            for words, name in _FIGURES_OF_A_CLASS
+        )
+        return (
+            f"<ClassEvaluation {in_brief_names([self.label])}: {counted(self.images, 'image')}, "
+            f"{figures}>"
+        )
 
 
 class Evaluation(NamedTuple):
@@ -67,6 +90,21 @@ class Evaluation(NamedTuple):
             "per_class": [found.as_dict() for found in self.per_class],
             "intervals": _lists(self.intervals),
         }
+
+    def __repr__(self) -> str:
+        figures = [
+            f"  {words:<18} {with_interval(getattr(self, name), self.intervals.get(name))}"
+            for words, name in _FIGURES
+        ]
+        n_images, n_classes = counted(self.images, "image"), len(self.classes)
+        return "\n".join(
+            [
+                f"<Evaluation of {n_images}, {counted(n_classes, 'class', 'classes')}",
+                *figures,
+                f"  {'calibration error':<18} {percent(self.calibration_error)}",
+                "  means over classes; .per_class, .confusion_matrix and .as_dict() have the rest>",
+            ]
+        )
 
 
 def evaluate(

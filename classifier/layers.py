@@ -22,9 +22,13 @@ class Layers(NamedTuple):
     scale: np.ndarray
     """float32, (d,): what they are divided by then."""
     kernels: Sequence[np.ndarray]
-    """float32, (inputs, outputs) each; the last has one output a class."""
+    """float32, (inputs, outputs) each; the last has one output per class."""
     biases: Sequence[np.ndarray]
     """float32, (outputs,) each."""
+
+    def __repr__(self) -> str:
+        widths = " → ".join(str(width) for width in (self.n_features, *map(len, self.biases)))
+        return f"<Layers {widths}>"
 
     @property
     def n_features(self) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from ..errors import UsageError
+from ..figures import percent
 from .intervals import Interval, wilson_interval
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ class Forecast(NamedTuple):
     interval: Interval | None
     """95 % of the gain; None where there is no forecast at all."""
     reason: str | None
-    """Why there is no gain that can be told."""
+    """Why there is no gain that can be shown."""
 
     def in_words(self) -> str:
         """One sentence."""
-        more = f"{self.n_more_per_class:g} more images a class"
+        more = f"{self.n_more_per_class:g} more images per class"
         if self.gain is None or self.interval is None:
             return f"{more}: {self.reason}"
         low, high = (100 * limit for limit in self.interval)
@@ -54,11 +55,18 @@ class LearningCurve:
     """Accuracy on the same held-out rows of heads that were trained on more and more rows."""
 
     sizes: np.ndarray
-    """float, (s,): training images a class, in the mean over classes; ascending."""
+    """float, (s,): training images per class, in the mean over classes; ascending."""
     n_rows: np.ndarray
     """int, (s,): training images."""
     right: np.ndarray
     """bool, (s, r, h): whether repeat r of a size has held-out row h right."""
+
+    def __repr__(self) -> str:
+        points = ", ".join(
+            f"{size:.0f}: {percent(accuracy)}"
+            for size, accuracy in zip(self.sizes, self.accuracy, strict=True)
+        )
+        return f"<LearningCurve, accuracy by images per class: {points}>"
 
     @property
     def accuracy(self) -> np.ndarray:
@@ -78,7 +86,7 @@ class LearningCurve:
         Parameters
         ----------
         n_more_per_class
-            Images more than at the largest size, a class in the mean.
+            Images more than at the largest size, per class in the mean.
         random_state
             Seed of the resampling.
 
@@ -101,11 +109,11 @@ class LearningCurve:
         """
         now, more = float(self.sizes[-1]), float(n_more_per_class)
         if more <= 0:
-            raise UsageError(f"expected more images a class than none; got {n_more_per_class}")
+            raise UsageError(f"expected more images per class than none; got {n_more_per_class}")
         if len(self.sizes) < MIN_SIZES:
-            return Forecast(more, None, None, f"too few images to tell ({now:.0f} a class now)")
+            return Forecast(more, None, None, f"too few images to tell ({now:.0f} per class now)")
         if now + more > MOST_GROWTH * now:
-            reason = f"the {now:.0f} a class that there are do not tell so far"
+            reason = f"the {now:.0f} per class that there are do not show it yet"
             return Forecast(more, None, None, reason)
         error = 1 - self.accuracy
         weights = 1 / np.maximum(error * (1 - error), 1 / (self.right.shape[2] + 2))
@@ -119,7 +127,7 @@ class LearningCurve:
         low = min(float(np.quantile(gain(drawn, True), 0.025)), expected)
         high = max(float(np.quantile(gain(drawn, False), 0.975)), expected)
         if low < LEAST_GAIN:
-            return Forecast(more, None, (low, high), "no gain that can be told")
+            return Forecast(more, None, (low, high), "no gain that can be shown")
         return Forecast(more, expected, (low, high), None)
 
     def _resampled_errors(self, random: np.random.Generator) -> np.ndarray:
@@ -174,7 +182,7 @@ def learning_curve(
     held_out_features, held_out_labels
         float, (h, d), and (h,): rows to judge on; none of them, nor a copy, is in `features`.
     sizes
-        Training images a class, in the mean over classes, ascending. None takes up to six, from
+        Training images per class, in the mean over classes, ascending. None takes up to six, from
         two or a 32nd of all to all, in equal ratios.
     n_repeats
         Orders in which the rows are added. Each order's subsets hold one another, and each has
@@ -219,7 +227,7 @@ def learning_curve(
     wanted = np.asarray(_default_sizes(most) if sizes is None else sizes, float)
     if len(wanted) == 0 or not 0 < wanted.min() <= wanted.max() <= most * (1 + 1e-9):
         raise UsageError(
-            f"expected sizes above 0 and up to {most:g} images a class, which are all; got "
+            f"expected sizes above 0 and up to {most:g} images per class, which are all; got "
             f"{wanted.tolist()}"
         )
     taken = np.maximum(1, np.round(np.outer(wanted / most, counts))).astype(int)  # (s, classes)

@@ -79,7 +79,7 @@ def fit_logistic(
     mean, scale = standardisation(rows)
     rows = rows - mean
     rows /= scale  # in place: one copy is enough
-    # The products are narrow (a column a class): threads of BLAS that share one wait for one
+    # The products are narrow (a column per class): threads of BLAS that share one wait for one
     # another more than they compute. So each thread has folds, or many rows, of its own.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
         likelihood = _Likelihood(rows, codes, weights, n_classes)

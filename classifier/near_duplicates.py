@@ -26,7 +26,12 @@ _MOST_CANDIDATES = 3
 
 
 def candidates(
-    features: np.ndarray, rows: np.ndarray, others: np.ndarray
+    features: np.ndarray,
+    rows: np.ndarray,
+    others: np.ndarray,
+    *,
+    differing: np.ndarray | None = None,
+    least_cosine: float = LEAST_COSINE,
 ) -> Iterator[tuple[int, int, float]]:
     """Pairs of rows whose transfer values are alike.
 
@@ -40,6 +45,10 @@ def candidates(
         float32, (n, d).
     rows, others
         int: indices between which pairs are looked for.
+    differing
+        (n,): pairs for which it is equal are passed over, such as pairs of one class.
+    least_cosine
+        Of the pairs that are given; at least `LEAST_COSINE`.
 
     Yields
     ------
@@ -58,9 +67,12 @@ def candidates(
         margin = _MARGIN
     for first in range(0, len(rows), _ROWS_A_BLOCK):
         block = rows[first : first + _ROWS_A_BLOCK]
-        left, right = _alike(sketch, block, others, LEAST_COSINE - margin)
+        left, right = _alike(sketch, block, others, least_cosine - margin)
+        if differing is not None:
+            differ = differing[left] != differing[right]
+            left, right = left[differ], right[differ]
         cosines = np.einsum("nd,nd->n", unit[left], unit[right])
-        kept = np.flatnonzero((cosines >= LEAST_COSINE) & (left != right))
+        kept = np.flatnonzero((cosines >= least_cosine) & (left != right))
         order = kept[np.lexsort((-cosines[kept], left[kept]))]
         n_of_row: Counter[int] = Counter()
         for row, other, cosine in zip(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..figures import counted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -30,6 +32,15 @@ class Split(NamedTuple):
     near: dict[int, int] = {}  # noqa: RUF012 (never changed)
     """Rows of validation and test that show nearly the same as a row of another side, and which.
     Unless the sides are declared, they are left out."""
+
+    def __repr__(self) -> str:
+        how = "as declared" if self.declared else "by content"
+        counts = ", ".join(f"{side} {n:,}" for side, n in self.counts().items())
+        remarks = [
+            *([counted(len(self.near), "near-duplicate")] if self.near else []),
+            *([counted(len(self.warnings), "warning")] if self.warnings else []),
+        ]
+        return f"<Split {how}: {'; '.join([counts, *remarks])}>"
 
     def rows(self, side: str) -> np.ndarray:
         """Indices of the rows on a side, ascending, without those that are left out."""

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _NUMBERS_AT_ONCE = 2**23
 """Transfer values that are handed to TensorFlow together: 32 MiB of float32."""
 _BATCH_SIZE = 32
-"""Rows a step of a small dataset."""
+"""Rows per step of a small dataset."""
 _WORK_FOR_BFLOAT16 = 10**10
-"""Rows times weights, an epoch, from which `precision="auto"` takes bfloat16."""
+"""Rows times weights, per epoch, from which `precision="auto"` takes bfloat16."""
 
 
 class Epoch(NamedTuple):

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from .layers import Layers
 
 MOST_PROTOTYPES = 512
-"""Of all classes together, 4 MB where an image has 2,048 transfer values; at least one a class."""
+"""Of all classes together, 4 MB where an image has 2,048 transfer values; at least one per
+class."""
 ROWS_A_PROTOTYPE = 4
 """Training rows that a prototype sums up at least, on average."""
 _MOST_ROWS = 2000  # of a class: enough for means, and the time stays bounded
@@ -53,6 +54,13 @@ class UnknownRule(NamedTuple):
     """Scores below it are unknown."""
     coverage: float
     """Share of images of the classes that should stay answered."""
+
+    def __repr__(self) -> str:
+        n_prototypes, width = self.prototypes.shape
+        return (
+            f"<UnknownRule {n_prototypes} prototypes × {width}, threshold {self.threshold:.3f}, "
+            f"coverage {self.coverage}>"
+        )
 
     def scores(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
         """How familiar images are.

@@ -8,10 +8,22 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..figures import percent, with_interval
 from ..untrusted.terminal import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+__all__ = [
+    "OneLine",
+    "Stopwatch",
+    "percent",
+    "print_json",
+    "report_rejections",
+    "say",
+    "tell",
+    "with_interval",
+]
 
 _REJECTIONS_SHOWN = 100
 
@@ -57,18 +69,3 @@ def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
     if len(rejected) > _REJECTIONS_SHOWN:
         say(f"… and {len(rejected) - _REJECTIONS_SHOWN} more; `bottlebank extract --json` has all")
     return 1 if strict and rejected else 0
-
-
-def percent(share: float) -> str:
-    """A share as people write it."""
-    return f"{100 * share:.1f} %"
-
-
-def with_interval(value: float | None, interval: Sequence[float] | None) -> str:
-    """A share and its 95 % interval as people write them."""
-    if value is None:
-        return "–"
-    if interval is None:
-        return percent(value)
-    low, high = interval
-    return f"{percent(value)} [{percent(low)}, {percent(high)}]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..figures import counted
 from ..progress import Progress
 from .answers import (
     percent,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from ..pipeline import FeatureTable
     from ..pipeline.evaluate import Judged, TrainedOn
 
-_MOST_SHOWN = 5
-
 
 def add_to(commands: Any) -> None:
     """Add the command."""
@@ -42,7 +41,7 @@ def add_to(commands: Any) -> None:
     parser.add_argument(
         "--split",
         choices=("test", "validation", "train", "all"),
-        help="which side (default: test, or validation where test has no images)",
+        help="which split (default: test, or validation where test has no images)",
     )
     parser.add_argument(
         "--report",
@@ -59,6 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
         report = require_report_folder(arguments.report, arguments.data)
     from ..pipeline import extract_for_head, judge
     from ..pipeline.evaluate import CANNOT_BE_TOLD
+    from ..pipeline.problems import contradictions, describe, near_pairs
+    from .problems import MOST_PRINTED, print_contradictions, print_pairs
 
     table, head = extract_for_head(
         read_data(arguments),
@@ -82,7 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         "unknown": n_unknown,
         "trained_on": None if seen is None else seen.as_dict(),
         "mistakes": mistakes,
-        "near_duplicates": _near_duplicates(table, judged),
+        "near_duplicates": describe(near_pairs(judged.split), table, judged.split),
+        "contradictions": describe(contradictions(table, judged.split), table, judged.split),
         "rejections": [{"path": path, "reason": reason} for path, reason in table.rejected],
     }
     warning = CANNOT_BE_TOLD if seen is None else seen.in_words(found.images)
@@ -101,7 +103,6 @@ def run(arguments: argparse.Namespace) -> int:
     if report is not None:
         from .report import write_report
 
-        report.mkdir(parents=True, exist_ok=True)
         with Progress("Writing the report"):
             written = write_report(report, arguments.data, head, table, judged, answer)
     if arguments.json:
@@ -109,20 +110,24 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
         tell(
-            f"{side}: {found.images} images, accuracy {accuracy}, "
+            f"{side}: {counted(found.images, 'image')}, accuracy {accuracy}, "
             f"precision {percent(found.precision_macro)}, recall {percent(found.recall_macro)}, "
-            f"F1 {percent(found.f1_macro)} (means over {len(found.classes)} classes); "
+            f"F1 {percent(found.f1_macro)} (means over "
+            f"{counted(len(found.classes), 'class', 'classes')}); "
             f"{n_unknown} called unknown"
         )
         if seen is not None and warning:
             tell(f"  {_without(seen)}")
-        for mistake in mistakes[:_MOST_SHOWN]:
+        for mistake in mistakes[:MOST_PRINTED]:
             tell(
                 f"  {mistake['path']} is {mistake['label']}, taken for "
                 f"{mistake['predicted']} ({percent(mistake['probability'])})"
             )
-        if len(mistakes) > _MOST_SHOWN:
-            tell(f"  and {len(mistakes) - _MOST_SHOWN} more mistakes: --json lists them")
+        if len(mistakes) > MOST_PRINTED:
+            tell(f"  and {len(mistakes) - MOST_PRINTED:,} more mistakes: --json lists them")
+        near = answer["near_duplicates"]
+        print_pairs(f"{counted(len(near), 'near-duplicate')} in two splits", near)
+        print_contradictions(answer["contradictions"])
         for path in written[:1]:
             tell(f"wrote {path} and the pictures in it")
     return report_rejections(table.rejected, arguments.strict)
@@ -152,20 +157,3 @@ def _mistakes(head: Head, table: FeatureTable, judged: Judged) -> list[dict[str,
             place = {"path": table.paths[row], "label": label}
             found.append({**place, "predicted": predicted, "probability": sure})
     return sorted(found, key=lambda mistake: -mistake["probability"])
-
-
-def _near_duplicates(table: FeatureTable, judged: Judged) -> list[dict[str, Any]]:
-    """Images that show nearly the same as one of another split, and which."""
-    splits = judged.split.sides.tolist()
-    return [
-        {
-            "path": table.paths[row],
-            "label": str(table.labels[row]),
-            "split": splits[row],
-            "of": table.paths[other],
-            "of_label": str(table.labels[other]),
-            "of_split": splits[other],
-            "left_out": not judged.split.declared,
-        }
-        for row, other in judged.split.near.items()
-    ]

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             held_up_by = _STAGES[report.bottleneck]
             speed = f", {report.images_per_second} images/s, held up most by {held_up_by}"
         tell(
-            f"{report.width} numbers an image from {report.extractor} ({report.engine}, "
+            f"{report.width} numbers per image from {report.extractor} ({report.engine}, "
             f"{report.precision}{speed}), {seconds():.1f} s in all"
         )
         tell(f"cache: {report.cache}, recipe {report.fingerprint[:12]}")

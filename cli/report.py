@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from ..viz.curves import Forecast
 from ..viz.report import Section, Table
 from ..viz.report import write_report as write_page
 from .answers import with_interval
+from .problems import problem_sections, table_of_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 _MOST_MISTAKES = 20
 _THUMBNAIL_PX = 200
-_MORE_A_CLASS = 20
+_MORE_PER_CLASS = 20
 _STRENGTH = 1e-3
 """Of the logistic heads of a learning curve, where the head itself is none."""
 
@@ -50,13 +52,35 @@ def write_report(
     judged: Judged,
     answer: dict[str, Any],
 ) -> list[Path]:
-    """Write the pictures, `evaluation.json` and `report.html` into a folder; return them."""
+    """Write the pictures, `evaluation.json` and `report.html` into a folder; return them.
+
+    They appear in the folder, which is made, when all of them are written: a failure leaves it as
+    it was.
+    """
+    above = folder
+    while not above.is_dir():
+        above = above.parent
+    with TemporaryDirectory(prefix=".bottlebank-report-", dir=above) as name:
+        written = _write(Path(name), source, head, table, judged, answer)
+        folder.mkdir(parents=True, exist_ok=True)
+        return [path.replace(folder / path.name) for path in written]
+
+
+def _write(
+    folder: Path,
+    source: str,
+    head: Head,
+    table: FeatureTable,
+    judged: Judged,
+    answer: dict[str, Any],
+) -> list[Path]:
     found = judged.evaluation
     title = f"{source}, {judged.side}"
     sections = [
         Section("Classes", _about_classes(found), table=_class_table(found)),
         _confusion(folder, title, found),
-        _mistakes(folder, title, head, table, judged),
+        _mistakes(folder, title, head, table, judged, answer["mistakes"]),
+        *problem_sections(answer),
         _reliability(folder, title, head, table, judged),
     ]
     if head.training.get("history"):
@@ -90,7 +114,7 @@ def write_report(
 def _about_training(judged: Judged) -> str:
     seen, n_images = judged.trained_on, judged.evaluation.images
     if seen is None:
-        return "cannot be told: this cache does not know the training images"
+        return "unknown: this cache does not hold the list of its training images"
     if not seen.images + seen.near_duplicates:
         return f"none of these {n_images} images"
     left = seen.without
@@ -142,7 +166,14 @@ def _confusion(folder: Path, title: str, found: Evaluation) -> Section:
     return Section("What is taken for what", text, picture)
 
 
-def _mistakes(folder: Path, title: str, head: Head, table: FeatureTable, judged: Judged) -> Section:
+def _mistakes(
+    folder: Path,
+    title: str,
+    head: Head,
+    table: FeatureTable,
+    judged: Judged,
+    listed: Sequence[dict[str, Any]],
+) -> Section:
     probabilities = judged.answer.probabilities
     predicted = np.array(head.classes)[probabilities.argmax(axis=1)]
     wrong = np.flatnonzero(predicted != table.labels[judged.rows])
@@ -167,7 +198,8 @@ def _mistakes(folder: Path, title: str, head: Head, table: FeatureTable, judged:
         "Look here first: an image with a wrong label, or one that shows two things, stands out "
         "as a confident mistake."
     )
-    return Section(f"The most confident of {len(wrong)} mistakes", text, picture)
+    title = f"The most confident of {len(wrong)} mistakes" if len(wrong) > 1 else "Mistakes"
+    return Section(title, text, picture, table_of_mistakes(listed))
 
 
 def _reliability(
@@ -179,9 +211,11 @@ def _reliability(
     draw_reliability(probabilities.max(axis=1), right, picture, title)
     text = "How often the head is right where it says so many per cent."
     if head.temperature != 1:
-        text += f" Its logits are divided by {head.temperature:.2f}, chosen on the validation side."
+        text += (
+            f" Its logits are divided by {head.temperature:.2f}, chosen on the validation split."
+        )
     if judged.side == "validation":
-        text += " That is the side shown here, so that these figures are a little too good."
+        text += " That is the split shown here, so that these figures are a little too good."
     return Section("Are the probabilities right?", text, picture)
 
 
@@ -213,13 +247,13 @@ def _learning(head: Head, table: FeatureTable, judged: Judged) -> LearningCurve 
 
 def _growth(folder: Path, curve: LearningCurve, judged: Judged) -> Section:
     picture = folder / "learning-curve.png"
-    forecast = curve.forecast(_MORE_A_CLASS)
+    forecast = curve.forecast(_MORE_PER_CLASS)
     drawn = None
     if forecast.gain is not None and forecast.interval is not None:
         now, size = float(curve.accuracy[-1]), float(curve.sizes[-1])
         ends = [now + gain for gain in (forecast.gain, *forecast.interval)]
         drawn = Forecast(
-            [size, size + _MORE_A_CLASS], *([now, min(1.0, max(0.0, end))] for end in ends)
+            [size, size + _MORE_PER_CLASS], *([now, min(1.0, max(0.0, end))] for end in ends)
         )
     draw_learning_curve(
         curve.sizes, curve.right.mean(axis=2), picture, f"logistic heads, {judged.side}", drawn

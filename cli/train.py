@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..figures import counted
 from ..progress import Progress
 from .answers import (
     Stopwatch,
@@ -86,8 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
     output = require_output(arguments.output, HEAD, [arguments.data, arguments.weights])
     from ..classifier import save_head
     from ..pipeline import train_head
+    from ..pipeline.problems import contradictions, describe, near_pairs
     from ..pipeline.train import require_two_classes
     from .extract import extract_dataset
+    from .problems import print_contradictions, print_pairs
 
     is_dense = arguments.head_kind == "dense"
     if arguments.hidden is not None and not is_dense:
@@ -107,6 +110,8 @@ def run(arguments: argparse.Namespace) -> int:
     output.parent.mkdir(parents=True, exist_ok=True)
     save_head(trained.head, output)
 
+    near = describe(near_pairs(trained.split), table, trained.split)
+    contradicting = describe(contradictions(table, trained.split), table, trained.split)
     for warning in trained.split.warnings:
         say(f"warning: {warning}")
     figures = {
@@ -126,29 +131,28 @@ def run(arguments: argparse.Namespace) -> int:
                 "precision": table.report.precision,
                 "temperature": trained.head.temperature,
                 "near_duplicates": {
-                    side: found._asdict() for side, found in trained.near_duplicates.items()
+                    side: {
+                        **found._asdict(),
+                        "pairs": [pair for pair in near if pair["split"] == side],
+                    }
+                    for side, found in trained.near_duplicates.items()
                 },
+                "contradictions": contradicting,
+                "rejections": [{"path": path, "reason": reason} for path, reason in table.rejected],
             }
         )
     else:
         how = "as declared" if trained.split.declared else "by content, 70:15:15"
         tell(
             f"{trained.head.kind} head of {len(trained.head.classes)} classes on "
-            f"{table.report.extractor} ({table.report.width} numbers an image); split {how}"
+            f"{table.report.extractor} ({table.report.width} numbers per image); split {how}"
         )
         for side, found in figures.items():
-            text = (
-                "no images"
-                if found is None
-                else (
-                    f"{found['images']:5d} images, accuracy "
-                    f"{with_interval(found['accuracy'], found['intervals']['accuracy'])}, "
-                    f"F1 {percent(found['f1_macro'])}"
-                )
-            )
-            tell(f"  {side:<10} {text}")
+            tell(f"  {side:<10} {_figures(found)}")
         for side, found in trained.near_duplicates.items():
             tell(f"  {_in_words(side, found, trained.split.declared)}")
+        print_pairs("near-duplicates", near)
+        print_contradictions(contradicting)
         tell(f"  {_about_confidence(trained.head)}")
         tell(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")
         tell(f"next: bottlebank predict IMAGE --head {output}")
@@ -157,9 +161,17 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
 
+def _figures(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "no images"
+    noun = "image, " if found["images"] == 1 else "images,"
+    accuracy = with_interval(found["accuracy"], found["intervals"]["accuracy"])
+    return f"{found['images']:5d} {noun} accuracy {accuracy}, F1 {percent(found['f1_macro'])}"
+
+
 def _about_confidence(head: Head) -> str:
     if head.unknown is None:
-        return "no validation images enough to tell what is unknown: every image is answered"
+        return "too few validation images to set a threshold of unknown: every image is answered"
     return (
         f"what resembles no training image is called unknown; {percent(head.unknown.coverage)} of "
         f"validation images are answered"
@@ -172,9 +184,11 @@ def _in_words(side: str, found: NearDuplicates, declared: bool) -> str:
     if found.accuracy_without is not None:
         without = f"{percent(found.accuracy_without)} without"
     fate = "judged, since the split is declared" if declared else "left out"
+    show = "show" if found.images > 1 else "shows"
+    are = "are" if found.images > 1 else "is"
     return (
-        f"{found.images} images of {side} show nearly the same as one of another side and are "
-        f"{fate}: accuracy {with_them}, {without}"
+        f"{counted(found.images, 'image')} of {side} {show} nearly the same as one of another "
+        f"split and {are} {fate}: accuracy {with_them}, {without}"
     )
 
 

@@ -30,6 +30,8 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+_MOST_SHOWN = 20
+
 LAYOUTS = (
     "DATA is a folder with one folder per class, a folder with train, validation and test folders "
     "of those, or a CSV file with the columns path,label[,split][,group]"
@@ -78,8 +80,14 @@ class Dataset:
 
     def __repr__(self) -> str:
         counts = Counter(self.labels)
-        classes = ", ".join(f"{name} ({counts[name]})" for name in self.classes)
-        return f"<Dataset {self.source}: {len(self)} images in {len(counts)} classes: {classes}>"
+        classes = ", ".join(
+            f"{name if name.isprintable() else repr(name)} ({counts[name]})"
+            for name in self.classes[:_MOST_SHOWN]
+        )
+        more = f" and {len(counts) - _MOST_SHOWN} more" if len(counts) > _MOST_SHOWN else ""
+        return (
+            f"<Dataset {self.source}: {len(self)} images in {len(counts)} classes: {classes}{more}>"
+        )
 
 
 def load_dataset(

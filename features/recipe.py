@@ -104,6 +104,10 @@ class Recipe:
             and (key not in old or key not in new or old[key] != new[key])
         ]
 
+    def __repr__(self) -> str:
+        settings = f"fit {self.fit}, grey16 {self.grey16}, decoder {self.decoder_version}"
+        return f"<Recipe {self.fingerprint[:12]}: {self.in_words()}, {settings}>"
+
     def in_words(self) -> str:
         """One line for people."""
         return (

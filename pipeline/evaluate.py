@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..errors import DatasetError, HeadMismatchError, UsageError
 from ..features.extractor import open_extractor, require_known
 from ..features.images import MAX_PIXELS
 from ..features.parity import transfer_values_of
+from ..figures import counted, percent
 from .extraction import bank
 from .parity import check_parity, require_known_parity
 from .rebuild import read_recipe, weights_finder
@@ -110,6 +112,15 @@ class TrainedOn(NamedTuple):
             )
         return f"{', and '.join(found)}: these figures are too good" if found else ""
 
+    def __repr__(self) -> str:
+        rest = "no image is left without them"
+        if self.without is not None:
+            rest = f"accuracy {percent(self.without.accuracy)} without them"
+        n_images, n_near = self.images, self.near_duplicates
+        return (
+            f"<TrainedOn {counted(n_images, 'image')}, {counted(n_near, 'near-duplicate')}; {rest}>"
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """JSON values; of the figures those of all classes together."""
         figures = None if self.without is None else self.without.as_dict()
@@ -133,6 +144,13 @@ class Judged(NamedTuple):
     split: Split
     trained_on: TrainedOn | None
     """None where the cache does not know what the head was trained on."""
+
+    def __repr__(self) -> str:
+        seen = "on images that this cache does not know"
+        if self.trained_on is not None:
+            seen = self.trained_on.in_words(self.evaluation.images) or "on none of these images"
+        facts = [repr(self.answer), repr(self.split), f"trained: {seen}", repr(self.evaluation)]
+        return f"<Judged on {self.side}\n{indent(chr(10).join(facts), '  ')}>"
 
 
 def evaluate_head(

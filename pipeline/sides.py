@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..classifier.near_duplicates import candidates
+from ..classifier.near_duplicates import LEAST_COSINE, candidates
 from ..classifier.splits import TEST, TRAIN, VALIDATION, Split, split
 from ..errors import ImageRejectedError
 from ..features.images import read
@@ -53,11 +53,17 @@ def _find_near(table: FeatureTable, sides: np.ndarray) -> dict[int, int]:
 
 
 def near_duplicates(
-    table: FeatureTable, rows: np.ndarray, others: np.ndarray
+    table: FeatureTable,
+    rows: np.ndarray,
+    others: np.ndarray,
+    *,
+    differing: np.ndarray | None = None,
+    least_cosine: float = LEAST_COSINE,
 ) -> Iterator[tuple[int, int]]:
     """Pairs of rows that show nearly the same, by transfer values and perceptual hash.
 
-    Files that are equal to the byte are left out: they are found by their keys.
+    Files that are equal to the byte are left out: they are found by their keys. The options are
+    those of `classifier.near_duplicates.candidates`.
     """
 
     def look(row: int) -> Look | None:
@@ -68,7 +74,9 @@ def near_duplicates(
 
     pairs = (
         (row, other)
-        for row, other, _ in candidates(table.features, rows, others)
+        for row, other, _ in candidates(
+            table.features, rows, others, differing=differing, least_cosine=least_cosine
+        )
         if table.keys[row] != table.keys[other]
     )
     with threads(available_cores()) as pool:

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ from ..classifier.splits import SPLITS, TRAIN, VALIDATION, Split
 from ..classifier.unknown import fit_unknown
 from ..errors import DatasetError, NotAHeadError, UsageError
 from ..features import find_backbone, open_extractor, recipe_for
+from ..figures import counted, html_table, percent, with_interval
 from .ahead import threads
 from .evaluate import accuracy_of
 from .parity import parity_probe
@@ -52,6 +54,43 @@ class Trained:
     split: Split
     near_duplicates: dict[str, NearDuplicates]
     """For the sides that have any."""
+
+    def __repr__(self) -> str:
+        figures = "\n".join(
+            f"  {side:<10} {images:>6} images, accuracy {accuracy}, F1 {f1}"
+            if images
+            else f"  {side:<10} no images"
+            for side, images, accuracy, f1 in self._figures()
+        )
+        near = "".join(
+            f"\n  {counted(found.images, 'near-duplicate')} in {side}"
+            for side, found in self.near_duplicates.items()
+        )
+        head = indent(repr(self.head), "  ")
+        return f"<Trained, split {self._how()}\n{figures}{near}\n{head}>"
+
+    def _repr_html_(self) -> str:
+        """The figures and the head, for notebooks."""
+        headings = ("", "images", "accuracy [95 %]", "F1, mean over classes")
+        figures = html_table(f"Trained, split {self._how()}", headings, self._figures())
+        return figures + self.head._repr_html_()
+
+    def _how(self) -> str:
+        return "as declared" if self.split.declared else "by content"
+
+    def _figures(self) -> list[tuple[str, str, str, str]]:
+        """Split, images, accuracy and F1, as people write them."""
+        return [
+            (side, "", "", "")
+            if found is None
+            else (
+                side,
+                f"{found.images:,}",
+                with_interval(found.accuracy, found.intervals["accuracy"]),
+                percent(found.f1_macro),
+            )
+            for side, found in self.evaluations.items()
+        ]
 
 
 class NearDuplicates(NamedTuple):
@@ -274,7 +313,7 @@ def save_head(
         )
         if estimator.layers_.n_features != recipe.width:
             raise UsageError(
-                f"the head was fitted on {estimator.layers_.n_features} numbers an image, "
+                f"the head was fitted on {estimator.layers_.n_features} numbers per image, "
                 f"{recipe.extractor} gives {recipe.width}: name the extractor it was fitted on"
             )
 

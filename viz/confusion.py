@@ -45,7 +45,7 @@ def draw_confusion_matrix(
     Raises
     ------
     UsageError
-        When `output` ends otherwise, the matrix is not square with one row a class, or holds
+        When `output` ends otherwise, the matrix is not square with one row per class, or holds
         something other than counts.
     OSError
         When `output` cannot be written; it is then as it was.

@@ -30,7 +30,7 @@ class Forecast(NamedTuple):
     """How a learning curve is expected to go on."""
 
     sizes: ArrayLike
-    """Images a class, above 0 and rising, (m,)."""
+    """Images per class, above 0 and rising, (m,)."""
     accuracy: ArrayLike
     """The expected accuracy, floats in 0-1, (m,)."""
     low: ArrayLike
@@ -125,7 +125,7 @@ def draw_learning_curve(
     Parameters
     ----------
     sizes
-        Images a class, numbers above 0 and rising, (n,), n ≥ 1.
+        Images per class, numbers above 0 and rising, (n,), n ≥ 1.
     accuracies
         Floats in 0-1, (n, repeats): a row for each size.
     output
@@ -166,7 +166,7 @@ def draw_learning_curve(
     axes.legend(loc="lower right", frameon=False, fontsize=8)
     axes.set_ylabel("accuracy", color=INK, **text_style(9))
     axes.set_xlabel(
-        f"training images a class\n\n{_caption(measured, expected)}",
+        f"training images per class\n\n{_caption(measured, expected)}",
         color=INK,
         **text_style(9),
     )
@@ -199,7 +199,7 @@ def _caption(measured: _Curve, expected: _Curve | None) -> str:
 
 def _end(curve: _Curve) -> str:
     middle, low, high = (_percent(each[-1]) for each in (curve.middle, curve.low, curve.high))
-    words = f"{curve.sizes[-1]:,.4g} images a class: {middle}"
+    words = f"{curve.sizes[-1]:,.4g} images per class: {middle}"
     return words if low == high else f"{words} ({low} to {high})"
 
 
@@ -257,7 +257,7 @@ def _checked_forecast(forecast: Forecast) -> _Curve:
         number = int(np.argmax(bad))
         raise UsageError(
             f"the accuracy of a forecast lies between its ends: {middle[number]} at "
-            f"{sizes[number]:g} images a class is not in [{low[number]}, {high[number]}]"
+            f"{sizes[number]:g} images per class is not in [{low[number]}, {high[number]}]"
         )
     return _Curve(sizes, middle, low, high)
 
@@ -267,11 +267,11 @@ def _checked_sizes(sizes: ArrayLike) -> NDArray[np.float64]:
     # Written so that NaN fails as well.
     if values.ndim != 1 or not (len(values) and values[0] > 0 and np.all(np.diff(values) > 0)):
         raise UsageError(
-            f"sizes are numbers of images a class, above 0 and rising, at least one, not "
+            f"sizes are numbers of images per class, above 0 and rising, at least one, not "
             f"{values.tolist()}"
         )
     if not np.isfinite(values[-1]):
-        raise UsageError(f"sizes are finite numbers of images a class, not {values.tolist()}")
+        raise UsageError(f"sizes are finite numbers of images per class, not {values.tolist()}")
     return values
 
 

@@ -79,7 +79,7 @@ def test_sizes_are_chosen_up_to_all_rows():
     assert few.forecast().gain is None
     assert (
         few.forecast().in_words()
-        == "20 more images a class: too few images to tell (3 a class now)"
+        == "20 more images per class: too few images to tell (3 a class now)"
     )
 
 
@@ -133,14 +133,14 @@ def test_the_gain_of_a_law_is_forecast(a, b, c, n):
     assert low <= found.gain <= high
     assert high < 2 * truth
     assert found.reason is None
-    assert found.in_words().startswith("20 more images a class would bring about +")
+    assert found.in_words().startswith("20 more images per class would bring about +")
 
 
 def test_without_a_gain_none_is_told():
     told = [simulated(0, 1, 0.2, 40, seed=seed).forecast() for seed in range(10)]
     assert [found.gain for found in told] == [None] * 10
     assert {found.in_words() for found in told} == {
-        "20 more images a class: no gain that can be told"
+        "20 more images per class: no gain that can be shown"
     }
     assert all(found.interval[0] == pytest.approx(0, abs=0.001) for found in told)
     assert all(found.interval[1] < 0.02 for found in told)
@@ -157,16 +157,16 @@ def test_a_forecast_does_not_go_far():
     far = curve.forecast(49)
     assert (far.gain, far.interval) == (None, None)
     assert far.in_words() == (
-        "49 more images a class: the 24 a class that there are do not tell so far"
+        "49 more images per class: the 24 a class that there are do not tell so far"
     )
     assert curve.forecast(20) == curve.forecast(20)
-    with pytest.raises(UsageError, match="more images a class than none; got 0"):
+    with pytest.raises(UsageError, match="more images per class than none; got 0"):
         curve.forecast(0)
 
 
 def test_what_does_not_fit_is_refused():
     labels = np.repeat(["a", "b"], 10)
-    with pytest.raises(UsageError, match=r"up to 10 images a class.*got \[2.0, 11.0\]"):
+    with pytest.raises(UsageError, match=r"up to 10 images per class.*got \[2.0, 11.0\]"):
         recorded(labels, sizes=[2, 11])
     with pytest.raises(UsageError, match="at least 1 repeat; got 0"):
         recorded(labels, n_repeats=0)

@@ -86,7 +86,7 @@ def test_train_counts_near_duplicates_and_judges_without_them(
     judged = sum(done[side]["images"] for side in ("train", "validation", "test") if done[side])
     assert judged == 120 - left_out
     words = bottlebank("train", photos, "--output", tmp_path / "h.h5", *options).out
-    assert "show nearly the same as one of another side and are left out: accuracy" in words
+    assert "show nearly the same as one of another split and are left out: accuracy" in words
 
 
 @pytest.mark.parametrize("kind", ["logistic", "dense"])

@@ -193,7 +193,7 @@ def test_saving_a_fitted_estimator(table, tmp_path, cache):
     predict = bb.load_predictor(tmp_path / "head.h5", cache=cache)
     assert predict(table.paths[0])[0][0] == table.labels[0]
     monstrous = bb.LogisticHead().fit(table.features[:, :7], table.labels)
-    with pytest.raises(UsageError, match="fitted on 7 numbers an image, random gives 512"):
+    with pytest.raises(UsageError, match="fitted on 7 numbers per image, random gives 512"):
         bb.save_head(monstrous, tmp_path / "h.h5", extractor="random", cache=cache)
 
 

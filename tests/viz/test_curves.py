@@ -75,7 +75,7 @@ def test_a_learning_curve_is_the_median_and_the_range(tmp_path, drawn, svg_texts
         [[[5, 0.5], [5, 0.6]], [[10, 0.66], [10, 0.7]], [[20, 0.74], [20, 0.77]]],
     )
     texts = svg_texts(tmp_path / "learning.svg")
-    assert "20 images a class: 75.0 % (74.0 % to 77.0 %) measured" in texts
+    assert "20 images per class: 75.0 % (74.0 % to 77.0 %) measured" in texts
     assert {"5", "10", "20"} <= set(texts)
     assert axes.get_xscale() == "log"
 
@@ -92,7 +92,7 @@ def test_a_forecast_goes_on_dashed_with_its_band(tmp_path, drawn, svg_texts):
     ends = np.r_[np.c_[FORECAST.sizes, FORECAST.low], np.c_[FORECAST.sizes, FORECAST.high]]
     assert corners == {tuple(end) for end in ends.tolist()}
     words = " ".join(svg_texts(tmp_path / "learning.svg"))
-    assert "80 images a class: 83.0 % (75.0 % to 90.0 %) forecast" in words
+    assert "80 images per class: 83.0 % (75.0 % to 90.0 %) forecast" in words
     assert "80" in svg_texts(tmp_path / "learning.svg")
 
 
@@ -100,7 +100,7 @@ def test_one_run_at_one_size_is_no_error(tmp_path, svg_texts):
     draw_learning_curve([7], [[0.5]], tmp_path / "learning.svg", "Head")
     texts = svg_texts(tmp_path / "learning.svg")
     assert "one run each" in texts
-    assert "7 images a class: 50.0 % measured" in texts
+    assert "7 images per class: 50.0 % measured" in texts
 
 
 def test_sizes_without_room_get_no_label(tmp_path, svg_texts):
@@ -159,7 +159,7 @@ def test_other_measurements_are_refused(sizes, accuracies, message, tmp_path):
     [
         (Forecast([40], [0.8], [0.7, 0.7], [0.9]), r"at 1 sizes .* \(1,\) each, not \(2,\)"),
         (Forecast([40], [0.8], [0.7], [1.2]), "of a forecast are in 0-1, not 1.2"),
-        (Forecast([40], [0.8], [0.9], [1.0]), r"0.8 at 40 images a class is not in \[0.9, 1.0\]"),
+        (Forecast([40], [0.8], [0.9], [1.0]), r"0.8 at 40 images per class is not in \[0.9, 1.0\]"),
         (Forecast([], [], [], []), "at least one"),
     ],
 )

@@ -1,0 +1,109 @@
+"""Problems of a dataset in words and tables: contradictions, near-duplicates, rejections."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..figures import counted
+from ..untrusted.terminal import shown
+from ..viz.report import Section, Table
+from .answers import tell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MOST_PRINTED = 5
+MOST_IN_A_TABLE = 200
+
+
+def print_pairs(title: str, pairs: Sequence[dict[str, Any]]) -> None:
+    """Name the first pairs, and say where the others are."""
+    if not pairs:
+        return
+    tell(f"  {title}:")
+    for pair in pairs[:MOST_PRINTED]:
+        how = "equals" if pair["equal"] else "shows nearly the same as"
+        tell(
+            f"    {pair['path']} ({pair['split']}, {pair['label']}) {how} "
+            f"{pair['of']} ({pair['of_split']}, {pair['of_label']})"
+        )
+    if len(pairs) > MOST_PRINTED:
+        tell(f"    and {len(pairs) - MOST_PRINTED:,} more: --json lists them")
+
+
+def print_contradictions(pairs: Sequence[dict[str, Any]]) -> None:
+    """Images under two labels, and equal files in two splits."""
+    print_pairs(
+        f"{counted(len(pairs), 'contradiction')} (one image under two labels or in two splits)",
+        pairs,
+    )
+
+
+def problem_sections(answer: dict[str, Any]) -> Iterator[Section]:
+    """Sections of a report for what an answer lists; none for what it has not."""
+    contradictions, near = answer["contradictions"], answer["near_duplicates"]
+    if contradictions:
+        yield Section(
+            "Contradictory labels",
+            _bounded(
+                "The same image stands under two labels, or the same file in two splits: keep the "
+                "right one.",
+                contradictions,
+            ),
+            table=_table_of_pairs(contradictions),
+        )
+    if near:
+        fate = "They are left out: the figures do not count them."
+        if not all(pair["left_out"] for pair in near):
+            fate = (
+                "They are judged, since the split is declared: the figures are a little too good."
+            )
+        yield Section(
+            "Near-duplicates in two splits",
+            _bounded(f"Images that show nearly the same as one of another split. {fate}", near),
+            table=_table_of_pairs(near),
+        )
+    rejections = answer["rejections"]
+    if rejections:
+        rows = [(shown(found["path"]), shown(found["reason"])) for found in rejections]
+        yield Section(
+            "Rejected images",
+            _bounded("These images cannot be read and take no part.", rejections),
+            table=Table(["image", "reason"], rows[:MOST_IN_A_TABLE], n_word_columns=2),
+        )
+
+
+def table_of_mistakes(mistakes: Sequence[dict[str, Any]]) -> Table | None:
+    """Path, label, answer and probability, the most confident mistake first."""
+    if not mistakes:
+        return None
+    rows = [
+        (
+            shown(found["path"]),
+            shown(found["label"]),
+            shown(found["predicted"]),
+            f"{100 * found['probability']:.1f} %",
+        )
+        for found in mistakes[:MOST_IN_A_TABLE]
+    ]
+    return Table(["image", "label", "taken for", "probability"], rows, n_word_columns=3)
+
+
+def _table_of_pairs(pairs: Sequence[dict[str, Any]]) -> Table:
+    rows = [
+        (
+            shown(pair["path"]),
+            f"{pair['split']}, {shown(pair['label'])}",
+            "equals" if pair["equal"] else "nearly the same as",
+            shown(pair["of"]),
+            f"{pair['of_split']}, {shown(pair['of_label'])}",
+        )
+        for pair in pairs[:MOST_IN_A_TABLE]
+    ]
+    return Table(["image", "split, label", "", "image", "split, label"], rows, n_word_columns=5)
+
+
+def _bounded(text: str, found: Sequence[object]) -> str:
+    if len(found) <= MOST_IN_A_TABLE:
+        return text
+    return f"{text} The first {MOST_IN_A_TABLE} of {len(found):,}; evaluation.json lists all."
