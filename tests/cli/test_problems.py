@@ -99,8 +99,8 @@ def test_a_tidy_dataset_has_no_such_sections(bottlebank, photos, head, cache, tm
     done = bottlebank("evaluate", photos, "--head", head, "--cache", cache, "--report", report)
     assert done.code == 0
     page = (report / "report.html").read_text()
-    for heading in ("Contradictory", "Near-duplicates in", "Rejected images"):
-        assert heading not in page
+    assert "Contradictory" not in page
+    assert "Rejected images" not in page
     assert "contradiction" not in done.out
 
 
