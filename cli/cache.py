@@ -99,7 +99,8 @@ def add_to(commands: Any) -> None:
         actions,
         "import",
         run_import,
-        summary="Bring in the rows of another cache folder, or of a file from `cache export`.",
+        summary="Bring in the rows of another cache folder, or of a file from `cache export`; "
+        "exit 1 where nothing of it can be.",
         example="bottlebank cache import colleague/cache/",
     )
     bring.add_argument("source", type=path, metavar="SOURCE", help="a cache folder or a file")
@@ -213,7 +214,7 @@ def run_import(arguments: argparse.Namespace) -> int:
     else:
         what = f"{brought.rows} rows" if source.is_file() else f"{brought.shards} shards"
         tell(f"brought {what} from {source} into {root}")
-    return 0
+    return int(bool(brought.damaged) and not brought.shards and not brought.present)
 
 
 def run_export(arguments: argparse.Namespace) -> int:

@@ -132,10 +132,10 @@ def _is_head(path: Path) -> bool:
 
 
 def _is_export(path: Path) -> bool:
-    from ..cache.exchange import Export
+    from ..cache.apart import open_export
 
     try:
-        with Export(path):
+        with open_export(path):
             return True
     except BottlebankError:
         return False

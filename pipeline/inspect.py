@@ -8,7 +8,8 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cache import CacheFolder, Variant
-from ..cache.exchange import Described, Export, export_rows, import_shards
+from ..cache.apart import open_export
+from ..cache.exchange import Described, export_rows, import_shards
 from ..cache.prune import carry_out, plan, remove_recipe
 from ..classifier.splits import split
 from ..errors import CacheError, UsageError, in_brief
@@ -129,7 +130,8 @@ def export(
     keys = [key for _, key in rows]
     labels = [dataset.labels[position] for position, _ in rows]
     declared = [dataset.splits[position] for position, _ in rows]
-    columns = {"labels": labels, "split": split(keys, labels, declared).sides.tolist()}
+    groups = [dataset.groups[position] for position, _ in rows] if dataset.groups else ()
+    columns = {"labels": labels, "split": split(keys, labels, declared, groups).sides.tolist()}
     paths = [os.fsencode(dataset.paths[position]) for position, _ in rows]
     export_rows(cache, output, keys, paths, columns, attributes)
     return Exported(len(rows), missing)
@@ -190,6 +192,8 @@ class Imported(NamedTuple):
     shards: int
     rows: int
     """Rows of an export; 0 where shards were copied."""
+    present: int
+    """Shards that were here already."""
     damaged: list[str]
     """Shards that were left out."""
 
@@ -204,8 +208,8 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
     """
     if source.is_dir():
         brought_in = import_shards(folder, source, _describe_recipe)
-        return Imported(brought_in.n_shards, 0, brought_in.left_out)
-    with Export(source) as export:
+        return Imported(brought_in.n_shards, 0, brought_in.n_present, brought_in.left_out)
+    with open_export(source) as export:
         try:
             recipe = Recipe.from_dict(export.recipe)
         except ValueError as error:
@@ -232,7 +236,7 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
                         [keys[row] for row in new], [paths[row] for row in new], features[new]
                     )
                     n_rows += len(new)
-    return Imported(0, n_rows, [])
+    return Imported(0, n_rows, 0, [])
 
 
 def _describe_recipe(values: Mapping[str, Any]) -> Described:

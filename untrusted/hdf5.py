@@ -151,11 +151,24 @@ class PlainFile:
         found.read(value)
         return int(value)
 
-    def text(self, attribute: str, max_bytes: int) -> bytes:
-        """A text that is kept as an attribute of the file."""
+    def text(self, attribute: str, max_bytes: int, *, may_vary: bool = False) -> bytes:
+        """A text that is kept as an attribute of the file.
+
+        Parameters
+        ----------
+        attribute
+            Its name.
+        max_bytes
+            More are refused.
+        may_vary
+            Also read one of variable length, which only a process of its own should: it lies on
+            the global heap, in which a damaged file can have HDF5 search for long.
+        """
         kind = self._attribute(attribute, "/").get_type()
         is_fixed = isinstance(kind, h5t.TypeStringID) and not kind.is_variable_str()
-        if not isinstance(kind, h5t.TypeStringID) or (is_fixed and kind.get_size() > max_bytes):
+        if not (isinstance(kind, h5t.TypeStringID) and (is_fixed or may_vary)) or (
+            is_fixed and kind.get_size() > max_bytes
+        ):
             raise ValueError(f"the attribute {attribute} is no text of at most {max_bytes} bytes")
         # The length of a variable one is only known to HDF5, which sets aside what is claimed.
         with contextlib.nullcontext() if is_fixed else at_most_more(_MORE_BYTES):

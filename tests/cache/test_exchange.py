@@ -1,9 +1,13 @@
+import sys
+
 import h5py
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder
-from bottlebank.cache.exchange import Described, Export, export_rows, import_shards
+from bottlebank.cache import CacheFolder, apart
+from bottlebank.cache.apart import damage_of_shards, open_export
+from bottlebank.cache.exchange import Described, export_rows, import_shards
+from bottlebank.cache.export_file import Export
 from bottlebank.errors import CacheError
 
 PRINT = "f" * 64
@@ -29,8 +33,8 @@ def describe(recipe):
 def test_shards_of_another_cache_are_copied_once(tmp_path):
     mine, theirs = fill(tmp_path / "mine", range(4)), fill(tmp_path / "theirs", range(2, 9))
     with CacheFolder(mine) as target:
-        assert import_shards(target, theirs, describe) == (3, [])
-        assert import_shards(target, theirs, describe) == (0, [])
+        assert import_shards(target, theirs, describe) == (3, [], 0)
+        assert import_shards(target, theirs, describe) == (0, [], 3)
         cache = target.open(PRINT, "float32")
         assert len(cache) == 9
         assert cache.rows([key(n) for n in range(9)])[:, 0].tolist() == list(range(9))
@@ -51,7 +55,7 @@ def test_damaged_shards_are_left_out(tmp_path):
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)
-        n_copied, damaged = import_shards(target, theirs, describe)
+        n_copied, damaged, _ = import_shards(target, theirs, describe)
         assert n_copied == 1
         assert path.name in damaged[0]
 
@@ -92,6 +96,45 @@ def test_what_is_no_export_is_refused(tmp_path, harm):
                 file["keys"], file["paths"] = np.zeros((2, 32), "u1"), np.zeros(3)
     with pytest.raises(CacheError, match="is no export of bottlebank"):
         Export(path)
+
+
+def crashing(monkeypatch, path):
+    """Have the reader of a file crash as HDF5 does on some."""
+    (path.parent / "crashing.py").write_text(
+        "import os, signal\n"
+        "from bottlebank.cache import apart\n"
+        "def reader(send, *arguments):\n"
+        "    os.kill(os.getpid(), signal.SIGSEGV)\n"
+    )
+    monkeypatch.setattr(sys, "path", [*sys.path, str(path.parent)])
+    before = apart.reading_apart
+
+    def instead(module, function, *arguments):
+        hit = path.name in str(arguments[-1 if function == "read_export" else 2])
+        return before(*(("crashing", "reader") if hit else (module, function)), *arguments)
+
+    monkeypatch.setattr(apart, "reading_apart", instead)
+
+
+def test_an_export_at_which_hdf5_crashes_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "x.h5"
+    path.write_bytes(b"x")
+    crashing(monkeypatch, path)
+    with (
+        pytest.raises(CacheError, match=r"x.h5 is no export of bottlebank \(it crashes .*SIGSEGV"),
+        open_export(path),
+    ):
+        pass
+
+
+def test_a_shard_at_which_hdf5_crashes_is_left_out_and_no_other(tmp_path, monkeypatch):
+    with CacheFolder(fill(tmp_path / "theirs", range(9))) as source:
+        paths = sorted(source.open(PRINT, "float32").shard_paths())
+    assert len(paths) == 3
+    crashing(monkeypatch, paths[0])
+    first, *others = damage_of_shards(paths, "float32", 5)
+    assert f"{paths[0].name} is damaged (it crashes its reader: SIGSEGV" in first
+    assert others == [None, None]
 
 
 def test_a_number_that_float16_cannot_hold_is_refused(tmp_path):

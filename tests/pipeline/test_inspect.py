@@ -8,6 +8,7 @@ import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.errors import CacheError, UsageError
 from bottlebank.pipeline.inspect import choose, describe, export, import_from, prune
+from bottlebank.pipeline.sides import split_table
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_export_of_everything(filled, tmp_path):
     with h5py.File(tmp_path / "out.h5") as file:
         assert sorted(file) == ["features", "keys", "paths"]
         by_path = dict(zip(file["paths"][()], file["features"][()], strict=True))
-        assert file.attrs["fingerprint"] == table.report.fingerprint
+        assert file.attrs["fingerprint"].decode() == table.report.fingerprint
         assert file["keys"].shape == (60, 32)
     for path, features in zip(table.paths, table.features, strict=True):
         assert np.array_equal(by_path[os.fsencode(path)], features)
@@ -55,6 +56,26 @@ def test_export_of_a_dataset_has_labels_and_split(filled, tmp_path, photos):
         assert [label.decode() for label in file["labels"]] == table.labels.tolist()
         assert set(file["split"].asstr()) == {"train", "validation", "test"}
         assert [os.fsencode(path) for path in table.paths] == list(file["paths"])
+
+
+def test_an_exports_split_is_that_of_training(filled, tmp_path, photos):
+    table, folder = filled
+    rows = [
+        f"{path},{label},{number % 7}"
+        for number, (path, label) in enumerate(zip(table.paths, table.labels, strict=True))
+    ]
+    (tmp_path / "grouped.csv").write_text("\n".join(["path,label,group", *rows]))
+    dataset = bb.load_dataset(tmp_path / "grouped.csv")
+    trained_on = bb.extract(
+        dataset, "random", cache=folder.root, engine="openvino", precision="float32"
+    )
+    export(folder, choose(folder, None), tmp_path / "out.h5", dataset)
+    with h5py.File(tmp_path / "out.h5") as file:
+        exported = file["split"].asstr()[()].tolist()
+    assert exported == split_table(trained_on).sides.tolist()
+    sides = {}
+    for number, side in enumerate(exported):
+        assert sides.setdefault(number % 7, side) == side, "a group lies on two sides"
 
 
 def test_export_of_images_that_are_not_cached(filled, tmp_path):

@@ -1,0 +1,130 @@
+"""The file that `exchange.export_rows` writes, read as what others may have made of it."""
+
+# h5py publishes no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xxhash
+
+from ..errors import CacheError, in_brief
+from ..untrusted.hdf5 import PlainFile, named, read_finite
+from ..untrusted.json_text import read_json_object
+from .store import MAX_RECIPE_BYTES
+from .variant import Variant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from .keys import Key
+
+_ROWS_AT_ONCE = 2048
+_BYTES_AT_ONCE = 1 << 24
+_MAX_PATH_BYTES = 1 << 15
+_COLUMNS = {"features": ("<f4", 2), "keys": ("u1", 2)}
+_STRINGS = ("paths", "labels", "split")
+_ATTRIBUTES = {"fingerprint", "recipe", "variant"}
+
+
+class Export:
+    """A file that `export_rows` wrote, open for reading; a context manager.
+
+    HDF5 can crash on what others write: use `apart.open_export`, which runs this elsewhere.
+
+    Raises
+    ------
+    CacheError
+        On opening and on every call, when it holds anything else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`; only metadata is read."""
+        self._path = path
+        with self._reading():
+            self._file = PlainFile(path, [*_COLUMNS, *_STRINGS])
+        try:
+            with self._reading():
+                self._look()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Export:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def _look(self) -> None:
+        file = self._file
+        if not set(_COLUMNS) | {"paths"} <= file.names:
+            raise ValueError(f"it holds the arrays {named(file.names)}")
+        file.require_attributes(_ATTRIBUTES)
+        self._features = file.array("features", *_COLUMNS["features"])
+        self._keys = file.array("keys", *_COLUMNS["keys"])
+        self._strings = {name: file.strings(name) for name in _STRINGS if name in file.names}
+        self.n_rows: int
+        self.width: int
+        self.n_rows, self.width = self._features.shape
+        shapes = {self._keys.shape[:1], *(column.shape for column in self._strings.values())}
+        if not self.n_rows or not self.width or self._keys.shape[1] != 32:
+            raise ValueError(
+                f"features and keys have the shapes {self._features.shape} and {self._keys.shape}"
+            )
+        if shapes != {(self.n_rows,)}:
+            raise ValueError(f"its columns have other lengths than its {self.n_rows} rows")
+        self.recipe = read_json_object(
+            file.text("recipe", MAX_RECIPE_BYTES, may_vary=True), MAX_RECIPE_BYTES
+        )
+        self.fingerprint = file.text("fingerprint", 64, may_vary=True).decode()
+        self.variant = Variant.parse(file.text("variant", 100, may_vary=True).decode()).name
+        self._rows_at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // (4 * self.width)))
+
+    def rows(self) -> Iterator[tuple[list[Key], list[bytes], NDArray[np.float32]]]:
+        """Keys, paths and features, float32 (m, width), of a few rows at a time."""
+        for start in range(0, self.n_rows, self._rows_at_once):
+            part = slice(start, start + self._rows_at_once)
+            with self._reading():
+                features = read_finite(self._features, part)
+                paths = [bytes(path) for path in self._strings["paths"][part]]
+                if any(len(path) > _MAX_PATH_BYTES for path in paths):
+                    raise ValueError(f"a path has more than {_MAX_PATH_BYTES} bytes")
+                keys = [key.tobytes() for key in self._keys[part]]
+            yield keys, paths, features
+
+    def verify(self, on_part: Callable[[], object] = lambda: None) -> None:
+        """Read all that is brought in, and equal keys with other values are refused.
+
+        Parameters
+        ----------
+        on_part
+            Called after each few rows.
+        """
+        seen: dict[Key, int] = {}
+        for keys, _, features in self.rows():
+            for key, row in zip(keys, features, strict=True):
+                digest = xxhash.xxh3_64_intdigest(row.data)
+                if seen.setdefault(key, digest) != digest:
+                    raise CacheError(
+                        f"{self._path} is no export of bottlebank (two rows of the image "
+                        f"{key.hex()[:12]} differ): export it again"
+                    )
+            on_part()
+
+    @contextlib.contextmanager
+    def _reading(self) -> Generator[None]:
+        try:
+            yield
+        except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+            raise CacheError(
+                f"{self._path} is no export of bottlebank ({in_brief(error)}): "
+                f"make one with `bottlebank cache export`"
+            ) from error

@@ -1,0 +1,162 @@
+"""Reading files in a process of its own, which may crash, spin or want all memory.
+
+An `except` cannot catch a segmentation fault in a C library, and HDF5 has several for those who
+look. So a file that somebody else wrote is read in a child, which hands over plain bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from .files import at_most_more
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+STEP_S = 1.0
+"""Processor time that may pass between two messages."""
+
+_PATIENCE_S = 60  # by the clock: a file system that is gone, or a process that is stopped
+_MORE_BYTES = 1 << 30
+_CHILD = (
+    "import json, sys; arguments = json.loads(sys.argv[1]); sys.path[:] = arguments.pop('path'); "
+    f"from {__name__} import answer; answer(**arguments)"
+)
+
+
+class DiedError(ValueError):
+    """The process ended, or had to be ended; the message says how."""
+
+
+class FailedError(ValueError):
+    """The reader has refused the file; the message says why."""
+
+
+class Message(NamedTuple):
+    """What a reader hands over."""
+
+    about: dict[str, Any]
+    parts: list[bytes]
+
+
+class Send(Protocol):
+    """Hands over what a reader has found; it may then work for `next_s` of processor time."""
+
+    def __call__(self, about: dict[str, Any], *parts: bytes, next_s: float = STEP_S) -> None:
+        """Send JSON values, and bytes."""
+
+
+@contextlib.contextmanager
+def reading_apart(
+    module: str, function: str, *arguments: str | int
+) -> Generator[Iterator[Message]]:
+    """Run a reader in a process of its own, and iterate over what it sends.
+
+    Parameters
+    ----------
+    module, function
+        Where the reader is: it is called with a `Send` and the arguments.
+    arguments
+        For the reader.
+
+    Raises
+    ------
+    FailedError
+        While iterating: when the reader raises an exception.
+    DiedError
+        While iterating: when the process has died or taken too long.
+    """
+    ours, theirs = socket.socketpair()
+    settings = {
+        "path": sys.path,
+        "handle": theirs.fileno(),
+        "module": module,
+        "function": function,
+        "arguments": arguments,
+    }
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CHILD, json.dumps(settings)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            # NumPy's threads would take memory and are not needed.
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C is for the parent, whose end it notices
+        )
+    with process, Connection(ours.detach()) as connection:
+        try:
+            yield _messages(process, connection)
+        finally:
+            process.kill()
+
+
+def _messages(process: subprocess.Popen[bytes], connection: Connection) -> Iterator[Message]:
+    while True:
+        try:
+            about = json.loads(_receive(connection))
+            if "failed" in about:
+                raise FailedError(about["failed"])
+            if "done" in about:
+                return
+            yield Message(about["about"], [_receive(connection) for _ in range(about["parts"])])
+        except (EOFError, ConnectionError) as error:
+            code = process.wait()
+            if code == -signal.SIGPROF:
+                how = f"reading it takes more than {STEP_S:g} s at one place"
+            elif code < 0:
+                how = f"it crashes its reader: {signal.Signals(-code).name}"
+            else:
+                how = f"its reader ended with exit code {code}"
+            raise DiedError(how) from error
+
+
+def _receive(connection: Connection) -> bytes:
+    if not connection.poll(_PATIENCE_S):
+        raise DiedError(f"its reader has said nothing for {_PATIENCE_S} s")
+    return connection.recv_bytes()
+
+
+def answer(handle: int, module: str, function: str, arguments: list[str | int]) -> None:
+    """In the child: run the reader."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    read = getattr(importlib.import_module(module), function)
+    # The parent may be gone at any time: then there is nobody to tell.
+    with contextlib.suppress(ConnectionError), Connection(handle) as connection:
+
+        def put(value: dict[str, Any], *parts: bytes) -> None:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            connection.send_bytes(json.dumps(value).encode())
+            for part in parts:
+                connection.send_bytes(part)
+
+        def send(about: dict[str, Any], *parts: bytes, next_s: float = STEP_S) -> None:
+            put({"about": about, "parts": len(parts)}, *parts)
+            signal.setitimer(signal.ITIMER_PROF, next_s)  # its signal ends the process
+
+        signal.setitimer(signal.ITIMER_PROF, STEP_S)
+        try:
+            with at_most_more(_MORE_BYTES):
+                read(send, *arguments)
+            put({"done": True})
+        except ConnectionError:
+            raise
+        except (ValueError, OSError) as error:
+            put({"failed": str(error)})
+        except Exception:  # noqa: BLE001 (told to the parent)
+            put({"failed": traceback.format_exc(limit=-1)})
+        os._exit(0)  # what HDF5 does with a damaged file when it is taken down is nobody's concern
