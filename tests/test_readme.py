@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bottlebank.classifier import load_head
+
 from .conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -48,9 +50,13 @@ def run_blocks(folder: Path, substitute) -> None:
         assert done.returncode == 0, f"{text}\n{done.stderr}"
         return done.stdout
 
+    versions = []
     try:
         for kind, text in BLOCKS:
             text = substitute(text)
+            if kind == "python":
+                versions.append(load_head(folder / "head.h5").version)
+                (folder / "head.h5").unlink()
             if kind == "python":
                 command = [sys.executable, "-c", text]
                 done = subprocess.run(
@@ -65,6 +71,7 @@ def run_blocks(folder: Path, substitute) -> None:
                 assert re.fullmatch(
                     r"(\w+ [\d.]+ %, )+\w+ [\d.]+ %|unknown .*", done.stdout.strip()
                 )
+                versions.append(load_head(folder / "head.h5").version)
             elif text.startswith("bottlebank serve"):
                 server = subprocess.Popen(
                     text.split(), cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
@@ -84,6 +91,7 @@ def run_blocks(folder: Path, substitute) -> None:
             server.send_signal(signal.SIGTERM)
             server.communicate(timeout=20)
     assert server.returncode == 0
+    assert versions[0] == versions[1], "Python trains another head than the command line"
     left = {path.name for path in folder.iterdir()}
     assert {"head.h5", "report", "map.png", "features.h5"} <= left
 
