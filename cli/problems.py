@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
@@ -39,8 +40,11 @@ def print_contradictions(pairs: Sequence[dict[str, Any]]) -> None:
     )
 
 
-def problem_sections(answer: dict[str, Any]) -> Iterator[Section]:
-    """Sections of a report for what an answer lists; none for what it has not."""
+def problem_sections(answer: dict[str, Any], source: str) -> Iterator[Section]:
+    """Sections of a report for what an answer lists; none for what it has not.
+
+    Paths are relative to `source`, where they lead into it: a page is narrow.
+    """
     contradictions, near = answer["contradictions"], answer["near_duplicates"]
     if contradictions:
         yield Section(
@@ -50,7 +54,7 @@ def problem_sections(answer: dict[str, Any]) -> Iterator[Section]:
                 "right one.",
                 contradictions,
             ),
-            table=_table_of_pairs(contradictions),
+            table=_table_of_pairs(contradictions, source),
         )
     if near:
         fate = "They are left out: the figures do not count them."
@@ -61,11 +65,11 @@ def problem_sections(answer: dict[str, Any]) -> Iterator[Section]:
         yield Section(
             "Near-duplicates in two splits",
             _bounded(f"Images that show nearly the same as one of another split. {fate}", near),
-            table=_table_of_pairs(near),
+            table=_table_of_pairs(near, source),
         )
     rejections = answer["rejections"]
     if rejections:
-        rows = [(shown(found["path"]), shown(found["reason"])) for found in rejections]
+        rows = [(_within(source, found["path"]), shown(found["reason"])) for found in rejections]
         yield Section(
             "Rejected images",
             _bounded("These images cannot be read and take no part.", rejections),
@@ -73,13 +77,13 @@ def problem_sections(answer: dict[str, Any]) -> Iterator[Section]:
         )
 
 
-def table_of_mistakes(mistakes: Sequence[dict[str, Any]]) -> Table | None:
+def table_of_mistakes(mistakes: Sequence[dict[str, Any]], source: str) -> Table | None:
     """Path, label, answer and probability, the most confident mistake first."""
     if not mistakes:
         return None
     rows = [
         (
-            shown(found["path"]),
+            _within(source, found["path"]),
             shown(found["label"]),
             shown(found["predicted"]),
             f"{100 * found['probability']:.1f} %",
@@ -89,18 +93,24 @@ def table_of_mistakes(mistakes: Sequence[dict[str, Any]]) -> Table | None:
     return Table(["image", "label", "taken for", "probability"], rows, n_word_columns=3)
 
 
-def _table_of_pairs(pairs: Sequence[dict[str, Any]]) -> Table:
+def _table_of_pairs(pairs: Sequence[dict[str, Any]], source: str) -> Table:
     rows = [
         (
-            shown(pair["path"]),
+            _within(source, pair["path"]),
             f"{pair['split']}, {shown(pair['label'])}",
             "equals" if pair["equal"] else "nearly the same as",
-            shown(pair["of"]),
+            _within(source, pair["of"]),
             f"{pair['of_split']}, {shown(pair['of_label'])}",
         )
         for pair in pairs[:MOST_IN_A_TABLE]
     ]
     return Table(["image", "split, label", "", "image", "split, label"], rows, n_word_columns=5)
+
+
+def _within(source: str, path: str) -> str:
+    root = Path(source) if Path(source).is_dir() else Path(source).parent
+    inside = Path(path).is_relative_to(root)
+    return shown(str(Path(path).relative_to(root)) if inside else path)
 
 
 def _bounded(text: str, found: Sequence[object]) -> str:

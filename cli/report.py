@@ -79,8 +79,10 @@ def _write(
     sections = [
         Section("Classes", _about_classes(found), table=_class_table(found)),
         _confusion(folder, title, found),
-        _mistakes(folder, title, head, table, judged, answer["mistakes"]),
-        *problem_sections(answer),
+        _mistakes(
+            folder, title, head, table, judged, table_of_mistakes(answer["mistakes"], source)
+        ),
+        *problem_sections(answer, source),
         _reliability(folder, title, head, table, judged),
     ]
     if head.training.get("history"):
@@ -172,7 +174,7 @@ def _mistakes(
     head: Head,
     table: FeatureTable,
     judged: Judged,
-    listed: Sequence[dict[str, Any]],
+    listed: Table | None,
 ) -> Section:
     probabilities = judged.answer.probabilities
     predicted = np.array(head.classes)[probabilities.argmax(axis=1)]
@@ -199,7 +201,7 @@ def _mistakes(
         "as a confident mistake."
     )
     title = f"The most confident of {len(wrong)} mistakes" if len(wrong) > 1 else "Mistakes"
-    return Section(title, text, picture, table_of_mistakes(listed))
+    return Section(title, text, picture, listed)
 
 
 def _reliability(

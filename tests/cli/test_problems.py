@@ -88,7 +88,8 @@ def test_evaluate(bottlebank, untidy, options, cache, tmp_path):
     assert "wrong <b>" not in page
     listed = [answer["near_duplicates"][0], mistakes[0], answer["rejections"][0]]
     for found in listed:
-        assert page.count(found["path"].replace("<", "&lt;").replace(">", "&gt;")) >= 1
+        place = os.path.relpath(found["path"], untidy)  # as they stand under the title
+        assert f"<bdi>{place.replace('<', '&lt;').replace('>', '&gt;')}</bdi>" in page
     words = bottlebank(*evaluate).out
     assert "1 contradiction (one image under two labels or in two splits):" in words
     assert f"{len(by_side)} near-duplicates in two splits:" in words
@@ -113,7 +114,7 @@ def test_tables_are_bounded_and_say_so(n):
         "near_duplicates": pairs,
         "rejections": [{"path": "x", "reason": "why"}] * n,
     }
-    sections = list(problem_sections(found))
+    sections = list(problem_sections(found, "photos"))
     assert len(sections) == 3
     for section in sections:
         assert len(section.table.rows) == min(n, MOST_IN_A_TABLE)
@@ -121,8 +122,8 @@ def test_tables_are_bounded_and_say_so(n):
         assert said == (n > MOST_IN_A_TABLE)
     assert sections[0].table.rows[0][3] == "y\\n"
     mistake = {"path": "x", "label": "a", "predicted": "b", "probability": 0.5}
-    assert len(table_of_mistakes([mistake] * n).rows) == min(n, MOST_IN_A_TABLE)
-    assert table_of_mistakes([]) is None
+    assert len(table_of_mistakes([mistake] * n, "photos").rows) == min(n, MOST_IN_A_TABLE)
+    assert table_of_mistakes([], "photos") is None
 
 
 def test_a_report_that_fails_leaves_its_folder_as_it_was(
@@ -142,3 +143,15 @@ def test_a_report_that_fails_leaves_its_folder_as_it_was(
         assert bottlebank(*evaluate, folder).code != 0
         assert {path.name for path in tmp_path.iterdir()} == there
     assert {path.name: path.read_bytes() for path in old.iterdir()} == before
+
+
+def test_paths_on_the_page_begin_where_the_dataset_does(tmp_path):
+    listed = tmp_path / "list.csv"
+    listed.touch()
+    for source in (tmp_path, listed):
+        paths = [str(tmp_path / "a" / "b.png"), "/elsewhere/c.png", "relative.png"]
+        mistakes = [
+            {"path": path, "label": "a", "predicted": "b", "probability": 0.5} for path in paths
+        ]
+        table = table_of_mistakes(mistakes, str(source))
+        assert [row[0] for row in table.rows] == ["a/b.png", "/elsewhere/c.png", "relative.png"]
