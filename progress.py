@@ -52,11 +52,20 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._thread = threading.Thread(target=self._keep_alive, name="progress", daemon=True)
         self._thread.start()
 
+    @property
+    def shows(self) -> bool:
+        """Whether anybody may see it."""
+        return self._thread is not None
+
     def update(self, n: int = 1) -> None:
         """`n` more are done."""
         self._n += n
         if self._bar is not None:
             self._bar.update(n)
+
+    def reach(self, n: int) -> None:
+        """`n` are done in all; fewer than before changes nothing."""
+        self.update(max(0, n - self._n))
 
     def note(self, words: str) -> None:
         """What goes on at the moment."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import UsageError
+from ..progress import Progress
 from .answers import print_json, say, tell
 from .data import read_data
 from .outputs import EXPORT, require_output
@@ -22,6 +23,10 @@ from .parser import (
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable, Iterator
+
+
+_Item = TypeVar("_Item")
 
 
 def add_to(commands: Any) -> None:
@@ -138,22 +143,19 @@ def run_info(arguments: argparse.Namespace) -> int:
 
 def run_verify(arguments: argparse.Namespace) -> int:
     """Check every shard."""
-    from tqdm import tqdm
-
     from ..cache import CacheFolder
 
     n_shards, damage = 0, []
     with CacheFolder(arguments.cache) as folder:
         total = sum(len(cache.shard_paths()) for cache in folder.all())
-        for found in tqdm(folder.verify(), "Verifying", total, unit=" shards", disable=None):
+        for found in _shown("Verifying", folder.verify(), total, "shards"):
             n_shards += 1
             if found is not None:
                 damage.append({"path": str(found.path), "reason": found.reason})
         n_files, changed = 0, []
         if arguments.deep:
             total = len(folder.index.files())
-            files = tqdm(folder.verify_files(), "Hashing", total, unit=" files", disable=None)
-            for found in files:
+            for found in _shown("Hashing", folder.verify_files(), total, "files"):
                 n_files += 1
                 if found is not None:
                     changed.append({"path": str(found.path), "reason": found.reason})
@@ -178,7 +180,8 @@ def run_prune(arguments: argparse.Namespace) -> int:
     from ..pipeline.inspect import prune
 
     with CacheFolder(arguments.cache) as folder:
-        entries = prune(folder, arguments.fingerprint, whole=arguments.whole, do=arguments.yes)
+        with Progress("Pruning" if arguments.yes else "Looking for what can go"):
+            entries = prune(folder, arguments.fingerprint, whole=arguments.whole, do=arguments.yes)
         root = str(folder.root)
     if arguments.json:
         print_json({"cache": root, "done": arguments.yes, "recipes": entries})
@@ -205,7 +208,8 @@ def run_import(arguments: argparse.Namespace) -> int:
     if not source.exists():
         raise UsageError(f"no such folder or file: {source}")
     with CacheFolder(arguments.cache, create=True) as folder:
-        brought = import_from(folder, source)
+        with Progress("Importing"):
+            brought = import_from(folder, source)
         root = str(folder.root)
     for reason in brought.damaged:
         say(f"left out: {reason}")
@@ -227,7 +231,8 @@ def run_export(arguments: argparse.Namespace) -> int:
     with CacheFolder(arguments.cache) as folder:
         cache = choose(folder, arguments.fingerprint, arguments.precision)
         output.parent.mkdir(parents=True, exist_ok=True)
-        exported = export(folder, cache, output, dataset)
+        with Progress(f"Exporting {cache.fingerprint[:12]}"):
+            exported = export(folder, cache, output, dataset)
     for missing in exported.missing:
         say(f"left out, it has no row: {missing}")
     if arguments.json:
@@ -243,3 +248,10 @@ def run_export(arguments: argparse.Namespace) -> int:
     else:
         tell(f"wrote {output}: {exported.rows} rows of {cache.fingerprint[:12]} ({cache.variant})")
     return 0
+
+
+def _shown(what: str, items: Iterable[_Item], total: int, unit: str) -> Iterator[_Item]:
+    with Progress(what, total, unit=unit) as bar:
+        for item in items:
+            yield item
+            bar.update()

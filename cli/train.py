@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
-from ..progress import Progress
 from .answers import (
     Stopwatch,
     percent,
@@ -98,15 +97,14 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = read_data(arguments)
     require_two_classes(dataset.labels, arguments.data)
     table = extract_dataset(arguments, dataset)
-    with Progress(f"Training a {arguments.head_kind} head on {len(table):,} images"):
-        trained = train_head(
-            table,
-            arguments.head_kind,
-            hidden=arguments.hidden if is_dense else None,
-            class_weight=None if arguments.class_weight == "none" else arguments.class_weight,
-            coverage=arguments.coverage,
-            seed=arguments.seed,
-        )
+    trained = train_head(
+        table,
+        arguments.head_kind,
+        hidden=arguments.hidden if is_dense else None,
+        class_weight=None if arguments.class_weight == "none" else arguments.class_weight,
+        coverage=arguments.coverage,
+        seed=arguments.seed,
+    )
     output.parent.mkdir(parents=True, exist_ok=True)
     save_head(trained.head, output)
 

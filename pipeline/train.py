@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from ..classifier.unknown import fit_unknown
 from ..errors import DatasetError, NotAHeadError, UsageError
 from ..features import find_backbone, open_extractor, recipe_for
 from ..figures import counted, html_table, percent, with_interval
+from ..progress import Progress
 from .ahead import threads
 from .evaluate import accuracy_of
 from .parity import parity_probe
@@ -122,6 +124,7 @@ def train_head(
     class_weight: str | Mapping[str, float] | None = None,
     coverage: float = 0.95,
     seed: int = 0,
+    progress: bool | None = None,
 ) -> Trained:
     """Train a head on the train side of a table and judge it on the others.
 
@@ -145,6 +148,8 @@ def train_head(
         Share of validation images that are to be answered; the others are called unknown.
     seed
         Random seed of the cross-validation's folds, or of the network's start.
+    progress
+        Show on stderr how long it has run, and the epochs of a dense head: as in `extract`.
 
     Raises
     ------
@@ -166,6 +171,19 @@ def train_head(
         )
     table.require_rows()
     require_two_classes(table.labels, "the dataset, without its rejected images,")
+    with Progress(f"Training a {kind} head on {len(table):,} images", show=progress) as bar:
+        return _train(table, kind, hidden, class_weight, coverage, seed, bar)
+
+
+def _train(
+    table: FeatureTable,
+    kind: str,
+    hidden: Sequence[int] | int | None,
+    class_weight: str | Mapping[str, float] | None,
+    coverage: float,
+    seed: int,
+    bar: Progress,
+) -> Trained:
     with threads(1) as pool:  # the import takes as long as looking for near-duplicates
         module = pool.submit(import_module, _MODULES[kind], __package__)
         decided = split_table(table)
@@ -190,13 +208,17 @@ def train_head(
         layers: Layers = fitted.layers
         settings: dict[str, Any] = {"strength": fitted.strength}
     else:
+        epochs = (f"epoch {number}" for number in itertools.count(1))
         fitted = module.result().DenseHead(
             hidden=(256,) if hidden is None else hidden,
             class_weight=class_weight,
             random_state=seed,
         )
         fitted.fit(
-            rows, labels, validation=(held_out_rows, held_out_labels) if len(held_out) else None
+            rows,
+            labels,
+            validation=(held_out_rows, held_out_labels) if len(held_out) else None,
+            on_epoch=lambda epoch: bar.note(next(epochs)),
         )
         layers = fitted.layers_
         settings = {"best_epoch": fitted.best_epoch_, "history": [*map(list, fitted.history_)]}

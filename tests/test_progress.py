@@ -90,3 +90,10 @@ def test_start_up_is_left_out_of_the_speed(monkeypatch):
     now[0] = 28.0
     bar.update(20)
     assert bar._line() == "Extracting: 30 of 110 images, 2 s, 10 images/s, about 8 s left"
+
+
+def test_a_count_from_elsewhere_never_goes_back():
+    with Progress("t-SNE", 1000, show=False) as bar:
+        bar.reach(250)
+        bar.reach(200)
+    assert bar._n == 250

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.decomposition import PCA
 
 from ..errors import UsageError
 from ..progress import Progress
+from .steps import tsne_iterations, umap_epochs
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -20,6 +22,7 @@ METHODS: tuple[Method, ...] = ("pca", "tsne", "umap")
 
 _MAX_COMPONENTS = 50
 _PERPLEXITY = 30.0
+_TSNE_ITERATIONS = 1000
 _N_NEIGHBORS = 15
 _MIN_DIST = 0.1
 # Up to here (2,000 images of 1,000 features) an exact decomposition takes about a second.
@@ -106,13 +109,16 @@ def reduce(
         points = _two_columns(components.values) * scale
         caption = f"PCA, {_shares_of_axes(components)}"
     else:
-        place, name = (_tsne, "t-SNE") if chosen == "tsne" else (_umap, "UMAP")
-        with Progress(f"{name} of {n_images:,} images", show=progress):
-            points, caption = place(components, seed)
+        place, name, n_steps = (
+            (_tsne, "t-SNE", _TSNE_ITERATIONS) if chosen == "tsne" else (_umap, "UMAP", None)
+        )
+        what = f"{name} of {n_images:,} images"
+        with Progress(what, n_steps, unit="iterations", show=progress) as bar:
+            points, caption = place(components, seed, bar)
     return Embedding(np.ascontiguousarray(points, np.float32), chosen, caption)
 
 
-def _tsne(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]:
+def _tsne(components: _Components, seed: int, bar: Progress) -> tuple[NDArray[np.float32], str]:
     from sklearn.manifold import TSNE
 
     n_images = len(components.values)
@@ -125,13 +131,16 @@ def _tsne(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]
         # t-SNE wants a start that is small against the distances that it will make.
         init=start * np.float32(1e-4 / start[:, 0].std()),
         learning_rate="auto",
+        max_iter=_TSNE_ITERATIONS,
+        verbose=2 if bar.shows else 0,  # what it prints says how far it is
         random_state=seed,
     )
-    points = tsne.fit_transform(_unit_scale(components))
+    with tsne_iterations(bar) if bar.shows else nullcontext():
+        points = tsne.fit_transform(_unit_scale(components))
     return points, f"t-SNE, perplexity {perplexity:.3g}, {_basis(components)}, seed {seed}"
 
 
-def _umap(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]:
+def _umap(components: _Components, seed: int, bar: Progress) -> tuple[NDArray[np.float32], str]:
     n_images = len(components.values)
     n_neighbors = min(_N_NEIGHBORS, n_images - 1)
     if n_neighbors < 2:
@@ -140,6 +149,7 @@ def _umap(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]
             f"UMAP needs at least 3 images: {n_images} placed by PCA instead, "
             f"{_shares_of_axes(components)}",
         )
+    n_epochs = 500 if n_images <= 10_000 else 200  # UMAP's own choice
     values = _unit_scale(components)
     model: Any = _import_umap().UMAP(
         n_neighbors=n_neighbors,
@@ -150,6 +160,8 @@ def _umap(components: _Components, seed: int) -> tuple[NDArray[np.float32], str]
         random_state=seed,
         n_jobs=1,  # UMAP warns of more with a seed
         precomputed_knn=_neighbours(values, n_neighbors),
+        n_epochs=n_epochs,
+        tqdm_kwds=umap_epochs(bar, n_epochs) if bar.shows else None,
     )
     with warnings.catch_warnings():
         # Without an index of UMAP's own no images can be added later, and none are.
