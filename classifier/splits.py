@@ -159,7 +159,7 @@ def _straddling_groups(groups: Sequence[str | None], sides: np.ndarray) -> list[
     if not torn:
         return []
     return [
-        f"{len(torn)} groups stand on two sides of the declared split, such as {torn[0]!r}: the "
+        f"{counted(len(torn), 'group')} in two splits as declared, such as {torn[0]!r}: the "
         f"accuracy there is too good; declare one side for each group"
     ]
 
@@ -192,12 +192,12 @@ def _contradictions(keys: Sequence[bytes], labels: Sequence[str], sides: np.ndar
     warnings = []
     if two_labels:
         warnings.append(
-            f"{len(two_labels)} images stand, byte for byte, under two labels or more, such as "
+            f"{counted(len(two_labels), 'image')} under two labels or more, byte for byte, such as "
             f"{' and '.join(two_labels[0][:2])}: keep the right one"
         )
     if two_sides:
         warnings.append(
-            f"{len(two_sides)} images stand, byte for byte, on two sides of the split, such as "
+            f"{counted(len(two_sides), 'image')} in two splits, byte for byte, such as "
             f"{' and '.join(two_sides[0][:2])}: the accuracy there is too good; keep one of each"
         )
     return warnings

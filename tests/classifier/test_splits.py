@@ -92,13 +92,12 @@ def test_equal_files_that_contradict_are_reported():
     decided = split(keys([0, 0, 1, 2]), ["cat", "dog", "cat", "dog"], ["train"] * 4)
     assert decided.has_contradictions
     assert decided.warnings == [
-        "1 images stand, byte for byte, under two labels or more, such as cat and dog: keep the "
-        "right one"
+        "1 image under two labels or more, byte for byte, such as cat and dog: keep the right one"
     ]
     decided = split(keys([0, 0, 1, 1]), ["cat", "cat", "dog", "dog"], ["train", "test"] * 2)
     assert decided.has_contradictions
     assert decided.warnings == [
-        "2 images stand, byte for byte, on two sides of the split, such as test and train: the "
+        "2 images in two splits, byte for byte, such as test and train: the "
         "accuracy there is too good; keep one of each"
     ]
 
@@ -130,7 +129,7 @@ def test_a_group_decides_for_its_images_and_the_others_for_themselves():
 def test_declared_splits_that_tear_a_group_are_reported():
     decided = split(keys(range(3)), list("aaa"), ["train", "test", "test"], ["x", "x", None])
     assert decided.has_contradictions
-    assert "1 groups stand on two sides of the declared split, such as 'x'" in decided.warnings[0]
+    assert "1 group in two splits as declared, such as 'x'" in decided.warnings[0]
 
 
 def test_near_duplicates_are_left_out_unless_the_split_is_declared():

@@ -179,7 +179,7 @@ def test_equal_bytes_under_two_labels(bottlebank, photos, options, tmp_path):
     arguments = ["train", photos, "--output", tmp_path / "h.h5", *options]
     done = bottlebank(*arguments)
     assert done.code == 0
-    assert "warning: 1 images stand, byte for byte, under two labels" in done.err
+    assert "warning: 1 image under two labels or more, byte for byte" in done.err
     assert bottlebank(*arguments, "--strict").code == 1
 
 
