@@ -77,7 +77,7 @@ def split_by_content(keys: Sequence[bytes]) -> np.ndarray:
     ndarray
         str, (n,).
     """
-    uniform = np.array([int.from_bytes(key[:8], "big") / 2**64 for key in keys])
+    uniform = np.array([_leading(key) / 2**64 for key in keys])
     return np.array(SPLITS)[np.searchsorted(np.cumsum(FRACTIONS)[:2], uniform, side="right")]
 
 
@@ -90,9 +90,12 @@ def split(
 ) -> Split:
     """Decide the side of every row: as declared, or else by content.
 
-    By content, the lowest hash of each class trains, wherever it falls: a class that has an image
-    can be learned. It is the only row that another image of its class can move, by having a lower
-    hash; a group counts as one image of each of its classes.
+    By content, each class is given an image for each side, wherever its hash falls: the lowest
+    hash trains, the highest tests, and of the others the nearest to the middle of the validation
+    range validates. A class of one image trains, one of two has no validation. Where equal files
+    or a group stand for several classes, training goes before testing, and that before
+    validation. No images but these, three a class, can be moved by others: each is moved only
+    when another of its class takes its place. A group counts as one image of each of its classes.
 
     Where some rows are declared and others not, those that are not train: an image without a
     split in the CSV must not end up judging the head.
@@ -117,7 +120,7 @@ def split(
     else:
         deciding = _deciding_keys(keys, groups)
         sides = split_by_content(deciding)
-        sides[_lowest_of_each_class(deciding, labels)] = TRAIN
+        _give_each_class_every_side(sides, deciding, labels)
     near = find_near(sides)
     contradictions = _contradictions(keys, labels, sides)
     if is_declared:
@@ -128,6 +131,16 @@ def split(
         left_out[np.setdiff1d(decided.with_near(side), decided.rows(side))] = ""
     warnings = [*_missing(left_out, labels, is_declared), *contradictions]
     return decided._replace(warnings=warnings)
+
+
+def rarest_class(
+    keys: Sequence[bytes], labels: Sequence[str], groups: Sequence[str | None] = ()
+) -> tuple[str, int]:
+    """The class with the fewest different images, of which a group is one, and how many it has."""
+    of_class: dict[str, set[bytes]] = {}
+    for key, label in zip(_deciding_keys(keys, groups), labels, strict=True):
+        of_class.setdefault(label, set()).add(key)
+    return min(((label, len(found)) for label, found in of_class.items()), key=lambda it: it[1])
 
 
 def _deciding_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> Sequence[bytes]:
@@ -141,13 +154,32 @@ def _deciding_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> Seque
     ]
 
 
-def _lowest_of_each_class(deciding: Sequence[bytes], labels: Sequence[str]) -> np.ndarray:
-    """bool, (n,): rows with the lowest deciding key of some class."""
-    lowest: dict[str, bytes] = {}
+def _give_each_class_every_side(
+    sides: np.ndarray, deciding: Sequence[bytes], labels: Sequence[str]
+) -> None:
+    """Change the sides of the rows that `split` speaks of."""
+    of_class: dict[str, set[bytes]] = {}
     for key, label in zip(deciding, labels, strict=True):
-        lowest[label] = min(key, lowest.get(label, key))
-    chosen = set(lowest.values())
-    return np.array([key in chosen for key in deciding], bool)
+        of_class.setdefault(label, set()).add(key)
+    chosen: dict[bytes, str] = {}
+    for side, choose in (
+        (VALIDATION, _in_the_middle), (TEST, lambda keys: keys[-1:]), (TRAIN, lambda keys: keys[:1])
+    ):  # fmt: skip
+        for keys in of_class.values():
+            chosen.update(dict.fromkeys(choose(sorted(keys)), side))
+    for row, key in enumerate(deciding):
+        sides[row] = chosen.get(key, sides[row])
+
+
+def _in_the_middle(ascending: list[bytes]) -> list[bytes]:
+    """The key that validates: neither the lowest nor the highest."""
+    middle = int((FRACTIONS[0] + FRACTIONS[1] / 2) * 2**64)
+    between = ascending[1:-1]
+    return sorted(between, key=lambda key: (abs(_leading(key) - middle), key))[:1]
+
+
+def _leading(key: bytes) -> int:
+    return int.from_bytes(key[:8], "big")
 
 
 def _straddling_groups(groups: Sequence[str | None], sides: np.ndarray) -> list[str]:
