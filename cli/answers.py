@@ -14,6 +14,8 @@ from ..untrusted.terminal import shown
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..pipeline.cross_validation import CrossValidated
+
 __all__ = [
     "OneLine",
     "Stopwatch",
@@ -22,6 +24,7 @@ __all__ = [
     "report_rejections",
     "say",
     "tell",
+    "tell_cross_validated",
     "with_interval",
 ]
 
@@ -69,3 +72,13 @@ def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
     if len(rejected) > _REJECTIONS_SHOWN:
         say(f"… and {len(rejected) - _REJECTIONS_SHOWN} more; `bottlebank extract --json` has all")
     return 1 if strict and rejected else 0
+
+
+def tell_cross_validated(found: CrossValidated) -> None:
+    """Figures that say more than those of a small test split, and why: part of the answer."""
+    figures = found.evaluation
+    tell(found.in_words())
+    tell(
+        f"  accuracy {with_interval(figures.accuracy, figures.intervals['accuracy'])}, "
+        f"F1 {percent(figures.f1_macro)}, {found.about_heads()}"
+    )

@@ -12,6 +12,7 @@ from .answers import (
     report_rejections,
     say,
     tell,
+    tell_cross_validated,
     with_interval,
 )
 from .data import read_data
@@ -21,9 +22,11 @@ from .parser import add_answers, add_command, add_data, add_head_extractor, add_
 if TYPE_CHECKING:
     import argparse
 
+    import numpy as np
+
     from ..classifier import Head
     from ..pipeline import FeatureTable
-    from ..pipeline.evaluate import Judged, TrainedOn
+    from ..pipeline.evaluate import TrainedOn
 
 
 def add_to(commands: Any) -> None:
@@ -76,7 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     side, found = judged.side, judged.evaluation
     n_unknown = int(judged.answer.unknown.sum())
     seen = judged.trained_on
-    mistakes = _mistakes(head, table, judged)
+    mistakes = _mistakes(head, table, judged.rows, judged.answer.probabilities)
+    better = judged.cross_validated
     answer = {
         "split": side,
         **found.as_dict(),
@@ -87,6 +91,12 @@ def run(arguments: argparse.Namespace) -> int:
         "contradictions": describe(contradictions(table, judged.split), table, judged.split),
         "rejections": [{"path": path, "reason": reason} for path, reason in table.rejected],
     }
+    if better is None:
+        answer["cross_validated"] = None
+    else:
+        listed = _mistakes(head, table, better.rows, better.probabilities)
+        answer = {"cross_validated": {**better.as_dict(), "mistakes": listed}, **answer}
+        mistakes = listed
     warning = CANNOT_BE_TOLD if seen is None else seen.in_words(found.images)
     if warning:
         say(f"warning: {warning}")
@@ -108,16 +118,20 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(answer)
     else:
+        if better is not None:
+            tell_cross_validated(better)
         accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
         tell(
             f"{side}: {counted(found.images, 'image')}, accuracy {accuracy}, "
             f"precision {percent(found.precision_macro)}, recall {percent(found.recall_macro)}, "
             f"F1 {percent(found.f1_macro)} (means over "
             f"{counted(len(found.classes), 'class', 'classes')}); "
-            f"{n_unknown} called unknown"
+            f"{_about_unknown(head, n_unknown)}"
         )
         if seen is not None and warning:
             tell(f"  {_without(seen)}")
+        if better is not None and mistakes:
+            tell("mistakes of the cross-validation:")
         for mistake in mistakes[:MOST_PRINTED]:
             tell(
                 f"  {mistake['path']} is {mistake['label']}, taken for "
@@ -142,12 +156,19 @@ def _without(seen: TrainedOn) -> str:
     return f"on the {left.images} others: accuracy {accuracy}"
 
 
-def _mistakes(head: Head, table: FeatureTable, judged: Judged) -> list[dict[str, Any]]:
+def _about_unknown(head: Head, n_unknown: int) -> str:
+    if head.unknown is None:
+        return "it had too few validation images to call any unknown"
+    return f"{n_unknown} called unknown"
+
+
+def _mistakes(
+    head: Head, table: FeatureTable, rows: np.ndarray, probabilities: np.ndarray
+) -> list[dict[str, Any]]:
     """Images that are taken for another class, the most confident first."""
-    probabilities = judged.answer.probabilities
     found = []
     for row, column, sure in zip(
-        judged.rows.tolist(),
+        rows.tolist(),
         probabilities.argmax(axis=1).tolist(),
         probabilities.max(axis=1).tolist(),
         strict=True,

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..atomic import write_bytes
+from ..classifier.artifact import HeadAnswer
+from ..classifier.calibration import MIN_ROWS
 from ..classifier.learning_curve import learning_curve
 from ..classifier.splits import TRAIN
 from ..errors import ImageRejectedError
 from ..features.images import decode, read
+from ..pipeline.evaluate import TrainedOn
 from ..untrusted.terminal import shown
 from ..viz import (
     draw_confusion_matrix,
@@ -35,11 +38,21 @@ if TYPE_CHECKING:
     from ..classifier.evaluation import Evaluation
     from ..classifier.learning_curve import LearningCurve
     from ..pipeline import FeatureTable
+    from ..pipeline.cross_validation import CrossValidated
     from ..pipeline.evaluate import Judged
 
 _MOST_MISTAKES = 20
 _THUMBNAIL_PX = 200
 _MORE_PER_CLASS = 20
+_LEAST_IMAGES = 10
+"""From which the areas under the curves and the calibration error say something."""
+_NEED_IMAGES = ("roc_auc_macro", "calibration_error")
+_LEAST_OF_A_CLASS = 3
+"""Images of a class, and others, from which its area under the curve says something."""
+_GROWTH_OF_FEW = (
+    "That cannot be told from so few images: a learning curve needs 20 different images of each "
+    "class."
+)
 _STRENGTH = 1e-3
 """Of the logistic heads of a learning curve, where the head itself is none."""
 
@@ -74,24 +87,27 @@ def _write(
     judged: Judged,
     answer: dict[str, Any],
 ) -> list[Path]:
+    of_side, better = judged, judged.cross_validated
+    mistakes = answer["mistakes"]
+    if better is not None:
+        judged, mistakes = _cross_validated(judged, better), answer["cross_validated"]["mistakes"]
     found = judged.evaluation
     title = f"{source}, {judged.side}"
     sections = [
         Section("Classes", _about_classes(found), table=_class_table(found)),
         _confusion(folder, title, found),
-        _mistakes(
-            folder, title, head, table, judged, table_of_mistakes(answer["mistakes"], source)
-        ),
+        _mistakes(folder, title, head, table, judged, table_of_mistakes(mistakes, source)),
         *problem_sections(answer, source),
         _reliability(folder, title, head, table, judged),
     ]
     if head.training.get("history"):
         sections.append(_training(folder, head))
-    curve = _learning(head, table, judged)
-    if curve is not None:
+    if better is not None:
+        sections.append(Section("Would more images help?", _GROWTH_OF_FEW))
+    elif (curve := _learning(head, table, judged)) is not None:
         sections.append(_growth(folder, curve, judged))
     figures = [
-        (name, with_interval(getattr(found, key), found.intervals.get(key)))
+        (name, _figure(found, key))
         for name, key in (
             ("accuracy", "accuracy"),
             ("F1, mean over classes", "f1_macro"),
@@ -103,17 +119,48 @@ def _write(
         *figures,
         ("images", f"{found.images} ({judged.side})"),
         ("trained on", _about_training(judged)),
-        ("called unknown", f"{judged.answer.unknown.sum()} of {found.images}"),
+        ("called unknown", _about_unknown(head, of_side)),
         ("head", f"{head.kind}, version {head.version}, {head.created[:10]}"),
         ("extractor", table.recipe.in_words()),
     ]
-    page = write_page(folder, f"How good is the head? {title}", facts, sections)
+    lead = "" if better is None else f"{better.in_words()}. Figures {better.about_heads()}."
+    heading = f"How good is the head? {title}"
+    page = write_page(folder, heading, facts, sections, lead[:1].upper() + lead[1:])
     numbers = folder / "evaluation.json"
     write_bytes(numbers, (json.dumps(answer) + "\n").encode())
     return [page, numbers, *(part.picture for part in sections if part.picture is not None)]
 
 
+def _cross_validated(judged: Judged, better: CrossValidated) -> Judged:
+    """The figures of cross-validation in the place of those of a side."""
+    n_judged = len(better.rows)
+    return judged._replace(
+        side="cross-validated",
+        rows=better.rows,
+        answer=HeadAnswer(better.probabilities, np.zeros(n_judged, bool)),
+        evaluation=better.evaluation,
+        trained_on=TrainedOn(0, 0, better.evaluation),
+    )
+
+
+def _figure(found: Evaluation, key: str) -> str:
+    """A figure of all classes, or why there is none."""
+    value = getattr(found, key)
+    if value is None or (key in _NEED_IMAGES and found.images < _LEAST_IMAGES):
+        images = "1 image" if found.images == 1 else f"{found.images} images"
+        return f"cannot be told from {images}"
+    return with_interval(value, found.intervals.get(key))
+
+
+def _about_unknown(head: Head, judged: Judged) -> str:
+    if head.unknown is None:
+        return "none can be: there were too few validation images"
+    return f"{judged.answer.unknown.sum()} of {judged.evaluation.images} ({judged.side})"
+
+
 def _about_training(judged: Judged) -> str:
+    if judged.cross_validated is not None:
+        return "none of the images that a head is judged on"
     seen, n_images = judged.trained_on, judged.evaluation.images
     if seen is None:
         return "unknown: this cache does not hold the list of its training images"
@@ -129,21 +176,43 @@ def _about_training(judged: Judged) -> str:
 
 
 def _about_classes(found: Evaluation) -> str:
-    return (
+    text = (
         f"Of {found.images} images. Brackets hold 95 % intervals: with few images they are wide, "
         f"and two classes whose intervals overlap may be equally good."
     )
+    absent = [figures.label for figures in found.per_class if not figures.images]
+    if absent:
+        more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+        text += (
+            f" Nothing can be told of {', '.join(map(repr, absent[:5]))}{more}: no image here is "
+            f"of such a class."
+        )
+    return text
 
 
 def _class_table(found: Evaluation) -> Table:
     rows = []
-    for figures in found.per_class:
+    said = found.confusion_matrix.sum(axis=0)
+    for figures, n_said in zip(found.per_class, said.tolist(), strict=True):
+        missing = _missing(figures.images, n_said, found.images)
         cells = [
-            _cell(getattr(figures, name), figures.intervals.get(name))
+            missing.get(name) or _cell(getattr(figures, name), figures.intervals.get(name))
             for name in ("precision", "recall", "f1", "roc_auc")
         ]
         rows.append([figures.label, figures.images, *cells])
     return Table(["class", "images", "precision", "recall", "F1", "ROC AUC"], rows)
+
+
+def _missing(n_images: int, n_said: int, n_all: int) -> dict[str, str]:
+    """For the figures of a class that would be computed from nothing: why there are none."""
+    found = {}
+    if not n_said:
+        found["precision"] = "never answered"
+    if min(n_images, n_all - n_images) < _LEAST_OF_A_CLASS:
+        found["roc_auc"] = "too few images"
+    if not n_images:
+        found.update(dict.fromkeys(("recall", "f1", "roc_auc"), "no images"))
+    return found
 
 
 def _cell(value: float | None, interval: Sequence[float] | None) -> str | None:
@@ -216,6 +285,8 @@ def _reliability(
         text += (
             f" Its logits are divided by {head.temperature:.2f}, chosen on the validation split."
         )
+    if judged.cross_validated is not None and head.temperature == 1:
+        text += f" They are not calibrated: that takes {MIN_ROWS} validation images."
     if judged.side == "validation":
         text += " That is the split shown here, so that these figures are a little too good."
     return Section("Are the probabilities right?", text, picture)

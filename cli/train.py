@@ -12,6 +12,7 @@ from .answers import (
     report_rejections,
     say,
     tell,
+    tell_cross_validated,
     with_interval,
 )
 from .data import read_data
@@ -116,9 +117,12 @@ def run(arguments: argparse.Namespace) -> int:
         side: None if found is None else found.as_dict()
         for side, found in trained.evaluations.items()
     }
+    better = trained.cross_validated
     if arguments.json:
+        cross_validated = None if better is None else _summary(better.as_dict())
         print_json(
             {
+                **({} if better is None else {"cross_validated": cross_validated}),
                 "head": str(output),
                 "classes": list(trained.head.classes),
                 **{side: _summary(found) for side, found in figures.items()},
@@ -137,9 +141,12 @@ def run(arguments: argparse.Namespace) -> int:
                 },
                 "contradictions": contradicting,
                 "rejections": [{"path": path, "reason": reason} for path, reason in table.rejected],
+                "cross_validated": cross_validated,
             }
         )
     else:
+        if better is not None:
+            tell_cross_validated(better)
         how = "as declared" if trained.split.declared else "by content, 70:15:15"
         tell(
             f"{trained.head.kind} head of {len(trained.head.classes)} classes on "

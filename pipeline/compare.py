@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..classifier.comparison import Candidate, stratified_folds
 from ..classifier.comparison import compare as compare_right
+from ..classifier.cross_validation import out_of_fold
 from ..classifier.splits import TEST
 from ..errors import DatasetError, UsageError
 from .extraction import extract
@@ -122,19 +123,11 @@ def compare(
         features = table.features[rows]
         for head in heads:
             name = f"{table.recipe.extractor}, {head}"
-            right[name] = np.zeros(len(rows), bool)
-            seconds = []
-            for fold in np.unique(folds):
-                on_fold(name, int(fold))
-                held_out = folds == fold
-                start = time.perf_counter()
-                answers = _predict(
-                    _make_head(head, seed), features[~held_out], labels[~held_out],
-                    features[held_out],
-                )  # fmt: skip
-                seconds.append(time.perf_counter() - start)
-                right[name][held_out] = answers == labels[held_out]
-            fit_seconds[name] = float(np.median(seconds))
+            judged = out_of_fold(
+                partial(_make_head, head, seed), features, labels, folds, partial(on_fold, name)
+            )
+            right[name] = judged.predicted == labels
+            fit_seconds[name] = float(np.median(judged.fit_seconds))
     trials = []
     for standing in compare_right(right).candidates:
         extractor, head = standing.name.split(", ")
@@ -143,16 +136,7 @@ def compare(
     return Trials(len(rows), len(np.unique(folds)), trials, warnings, len(first.rejected), in_test)
 
 
-def _predict(
-    head: Any, features: np.ndarray, labels: np.ndarray, held_out: np.ndarray
-) -> np.ndarray:
-    """What a head that is fitted on rows says of others; one class alone is always the answer."""
-    if len(set(labels.tolist())) == 1:
-        return np.full(len(held_out), labels[0])
-    return head.fit(features, labels).predict(held_out)
-
-
-def _make_head(kind: str, seed: int) -> LogisticHead | DenseHead | NearestHead:
+def _make_head(kind: str, seed: int, classes: list[str]) -> LogisticHead | DenseHead | NearestHead:
     from .. import classifier
 
     if kind == "logistic":

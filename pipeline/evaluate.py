@@ -18,6 +18,7 @@ from ..features.extractor import open_extractor, require_known
 from ..features.images import MAX_PIXELS
 from ..features.parity import transfer_values_of
 from ..figures import counted, percent
+from .cross_validation import CrossValidated, cross_validate
 from .extraction import bank
 from .parity import check_parity, require_known_parity
 from .rebuild import read_recipe, weights_finder
@@ -144,12 +145,16 @@ class Judged(NamedTuple):
     split: Split
     trained_on: TrainedOn | None
     """None where the cache does not know what the head was trained on."""
+    cross_validated: CrossValidated | None = None
+    """Figures on all images, where the side was not asked for and says too little."""
 
     def __repr__(self) -> str:
         seen = "on images that this cache does not know"
         if self.trained_on is not None:
             seen = self.trained_on.in_words(self.evaluation.images) or "on none of these images"
         facts = [repr(self.answer), repr(self.split), f"trained: {seen}", repr(self.evaluation)]
+        if self.cross_validated is not None:
+            facts.insert(0, repr(self.cross_validated))
         return f"<Judged on {self.side}\n{indent(chr(10).join(facts), '  ')}>"
 
 
@@ -159,7 +164,8 @@ def evaluate_head(
     """Judge a head on one side of a table's split; parameters and errors are those of `judge`.
 
     A warning is logged when the head was trained on some of the images, with its accuracy on the
-    others, or when that cannot be told.
+    others, or when that cannot be told; and when the images are so few that cross-validation says
+    more, with its accuracy.
 
     Returns
     -------
@@ -172,6 +178,10 @@ def evaluate_head(
     elif warning := seen.in_words(judged.evaluation.images):
         without = "" if seen.without is None else f"; {seen.without.accuracy:.1%} without them"
         logger.warning("warning: %s%s", warning, without)
+    if (better := judged.cross_validated) is not None:
+        logger.warning(
+            "warning: %s; accuracy %.1f %%", better.in_words(), 100 * better.evaluation.accuracy
+        )
     return judged.side, judged.evaluation
 
 
@@ -186,7 +196,7 @@ def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
         From `extract`, of the head's extractor.
     side
         ``train``, ``validation``, ``test`` or ``all``; None takes test, or validation where
-        test has no images.
+        test has no images, and cross-validates where they are few (`cross_validate`).
 
     Raises
     ------
@@ -208,6 +218,7 @@ def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
     table.require_rows()
     decided = split_table(table)
     counts = decided.counts()
+    better = cross_validate(head, table, decided) if side is None else None
     if side is None:
         side = next((name for name in ("test", "validation") if counts[name]), "test")
     rows = np.arange(len(table)) if side == "all" else decided.rows(side)
@@ -219,9 +230,8 @@ def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
         )
     answer = head.answer(table.features[rows])
     found = evaluate(table.labels[rows].tolist(), answer.probabilities, head.classes)
-    return Judged(
-        side, rows, answer, found, decided, _trained_on(head, table, rows, answer, decided)
-    )
+    seen = _trained_on(head, table, rows, answer, decided)
+    return Judged(side, rows, answer, found, decided, seen, better)
 
 
 def _trained_on(

@@ -27,6 +27,7 @@ from ..features import find_backbone, open_extractor, recipe_for
 from ..figures import counted, html_table, percent, with_interval
 from ..progress import Progress
 from .ahead import threads
+from .cross_validation import CrossValidated, cross_validate
 from .evaluate import accuracy_of
 from .parity import parity_probe
 from .sides import split_table
@@ -56,6 +57,8 @@ class Trained:
     split: Split
     near_duplicates: dict[str, NearDuplicates]
     """For the sides that have any."""
+    cross_validated: CrossValidated | None = None
+    """Where a class has few images and no split is declared: figures on all images."""
 
     def __repr__(self) -> str:
         figures = "\n".join(
@@ -69,7 +72,10 @@ class Trained:
             for side, found in self.near_duplicates.items()
         )
         head = indent(repr(self.head), "  ")
-        return f"<Trained, split {self._how()}\n{figures}{near}\n{head}>"
+        better = ""
+        if self.cross_validated is not None:
+            better = f"\n{indent(repr(self.cross_validated), '  ')}"
+        return f"<Trained, split {self._how()}{better}\n{figures}{near}\n{head}>"
 
     def _repr_html_(self) -> str:
         """The figures and the head, for notebooks."""
@@ -249,10 +255,19 @@ def _train(
         side: None if found is None else {"images": found.images, "accuracy": found.accuracy}
         for side, found in evaluations.items()
     }
-    head.training.update({**settings, "seed": seed, "declared_split": decided.declared, **figures})
+    settings.update(seed=seed, class_weight=_plain(class_weight))
+    head.training.update({**settings, "declared_split": decided.declared, **figures})
     with CacheFolder(table.report.cache) as folder:
         head.training[ROWS] = remember_training_rows(table, train, folder)
-    return Trained(head, evaluations, decided, _near_duplicates(head, table, decided))
+    near = _near_duplicates(head, table, decided)
+    return Trained(head, evaluations, decided, near, cross_validate(head, table, decided))
+
+
+def _plain(class_weight: str | Mapping[str, float] | None) -> str | dict[str, float] | None:
+    """As JSON has it."""
+    if class_weight is None or isinstance(class_weight, str):
+        return class_weight
+    return {str(name): float(weight) for name, weight in class_weight.items()}
 
 
 def _evaluate(head: Head, table: FeatureTable, rows: np.ndarray) -> Evaluation | None:

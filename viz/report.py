@@ -57,6 +57,7 @@ def write_report(
     title: str,
     facts: Sequence[tuple[str, Cell]],
     sections: Sequence[Section],
+    lead: str = "",
 ) -> Path:
     """Write ``report.html``: one file with its pictures inside, which loads and runs nothing.
 
@@ -72,6 +73,8 @@ def write_report(
         Names and values, which stand below the title.
     sections
         Follow in this order.
+    lead
+        What has to be known of the figures: stands between the title and the facts.
 
     Returns
     -------
@@ -103,6 +106,7 @@ def write_report(
     )
     page = environment.get_template(_NAME).render(
         title=title,
+        lead=lead,
         facts=facts,
         sections=list(zip(sections, pictures, strict=True)),
         paragraphs=_paragraphs,

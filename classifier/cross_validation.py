@@ -1,0 +1,83 @@
+"""Judging a kind of head on every row: by heads that were trained without the row's fold."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _Head(Protocol):
+    def fit(self, X: Any, y: Any, /) -> Any: ...
+
+    def predict_proba(self, X: Any, /) -> np.ndarray: ...
+
+
+class OutOfFold(NamedTuple):
+    """What heads say of rows that they were not trained on."""
+
+    classes: np.ndarray
+    """(k,): ascending."""
+    probabilities: np.ndarray
+    """float64, (n, k); 0 for a class of which all rows are in the row's own fold."""
+    fit_seconds: list[float]
+    """Of each fold, with its predictions."""
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """(n,): the most probable class of each row."""
+        return self.classes[self.probabilities.argmax(axis=1)]
+
+
+def out_of_fold(
+    make_head: Callable[[list[Any]], _Head],
+    features: np.ndarray,
+    labels: np.ndarray,
+    folds: np.ndarray,
+    on_fold: Callable[[int], object] = lambda fold: None,
+) -> OutOfFold:
+    """Train a head without each fold in turn, and ask it about the fold.
+
+    Parameters
+    ----------
+    make_head
+        Given the classes that it is to be trained on, makes a head.
+    features, labels, folds
+        float32, (n, d), (n,) and int, (n,): from `stratified_folds`.
+    on_fold
+        Called before each fit.
+
+    Notes
+    -----
+    Where one class alone is left to train on, it is always the answer.
+
+    Examples
+    --------
+    >>> from bottlebank.classifier import NearestHead
+    >>> rows = np.eye(2, dtype="float32")[[0, 0, 1, 1]]
+    >>> found = out_of_fold(
+    ...     lambda classes: NearestHead(1), rows, np.array([*"aabb"]), np.array([0, 1, 0, 1])
+    ... )
+    >>> found.predicted.tolist()
+    ['a', 'a', 'b', 'b']
+    """
+    classes = np.unique(labels)
+    probabilities = np.zeros((len(labels), len(classes)))
+    seconds = []
+    for fold in np.unique(folds):
+        on_fold(int(fold))
+        held_out = folds == fold
+        start = time.perf_counter()
+        learned = np.unique(labels[~held_out])
+        answers: np.ndarray | float = 1.0
+        if len(learned) > 1:
+            head = make_head(learned.tolist())
+            head.fit(features[~held_out], labels[~held_out])
+            answers = head.predict_proba(features[held_out])
+        probabilities[np.ix_(held_out, np.isin(classes, learned))] = answers
+        seconds.append(time.perf_counter() - start)
+    return OutOfFold(classes, probabilities, seconds)

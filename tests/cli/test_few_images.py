@@ -1,0 +1,77 @@
+"""What the commands say of 8 images a class."""
+
+import json
+import shutil
+
+import pytest
+
+CROSS_VALIDATED = "cross-validated in 5 folds on all 24 images: a test split of "
+
+
+@pytest.fixture
+def few(photos, tmp_path):
+    """8 images a class."""
+    for kind in ("stripes", "checks", "disc"):
+        for number in range(8, 20):
+            (photos / kind / f"{number:02d}.png").unlink()
+    return photos
+
+
+def test_cross_validated_figures_come_first(bottlebank, few, options, cache, tmp_path):
+    head = tmp_path / "head.h5"
+    train = ["train", few, "--output", head, *options]
+    assert bottlebank(*train).out.startswith(CROSS_VALIDATED)
+    answer = bottlebank(*train, "--json").json
+    assert next(iter(answer)) == "cross_validated"
+    assert answer["cross_validated"]["images"] == 24
+    assert answer["test"]["images"] < 10  # what it was before
+
+    report = tmp_path / "report"
+    evaluate = ["evaluate", few, "--head", head, "--cache", cache]
+    said = bottlebank(*evaluate, "--report", report)
+    assert said.out.startswith(CROSS_VALIDATED)
+    assert "\ntest: " in said.out
+    assert "too few validation images to call any unknown" in said.out
+    found = bottlebank(*evaluate, "--json").json
+    assert next(iter(found)) == "cross_validated"
+    better = found["cross_validated"]
+    assert (better["folds"], better["images"], better["not_judged"]) == (5, 24, [])
+    assert better["accuracy"] == answer["cross_validated"]["accuracy"]
+    assert len(better["mistakes"]) == round(24 * (1 - better["accuracy"]))
+    assert (found["split"], found["images"]) == ("test", answer["test"]["images"])
+    assert json.loads((report / "evaluation.json").read_text()) == found
+
+    page = (report / "report.html").read_text()
+    assert page.index("Cross-validated in 5 folds on all 24 images") < page.index("<dl>")
+    assert "24 (cross-validated)" in page
+    assert "a learning curve needs 20 different images of each class" in page
+    assert "none can be: there were too few validation images" in page
+    assert not (report / "learning-curve.png").exists()
+
+    alone = bottlebank(*evaluate, "--split", "test", "--json").json
+    assert alone["cross_validated"] is None
+    assert alone["accuracy"] == found["accuracy"]
+
+
+def test_a_report_on_two_images_has_no_figure_from_nothing(
+    bottlebank, few, options, cache, tmp_path
+):
+    declared = tmp_path / "declared"
+    for kind in ("stripes", "checks", "disc"):
+        shutil.copytree(few / kind, declared / "train" / kind)
+    for kind in ("stripes", "checks"):
+        (declared / "test" / kind).mkdir(parents=True)
+        (declared / "train" / kind / "07.png").rename(declared / "test" / kind / "07.png")
+    head, report = tmp_path / "head.h5", tmp_path / "report"
+    assert bottlebank("train", declared, "--output", head, *options).code == 0
+    place = ["--head", head, "--cache", cache]
+    answer = bottlebank("evaluate", declared, *place, "--report", report, "--json").json
+    assert answer["images"] == 2
+    assert answer["cross_validated"] is None
+    page = (report / "report.html").read_text()
+    assert page.count("cannot be told from 2 images") == 2  # ROC AUC and calibration error
+    assert "Nothing can be told of &#39;disc&#39;" in page
+    row = page[page.index("<bdi>disc</bdi>") :].split("</tr>")[0]
+    assert row.count("no images") == 3
+    assert "%" not in row or "never answered" not in row
+    assert page.count("too few images") == 2
