@@ -2,6 +2,7 @@
 
     python benchmarks/service.py photos/
     python benchmarks/service.py photos/ --head head.h5 --cache cache/ --rounds 5
+    python benchmarks/service.py photos/ --mixture
 
 MobileNetV2; the photographs are uploaded as they are, as `curl -F image=@photo.jpg` does, by 16
 connections that are kept alive: each sends the next photograph when its last one is answered. The
@@ -23,6 +24,9 @@ that a client sees; p99 is that of one round. Start-up and the first second are 
 
 At the end a client that is alone: one connection, one request after the other, against decoding and
 running the network in one process that has the same bytes in memory, with nothing else running.
+
+--mixture sends 12 photographs of 20 kB to 16 MB in place of the files, each 1.84 times as large as
+the one before: photographs of the folder, enlarged, with grain.
 
 Without --head, one is trained first. The tutorials' weights come from Keras, which downloads them
 once; KERAS_HOME says where they are kept.
@@ -57,6 +61,7 @@ from urllib.parse import urlsplit
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from PIL import Image
 from service_load import LoadResult, load, multipart
 
 import bottlebank as bb
@@ -65,6 +70,7 @@ from bottlebank.silence import silent_stderr
 
 EXTRACTOR = "mobilenet_v2"
 AT_MOST_PHOTOGRAPHS = 2048
+MIXTURE_BYTES = np.geomspace(20e3, 16e6, 12).round().astype(int).tolist()
 ALONE = 300
 MOST_ALONE = 1.5
 BOTTLEBANK, TUTORIAL = "bottlebank", "FastAPI + Keras"
@@ -79,6 +85,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of load, for each way a round")
     parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--mixture", action="store_true", help="photographs of 20 kB to 16 MB")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended, too
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as name:
@@ -93,6 +100,8 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
         options = ["--extractor", EXTRACTOR, "--cache", cache, "--output", head]
         subprocess.run([*bottlebank("train", arguments.data), *options], check=True)
     paths = some_paths(arguments.data)
+    if arguments.mixture:
+        paths = mixture(paths, folder)
     bodies = [multipart(path.read_bytes()) for path in paths]
     work = Work(head, cache, tuple((paths * ALONE)[:ALONE]))
     spawn = multiprocessing.get_context("spawn")
@@ -207,6 +216,26 @@ def some_paths(data: str) -> list[Path]:
     return random.Random(0).sample(paths, min(len(paths), AT_MOST_PHOTOGRAPHS))
 
 
+def mixture(paths: Sequence[Path], folder: Path) -> list[Path]:
+    """Photographs made from others, of at most so many bytes and almost as many."""
+    made = []
+    for number, n_bytes in enumerate(MIXTURE_BYTES):
+        side_px, data = int(n_bytes**0.5), b""
+        with Image.open(paths[number % len(paths)]) as photograph:
+            picture = photograph.convert("RGB")
+        while not 0.8 * n_bytes < len(data) <= n_bytes:
+            if data:
+                side_px = int(side_px * (0.9 * n_bytes / len(data)) ** 0.5)
+            grain = np.random.default_rng(number).integers(-40, 41, (side_px, side_px, 1), np.int16)
+            pixels = np.asarray(picture.resize((side_px, side_px))) + grain
+            file = io.BytesIO()
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=92)
+            data = file.getvalue()
+        made.append(folder / f"{n_bytes}.jpg")
+        made[-1].write_bytes(data)
+    return random.Random(0).sample(made, len(made))
+
+
 def bottlebank(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "bottlebank", *arguments]
 
@@ -254,7 +283,6 @@ def tutorial(ready: Connection, n_classes: int) -> None:
     """Serve as tutorials do, until SIGTERM."""
     import uvicorn
     from fastapi import FastAPI, File
-    from PIL import Image
 
     with silent_stderr():
         import keras

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
-from .reading import Held, Reader, RequestTimeoutError
+from .descriptors import most_connections
+from .reading import Held, Reader, RequestTimeoutError, TooBusyError
 from .tasks import RefusalTask, Task
 from .uploads import most_body_bytes
 
 if TYPE_CHECKING:
     from flask import Flask
     from waitress.adjustments import Adjustments
+    from waitress.utilities import Error as WaitressError
 
     from .metrics import Metrics
     from .settings import Settings
@@ -32,6 +34,10 @@ _LEAST_BYTES_PER_S = 1000
 # For how long, and how much, a client that was refused may go on sending.
 _LINGER_S = 2
 _LINGER_BYTES = 1 << 20
+# Where memory is short, a body that has taken longer makes way: it may never end.
+_UNHURRIED_S = 10
+# Answers that their clients have not taken; an ordinary one fits into the kernel's buffer.
+_MOST_UNSENT_BYTES = 64 << 20
 
 
 class Connection(HTTPChannel):
@@ -117,7 +123,7 @@ class Connection(HTTPChannel):
             return _BODY_PIECE_BYTES
         request: Any = self.request
         receiver = None if request is None else request.body_rcv
-        if receiver is None:
+        if request is None or receiver is None:
             return _FRAMING_PIECE_BYTES
         if not request.chunked:
             return _BODY_PIECE_BYTES
@@ -143,25 +149,47 @@ class Connection(HTTPChannel):
         settings = self.server.settings
         if self._ends_at is not None:
             if now > self._ends_at:
-                self.handle_close()
+                self.hang_up()
             return
         if self.requests:
             return
         if self.request is None or self.total_outbufs_len:
             if now - self.last_activity > settings.channel_timeout_s:
-                self.will_close = True
+                self.hang_up()
             return
         most_s = settings.header_timeout_s
         if self.request.headers_finished:
             n_received = self.request.body_bytes_received
             most_s = settings.channel_timeout_s + n_received / _LEAST_BYTES_PER_S
         if now - self._begun > most_s:
-            self._refuse_late_request()
+            self._give_up(RequestTimeoutError(""))
 
-    def _refuse_late_request(self) -> None:
+    def hang_up(self) -> None:
+        """Have the connection closed with its next event, which this is.
+
+        Not at once: a new one could get the same descriptor, and be told of what happened to this.
+        Nor does a client that takes nothing ever let the loop write, and so close.
+        """
+        self.will_close = True
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def stalls(self, now: float) -> bool:
+        """Whether a body of it takes up memory that others may need."""
+        return (
+            self.request is not None
+            and self.request.n_held > 0
+            and now - self._begun > _UNHURRIED_S
+        )
+
+    def make_way(self) -> None:
+        """Free the body that has not arrived yet."""
+        self._give_up(TooBusyError("bodies"))
+
+    def _give_up(self, refusal: WaitressError) -> None:
         with self.requests_lock:
             late, self.request = self.request, None
-            late.error = RequestTimeoutError("")
+            late.give_up(refusal)
             self.requests.append(late)
             self.server.add_task(self)
 
@@ -187,8 +215,9 @@ class Listener(TcpWSGIServer):
         """Connections wait in the kernel from here on."""
         self.settings = settings
         self.metrics = metrics
-        self.held = Held(settings.max_held_bytes)
+        self.held = Held(settings.max_held_bytes, self._free_a_body)
         self.ending = False
+        self._most_connections = most_connections(settings.connection_limit)
         self._closed = False
         # Reentrant: a signal's handler may run in the thread that is closing.
         self._closing = threading.RLock()
@@ -209,11 +238,31 @@ class Listener(TcpWSGIServer):
             self.next_channel_cleanup = now + self.adj.cleanup_interval
             for connection in self.connections():
                 connection.check_time(now)
+            self._bound_unsent()
         return self.accepting
+
+    def _bound_unsent(self) -> None:
+        """Hang up on the clients that have taken nothing of their answers for longest."""
+        waiting = [each for each in self.connections() if each.total_outbufs_len]
+        n_bytes = sum(each.total_outbufs_len for each in waiting)
+        for connection in sorted(waiting, key=lambda each: each.last_activity):
+            if n_bytes <= _MOST_UNSENT_BYTES:
+                return
+            n_bytes -= connection.total_outbufs_len
+            connection.hang_up()
+
+    def _free_a_body(self, reader: Reader) -> bool:
+        now = time.time()
+        others = [each for each in self.connections() if each.request is not reader]
+        stalled = [each for each in others if each.stalls(now)]
+        if not stalled:
+            return False
+        min(stalled, key=Connection.rank_to_go).make_way()
+        return True
 
     def handle_accept(self) -> None:
         """Take a connection; where there are too many, or too few descriptors, another one goes."""
-        if len(self.active_channels) >= self.settings.connection_limit:
+        if len(self.active_channels) >= self._most_connections:
             self._make_room()
         super().handle_accept()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.resources
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,12 @@ description = Blueprint("description", __name__)
 def openapi() -> dict[str, Any]:
     """The OpenAPI description of this service."""
     settings = service().settings
-    return _describe(settings.max_images, settings.max_body_bytes).to_dict()
+    return _described(settings.max_images, settings.max_body_bytes)
+
+
+@functools.lru_cache(maxsize=1)  # it takes longer to make than most requests take to answer
+def _described(max_images: int, max_body_bytes: int) -> dict[str, Any]:
+    return _describe(max_images, max_body_bytes).to_dict()
 
 
 @description.get("/docs")

@@ -11,6 +11,8 @@ from waitress.utilities import BadRequest, RequestEntityTooLarge
 from waitress.utilities import Error as WaitressError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from waitress.adjustments import Adjustments
 
 MAX_HEADER_BYTES = 16 << 10
@@ -40,17 +42,23 @@ class RequestTimeoutError(WaitressError):
 class Held:
     """Bytes of all bodies in memory, between their arrival and their answer."""
 
-    def __init__(self, most: int) -> None:
-        """`most` of them at the same time."""
+    def __init__(
+        self, most: int, make_room: Callable[[Reader], bool] = lambda reader: False
+    ) -> None:
+        """`most` of them at the same time; `make_room` frees some, for a request, if it can."""
         self._most = most
+        self._make_room = make_room
         self._lock = threading.Lock()
         self.n_bytes = 0
 
-    def add(self, n_bytes: int) -> bool:
+    def add(self, n_bytes: int, reader: Reader) -> bool:
         """Note bytes that have arrived; False where there is no room for them."""
         with self._lock:
             self.n_bytes += n_bytes
-            return self.n_bytes <= self._most
+        while self.n_bytes > self._most:
+            if not self._make_room(reader):
+                return False
+        return True
 
     def release(self, n_bytes: int) -> None:
         """Forget bytes."""
@@ -92,7 +100,8 @@ class Reader(HTTPRequestParser):
         super().__init__(adj)
         self._most_body_bytes = most_body_bytes
         self._held = held
-        self._n_held = 0
+        self.n_held = 0
+        """Bytes of its body that are in memory."""
         self._n_empty = 0
         self._refusal: WaitressError | None = None
 
@@ -119,10 +128,10 @@ class Reader(HTTPRequestParser):
     def _body_received(self, data: bytes) -> int:
         receiver: Any = self.body_rcv
         n_taken = super().received(data)
-        n_new = len(receiver) - self._n_held
+        n_new = len(receiver) - self.n_held
         if self._refusal is None:
-            self._n_held += n_new
-            if not self._held.add(n_new):
+            self.n_held += n_new
+            if not self._held.add(n_new, self):
                 self._drop(TooBusyError("bodies"))
             else:
                 self._check_size(len(receiver))
@@ -157,9 +166,15 @@ class Reader(HTTPRequestParser):
 
     def close(self) -> None:
         """Free the body. Harmless when closed."""
-        self._held.release(self._n_held)
-        self._n_held = 0
+        self._held.release(self.n_held)
+        self.n_held = 0
         super().close()
+
+    def give_up(self, refusal: WaitressError) -> None:
+        """Refuse it before it has arrived, and free what has."""
+        if self.body_rcv is not None:
+            self._drop(refusal)
+        self.error = refusal
 
     def _check_size(self, n_bytes: int) -> None:
         if n_bytes > self._most_body_bytes:
@@ -171,8 +186,8 @@ class Reader(HTTPRequestParser):
         receiver.buf.close()
         receiver.buf = _Dropped(n_bytes)
         self._refusal = refusal
-        self._held.release(self._n_held)
-        self._n_held = 0
+        self._held.release(self.n_held)
+        self.n_held = 0
 
     def _refuse_at_once(self, reason: str) -> None:
         self.error = BadRequest(reason)

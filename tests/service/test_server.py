@@ -8,6 +8,7 @@ import logging
 import os
 import pathlib
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -375,6 +376,20 @@ def test_no_request_of_60_that_are_sent_all_the_time_is_lost_at_the_end(start_pr
     assert len(closed) >= 60
     process.communicate(timeout=10)
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process: Linux alone")
+def test_a_server_without_descriptors_makes_room_for_whoever_connects(start_program):
+    process, url = start_program(0.0)
+    address = urllib.parse.urlsplit(url)
+    n_open = len(os.listdir(f"/proc/{process.pid}/fd"))
+    resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (n_open + 10, n_open + 10))
+    flood = [socket.create_connection((address.hostname, address.port), 10) for _ in range(60)]
+    connection = connect(url)
+    connection.request("GET", "/readyz")
+    assert connection.getresponse().status == 200
+    for each in [connection, *flood]:
+        each.close()
 
 
 def test_stop_is_harmless_at_any_time(make_app, predictor):
