@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 _BEGINNING_BYTES = 8192
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+# Up to 0.1.0 the page did not name what had made it: it began with these lines.
+_PAGE_BEGINS = re.compile(
+    rb"""<!doctype html>\s+<html lang="en">\s+<head>\s+<meta charset="utf-8">\s+"""
+    rb"""(<meta name="generator" content="bottlebank">"""
+    rb"""|<meta http-equiv="Content-Security-Policy"\s+"""
+    rb"""content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">)"""
+)
+_NUMBERS_BEGIN = re.compile(rb"""\{"split": "\w+", "images": \d+, "accuracy": """)
 
 
 class Kind(NamedTuple):
@@ -131,6 +141,16 @@ def _is_head(path: Path) -> bool:
     return True
 
 
+def _was_head(path: Path) -> bool:
+    """Whether it is a head, or a damaged one: its arrays are named where an HDF5 file begins."""
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING_BYTES)
+    names = (b"mean", b"kernel_0", b"bias_0")
+    return (beginning.startswith(_HDF5) and all(map(beginning.__contains__, names))) or _is_head(
+        path
+    )
+
+
 def _is_export(path: Path) -> bool:
     from ..cache.apart import open_export
 
@@ -154,15 +174,23 @@ def _are_predictions(path: Path) -> bool:
         return file.read(64).startswith((b"path,label,probability,unknown", b'{"path": '))
 
 
-HEAD = Kind("a head file", (".h5", ".hdf5"), _is_head)
+def _begins_with(pattern: re.Pattern[bytes]) -> Callable[[Path], bool]:
+    def recognises(path: Path) -> bool:
+        with path.open("rb") as file:
+            return pattern.match(file.read(_BEGINNING_BYTES)) is not None
+
+    return recognises
+
+
+HEAD = Kind("a head file", (".h5", ".hdf5"), _was_head)
 EXPORT = Kind("an export of bottlebank", (".h5", ".hdf5"), _is_export)
 # matplotlib signs what it draws: in a PNG's text chunk, in an SVG's first comment.
 PICTURE = Kind(
     "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
 )
 PREDICTIONS = Kind("a file of predictions of bottlebank", (".csv", ".jsonl"), _are_predictions)
-_PAGE = Kind("a report of bottlebank", (".html",), _beginning_has(b'content="bottlebank"'))
-_NUMBERS = Kind("an evaluation of bottlebank", (".json",), _beginning_has(b'"confusion_matrix"'))
+_PAGE = Kind("a report of bottlebank", (".html",), _begins_with(_PAGE_BEGINS))
+_NUMBERS = Kind("an evaluation of bottlebank", (".json",), _begins_with(_NUMBERS_BEGIN))
 _FILES_OF_A_REPORT = {
     "report.html": _PAGE,
     "evaluation.json": _NUMBERS,

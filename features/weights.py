@@ -24,7 +24,9 @@ SEED = "seed"
 # Run in a child process: it can be given up at any moment, keeps TensorFlow out of this one,
 # and Keras knows the addresses and checks the hashes of its own files.
 _DOWNLOAD = """
-import sys
+import socket, sys, urllib.request
+if not urllib.request.getproxies():  # without a network, known before TensorFlow has started
+    socket.create_connection(("storage.googleapis.com", 443), timeout=5).close()
 import keras
 constructor, size_px = sys.argv[1], int(sys.argv[2])
 getattr(keras.applications, constructor)(
@@ -132,8 +134,8 @@ def _download(backbone: Backbone, path: Path, timeout_s: float | None) -> None:
 
 def _not_found(backbone: Backbone, path: Path, reason: str) -> WeightsNotFoundError:
     return WeightsNotFoundError(
-        f"the ImageNet weights of {backbone.name} are not on this machine and could not be "
-        f"downloaded ({reason}). Put the file {path.name} into {path.parent}, or name a weights "
-        f"file with --weights FILE, or set KERAS_HOME to a folder that has models/{path.name}, "
-        f"or choose another extractor (--extractor {RANDOM} needs no weights)"
+        f"the ImageNet weights of {backbone.name} are not on this machine: put the file "
+        f"{path.name} into {path.parent}, or name a weights file with --weights FILE, or set "
+        f"KERAS_HOME to a folder that has models/{path.name}, or choose another extractor "
+        f"(--extractor {RANDOM} needs no weights); they could not be downloaded: {reason}"
     )

@@ -2,10 +2,11 @@
 
 import shutil
 
+import h5py
 import pytest
 from PIL import Image
 
-from bottlebank.cli.outputs import EXPORT, HEAD, PICTURE, require_output
+from bottlebank.cli.outputs import EXPORT, HEAD, PICTURE, require_output, require_report_folder
 from bottlebank.errors import UsageError
 
 from .test_usage import one_line
@@ -137,3 +138,36 @@ def test_a_command_that_fails_leaves_no_folder(bottlebank, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert bottlebank(*arguments).code != 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_of_an_earlier_version_is_replaced(bottlebank, photos, head, cache, tmp_path):
+    folder = tmp_path / "r"
+    report = ["evaluate", photos, "--head", head, "--cache", cache, "--report", folder]
+    assert bottlebank(*report).code == 0
+    page = (folder / "report.html").read_bytes()
+    marked = b'  <meta name="generator" content="bottlebank">\n'
+    assert page.count(marked) == 1
+    (folder / "report.html").write_bytes(page.replace(marked, b""))
+    many = ", ".join(f'"class {number}"' for number in range(1000))
+    numbers = f'{{"split": "test", "images": 9, "accuracy": 0.5, "classes": [{many}]}}'
+    (folder / "evaluation.json").write_text(numbers)
+    require_report_folder(str(folder), str(photos))
+    (folder / "evaluation.json").write_text('{"accuracy": 0.5, "confusion_matrix": []}')
+    with pytest.raises(UsageError, match=r"is not an evaluation of bottlebank"):
+        require_report_folder(str(folder), str(photos))
+    (folder / "evaluation.json").unlink()
+    (folder / "report.html").write_text("<!doctype html><html lang='en'><title>Mine</title>")
+    with pytest.raises(UsageError, match=r"is not a report of bottlebank"):
+        require_report_folder(str(folder), str(photos))
+
+
+@pytest.mark.parametrize("left", [0.1, 0.5, 0.99])
+def test_a_torn_head_is_replaced_and_data_of_others_is_not(head, tmp_path, left):
+    whole = head.read_bytes()
+    torn = tmp_path / "torn.h5"
+    torn.write_bytes(whole[: int(len(whole) * left)])
+    assert require_output(str(torn), HEAD) == torn
+    with h5py.File(tmp_path / "data.h5", "w", libver="latest") as file:
+        file["mean"], file["kernel"], file["bias"] = [1.0], [2.0], [3.0]
+    with pytest.raises(UsageError, match=r"is not a head file"):
+        require_output(str(tmp_path / "data.h5"), HEAD)
