@@ -331,7 +331,7 @@ def test_an_image_that_kills_its_decoder_costs_one_image(photos, cache, tmp_path
         ((path, reason),) = table.rejected
         assert path.endswith("00 deadly.png")
         assert reason == "it crashes the decoder: its process was killed by SIGSEGV"
-        monkeypatch.setattr(job, "Decoders", None)  # would fail if it were tried again
+        monkeypatch.setattr(job.Decoders, "load", None)  # would fail if it were tried again
         again = extract(photos, cache)
     assert again.rejected == table.rejected
     assert np.array_equal(again.features, table.features)
