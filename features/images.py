@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageCms
+from PIL import Image
 
 from ..errors import ImageRejectedError
+from . import netpbm
+from .colours import Grey, in_strips, to_rgb
 from .formats import FORMATS, HAS_HEIF, INSTALL_HEIF, is_heif, what_it_is
-from .structure import check_directory, check_structure, is_pnm, is_tiff, n_scans
+from .structure import check_directory, check_structure, has_more_scans, is_pnm, is_tiff
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
+
+    from PIL.ImageFile import ImageFile
 
 DECODER_VERSION = 3
 """Part of every fingerprint: raised when the pixels that `decode` returns for any image change."""
-
-GREY16 = ("scale", "stretch")
-"""How grey of more than 8 bits becomes 8: from the full range of its 16 bits; or, for pictures that
-use fewer, from the smallest power of two that holds their greatest value (at least 2⁸). A power of
-two, so that pictures of one camera are scaled alike and one bright pixel decides nothing."""
 
 MAX_PIXELS = 250_000_000
 """Of the largest picture that is decoded where the user chose it."""
@@ -37,7 +36,9 @@ _TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF)
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS_THAT_SWAP_SIDES = (5, 6, 7, 8)
 _MAX_REDUCTION_OF_JPEG = 8
-_STRIP_PIXELS = 4_000_000
+# In a progressive JPEG a few bytes ask for another pass over the picture; encoders make some 10.
+_MAX_SCANS = 200
+_FULL_SCANS = 20  # of the largest picture that the limits allow
 
 _pillow_limit = threading.Lock()
 """Pillow's own limit is a global; it is off while a header is read, whose size `Limits` judge."""
@@ -98,8 +99,6 @@ class Limits(NamedTuple):
 
     pixels: int = MAX_PIXELS
     side_px: int = 65_535
-    scanned_pixels: int = 5_000_000_000
-    """Pixels times scans of a progressive JPEG, in which a few bytes can ask for another pass."""
 
 
 _NO_LIMITS = Limits(pixels=1 << 62, side_px=1 << 31)
@@ -132,7 +131,7 @@ def decode(
     limits
         Larger pictures are refused from their header.
     grey16
-        One of `GREY16`.
+        One of `colours.GREY16`.
 
     Returns
     -------
@@ -164,23 +163,25 @@ def decode_picture(
             reduction = _reduction(image.size, at_least_px, orientation)
             pixels = _jpeg_pixels(image, data, reduction)
         else:
-            return _loaded(image, at_least_px, grey16)
+            picture = netpbm.loaded(image, data) if kind.format == "PPM" else image
+            return _loaded(picture, kind.format, at_least_px, grey16)
     return Picture(_upright(pixels, orientation), kind)
 
 
-def _loaded(image: Image.Image, at_least_px: tuple[int, int] | None, grey16: str) -> Picture:
-    """Of a picture whose pixels Pillow reads."""
+def _loaded(
+    picture: Image.Image, format: str, at_least_px: tuple[int, int] | None, grey16: str
+) -> Picture:
     # What of these libraries turns a picture upright itself does so as it loads it, and then takes
     # the orientation out of the metadata.
-    image.load()
-    kind = Kind(str(image.format), image.mode)
-    orientation = _orientation(image)
-    reduction = _reduction(image.size, at_least_px, orientation)
+    picture.load()
+    kind = Kind(format, picture.mode)
+    orientation = _orientation(picture)
+    reduction = _reduction(picture.size, at_least_px, orientation)
     grey = None
-    if image.mode.startswith("I"):
-        grey = _Grey(image, grey16)
+    if picture.mode.startswith("I"):
+        grey = Grey(picture, grey16)
         kind = kind._replace(brightest=grey.brightest)
-    pixels = _in_strips(image, reduction, _to_rgb if grey is None else grey.to_rgb)
+    pixels = in_strips(picture, reduction, to_rgb if grey is None else grey.to_rgb)
     return Picture(_upright(pixels, orientation), kind)
 
 
@@ -189,7 +190,7 @@ def is_temporary(reason: str) -> bool:
     return reason.endswith(_TEMPORARY)
 
 
-def _opened(data: bytes, formats: tuple[str, ...]) -> Image.Image:
+def _opened(data: bytes, formats: tuple[str, ...]) -> ImageFile:
     check_structure(data)
     if HAS_HEIF and "HEIF" in formats and is_heif(data):
         import pillow_heif
@@ -236,7 +237,7 @@ def pixels_of_picture(
     """
     with _reasons_in_words(b"a picture", FORMATS, Limits()):
         _check_size(image.size, _NO_LIMITS)
-        return _loaded(image, at_least_px, grey16).pixels
+        return _loaded(image, str(image.format), at_least_px, grey16).pixels
 
 
 @contextlib.contextmanager
@@ -294,7 +295,7 @@ def _jpeg_pixels(image: Image.Image, data: bytes, reduction: int) -> np.ndarray:
     width, height = image.size
     image.draft(None, (width // while_decoding, height // while_decoding))
     achieved = round(width / image.size[0])
-    return np.asarray(_reduced(_to_rgb(image), max(1, reduction // achieved)))
+    return np.asarray(_reduced(to_rgb(image), max(1, reduction // achieved)))
 
 
 def _reduced(picture: Image.Image, factor: int) -> Image.Image:
@@ -328,12 +329,11 @@ def _check_size(size: tuple[int, int], limits: Limits) -> None:
 
 
 def _check_scans(size: tuple[int, int], data: bytes, limits: Limits) -> None:
-    # Any two bytes of a video that follows the picture may look like a scan, so that those are
-    # counted exactly only where it matters; photographs have some ten.
-    most = limits.scanned_pixels // (size[0] * size[1])
-    if data.count(b"\xff\xda") > most and (n := n_scans(data)) > most:
+    most = min(_MAX_SCANS, _FULL_SCANS * limits.pixels // (size[0] * size[1]))
+    if has_more_scans(data, most):
         raise ImageRejectedError(
-            f"{n:,} scans of {size[0]}×{size[1]} pixels, more work than is put into an image"
+            f"more than {most:,} scans of {size[0]}×{size[1]} pixels: more work than is put into "
+            f"an image"
         )
 
 
@@ -345,62 +345,6 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # noqa: BLE001 (broken EXIF is common in good photographs: shown as stored)
         return 1
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "LAB":
-        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
-        if converted is not None:
-            return converted
-    if image.mode == "F":
-        raise ImageRejectedError(
-            "floating-point pixels have no defined brightness; save it with 8 or 16 bits"
-        )
-    if image.has_transparency_data:
-        coloured = image.convert("RGBA")
-        white = Image.new("RGBA", coloured.size, "white")
-        return Image.alpha_composite(white, coloured).convert("RGB")
-    return image.convert("RGB")
-
-
-class _Grey:
-    """Grey of more than 8 bits, and how it becomes 8."""
-
-    def __init__(self, image: Image.Image, grey16: str) -> None:
-        wide = image if image.mode == "I;16" else image.convert("I")
-        lowest, highest = (int(value) for value in np.ravel(wide.getextrema()))
-        if lowest < 0 or highest > 0xFFFF:
-            raise ImageRejectedError(
-                f"grey values from {lowest} to {highest}; 16 bits (0 to 65535) are read: save it "
-                f"with 16 or 8 bits"
-            )
-        self.brightest = highest
-        n_bits = max(8, self.brightest.bit_length()) if grey16 == "stretch" else 16
-        self._white = (1 << n_bits) - 1
-
-    def to_rgb(self, image: Image.Image) -> Image.Image:
-        wide = np.asarray(image.convert("I"))  # int32, (height, width); times 255 it would overflow
-        grey = (wide.astype(np.int64) * 255 + self._white // 2) // self._white
-        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
-
-
-def _in_strips(
-    image: Image.Image, reduction: int, to_rgb: Callable[[Image.Image], Image.Image]
-) -> np.ndarray:
-    """Convert and reduce a few rows at a time, so that large pictures are in memory once."""
-    width, height = image.size
-    if reduction == 1:
-        return np.asarray(to_rgb(image))
-    step = reduction * max(1, _STRIP_PIXELS // (width * reduction))
-    return np.concatenate(
-        [
-            np.asarray(
-                to_rgb(image.crop((0, top, width, min(top + step, height)))).reduce(reduction)
-            )
-            for top in range(0, height, step)
-        ]
-    )
 
 
 def _why_unidentified(data: bytes, formats: tuple[str, ...]) -> str:

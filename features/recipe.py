@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from .backbones import Backbone
-from .images import DECODER_VERSION, GREY16
+from .colours import GREY16
+from .images import DECODER_VERSION
 from .preprocess import FITS, RESIZE_RULE, require_known_fit
 from .weights import Weights, file_sha256, find_weights
 
@@ -44,7 +45,7 @@ class Recipe:
     decoder_version: int
     augmentation: str | None = None
     grey16: str = "scale"
-    """How grey of more than 8 bits becomes 8: `images.GREY16`."""
+    """How grey of more than 8 bits becomes 8: `colours.GREY16`."""
 
     # Names of things whose meaning another field holds.
     _NOT_MEANING = ("extractor", "weights")
@@ -174,7 +175,7 @@ def recipe_for(
     fit
         How a picture of another shape is fitted to the input: one of `preprocess.FITS`.
     grey16
-        How grey of more than 8 bits becomes 8: one of `images.GREY16`.
+        How grey of more than 8 bits becomes 8: one of `colours.GREY16`.
     digest
         SHA-256 of a file; a caller may pass one that remembers.
     download_timeout_s

@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import struct
 import zlib
 
 import numpy as np
@@ -241,6 +242,52 @@ def test_portable_pixmaps_are_read(magic):
     assert decode(encoded(picture, "PPM")).shape == (4, 5, 3)
 
 
+def netpbm(kind, greatest, numbers):
+    """A Netpbm file of 4×3 pixels."""
+    size = b"4 3" if kind in (b"P1", b"P4") else b"4 3\n%d" % greatest
+    if kind in (b"P2", b"P3"):
+        body = b"".join(b"%d # a comment\n" % number for number in numbers)
+    elif kind == b"P1":
+        body = b"".join(b"%d" % number for number in numbers)
+    else:
+        body = np.array(numbers, np.uint8 if greatest < 256 else ">u2").tobytes()
+    return kind + b"\n" + size + b"\n" + body
+
+
+@pytest.mark.parametrize("kind", [b"P2", b"P3", b"P5", b"P6"])
+@pytest.mark.parametrize("greatest", [1, 3, 15, 100, 255, 256, 1023, 4095, 16_383, 65_535])
+def test_the_greatest_value_of_a_pixmap_is_white(kind, greatest):
+    n = 36 if kind in (b"P3", b"P6") else 12
+    numbers = np.linspace(0, greatest, n).round().astype(int)
+    pixels = decode(netpbm(kind, greatest, numbers))
+    stored = pixels if n == 36 else pixels[..., 0]
+    assert np.abs(stored.ravel() - numbers / greatest * 255).max() <= 0.51
+    assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+def test_a_bitmap_in_text_is_black_where_it_says_1():
+    pixels = decode(netpbm(b"P1", 1, [0, 1] * 6))
+    assert pixels[..., 0].ravel().tolist() == [255, 0] * 6
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (netpbm(b"P5", 1023, range(12))[:-1], "truncated or damaged"),
+        (netpbm(b"P6", 100, range(36))[:-1], "truncated or damaged"),
+        (netpbm(b"P3", 100, range(35)), "truncated or damaged"),
+        (netpbm(b"P2", 100, []) + b"  \n", "truncated or damaged"),
+        (netpbm(b"P1", 1, [0] * 11), "truncated or damaged"),
+        (netpbm(b"P1", 1, [7] * 12), "0 and 1 alone"),
+        (netpbm(b"P2", 100, range(95, 107)), "106 in a file of values to 100"),
+        (netpbm(b"P2", 255, range(9)) + b"three more words", "truncated or damaged"),
+    ],
+)
+def test_a_pixmap_that_holds_too_little_or_too_much_is_rejected(data, reason):
+    with pytest.raises(ImageRejectedError, match=reason):
+        decode(data)
+
+
 @pytest.mark.parametrize("size", [(16_320, 12_240), (20_000, 2_000), (30_000, 5_000), (60_000, 90)])
 def test_photographs_of_200_megapixels_and_panoramas_are_read(size):
     grey = encoded(Image.new("L", size, 90), "JPEG", quality=10)
@@ -267,26 +314,43 @@ def test_grey_of_few_bits_is_stretched_where_that_is_asked_for(bits, format):
     assert len(np.unique(stretched.pixels)) == 256
 
 
-def exif_segments(n):
-    segment = b"\xff\xe1\0\x12Exif\0\0" + b"\0" * 10
+def jpeg_segments(segment, n):
     data = encoded(Image.new("RGB", (9, 9)), "JPEG")
     return data[:2] + segment * n + data[2:]
 
 
-def png_chunks(n):
+def tiff_of_tiles(side):
+    """Tiles of one pixel, all of them the same byte."""
+    n = side * side
+    entries = [(256, 1, side), (257, 1, side), (258, 1, 8), (262, 1, 1), (322, 1, 1), (323, 1, 1)]
+    entries += [(324, n, 200), (325, n, 200 + 4 * n)]
+    directory = b"".join(struct.pack("<HHII", tag, 4, count, at) for tag, count, at in entries)
+    head = b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + directory
+    return head.ljust(200, b"\0") + struct.pack("<I", 8) * n + struct.pack("<I", 1) * n
+
+
+def png_chunks(n, kind=b"tEXt"):
     data = encoded(Image.new("RGB", (9, 9)), "PNG")
-    chunk = b"\0\0\0\0tEXt" + zlib.crc32(b"tEXt").to_bytes(4, "big")
+    chunk = b"\0\0\0\0" + kind + zlib.crc32(kind).to_bytes(4, "big")
     return data[:33] + chunk * n + data[33:]
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (exif_segments(200_000), "too many segments"),
-        (png_chunks(300_000), "too many chunks"),
-        (b"GIF89a\1\0\1\0\0\0\0!\xfe" + b"\1a" * 500_000, "too many blocks"),
+        (jpeg_segments(b"\xff\xe1\0\x12Exif\0\0" + bytes(10), 200_000), "more than 64 Exif segm"),
+        (jpeg_segments(b"\xff\xfe\0\2", 2_001), "more than 2,000 segments before the picture"),
+        (jpeg_segments(b"\xff", 100_000), "more than 65,536 bytes between the segments"),
+        (jpeg_segments(b"\xff\x01", 100_000), "more than 65,536 bytes between the segments"),
+        (png_chunks(300_000), "more than 16,0[0-9]+ chunks in a PNG file"),
+        (png_chunks(5, b"iCCP"), "more than 4 colour profiles"),
+        (b"GIF89a\1\0\1\0\0\0\0!\xfe" + b"\1a" * 500_000, "more than 2,000 blocks"),
+        (b"GIF89a\1\0\1\0\0\0\0" + b"!\xfe\0" * 2_001, "more than 2,000 blocks"),
+        (b"GIF89a\1\0\1\0\0\0\0" + bytes(300_000), "more than 262,144 bytes before the first"),
+        (b"BM" + bytes(28) + b"\1" + bytes(5_000_000), "more than 4,194,304 bytes in a BMP file"),
+        (tiff_of_tiles(1_400), "more than 100,000 strips or tiles"),
         (b"P6 #" + b"a" * 2_000_000, "no size in the first 4,096 bytes"),
-        (b"II*\0\x08\0\0\0" + b"\xff" * 800_000, "too many entries"),
+        (b"II*\0\x08\0\0\0" + b"\xff" * 800_000, "more than 4,096 entries"),
         (
             b"II*\0\x08\0\0\0\x10\0" + b"\0\x90\1\0\0\0\1\0\0\0\0\0" * 16,
             "claim more bytes than the file has",
@@ -300,7 +364,13 @@ def test_headers_that_cost_more_than_real_ones_are_refused_unread(data, reason, 
 
 
 def test_a_few_segments_and_chunks_are_read():
-    for data in (exif_segments(20), png_chunks(500)):
+    exif = b"\xff\xe1\0\x12Exif\0\0" + bytes(10)
+    for data in (
+        jpeg_segments(exif, 20),
+        jpeg_segments(b"\xff\xe2\xff\xff" + bytes(65_533), 200),
+        jpeg_segments(b"\xff", 2_000),
+        png_chunks(500),
+    ):
         assert decode(data).shape == (9, 9, 3)
 
 

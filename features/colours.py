@@ -1,0 +1,84 @@
+"""Colour modes and depths of decoded pictures, to RGB of 8 bits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageCms
+
+from ..errors import ImageRejectedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GREY16 = ("scale", "stretch")
+"""How grey of more than 8 bits becomes 8: from the full range of its 16 bits; or, for pictures that
+use fewer, from the smallest power of two that holds their greatest value (at least 2⁸). A power of
+two, so that pictures of one camera are scaled alike and one bright pixel decides nothing."""
+
+_STRIP_PIXELS = 4_000_000
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """RGB of a picture in any mode but wide grey; what is transparent is laid on white.
+
+    Raises
+    ------
+    ImageRejectedError
+        When its pixels are floating-point numbers.
+    """
+    if image.mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+        if converted is not None:
+            return converted
+    if image.mode == "F":
+        raise ImageRejectedError(
+            "floating-point pixels have no defined brightness; save it with 8 or 16 bits"
+        )
+    if image.has_transparency_data:
+        coloured = image.convert("RGBA")
+        white = Image.new("RGBA", coloured.size, "white")
+        return Image.alpha_composite(white, coloured).convert("RGB")
+    return image.convert("RGB")
+
+
+class Grey:
+    """Grey of more than 8 bits, and how it becomes 8."""
+
+    def __init__(self, image: Image.Image, grey16: str) -> None:
+        wide = image if image.mode == "I;16" else image.convert("I")
+        lowest, highest = (int(value) for value in np.ravel(wide.getextrema()))
+        if lowest < 0 or highest > 0xFFFF:
+            raise ImageRejectedError(
+                f"grey values from {lowest} to {highest}; 16 bits (0 to 65535) are read: save it "
+                f"with 16 or 8 bits"
+            )
+        self.brightest = highest
+        n_bits = max(8, self.brightest.bit_length()) if grey16 == "stretch" else 16
+        self._white = (1 << n_bits) - 1
+
+    def to_rgb(self, image: Image.Image) -> Image.Image:
+        """RGB of the picture, or of a part of it."""
+        wide = np.asarray(image.convert("I"))  # int32, (height, width); times 255 it would overflow
+        grey = (wide.astype(np.int64) * 255 + self._white // 2) // self._white
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
+
+
+def in_strips(
+    image: Image.Image, reduction: int, to_rgb: Callable[[Image.Image], Image.Image]
+) -> np.ndarray:
+    """Convert and reduce a few rows at a time, so that large pictures are in memory once."""
+    width, height = image.size
+    if reduction == 1:
+        return np.asarray(to_rgb(image))
+    step = reduction * max(1, _STRIP_PIXELS // (width * reduction))
+    return np.concatenate(
+        [
+            np.asarray(
+                to_rgb(image.crop((0, top, width, min(top + step, height)))).reduce(reduction)
+            )
+            for top in range(0, height, step)
+        ]
+    )
