@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         save_head,
         train_head,
     )
+    from .plots import plot
     from .service import create_app
 
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ __all__ = [
     "load_dataset",
     "load_head",
     "load_predictor",
+    "plot",
     "save_head",
     "train_head",
 ]
@@ -60,6 +62,7 @@ _ROOMS = {
         "save_head",
         "train_head",
     ),
+    "plots": ("plot",),
     "service": ("create_app",),
 }
 

@@ -52,6 +52,10 @@ class EngineError(BottlebankError, RuntimeError):
     """An inference engine that is missing, or whose numbers are not the network's."""
 
 
+class LibraryNotFoundError(BottlebankError, ModuleNotFoundError):
+    """A library that only this needs, and that is not installed."""
+
+
 class OtherProcessError(BottlebankError, RuntimeError):
     """Something that works only in the process that started it, used in or sent to another."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import weakref
 from typing import Protocol
 
@@ -47,6 +48,9 @@ class Holder(Protocol):
         ...
 
 
+not_while_forking = threading.RLock()
+"""Held while something has descriptors that its `let_go` does not know yet."""
+
 _holders: weakref.WeakSet[Holder] = weakref.WeakSet()
 _started: dict[str, Owner] = {}
 
@@ -74,4 +78,13 @@ def _let_go() -> None:
             holder.let_go()
 
 
-os.register_at_fork(after_in_child=_let_go)
+def _go_on_in_child() -> None:
+    not_while_forking.release()
+    _let_go()
+
+
+os.register_at_fork(
+    before=not_while_forking.acquire,
+    after_in_parent=not_while_forking.release,
+    after_in_child=_go_on_in_child,
+)

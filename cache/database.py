@@ -37,7 +37,7 @@ class Database:
     what is on the disk, for as long as this process.
     """
 
-    def __init__(self, path: Path, schema: str, version: int) -> None:
+    def __init__(self, path: Path, schema: str, version: int, *, waits: bool = True) -> None:
         """Open the database at `path`, or make an empty one.
 
         Parameters
@@ -48,7 +48,11 @@ class Database:
             The statements that make the tables, with ``;`` between.
         version
             Of the schema. A database of another version is emptied.
+        waits
+            For up to 30 s while another process keeps it locked; otherwise for half a second, and
+            then goes on in memory.
         """
+        self._waits = waits
         self._path, self._schema, self._version = path, schema, version
         self._connection = self._open()
         self._process = os.getpid()
@@ -119,11 +123,11 @@ class Database:
     def _cannot_be_written(self, error: Exception) -> bool:
         """Whether the system refuses to write; False is damage. Raises CacheError when busy."""
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code in _BUSY:
+        if code in _BUSY and self._waits:
             raise CacheError(
                 f"{self._path} is in use by another process ({error}); try again"
             ) from error
-        return code in _UNWRITABLE
+        return code in (*_BUSY, *_UNWRITABLE)
 
     def _open(self) -> sqlite3.Connection:
         self._is_in_memory = False
@@ -141,7 +145,8 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file and see to its tables, in one transaction with their check."""
-        connection = sqlite3.connect(self._path, timeout=30, isolation_level=None)
+        timeout_s = 30 if self._waits else 0.5
+        connection = sqlite3.connect(self._path, timeout=timeout_s, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous=OFF")  # a power cut costs what can be derived
             connection.execute("BEGIN IMMEDIATE")  # raises where it cannot be written

@@ -55,8 +55,17 @@ class Damage(NamedTuple):
 class CacheFolder:
     """A cache on disk, as a context manager that closes its index."""
 
-    def __init__(self, root: str | os.PathLike[str] | None = None, *, create: bool = False) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str] | None = None,
+        *,
+        create: bool = False,
+        waits: bool = True,
+    ) -> None:
         """Open the cache at `root`, by default `default_folder()`.
+
+        `waits` False is for what can do without the cache: an index that another process keeps
+        locked delays it for half a second, not for 30.
 
         Raises
         ------
@@ -79,7 +88,7 @@ class CacheFolder:
                     f"the cache folder {self.root} cannot be created: {error.strerror}; "
                     f"name another with --cache"
                 ) from error
-        self.index = Index(self.root)
+        self.index = Index(self.root, waits=waits)
 
     def __enter__(self) -> CacheFolder:
         return self

@@ -69,9 +69,9 @@ def is_settled(status: os.stat_result, looked_at_ns: int) -> bool:
 class Index:
     """The index of one cache folder. Variants are named ``<fingerprint>/<variant>``."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, waits: bool = True) -> None:
         """Open the index of the cache at `root`, or make an empty one; see `Database`."""
-        self._database = Database(root / FILE_NAME, _SCHEMA, _VERSION)
+        self._database = Database(root / FILE_NAME, _SCHEMA, _VERSION, waits=waits)
 
     def close(self) -> None:
         """Close the database."""

@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from ..errors import CacheError, CacheLockedError
-from ..forks import let_go_in_children
+from ..forks import let_go_in_children, not_while_forking
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,16 @@ class WriterLock:
         self._handle = -1
 
     def __enter__(self) -> WriterLock:
+        with not_while_forking:
+            self._take()
+            let_go_in_children(self)  # a copy of the descriptor would keep it locked
+        with contextlib.suppress(OSError):  # who holds it is only for people
+            os.ftruncate(self._handle, 0)
+            holder = f"process {os.getpid()} on {socket.gethostname()}\n"
+            os.pwrite(self._handle, holder.encode(), 0)
+        return self
+
+    def _take(self) -> None:
         try:
             # Not truncated: until the lock is held, the file is another process's.
             self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -48,7 +58,7 @@ class WriterLock:
             holder = ""
             with contextlib.suppress(OSError):
                 holder = os.pread(self._handle, 200, 0).decode(errors="replace").strip()
-            os.close(self._handle)
+            self.let_go()
             if error.errno == errno.EWOULDBLOCK:
                 raise CacheLockedError(
                     f"{self._path.parent} is being written by {holder or 'another process'}; "
@@ -58,12 +68,6 @@ class WriterLock:
                 f"{self._path} cannot be locked ({error.strerror}): this file system has no "
                 f"locks; use a --cache on a local disk"
             ) from error
-        let_go_in_children(self)  # a copy of the descriptor would keep it locked
-        with contextlib.suppress(OSError):  # who holds it is only for people
-            os.ftruncate(self._handle, 0)
-            holder = f"process {os.getpid()} on {socket.gethostname()}\n"
-            os.pwrite(self._handle, holder.encode(), 0)
-        return self
 
     def __exit__(self, *exception: object) -> None:
         if self._handle >= 0:

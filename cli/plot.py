@@ -50,15 +50,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _draw_map(arguments: argparse.Namespace, output: Path) -> int:
-    from ..viz import draw_map, reduce
+    from ..plots import plot
     from .extract import extract_for
 
     table = extract_for(arguments)
     table.require_rows()
-    embedding = reduce(table.features, arguments.method, random_state=arguments.seed)
     title = f"{Path(arguments.data).name or arguments.data} ({table.report.extractor})"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    draw_map(embedding, table.labels.tolist(), output, title)
+    embedding = plot(
+        table, output, method=arguments.method, random_state=arguments.seed, title=title
+    ).embedding
     if arguments.json:
         print_json({"output": str(output), "images": len(table), "caption": embedding.caption})
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +29,10 @@ def add_to(commands: Any) -> None:
         example="bottlebank predict holiday.jpg --head head.h5",
     )
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="image files, or folders of them"
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="image files, or folders of them; - reads one from standard input",
     )
     add_head_extractor(parser)
     add_max_pixels(parser)
@@ -49,16 +54,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output is not None:
         output = require_output(arguments.output, PREDICTIONS)
     from ..features.dataset import find_images
-    from ..pipeline import load_predictor
+    from ..pipeline import Prediction, load_predictor
     from ..pipeline.prediction_file import write_predictions
 
-    paths: list[str] = []
+    images: list[str | io.BytesIO] = []
+    unreadable: list[tuple[str, str]] = []
     for name in arguments.images:
-        found = find_images(name)
-        paths += found
+        found = [_standard_input()] if name == "-" else find_images(name, unreadable)
+        images += found
         if not found and len(arguments.images) > 1:
             say(f"warning: no images in {name}")
-    if not paths:
+    if not images and not unreadable:
         raise UsageError(f"no images in {', '.join(arguments.images)}")
     predictor = load_predictor(
         arguments.head,
@@ -68,16 +74,20 @@ def run(arguments: argparse.Namespace) -> int:
         engine=arguments.engine,
         precision=arguments.precision,
         parity=arguments.parity,
-        many=len(paths) > 1,
+        many=len(images) > 1,
     )
     # A bar between lines of answers on the same terminal would be torn by them.
-    shows_bar = len(paths) > 1 and (output is not None or not sys.stdout.isatty())
-    predictions = predictor.predict_files(
-        paths,
-        arguments.top,
-        None if shows_bar else False,
-        max_pixels=arguments.max_pixels,
+    shows_bar = len(images) > 1 and (output is not None or not sys.stdout.isatty())
+    predictions = itertools.chain(
+        (Prediction(error=reason, path=folder) for folder, reason in unreadable),
+        predictor.predict_files(
+            images,
+            arguments.top,
+            None if shows_bar else False,
+            max_pixels=arguments.max_pixels,
+        ),
     )
+    n_all = len(unreadable) + len(images)
     n_failed = n_unknown = 0
 
     def counted() -> Iterator[Prediction]:
@@ -94,12 +104,22 @@ def run(arguments: argparse.Namespace) -> int:
             _print(prediction, arguments.json)
     else:
         write_predictions(counted(), output, min(arguments.top, len(predictor.classes)))
-        summary = {"output": str(output), "images": len(paths), "unknown": n_unknown}
+        summary = {"output": str(output), "images": n_all, "unknown": n_unknown}
         if arguments.json:
             print_json({**summary, "failed": n_failed})
         else:
-            tell(f"wrote {output}: {len(paths)} images, {n_unknown} unknown, {n_failed} failed")
-    return 1 if n_failed == len(paths) or (arguments.strict and n_failed) else 0
+            tell(f"wrote {output}: {n_all} images, {n_unknown} unknown, {n_failed} failed")
+    return 1 if n_failed == n_all or (arguments.strict and n_failed) else 0
+
+
+def _standard_input() -> io.BytesIO:
+    if sys.stdin.isatty():
+        raise UsageError("expected an image on standard input, which is a terminal: pipe it in")
+    from ..features.images import MAX_FILE_BYTES
+
+    image = io.BytesIO(sys.stdin.buffer.read(MAX_FILE_BYTES + 1))
+    image.name = "-"
+    return image
 
 
 def _print(prediction: Prediction, as_one_object: bool) -> None:

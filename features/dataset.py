@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from .folders import EXTENSIONS, Walk, find_images, kinds_in_words
 from .layout import Layout
 from .listed import case_twins, read_listed
 from .split_names import SPLITS
+from .summary import classes_as_html, classes_in_words, short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,6 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
-_MOST_SHOWN = 20
 
 LAYOUTS = (
     "DATA is a folder with one folder per class, a folder with train, validation and test folders "
@@ -79,15 +78,15 @@ class Dataset:
         return any(split is not None for split in self.splits)
 
     def __repr__(self) -> str:
-        counts = Counter(self.labels)
-        classes = ", ".join(
-            f"{name if name.isprintable() else repr(name)} ({counts[name]})"
-            for name in self.classes[:_MOST_SHOWN]
-        )
-        more = f" and {len(counts) - _MOST_SHOWN} more" if len(counts) > _MOST_SHOWN else ""
+        n_classes, classes = len(set(self.labels)), classes_in_words(self.labels)
         return (
-            f"<Dataset {self.source}: {len(self)} images in {len(counts)} classes: {classes}{more}>"
+            f"<Dataset {short(self.source)}: {len(self)} images in {n_classes} classes: {classes}>"
         )
+
+    def _repr_html_(self) -> str:
+        """A table of the classes and declared splits, for notebooks."""
+        title = f"{short(self.source)}: {len(self)} images"
+        return classes_as_html(title, self.labels, self.splits)
 
 
 def load_dataset(

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import EngineError, ImageRejectedError
-from ..forks import Owner, let_go_in_children
+from ..forks import Owner, let_go_in_children, not_while_forking
 from .images import FORMATS, Kind, Limits, Picture
 from .preprocess import load_picture
 
@@ -322,6 +322,10 @@ class _Decoder:
 
     def start(self) -> Connection:
         """Start the process, without waiting until it is ready."""
+        with not_while_forking:
+            return self._start()
+
+    def _start(self) -> Connection:
         shared = self._shared_file().fileno()
         ours, theirs = socket.socketpair()
         arguments = {

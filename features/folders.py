@@ -178,12 +178,21 @@ def images_below(path: str, folder: Folder, seen: dict[Folder, str] | None = Non
             yield from images_below(inside, below, seen)
 
 
-def find_images(path: str | os.PathLike[str]) -> list[str]:
-    """The image files at or below `path`, sorted; a path that is no folder is returned as it is."""
+def find_images(
+    path: str | os.PathLike[str], unreadable: list[tuple[str, str]] | None = None
+) -> list[str]:
+    """The image files at or below `path`, sorted; a path that is no folder is returned as it is.
+
+    Folders that cannot be listed, and why, are added to `unreadable`.
+    """
     name = os.fspath(path)
     if not os.path.isdir(name):  # noqa: PTH112
         return [name]
-    return list(images_below(name, Walk().list(name) or Folder()))
+    walk = Walk()
+    found = list(images_below(name, walk.list(name) or Folder()))
+    if unreadable is not None:
+        unreadable += walk.unreadable
+    return found
 
 
 def kinds_in_words(passed_over: Mapping[str, int]) -> str:

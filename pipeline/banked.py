@@ -81,7 +81,7 @@ def open_banked(
     """The rows of a recipe that were computed in one of `precisions`; earlier ones come first."""
     with contextlib.ExitStack() as stack:
         try:
-            folder = stack.enter_context(CacheFolder(cache))
+            folder = stack.enter_context(CacheFolder(cache, waits=False))
             variants = [Variant.parse(name) for name in folder.variants(fingerprint)]
             caches = [
                 folder.open(fingerprint, variant.name)

@@ -216,7 +216,7 @@ class Predictor:
 
     def predict_files(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: Iterable[ImageLike],
         top: int | None = None,
         progress: bool | None = False,
         *,
@@ -230,7 +230,7 @@ class Predictor:
         Parameters
         ----------
         paths
-            Of image files; as many as there are.
+            Of image files, as many as there are; or whatever else a predictor takes.
         top
             How many classes to return; None for all.
         progress
@@ -365,7 +365,7 @@ def load_predictor(
     require_known_parity(parity)
     loaded = load_head(Path(head))
     trained_on = read_recipe(loaded, head)
-    with CacheFolder(cache) as folder:
+    with CacheFolder(cache, waits=False) as folder:
         find = weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s)
         precisions = [precision]
         if precision == "auto":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..cache import CacheFolder, Variant
-from ..errors import ImageRejectedError
+from ..errors import ImageRejectedError, LibraryNotFoundError
+from ..features.summary import classes_as_html, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pandas
 
     from ..cache import Key
     from ..classifier import Probe
@@ -94,23 +96,56 @@ class FeatureTable:
             rows = folder.open(report.fingerprint, variant).rows(self.keys)
         return rows.reshape(-1, self.recipe.width)
 
-    def _repr_html_(self) -> str:
-        """A table of the classes, for notebooks."""
-        from html import escape
+    def to_pandas(self, *, features: bool = True) -> pandas.DataFrame:
+        """The table as a pandas DataFrame, one row an image, in the same order.
 
-        rows = "".join(
-            f"<tr><td>{escape(label)}</td><td>{n}</td></tr>"
-            for label, n in sorted(Counter(self.labels.tolist()).items())
+        Parameters
+        ----------
+        features
+            Whether the transfer values are in it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``path``, ``label``, ``split``, ``group`` where groups are declared, ``key`` (SHA-256 of
+            the image's bytes, hexadecimal), then float32 columns ``f0``, ``f1``, … Labels of images
+            without a class are empty.
+
+        Raises
+        ------
+        LibraryNotFoundError
+            When pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as error:
+            raise LibraryNotFoundError(
+                "to_pandas needs pandas, which is not installed: pip install pandas"
+            ) from error
+        columns = {"path": list(self.paths), "label": self.labels.tolist(), "split": self.splits}
+        if self.groups:
+            columns["group"] = self.groups
+        columns["key"] = [key.hex() for key in self.keys]
+        # As objects: names that are not UTF-8 fit into no other of its types.
+        about = pd.DataFrame(
+            {name: pd.Series(list(column), dtype=object) for name, column in columns.items()}
         )
-        return (
-            f"<p>{len(self)} images × {self.recipe.width} transfer values of "
-            f"{escape(self.recipe.extractor)}, {len(self.rejected)} rejected</p>"
-            f"<table><tr><th>class</th><th>images</th></tr>{rows}</table>"
+        if not features:
+            return about
+        names = [f"f{number}" for number in range(self.recipe.width)]
+        return pd.concat([about, pd.DataFrame(self.features, columns=names)], axis=1)
+
+    def _repr_html_(self) -> str:
+        """A table of the classes and declared splits, for notebooks."""
+        title = (
+            f"{len(self)} images × {self.recipe.width} transfer values of "
+            f"{short(self.recipe.extractor)}, {len(self.rejected)} rejected"
         )
+        return classes_as_html(title, self.labels.tolist(), self.splits)
 
     def __repr__(self) -> str:
         return (
-            f"<FeatureTable {len(self)} × {self.recipe.width} ({self.recipe.extractor}), "
+            f"<FeatureTable {len(self)} × {self.recipe.width} ({short(self.recipe.extractor)}), "
             f"{len(set(self.labels.tolist()))} classes, {len(self.rejected)} rejected>"
         )
 

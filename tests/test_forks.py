@@ -1,5 +1,6 @@
 """Whatever holds threads, processes, sockets or locks, in a process that was forked since."""
 
+import contextlib
 import copy
 import json
 import multiprocessing
@@ -7,6 +8,8 @@ import os
 import pickle
 import signal
 import sqlite3
+import stat
+import subprocess
 import threading
 import time
 
@@ -124,6 +127,8 @@ def test_an_app_that_was_made_before_the_server_forked(head_file, cache, caplog)
 
 
 def test_a_table_and_a_cache_go_on_in_a_fork(table, cache):
+    # Files that were written just before they were read are not known yet.
+    bb.extract([*table.paths], "random", cache=cache, engine="openvino", precision="float32")
     rows = table.features
     table.__dict__.pop("features")
     assert in_a_fork(lambda: table.features.sum()) == str(rows.sum())
@@ -185,6 +190,33 @@ def test_decoders_in_a_fork(photos):
         finally:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+
+def n_sockets() -> int:
+    count = 0
+    for descriptor in range(256):
+        with contextlib.suppress(OSError):
+            count += stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    return count
+
+
+def test_a_fork_while_a_decoder_starts_leaves_no_socket_behind(monkeypatch):
+    starts, real = threading.Event(), subprocess.Popen
+
+    def start_slowly(*arguments, **settings):
+        starts.set()
+        time.sleep(0.3)  # the fork comes now
+        return real(*arguments, **settings)
+
+    before = n_sockets()
+    monkeypatch.setattr("bottlebank.features.decoders.subprocess.Popen", start_slowly)
+    with Decoders((32, 32), "squash", 1) as decoders:
+        thread = threading.Thread(target=decoders.start)
+        thread.start()
+        starts.wait(LIMIT_S)
+        assert in_a_fork(n_sockets) == str(before)
+        thread.join()
+        assert n_sockets() == before + 1
 
 
 def test_tensorflow_is_not_started_again_in_a_fork():

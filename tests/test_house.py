@@ -142,4 +142,4 @@ def test_every_error_is_also_a_builtin():
     assert len(kinds) > 10
     for kind in set(kinds) - {errors.BottlebankError}:
         assert issubclass(kind, errors.BottlebankError)
-        assert issubclass(kind, (ValueError, OSError, RuntimeError, LookupError))
+        assert issubclass(kind, (ValueError, OSError, RuntimeError, LookupError, ImportError))

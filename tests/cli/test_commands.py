@@ -168,6 +168,46 @@ def test_predict(bottlebank, photos, cache, head, tmp_path):
     assert bottlebank("predict", bad, "--head", head, "--cache", cache).code == 1  # all failed
 
 
+def test_predict_reads_standard_input(bottlebank, photos, cache, head, monkeypatch):
+    arguments = ["--head", head, "--cache", cache, "--json"]
+    image = photos / "disc" / "00.png"
+    expected = bottlebank("predict", image, *arguments).json
+
+    def predict(data, *images):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+        done = bottlebank("predict", *images, *arguments)
+        return [json.loads(line) for line in done.out.splitlines()]
+
+    assert predict(image.read_bytes(), "-") == [{**expected, "path": "-"}]
+    assert [answer["path"] for answer in predict(image.read_bytes(), image, "-")] == [
+        str(image),
+        "-",
+    ]
+    assert predict(b"", "-")[0]["error"] == "the file is empty (0 bytes)"
+    assert "looks like text" in predict(b"words", "-")[0]["error"]
+
+
+def test_predict_names_a_folder_that_cannot_be_listed(bottlebank, photos, cache, head, monkeypatch):
+    real, locked = os.scandir, str(photos / "disc")
+
+    def scandir(path="."):
+        if os.fspath(path) == locked:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    arguments = ["--head", head, "--cache", cache]
+    done = bottlebank("predict", photos, *arguments, "--json")
+    first, *answers = [json.loads(line) for line in done.out.splitlines()]
+    assert (done.code, len(answers)) == (0, 40)
+    assert (first["path"], first["predictions"]) == (locked, [])
+    assert first["error"] == "the folder cannot be listed: Permission denied"
+    assert bottlebank("predict", photos, *arguments, "--strict").code == 1
+    done = bottlebank("predict", locked, *arguments)
+    assert (done.code, done.out) == (1, "")
+    assert f"{locked}: the folder cannot be listed: Permission denied" in done.err
+
+
 def test_predict_says_what_is_of_no_class(bottlebank, photos, cache, options, tmp_path):
     head = tmp_path / "careful.h5"
     bottlebank("train", photos, "--output", head, "--coverage", 0.8, *options)

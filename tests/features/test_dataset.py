@@ -4,7 +4,7 @@ import unicodedata
 import pytest
 
 from bottlebank.errors import DatasetError
-from bottlebank.features import load_dataset
+from bottlebank.features import Dataset, load_dataset
 from bottlebank.features.dataset import find_images
 
 
@@ -153,4 +153,19 @@ def test_find_images(tmp_path):
 
 def test_repr_names_classes_and_counts(tmp_path):
     make(tmp_path, "hat/1.jpg", "hat/2.jpg", "coat/3.jpg")
-    assert "3 images in 2 classes: coat (1), hat (2)" in repr(load_dataset(tmp_path))
+    dataset = load_dataset(tmp_path)
+    assert "3 images in 2 classes: coat (1), hat (2)>" in repr(dataset)
+    assert "<tr><td>hat</td><td>2</td></tr>" in dataset._repr_html_()
+
+
+def test_a_dataset_of_many_classes_is_short_and_escaped():
+    labels = [f"<b>\x1b{number:04d}{'x' * 200}" for number in range(1000)]
+    dataset = Dataset("a" * 5000, ["p"] * 1000, labels, ["train", "test"] * 500)
+    assert len(repr(dataset)) < 1000
+    assert "… 992 more" in repr(dataset)
+    html = dataset._repr_html_()
+    assert "<b>" not in html
+    assert "\x1b" not in html
+    assert "<th>train</th><th>test</th>" in html
+    assert "… 970 more classes" in html
+    assert len(html) < 10_000

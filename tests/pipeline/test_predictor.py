@@ -1,6 +1,8 @@
 """What a predictor takes for an image, what it answers, and where it finds transfer values."""
 
 import io
+import sqlite3
+import time
 
 import numpy as np
 import pytest
@@ -203,6 +205,18 @@ def test_a_cache_in_trouble_does_not_matter(predict, table, cache, trouble):
     else:
         rows.rename(cache / ("0" * 64))
     assert [answer.label for answer in predict.predict_files(table.paths)] == expected
+
+
+def test_an_index_that_stays_locked_does_not_matter(head_file, table, cache, request):
+    database = sqlite3.connect(cache / "index.sqlite", isolation_level=None)
+    database.execute("BEGIN EXCLUSIVE")
+    start = time.monotonic()
+    predict = request.getfixturevalue("predict")
+    request.getfixturevalue("no_network")
+    answers = list(predict.predict_files(table.paths))
+    assert time.monotonic() - start < 25  # others wait for 30 s at each opening
+    assert [answer.label for answer in answers] == predict.predict(table.features).tolist()
+    database.close()
 
 
 def test_a_writer_of_the_cache_does_not_matter(predict, table, cache):

@@ -1,0 +1,51 @@
+"""Maps from Python: of a table, or of what can be extracted."""
+
+import numpy as np
+import pytest
+
+import bottlebank as bb
+from bottlebank.errors import BottlebankError, UsageError
+from bottlebank.viz import reduce
+
+
+@pytest.fixture
+def settings(cache):
+    return {"extractor": "random", "cache": cache, "engine": "openvino", "precision": "float32"}
+
+
+def test_a_map_of_a_table_and_of_a_folder(photos, settings, tmp_path):
+    table = bb.extract(photos, **settings)
+    drawn = bb.plot(table, tmp_path / "new" / "map.svg", method="tsne", title="Shapes")
+    assert np.array_equal(drawn.embedding.points, reduce(table.features, "tsne").points)
+    text = drawn.path.read_text()
+    assert "Shapes" in text
+    assert "disc (20)" in text
+    assert drawn._repr_svg_() == text
+    assert drawn._repr_png_() is None
+    assert len(repr(drawn)) < 200 + len(str(tmp_path))
+
+    again = bb.plot(photos, str(tmp_path / "map.png"), **settings)
+    assert np.array_equal(again.embedding.points, reduce(table.features).points)
+    assert again._repr_png_() == (tmp_path / "map.png").read_bytes()
+    listed = bb.plot(table.paths[:20], tmp_path / "listed.svg", **settings)
+    assert len(listed.embedding.points) == 20
+
+
+def test_what_cannot_be_drawn(photos, settings, tmp_path):
+    table = bb.extract(photos, **settings)
+    with pytest.raises(UsageError, match=r"a picture is a \.png or \.svg file"):
+        bb.plot(table, "map.jpg")
+    with pytest.raises(UsageError, match="unknown method 'lda': choose one of pca, tsne, umap"):
+        bb.plot("not read", "map.png", method="lda")
+    with pytest.raises(UsageError, match="fit cannot be chosen for a table"):
+        bb.plot(table, "map.png", fit="crop")
+    image = photos / "disc" / "00.png"
+    before = image.read_bytes()
+    with pytest.raises(UsageError, match="is one of the images: name another file"):
+        bb.plot(table, image)
+    assert image.read_bytes() == before
+    (tmp_path / "file").touch()
+    with pytest.raises(BottlebankError, match="cannot be written: "):
+        bb.plot(table, tmp_path / "file" / "map.png")
+    with pytest.raises(bb.BottlebankError, match="none of the 1 images can be used"):
+        bb.plot([str(tmp_path / "file")], tmp_path / "map.png", **settings)
