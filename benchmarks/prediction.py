@@ -1,0 +1,83 @@
+"""`bottlebank predict` on a folder whose images are all in the cache, against `evaluate`.
+
+    python benchmarks/prediction.py photos/ --extractor mobilenet_v2
+
+A new process each time, from its start to its end. The peer is `evaluate --split all`, which takes
+the same rows from the cache and starts no network, while `predict` starts one, in case an image is
+new. They take turns in opposite orders; the table holds medians and the range, by the clock and in
+processor time. The last line is the median ratio within a round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Seconds(NamedTuple):
+    clock: float
+    processor: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="a folder per class")
+    parser.add_argument("--extractor", default="mobilenet_v2")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cache", help="where rows are already; by default a new one")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bottlebank-") as name:
+        race(arguments, Path(name))
+
+
+def race(arguments: argparse.Namespace, folder: Path) -> None:
+    head, cache = str(folder / "head.h5"), arguments.cache or str(folder / "cache")
+    train = ["train", arguments.data, "--extractor", arguments.extractor, "--output", head]
+    run([*train, "--cache", cache])
+    options = [arguments.data, "--head", head, "--cache", cache]
+    ways = {
+        "predict": ["predict", *options],
+        "evaluate --split all": ["evaluate", *options, "--split", "all"],
+    }
+    n_images = len(run(ways["predict"]).splitlines())
+    seconds: dict[str, list[Seconds]] = {way: [] for way in ways}
+    for number in range(arguments.rounds):
+        for way in list(ways)[:: 1 if number % 2 else -1]:
+            seconds[way].append(timed(ways[way]))
+    print(f"{n_images} images, {arguments.extractor}, {arguments.rounds} rounds")
+    for kind in Seconds._fields:
+        for way, measured in seconds.items():
+            print(f"  {kind:9} {way:21} {summary([getattr(each, kind) for each in measured])} s")
+        predicted, evaluated = ([getattr(each, kind) for each in seconds[way]] for way in ways)
+        ratios = [a / b for a, b in zip(predicted, evaluated, strict=True)]
+        print(f"  {kind:9} {'predict / evaluate':21} {summary(ratios)}")
+
+
+def run(arguments: Sequence[str]) -> str:
+    command = [sys.executable, "-m", "bottlebank", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+def timed(arguments: Sequence[str]) -> Seconds:
+    start, before = time.perf_counter(), os.times()
+    run(arguments)
+    after = os.times()
+    processor = after.children_user + after.children_system
+    processor -= before.children_user + before.children_system
+    return Seconds(time.perf_counter() - start, processor)
+
+
+def summary(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):6.2f} [{min(values):.2f}, {max(values):.2f}]"
+
+
+if __name__ == "__main__":
+    main()
