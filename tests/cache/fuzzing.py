@@ -1,0 +1,80 @@
+"""Damaged copies of an export, a shard and a head, and their readers: runs in a child process."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from bottlebank.cache.export_file import Export
+from bottlebank.cache.shard import Shard, ShardName, digest_of_file
+from bottlebank.classifier import load_head
+from bottlebank.errors import BottlebankError
+
+
+def damaged(data: bytes, seed: int) -> bytes:
+    """The same damage for the same seed: bits, runs of bytes, holes, or a cut."""
+    random = np.random.default_rng(seed)
+    harmed = bytearray(data)
+    # Half of it where HDF5 keeps what it follows, at the beginning and at the end.
+    ends = 2048
+
+    def place() -> int:
+        if random.random() < 0.5:
+            return int(random.integers(len(harmed)))
+        near = int(random.integers(min(ends, len(harmed))))
+        return near if random.random() < 0.5 else len(harmed) - 1 - near
+
+    for _ in range(int(random.integers(1, 9))):
+        at = place()
+        match int(random.integers(6)):
+            case 0:
+                harmed[at] ^= 1 << int(random.integers(8))
+            case 1:
+                harmed[at] = int(random.choice([0, 1, 127, 128, 255]))
+            case 2:
+                harmed[at : at + 8] = random.bytes(8)
+            case 3:
+                source, length = place(), int(random.integers(1, 300))
+                harmed[at : at + length] = harmed[source : source + length]
+            case 4:
+                harmed[at : at + 8] = int(random.integers(len(harmed))).to_bytes(8, "little")
+            case _:
+                if random.random() < 0.1:
+                    del harmed[max(at, 1) :]
+    return bytes(harmed)
+
+
+def write(kind: str, data: bytes, folder: Path) -> Path:
+    """Write a damaged file, under the name that belongs to its bytes."""
+    path = folder / f"{kind}.h5"
+    path.write_bytes(data)
+    if kind != "shard":
+        return path
+    return path.rename(folder / str(ShardName(0, digest_of_file(path))))
+
+
+def read(kind: str, path: Path) -> None:
+    """Read all of a file in this process."""
+    if kind == "export":
+        with Export(path) as export:
+            export.verify()
+    elif kind == "shard":
+        with Shard(path) as shard:
+            shard.verify()
+    else:
+        load_head(path)
+
+
+def read_many(send, kind: str, original: str, folder: str, first: int, end: int) -> None:
+    """Read damaged files one after the other; tell of each its seed, its error and its time."""
+    data = Path(original).read_bytes()
+    for seed in range(first, end):
+        path = write(kind, damaged(data, seed), Path(folder))
+        start, error = time.process_time(), ""
+        try:
+            read(kind, path)
+        except BottlebankError as refusal:
+            error = str(refusal)
+        took_s = time.process_time() - start
+        path.unlink()
+        send({"seed": seed, "error": error, "seconds": took_s})

@@ -1,0 +1,110 @@
+"""Damaged exports, shards and heads, some hundred of each, always the same ones."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bottlebank.cache import CacheFolder
+from bottlebank.cache.apart import damage_of_shards, open_export
+from bottlebank.cache.exchange import export_rows
+from bottlebank.classifier import Head, Layers, save_head
+from bottlebank.errors import CacheError
+from bottlebank.features import find_backbone, recipe_for
+from bottlebank.untrusted.apart import DiedError, reading_apart
+
+from .fuzzing import damaged, write
+
+N_OF_EACH = 600
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    """A sound file of each kind."""
+    base = tmp_path_factory.mktemp("originals")
+    recipe, _ = recipe_for(find_backbone("random"))
+    random = np.random.default_rng(0)
+    keys = [bytes([number + 1]) * 32 for number in range(40)]
+    paths = [b"/photos/%d.jpg" % number for number in range(40)]
+    with CacheFolder(base / "cache", create=True) as folder:
+        cache = folder.open(recipe.fingerprint, "float32")
+        with cache.writer(recipe.as_dict()) as writer:
+            writer.extend(keys, paths, random.normal(size=(40, recipe.width)).astype("f4"))
+            writer.reject(b"r" * 32, b"/photos/bad.jpg", "no image")
+        about = {"fingerprint": recipe.fingerprint, "variant": "float32"}
+        about["recipe"] = json.dumps(recipe.as_dict())
+        labels = {"labels": [str(number % 3) for number in range(40)]}
+        export_rows(cache, base / "rows.h5", keys, paths, labels, about)
+        [shard] = cache.shard_paths()
+    width = 5
+    layers = Layers(
+        random.normal(size=width).astype("f4"),
+        np.ones(width, "f4"),
+        [random.normal(size=(width, 8)).astype("f4"), random.normal(size=(8, 3)).astype("f4")],
+        [random.normal(size=8).astype("f4"), random.normal(size=3).astype("f4")],
+    )
+    head = Head("dense", ("cat", "dog", "fish"), layers, {"width": width}, "float32")
+    save_head(head, base / "head.h5")
+    return {"export": base / "rows.h5", "shard": shard, "head": base / "head.h5"}
+
+
+def deaths_of(kind, original, folder, n_files):
+    """Read damaged files: the seeds of those that end their process, and all other answers."""
+    answers, deaths = [], {}
+    first = 0
+    while first < n_files:
+        arguments = [kind, str(original), str(folder), first, n_files]
+        with reading_apart("fuzzing", "read_many", *arguments) as messages:
+            try:
+                answers += [message.about for message in messages]
+                break
+            except DiedError as death:
+                seed = (
+                    answers[-1]["seed"] + 1 if answers and answers[-1]["seed"] >= first else first
+                )
+                deaths[seed] = str(death)
+                first = seed + 1
+    return deaths, answers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["export", "shard", "head"])
+def test_damage_ends_in_one_line(originals, kind, tmp_path, monkeypatch, record_property):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parent)])
+    original = originals[kind]
+    deaths, answers = deaths_of(kind, original, tmp_path, N_OF_EACH)
+    refused = [each["error"] for each in answers if each["error"]]
+    longest_s = max(each["seconds"] for each in answers)
+    record_property("refused", len(refused))
+    record_property("longest_seconds", longest_s)
+    assert len(answers) + len(deaths) == N_OF_EACH
+    assert len(refused) > N_OF_EACH / 4
+    assert all(len(line) < 1500 and "\n" not in line for line in refused)
+    if kind == "head":
+        assert not deaths
+    # The real way in: what ends a process there ends no import. A few others go along.
+    for seed in [*deaths, *range(20)] if kind != "head" else []:
+        path = write(kind, damaged(original.read_bytes(), seed), tmp_path)
+        start = time.monotonic()
+        problem = brought_in(kind, path)
+        assert time.monotonic() - start < 20  # a bound for hangs
+        assert problem is not None or seed not in deaths
+        path.unlink()
+
+
+def brought_in(kind, path):
+    """What is wrong with a file, by the way that an import reads it; None where nothing is."""
+    if kind == "shard":
+        [damage] = damage_of_shards([path], "float32", 512)
+        return damage
+    try:
+        with open_export(path) as export:
+            export.verify()
+            for _ in export.rows():
+                pass
+    except CacheError as error:
+        return str(error)
+    return None
