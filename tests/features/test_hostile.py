@@ -212,6 +212,9 @@ def test_bombs_are_refused_before_they_go_off(outcomes):
 
 def test_a_progressive_photograph_of_many_scans_is_read():
     assert decode(jpeg_with_scans(1, 2000)).shape == (2000, 2000, 3)
+    assert decode(jpeg_with_scans(150, 64)).shape == (64, 64, 3)
+    with pytest.raises(ImageRejectedError, match="more than 200 scans of 64×64 pixels"):
+        decode(jpeg_with_scans(201, 64))
 
 
 def test_the_largest_images_that_are_read_take_little_time(outcomes):
