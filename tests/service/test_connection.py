@@ -110,8 +110,9 @@ def test_a_body_that_stalls_makes_way_where_memory_is_short(
         stalled.sendall(POST + b"Content-Length: 2900\r\n\r\n" + bytes(2800))
         wait_until(lambda: server._listener.held.n_bytes == 2800)
         body = encode("red") + bytes(1000)
-        client.sendall(POST + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        head, _, content = client.recv(65536).partition(b"\r\n\r\n")
+        length = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body)
+        client.sendall(POST + length + body)
+        head, _, content = to_the_end(client).partition(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 ")
         assert json.loads(content)["predictions"][0]["label"] == "red"
         assert stalled.recv(65536).startswith(b"HTTP/1.1 503 ")
