@@ -109,9 +109,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     position = int(trained.split.rows("test")[0])
     image = table.paths[position]
-    label, probability = predictor(image)[0]
-    values_path = output / "transfer-values.png"
     pixels = predictor.load(Path(image).read_bytes())
+    label, probability = predictor.ranked(predictor.probabilities(pixels[None])[0])[0]
+    values_path = output / "transfer-values.png"
     draw_transfer_values(table.features[position], values_path, f"{image}", image=pixels)
     steps.done(f"predict: {image}: {label} ({percent(probability)}) → {values_path}")
 

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 
 import h5py
@@ -94,6 +95,7 @@ def photos(tmp_path: Path) -> Path:
         (root / kind).mkdir(parents=True)
         for number in range(20):
             picture(kind, number).save(root / kind / f"{number:02d}.png")
+    time.sleep(0.03)  # a file that changed within a tick of the clock is not known by its times
     return root
 
 

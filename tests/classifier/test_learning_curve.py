@@ -79,7 +79,7 @@ def test_sizes_are_chosen_up_to_all_rows():
     assert few.forecast().gain is None
     assert (
         few.forecast().in_words()
-        == "20 more images per class: too few images to tell (3 a class now)"
+        == "20 more images per class: too few images to tell (3 per class now)"
     )
 
 
@@ -157,7 +157,7 @@ def test_a_forecast_does_not_go_far():
     far = curve.forecast(49)
     assert (far.gain, far.interval) == (None, None)
     assert far.in_words() == (
-        "49 more images per class: the 24 a class that there are do not tell so far"
+        "49 more images per class: the 24 per class that there are do not show it yet"
     )
     assert curve.forecast(20) == curve.forecast(20)
     with pytest.raises(UsageError, match="more images per class than none; got 0"):
