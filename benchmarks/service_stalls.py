@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import http.client
 import itertools
+import os
 import pathlib
 import socket
 import subprocess
@@ -47,7 +48,6 @@ KINDS = {
     "many headers": (_GET, b"".join(b"%x:\r\n" % number for number in range(1300))),
     "folded header": (_GET + b"a: b\r\n", b" c\r\n" * 2000),
     "empty lines": (b"", b"\r\n" * 4096),
-    "pipelined requests": (b"", (_GET + b"\r\n") * 200),
     "bodies far too large": (_POST + b"Content-Length: 90000000\r\n\r\n", b"a" * 8192),
 }
 
@@ -63,6 +63,7 @@ class Stall(NamedTuple):
 
 def attack(host: str, port: int, kind: str, seconds: float) -> None:
     """Send one kind of nastiness, on one connection after another, at `BYTES_PER_S`."""
+    os.nice(19)  # stands for another machine: its processor time is not the server's
     start, again = KINDS[kind]
     end = time.monotonic() + seconds
     while time.monotonic() < end:
