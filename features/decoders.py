@@ -11,15 +11,12 @@ import io
 import json
 import os
 import queue
-import resource
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-import traceback
-from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,11 +24,12 @@ import numpy as np
 
 from ..errors import EngineError, ImageRejectedError
 from ..forks import Owner, let_go_in_children, not_while_forking
-from .images import FORMATS, Kind, Limits, Picture
+from .decoding import FILES_AT, answer_questions
+from .images import FORMATS, Kind, Limits
 from .preprocess import load_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 MAX_DECODE_S = 30
 """Processor time that one image may take."""
@@ -39,18 +37,13 @@ MAX_DECODE_S = 30
 PATIENCE_S = 10
 """Time by the clock that an image may take, beside three times its processor time."""
 
-MAX_MEMORY_BYTES = 4 << 30
-"""Memory that a process may ask for."""
-
-# The file that parent and child share: which image is being decoded, the image files, the pixels.
-_FILES_AT = 8
 _KEEP_SHARED_BYTES = 16 << 20
 
 # The child finds modules where this process does, as children of `multiprocessing` do; unlike
 # those, it does not run the user's script again.
 _CHILD = (
     "import json, sys; arguments = json.loads(sys.argv[1]); sys.path[:] = arguments.pop('path'); "
-    f"from {__name__} import answer_questions; answer_questions(**arguments)"
+    f"from {answer_questions.__module__} import answer_questions; answer_questions(**arguments)"
 )
 
 # A bitmap of one pixel: what every decoder that works at all can decode.
@@ -268,7 +261,7 @@ class _Decoder:
         file_of_both = self._shared_file()
         shared = file_of_both.fileno()
         os.pwrite(shared, b"\0", 0)
-        at = _FILES_AT
+        at = FILES_AT
         for file in files:
             at += os.pwrite(shared, file, at)
         try:
@@ -381,71 +374,3 @@ class _Decoder:
             self._process.returncode = 0  # not this process's child: there is nothing to wait for
             self._process = None
         self.close()
-
-
-def answer_questions(
-    handle: int,
-    shared: int,
-    size_px: Sequence[int],
-    how: str,
-    max_decode_s: float,
-    formats: Sequence[str],
-    limits: Sequence[int],
-    grey16: str,
-) -> None:
-    """In the child: decode what the parent hands over until it closes the socket `handle`."""
-    import warnings
-
-    import cv2
-
-    warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
-    height, width = size_px
-    decode = partial(
-        load_picture,
-        size_px=(height, width),
-        how=how,
-        formats=tuple(formats),
-        limits=Limits(*limits),
-        grey16=grey16,
-    )
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
-    for limit, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_DATA, MAX_MEMORY_BYTES),
-    ):
-        with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
-            resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
-    # The parent may be gone at any time: then there is nobody to tell.
-    with contextlib.suppress(EOFError, OSError), Connection(handle) as connection:
-        while True:
-            lengths: list[int] = json.loads(connection.recv_bytes())
-            try:
-                answer = _decode_all(shared, lengths, decode, max_decode_s)
-            except Exception:  # noqa: BLE001 (told to the parent, which raises it)
-                answer = traceback.format_exc()
-            connection.send_bytes(json.dumps(answer).encode())
-
-
-def _decode_all(
-    shared: int,
-    lengths: list[int],
-    decode: Callable[[bytes], Picture],
-    max_decode_s: float,
-) -> list[tuple[str, Kind | None]]:
-    """Decode the image files in the shared file: of each, why it is rejected, or its kind."""
-    at, pixels_at = _FILES_AT, _FILES_AT + sum(lengths)
-    answers: list[tuple[str, Kind | None]] = []
-    for position, length in enumerate(lengths):
-        os.pwrite(shared, bytes([position]), 0)
-        signal.setitimer(signal.ITIMER_PROF, max_decode_s)  # its signal ends the process
-        try:
-            picture = decode(os.pread(shared, length, at))
-        except ImageRejectedError as error:
-            answers.append((str(error), None))
-        else:
-            pixels_at += os.pwrite(shared, picture.pixels.data.cast("B"), pixels_at)
-            answers.append(("", picture.kind))
-        at += length
-    signal.setitimer(signal.ITIMER_PROF, 0)
-    return answers
