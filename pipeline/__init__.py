@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from .extraction import extract
     from .prediction import Prediction
     from .predictor import Predictor, load_predictor
+    from .saving import save_head
     from .table import FeatureTable
-    from .train import Trained, save_head, train_head
+    from .train import Trained, train_head
     from .training_images import NoTrainingImagesError, TrainingImages, open_training_images
 
 __all__ = [
@@ -39,7 +40,8 @@ _MODULES = {
     "prediction": ("Prediction",),
     "predictor": ("Predictor", "load_predictor"),
     "table": ("FeatureTable",),
-    "train": ("Trained", "save_head", "train_head"),
+    "saving": ("save_head",),
+    "train": ("Trained", "train_head"),
     "training_images": ("NoTrainingImagesError", "TrainingImages", "open_training_images"),
 }
 
