@@ -103,7 +103,7 @@ def add_to(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until it is interrupted."""
     from concurrent.futures import ThreadPoolExecutor
-    from dataclasses import fields, replace
+    from dataclasses import fields
 
     from ..service import Service
 
@@ -113,12 +113,12 @@ def run(arguments: argparse.Namespace) -> int:
     given = vars(arguments)
     named = {field.name: given[field.name] for field in fields(Settings) if field.name in given}
     settings = Settings(**named)
-    settings = replace(settings, allowed_hosts=(*settings.allowed_hosts, *_name(arguments.host)))
     with ThreadPoolExecutor(1) as beside:  # imported while the network is compiled
         imported = beside.submit(import_the_rest)
         service = Service.open(settings)
         imported.result()
     from ..service import create_app, log_requests, serve
+    from ..service.asked import HOSTS
 
     log_requests(arguments.log)
 
@@ -128,20 +128,16 @@ def run(arguments: argparse.Namespace) -> int:
             f"serving {name} (version {predictor.version}: {len(predictor.classes)} classes, "
             f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}",
             f"it answers as localhost, by its addresses, and as: "
-            f"{', '.join(settings.allowed_hosts) or 'no other name (--allowed-hosts)'}",
+            f"{str(app.extensions[HOSTS]) or 'no other name (--allowed-hosts)'}",
             f"try: curl -F image=@IMAGE {url.rstrip('/')}/predict; Ctrl-C ends",
         )
         sys.stdout.flush()  # it may be a pipe
 
-    serve(create_app(settings, service), arguments.host, arguments.port, settings, on_ready)
+    app = create_app(settings, service)
+    serve(app, arguments.host, arguments.port, settings, on_ready)
     return 0
 
 
 def hosts(text: str) -> tuple[str, ...]:
     """Host names with commas between."""
     return tuple(names(text)) if text.strip() else ()
-
-
-def _name(host: str) -> tuple[str, ...]:
-    """The host that is listened on, where it is a name: it may then be asked for by it."""
-    return () if host == "localhost" or ":" in host or host[-1:].isdigit() else (host,)

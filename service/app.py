@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from flask import Flask, request
 
-from .asked import SERVICE
+from .asked import HOSTS, SERVICE
 from .classify import classify
 from .description import description
 from .errors import answer_errors_with_json
@@ -50,13 +50,13 @@ def create_app(
     """
     if isinstance(settings, (str, os.PathLike)):
         settings = Settings(head=os.fspath(settings))
-    hosts = Hosts(settings.allowed_hosts)
     app = Flask(__name__)
     # A redirect would name the host that the client has named.
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue] (Flask's own provider)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    hosts = app.extensions[HOSTS] = Hosts(settings.allowed_hosts)
     app.extensions[SERVICE] = Service.open(settings) if service is None else service
     for blueprint in (routes, classify, operations, description):
         app.register_blueprint(blueprint)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SERVICE = "bottlebank.service"
 """Where `app.extensions` holds what the routes answer with."""
+HOSTS = "bottlebank.hosts"
+"""Where it holds the names under which it may be asked."""
 ARRIVED = "bottlebank.arrived"
 """Where the server notes in a request's environment when its last byte arrived."""
 HEALTH = ("/healthz", "/readyz", "/metrics")

@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 _FRAMING_PIECE_BYTES = 8 << 10
 _BODY_PIECE_BYTES = 64 << 10
 _LEAST_BYTES_PER_S = 1000
+# A read costs the same, however little it brings. A client that goes on sending a few bytes at a
+# time is read less often, so that they gather in the kernel.
+_SMALL_PIECE_BYTES = 512
+_MOST_SMALL_PIECES = 8
+REST_S = 0.02
 _SO_ATTACH_FILTER = 26
 # For how long, and how much, a client that was refused may go on sending.
 _LINGER_S = 2
@@ -56,6 +61,7 @@ class Connection(HTTPChannel):
     requests_lock: Any
     parser_class: Any
     socket: Any
+    will_close: bool
     lingers = False
     """Whether it is to be closed only once its client has seen the answer: to close it while there
     is something to read would have the kernel take the answer back."""
@@ -75,10 +81,14 @@ class Connection(HTTPChannel):
         self._begun = 0.0
         self._ends_at: float | None = None
         self._n_dropped = 0
+        self._n_small_pieces = 0
+        self._rests_until = 0.0
         super().__init__(server, sock, addr, adj, map=map)
 
     def readable(self) -> bool:
         """Called in each turn of the loop."""
+        if self._rests_until and time.monotonic() < self._rests_until:
+            return False
         return self._ends_at is not None or super().readable()
 
     def handle_write(self) -> None:
@@ -110,6 +120,7 @@ class Connection(HTTPChannel):
                 if self._ends_at is not None:
                     self.handle_close()
                 return
+            self._rest_after(len(data))
             if self._ends_at is not None:
                 self._n_dropped += len(data)
                 if self._n_dropped > _LINGER_BYTES:
@@ -118,9 +129,17 @@ class Connection(HTTPChannel):
             self.last_activity = time.time()
             if self.request is None:
                 self._begun = self.last_activity
+                self._n_small_pieces = 0
             self.received(data)
             if self._piece_bytes() < _BODY_PIECE_BYTES:
                 return
+
+    def _rest_after(self, n_bytes: int) -> None:
+        if n_bytes >= _SMALL_PIECE_BYTES:
+            return
+        self._n_small_pieces += 1
+        if self._n_small_pieces > _MOST_SMALL_PIECES:
+            self._rests_until = self.server.someone_rests_until = time.monotonic() + REST_S
 
     def _piece_bytes(self) -> int:
         if self._ends_at is not None:
@@ -221,6 +240,8 @@ class Listener(TcpWSGIServer):
         self.metrics = metrics
         self.held = Held(settings.max_held_bytes, self._free_a_body)
         self.ending = False
+        self.someone_rests_until = 0.0
+        """Until then a connection may become readable without an event. `time.monotonic()`."""
         self._most_connections = most_connections(settings.connection_limit)
         self._closed = False
         # Reentrant: a signal's handler may run in the thread that is closing.
@@ -266,7 +287,7 @@ class Listener(TcpWSGIServer):
 
     def handle_accept(self) -> None:
         """Take a connection; where there are too many, or too few descriptors, another one goes."""
-        if len(self.active_channels) >= self._most_connections:
+        if len(self._staying()) >= self._most_connections:
             self._make_room()
         super().handle_accept()
 
@@ -275,15 +296,21 @@ class Listener(TcpWSGIServer):
         try:
             return super().accept()
         except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._make_room():
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            return None  # with the next turn of the loop
+            one_leaves = len(self._staying()) < len(self.active_channels)
+            if not one_leaves and not self._make_room():
+                raise
+            return None  # with a later turn of the loop
+
+    def _staying(self) -> list[Connection]:
+        return [each for each in self.connections() if not each.will_close]
 
     def _make_room(self) -> bool:
-        waiting = [each for each in self.connections() if each.waits_for_its_client]
+        waiting = [each for each in self._staying() if each.waits_for_its_client]
         if not waiting:
             return False
-        min(waiting, key=Connection.rank_to_go).handle_close()
+        min(waiting, key=Connection.rank_to_go).hang_up()
         return True
 
     def stop_listening(self) -> None:

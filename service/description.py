@@ -156,7 +156,7 @@ def _describe(max_images: int, max_body_bytes: int) -> APISpec:
         openapi_version="3.0.3",
         info={
             "description": "Labels, transfer values and nearest training images for photographs. "
-            f"A request has at most {max_images} images and {max_body_bytes:,} bytes."
+            f"A request has at most {max_images} images, of {max_body_bytes:,} bytes together."
         },
     )
     for name, schema in _SCHEMAS.items():

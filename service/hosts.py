@@ -7,11 +7,13 @@ rebound: whoever has it in `Host` has asked for this very machine.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ..errors import UsageError
 from .refusals import RefusedError, quote
 from .urls import read_entry
 
@@ -41,6 +43,16 @@ class Hosts:
         named = [entry for entry in allowed if not _is_address(entry)]
         self._all = "*" in named
         self._entries = [read_entry(entry) for entry in named if entry != "*"]
+
+    def allow(self, host: str) -> None:
+        """Answer to the host that is listened on, where it is a name; an address is allowed."""
+        with contextlib.suppress(UsageError):
+            self._entries.append(read_entry(host))
+
+    def __str__(self) -> str:
+        """Those that had to be named."""
+        entries = (f"*.{name}" if below else name for name, below in self._entries)
+        return ", ".join(["*"] * self._all + sorted({*entries} - {"localhost"}))
 
     def check(self, method: str, headers: Mapping[str, str]) -> None:
         """Refuse what a page of another site has sent.

@@ -6,6 +6,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Any
 
+from waitress import receiver
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.utilities import BadRequest, RequestEntityTooLarge
 from waitress.utilities import Error as WaitressError
@@ -23,6 +24,11 @@ _FRAMING_SHARE = 4
 """Of what is in its chunks, a body may have a quarter again around them, beyond a header's size."""
 _TRANSFER_ENCODING = re.compile(rb"(?im)^transfer-encoding[ \t]*:[ \t]*(.*?)[ \t]*\r?$")
 _FOLDED = re.compile(rb"\n[ \t]")
+# Waitress's own end in "$", which also matches before a line feed: another server could take that
+# for the end of the line.
+_of_chunks: Any = receiver
+_of_chunks.ONLY_HEXDIG_RE = re.compile(rb"[0-9a-fA-F]+\Z")
+_of_chunks.CHUNK_EXT_RE = re.compile(_of_chunks.CHUNK_EXT_RE.pattern.removesuffix(b"$") + rb"\Z")
 
 
 class TooBusyError(WaitressError):
@@ -120,23 +126,22 @@ class Reader(HTTPRequestParser):
             if not data:
                 return n_before
         n_header = super().received(data)
-        receiver: Any = self.body_rcv
-        if receiver is not None and not self.completed and self.content_length:
+        if self.body_rcv is not None and not self.completed and self.content_length:
             self._check_size(self.content_length)
         return n_before + n_header
 
     def _body_received(self, data: bytes) -> int:
-        receiver: Any = self.body_rcv
+        body: Any = self.body_rcv
         n_taken = super().received(data)
-        n_new = len(receiver) - self.n_held
+        n_new = len(body) - self.n_held
         if self._refusal is None:
             self.n_held += n_new
             if not self._held.add(n_new, self):
                 self._drop(TooBusyError("bodies"))
             else:
-                self._check_size(len(receiver))
-        framing = self.body_bytes_received - len(receiver)
-        if framing > MAX_HEADER_BYTES + len(receiver) // _FRAMING_SHARE and not self.completed:
+                self._check_size(len(body))
+        framing = self.body_bytes_received - len(body)
+        if framing > MAX_HEADER_BYTES + len(body) // _FRAMING_SHARE and not self.completed:
             self._refuse_at_once("Chunks are mostly framing")
         if self.completed and self.error is None:
             self.error = self._refusal
@@ -181,10 +186,10 @@ class Reader(HTTPRequestParser):
             self._drop(RequestEntityTooLarge("the body"))
 
     def _drop(self, refusal: WaitressError) -> None:
-        receiver: Any = self.body_rcv
-        n_bytes = len(receiver)
-        receiver.buf.close()
-        receiver.buf = _Dropped(n_bytes)
+        body: Any = self.body_rcv
+        n_bytes = len(body)
+        body.buf.close()
+        body.buf = _Dropped(n_bytes)
         self._refusal = refusal
         self._held.release(self.n_held)
         self.n_held = 0

@@ -18,8 +18,8 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from ..errors import BottlebankError, UsageError
-from .asked import HEALTH, SERVICE
-from .connection import Listener
+from .asked import HEALTH, HOSTS, SERVICE
+from .connection import REST_S, Listener
 from .reading import MAX_HEADER_BYTES, TooBusyError
 from .settings import Settings
 from .uploads import most_body_bytes
@@ -57,7 +57,7 @@ def serve(
         From `create_app`.
     host
         Address or name of this machine; `127.0.0.1` is reached from this machine alone, `0.0.0.0`
-        from every network.
+        from every network. By a name it may then be asked for, too.
     port
         0 picks a free one.
     settings
@@ -75,6 +75,7 @@ def serve(
     # Waitress warns whenever all threads are at work: the normal state of a busy server.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     service: Service = app.extensions[SERVICE]
+    app.extensions[HOSTS].allow(host)
     switch_interval_s = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     try:
@@ -205,6 +206,8 @@ class Server:
         wasyncore.close_all(self._sockets)
 
     def _poll(self, timeout_s: float) -> None:
+        if time.monotonic() < self._listener.someone_rests_until:
+            timeout_s = min(timeout_s, REST_S)
         # poll() rather than select(), which fails from descriptor 1,024 on.
         wasyncore.loop(timeout_s, use_poll=True, map=self._sockets, count=1)
 

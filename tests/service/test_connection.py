@@ -44,6 +44,31 @@ def wait_until(condition):
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize("sent", [GET + b"a: " + b"b" * 600, POST + b"Content-Length: 600\r\n\r\n"])
+def test_a_client_that_sends_byte_by_byte_is_read_less_often(
+    make_app, run_server, predictor, monkeypatch, sent
+):
+    n_reads = 0
+    receive = connection_module.Connection.recv
+
+    def count(self, n_bytes):
+        nonlocal n_reads
+        n_reads += 1
+        return receive(self, n_bytes)
+
+    monkeypatch.setattr(connection_module.Connection, "recv", count)
+    server = run_server(make_app(predictor))
+    begun = time.monotonic()
+    with connect(server) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in sent + b"c" * 600:
+            client.sendall(bytes([byte]))
+        client.sendall(b"\r\nConnection: close\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 ")  # what a slow client has sent is read
+        seconds = time.monotonic() - begun
+    assert n_reads <= 20 + 2 * seconds / connection_module.REST_S
+
+
 @pytest.mark.parametrize("n_requests", [1, 3])
 def test_a_client_that_sends_no_more_is_answered_and_let_go(
     make_app, run_server, predictor, n_requests

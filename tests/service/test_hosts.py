@@ -23,6 +23,19 @@ def test_hosts_that_are_answered(host):
     Hosts(ALLOWED).check("POST", {} if host is None else {"Host": host})
 
 
+@pytest.mark.parametrize("host", ["photos.lan", "0.0.0.0", "127.1", "::", "::1%lo", ""])
+def test_a_name_that_is_listened_on_is_answered_and_an_address_opens_nothing(host):
+    hosts = Hosts()
+    hosts.allow(host)
+    assert str(hosts) == ("photos.lan" if host == "photos.lan" else "")
+    for asked in ("photos.lan", "evil.example", "x.photos.lan"):
+        if asked == host:
+            hosts.check("POST", {"Host": f"{asked}:8000", "Origin": f"http://{asked}:8000"})
+        else:
+            with pytest.raises(RefusedError, match="does not answer as"):
+                hosts.check("GET", {"Host": asked})
+
+
 @pytest.mark.parametrize(
     "host",
     [

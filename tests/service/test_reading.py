@@ -138,7 +138,7 @@ def test_a_first_line_that_is_none(line):
     assert refusal(line + b"\r\n\r\n")[0] == 400
 
 
-@pytest.mark.parametrize("size", [b"0x5", b"-5", b"+5", b" 5", b"g"])
+@pytest.mark.parametrize("size", [b"0x5", b"-5", b"+5", b" 5", b"g", b"5\n", b"5;a=b\n"])
 def test_a_chunk_size_that_is_none(size):
     assert refusal(CHUNKED + size + b"\r\nabcde\r\n0\r\n\r\n")[0] == 400
 

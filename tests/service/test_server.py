@@ -283,6 +283,24 @@ def test_a_failing_on_ready_frees_the_port_and_the_signals(make_app, predictor):
         post(urls[0], b"")
 
 
+def test_the_name_that_is_listened_on_is_answered(make_app, predictor, monkeypatch):
+    """Whatever name the machine has: here, one that leads to 127.0.0.1."""
+    found = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: found("127.0.0.1", *rest, **more)
+    )
+    app = make_app(predictor)
+    client = app.test_client()
+    assert client.get("/readyz", headers={"Host": "nas.example:8000"}).status_code == 421
+
+    def stop(url):
+        assert client.get("/readyz", headers={"Host": "nas.example:8000"}).status_code == 200
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        serve(app, "nas.example", 0, on_ready=stop)
+
+
 @pytest.fixture
 def start_program(tmp_path):
     """Run `serve` in a process of its own, whose predictions take that many seconds."""
