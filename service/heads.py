@@ -20,7 +20,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_Stamp = tuple[int, int, int]
+
+class Stamp(NamedTuple):
+    """By what a file is known again. Nobody can set the time of its last change (`st_ctime`)."""
+
+    modified_ns: int
+    n_bytes: int
+    inode: int
+    changed_ns: int
+
+    def is_touched(self, other: Stamp) -> bool:
+        """Whether only the time of the last change differs: renaming does that, and `chmod`."""
+        return self != other and self[:3] == other[:3]
 
 
 class Served(NamedTuple):
@@ -39,8 +50,9 @@ class Heads:
     the head that they began with. What fails on the way changes nothing; `describe` says why.
 
     Of files that are found in one look, the newest good one answers (by modification time, then
-    name); what is found later is newer, whatever its time says. A file that is back as it was, or
-    has only been renamed, is not new.
+    name); what is found later is newer, whatever its time says. A file that is back as it was, has
+    only been renamed, or has got other permissions is not new: where nothing but the time of the
+    last change differs, the version of what is in it decides.
     """
 
     def __init__(
@@ -48,7 +60,7 @@ class Heads:
         served: Served,
         folder: Path | None = None,
         *,
-        stamps: Mapping[str, _Stamp] | None = None,
+        stamps: Mapping[str, Stamp] | None = None,
         refused: Mapping[str, str] | None = None,
         parity: str = "refuse",
         on_load: Callable[[str], None] = lambda result: None,
@@ -66,9 +78,11 @@ class Heads:
         self._stamps = dict(stamps or {})
         if folder is not None and stamps is None:
             self._stamps = read_stamps(folder)
-        self._gone: dict[str, _Stamp] = {}
+        self._gone: dict[str, Stamp] = {}
         self._names = set(self._stamps)
         self._refused = dict(refused or {})
+        self._versions = {served.name: served.predictor.version, **dict.fromkeys(self._refused, "")}
+        """What was in a file when it was last loaded; empty where it was refused."""
         self._n_chosen = 0
         """How often a person has had another head answer."""
         # Nothing is read from disk while this one is held: it is what requests wait for.
@@ -171,13 +185,14 @@ class Heads:
         with self._looking:
             older: list[str] = []  # to be tried, so that `describe` can say what is wrong with them
             while not self._stop.is_set():
-                arrived = self._arrivals(self._folder)
+                arrived, touched = self._arrivals(self._folder)
                 with self._changing:
                     n_chosen = self._n_chosen
                 while arrived:
                     name = arrived.pop(0)
+                    before = self._versions.get(name)
                     loaded = self._load(self._folder, name)
-                    if loaded is None:
+                    if loaded is None or (name in touched and before in (None, loaded.version)):
                         continue
                     with self._changing:
                         if self._n_chosen == n_chosen:  # else a person has chosen since
@@ -188,27 +203,39 @@ class Heads:
                     return
                 self._load(self._folder, older.pop(0))
 
-    def _arrivals(self, folder: Path) -> list[str]:
-        """What has come since the last look, the newest first."""
+    def _arrivals(self, folder: Path) -> tuple[list[str], set[str]]:
+        """What has come or changed since the last look, the newest first; and what is only touched.
+
+        That may hold what it held before, under this name or another.
+        """
         found = _found(folder)
         if found is None:  # a network folder that is away for a moment is as it was
-            return []
+            return [], set()
+        arrived: list[str] = []
+        touched: set[str] = set()
         with self._changing:
             gone = {name: self._stamps[name] for name in self._stamps.keys() - found.keys()}
-            renamed = {stamp: name for name, stamp in gone.items()}
-            arrived = []
+            renamed = {stamp[:3]: name for name, stamp in gone.items()}
             for name, stamp in found.items():
-                if self._stamps.get(name, self._gone.get(name)) == stamp:
+                known = self._stamps.get(name, self._gone.get(name))
+                if known == stamp:
                     continue
-                if stamp not in renamed:
-                    arrived.append(name)
-                elif renamed[stamp] == self._served.name:
-                    self._served = self._served._replace(name=name)
+                arrived.append(name)
+                if known is not None and stamp.is_touched(known):
+                    touched.add(name)
+                elif stamp[:3] in renamed:
+                    touched.add(name)
+                    former = renamed[stamp[:3]]
+                    if former in self._versions:
+                        self._versions[name] = self._versions[former]
+                    if former == self._served.name:
+                        self._served = self._served._replace(name=name)
             self._gone.update(gone)
             self._stamps, self._names = dict(found), set(found)
             for name in self._refused.keys() - found.keys():
                 del self._refused[name]
-        return sorted(arrived, key=lambda name: (found[name][0], name), reverse=True)
+        arrived.sort(key=lambda name: (found[name].modified_ns, name), reverse=True)
+        return arrived, touched
 
     def _load(self, folder: Path, name: str) -> Predictor | None:
         """Load a head and try it; None, with the reason noted, when it is refused."""
@@ -221,11 +248,13 @@ class Heads:
             reason = why(error, path)
             with self._changing:
                 self._refused[name] = reason
+                self._versions[name] = ""
             self._on_load("refused")
             logger.warning("head %s is refused: %s", name, " ".join(str(error).split()))
             return None
         with self._changing:
             self._refused.pop(name, None)
+            self._versions[name] = predictor.version
         return predictor
 
     def _put(self, name: str, predictor: Predictor) -> Served:
@@ -271,7 +300,7 @@ def why(error: Exception, path: Path) -> str:
     return without_folders(text)
 
 
-def read_stamps(folder: Path) -> dict[str, _Stamp]:
+def read_stamps(folder: Path) -> dict[str, Stamp]:
     """When each head file of a folder was written, how large it is, and which it is.
 
     Names that are not UTF-8 are written with ``\\xe9`` for each such byte.
@@ -290,11 +319,13 @@ def read_stamps(folder: Path) -> dict[str, _Stamp]:
         except OSError:
             continue  # gone since it was listed, or a link to nothing
         if stat.S_ISREG(status.st_mode):
-            stamps[_shown(entry.name)] = (status.st_mtime_ns, status.st_size, status.st_ino)
+            stamps[_shown(entry.name)] = Stamp(
+                status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns
+            )
     return stamps
 
 
-def _found(folder: Path) -> dict[str, _Stamp] | None:
+def _found(folder: Path) -> dict[str, Stamp] | None:
     try:
         return read_stamps(folder)
     except OSError:

@@ -46,7 +46,7 @@ def open_heads(settings: Settings, on_load: Callable[[str], None] = lambda resul
     if not folder.is_dir():
         raise UsageError(f"no such folder: {folder}")
     stamps = read_stamps(folder)
-    names = sorted(stamps, key=lambda name: (stamps[name][0], name))  # the oldest first
+    names = sorted(stamps, key=lambda name: (stamps[name].modified_ns, name))  # the oldest first
     if not names:
         raise HeadFileError(
             f"no head file (*.h5) in {folder}: make one with "

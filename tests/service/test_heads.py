@@ -330,6 +330,61 @@ def test_a_folder_that_is_away_and_files_that_move_change_nothing(heads, folder,
     assert version(heads) == "v2"
 
 
+def touch(path, status):
+    """Change the time of the last change: at once, but within a tick of the file system's clock."""
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    until = time.monotonic() + 5
+    while path.stat().st_ctime_ns == status.st_ctime_ns:
+        assert time.monotonic() < until
+        path.chmod(0o600)
+
+
+def replace_in_place(path, text):
+    """Other bytes; size, inode and time of the last modification stay."""
+    status = path.stat()
+    assert len(text) == status.st_size
+    with path.open("r+") as file:
+        file.write(text)
+    touch(path, status)
+
+
+def test_a_file_replaced_in_place_is_loaded_though_size_and_time_stay(heads, folder, loaded):
+    replace_in_place(folder / "first.h5", "v2")
+    heads.look()
+    assert version(heads) == "v2"
+    (folder / "third.h5").write_text("bad")
+    heads.look()
+    assert statuses(heads)["third.h5"] == "refused"
+    replace_in_place(folder / "third.h5", "v_3")
+    heads.look()
+    assert (version(heads), heads.served.name) == ("v_3", "third.h5")
+    heads.look()
+    assert loaded == ["activated", "refused", "activated"]
+
+
+def test_a_file_that_is_only_touched_does_not_answer(heads, folder, loaded):
+    (folder / "old.h5").write_text("v0")
+    heads.look()
+    (folder / "new.h5").write_text("v1")
+    heads.look()
+    for name in ("old.h5", "new.h5", "first.h5"):
+        touch(folder / name, (folder / name).stat())
+    (folder / "old.h5").rename(folder / "older.h5")
+    heads.look()
+    assert (version(heads), heads.served.name) == ("v1", "new.h5")
+    assert loaded == ["activated", "activated"]
+
+
+def test_a_file_that_is_renamed_with_other_contents_answers(heads, folder):
+    (folder / "old.h5").write_text("v0")
+    (folder / "new.h5").write_text("v1")
+    heads.look()
+    (folder / "first.h5").rename(folder / "other.h5")
+    replace_in_place(folder / "other.h5", "v9")
+    heads.look()
+    assert (version(heads), heads.served.name) == ("v9", "other.h5")
+
+
 def test_a_half_written_file_is_tried_again_when_it_is_whole(heads, folder):
     with (folder / "second.h5").open("w") as file:
         file.write("bad: half")
