@@ -49,6 +49,7 @@ _MAX_JSON_BYTES = 1 << 24
 _MAX_LAYERS = 24
 _MAX_CLASSES, _MAX_CLASS_LENGTH = 100_000, 1_000
 _MAX_CREATED = 64
+_DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError)
 _FIELDS = {
     "format": int,
     "kind": str,
@@ -226,6 +227,16 @@ def save_head(head: Head, path: Path) -> None:
         raise HeadFileError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+def is_head_file(path: Path) -> bool:
+    """Whether a file says of itself what head it holds; its arrays are not read."""
+    try:
+        with PlainFile(path, _NAMES) as file:
+            _about(file)
+    except _DAMAGE:
+        return False
+    return True
+
+
 def load_head(path: str | os.PathLike[str]) -> Head:
     """Read a head file.
 
@@ -260,7 +271,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         raise HeadFileError(f"no head file at {path}: {_remedy(path, 'make one')}") from error
     except (PermissionError, IsADirectoryError) as error:
         raise HeadFileError(f"the head file {path} cannot be read: {error.strerror}") from error
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
+    except _DAMAGE as error:
         raise HeadFileError(
             f"{path} is damaged or no head file of bottlebank ({in_brief(error)}): {_remedy(path)}"
         ) from error

@@ -131,27 +131,19 @@ def _require_replaceable(path: Path, kind: Kind, inputs: Iterable[str | None]) -
         )
 
 
-def _is_head(path: Path) -> bool:
-    from ..classifier import load_head
-
-    try:
-        load_head(path)
-    except BottlebankError:
-        return False
-    return True
-
-
 def _was_head(path: Path) -> bool:
     """Whether it is a head, or a damaged one: its arrays are named where an HDF5 file begins."""
+    from ..classifier.artifact import is_head_file
+
     with path.open("rb") as file:
         beginning = file.read(_BEGINNING_BYTES)
     names = (b"mean", b"kernel_0", b"bias_0")
-    return (beginning.startswith(_HDF5) and all(map(beginning.__contains__, names))) or _is_head(
-        path
-    )
+    is_named = all(map(beginning.__contains__, names))
+    return beginning.startswith(_HDF5) and (is_named or is_head_file(path))
 
 
 def _is_export(path: Path) -> bool:
+    """Whether it says of itself what it holds; a process of its own reads that, and no rows."""
     from ..cache.apart import open_export
 
     try:

@@ -6,8 +6,9 @@ import h5py
 import pytest
 from PIL import Image
 
+from bottlebank.classifier import load_head
 from bottlebank.cli.outputs import EXPORT, HEAD, PICTURE, require_output, require_report_folder
-from bottlebank.errors import UsageError
+from bottlebank.errors import HeadFileError, UsageError
 
 from .test_usage import one_line
 
@@ -171,3 +172,32 @@ def test_a_torn_head_is_replaced_and_data_of_others_is_not(head, tmp_path, left)
         file["mean"], file["kernel"], file["bias"] = [1.0], [2.0], [3.0]
     with pytest.raises(UsageError, match=r"is not a head file"):
         require_output(str(tmp_path / "data.h5"), HEAD)
+
+
+def test_only_what_tells_is_read_of_what_is_there(head, tmp_path, bottlebank, cache, monkeypatch):
+    """Heads and exports may have many GB: which they are is read, their numbers are not."""
+    rows = tmp_path / "rows.h5"
+    assert bottlebank("cache", "export", rows, "--cache", cache).code == 0
+    for path, kind, name in ((head, HEAD, "kernel_0"), (rows, EXPORT, "features")):
+        with h5py.File(path) as file:
+            offset, n_bytes = file[name].id.get_offset(), file[name].nbytes
+        with path.open("r+b") as file:
+            file.seek(offset)
+            file.write(b"\xff" * n_bytes)  # not a number: whoever reads them refuses
+        assert require_output(str(path), kind) == path
+    with pytest.raises(HeadFileError, match="not finite"):
+        load_head(head)
+    monkeypatch.setattr("bottlebank.cli.outputs._BEGINNING_BYTES", 8)  # as if names came later
+    assert require_output(str(head), HEAD) == head
+
+
+@pytest.mark.parametrize("n_bytes", [1 << 20, 1 << 40])
+def test_large_files_of_others_are_refused_at_once(tmp_path, n_bytes):
+    for name in ("a.h5", "b.h5"):
+        with (tmp_path / name).open("wb") as file:
+            if name == "a.h5":
+                file.write(b"\x89HDF\r\n\x1a\n")
+            file.truncate(n_bytes)
+        for kind in (HEAD, EXPORT):
+            with pytest.raises(UsageError, match="so it is not overwritten"):
+                require_output(str(tmp_path / name), kind)
