@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import threading
@@ -102,7 +103,8 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         except (OSError, ValueError, AttributeError):  # a notebook's stderr, or a test's
             return sys.stderr
         encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
-        self._own = open(descriptor, "w", encoding=encoding, errors="backslashreplace")  # noqa: SIM115, PTH123 (see `__exit__`)
+        file = open(descriptor, "wb", buffering=0)  # noqa: SIM115, PTH123 (see `__exit__`)
+        self._own = _Unheard(file, encoding, "backslashreplace", write_through=True)
         return self._own
 
     def _make_bar(self) -> Any:
@@ -132,7 +134,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
                 self._bar.refresh()
                 continue
             interval = min(2 * interval, _MOST_BETWEEN_LINES_S)
-            with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+            with contextlib.suppress(OSError, ValueError):  # a notebook's, or a test's, is closed
                 print(self._line(), file=self._stream, flush=True)
 
     def _line(self) -> str:
@@ -145,6 +147,25 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
                 left_s = (self._total - self._n) / speed
                 words += [f"{speed:.3g} {self._unit}/s", f"about {left_s:.0f} s left"]
         return f"{self._what}: {', '.join([*words, *filter(None, [self._note])])}"
+
+
+class _Unheard(io.TextIOWrapper):
+    """A stream whose reader may be gone, or whose disk be full, without harm to the work."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+        with contextlib.suppress(OSError):
+            self.buffer.close()
 
 
 def _width(stream: TextIO) -> dict[str, Any]:

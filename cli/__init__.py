@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from .. import __version__
 from ..errors import BottlebankError
 from . import cache, compare, demo, evaluate, extract, plot, predict, serve, train
-from .answers import OneLine, say
+from .answers import AnswerUnreadError, OneLine, say
 from .environment import read_environment
 from .parser import Parser
 
@@ -46,8 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted; what was committed is kept, run the command again to go on", 130)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except AnswerUnreadError:
         return 0
     except Exception as error:
         if os.environ.get("BOTTLEBANK_DEBUG"):
@@ -66,9 +65,14 @@ def run() -> NoReturn:
     """
     exit_code = main()
     logging.shutdown()
-    with contextlib.suppress(BrokenPipeError):
+    try:
         sys.stdout.flush()
-    sys.stderr.flush()
+    except BrokenPipeError:
+        pass
+    except OSError as error:  # such as a full disk
+        exit_code = _fail(f"the answer could not be written: {error.strerror}", 1)
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
     os._exit(exit_code)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from ..errors import BottlebankError
 from ..figures import percent, with_interval
 from ..untrusted.terminal import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..pipeline.cross_validation import CrossValidated
 
@@ -42,19 +45,37 @@ class Stopwatch:
         return round(time.perf_counter() - self._start, 3)
 
 
+class AnswerUnreadError(Exception):
+    """Whoever reads stdout, such as `head`, has seen enough."""
+
+
 def print_json(answer: dict[str, Any]) -> None:
     """Print one object on one line, in ASCII."""
-    print(json.dumps(answer), flush=True)
+    with _unread():
+        print(json.dumps(answer), flush=True)
 
 
 def tell(*lines: str) -> None:
     """Lines of the answer, on stdout. What they quote from elsewhere makes no line of its own."""
-    print("\n".join(map(shown, lines)))
+    with _unread():
+        print("\n".join(map(shown, lines)))
+
+
+@contextlib.contextmanager
+def _unread() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise AnswerUnreadError from None
+    except OSError as error:  # such as a full disk
+        raise BottlebankError(f"the answer could not be written: {error.strerror}") from error
 
 
 def say(*lines: str) -> None:
-    """Remarks beside the answer, on stderr, as by `tell`."""
-    print("\n".join(map(shown, lines)), file=sys.stderr)
+    """Remarks beside the answer, on stderr, as by `tell`; where nobody reads it, they are lost."""
+    with contextlib.suppress(OSError):
+        print("\n".join(map(shown, lines)), file=sys.stderr)
 
 
 class OneLine(logging.Formatter):

@@ -230,7 +230,6 @@ def run_export(arguments: argparse.Namespace) -> int:
     dataset = None if arguments.data is None else read_data(arguments)
     with CacheFolder(arguments.cache) as folder:
         cache = choose(folder, arguments.fingerprint, arguments.precision)
-        output.parent.mkdir(parents=True, exist_ok=True)
         with Progress(f"Exporting {cache.fingerprint[:12]}"):
             exported = export(folder, cache, output, dataset)
     for missing in exported.missing:

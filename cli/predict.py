@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from .answers import print_json, say, tell
 from .outputs import PREDICTIONS, require_output
-from .parser import add_answers, add_command, add_head_extractor, add_max_pixels, count
+from .parser import OUTPUT, add_answers, add_command, add_head_extractor, add_max_pixels, count
 
 if TYPE_CHECKING:
     import argparse
@@ -40,7 +40,7 @@ def add_to(commands: Any) -> None:
         "--top", type=count, default=3, metavar="N", help="classes to show (default: %(default)s)"
     )
     parser.add_argument(
-        "--output",
+        *OUTPUT,
         metavar="FILE.csv|FILE.jsonl",
         help="write all predictions into a file, a line each, instead of printing them; in CSV, a "
         "name that a spreadsheet would take for a formula begins with an apostrophe",

@@ -29,7 +29,7 @@ from ..viz.curves import Forecast
 from ..viz.report import Section, Table
 from ..viz.report import write_report as write_page
 from .answers import with_interval
-from .problems import problem_sections, table_of_mistakes
+from .problem_tables import problem_sections, table_of_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -106,6 +106,7 @@ def export(
         "recipe": json.dumps(_recipe(folder, cache.fingerprint)),
     }
     if dataset is None:
+        output.parent.mkdir(parents=True, exist_ok=True)
         seen = cache.paths()
         keys = cache.keys()
         export_rows(cache, output, keys, [seen[key] for key in keys], {}, attributes)
@@ -127,6 +128,7 @@ def export(
             f"no image of {dataset.source} has a row in {cache.folder}: run "
             f"`bottlebank extract {dataset.source}` first"
         )
+    output.parent.mkdir(parents=True, exist_ok=True)
     keys = [key for _, key in rows]
     labels = [dataset.labels[position] for position, _ in rows]
     declared = [dataset.splits[position] for position, _ in rows]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from ..untrusted.terminal import shown
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -66,9 +68,9 @@ class Prediction(list[tuple[str, float]]):
     def __repr__(self) -> str:
         words = self.in_words()
         if self.error is None and not self.unknown and len(self) > _SHOWN:
-            shown = Prediction(self[:_SHOWN]).in_words()
-            words = f"{shown}, … {len(self) - _SHOWN} more"
-        return words.encode("utf-8", "backslashreplace").decode()
+            first = Prediction(self[:_SHOWN]).in_words()
+            words = f"{first}, … {len(self) - _SHOWN} more"
+        return shown(words)
 
     def _repr_html_(self) -> str:
         """For notebooks."""

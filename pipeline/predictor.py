@@ -19,6 +19,7 @@ from ..features.decoders import Decoders
 from ..features.extractor import require_known
 from ..features.images import MAX_PIXELS, Limits
 from ..features.parity import transfer_values_of
+from ..figures import counted, in_brief_names
 from ..progress import Progress
 from .image_inputs import bytes_of, is_several, named, one, pixels_of, several
 from .many import rank, reason_of, rows_of, say
@@ -309,11 +310,10 @@ class Predictor:
         )
 
     def __repr__(self) -> str:
-        shown = ", ".join(name[:30] for name in self.classes[:5])
-        more = f", … {len(self.classes) - 5} more" if len(self.classes) > 5 else ""
         return (
-            f"<Predictor {self.version}: {len(self.classes)} classes ({shown}{more}); "
-            f"{self.extractor_name}, {self.engine}, {self.precision}>"
+            f"<Predictor {self.version}: {counted(len(self.classes), 'class', 'classes')} "
+            f"({in_brief_names(self.classes)}); {self.extractor_name}, {self.engine}, "
+            f"{self.precision}>"
         )
 
 

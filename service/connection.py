@@ -198,9 +198,13 @@ class Connection(HTTPChannel):
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def stalls(self, now: float) -> bool:
-        """Whether a body of it takes up memory that others may need."""
+        """Whether a body of it takes up memory that others may need.
+
+        Not while a request before it is answered, which the refusal would have to wait for.
+        """
         return (
             self.request is not None
+            and not self.requests
             and self.request.n_held > 0
             and now - self._begun > _UNHURRIED_S
         )

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+# Persian and the scripts of India need them within words, emoji between their parts.
+_JOINERS = "\u200c\u200d"
+
 
 def shown(text: str) -> str:
-    """A text as one line that moves no cursor: what is not printable is escaped."""
+    """A text as one line that moves no cursor: what is not printable, nor a space, is escaped."""
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
+        character if _is_harmless(character) else character.encode("unicode_escape").decode()
         for character in text
+    )
+
+
+def _is_harmless(character: str) -> bool:
+    return (
+        character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import warnings
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
@@ -132,10 +131,10 @@ def _tsne(components: _Components, seed: int, bar: Progress) -> tuple[NDArray[np
         init=start * np.float32(1e-4 / start[:, 0].std()),
         learning_rate="auto",
         max_iter=_TSNE_ITERATIONS,
-        verbose=2 if bar.shows else 0,  # what it prints says how far it is
         random_state=seed,
     )
-    with tsne_iterations(bar) if bar.shows else nullcontext():
+    with tsne_iterations(bar) as verbose:
+        tsne.set_params(verbose=verbose)
         points = tsne.fit_transform(_unit_scale(components))
     return points, f"t-SNE, perplexity {perplexity:.3g}, {_basis(components)}, seed {seed}"
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import re
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,11 +18,21 @@ _TSNE = "[t-SNE]"
 _ITERATION = re.compile(r"\[t-SNE\] Iteration (\d+)")
 
 
+_stdout = threading.Lock()
+"""Stdout is the whole process's: of several t-SNEs in threads, only one is followed."""
+
+
 @contextlib.contextmanager
-def tsne_iterations(bar: Progress) -> Iterator[None]:
-    """Read the iterations of a t-SNE with ``verbose=2`` from stdout; the rest is passed on."""
-    with contextlib.redirect_stdout(_Iterations(bar, sys.stdout)):
-        yield
+def tsne_iterations(bar: Progress) -> Iterator[int]:
+    """Read the iterations of a t-SNE from stdout, and pass on the rest; `verbose` for the t-SNE."""
+    if not bar.shows or not _stdout.acquire(blocking=False):
+        yield 0
+        return
+    try:
+        with contextlib.redirect_stdout(_Iterations(bar, sys.stdout)):
+            yield 2
+    finally:
+        _stdout.release()
 
 
 def umap_epochs(bar: Progress, n_epochs: int) -> dict[str, Any]:

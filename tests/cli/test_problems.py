@@ -7,7 +7,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from bottlebank.cli.problems import MOST_IN_A_TABLE, problem_sections, table_of_mistakes
+from bottlebank.cli.problem_tables import MOST_IN_A_TABLE, problem_sections, table_of_mistakes
 
 
 @pytest.fixture

@@ -40,8 +40,9 @@ def printed(text=""):
 
 def test_what_others_print_meanwhile_goes_on_to_stdout():
     out = io.StringIO()
-    with contextlib.redirect_stdout(out), Progress("t-SNE", 1000, show=False) as bar:
-        with tsne_iterations(bar):
+    with contextlib.redirect_stdout(out), Progress("t-SNE", 1000) as bar:
+        with tsne_iterations(bar) as verbose:
+            assert verbose == 2
             printed("[t-SNE] Computing 31 nearest neighbors...")
             printed("from a thread of somebody else")
             printed("[t-SNE] Iteration 50: error = 1.0, gradient norm = 2.0")
@@ -49,6 +50,18 @@ def test_what_others_print_meanwhile_goes_on_to_stdout():
         printed("after")
     assert out.getvalue() == "from a thread of somebody else\n\nafter\n"
     assert bar._n == 50
+
+
+def test_two_at_once_leave_stdout_as_it_was():
+    before = sys.stdout
+    with Progress("t-SNE", 1000) as first, Progress("t-SNE", 1000) as second:
+        one, other = tsne_iterations(first), tsne_iterations(second)
+        assert (one.__enter__(), other.__enter__()) == (2, 0)
+        one.__exit__(None, None, None)
+        other.__exit__(None, None, None)
+        assert sys.stdout is before
+        with tsne_iterations(second) as verbose:
+            assert verbose == 2
 
 
 def test_epochs_become_the_note():
