@@ -169,8 +169,9 @@ def add_extraction(parser: Parser, *, several: bool = False) -> None:
         "--grey16",
         choices=("scale", "stretch"),
         default="scale",
-        help="how grey of 16 bits becomes 8: scale takes all 16, stretch as many as the picture's "
-        "greatest value has, for cameras of 10 or 12 bits (default: %(default)s)",
+        help="how 16 bits per channel, grey or colour, become 8: scale takes all 16, stretch as "
+        "many as the picture's greatest value has, for cameras of 10 or 12 bits "
+        "(default: %(default)s)",
     )
     add_max_pixels(parser)
     add_engine(parser)

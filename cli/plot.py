@@ -69,7 +69,7 @@ def _draw_map(arguments: argparse.Namespace, output: Path) -> int:
 def _draw_image(arguments: argparse.Namespace, output: Path) -> int:
     from ..errors import ImageRejectedError
     from ..features import Dataset
-    from ..features.images import read
+    from ..features.images import Limits, read
     from ..features.preprocess import load
     from ..viz import draw_transfer_values
     from .extract import extract_dataset
@@ -78,8 +78,14 @@ def _draw_image(arguments: argparse.Namespace, output: Path) -> int:
     table = extract_dataset(arguments, Dataset(image, [image], [""], [None]))
     if table.rejected:
         raise ImageRejectedError(f"{image}: {table.rejected[0][1]}")
-    size_px = table.recipe.input_size_px
-    pixels = load(read(image)[0], (size_px, size_px), table.recipe.fit)
+    recipe = table.recipe
+    pixels = load(
+        read(image)[0],
+        (recipe.input_size_px, recipe.input_size_px),
+        recipe.fit,
+        limits=Limits(pixels=arguments.max_pixels),
+        grey16=recipe.grey16,
+    )
     title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
     output.parent.mkdir(parents=True, exist_ok=True)
     draw_transfer_values(table.features[0], output, title, image=pixels)

@@ -15,7 +15,7 @@ from ..classifier.calibration import MIN_ROWS
 from ..classifier.learning_curve import learning_curve
 from ..classifier.splits import TRAIN
 from ..errors import ImageRejectedError
-from ..features.images import decode, read
+from ..features.images import NO_LIMITS, decode, read
 from ..pipeline.evaluate import TrainedOn
 from ..untrusted.terminal import shown
 from ..viz import (
@@ -254,7 +254,12 @@ def _mistakes(
         row = int(judged.rows[number])
         path = table.paths[row]
         try:
-            pixels = decode(read(path)[0], (_THUMBNAIL_PX, _THUMBNAIL_PX))
+            pixels = decode(
+                read(path)[0],
+                (_THUMBNAIL_PX, _THUMBNAIL_PX),
+                limits=NO_LIMITS,
+                grey16=table.recipe.grey16,
+            )
         except ImageRejectedError:
             continue  # gone since it was extracted
         thumbnails.append(pixels)

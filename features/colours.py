@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -13,11 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 GREY16 = ("scale", "stretch")
-"""How grey of more than 8 bits becomes 8: from the full range of its 16 bits; or, for pictures that
+"""How grey and colour of 16 bits become 8: from the full range of 16 bits; or, for pictures that
 use fewer, from the smallest power of two that holds their greatest value (at least 2⁸). A power of
 two, so that pictures of one camera are scaled alike and one bright pixel decides nothing."""
 
+WHITE_16 = 0xFFFF
 _STRIP_PIXELS = 4_000_000
+
+
+def white_of(brightest: int, grey16: str) -> int:
+    """The value that becomes white, of a picture with this greatest value, 0 to 65535."""
+    n_bits = max(8, brightest.bit_length()) if grey16 == "stretch" else 16
+    return (1 << n_bits) - 1
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -44,25 +51,40 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
+class GreyKind(NamedTuple):
+    """What the file says of its grey, and Pillow forgets."""
+
+    n_bits: int = 16
+    white_is_0: bool = False
+
+
 class Grey:
     """Grey of more than 8 bits, and how it becomes 8."""
 
-    def __init__(self, image: Image.Image, grey16: str) -> None:
+    def __init__(self, image: Image.Image, grey16: str, kind: GreyKind = GreyKind()) -> None:  # noqa: B008 (immutable)
         wide = image if image.mode == "I;16" else image.convert("I")
         lowest, highest = (int(value) for value in np.ravel(wide.getextrema()))
-        if lowest < 0 or highest > 0xFFFF:
+        most = (1 << kind.n_bits) - 1
+        if lowest < 0 or highest > most:
             raise ImageRejectedError(
-                f"grey values from {lowest} to {highest}; 16 bits (0 to 65535) are read: save it "
-                f"with 16 or 8 bits"
+                f"grey values from {lowest} to {highest}; {kind.n_bits} bits (0 to {most}) are "
+                f"read: save it with 16 or 8 bits"
             )
-        self.brightest = highest
-        n_bits = max(8, self.brightest.bit_length()) if grey16 == "stretch" else 16
-        self._white = (1 << n_bits) - 1
+        self._most = most if kind.white_is_0 else None
+        if kind.white_is_0:
+            highest = most - lowest
+        self.brightest = highest << (16 - kind.n_bits)
+        self._white = white_of(highest, grey16) if grey16 == "stretch" else most
+        clear = image.info.get("transparency")
+        self._clear = clear if isinstance(clear, int) else None
 
     def to_rgb(self, image: Image.Image) -> Image.Image:
         """RGB of the picture, or of a part of it."""
         wide = np.asarray(image.convert("I"))  # int32, (height, width); times 255 it would overflow
-        grey = (wide.astype(np.int64) * 255 + self._white // 2) // self._white
+        bright = wide if self._most is None else self._most - wide
+        grey = (bright.astype(np.int64) * 255 + self._white // 2) // self._white
+        if self._clear is not None:
+            grey[wide == self._clear] = 255
         return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
 
 

@@ -11,6 +11,7 @@ from ..errors import EngineError, UsageError
 from ..forks import Owner
 from ..machine import may_have_gpu
 from .backbones import Backbone, find_backbone
+from .images import Limits
 from .networks import converted_network, import_tensorflow_engine, read_reference
 from .preprocess import load
 from .probe import COSINE_LIMITS, N_IMAGES, least_cosine, probe_images
@@ -75,8 +76,8 @@ class Extractor:
         """Raise OtherProcessError in a process that was forked since the network was started."""
         self._owner.check()
 
-    def load(self, data: bytes) -> np.ndarray:
-        """Decode the bytes of an image file and fit them to the network.
+    def load(self, data: bytes, limits: Limits = Limits()) -> np.ndarray:  # noqa: B008 (immutable)
+        """Decode the bytes of an image file within `limits`, and fit them to the network.
 
         Returns
         -------
@@ -88,7 +89,8 @@ class Extractor:
         ImageRejectedError
             With the reason.
         """
-        return load(data, self.input_size_px, self.recipe.fit, grey16=self.recipe.grey16)
+        recipe = self.recipe
+        return load(data, self.input_size_px, recipe.fit, limits=limits, grey16=recipe.grey16)
 
     def transfer_values(self, images: np.ndarray) -> np.ndarray:
         """Run the network.

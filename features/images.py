@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import simplejpeg
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from ..errors import ImageRejectedError
 from . import netpbm
-from .colours import Grey, in_strips, to_rgb
+from .colours import Grey, GreyKind, in_strips, to_rgb
+from .deep import is_deep, scaled, to_8_bits
 from .formats import FORMATS, HAS_HEIF, INSTALL_HEIF, is_heif, what_it_is
 from .structure import check_directory, check_structure, has_more_scans, is_pnm, is_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from PIL.ImageFile import ImageFile
-
-DECODER_VERSION = 3
+DECODER_VERSION = 4
 """Part of every fingerprint: raised when the pixels that `decode` returns for any image change."""
 
 MAX_PIXELS = 250_000_000
@@ -46,7 +46,7 @@ _pillow_limit = threading.Lock()
 # Tags of TIFF.
 _WIDTH = 256
 _SUBFILE_TYPE, _BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC = 254, 258, 259, 262
-_SAMPLES_PER_PIXEL, _SUB_IFDS, _EXTRA_SAMPLES, _DNG_VERSION = 277, 330, 338, 50706
+_SAMPLES_PER_PIXEL, _PLANES, _SUB_IFDS, _EXTRA_SAMPLES, _DNG_VERSION = 277, 284, 330, 338, 50706
 
 MAX_FILE_BYTES = 1 << 29
 
@@ -83,7 +83,7 @@ class Kind(NamedTuple):
     """``JPEG`` also for several pictures in one JPEG file, of which the first counts."""
     mode: str
     brightest: int | None = None
-    """The greatest value of grey of 16 bits, 0 to 65535; None for other pictures."""
+    """The greatest value of a picture of 16 bits a channel, 0 to 65535; None for others."""
 
 
 class Picture(NamedTuple):
@@ -101,8 +101,8 @@ class Limits(NamedTuple):
     side_px: int = 65_535
 
 
-_NO_LIMITS = Limits(pixels=1 << 62, side_px=1 << 31)
-"""For a picture that its owner has in memory already."""
+NO_LIMITS = Limits(pixels=1 << 62, side_px=1 << 31)
+"""For a picture that its owner has in memory already, or that was admitted before."""
 
 
 def decode(
@@ -116,7 +116,7 @@ def decode(
 
     The format is recognised by content, not by the file's name. The EXIF orientation is applied.
     Palettes and grey become RGB, transparency is laid on white, CMYK is converted without colour
-    profiles, 16-bit grey is divided by 257, and of several pictures the first counts.
+    profiles, 16 bits a channel become 8 as `grey16` says, and of several pictures the first counts.
 
     Parameters
     ----------
@@ -163,26 +163,45 @@ def decode_picture(
             reduction = _reduction(image.size, at_least_px, orientation)
             pixels = _jpeg_pixels(image, data, reduction)
         else:
-            picture = netpbm.loaded(image, data) if kind.format == "PPM" else image
-            return _loaded(picture, kind.format, at_least_px, grey16)
+            return _loaded(image, kind.format, at_least_px, grey16, data)
     return Picture(_upright(pixels, orientation), kind)
 
 
 def _loaded(
-    picture: Image.Image, format: str, at_least_px: tuple[int, int] | None, grey16: str
+    picture: Image.Image,
+    format: str,
+    at_least_px: tuple[int, int] | None,
+    grey16: str,
+    data: bytes | None = None,
 ) -> Picture:
-    # What of these libraries turns a picture upright itself does so as it loads it, and then takes
-    # the orientation out of the metadata.
-    picture.load()
+    # Loading forgets the layout of the file. What of these libraries turns a picture upright itself
+    # does so as it loads it, and then takes the orientation out of the metadata.
+    deep, grey_kind = is_deep(picture), _kind_of_grey(picture)
+    brightest, make_rgb = None, to_rgb
+    if format == "PPM" and data is not None and isinstance(picture, ImageFile):
+        read = netpbm.loaded(picture, data)
+        if isinstance(read, Image.Image):
+            picture = read
+        else:
+            picture, brightest = scaled(read, grey16)
+    else:
+        picture.load()
     kind = Kind(format, picture.mode)
     orientation = _orientation(picture)
+    if deep and brightest is None:
+        picture, brightest = to_8_bits(picture, data, grey16)
+    elif picture.mode.startswith("I"):
+        grey = Grey(picture, grey16, grey_kind)
+        brightest, make_rgb = grey.brightest, grey.to_rgb
     reduction = _reduction(picture.size, at_least_px, orientation)
-    grey = None
-    if picture.mode.startswith("I"):
-        grey = Grey(picture, grey16)
-        kind = kind._replace(brightest=grey.brightest)
-    pixels = in_strips(picture, reduction, to_rgb if grey is None else grey.to_rgb)
-    return Picture(_upright(pixels, orientation), kind)
+    pixels = in_strips(picture, reduction, make_rgb)
+    return Picture(_upright(pixels, orientation), kind._replace(brightest=brightest))
+
+
+def _kind_of_grey(picture: Image.Image) -> GreyKind:
+    tags = getattr(picture, "tag_v2", {})
+    is_packed = tags.get(_BITS_PER_SAMPLE) == (12,)
+    return GreyKind(12 if is_packed else 16, white_is_0=tags.get(_PHOTOMETRIC) == 0)
 
 
 def is_temporary(reason: str) -> bool:
@@ -222,6 +241,12 @@ def _why_not_tiff(data: bytes) -> str | None:
             f"a TIFF of {n_channels} channels; 1 (grey), 3 (RGB) or 4 (CMYK) and transparency are "
             f"read: choose three of them and save it as RGB"
         )
+    uncompressed = directory.first(_COMPRESSION, 1) == 1
+    if directory.first(_PLANES) == 2 and directory.first(_BITS_PER_SAMPLE) > 8 and uncompressed:
+        return (
+            "a TIFF of 16 bits whose channels are stored one after the other (planar): save it "
+            "with interleaved channels, or with 8 bits"
+        )
     return None
 
 
@@ -236,7 +261,7 @@ def pixels_of_picture(
         When it has no pixels, its mode has no defined brightness, or its file is damaged.
     """
     with _reasons_in_words(b"a picture", FORMATS, Limits()):
-        _check_size(image.size, _NO_LIMITS)
+        _check_size(image.size, NO_LIMITS)
         return _loaded(image, str(image.format), at_least_px, grey16).pixels
 
 

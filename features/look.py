@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .images import decode
+from .images import NO_LIMITS, decode
 
 _SIDE_PX = 64
 _N_FREQUENCIES = 12
@@ -30,15 +30,18 @@ class Look:
         at both ends of a side.
     """
 
-    def __init__(self, data: bytes) -> None:
-        """Decode an image file.
+    def __init__(self, data: bytes, grey16: str = "scale") -> None:
+        """Decode an image file, of any size: what is compared was extracted before.
+
+        `grey16` is one of `colours.GREY16`.
 
         Raises
         ------
         ImageRejectedError
             When it cannot be decoded.
         """
-        grey = cv2.cvtColor(decode(data, (2 * _SIDE_PX, 2 * _SIDE_PX)), cv2.COLOR_RGB2GRAY)
+        pixels = decode(data, (2 * _SIDE_PX, 2 * _SIDE_PX), limits=NO_LIMITS, grey16=grey16)
+        grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         height, width = grey.shape
         # Scaling and transform are linear, so each trim of a side is one matrix.
         lowest = _lowest_frequencies(height) @ grey.astype(np.float32)

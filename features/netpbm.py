@@ -22,11 +22,11 @@ _NUMBERS = re.compile(rb"[0-9\s]*")
 _WHITE_SPACE = b" \t\r\n\v\f"
 
 
-def loaded(image: ImageFile, data: bytes) -> Image.Image:
+def loaded(image: ImageFile, data: bytes) -> Image.Image | np.ndarray:
     """The picture of the Netpbm file `data`, of which `image` is the header as Pillow reads it.
 
-    Values are scaled from the file's greatest value to 255, or to 65535 where the greatest value
-    is above 255 and the picture grey (mode ``I``).
+    Values are scaled from the file's greatest value to 255; or to 65535 where it is above 255: grey
+    of mode ``I``, or colour uint16 (height, width, 3).
 
     Raises
     ------
@@ -61,10 +61,13 @@ def loaded(image: ImageFile, data: bytes) -> Image.Image:
         _require(len(numbers), n_numbers)
         if numbers.max() > greatest:
             raise ImageRejectedError(f"damaged: {numbers.max()} in a file of values to {greatest}")
-    white, dtype = (65_535, np.int32) if image.mode == "I" else (255, np.uint8)
-    scaled = (np.arange(greatest + 1) * white + greatest // 2) // greatest
     shape = (height, width) if n_bands == 1 else (height, width, n_bands)
-    return Image.fromarray(scaled.astype(dtype)[numbers].reshape(shape))
+    white, dtype = (65_535, np.int32 if n_bands == 1 else np.uint16)
+    if greatest < 256:
+        white, dtype = 255, np.uint8
+    scaled = ((np.arange(greatest + 1) * white + greatest // 2) // greatest).astype(dtype)
+    pixels = scaled[numbers].reshape(shape)
+    return pixels if dtype is np.uint16 else Image.fromarray(pixels)
 
 
 def _greatest(arguments: object) -> int:

@@ -45,7 +45,7 @@ class Recipe:
     decoder_version: int
     augmentation: str | None = None
     grey16: str = "scale"
-    """How grey of more than 8 bits becomes 8: `colours.GREY16`."""
+    """How 16 bits per channel become 8: `colours.GREY16`."""
 
     # Names of things whose meaning another field holds.
     _NOT_MEANING = ("extractor", "weights")
@@ -175,7 +175,7 @@ def recipe_for(
     fit
         How a picture of another shape is fitted to the input: one of `preprocess.FITS`.
     grey16
-        How grey of more than 8 bits becomes 8: one of `colours.GREY16`.
+        How 16 bits per channel become 8: one of `colours.GREY16`.
     digest
         SHA-256 of a file; a caller may pass one that remembers.
     download_timeout_s

@@ -62,8 +62,8 @@ def extract(
         How a picture of another shape becomes the network's square: ``squash`` scales its sides
         independently, ``crop`` takes the largest square in its middle, ``pad`` lays it on grey.
     grey16
-        How grey of 16 bits becomes 8: ``scale`` from all 16, ``stretch`` from as many
-        (at least 8) as the picture's greatest value has.
+        How 16 bits per channel, grey or colour, become 8: ``scale`` from all 16, ``stretch`` from
+        as many (at least 8) as the picture's greatest value has.
     max_pixels
         Larger pictures are rejected; not remembered, so that a higher limit reads them.
     cache

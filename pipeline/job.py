@@ -17,6 +17,7 @@ from ..errors import EngineError, WeightsNotFoundError
 from ..features import open_extractor
 from ..features.decoders import Decoders
 from ..features.images import MAX_PIXELS, Limits, is_temporary
+from ..figures import counted
 from ..machine import available_cores
 from ..progress import Progress
 from .ahead import groups_of, threads, work_ahead
@@ -231,13 +232,16 @@ class Job:
             self.extracted.update(keys)
 
     def _warn_of_dark_grey(self) -> None:
-        """Tell of 16-bit grey that uses little of its range, which is nearly black when scaled."""
+        """Tell of 16-bit pictures that use little of their range: nearly black when scaled."""
         if self.dark and self.recipe.grey16 == "scale":
             share = 1 << (16 - max(self.dark).bit_length())
+            use = "uses" if len(self.dark) == 1 else "use"
             logger.warning(
-                "warning: %s picture(s) of 16-bit grey use only the lowest 1/%s of their range: "
-                "nearly black; --grey16 stretch scales them by the bits that they use",
-                f"{len(self.dark):,}",
+                "warning: %s with 16 bits per channel %s at most the lowest 1/%s of the range and "
+                "came out nearly black; extract and train with --grey16 stretch to scale such "
+                "images by the bits that they use",
+                counted(len(self.dark), "image"),
+                use,
                 f"{share:,}",
             )
 
@@ -297,6 +301,7 @@ class Job:
             rejected=len(rejected),
             ignored=dataset.ignored,
             ignored_kinds=dict(dataset.ignored_kinds),
+            dark_16bit=len(self.dark) if self.recipe.grey16 == "scale" else 0,
             startup_seconds=round(self.startup_s, 3),
             images_per_second=round(n_extracted / loop_s, 1) if n_extracted else None,
             bottleneck=self.waiting.bottleneck if n_extracted else None,

@@ -45,6 +45,7 @@ class Predictor:
         *,
         cache: str | os.PathLike[str] | bool | None = False,
         precisions: Sequence[str] = (),
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """See `load_predictor`, which checks that head and extractor belong together.
 
@@ -53,6 +54,7 @@ class Predictor:
         self._head = head
         self._extractor = extractor
         self._cache = cache
+        self._max_pixels = max_pixels
         self._precisions = list(dict.fromkeys([extractor.precision, *precisions]))
 
     @property
@@ -103,7 +105,7 @@ class Predictor:
         ImageRejectedError
             With the reason.
         """
-        return self._extractor.load(data)
+        return self._extractor.load(data, Limits(pixels=self._max_pixels))
 
     def decoders(self, n_processes: int, max_decode_s: float, max_pixels: int) -> Decoders:
         """Processes that do what `load` does, for a service that others send images to."""
@@ -150,7 +152,13 @@ class Predictor:
             lambda probe: transfer_values_of(extractor, probe.files),
             parity,
         )
-        return Predictor(loaded, extractor, cache=self._cache, precisions=self._precisions)
+        return Predictor(
+            loaded,
+            extractor,
+            cache=self._cache,
+            precisions=self._precisions,
+            max_pixels=self._max_pixels,
+        )
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes) of images uint8 (n, height, width, 3) from `load`."""
@@ -221,7 +229,7 @@ class Predictor:
         top: int | None = None,
         progress: bool | None = False,
         *,
-        max_pixels: int = MAX_PIXELS,
+        max_pixels: int | None = None,
     ) -> Iterator[Prediction]:
         """Predict many image files, in order; one that is rejected has an `error`.
 
@@ -237,7 +245,7 @@ class Predictor:
         progress
             Show progress on stderr, as in `extract`.
         max_pixels
-            Of the largest picture that is decoded.
+            Of the largest picture that is decoded; None for that of `load_predictor`.
         """
         self._extractor.check_process()
         total = len(paths) if isinstance(paths, Sized) else None
@@ -247,15 +255,15 @@ class Predictor:
                 yield prediction
 
     def _predict(
-        self, images: Iterable[ImageLike], top: int | None, max_pixels: int = MAX_PIXELS
+        self, images: Iterable[ImageLike], top: int | None, max_pixels: int | None = None
     ) -> Iterator[Prediction]:
         for rows in self._rows_of(images, max_pixels):
             yield from say(rows, self._head, top)
 
     def _rows_of(
-        self, images: Iterable[ImageLike], max_pixels: int = MAX_PIXELS
+        self, images: Iterable[ImageLike], max_pixels: int | None = None
     ) -> Iterator[list[Row]]:
-        limits = Limits(pixels=max_pixels)
+        limits = Limits(pixels=self._max_pixels if max_pixels is None else max_pixels)
         return rows_of(images, self._extractor, self._cache, self._precisions, limits)
 
     def predict(self, X: Iterable[ImageLike] | np.ndarray) -> np.ndarray:
@@ -328,6 +336,7 @@ def load_predictor(
     many: bool = False,
     parity: str = "refuse",
     download_timeout_s: float | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> Predictor:
     """Load a head file and rebuild the extractor that it was trained on.
 
@@ -352,6 +361,9 @@ def load_predictor(
         trained: ``refuse`` or ``warn``.
     download_timeout_s
         Give up a download of weights after this long.
+    max_pixels
+        Of the largest picture that is decoded. How 16 bits per channel become 8, and what becomes
+        of pictures that are not square, the head decides: as its training images were.
 
     Raises
     ------
@@ -385,4 +397,4 @@ def load_predictor(
         lambda probe: transfer_values_of(opened, probe.files),
         parity,
     )
-    return Predictor(loaded, opened, cache=cache, precisions=precisions)
+    return Predictor(loaded, opened, cache=cache, precisions=precisions, max_pixels=max_pixels)

@@ -26,6 +26,7 @@ def save_head(
     extractor: str | None = None,
     weights: str = "imagenet",
     fit: str = "squash",
+    grey16: str = "scale",
     precision: str = "float32",
     cache: str | os.PathLike[str] | None = None,
 ) -> Head:
@@ -38,7 +39,7 @@ def save_head(
         search of scikit-learn whose best estimator is one.
     path
         The head file.
-    extractor, weights, fit, precision
+    extractor, weights, fit, grey16, precision
         What the transfer values of a fitted estimator came from, as in `extract`; precision is
         `table.report.precision`. A trained head knows these itself.
     cache
@@ -75,6 +76,7 @@ def save_head(
             find_backbone(extractor),
             weights,
             fit=fit,
+            grey16=grey16,
             digest=lambda path: folder.key_of_file(path).hex(),
         )
         if estimator.layers_.n_features != recipe.width:

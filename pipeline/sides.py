@@ -68,7 +68,7 @@ def near_duplicates(
 
     def look(row: int) -> Look | None:
         try:
-            return Look(read(table.paths[row])[0])
+            return Look(read(table.paths[row])[0], table.recipe.grey16)
         except ImageRejectedError:
             return None  # gone since it was extracted
 

@@ -64,7 +64,7 @@ class Images(NamedTuple):
     """Of those that are not: pixels, uint8 (n, height, width, 3), or transfer values, float32
     (n, width)."""
     brightest: list[int] = []  # noqa: RUF012 (never changed)
-    """The greatest value of each that is grey of 16 bits."""
+    """The greatest value of each that has 16 bits per channel."""
 
 
 def find(position: int, path: str) -> Place:
@@ -94,8 +94,8 @@ def decode(contents: Sequence[Content], decoders: Decoders) -> Images:
     decoded = decoders.load([content.data for content in contents])
     paths = [os.fsencode(os.path.abspath(content.path)) for content in contents]  # noqa: PTH100
     keys = [content.key for content in contents]
-    grey = [kind.brightest for kind in decoded.kinds if kind and kind.brightest is not None]
-    return Images(keys, paths, decoded.reasons, decoded.pixels, grey)
+    brightest = [kind.brightest for kind in decoded.kinds if kind and kind.brightest is not None]
+    return Images(keys, paths, decoded.reasons, decoded.pixels, brightest)
 
 
 def compute(groups: Sequence[Images], extractor: Extractor) -> Images:

@@ -54,6 +54,9 @@ class Report:
     nothing was extracted."""
     ignored_kinds: dict[str, int] = field(default_factory=dict)
     """`ignored` by kind: extensions, ``hidden``, ``system folder``, …"""
+    dark_16bit: int = 0
+    """Of those extracted now: images with 16 bits per channel that use less than the lowest quarter
+    of the range, and are nearly black, since ``grey16`` is ``scale``."""
 
 
 @dataclass(frozen=True)

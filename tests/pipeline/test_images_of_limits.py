@@ -35,10 +35,14 @@ def test_a_higher_limit_reads_what_a_lower_one_rejected(grey, tmp_path):
 def test_dark_16_bit_pictures_are_told_of_and_can_be_stretched(grey, tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         dark = extract(grey, tmp_path)
-    assert "2 picture(s) of 16-bit grey use only the lowest 1/16 of their range" in caplog.text
+    assert (
+        "2 images with 16 bits per channel use at most the lowest 1/16 of the range" in caplog.text
+    )
+    assert dark.as_json()["dark_16bit"] == 2
     caplog.clear()
     stretched = extract(grey, tmp_path, grey16="stretch")
     assert "nearly black" not in caplog.text
+    assert stretched.report.dark_16bit == 0
     assert "grey16: scale → stretch" in caplog.text
     assert dark.recipe.fingerprint != stretched.recipe.fingerprint
     assert not np.allclose(dark.features[0], stretched.features[0])
