@@ -1,5 +1,7 @@
 """Damaged copies of an export, a shard and a head, and their readers: runs in a child process."""
 
+import resource
+import shutil
 import time
 from pathlib import Path
 
@@ -9,6 +11,11 @@ from bottlebank.cache.export_file import Export
 from bottlebank.cache.shard import Shard, ShardName, digest_of_file
 from bottlebank.classifier import load_head
 from bottlebank.errors import BottlebankError
+
+try:
+    from .odd_trees import make_odd
+except ImportError:  # in the child, where it lies on the path
+    from odd_trees import make_odd
 
 
 def damaged(data: bytes, seed: int) -> bytes:
@@ -65,11 +72,27 @@ def read(kind: str, path: Path) -> None:
         load_head(path)
 
 
+def spoiled(original: Path, folder: Path, seed: int) -> tuple[bytes, list[str]]:
+    """Bytes changed, the tree changed, or both; and what was done to the tree."""
+    data = original.read_bytes()
+    if seed % 2 == 0:
+        return damaged(data, seed), ["bytes"]
+    copy = Path(shutil.copy(original, folder / "odd.h5"))
+    try:
+        changes = make_odd(copy, seed // 2) or []
+        data = copy.read_bytes()
+    finally:
+        copy.unlink()
+    if not changes or seed % 8 == 7:
+        return damaged(data, seed), ["bytes", *changes]
+    return data, changes
+
+
 def read_many(send, kind: str, original: str, folder: str, first: int, end: int) -> None:
-    """Read damaged files one after the other; tell of each its seed, its error and its time."""
-    data = Path(original).read_bytes()
+    """Read spoiled files one after the other; report each seed, its changes, error and cost."""
     for seed in range(first, end):
-        path = write(kind, damaged(data, seed), Path(folder))
+        data, changes = spoiled(Path(original), Path(folder), seed)
+        path = write(kind, data, Path(folder))
         start, error = time.process_time(), ""
         try:
             read(kind, path)
@@ -77,4 +100,5 @@ def read_many(send, kind: str, original: str, folder: str, first: int, end: int)
             error = str(refusal)
         took_s = time.process_time() - start
         path.unlink()
-        send({"seed": seed, "error": error, "seconds": took_s})
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        send({"seed": seed, "changes": changes, "error": error, "seconds": took_s, "peak_kb": peak})
