@@ -17,7 +17,7 @@ import platformdirs
 from ..atomic import make_folder, write_bytes
 from ..errors import CacheError, DamagedShardError, in_brief
 from ..untrusted.arrays import read_npz
-from ..untrusted.files import read_bounded
+from ..untrusted.files import open_regular, read_bounded
 from ..untrusted.json_text import read_json, read_json_object
 from .index import Index, Stamp, is_settled
 from .shard import Shard
@@ -107,7 +107,7 @@ class CacheFolder:
         known = self.known_key(str(path), status)
         if known is not None:
             return known
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open_regular(path) as file:
             status, looked_at_ns = os.fstat(file.fileno()), time.time_ns()
             key = hashlib.file_digest(file, "sha256").digest()
         if is_settled(status, looked_at_ns):
@@ -258,7 +258,7 @@ class CacheFolder:
                 status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
                 if Stamp.of(status) != stamp:
                     continue  # it will be read anyway
-                with open(path, "rb") as file:  # noqa: PTH123
+                with open_regular(path) as file:
                     digest = hashlib.file_digest(file, "sha256").digest()
             except OSError:
                 continue  # gone: the next extraction notices

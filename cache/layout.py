@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xxhash
 
+from ..untrusted.files import open_regular
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
@@ -89,7 +91,7 @@ class RowReader:
         """Open `path`; nothing is read."""
         self._layout = layout
         self._checksums = np.frombuffer(layout.checksums, np.uint64)
-        self._file = path.open("rb", buffering=0)
+        self._file = open_regular(path)
 
     def __enter__(self) -> RowReader:
         return self

@@ -29,6 +29,7 @@ import xxhash
 
 from ..atomic import write_parts
 from ..errors import DamagedShardError, in_brief
+from ..untrusted.files import open_regular
 from ..untrusted.hdf5 import PlainFile, named
 from .layout import BytesDifferError, Layout, RowReader, block_checksums, rows_per_block
 
@@ -157,7 +158,7 @@ def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
 
 def digest_of_file(path: Path) -> str:
     """XXH3 of a file's bytes, as it is in a shard's name."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return _digest(iter(lambda: file.read(1 << 20), b""))
 
 

@@ -7,6 +7,7 @@ import errno
 import os
 import resource
 import stat
+from io import BufferedReader, FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,20 +40,38 @@ def require_regular(path: Path) -> int:
     return status.st_size
 
 
+def open_regular(path: Path | str) -> FileIO:
+    """Open a regular file, unbuffered; a pipe, which would wait for ever, is an error at once.
+
+    Raises
+    ------
+    OSError
+        When it is not there, cannot be read, or is no regular file.
+    """
+    file = FileIO(path, opener=_without_waiting)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def read_bounded(path: Path, max_bytes: int) -> bytes:
     """All bytes of a regular file.
 
     Raises
     ------
     OSError
-        When it is not there or cannot be read.
+        When it is not there, cannot be read, or is no regular file.
     ValueError
-        When it is no regular file, or larger than `max_bytes`.
+        When it is larger than `max_bytes`, or nearly all of it is holes.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise ValueError("not a regular file")
+    with BufferedReader(open_regular(path)) as file:
+        if require_regular(path) > max_bytes:
+            raise ValueError(f"more than {max_bytes:,} bytes")
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise ValueError(f"more than {max_bytes:,} bytes")
