@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import re
-from urllib.parse import unquote
 
 from .refusals import RefusedError, quote
 
 # RFC 2397: a media type and parameters of any kind, or none.
 _DATA_URL = re.compile(r"data:([^,]{0,200}),", re.IGNORECASE)
+_IN_URLS = (("%2B", "+"), ("%2F", "/"), ("%3D", "="), ("%0D", ""), ("%0A", ""))
 _OTHER = re.compile(r"[^A-Za-z0-9+/_=\r\n\t-]")
 _PADDING_INSIDE = re.compile(r"=[\s=]*[^\s=]")
 _LONGEST_EXCERPT = 20
@@ -34,7 +34,8 @@ def from_base64(text: object) -> bytes | RefusedError:
         start = prefix.end()
     letters = text[start:]
     if prefix is not None and "%" in letters:
-        letters = unquote(letters)  # as in any URL: %2B, %3D
+        for escaped, character in _IN_URLS:
+            letters = letters.replace(escaped, character).replace(escaped.lower(), character)
     compact = letters
     for blank in "\r\n\t":
         compact = compact.replace(blank, "")

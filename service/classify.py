@@ -10,7 +10,7 @@ from ..classifier.tags import tags
 from .asked import deadline, service
 from .base64_text import from_base64, kind_of_value
 from .refusals import RefusedError
-from .uploads import check_bytes, check_number, json_object
+from .uploads import check_bytes, check_number, json_object, most_body_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,7 @@ def classify_images() -> dict[str, Any]:
     until = deadline()
     predictor = service().heads.served.predictor
     settings = service().settings
-    asked = json_object(request, settings, _EXPECTED)
+    asked = json_object(request, most_body_bytes(settings), _EXPECTED, settings.max_images)
     if "images" not in asked:
         raise RefusedError("no_images", f'"images" is missing; expected {_EXPECTED}')
     images = asked["images"]

@@ -14,6 +14,8 @@ from .uploads import json_object
 
 operations = Blueprint("operations", __name__)
 
+_MOST_BYTES = 64 << 10
+
 
 @operations.get("/healthz")
 def healthz() -> dict[str, Any]:
@@ -52,7 +54,7 @@ def heads() -> dict[str, Any]:
 def activate() -> dict[str, Any]:
     """Have another head of the folder answer: `{"name": "head.h5"}`."""
     _require_json()
-    asked = json_object(request, service().settings, '{"name": "head.h5"}')
+    asked = json_object(request, _MOST_BYTES, '{"name": "head.h5"}')
     name = asked.get("name")
     if not isinstance(name, str):
         raise RefusedError("no_name", 'expected {"name": "head.h5"}; GET /heads lists the names')

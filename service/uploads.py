@@ -26,6 +26,7 @@ ACCEPTED = (
 # What a form or JSON has beside the images: boundaries, headers, names; line breaks in base64.
 _BESIDE_BYTES = 64 << 10
 _PARTS_BESIDE_IMAGES = 100
+_VALUES_BESIDE_IMAGES = 10_000
 # Beside those of Unicode, which are recognised by the first bytes.
 _CHARSETS = ("iso-8859-1", "windows-1252", "us-ascii")
 
@@ -63,7 +64,7 @@ def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], by
         request.max_content_length = settings.max_body_bytes + _BESIDE_BYTES
         files = _from_form(request, settings.max_images)
     elif kind == "application/json" or kind.endswith("+json"):
-        asked = json_object(request, settings)
+        asked = json_object(request, most_body_bytes(settings), max_images=settings.max_images)
         if "url" in asked:
             return Uploads([fetch(_url(asked))], by_url=True)
         files = _from_json(asked, settings.max_images)
@@ -82,7 +83,9 @@ def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], by
 
 
 def most_body_bytes(settings: Settings) -> int:
-    """Bytes of the largest body that is read: base64 is larger than the image in it."""
+    """Bytes of the largest body that is read: base64 is a third larger than the image in it, and
+    more with line breaks, which JSON writes as two characters.
+    """
     return settings.max_body_bytes * 3 // 2 + _BESIDE_BYTES
 
 
@@ -116,11 +119,13 @@ def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
     raise RefusedError("no_image", f'expected files in the field "image"; received {received}')
 
 
-def json_object(request: Request, settings: Settings, expected: str = ACCEPTED) -> dict[str, Any]:
+def json_object(
+    request: Request, most_bytes: int, expected: str = ACCEPTED, max_images: int = 0
+) -> dict[str, Any]:
     """The JSON object of a body, or RefusedError."""
-    # Base64 is a third larger, and more with line breaks, which JSON writes as two characters.
-    request.max_content_length = most_body_bytes(settings)
+    request.max_content_length = most_bytes
     body = request.get_data(cache=False)
+    _check_values(body, _VALUES_BESIDE_IMAGES + max_images, expected)
     charset = request.mimetype_params.get("charset", "").lower()
     try:
         # Without one, `json` tells UTF-8, UTF-16 and UTF-32 apart, with or without a mark.
@@ -134,6 +139,20 @@ def json_object(request: Request, settings: Settings, expected: str = ACCEPTED) 
             "invalid_json", f"expected {expected}; received JSON {kind_of_value(asked)}"
         )
     return asked
+
+
+def _check_values(body: bytes, most: int, expected: str) -> None:
+    """Refuse a body of so many values that reading them would keep other requests waiting.
+
+    Python reads JSON without letting another thread have its turn, and makes objects of it that
+    have many times the bytes.
+    """
+    n_values = sum(map(body.count, (b",", b"[", b"{")))
+    if n_values > most or body.count(b"\\") > most + len(body) // 8:
+        raise RefusedError(
+            "invalid_json",
+            f"the body has more than {most:,} values, or is mostly escapes; expected {expected}",
+        )
 
 
 def _url(asked: dict[str, Any]) -> str:

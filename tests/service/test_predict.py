@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 
 import pytest
 
@@ -226,8 +227,10 @@ def test_a_form_without_image_files(client, fields, reason):
         (b"", "invalid_json", "the body is not JSON"),
         (b"{", "invalid_json", "the body is not JSON"),
         (b"\xff\xfe\x00", "invalid_json", "the body is not JSON"),
-        (b"[" * 100_000, "invalid_json", "the body is not JSON"),
+        (b"[" * 5000, "invalid_json", "the body is not JSON"),
         (b"[]", "invalid_json", "received JSON a list"),
+        (b'{"a": [' + b"{}," * 20_000 + b"{}]}", "invalid_json", "has more than 10,0"),
+        (b'{"image": "' + rb"\n" * 20_000 + b'"}', "invalid_json", "is mostly escapes"),
         (b"null", "invalid_json", "received JSON null"),
         (b'{"images": "x"}', "invalid_json", '"images": expected a list, received a string'),
         (b'{"image": "", "images": []}', "invalid_json", "received both"),
@@ -246,6 +249,23 @@ def test_json_that_is_refused(client, body, code, reason):
     received_code, message = refusal(response, 400)
     assert received_code == code
     assert reason in message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_values_beside_the_image_and_escapes_in_it_are_read(client, encode, encoding):
+    """As PHP, .NET and MIME write them: `\\/`, `\\u002B`, lines of 76 letters."""
+    letters = base64_of(encode("red", "BMP", (300, 200)))
+    lines = "\r\n".join(letters[start : start + 76] for start in range(0, len(letters), 76))
+    text = json.dumps({"image": lines, "about": [{"n": number} for number in range(4000)]})
+    body = text.replace("/", r"\/").replace("+", r"\u002B").encode(encoding)
+    answer = client.post("/predict", data=body, content_type="application/json")
+    assert labels(answer) == ["red"]
+
+
+def test_a_body_for_the_heads_is_short(client):
+    body = json.dumps({"name": "a" * 100_000})
+    answer = client.post("/heads/activate", data=body, content_type="application/json")
+    assert refusal(answer, 413)[0] == "body_too_large"
 
 
 def test_a_url_is_not_fetched(client):
