@@ -3,8 +3,7 @@
     python benchmarks/prediction.py photos/ --extractor mobilenet_v2
 
 A new process each time, from its start to its end. The peer is `evaluate --split all`, which takes
-the same rows from the cache and starts no network, while `predict` starts one, in case an image is
-new. They take turns in opposite orders; the table holds medians and the range, by the clock and in
+the same rows from the cache. Neither starts a network. They take turns in opposite orders; the table holds medians and the range, by the clock and in
 processor time. The last line is the median ratio within a round.
 """
 

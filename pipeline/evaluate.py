@@ -26,8 +26,10 @@ from .sides import near_duplicates, split_table
 from .training_images import trained_on
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..classifier import Head
-    from ..classifier.artifact import HeadAnswer, Probe
+    from ..classifier.artifact import HeadAnswer
     from ..features import Dataset
     from .table import FeatureTable
 
@@ -76,8 +78,8 @@ def extract_for_head(
         )
         computed_in = table.report.precision
 
-        def compute(probe: Probe) -> np.ndarray:
-            if table.probe is not None and list(table.probe.files) == list(probe.files):
+        def compute(files: Sequence[bytes]) -> np.ndarray:
+            if table.probe is not None and list(table.probe.files) == list(files):
                 return table.probe.features
             extractor = open_extractor(
                 trained_on,
@@ -86,7 +88,7 @@ def extract_for_head(
                 precisions=[computed_in],
                 networks=folder.networks,
             )
-            return transfer_values_of(extractor, probe.files)
+            return transfer_values_of(extractor, files)
 
         check_parity(loaded, head, computed_in, compute, parity)
     return table, loaded

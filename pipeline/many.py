@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     from ..cache import Key
     from ..classifier import Head
-    from ..features import Extractor
     from ..features.decoders import Decoded
     from .image_inputs import ImageLike, Input
+    from .late_start import LateStart
 
 _LOOKED_UP_TOGETHER = 512
 _GROUP_SIZE = 64
@@ -67,7 +67,7 @@ class Row(NamedTuple):
 
 def rows_of(
     images: Iterable[ImageLike],
-    extractor: Extractor,
+    late: LateStart,
     cache: object,
     precisions: Sequence[str],
     limits: Limits,
@@ -78,8 +78,8 @@ def rows_of(
     ----------
     images
         Each as `image_inputs.one` takes it.
-    extractor
-        Computes what is not in the cache.
+    late
+        Computes what is not in the cache; starts before the first such image is decoded.
     cache
         The cache folder; None for the default one, False for none.
     precisions
@@ -89,23 +89,33 @@ def rows_of(
     """
     remaining = iter(images)
     first = list(itertools.islice(remaining, 2))
-    size_px, how = extractor.input_size_px, extractor.recipe.fit
-    grey16 = extractor.recipe.grey16
+    recipe = late.recipe
+    size_px, how = (recipe.input_size_px, recipe.input_size_px), recipe.fit
+    grey16 = recipe.grey16
     n_cores = available_cores()
-    n_open = max(8, extractor.batch_size)  # that one call of the network takes
+    n_open = max(8, late.batch_size)  # that one call of the network takes
     with contextlib.ExitStack() as stack:
-        banked = Banked(None, [])
+        banked, decoders = Banked(None, []), None
         decode: Callable[[Sequence[bytes]], Decoded] = partial(
             load_here, size_px=size_px, how=how, grey16=grey16, limits=limits
         )
         if len(first) > 1:  # one image is there before the cache or a decoder has started
             if cache is not False:
                 banked = stack.enter_context(
-                    open_banked(cache, extractor.recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
+                    open_banked(cache, recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
                 )
-            decode = stack.enter_context(
+            decoders = stack.enter_context(
                 Decoders(size_px, how, n_cores, limits=limits, grey16=grey16)
-            ).load
+            )
+            decode = decoders.load
+
+        def looked_up(items: list[Item]) -> list[Item]:
+            items = _looked_up_by_content(items, banked)
+            if not late.is_started and any(item.is_open for item in items):
+                if decoders is not None:
+                    decoders.start()  # while the network starts
+                late.extractor()
+            return items
 
         def read(items: Sequence[Item]) -> list[Item]:
             return [_read(item, size_px, how, grey16) for item in items]
@@ -122,8 +132,8 @@ def rows_of(
         n_threads = 2 * n_cores  # some decode while others run the network
         yield from work_ahead(
             stack.enter_context(threads(n_threads)),
-            lambda items: _computed(items, decode, extractor),
-            (_looked_up_by_content(items, banked) for items in were_read),
+            lambda items: _computed(items, decode, late),
+            map(looked_up, were_read),
             n_threads + 1,
             n_bytes=_size_of,
             max_bytes=_BYTES_AHEAD,
@@ -191,7 +201,7 @@ def _read(item: Item, size_px: tuple[int, int], how: str, grey16: str) -> Item:
 
 
 def _computed(
-    items: Sequence[Item], decode: Callable[[Sequence[bytes]], Decoded], extractor: Extractor
+    items: Sequence[Item], decode: Callable[[Sequence[bytes]], Decoded], late: LateStart
 ) -> list[Row]:
     """Decode and run what has no row yet, all in one call."""
     errors = [item.error for item in items]
@@ -211,7 +221,7 @@ def _computed(
     to_run = [position for position, found in enumerate(pixels) if found is not None]
     if to_run:
         images = np.stack([found for found in pixels if found is not None])
-        for position, values in zip(to_run, extractor.transfer_values(images), strict=True):
+        for position, values in zip(to_run, late.extractor().transfer_values(images), strict=True):
             rows[position] = values
     return [
         Row(item.given, row, error) for item, row, error in zip(items, rows, errors, strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..classifier import Probe
 from ..errors import HeadMismatchError, ImageRejectedError, UsageError
@@ -12,7 +12,7 @@ from ..features.probe import least_cosine
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -52,13 +52,32 @@ def parity_probe(
     return Probe(files, features)
 
 
+class KeptProbe(NamedTuple):
+    """What the cache's extractor made of a head's probe images."""
+
+    precision: str
+    features: np.ndarray
+    """Float32, (n, width)."""
+
+
+def kept_probe(
+    folder: CacheFolder, fingerprint: str, precisions: Sequence[str], head: Head
+) -> KeptProbe | None:
+    """What is kept beside the rows of the first precision that has any; None without."""
+    for precision in precisions:
+        kept = folder.parity(fingerprint, precision)
+        if kept is not None and head.probe is not None and kept[0] == list(head.probe.files):
+            return KeptProbe(precision, kept[1])
+    return None
+
+
 def check_parity(
     head: Head,
     name: str | os.PathLike[str],
     precision: str,
-    compute: Callable[[Probe], np.ndarray],
+    compute: Callable[[Sequence[bytes]], np.ndarray],
     parity: str,
-) -> None:
+) -> bool:
     """Compare what a head's probe images give here with what they gave when it was trained.
 
     Parameters
@@ -70,9 +89,14 @@ def check_parity(
     precision
         What is computed in here.
     compute
-        Turns the probe's images into transfer values (n, width).
+        Turns the probe's image files into transfer values (n, width).
     parity
         One of `PARITY`.
+
+    Returns
+    -------
+    bool
+        Whether they agree.
 
     Raises
     ------
@@ -81,25 +105,26 @@ def check_parity(
     """
     reason = _difference(head, name, precision, compute)
     if reason is None:
-        return
+        return True
     if parity == "refuse":
         raise HeadMismatchError(
             f"{name}: {reason}. Train it again here, or use it all the same with --parity warn"
         )
     logger.warning("warning: %s: %s", name, reason)
+    return False
 
 
 def _difference(
     head: Head,
     name: str | os.PathLike[str],
     precision: str,
-    compute: Callable[[Probe], np.ndarray],
+    compute: Callable[[Sequence[bytes]], np.ndarray],
 ) -> str | None:
     """Why the extractor here is not shown to be the head's own, or None."""
     if head.probe is None:
         return "it holds no probe images, by which the extractor could be recognised"
     try:
-        features = compute(head.probe)
+        features = compute(head.probe.files)
     except ImageRejectedError as error:
         return f"a probe image cannot be decoded: {error}"
     cosine = least_cosine(features, head.probe.features)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Sized
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -22,8 +23,9 @@ from ..features.parity import transfer_values_of
 from ..figures import counted, in_brief_names
 from ..progress import Progress
 from .image_inputs import bytes_of, is_several, named, one, pixels_of, several
+from .late_start import LateStart
 from .many import rank, reason_of, rows_of, say
-from .parity import check_parity, require_known_parity
+from .parity import check_parity, kept_probe, require_known_parity
 from .prediction import Prediction
 from .rebuild import read_recipe, weights_finder
 
@@ -41,7 +43,7 @@ class Predictor:
     def __init__(
         self,
         head: Head,
-        extractor: Extractor,
+        extractor: Extractor | LateStart,
         *,
         cache: str | os.PathLike[str] | bool | None = False,
         precisions: Sequence[str] = (),
@@ -52,10 +54,14 @@ class Predictor:
         Images are looked up in `cache`, unless it is False, among rows computed in `precisions`.
         """
         self._head = head
-        self._extractor = extractor
         self._cache = cache
         self._max_pixels = max_pixels
-        self._precisions = list(dict.fromkeys([extractor.precision, *precisions]))
+        if isinstance(extractor, LateStart):
+            self._late, preferred = extractor, []
+        else:
+            self._late, preferred = LateStart.of(extractor), [extractor.precision]
+        self._recipe = self._late.recipe
+        self._precisions = list(dict.fromkeys([*preferred, *precisions]))
 
     @property
     def head(self) -> Head:
@@ -64,8 +70,8 @@ class Predictor:
 
     @property
     def extractor(self) -> Extractor:
-        """What turns images into transfer values."""
-        return self._extractor
+        """What turns images into transfer values; starts the network, if it has not started."""
+        return self._late.extractor()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -85,17 +91,17 @@ class Predictor:
     @property
     def extractor_name(self) -> str:
         """Name of the extractor."""
-        return self._extractor.recipe.extractor
+        return self._recipe.extractor
 
     @property
     def engine(self) -> str:
         """What runs the network."""
-        return self._extractor.engine
+        return self.extractor.engine
 
     @property
     def precision(self) -> str:
         """What the network effectively computes in."""
-        return self._extractor.precision
+        return self.extractor.precision
 
     def load(self, data: bytes) -> np.ndarray:
         """Decode an image file to uint8 (height, width, 3), RGB, of the extractor's input size.
@@ -105,22 +111,23 @@ class Predictor:
         ImageRejectedError
             With the reason.
         """
-        return self._extractor.load(data, Limits(pixels=self._max_pixels))
+        return self.extractor.load(data, Limits(pixels=self._max_pixels))
 
     def decoders(self, n_processes: int, max_decode_s: float, max_pixels: int) -> Decoders:
         """Processes that do what `load` does, for a service that others send images to."""
+        recipe = self._recipe
         return Decoders(
-            self._extractor.input_size_px,
-            self._extractor.recipe.fit,
+            (recipe.input_size_px, recipe.input_size_px),
+            recipe.fit,
             n_processes,
             max_decode_s,
             limits=Limits(pixels=max_pixels),
-            grey16=self._extractor.recipe.grey16,
+            grey16=recipe.grey16,
         )
 
     def answer(self, images: np.ndarray) -> HeadAnswer:
         """What the head says of images uint8 (n, height, width, 3) from `load`."""
-        return self.say(self._extractor.transfer_values(images))
+        return self.say(self.transfer_values(images))
 
     def say(self, features: np.ndarray) -> HeadAnswer:
         """What the head says of transfer values float32 (n, width)."""
@@ -138,7 +145,7 @@ class Predictor:
         """
         require_known_parity(parity)
         loaded = load_head(Path(path))
-        extractor = self._extractor
+        extractor = self.extractor
         changes = extractor.recipe.changes_since(read_recipe(loaded, path).as_dict())
         if changes:
             raise HeadMismatchError(
@@ -149,7 +156,7 @@ class Predictor:
             loaded,
             path,
             extractor.precision,
-            lambda probe: transfer_values_of(extractor, probe.files),
+            partial(transfer_values_of, extractor),
             parity,
         )
         return Predictor(
@@ -166,7 +173,7 @@ class Predictor:
 
     def transfer_values(self, images: np.ndarray) -> np.ndarray:
         """float32 (n, width) of images uint8 (n, height, width, 3) from `load`."""
-        return self._extractor.transfer_values(images)
+        return self.extractor.transfer_values(images)
 
     def ranked(self, probabilities: np.ndarray, top: int | None = None) -> list[tuple[str, float]]:
         """(label, probability) of one row of probabilities (n_classes,), the highest first."""
@@ -205,14 +212,14 @@ class Predictor:
         OtherProcessError
             In a process that was forked since the predictor was loaded.
         """
-        self._extractor.check_process()
+        self._late.check_process()
         if is_several(image):
             return list(self._predict(several(image), top))
         given = one(image)
         try:
             if given.picture is not None:
-                recipe = self._extractor.recipe
-                size_px = self._extractor.input_size_px
+                recipe = self._recipe
+                size_px = (recipe.input_size_px, recipe.input_size_px)
                 pixels = pixels_of(given, size_px, recipe.fit, recipe.grey16)
             else:
                 path = given.path
@@ -247,7 +254,7 @@ class Predictor:
         max_pixels
             Of the largest picture that is decoded; None for that of `load_predictor`.
         """
-        self._extractor.check_process()
+        self._late.check_process()
         total = len(paths) if isinstance(paths, Sized) else None
         with Progress("Predicting", total, show=progress) as bar:
             for prediction in self._predict(paths, top, max_pixels):
@@ -264,7 +271,7 @@ class Predictor:
         self, images: Iterable[ImageLike], max_pixels: int | None = None
     ) -> Iterator[list[Row]]:
         limits = Limits(pixels=self._max_pixels if max_pixels is None else max_pixels)
-        return rows_of(images, self._extractor, self._cache, self._precisions, limits)
+        return rows_of(images, self._late, self._cache, self._precisions, limits)
 
     def predict(self, X: Iterable[ImageLike] | np.ndarray) -> np.ndarray:
         """The most probable class of each image, str (n,), as scikit-learn has it.
@@ -290,7 +297,7 @@ class Predictor:
         UsageError
             When `X` is one image, or has another width.
         """
-        width = self._extractor.recipe.width
+        width = self._recipe.width
         if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f":
             if X.shape[1] != width:
                 raise UsageError(f"expected transfer values (n, {width}), received {X.shape}")
@@ -300,7 +307,7 @@ class Predictor:
                 f"expected a list of images or transfer values (n, {width}), received one "
                 f"{type(X).__name__}: put it into a list"
             )
-        self._extractor.check_process()
+        self._late.check_process()
         values: list[np.ndarray] = []
         for row in itertools.chain.from_iterable(self._rows_of(several(X))):
             if row.values is None:
@@ -318,10 +325,12 @@ class Predictor:
         )
 
     def __repr__(self) -> str:
+        runs_in = "not started yet"
+        if self._late.is_started:
+            runs_in = f"{self.engine}, {self.precision}"
         return (
             f"<Predictor {self.version}: {counted(len(self.classes), 'class', 'classes')} "
-            f"({in_brief_names(self.classes)}); {self.extractor_name}, {self.engine}, "
-            f"{self.precision}>"
+            f"({in_brief_names(self.classes)}); {self.extractor_name}, {runs_in}>"
         )
 
 
@@ -355,7 +364,9 @@ def load_predictor(
         As in `extract`; ``auto`` computes as the head's training rows were, where this machine
         can.
     many
-        Whether many images are coming: the network is then compiled for batches as well.
+        Whether many images are coming: the network is then compiled for batches as well. Where the
+        cache has the transfer values of the head's probe images, it starts with the first image
+        whose own are not there.
     parity
         What is done when the head's probe images give other transfer values here than when it was
         trained: ``refuse`` or ``warn``.
@@ -371,30 +382,39 @@ def load_predictor(
         When there is no head, or it is damaged.
     HeadMismatchError
         When this version's extractor, or the weights found, differ from the head's, by what is
-        written or by the probe.
+        written or by the probe. With `many`, what needs the network to run can also be raised by
+        the first image that needs it.
     """
     require_known(engine, precision)
     require_known_parity(parity)
     loaded = load_head(Path(head))
     trained_on = read_recipe(loaded, head)
+    precisions = [precision]
+    if precision == "auto":
+        precisions = list(dict.fromkeys([loaded.precision, "float32"]))
+    agrees = True
+
+    def start() -> Extractor:
+        with CacheFolder(cache, waits=False) as folder:
+            opened = open_extractor(
+                trained_on,
+                weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s),
+                engine=engine,
+                precisions=precisions,
+                networks=folder.networks,
+                many=many,
+            )
+        if agrees:  # otherwise it has been said
+            compute = partial(transfer_values_of, opened)
+            check_parity(loaded, head, opened.precision, compute, parity)
+        return opened
+
     with CacheFolder(cache, waits=False) as folder:
-        find = weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s)
-        precisions = [precision]
-        if precision == "auto":
-            precisions = list(dict.fromkeys([loaded.precision, "float32"]))
-        opened = open_extractor(
-            trained_on,
-            find,
-            engine=engine,
-            precisions=precisions,
-            networks=folder.networks,
-            many=many,
-        )
-    check_parity(
-        loaded,
-        head,
-        opened.precision,
-        lambda probe: transfer_values_of(opened, probe.files),
-        parity,
-    )
-    return Predictor(loaded, opened, cache=cache, precisions=precisions, max_pixels=max_pixels)
+        weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s)
+        kept = kept_probe(folder, trained_on.fingerprint, precisions, loaded) if many else None
+    if kept is None:
+        return Predictor(loaded, start(), cache=cache, precisions=precisions, max_pixels=max_pixels)
+    agrees = check_parity(loaded, head, kept.precision, lambda files: kept.features, parity)
+    batch_size = 32 if engine == "tensorflow" else 1
+    late = LateStart(trained_on, start, batch_size)
+    return Predictor(loaded, late, cache=cache, precisions=precisions, max_pixels=max_pixels)

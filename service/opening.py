@@ -91,7 +91,7 @@ def open_heads(settings: Settings, on_load: Callable[[str], None] = lambda resul
 
 
 def _load(path: str | os.PathLike[str], settings: Settings) -> Predictor:
-    return load_predictor(
+    predictor = load_predictor(
         path,
         cache=settings.cache,
         extractor=settings.extractor,
@@ -101,3 +101,5 @@ def _load(path: str | os.PathLike[str], settings: Settings) -> Predictor:
         parity=settings.parity,
         many=True,
     )
+    _ = predictor.extractor  # starts it now: a head that cannot be served is passed over
+    return predictor

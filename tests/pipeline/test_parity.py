@@ -30,7 +30,7 @@ def test_the_probe_is_what_the_extractor_makes_of_it(table, head_file, cache):
     head = load_head(head_file)
     assert list(head.probe.files) == list(table.probe.files)
     predictor = bb.load_predictor(head_file, cache=cache)
-    again = transfer_values_of(predictor._extractor, head.probe.files)
+    again = transfer_values_of(predictor.extractor, head.probe.files)
     np.testing.assert_allclose(again, head.probe.features, rtol=1e-5, atol=1e-5)
 
 
