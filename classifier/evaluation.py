@@ -36,7 +36,7 @@ _FIGURES = (
 
 
 class ClassEvaluation(NamedTuple):
-    """Figures of one class against all others; None where there is nothing to count."""
+    """Figures of one class against all others; None where no image is of the class."""
 
     label: str
     images: int
@@ -63,7 +63,7 @@ class ClassEvaluation(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """Figures of predictions on labelled rows; the means are over classes, unweighted."""
+    """Figures of predictions on labelled rows; means are over the classes that have images."""
 
     images: int
     accuracy: float
@@ -91,6 +91,15 @@ class Evaluation(NamedTuple):
             "intervals": _lists(self.intervals),
         }
 
+    @property
+    def means_over(self) -> str:
+        """Whose figures are averaged: ``means over 4 classes``, or fewer where some are absent."""
+        n_present = sum(figures.images > 0 for figures in self.per_class)
+        if n_present == len(self.classes):
+            return f"means over {counted(n_present, 'class', 'classes')}"
+        has = "has" if n_present == 1 else "have"
+        return f"means over the {n_present} of {len(self.classes)} classes that {has} images"
+
     def __repr__(self) -> str:
         figures = [
             f"  {words:<18} {with_interval(getattr(self, name), self.intervals.get(name))}"
@@ -102,7 +111,7 @@ class Evaluation(NamedTuple):
                 f"<Evaluation of {n_images}, {counted(n_classes, 'class', 'classes')}",
                 *figures,
                 f"  {'calibration error':<18} {percent(self.calibration_error)}",
-                "  means over classes; .per_class, .confusion_matrix and .as_dict() have the rest>",
+                f"  {self.means_over}; .per_class, .confusion_matrix and .as_dict() have the rest>",
             ]
         )
 
@@ -130,10 +139,11 @@ def evaluate(
     Returns
     -------
     Evaluation
-        Precision of a class that is never predicted, and recall of one that never occurs,
-        count as 0, as does their F1; a class that neither occurs nor is predicted is left out
-        of the means. The area under the ROC curve is a mean over the classes that the head knows
-        and that some rows are of and others not.
+        A class without rows has no figures and no part in the means, however often it is
+        predicted: its recall would be of nothing, and its precision and F1 would be 0 whatever the
+        head is like. The predictions count against the classes that the rows are of. Precision of
+        a class that has rows and is never predicted counts as 0. The area under the ROC curve is a
+        mean over the classes that the head knows and that some rows are of and others not.
 
     Raises
     ------
@@ -168,22 +178,22 @@ def evaluate(
     matrix = np.bincount(codes * n_classes + predicted, minlength=n_classes**2)
     matrix = matrix.reshape(n_classes, n_classes)
     hits, occurs, said = matrix.diagonal(), matrix.sum(axis=1), matrix.sum(axis=0)
-    known, seen = np.isin(np.arange(n_classes), columns), occurs + said > 0
+    known, present = np.isin(np.arange(n_classes), columns), occurs > 0
     trials = {"precision": said, "recall": occurs, "f1": occurs + said - hits}
-    counted = {name: _figures(hits, n, known, seen, name) for name, n in trials.items()}
+    of_classes = {name: _figures(hits, n, known, present, name) for name, n in trials.items()}
     areas, area_mean = _areas(codes, probabilities, columns)
     calibration, calibration_limits = calibration_interval(
         probabilities[np.arange(len(codes)), answers], right, random_state=random_state
     )
 
-    certain = known & seen
+    judged = known & present
     inflation = {"f1": f1_inflation(matrix)}
     intervals: dict[str, Interval | None] = {"accuracy": _pair(right.sum(), len(right))}
     for name, n in trials.items():
         intervals[f"{name}_macro"] = mean_interval(
-            hits[certain],
-            n[certain],
-            int(seen.sum()),
+            hits[judged],
+            n[judged],
+            int(present.sum()),
             f1=name == "f1",
             inflation=inflation.get(name, 1.0),
         )
@@ -192,14 +202,14 @@ def evaluate(
 
     per_class = []
     for code, label in enumerate(every):
-        figures = {name: found[code] for name, found in counted.items()}
+        figures = {name: found[code] for name, found in of_classes.items()}
         figures["roc_auc"] = areas.get(code, (None, None))
         values = {name: value for name, (value, _) in figures.items()}
         limits = {name: interval for name, (_, interval) in figures.items()}
         per_class.append(ClassEvaluation(label, int(occurs[code]), **values, intervals=limits))
     means = {
         name: float(np.mean([value for value, _ in found if value is not None]))
-        for name, found in counted.items()
+        for name, found in of_classes.items()
     }
     return Evaluation(
         images=len(codes),
@@ -220,7 +230,7 @@ _Figure = tuple[float | None, Interval | None]
 
 
 def _figures(
-    hits: np.ndarray, trials: np.ndarray, known: np.ndarray, seen: np.ndarray, name: str
+    hits: np.ndarray, trials: np.ndarray, known: np.ndarray, present: np.ndarray, name: str
 ) -> list[_Figure]:
     """One figure of every class."""
     shares = hits / np.maximum(trials, 1)
@@ -231,7 +241,7 @@ def _figures(
     return [
         (share, (low, high)) if there else (None, None)
         for share, low, high, there in zip(
-            shares.tolist(), *limits.tolist(), seen.tolist(), strict=True
+            shares.tolist(), *limits.tolist(), present.tolist(), strict=True
         )
     ]
 

@@ -124,8 +124,7 @@ def run(arguments: argparse.Namespace) -> int:
         tell(
             f"{side}: {counted(found.images, 'image')}, accuracy {accuracy}, "
             f"precision {percent(found.precision_macro)}, recall {percent(found.recall_macro)}, "
-            f"F1 {percent(found.f1_macro)} (means over "
-            f"{counted(len(found.classes), 'class', 'classes')}); "
+            f"F1 {percent(found.f1_macro)} ({found.means_over}); "
             f"{_about_unknown(head, n_unknown)}"
         )
         if seen is not None and warning:

@@ -185,7 +185,7 @@ def _about_classes(found: Evaluation) -> str:
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
         text += (
             f" Nothing can be told of {', '.join(map(repr, absent[:5]))}{more}: no image here is "
-            f"of such a class."
+            f"of such a class. Precision, recall and F1 above are {found.means_over}."
         )
     return text
 
@@ -211,7 +211,7 @@ def _missing(n_images: int, n_said: int, n_all: int) -> dict[str, str]:
     if min(n_images, n_all - n_images) < _LEAST_OF_A_CLASS:
         found["roc_auc"] = "too few images"
     if not n_images:
-        found.update(dict.fromkeys(("recall", "f1", "roc_auc"), "no images"))
+        found.update(dict.fromkeys(("precision", "recall", "f1", "roc_auc"), "no images"))
     return found
 
 

@@ -95,6 +95,60 @@ def test_a_label_that_the_head_does_not_know_is_never_right():
     assert found.calibration_error == pytest.approx(0.5 * (0.1 + 0.8))
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_class_without_images_has_no_figures_and_no_part_in_the_means(seed):
+    """However often it is answered: as scikit-learn with ``labels=`` the classes that occur."""
+    random = np.random.default_rng(seed)
+    classes = [f"class {code}" for code in range(10)]
+    present = np.sort(random.choice(10, size=random.integers(1, 6), replace=False))
+    codes = present[random.integers(len(present), size=random.integers(1, 60))]
+    answers = np.where(random.random(len(codes)) < 0.7, codes, random.integers(10, size=len(codes)))
+    known = classes[:9]  # the last is nothing that the head can answer
+    predicted = np.minimum(answers, 8)
+    found = evaluate([classes[code] for code in codes], np.eye(9)[predicted], known)
+
+    occurring = np.unique(codes)
+    each = precision_recall_fscore_support(codes, predicted, labels=occurring, zero_division=0)
+    mean = precision_recall_fscore_support(
+        codes, predicted, labels=occurring, average="macro", zero_division=0
+    )
+    seen = [figures for figures in found.per_class if figures.images]
+    assert [figures.label for figures in seen] == [classes[code] for code in occurring]
+    figures = np.array([[getattr(one, name) for name in FIGURES[:3]] for one in seen])
+    np.testing.assert_allclose(figures.T, each[:3], rtol=1e-12)
+    means = [getattr(found, f"{name}_macro") for name in FIGURES[:3]]
+    np.testing.assert_allclose(means, mean[:3], rtol=1e-12)
+    for name, value in zip(FIGURES[:3], means, strict=True):
+        low, high = found.intervals[f"{name}_macro"]
+        assert low - 1e-9 <= value <= high + 1e-9
+    for absent in [figures for figures in found.per_class if not figures.images]:
+        assert [getattr(absent, name) for name in FIGURES] == [None] * 4
+        assert absent.intervals == dict.fromkeys(FIGURES)
+
+
+def test_the_interval_of_a_mean_is_that_of_the_classes_with_images():
+    labels = list("aaaaabbbbb")
+    known = evaluate(labels, certain_of(list("aaaabbbbbb"), list("ab")), list("ab"))
+    wider = evaluate(labels, certain_of(list("aaaabbbbbb"), list("abcdef")), list("abcdef"))
+    assert wider.intervals == known.intervals
+    strayed = evaluate(labels, certain_of(list("aaaacbbbbb"), list("abcdef")), list("abcdef"))
+    assert strayed.intervals["recall_macro"] == known.intervals["recall_macro"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "words"),
+    [
+        ("aabb", "ab", "means over 2 classes"),
+        ("aabb", "abcd", "means over the 2 of 4 classes that have images"),
+        ("a", "ab", "means over the 1 of 2 classes that has images"),
+    ],
+)
+def test_the_number_of_classes_that_are_averaged_is_named(labels, classes, words):
+    found = evaluate([*labels], certain_of([classes[-1]] * len(labels), [*classes]), [*classes])
+    assert found.means_over == words
+    assert words in repr(found)
+
+
 def test_a_class_that_is_nowhere_does_not_count_in_the_means():
     found = evaluate(["a", "b"], certain_of(["a", "b"], list("abc")), list("abc"))
     assert (found.precision_macro, found.recall_macro, found.f1_macro) == (1, 1, 1)
