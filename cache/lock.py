@@ -47,7 +47,9 @@ class WriterLock:
     def _take(self) -> None:
         try:
             # Not truncated: until the lock is held, the file is another process's.
-            self._handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            # A link would have another file emptied.
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._handle = os.open(self._path, flags, 0o666)
         except OSError as error:
             raise CacheError(
                 f"{self._path} cannot be written: {error.strerror}; name another with --cache"

@@ -16,6 +16,7 @@ import numpy as np
 from ..atomic import make_folder, remove_temporaries, sync, write_bytes
 from ..errors import CacheError, DamagedShardError, MissingRowsError
 from ..machine import available_cores
+from ..untrusted.files import read_bounded
 from .layout import BytesDifferError, RowReader
 from .lock import WriterLock
 from .places import Places, shards_and_rows
@@ -252,7 +253,7 @@ class FeatureCache:
             recipe_file = self.folder.parent / RECIPE_FILE
             text = (json.dumps(recipe, indent=2) + "\n").encode()
             try:
-                if not recipe_file.exists() or recipe_file.read_bytes() != text:
+                if not _holds(recipe_file, text):
                     write_bytes(recipe_file, text)
                 # What a killed run renamed and could not sync any more would not survive a power
                 # cut, and this run goes on from it.
@@ -316,6 +317,14 @@ class FeatureCache:
             logger.warning("%s", error)
             self._index.mark_damaged(self._name, path.name, str(error))
             return None
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Whether a file holds these bytes; a pipe or a device in its place does not."""
+    try:
+        return read_bounded(path, len(data)) == data
+    except (OSError, ValueError):
+        return False
 
 
 class _IndexIsWrongError(Exception):

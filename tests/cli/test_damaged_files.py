@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bottlebank.service import Settings, create_app
 from bottlebank.service.app import SERVICE
@@ -41,6 +42,7 @@ HARMS = {
         lambda path: path.write_text('{"extractor": "\\u001b[31m\\n", "width": "x"}'),
     ),
     "a recipe from a device": ("*/recipe.json", instead(lambda path: path.symlink_to("/dev/zero"))),
+    "a recipe from a pipe": ("*/recipe.json", PIPE),
     "a pipe for a shard": ("*/float32/*.h5", PIPE),
     "a folder for a shard": ("*/float32/*.h5", instead(lambda path: path.mkdir())),
     "a cut shard": (
@@ -56,7 +58,9 @@ HARMS = {
 @pytest.mark.filterwarnings("ignore:the converted network")
 def test_damaged_files_beside_shards(bottlebank, photos, options, head, cache, tmp_path):
     image = photos / "disc" / "00.png"
-    damaged = tmp_path / "damaged"
+    damaged, more = tmp_path / "damaged", tmp_path / "more"
+    shutil.copytree(photos, more)
+    Image.new("RGB", (20, 20), "orange").save(more / "disc" / "new.png")
     for name, (pattern, harm) in HARMS.items():
         shutil.copytree(cache, damaged)
         [path] = damaged.glob(pattern)
@@ -80,6 +84,19 @@ def test_damaged_files_beside_shards(bottlebank, photos, options, head, cache, t
         finally:
             app.extensions[SERVICE].close()
         # What is damaged is made anew, or the error says what is in the way.
-        done = bottlebank("extract", photos, *options[:-1], damaged)
+        data = more if pattern in ("*/recipe.json", "*/float32/LOCK") else photos
+        done = bottlebank("extract", data, *options[:-1], damaged)
         assert done.code in (0, 1) and "unexpected" not in done.err, f"{name}: {done}"
         shutil.rmtree(damaged)
+
+
+def test_a_link_for_the_lock_empties_no_other_file(bottlebank, photos, options, head, cache):
+    [lock] = cache.glob("*/float32/LOCK")
+    lock.unlink()
+    lock.symlink_to(head)
+    before = head.read_bytes()
+    Image.new("RGB", (20, 20), "orange").save(photos / "disc" / "new.png")
+    done = bottlebank("extract", photos, *options)
+    assert done.code == 1
+    assert "LOCK cannot be written" in done.err
+    assert head.read_bytes() == before
