@@ -16,6 +16,15 @@ FORMATS = (
 )
 """Pillow's names of the formats that are read."""
 
+_IN_WORDS = {"WEBP": "WebP", "HEIF": "HEIC"}
+
+
+def formats_in_words() -> str:
+    """Formats that are read, for people: ``JPEG, PNG, … or HEIC``."""
+    names = [_IN_WORDS.get(name, name) for name in FORMATS]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 INSTALL_HEIF = "pip install 'bottlebank[heic]' reads it"
 
 _HEIF_BRANDS = frozenset(

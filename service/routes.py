@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from flask import Blueprint, g, render_template, request, url_for
 
+from ..features.folders import EXTENSIONS
+from ..features.formats import formats_in_words
 from .asked import deadline, milliseconds, service, whole_number
 from .refusals import RefusedError, error_body
 from .uploads import Uploads, read_uploads
@@ -88,6 +90,9 @@ def page() -> str:
         # Names of folders that are not UTF-8 hold lone surrogates, which no page can.
         classes=[name.encode("utf-8", "replace").decode() for name in predictor.classes],
         head=head_of(predictor),
+        formats=formats_in_words(),
+        # Browsers and systems differ in which of these they know for images.
+        endings=",".join(sorted(EXTENSIONS)),
         max_body_bytes=service().settings.max_body_bytes,
         predict_address=url_for("images.predict", _external=True),
     )

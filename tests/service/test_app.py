@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
 from bottlebank.errors import HeadFileError, UsageError
+from bottlebank.features.folders import EXTENSIONS
+from bottlebank.features.formats import FORMATS
 from bottlebank.service import Settings, create_app
 
 ADDRESSES = ("GET /,", "GET /healthz", "POST /predict")
@@ -82,6 +86,19 @@ def test_the_page_says_of_an_unknown_image_first_that_it_is_unknown(client):
     assert "Unknown: resembles none of the training images" in shown
     assert "announce(`${file.name}: ${note.textContent}`);\n      return;" in shown
     assert "Nearest class:" in client.get("/").text
+
+
+def test_the_page_and_the_docs_name_every_format_that_is_read(client):
+    page = client.get("/").text
+    accepted = re.search(r'accept="([^"]*)"', page)[1].split(",")
+    assert set(accepted) == {"image/*", *EXTENSIONS}
+    shown = re.search(r'<p id="accepted">([^,]+(?:, [^,]+)* or \w+), up to', page)[1]
+    names = re.split(", | or ", shown)
+    assert [name.upper().replace("HEIC", "HEIF") for name in names] == list(FORMATS)
+    root = Path(__file__).parents[2]
+    for document in (root / "README.md", root / "docs" / "service.md"):
+        text = document.read_text(encoding="utf-8")
+        assert [name for name in names if name not in text] == []
 
 
 def test_class_names_on_the_page_are_text(make_app, make_predictor):
