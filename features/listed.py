@@ -89,7 +89,7 @@ def _read(
     for line, row in itertools.chain(first, lines):
         path, label, split, group = _values(file, line, row, width, columns)
         found = files.find(path, line)
-        if os.path.isdir(found) and not found.lower().endswith(".jpg"):  # noqa: PTH112
+        if os.path.isdir(found):  # noqa: PTH112
             n_folders += 1
             group = group or found
             images = find_images(found)

@@ -53,7 +53,6 @@ _ALONGSIDE = frozenset(
         "pics",
         "picture",
         "pictures",
-        "pictures",
         "png",
         "pngs",
         "sample",

@@ -241,7 +241,7 @@ class _Dispatcher:
         return len(self._threads.queue)
 
     def add_task(self, channel: Any) -> None:
-        """Called by the server's thread when a request has arrived whole."""
+        """Called when a request has arrived whole, and the one before it is answered."""
         request: Any = channel.requests[0]
         request.arrived = time.monotonic()
         if request.error is not None or request.path in HEALTH:

@@ -328,3 +328,26 @@ def test_a_folder_without_permission(bottlebank, photos, options):
     assert done.json["rejections"] == [
         {"path": f"{photos}/disc", "reason": "the folder cannot be listed: Permission denied"}
     ]
+
+
+def test_choices_are_those_of_the_library():
+    """They are written twice, since help must not wait for the library."""
+    from bottlebank.cli import parser
+    from bottlebank.features import colours, extractor, images, preprocess
+    from bottlebank.pipeline import compare, parity, train
+    from bottlebank.viz.reduce import METHODS
+
+    def choices(command, option):
+        action = next(a for a in build_parser()._actions if isinstance(a.choices, dict))
+        found = action.choices[command]._option_string_actions[option]
+        return found.default if found.choices is None else tuple(found.choices)
+
+    assert parser.ENGINES == extractor.ENGINES
+    assert parser.PRECISIONS == extractor.PRECISIONS
+    assert parser.FITS == preprocess.FITS
+    assert parser.HEADS == compare.HEADS
+    assert choices("train", "--head") == train.HEADS
+    assert choices("extract", "--grey16") == colours.GREY16
+    assert choices("predict", "--max-pixels") == images.MAX_PIXELS
+    assert choices("plot", "--method") == METHODS
+    assert choices("predict", "--parity") == parity.PARITY
