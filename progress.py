@@ -1,4 +1,7 @@
-"""Signs of life on stderr: a bar on a terminal or in a notebook, a line now and then elsewhere."""
+"""Signs of life on stderr: a bar on a terminal or in a notebook, a line now and then elsewhere.
+
+There is one line at a time: work that begins within other work takes its place while it lasts.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,27 @@ import os
 import sys
 import threading
 import time
-import warnings
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from .bars import Bar
+
 _REFRESH_S = 0.5
 _FIRST_LINE_S = 10.0
 _MOST_BETWEEN_LINES_S = 300.0
+
+_begun: list[Progress] = []
+"""What goes on and may be seen; the last has the line."""
 
 
 class Progress(contextlib.AbstractContextManager["Progress"]):
     """How far a piece of work is; with no `total`, only for how long it has gone on.
 
-    On a terminal and in notebooks it is a bar of tqdm's, which goes when the work ends. Into a
-    file or pipe it is a line after 10 s, and then after twice as long each time, up to 5 minutes:
-    short work says nothing there.
+    On a terminal and in notebooks it is a bar; a terminal's goes when the work ends. Into a file or
+    pipe it is a line after 10 s, and then after twice as long each time, up to 5 minutes: short
+    work says nothing there.
     """
 
     def __init__(
@@ -44,12 +51,13 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._own: TextIO | None = None
-        self._bar: Any = None
+        self._bar: Bar | None = None
         if show is False:
             return
         self._stream = self._open_stream()
         if show or self._stream.isatty() or _in_notebook():
-            self._bar = self._make_bar()
+            self._bar = self._make_bar(next((p._bar for p in reversed(_begun) if p._bar), None))
+        _begun.append(self)
         self._thread = threading.Thread(target=self._keep_alive, name="progress", daemon=True)
         self._thread.start()
 
@@ -78,8 +86,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         """Leave the time until now, such as a start-up, out of the speed and the estimate."""
         self._start, self._n_before = time.monotonic(), self._n
         if self._bar is not None:
-            self._bar.unpause()
-            self._bar.initial = self._bar.n
+            self._bar.start_counting()
 
     def __exit__(
         self,
@@ -91,8 +98,14 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._stopped.set()
         if self._thread is not None:
             self._thread.join()
+        if self in _begun:
+            _begun.remove(self)
         if self._bar is not None:
+            self._bar.set_postfix_str("", refresh=False)
             self._bar.close()
+            outer = next((p._bar for p in reversed(_begun) if p._bar), None)
+            if outer is not None:
+                outer.show()
         if self._own is not None:
             self._own.close()
 
@@ -107,25 +120,14 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         self._own = _Unheard(file, encoding, "backslashreplace", write_through=True)
         return self._own
 
-    def _make_bar(self) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a notebook without widgets, where text is fine
-            from tqdm.auto import tqdm
+    def _make_bar(self, instead_of: Bar | None) -> Bar:
+        from .bars import Bar, NotebookBar
 
-        return tqdm(
-            total=self._total,
-            initial=self._n,
-            desc=self._what,
-            unit=f" {self._unit}",
-            bar_format=None if self._total is not None else "{desc}: {elapsed}{postfix}",
-            file=None if _in_notebook() else self._stream,
-            leave=False,
-            **_width(self._stream),
-            # The speed is that of the last seconds, not of the last burst.
-            mininterval=_REFRESH_S,
-            miniters=1,
-            smoothing=0.1,
-        )
+        what, total, n, unit = self._what, self._total, self._n, self._unit
+        if _in_notebook():
+            return NotebookBar(what, total, n, unit, instead_of)
+        columns = _columns(self._stream)
+        return Bar(what, total, n, unit, self._stream, columns=columns, instead_of=instead_of)
 
     def _keep_alive(self) -> None:
         interval = _REFRESH_S if self._bar is not None else _FIRST_LINE_S
@@ -134,6 +136,8 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
                 self._bar.refresh()
                 continue
             interval = min(2 * interval, _MOST_BETWEEN_LINES_S)
+            if _begun[-1:] != [self]:
+                continue
             with contextlib.suppress(OSError, ValueError):  # a notebook's, or a test's, is closed
                 print(self._line(), file=self._stream, flush=True)
 
@@ -168,12 +172,12 @@ class _Unheard(io.TextIOWrapper):
             self.buffer.close()
 
 
-def _width(stream: TextIO) -> dict[str, Any]:
-    """As wide as the terminal; some say that they have no columns at all."""
+def _columns(stream: TextIO) -> int | None:
+    """None where a terminal says it; some say that they have none at all."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         if os.get_terminal_size(stream.fileno()).columns:
-            return {"dynamic_ncols": True}
-    return {"ncols": 80}
+            return None
+    return 80
 
 
 def _in_notebook() -> bool:

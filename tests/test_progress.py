@@ -1,5 +1,6 @@
 import contextlib
 import io
+import itertools
 import os
 import pty
 import sys
@@ -97,3 +98,36 @@ def test_a_count_from_elsewhere_never_goes_back():
         bar.reach(250)
         bar.reach(200)
     assert bar._n == 250
+
+
+def test_a_terminal_shows_one_line_at_a_time():
+    shown = []
+    with terminal(shown), Progress("Extracting", 400) as outer:
+        with Progress("Converting"):
+            outer.update(100)
+            outer._bar.refresh()
+        outer.update(100)
+        outer._bar.refresh()
+    (text,) = shown
+    assert "\n" not in text.removesuffix("\r\nend.")
+    assert "\x1b" not in text
+    names = [part.split(":")[0] for part in text.split("\r") if ":" in part]
+    assert [name for name, _ in itertools.groupby(names)] == [
+        "Extracting",
+        "Converting",
+        "Extracting",
+    ]
+    assert "50%" in text
+
+
+def test_a_pipe_has_lines_of_what_is_at_work(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress, "_FIRST_LINE_S", 0.01)
+    with Progress("Extracting", 100):
+        with Progress("Converting"):
+            until(lambda: "Converting" in stream.getvalue())
+            before = stream.getvalue().count("Extracting")
+            until(lambda: stream.getvalue().count("Converting") >= 3)
+            assert stream.getvalue().count("Extracting") <= before + 1
+        until(lambda: stream.getvalue().splitlines()[-1].startswith("Extracting"))
