@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import BottlebankError, UsageError
 from .features import DEFAULT_EXTRACTOR
+from .figures import counted
 from .pipeline import FeatureTable, extract
 from .viz import METHODS, Embedding, draw_map, reduce, require_picture_path
 
@@ -29,7 +30,7 @@ class Plot(NamedTuple):
 
     def __repr__(self) -> str:
         points = len(self.embedding.points)
-        return f"<Plot {self.path}: {points} images, {self.embedding.caption}>"
+        return f"<Plot {self.path}: {counted(points, 'image')}, {self.embedding.caption}>"
 
     def _repr_png_(self) -> bytes | None:
         return self.path.read_bytes() if self.path.suffix.lower() == ".png" else None
@@ -102,7 +103,7 @@ def plot(
     embedding = reduce(table.features, method, random_state=random_state, progress=progress)
     if title is None:
         about = f"({table.report.extractor})"
-        title = f"{name or f'{len(table)} images'} {about}"
+        title = f"{name or counted(len(table), 'image')} {about}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draw_map(embedding, table.labels.tolist(), path, title)

@@ -3,8 +3,9 @@
     python benchmarks/prediction.py photos/ --extractor mobilenet_v2
 
 A new process each time, from its start to its end. The peer is `evaluate --split all`, which takes
-the same rows from the cache. Neither starts a network. They take turns in opposite orders; the table holds medians and the range, by the clock and in
-processor time. The last line is the median ratio within a round.
+the same rows from the cache. Neither starts a network. They take turns in opposite orders; the
+table holds medians and the range, by the clock and in processor time. The last line is the median
+ratio within a round.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
     python benchmarks/unknown.py photos/ --extractor mobilenet_v2
 
-For each class, a logistic head is trained on the train side of all others. Every way of scoring
-then ranks images: the validation side of the known classes against the class that was left out,
-of which the head has seen nothing (its validation side, and all of it). The table holds AUROC, the
+For each class, a logistic head is trained on the train split of all others. Every way of scoring
+then ranks images: the validation split of the known classes against the class that was left out,
+of which the head has seen nothing (its validation split, and all of it). The table holds AUROC, the
 chance that of a known and an unknown image the known one scores higher: 0.5 is a coin.
 
 Compared are what a head says by itself (probability, logit, energy, entropy, log odds), distances

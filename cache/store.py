@@ -15,6 +15,7 @@ import numpy as np
 
 from ..atomic import make_folder, remove_temporaries, sync, write_bytes
 from ..errors import CacheError, DamagedShardError, MissingRowsError
+from ..figures import counted
 from ..machine import available_cores
 from ..untrusted.files import read_bounded
 from .layout import BytesDifferError, RowReader
@@ -163,7 +164,8 @@ class FeatureCache:
         n_missing = int((places < 0).sum())
         if n_missing:
             raise MissingRowsError(
-                f"{n_missing} of {len(keys)} rows are not in {self.folder}: extract them first"
+                f"{n_missing} of {counted(len(keys), 'row')} {'is' if len(keys) == 1 else 'are'} "
+                f"not in {self.folder}: extract them first"
             )
         order = np.argsort(places, kind="stable")
         shards, rows = shards_and_rows(places[order])
@@ -383,7 +385,8 @@ class Writer:
                 shard = write_shard(self._cache.folder, self._number, self._rows)
             except OSError as error:
                 raise CacheError(
-                    f"{len(self._rows)} rows could not be written to {self._cache.folder}: "
+                    f"{counted(len(self._rows), 'row')} could not be written to "
+                    f"{self._cache.folder}: "
                     f"{error.strerror or error}. What was committed before is kept; run the "
                     f"command again to go on"
                 ) from error

@@ -17,21 +17,21 @@ FRACTIONS = (0.70, 0.15, 0.15)
 
 
 class Split(NamedTuple):
-    """The side of every row."""
+    """The split of every row."""
 
     sides: np.ndarray
     """str, (n,): ``train``, ``validation`` or ``test``."""
     declared: bool
     """Whether somebody declared it; otherwise the contents decided."""
     warnings: list[str]
-    """Classes without images on a side, and equal files that contradict; with what to do."""
+    """Classes without images in a split, and equal files that contradict; with what to do."""
 
     has_contradictions: bool = False
-    """Whether equal files have two labels or stand on two sides."""
+    """Whether equal files have two labels or are in two splits."""
 
     near: dict[int, int] = {}  # noqa: RUF012 (never changed)
-    """Rows of validation and test that show nearly the same as a row of another side, and which.
-    Unless the sides are declared, they are left out."""
+    """Rows of validation and test that show nearly the same as a row of another split, and which.
+    Unless the splits are declared, they are left out."""
 
     def __repr__(self) -> str:
         how = "as declared" if self.declared else "by content"
@@ -43,26 +43,26 @@ class Split(NamedTuple):
         return f"<Split {how}: {'; '.join([counts, *remarks])}>"
 
     def rows(self, side: str) -> np.ndarray:
-        """Indices of the rows on a side, ascending, without those that are left out."""
+        """Indices of the rows in a split, ascending, without those that are left out."""
         rows = self.with_near(side)
         return rows if self.declared or not self.near else rows[~np.isin(rows, [*self.near])]
 
     def without_near(self, side: str) -> np.ndarray:
-        """Those that show nearly the same as no row of another side."""
+        """Those that show nearly the same as no row of another split."""
         rows = self.with_near(side)
         return rows[~np.isin(rows, [*self.near])]
 
     def with_near(self, side: str) -> np.ndarray:
-        """Indices of all rows on a side."""
+        """Indices of all rows in a split."""
         return np.flatnonzero(self.sides == side)
 
     def counts(self) -> dict[str, int]:
-        """Rows on each side."""
+        """Rows in each split."""
         return {side: len(self.rows(side)) for side in SPLITS}
 
 
 def split_by_content(keys: Sequence[bytes]) -> np.ndarray:
-    """The side that each image's own hash decides: 70 : 15 : 15 in expectation.
+    """The split that each image's own hash decides: 70 : 15 : 15 in expectation.
 
     An image keeps its side when others are added or removed and when files are renamed, and
     equal files share a side. The first 8 bytes of the key, as a fraction of 2**64, are uniform.
@@ -88,7 +88,7 @@ def split(
     groups: Sequence[str | None] = (),
     find_near: Callable[[np.ndarray], dict[int, int]] = lambda sides: {},
 ) -> Split:
-    """Decide the side of every row: as declared, or else by content.
+    """Decide the split of every row: as declared, or else by content.
 
     By content, each class is given an image for each side, wherever its hash falls: the lowest
     hash trains, the highest tests, and of the others the nearest to the middle of the validation
@@ -157,7 +157,7 @@ def _deciding_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> Seque
 def _give_each_class_every_side(
     sides: np.ndarray, deciding: Sequence[bytes], labels: Sequence[str]
 ) -> None:
-    """Change the sides of the rows that `split` speaks of."""
+    """Change the splits of the rows that `split` speaks of."""
     of_class: dict[str, set[bytes]] = {}
     for key, label in zip(deciding, labels, strict=True):
         of_class.setdefault(label, set()).add(key)
@@ -192,7 +192,7 @@ def _straddling_groups(groups: Sequence[str | None], sides: np.ndarray) -> list[
         return []
     return [
         f"{counted(len(torn), 'group')} in two splits as declared, such as {torn[0]!r}: the "
-        f"accuracy there is too good; declare one side for each group"
+        f"accuracy there is too good; declare one split for each group"
     ]
 
 

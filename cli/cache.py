@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import UsageError
+from ..figures import counted
 from ..progress import Progress
 from .answers import print_json, say, tell
 from .data import read_data
@@ -131,8 +132,10 @@ def run_info(arguments: argparse.Namespace) -> int:
     for entry in entries:
         tell(f"  {entry['fingerprint'][:12]}  {entry['words']}")
         tell(
-            f"    {entry['precision']}: {entry['rows']} rows, {entry['bytes'] / 1e6:.1f} MB in "
-            f"{entry['shards']} shards, {len(entry['rejected'])} rejected images"
+            f"    {entry['precision']}: {counted(entry['rows'], 'row')}, "
+            f"{entry['bytes'] / 1e6:.1f} MB in "
+            f"{counted(entry['shards'], 'shard')}, "
+            f"{counted(len(entry['rejected']), 'rejected image')}"
         )
         for rejection in entry["rejected"]:
             tell(f"      {rejection['path']}: {rejection['reason']}")
@@ -166,9 +169,9 @@ def run_verify(arguments: argparse.Namespace) -> int:
     else:
         for entry in [*damage, *changed]:
             tell(entry["reason"])
-        tell(f"{n_shards} shards checked, {len(damage)} damaged")
+        tell(f"{counted(n_shards, 'shard')} checked, {len(damage)} damaged")
         if arguments.deep:
-            tell(f"{n_files} image files hashed, {len(changed)} changed")
+            tell(f"{counted(n_files, 'image file')} hashed, {len(changed)} changed")
     return 1 if damage or changed else 0
 
 
@@ -188,9 +191,11 @@ def run_prune(arguments: argparse.Namespace) -> int:
         return 0
     for entry in entries:
         tell(
-            f"{entry['fingerprint'][:12]} {entry['variant']}: {entry['rows_removed']} rows and "
-            f"{entry['rejections_removed']} rejections removed, {entry['shards_rewritten']} shards "
-            f"written anew, {len(entry['damaged'])} damaged shards removed"
+            f"{entry['fingerprint'][:12]} {entry['variant']}: "
+            f"{counted(entry['rows_removed'], 'row')} and "
+            f"{counted(entry['rejections_removed'], 'rejection')} removed, "
+            f"{counted(entry['shards_rewritten'], 'shard')} "
+            f"written anew, {counted(len(entry['damaged']), 'damaged shard')} removed"
         )
     if not entries:
         tell("nothing to prune")
@@ -216,7 +221,9 @@ def run_import(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"cache": root, "shards": brought.shards, "rows": brought.rows})
     else:
-        what = f"{brought.rows} rows" if source.is_file() else f"{brought.shards} shards"
+        what = (
+            counted(brought.rows, "row") if source.is_file() else counted(brought.shards, "shard")
+        )
         tell(f"brought {what} from {source} into {root}")
     return int(bool(brought.damaged) and not brought.shards and not brought.present)
 
@@ -245,7 +252,10 @@ def run_export(arguments: argparse.Namespace) -> int:
             }
         )
     else:
-        tell(f"wrote {output}: {exported.rows} rows of {cache.fingerprint[:12]} ({cache.variant})")
+        tell(
+            f"wrote {output}: {counted(exported.rows, 'row')} of {cache.fingerprint[:12]} "
+            f"({cache.variant})"
+        )
     return 0
 
 

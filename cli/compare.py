@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..progress import Progress
+from ..figures import counted
 from .answers import Stopwatch, percent, print_json, say, tell
 from .data import read_data
 from .parser import (
@@ -70,22 +70,14 @@ def run(arguments: argparse.Namespace) -> int:
         tables.append(extract_dataset(arguments, dataset))
         return tables[-1]
 
-    n_fits = len(arguments.heads) * len(arguments.extractors) * arguments.folds
-    with Progress("Fitting", n_fits, unit="fits") as bar:
-
-        def on_fold(name: str, fold: int) -> None:
-            bar.note(name)
-            bar.update()
-
-        found = compare(
-            dataset,
-            arguments.heads,
-            arguments.extractors,
-            n_folds=arguments.folds,
-            seed=arguments.seed,
-            on_fold=on_fold,
-            extract_with=extract_with,
-        )
+    found = compare(
+        dataset,
+        arguments.heads,
+        arguments.extractors,
+        n_folds=arguments.folds,
+        seed=arguments.seed,
+        extract_with=extract_with,
+    )
     for warning in found.warnings:
         say(f"warning: {warning}")
     if arguments.json:
@@ -107,7 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({**figures, "seconds": seconds(), "left_out": left_out})
     else:
         tell(
-            f"{_left_out(found)}{found.images} images in {found.folds} folds, the same for all; "
+            f"{_left_out(found)}{counted(found.images, 'image')} in "
+            f"{counted(found.folds, 'fold')}, the same for all; "
             f"the best first"
         )
         width = max(len(trial.extractor) for trial in found.trials)
@@ -138,5 +131,6 @@ def _left_out(found: Trials) -> str:
     ]
     if not reasons:
         return ""
+    are = "is" if found.in_test + found.rejected == 1 else "are"
     every = found.images + found.in_test + found.rejected
-    return f"of {every} images, {' and '.join(reasons)} are left out; "
+    return f"of {counted(every, 'image')}, {' and '.join(reasons)} {are} left out; "

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..figures import counted
 from .answers import Stopwatch, percent, print_json, say, tell
 from .outputs import require_folder
 from .parser import OUTPUT, add_answers, add_command, add_engine, add_seed, path
@@ -70,13 +71,17 @@ def run(arguments: argparse.Namespace) -> int:
 
     n_written = write_digits(output / "digits")
     dataset = load_dataset(output / "digits")
-    steps.done(f"data: {len(dataset)} pictures of handwritten digits ({n_written} written now)")
+    steps.done(
+        f"data: {counted(len(dataset), 'picture')} of handwritten digits ({n_written} written now)"
+    )
 
     table, note = _extract(arguments, dataset, output)
     report = table.report
     steps.done(
-        f"extract: {report.images} images, {report.cached} cached, {report.extracted} extracted, "
-        f"{report.duplicates} duplicates ({report.extractor}, {report.width} numbers per image, "
+        f"extract: {counted(report.images, 'image')}, {report.cached} cached, {report.extracted} "
+        f"extracted, "
+        f"{counted(report.duplicates, 'duplicate')} ({report.extractor}, {report.width} numbers "
+        f"per image, "
         f"{report.engine} in {report.precision})"
     )
     if note:

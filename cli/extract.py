@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..figures import counted
 from .answers import Stopwatch, print_json, report_rejections, tell
 from .data import read_data
 from .parser import add_answers, add_command, add_data, add_extraction, count
@@ -61,9 +62,10 @@ def run(arguments: argparse.Namespace) -> int:
         kinds = kinds_in_words(report.ignored_kinds)
         kinds = f": {kinds}" if kinds else ""
         tell(
-            f"{report.images} images: {report.extracted} extracted, {report.cached} cached, "
-            f"{report.duplicates} duplicates, {report.rejected} rejected; "
-            f"{report.ignored} other files ignored{kinds}"
+            f"{counted(report.images, 'image')}: {report.extracted} extracted, {report.cached} "
+            f"cached, "
+            f"{counted(report.duplicates, 'duplicate')}, {report.rejected} rejected; "
+            f"{counted(report.ignored, 'other file')} ignored{kinds}"
         )
         speed = ""
         if report.bottleneck is not None:

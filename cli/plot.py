@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..figures import counted
 from .answers import print_json, report_rejections, tell
 from .outputs import PICTURE, require_output, require_outside
 from .parser import OUTPUT, add_answers, add_command, add_data, add_extraction, add_seed
@@ -62,7 +63,7 @@ def _draw_map(arguments: argparse.Namespace, output: Path) -> int:
     if arguments.json:
         print_json({"output": str(output), "images": len(table), "caption": embedding.caption})
     else:
-        tell(f"wrote {output}: {len(table)} images, {embedding.caption}")
+        tell(f"wrote {output}: {counted(len(table), 'image')}, {embedding.caption}")
     return report_rejections(table.rejected, arguments.strict)
 
 

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..figures import counted
 from .answers import print_json, say, tell
 from .outputs import PREDICTIONS, require_output
 from .parser import OUTPUT, add_answers, add_command, add_head_extractor, add_max_pixels, count
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     n_all = len(unreadable) + len(images)
     n_failed = n_unknown = 0
 
-    def counted() -> Iterator[Prediction]:
+    def watched() -> Iterator[Prediction]:
         nonlocal n_failed, n_unknown
         for prediction in predictions:
             n_failed += prediction.error is not None
@@ -100,15 +101,17 @@ def run(arguments: argparse.Namespace) -> int:
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
     if output is None:
-        for prediction in counted():
+        for prediction in watched():
             _print(prediction, arguments.json)
     else:
-        write_predictions(counted(), output, min(arguments.top, len(predictor.classes)))
+        write_predictions(watched(), output, min(arguments.top, len(predictor.classes)))
         summary = {"output": str(output), "images": n_all, "unknown": n_unknown}
         if arguments.json:
             print_json({**summary, "failed": n_failed})
         else:
-            tell(f"wrote {output}: {n_all} images, {n_unknown} unknown, {n_failed} failed")
+            tell(
+                f"wrote {output}: {counted(n_all, 'image')}, {n_unknown} unknown, {n_failed} failed"
+            )
     return 1 if n_failed == n_all or (arguments.strict and n_failed) else 0
 
 

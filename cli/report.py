@@ -16,6 +16,7 @@ from ..classifier.learning_curve import learning_curve
 from ..classifier.splits import TRAIN
 from ..errors import ImageRejectedError
 from ..features.images import NO_LIMITS, decode, read
+from ..figures import counted
 from ..pipeline.evaluate import TrainedOn
 from ..untrusted.terminal import shown
 from ..viz import (
@@ -132,7 +133,7 @@ def _write(
 
 
 def _cross_validated(judged: Judged, better: CrossValidated) -> Judged:
-    """The figures of cross-validation in the place of those of a side."""
+    """The figures of cross-validation in the place of those of one split."""
     n_judged = len(better.rows)
     return judged._replace(
         side="cross-validated",
@@ -147,8 +148,7 @@ def _figure(found: Evaluation, key: str) -> str:
     """A figure of all classes, or why there is none."""
     value = getattr(found, key)
     if value is None or (key in _NEED_IMAGES and found.images < _LEAST_IMAGES):
-        images = "1 image" if found.images == 1 else f"{found.images} images"
-        return f"cannot be told from {images}"
+        return f"cannot be told from {counted(found.images, 'image')}"
     return with_interval(value, found.intervals.get(key))
 
 
@@ -165,19 +165,21 @@ def _about_training(judged: Judged) -> str:
     if seen is None:
         return "unknown: this cache does not hold the list of its training images"
     if not seen.images + seen.near_duplicates:
-        return f"none of these {n_images} images"
+        return f"none of {'these ' if n_images > 1 else ''}{counted(n_images, 'image')}"
     left = seen.without
     rest = "none is left without them"
     if left is not None:
         accuracy = with_interval(left.accuracy, left.intervals["accuracy"])
         rest = f"accuracy without them {accuracy}"
-    near = f" and {seen.near_duplicates} near-duplicates" if seen.near_duplicates else ""
-    return f"{seen.images} of these {n_images} images{near}: the figures are too good; {rest}"
+    near = f" and {counted(seen.near_duplicates, 'near-duplicate')}" if seen.near_duplicates else ""
+    these = f"{'these ' if n_images > 1 else ''}{counted(n_images, 'image')}"
+    return f"{seen.images} of {these}{near}: the figures are too good; {rest}"
 
 
 def _about_classes(found: Evaluation) -> str:
     text = (
-        f"Of {found.images} images. Brackets hold 95 % intervals: with few images they are wide, "
+        f"Of {counted(found.images, 'image')}. Brackets hold 95 % intervals: with few images they "
+        f"are wide, "
         f"and two classes whose intervals overlap may be equally good."
     )
     absent = [figures.label for figures in found.per_class if not figures.images]
@@ -232,7 +234,7 @@ def _confusion(folder: Path, title: str, found: Evaluation) -> Section:
         row, column = np.unravel_index(matrix.argmax(), matrix.shape)
         text = (
             f"Most often {found.classes[row]} is taken for {found.classes[column]}: "
-            f"{matrix[row, column]} of {found.confusion_matrix[row].sum()} images."
+            f"{matrix[row, column]} of {counted(int(found.confusion_matrix[row].sum()), 'image')}."
         )
     return Section("What is taken for what", text, picture)
 

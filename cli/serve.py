@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..figures import counted
 from ..service.settings import Settings
 from .answers import tell
 from .parser import add_command, add_engine, add_parity, count, names, port
@@ -125,7 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
     def on_ready(url: str) -> None:
         name, predictor = service.heads.served
         tell(
-            f"serving {name} (version {predictor.version}: {len(predictor.classes)} classes, "
+            f"serving {name} (version {predictor.version}: "
+            f"{counted(len(predictor.classes), 'class', 'classes')}, "
             f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}",
             f"it answers as localhost, by its addresses, and as: "
             f"{str(app.extensions[HOSTS]) or 'no other name (--allowed-hosts)'}",

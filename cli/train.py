@@ -149,7 +149,8 @@ def run(arguments: argparse.Namespace) -> int:
             tell_cross_validated(better)
         how = "as declared" if trained.split.declared else "by content, 70:15:15"
         tell(
-            f"{trained.head.kind} head of {len(trained.head.classes)} classes on "
+            f"{trained.head.kind} head of "
+            f"{counted(len(trained.head.classes), 'class', 'classes')} on "
             f"{table.report.extractor} ({table.report.width} numbers per image); split {how}"
         )
         for side, found in figures.items():

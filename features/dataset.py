@@ -53,8 +53,8 @@ class Dataset:
     splits: Sequence[str | None]
     """``train``, ``validation``, ``test``, or None where nothing is declared."""
     groups: Sequence[str | None] = field(default=())
-    """What an image belongs to, such as a person or a film: images of one group stand on one side
-    of the split. None, or nothing at all, where the image stands for itself."""
+    """What an image belongs to, such as a person or a film: images of one group stand in one
+    split. None, or nothing at all, where the image stands for itself."""
     ignored: int = 0
     """Entries that are no candidates: other extensions, hidden files, sockets, …"""
     unreadable: Sequence[tuple[str, str]] = field(default=())

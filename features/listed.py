@@ -104,7 +104,7 @@ def _read(
     if n_folders:
         listed.notes.append(
             f"{file}: {n_folders} rows name folders: the images in each have the row's label and "
-            f"stay on one side of the split"
+            f"stay in one split"
         )
     listed.notes += files.notes
     return listed

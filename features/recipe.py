@@ -163,6 +163,7 @@ def recipe_for(
     grey16: str = GREY16[0],
     digest: Callable[[Path], str] = file_sha256,
     download_timeout_s: float | None = None,
+    progress: bool | None = None,
 ) -> tuple[Recipe, Weights]:
     """The recipe of a backbone, and where its weights are.
 
@@ -180,6 +181,8 @@ def recipe_for(
         SHA-256 of a file; a caller may pass one that remembers.
     download_timeout_s
         Give up a download of ImageNet weights after this long; None waits.
+    progress
+        Show a download on stderr, as `find_weights` has it.
 
     Raises
     ------
@@ -191,5 +194,5 @@ def recipe_for(
     require_known_fit(fit)
     if grey16 not in GREY16:
         raise UsageError(f"unknown grey16 {grey16!r}: expected {' or '.join(GREY16)}")
-    found = find_weights(backbone, weights, download_timeout_s)
+    found = find_weights(backbone, weights, download_timeout_s, progress)
     return recipe_of(backbone, found.name, found.sha256(digest), fit, grey16), found

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UsageError, WeightsNotFoundError
+from ..progress import Progress
 from .backbones import RANDOM, Backbone
 from .random_network import weights_sha256
 
@@ -60,9 +61,15 @@ def keras_models_folder() -> Path:
 
 
 def find_weights(
-    backbone: Backbone, weights: str = IMAGENET, download_timeout_s: float | None = None
+    backbone: Backbone,
+    weights: str = IMAGENET,
+    download_timeout_s: float | None = None,
+    progress: bool | None = None,
 ) -> Weights:
     """Find the weights of a backbone, downloading ImageNet weights that are not here yet.
+
+    A download is shown on stderr, unless `progress` is False: by Keras on a terminal, elsewhere as
+    `Progress` has it.
 
     Raises
     ------
@@ -86,7 +93,7 @@ def find_weights(
         return Weights(path.name, path)
     path = imagenet_file(backbone)
     if not path.is_file():
-        _download(backbone, path, download_timeout_s)
+        _download(backbone, path, download_timeout_s, progress)
     return Weights(IMAGENET, path)
 
 
@@ -96,7 +103,9 @@ def imagenet_file(backbone: Backbone) -> Path:
     return keras_models_folder() / backbone.weights_file
 
 
-def _download(backbone: Backbone, path: Path, timeout_s: float | None) -> None:
+def _download(
+    backbone: Backbone, path: Path, timeout_s: float | None, progress: bool | None
+) -> None:
     """Let Keras download into a folder beside `path`, then rename: never half a file."""
     above = next(folder for folder in path.parents if folder.exists())
     try:  # on the same disk, and nothing is left of it where the download fails
@@ -107,16 +116,18 @@ def _download(backbone: Backbone, path: Path, timeout_s: float | None) -> None:
         environment = {**os.environ, "KERAS_HOME": home.name, "TF_CPP_MIN_LOG_LEVEL": "3"}
         constructor = backbone.constructor.partition(":")[2]
         command = [sys.executable, "-c", _DOWNLOAD, constructor, str(backbone.input_size_px)]
-        show = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
+        keras_shows = sys.stderr.isatty() and progress is not False
+        what = f"Downloading the ImageNet weights of {backbone.name}"
         try:
-            child = subprocess.run(
-                command,
-                env={**environment, "KERAS_BACKEND": "tensorflow"},
-                stdout=show,
-                stderr=subprocess.PIPE,
-                timeout=timeout_s,
-                check=False,
-            )
+            with Progress(what, show=False if keras_shows else progress):
+                child = subprocess.run(
+                    command,
+                    env={**environment, "KERAS_BACKEND": "tensorflow"},
+                    stdout=sys.stderr if keras_shows else subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    timeout=timeout_s,
+                    check=False,
+                )
             lines = child.stderr.decode(errors="replace").strip().splitlines()
             reason = lines[-1] if lines else f"Keras ended with {child.returncode}"
         except subprocess.TimeoutExpired:

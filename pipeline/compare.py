@@ -12,11 +12,15 @@ from ..classifier.comparison import compare as compare_right
 from ..classifier.cross_validation import out_of_fold
 from ..classifier.splits import TEST
 from ..errors import DatasetError, UsageError
+from ..features import as_dataset
+from ..figures import counted
+from ..progress import Progress
 from .extraction import extract
 from .sides import groups_of_alike, split_table
 from .train import require_two_classes
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Sequence
 
     from ..classifier import DenseHead, LogisticHead, NearestHead
@@ -52,25 +56,26 @@ class Trials(NamedTuple):
 
 
 def compare(
-    dataset: Dataset,
+    dataset: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     heads: Sequence[str],
     extractors: Sequence[str],
     *,
     n_folds: int = 5,
     seed: int = 0,
     on_fold: Callable[[str, int], object] = lambda name, fold: None,
-    extract_with: Callable[[Dataset, str], FeatureTable] = extract,
+    extract_with: Callable[[Dataset, str], FeatureTable] | None = None,
+    progress: bool | None = None,
 ) -> Trials:
     """Cross-validate every head on every extractor's transfer values.
 
     The folds are the same for all: stratified by class, with equal files, near-duplicates and
-    declared groups kept together. Images of the test side take no part, so that the choice made
+    declared groups kept together. Images of the test split take no part, so that the choice made
     here can still be judged by them.
 
     Parameters
     ----------
     dataset
-        From `load_dataset`.
+        What `extract` takes.
     heads
         Of ``logistic``, ``dense`` and ``knn``.
     extractors
@@ -82,7 +87,9 @@ def compare(
     on_fold
         Called before each fit.
     extract_with
-        Brings a dataset's transfer values of one extractor into the cache.
+        Brings a dataset's transfer values of one extractor into the cache; None: `extract`.
+    progress
+        Show extractions and fits on stderr, as in `extract`.
 
     Raises
     ------
@@ -95,6 +102,9 @@ def compare(
         raise UsageError(f"expected heads of {', '.join(HEADS)}, received {', '.join(heads)!r}")
     if not extractors:
         raise UsageError("expected at least one extractor, received none")
+    dataset = as_dataset(dataset)
+    if extract_with is None:
+        extract_with = partial(extract, progress=progress)
     tables = [extract_with(dataset, name) for name in extractors]
     for table in tables:
         table.require_rows()
@@ -109,31 +119,42 @@ def compare(
     n_different = len(set(groups.tolist()))
     if n_different < 2:
         raise DatasetError(
-            f"the {len(rows)} images outside the test split are all alike, or of one group: "
+            f"the {counted(len(rows), 'image')} outside the test split are all alike, or of one "
+            f"group: "
             f"cross-validation needs two different ones at least; add images"
         )
     fewer = []
     if n_different < n_folds:
-        fewer.append(f"{n_folds} folds were requested, {n_different} images differ: as many folds")
+        fewer.append(
+            f"{n_folds} folds were requested, {counted(n_different, 'image')} differ: as many folds"
+        )
     folds, thin = stratified_folds(labels, groups, min(n_folds, n_different), seed)
     warnings = [*fewer, *thin]
     right: dict[str, np.ndarray] = {}
     fit_seconds: dict[str, float] = {}
-    for table in tables:
-        features = table.features[rows]
-        for head in heads:
-            name = f"{table.recipe.extractor}, {head}"
-            judged = out_of_fold(
-                partial(_make_head, head, seed), features, labels, folds, partial(on_fold, name)
-            )
-            right[name] = judged.predicted == labels
-            fit_seconds[name] = float(np.median(judged.fit_seconds))
+    n_folds = len(np.unique(folds))
+    n_fits = len(tables) * len(heads) * n_folds
+    with Progress("Fitting", n_fits, unit="fits", show=progress) as bar:
+
+        def begin(name: str, fold: int) -> None:
+            bar.note(name)
+            bar.reach(len(right) * n_folds + fold)
+            on_fold(name, fold)
+
+        for table in tables:
+            features = table.features[rows]
+            for head in heads:
+                name = f"{table.recipe.extractor}, {head}"
+                make = partial(_make_head, head, seed)
+                judged = out_of_fold(make, features, labels, folds, partial(begin, name))
+                right[name] = judged.predicted == labels
+                fit_seconds[name] = float(np.median(judged.fit_seconds))
     trials = []
     for standing in compare_right(right).candidates:
         extractor, head = standing.name.split(", ")
         trials.append(Trial(extractor, head, fit_seconds[standing.name], standing))
     in_test = len(first) - len(rows)
-    return Trials(len(rows), len(np.unique(folds)), trials, warnings, len(first.rejected), in_test)
+    return Trials(len(rows), n_folds, trials, warnings, len(first.rejected), in_test)
 
 
 def _make_head(kind: str, seed: int, classes: list[str]) -> LogisticHead | DenseHead | NearestHead:

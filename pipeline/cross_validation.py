@@ -12,6 +12,7 @@ from ..classifier.cross_validation import out_of_fold
 from ..classifier.evaluation import Evaluation, evaluate
 from ..classifier.layers import softmax
 from ..classifier.splits import TEST, TRAIN, Split, rarest_class
+from ..figures import counted
 from .sides import groups_of_alike
 from .training_images import trained_on
 
@@ -54,8 +55,9 @@ class CrossValidated(NamedTuple):
     def in_words(self) -> str:
         """One sentence: how the figures were got, and why."""
         n_judged = len(self.rows)
-        on = f"all {n_judged}" if n_judged == self.images else f"{n_judged} of {self.images}"
-        text = f"cross-validated in {self.folds} folds on {on} images: {self.reason}"
+        part = "all" if n_judged == self.images else f"{n_judged} of"
+        on = f"{part} {counted(self.images, 'image')}"
+        text = f"cross-validated in {self.folds} folds on {on}: {self.reason}"
         if self.not_judged:
             shown = ", ".join(map(repr, self.not_judged[:5]))
             more = len(self.not_judged) - 5
@@ -71,7 +73,8 @@ class CrossValidated(NamedTuple):
     def about_heads(self) -> str:
         """Which heads the figures are of."""
         return (
-            f"of {self.folds} heads like it, each trained on about {self.trained_on} images; the "
+            f"of {self.folds} heads like it, each trained on about "
+            f"{counted(self.trained_on, 'image')}; the "
             f"head itself was trained on {self.head_trained_on}"
         )
 
@@ -107,7 +110,7 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
     CrossValidated or None
         None where the split is declared, where each class has `FEW_OF_A_CLASS` different images
         or more, where there are more than `MOST_IMAGES`, where the head was not trained on the
-        train side of this split, with these labels, and where no class has two different images.
+        train split of this split, with these labels, and where no class has two different images.
     """
     if decided.declared or len(table) > MOST_IMAGES:
         return None
@@ -150,7 +153,7 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
 
 
 def _was_trained_here(head: Head, table: FeatureTable, decided: Split) -> bool:
-    """Whether it was trained on the train side and nothing else of the table."""
+    """Whether it was trained on the train split and nothing else of the table."""
     every = trained_on(head, table)
     if every is None:
         return False
@@ -163,8 +166,7 @@ def _reason(n_test: int, rarest: str, n_rarest: int) -> str:
         return "the test split has no image"
     if n_test < _LITTLE:
         said = "nothing" if n_test < _NOTHING else "little"
-        images = "1 image" if n_test == 1 else f"{n_test} images"
-        return f"a test split of {images} says {said}"
+        return f"a test split of {counted(n_test, 'image')} says {said}"
     different = "1 image" if n_rarest == 1 else f"{n_rarest} different images"
     return f"the class {rarest!r} has {different} only"
 

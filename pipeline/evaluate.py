@@ -14,10 +14,12 @@ from ..classifier import load_head
 from ..classifier.evaluation import Evaluation, evaluate
 from ..classifier.splits import SPLITS, Split
 from ..errors import DatasetError, HeadMismatchError, UsageError
+from ..features import as_dataset
 from ..features.extractor import open_extractor, require_known
 from ..features.images import MAX_PIXELS
 from ..features.parity import transfer_values_of
 from ..figures import counted, percent
+from ..progress import Progress
 from .cross_validation import CrossValidated, cross_validate
 from .extraction import bank
 from .parity import check_parity, require_known_parity
@@ -42,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 def extract_for_head(
-    dataset: Dataset,
+    dataset: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     head: str | os.PathLike[str],
     *,
     cache: str | os.PathLike[str] | None = None,
@@ -52,14 +54,16 @@ def extract_for_head(
     precision: str = "auto",
     parity: str = "refuse",
     max_pixels: int = MAX_PIXELS,
+    progress: bool | None = None,
 ) -> tuple[FeatureTable, Head]:
     """Load a head and bring the transfer values that it judges into the cache.
 
-    Parameters and errors are those of `load_predictor`; of the cached variants, ``auto``
-    prefers the head's own.
+    `dataset` is what `extract` takes, and `progress` is shown as there. Other parameters and
+    errors are those of `load_predictor`; of the cached variants, ``auto`` prefers the head's own.
     """
     require_known(engine, precision)
     require_known_parity(parity)
+    dataset = as_dataset(dataset)
     loaded = load_head(head)
     trained_on = read_recipe(loaded, head)
     with CacheFolder(cache, create=True) as folder:
@@ -75,6 +79,7 @@ def extract_for_head(
             engine=engine,
             precision=precision,
             max_pixels=max_pixels,
+            progress=progress,
         )
         computed_in = table.report.precision
 
@@ -87,6 +92,7 @@ def extract_for_head(
                 engine=engine,
                 precisions=[computed_in],
                 networks=folder.networks,
+                progress=progress,
             )
             return transfer_values_of(extractor, files)
 
@@ -100,18 +106,20 @@ class TrainedOn(NamedTuple):
     images: int
     near_duplicates: int
     """Others that show nearly the same as one of these, or as another image that it was trained on:
-    as far as they were looked for, which is where the split is not of one side."""
+    as far as they were looked for, which is where not all images are in one split."""
     without: Evaluation | None
     """How it does without both; None where none is left."""
 
     def in_words(self, judged: int) -> str:
         """One sentence; empty where none of the images is concerned."""
         found = []
+        these = f"{'these ' if judged > 1 else ''}{counted(judged, 'image')}"
         if self.images:
-            found.append(f"the head was trained on {self.images} of these {judged} images")
+            found.append(f"the head was trained on {self.images} of {these}")
         if self.near_duplicates:
+            are = "is a near-duplicate" if self.near_duplicates == 1 else "are near-duplicates"
             found.append(
-                f"{self.near_duplicates} of {judged} images are near-duplicates of training images"
+                f"{self.near_duplicates} of {counted(judged, 'image')} {are} of training images"
             )
         return f"{', and '.join(found)}: these figures are too good" if found else ""
 
@@ -136,7 +144,7 @@ _PER_CLASS = ("classes", "confusion_matrix", "per_class")
 
 
 class Judged(NamedTuple):
-    """How a head does on one side of a table's split."""
+    """How a head does on one split of a table."""
 
     side: str
     rows: np.ndarray
@@ -148,7 +156,7 @@ class Judged(NamedTuple):
     trained_on: TrainedOn | None
     """None where the cache does not know what the head was trained on."""
     cross_validated: CrossValidated | None = None
-    """Figures on all images, where the side was not asked for and says too little."""
+    """Figures on all images, where no split was requested and the default one says too little."""
 
     def __repr__(self) -> str:
         seen = "on images that this cache does not know"
@@ -161,19 +169,29 @@ class Judged(NamedTuple):
 
 
 def evaluate_head(
-    head: Head, table: FeatureTable, side: str | None = None
+    head: Head,
+    table: FeatureTable,
+    side: str | None = None,
+    *,
+    progress: bool | None = None,
 ) -> tuple[str, Evaluation]:
-    """Judge a head on one side of a table's split; parameters and errors are those of `judge`.
+    """Judge a head on one split of a table; other parameters and errors are those of `judge`.
 
     A warning is logged when the head was trained on some of the images, with its accuracy on the
     others, or when that cannot be told; and when the images are so few that cross-validation says
     more, with its accuracy.
 
+    Parameters
+    ----------
+    progress
+        Show on stderr how long it has run, as in `extract`.
+
     Returns
     -------
     (side, Evaluation)
     """
-    judged = judge(head, table, side)
+    with Progress("Evaluating the head", show=progress):
+        judged = judge(head, table, side)
     seen = judged.trained_on
     if seen is None:
         logger.warning("warning: %s", CANNOT_BE_TOLD)
@@ -188,7 +206,7 @@ def evaluate_head(
 
 
 def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
-    """Judge a head on one side of a table's split.
+    """Judge a head on one split of a table.
 
     Parameters
     ----------

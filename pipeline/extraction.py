@@ -111,6 +111,7 @@ def extract(
             grey16=grey16,
             digest=lambda path: folder.key_of_file(path).hex(),
             download_timeout_s=download_timeout_s,
+            progress=progress,
         )
         return bank(
             dataset,

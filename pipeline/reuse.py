@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cache import Variant
 from ..errors import CacheError
+from ..figures import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,8 @@ def why_nothing_is_reused(
     nearest = min(kin, key=lambda other: (len(other.changes), -other.n_rows))
     they = "they" if all(other.changes == nearest.changes for other in kin) else "the nearest"
     return (
-        f"0 of the {sum(other.n_rows for other in kin)} cached rows of {recipe.extractor} are "
+        f"0 of the {counted(sum(other.n_rows for other in kin), 'cached row')} of "
+        f"{recipe.extractor} are "
         f"reused, because {they} differ in {'; '.join(nearest.changes)}"
     )
 

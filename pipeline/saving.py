@@ -29,6 +29,7 @@ def save_head(
     grey16: str = "scale",
     precision: str = "float32",
     cache: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
 ) -> Head:
     """Write a head to a file that `load_predictor` and `bottlebank serve` read.
 
@@ -44,6 +45,8 @@ def save_head(
         `table.report.precision`. A trained head knows these itself.
     cache
         A cache folder; remembers the hash of the weights.
+    progress
+        Show on stderr the conversion of a network that is not in the cache yet: as in `extract`.
 
     Raises
     ------
@@ -78,6 +81,7 @@ def save_head(
             fit=fit,
             grey16=grey16,
             digest=lambda path: folder.key_of_file(path).hex(),
+            progress=progress,
         )
         if estimator.layers_.n_features != recipe.width:
             raise UsageError(
@@ -87,7 +91,13 @@ def save_head(
 
         def start() -> Extractor:
             networks = folder.networks
-            return open_extractor(recipe, lambda: found, precisions=[precision], networks=networks)
+            return open_extractor(
+                recipe,
+                lambda: found,
+                precisions=[precision],
+                networks=networks,
+                progress=progress,
+            )
 
         probe = parity_probe(folder, recipe, precision, start)
     head = Head(

@@ -1,4 +1,4 @@
-"""The side of the split on which each image of a table stands, near-duplicates looked for."""
+"""The split that each image of a table is in, near-duplicates looked for."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _PAIRS_AT_ONCE = 1000
 
 
 def split_table(table: FeatureTable) -> Split:
-    """Decide the side of every image: as declared, or else by content.
+    """Decide the split of every image: as declared, or else by content.
 
-    Of each pair of images on different sides that show nearly the same, the one of the later side
+    Of each pair of images in different splits that show nearly the same, the one of the later split
     (train, validation, test) is noted: see `Split.near`.
     """
     return split(

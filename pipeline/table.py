@@ -11,6 +11,7 @@ import numpy as np
 from ..cache import CacheFolder, Variant
 from ..errors import ImageRejectedError, LibraryNotFoundError
 from ..features.summary import classes_as_html, short
+from ..figures import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,8 +87,10 @@ class FeatureTable:
         """Raise ImageRejectedError when every image was rejected."""
         if not len(self):
             path, reason = self.rejected[0]
+            the = "the " if len(self.rejected) > 1 else ""
             raise ImageRejectedError(
-                f"none of the {len(self.rejected)} images can be used; the first, {path}: {reason}"
+                f"none of {the}{counted(len(self.rejected), 'image')} can be used; the first, "
+                f"{path}: {reason}"
             )
 
     @cached_property
@@ -141,7 +144,7 @@ class FeatureTable:
     def _repr_html_(self) -> str:
         """A table of the classes and declared splits, for notebooks."""
         title = (
-            f"{len(self)} images × {self.recipe.width} transfer values of "
+            f"{counted(len(self), 'image')} × {self.recipe.width} transfer values of "
             f"{short(self.recipe.extractor)}, {len(self.rejected)} rejected"
         )
         return classes_as_html(title, self.labels.tolist(), self.splits)
@@ -149,7 +152,8 @@ class FeatureTable:
     def __repr__(self) -> str:
         return (
             f"<FeatureTable {len(self)} × {self.recipe.width} ({short(self.recipe.extractor)}), "
-            f"{len(set(self.labels.tolist()))} classes, {len(self.rejected)} rejected>"
+            f"{counted(len(set(self.labels.tolist())), 'class', 'classes')}, {len(self.rejected)} "
+            f"rejected>"
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from dataclasses import dataclass
+from html import escape
 from importlib import import_module
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -43,14 +45,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Trained:
-    """A head, and how good it is on each side of the split."""
+    """A head, and how good it is on each split."""
 
     head: Head
     evaluations: dict[str, Evaluation | None]
-    """For ``train``, ``validation`` and ``test``; None for a side without images."""
+    """For ``train``, ``validation`` and ``test``; None for a split without images."""
     split: Split
     near_duplicates: dict[str, NearDuplicates]
-    """For the sides that have any."""
+    """For the splits that have any."""
     cross_validated: CrossValidated | None = None
     """Where a class has few images and no split is declared: figures on all images."""
 
@@ -75,7 +77,10 @@ class Trained:
         """The figures and the head, for notebooks."""
         headings = ("", "images", "accuracy [95 %]", "F1, mean over classes")
         figures = html_table(f"Trained, split {self._how()}", headings, self._figures())
-        return figures + self.head._repr_html_()
+        better = ""
+        if self.cross_validated is not None:
+            better = f"<p>{escape(repr(self.cross_validated))}</p>"
+        return better + figures + self.head._repr_html_()
 
     def _how(self) -> str:
         return "as declared" if self.split.declared else "by content"
@@ -96,12 +101,12 @@ class Trained:
 
 
 class NearDuplicates(NamedTuple):
-    """What near-duplicates of images on another side do to the accuracy of a side."""
+    """What near-duplicates of images in another split do to the accuracy of a split."""
 
     images: int
     accuracy_with: float
     accuracy_without: float | None
-    """None where nothing else is on the side."""
+    """None where nothing else is in the split."""
 
 
 def require_two_classes(labels: Sequence[str] | np.ndarray, source: str) -> None:
@@ -126,11 +131,11 @@ def train_head(
     seed: int = 0,
     progress: bool | None = None,
 ) -> Trained:
-    """Train a head on the train side of a table and judge it on the others.
+    """Train a head on the train split of a table and judge it on the others.
 
     Declared splits are respected; without any, each image's content, or the name of its group,
-    decides its side, and near-duplicates of images on another side are left out. On the
-    validation side probabilities are calibrated, and the threshold of "unknown" is chosen. The
+    decides its split, and near-duplicates of images in another split are left out. On the
+    validation split probabilities are calibrated, and the threshold of "unknown" is chosen. The
     cache keeps which of its rows the head was trained on, so that the nearest can be shown.
 
     Parameters
@@ -138,7 +143,7 @@ def train_head(
     table
         From `extract`.
     kind
-        ``logistic`` or ``dense``. The dense head stops by the validation side.
+        ``logistic`` or ``dense``. The dense head stops by the validation split.
     hidden
         Units of each hidden layer of a dense head; None for one of 256.
     class_weight
@@ -165,13 +170,16 @@ def train_head(
     require_share("coverage", coverage)
     require_seed("seed", seed)
     if not hasattr(table, "require_rows"):
+        given = repr(os.fspath(table)) if isinstance(table, (str, os.PathLike)) else "…"
         raise UsageError(
             f"expected a table from bb.extract, received a {type(table).__name__}: "
-            f"bb.train_head(bb.extract(…))"
+            f"bb.train_head(bb.extract({given}, extractor=…))"
         )
     table.require_rows()
     require_two_classes(table.labels, "the dataset, without its rejected images,")
-    with Progress(f"Training a {kind} head on {len(table):,} images", show=progress) as bar:
+    with Progress(
+        f"Training a {kind} head on {counted(len(table), 'image')}", show=progress
+    ) as bar:
         return _train(table, kind, hidden, class_weight, coverage, seed, bar)
 
 
@@ -192,7 +200,7 @@ def _train(
     if len(learned) < 2:
         raise DatasetError(
             f"only {len(learned)} of {len(set(table.labels.tolist()))} classes has an image on the "
-            f"train side of the split: add images of the others, or declare the split with train "
+            f"train split: add images of the others, or declare the split with train "
             f"and validation folders or a CSV file"
         )
     held_out = decided.rows(VALIDATION)

@@ -47,5 +47,5 @@ def test_what_cannot_be_drawn(photos, settings, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(BottlebankError, match="cannot be written: "):
         bb.plot(table, tmp_path / "file" / "map.png")
-    with pytest.raises(bb.BottlebankError, match="none of the 1 images can be used"):
+    with pytest.raises(bb.BottlebankError, match="none of 1 image can be used"):
         bb.plot([str(tmp_path / "file")], tmp_path / "map.png", **settings)

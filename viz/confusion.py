@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from ..errors import UsageError
+from ..figures import counted
 from .lettering import shown_name, text_style, wrapped
 from .picture import INK, new_figure, require_picture_path, write_picture
 
@@ -125,7 +126,9 @@ def _caption(counts: NDArray[np.int64]) -> str:
     total, correct = int(counts.sum()), int(np.trace(counts))
     if total == 0:
         return "no images"
-    return f"accuracy {correct / total:.1%}: {correct:,} of {total:,} images".replace("%", " %")
+    return f"accuracy {correct / total:.1%}: {correct:,} of {counted(total, 'image')}".replace(
+        "%", " %"
+    )
 
 
 def _checked_counts(matrix: ArrayLike, n_classes: int) -> NDArray[np.int64]:

@@ -199,7 +199,8 @@ def _caption(measured: _Curve, expected: _Curve | None) -> str:
 
 def _end(curve: _Curve) -> str:
     middle, low, high = (_percent(each[-1]) for each in (curve.middle, curve.low, curve.high))
-    words = f"{curve.sizes[-1]:,.4g} images per class: {middle}"
+    noun = "image" if curve.sizes[-1] == 1 else "images"
+    words = f"{curve.sizes[-1]:,.4g} {noun} per class: {middle}"
     return words if low == high else f"{words} ({low} to {high})"
 
 

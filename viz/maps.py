@@ -10,6 +10,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from ..errors import UsageError
+from ..figures import counted
 from .lettering import NAME_LENGTH, font_families, shown_name, text_style, wrapped
 from .palette import Style, class_style
 from .picture import INK, new_figure, require_picture_path, write_picture
@@ -63,7 +64,8 @@ def draw_map(embedding: Embedding, labels: Sequence[str], output: Path, title: s
     require_picture_path(output)
     if len(labels) != len(embedding.points):
         raise UsageError(
-            f"{len(embedding.points):,} points and {len(labels):,} labels: a map needs one label "
+            f"{counted(len(embedding.points), 'point')} and {counted(len(labels), 'label')}: a "
+            f"map needs one label "
             f"for each point"
         )
     classes = _classes(labels)
@@ -72,9 +74,8 @@ def draw_map(embedding: Embedding, labels: Sequence[str], output: Path, title: s
     _draw_points(axes, embedding, classes)
     _draw_legend(axes, classes)
     axes.set_title(wrapped(title, 62), loc="left", pad=10, **text_style(14))
-    noun = "image" if len(labels) == 1 else "images"
     axes.annotate(
-        wrapped(f"{len(labels):,} {noun}. {embedding.caption}", 102),
+        wrapped(f"{counted(len(labels), 'image')}. {embedding.caption}", 102),
         (0, 0),
         xytext=(0, -42 if embedding.method == "pca" else -8),
         xycoords="axes fraction",

@@ -35,7 +35,7 @@ class StoreContract:
         assert key(1) not in store
         assert store.keys() == []
         assert store.rejections() == []
-        with pytest.raises(MissingRowsError, match="1 of 1 rows"):
+        with pytest.raises(MissingRowsError, match="1 of 1 row is not"):
             store.rows([key(1)])
 
     def test_rows_come_in_the_order_asked_for_with_repetitions(self, open_store):
@@ -121,7 +121,7 @@ class StoreContract:
         assert store.rejection(key(1)) is None
         assert store.rejections() == [(b"a.jpg", "torn"), (b"b\xff.jpg", "the file is empty 🎩")]
         assert len(store) == 1
-        with pytest.raises(MissingRowsError, match="1 of 1 rows"):
+        with pytest.raises(MissingRowsError, match="1 of 1 row is not"):
             store.rows([key(2)])
 
     def test_variants_never_mix(self, open_store):

@@ -312,7 +312,7 @@ def test_cache_info_verify_export(bottlebank, photos, options, cache, tmp_path):
     damaged = bottlebank("cache", "verify", "--cache", cache)
     assert damaged.code == 1
     assert shard.name in damaged.out
-    assert "1 shards checked, 1 damaged" in damaged.out
+    assert "1 shard checked, 1 damaged" in damaged.out
 
 
 def test_cache_prune_import_and_deep_verify(bottlebank, photos, options, cache, tmp_path):
@@ -335,7 +335,7 @@ def test_cache_prune_import_and_deep_verify(bottlebank, photos, options, cache, 
     assert (brought.code, brought.json["shards"]) == (0, 2)
     (photos / "disc" / "01.png").unlink()
     looked = bottlebank("cache", "prune", "--cache", cache)
-    assert "rows and" in looked.out
+    assert "1 row and 0 rejections removed" in looked.out
     assert "add --yes to do this" in looked.out
     done = bottlebank("cache", "prune", "--cache", cache, "--yes", "--json").json
     assert done["done"] is True

@@ -168,8 +168,8 @@ def test_extract_fails_when_all_images_are_rejected(bottlebank, tmp_path, option
     (tmp_path / "bad" / "a" / "x.jpg").write_text("words")
     done = bottlebank("extract", tmp_path / "bad", *options)
     assert done.code == 1
-    assert "1 images: 0 extracted" in done.out
-    assert "none of the 1 images can be used; the first, " in done.err
+    assert "1 image: 0 extracted" in done.out
+    assert "none of 1 image can be used; the first, " in done.err
     done = bottlebank("extract", tmp_path / "bad", *options, "--json")
     assert (done.code, done.json["rejected"]) == (1, 1)
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from bottlebank import progress
 from bottlebank.errors import UsageError, WeightsNotFoundError
 from bottlebank.features import find_backbone, weights
 from bottlebank.features.weights import find_weights, imagenet_file
@@ -48,6 +49,15 @@ def test_a_download_lands_under_its_name_and_leaves_nothing_else(monkeypatch):
     assert found.path == imagenet_file(MOBILENET)
     assert found.path.read_text() == "MobileNetV2"
     assert [path.name for path in found.path.parent.iterdir()] == [found.path.name]
+
+
+def test_a_download_into_a_pipe_says_that_it_goes_on(monkeypatch, capfd):
+    monkeypatch.setattr(weights, "_DOWNLOAD", f"import time; time.sleep(0.3)\n{ONLINE}")
+    monkeypatch.setattr(progress, "_FIRST_LINE_S", 0.05)
+    find_weights(MOBILENET).path.unlink()
+    assert "Downloading the ImageNet weights of mobilenet_v2: 0 s\n" in capfd.readouterr().err
+    find_weights(MOBILENET, progress=False)
+    assert capfd.readouterr().err == ""
 
 
 def test_a_download_that_takes_too_long_is_given_up(monkeypatch):

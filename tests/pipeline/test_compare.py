@@ -92,3 +92,15 @@ def test_a_class_in_the_test_split_alone_cannot_be_compared(photos, cache):
     declared = dataclasses.replace(dataset, splits=splits)
     with pytest.raises(DatasetError, match="without the images of its test split, has one class"):
         compare(declared, ["knn"], ["random"], extract_with=extract_with(cache))
+
+
+@pytest.mark.parametrize("form", [str, lambda photos: photos, bb.load_dataset])
+def test_it_takes_what_extract_takes_and_shows_how_far_it_is(
+    photos, cache, monkeypatch, capfd, form
+):
+    monkeypatch.setenv("BOTTLEBANK_CACHE", str(cache))
+    found = compare(form(photos), ["knn"], ["random"], n_folds=2, progress=True)
+    assert found.images + found.in_test == 60
+    assert "Fitting" in capfd.readouterr().err
+    compare(form(photos), ["knn"], ["random"], n_folds=2, progress=False)
+    assert capfd.readouterr().err == ""

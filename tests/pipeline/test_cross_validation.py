@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from html import unescape
 
 import numpy as np
 import pytest
@@ -65,6 +66,7 @@ def test_eight_a_class_are_told_apart_and_evaluated_the_same(table, caplog):
     few = of_each(table, 8, 8, 8)
     trained = bb.train_head(few)
     assert trained.cross_validated.evaluation.accuracy > 0.6  # chance is 0.33
+    assert trained.cross_validated.in_words() in unescape(trained._repr_html_())
     judged = judge(trained.head, few)
     again = judged.cross_validated
     np.testing.assert_array_equal(again.probabilities, trained.cross_validated.probabilities)

@@ -1,6 +1,7 @@
 """From a table to a head file to predictions."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -258,3 +259,27 @@ def test_parameters_of_training_are_refused_by_name(table, settings, message):
 def test_only_a_table_is_trained_on():
     with pytest.raises(UsageError, match="expected a table from bb.extract, received a str"):
         bb.train_head("photos/")
+
+
+@pytest.mark.parametrize("form", [str, lambda photos: photos])
+def test_images_for_a_head_are_what_extract_takes(trained, photos, cache, tmp_path, form):
+    bb.save_head(trained, tmp_path / "head.h5")
+    found, _ = extract_for_head(form(photos), tmp_path / "head.h5", cache=cache)
+    assert len(found) == 60
+    files = sorted((photos / "disc").iterdir())
+    found, _ = extract_for_head(files, tmp_path / "head.h5", cache=cache)
+    assert len(found) == 20
+
+
+@pytest.mark.parametrize("given", ["photos/", Path("photos/")])
+def test_a_folder_is_extracted_before_it_is_trained_on(given):
+    expected = rf"received a \w+: bb\.train_head\(bb\.extract\('{given}', extractor=…\)\)"
+    with pytest.raises(UsageError, match=expected):
+        bb.train_head(given)
+
+
+def test_evaluation_shows_that_it_goes_on(trained, table, capfd):
+    bb.evaluate_head(trained.head, table, progress=True)
+    assert "Evaluating the head" in capfd.readouterr().err
+    bb.evaluate_head(trained.head, table, progress=False)
+    assert "Evaluating" not in capfd.readouterr().err
