@@ -21,6 +21,14 @@ ARRIVED = "bottlebank.arrived"
 """Where the server notes in a request's environment when its last byte arrived."""
 HEALTH = ("/healthz", "/readyz", "/metrics")
 """Asked every few seconds by machines: these do not wait behind images, and are not logged."""
+PAGES = ("/", "/docs", "/openapi.json")
+"""What a browser shows; with what these load, they do not wait behind images either."""
+_PARTS_OF_PAGES = ("/static/", "/docs/")
+
+
+def is_page(method: str, path: str) -> bool:
+    """Whether a request is for a page, or a file that one loads."""
+    return method in ("GET", "HEAD") and (path in PAGES or path.startswith(_PARTS_OF_PAGES))
 
 
 def service() -> Service:

@@ -18,7 +18,7 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from ..errors import BottlebankError, UsageError
-from .asked import HEALTH, HOSTS, SERVICE
+from .asked import HEALTH, HOSTS, SERVICE, is_page
 from .connection import REST_S, Listener
 from .reading import MAX_HEADER_BYTES, TooBusyError
 from .settings import Settings
@@ -223,10 +223,12 @@ class Server:
 
 
 class _Dispatcher:
-    """Waitress's threads, and one more for what must not wait behind images.
+    """Waitress's threads, and two more for what must not wait behind images.
 
-    That one refuses requests beyond the bound of the queue, and answers those that ask how the
-    server is: under load, they are what one wants to know.
+    One refuses requests beyond the bound of the queue, and answers those that ask how the server
+    is: under load, they are what one wants to know. The other answers pages and their files: one
+    that loads without its script says nothing of why nothing happens. A flood of these delays only
+    each other. No more than one waits for each connection.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -235,6 +237,8 @@ class _Dispatcher:
         self._most_waiting = settings.queue
         self._beside = ThreadedTaskDispatcher()
         self._beside.set_thread_count(1)
+        self._pages = ThreadedTaskDispatcher()
+        self._pages.set_thread_count(1)
 
     @property
     def n_waiting(self) -> int:
@@ -246,6 +250,8 @@ class _Dispatcher:
         request.arrived = time.monotonic()
         if request.error is not None or request.path in HEALTH:
             self._beside.add_task(channel)
+        elif is_page(request.command, request.path):
+            self._pages.add_task(channel)
         elif len(self._threads.queue) >= self._most_waiting:
             request.error = TooBusyError("queue")
             self._beside.add_task(channel)
@@ -257,6 +263,7 @@ class _Dispatcher:
 
     def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
         self._beside.shutdown(cancel_pending, timeout)
+        self._pages.shutdown(cancel_pending, timeout)
         return self._threads.shutdown(cancel_pending, timeout)
 
 

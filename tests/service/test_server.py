@@ -190,6 +190,45 @@ def test_a_request_beyond_the_queue_is_refused_with_its_id_and_logged(
     assert line.code == "too_busy"
 
 
+def test_the_pages_and_their_files_do_not_wait_behind_images(
+    make_app, run_server, make_predictor, encode
+):
+    predictor, go_on = make_predictor(), threading.Event()
+    transfer_values = predictor.extractor.transfer_values
+
+    def transfer_values_when_told(images):
+        values = transfer_values(images)
+        if images.any():
+            go_on.wait(30)
+        return values
+
+    predictor.extractor.transfer_values = transfer_values_when_told
+    server = run_server(make_app(predictor), Settings(threads=1, queue=1, deadline_s=60))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(post, server.url, encode("red"))
+        assert predictor.extractor.started.wait(5)
+        second = pool.submit(post, server.url, encode("red"))
+        while server.n_waiting < 1:
+            time.sleep(0.01)
+        for path in (
+            "/",
+            "/static/app.js",
+            "/static/app.css",
+            "/static/favicon.svg",
+            "/docs",
+            "/docs/swagger-ui.css",
+            "/docs/swagger-ui-bundle.js",
+            "/openapi.json",
+        ):
+            connection = connect(server.url)
+            connection.request("GET", path)
+            response = connection.getresponse()
+            assert (response.status, len(response.read()) > 0) == (200, True), path
+            connection.close()
+        go_on.set()
+        assert (first.result()[0], second.result()[0]) == (200, 200)
+
+
 def test_a_request_in_flight_is_answered_before_the_end(
     make_app, run_server, make_predictor, encode
 ):
