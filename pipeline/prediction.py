@@ -62,7 +62,7 @@ class Prediction(list[tuple[str, float]]):
         if self.error is not None:
             return f"error: {self.error}"
         if self.unknown:
-            return f"unknown (resembles no training image; nearest class {self.label})"
+            return f"unknown: resembles no training image (best guess {self.label})"
         return ", ".join(f"{label} {100 * share:.1f} %" for label, share in self)
 
     def __repr__(self) -> str:

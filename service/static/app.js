@@ -2,11 +2,13 @@
 
 const AT_A_TIME = 3;
 const MOST_TRIES = 4; // while the server has too much to do
+const LOOKING = "Looking at it…";
 
 const form = document.getElementById("form");
 const input = document.getElementById("files");
 const results = document.getElementById("results");
 const cards = document.getElementById("cards");
+const allAgain = document.getElementById("all-again");
 const announcement = document.getElementById("status");
 const maxBodyBytes = Number(form.dataset.maxBodyBytes);
 
@@ -41,36 +43,63 @@ function work() {
 function newCard(file) {
   const card = document.getElementById("card").content.firstElementChild.cloneNode(true);
   card.querySelector(".name").textContent = file.name;
+  card.querySelector(".note").textContent = LOOKING;
+  showThumbnail(file, card.querySelector("img"));
+  const again = card.querySelector(".again");
+  again.setAttribute("aria-label", `Try again: ${file.name}`);
+  again.addEventListener("click", () => {
+    card.classList.remove("refused");
+    card.querySelector(".note").textContent = LOOKING;
+    offerAgain(card, false);
+    card.focus({ preventScroll: true }); // the button that had it is gone
+    waiting.push({ file, card });
+    work();
+  });
   return card;
 }
 
 async function show(file, card) {
-  showThumbnail(file, card.querySelector("img"));
   const note = card.querySelector(".note");
+  let said;
   try {
-    const prediction = await ask(file);
-    if (prediction.unknown) {
-      showUnknown(prediction, card, note);
-      announce(`${file.name}: ${note.textContent}`);
-      return;
-    }
-    note.remove();
-    card.querySelector(".classes").replaceChildren(...prediction.top.map(classRow));
-    announce(`${file.name}: ${prediction.label}, ${percent(prediction.probability)}`);
+    const prediction = await ask(file, card);
+    said = prediction.unknown ? showUnknown(prediction, card) : showClasses(prediction, card);
   } catch (refusal) {
     card.classList.add("refused");
     note.textContent = `No answer: ${refusal.message}`;
-    announce(`${file.name}: no answer, ${refusal.message}`);
+    offerAgain(card, refusal instanceof TemporaryError);
+    said = `no answer, ${refusal.message}`;
+  }
+  if (card.isConnected) {
+    announce(`${file.name}: ${said}`);
   }
 }
 
-// Probabilities say which class is nearest, not that the image is of any: no bar is drawn.
-function showUnknown(prediction, card, note) {
+function showClasses(prediction, card) {
+  card.querySelector(".note").remove();
+  const classes = card.querySelector(".classes");
+  classes.hidden = false;
+  classes.replaceChildren(...prediction.top.map(classRow));
+  return `${prediction.label}, ${percent(prediction.probability)}`;
+}
+
+// Probabilities say which class is most like it, not that the image is of any: no bar is drawn.
+function showUnknown(prediction, card) {
   card.classList.add("unknown");
-  note.textContent = "Unknown: resembles none of the training images";
-  const nearest = card.querySelector(".nearest");
-  nearest.hidden = false;
-  nearest.querySelector("bdi").textContent = prediction.label;
+  card.querySelector(".note").textContent = "Unknown: resembles no training image";
+  const guess = card.querySelector(".guess");
+  guess.hidden = false;
+  guess.querySelector("bdi").textContent = prediction.label;
+  return `unknown: resembles no training image (best guess ${prediction.label})`;
+}
+
+function offerAgain(card, offered) {
+  card.querySelector(".again").hidden = !offered;
+  allAgain.hidden = againButtons().length < 2;
+}
+
+function againButtons() {
+  return cards.querySelectorAll(".again:not([hidden])");
 }
 
 // What has a card is only read aloud; the rest is shown, too.
@@ -92,33 +121,40 @@ function showThumbnail(file, image) {
   image.src = address;
 }
 
-async function ask(file) {
+// What may be answered another time.
+class TemporaryError extends Error {}
+
+async function ask(file, card) {
   if (file.size > maxBodyBytes) {
     throw new Error(`the file has ${megabytes(file.size)}; at most ${megabytes(maxBodyBytes)} are accepted.`);
   }
   const body = new FormData();
   body.append("image", file);
-  let response = await send(body);
-  for (let tries = 1; response.status === 503 && tries < MOST_TRIES; tries += 1) {
-    const seconds = Number(response.headers.get("Retry-After")) || 1;
-    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * tries));
-    response = await send(body);
+  let response = await send(file, body);
+  for (let tries = 1; response.status === 503 && tries < MOST_TRIES && card.isConnected; tries += 1) {
+    const seconds = tries * (Number(response.headers.get("Retry-After")) || 1);
+    card.querySelector(".note").textContent = `The server is busy. Trying again in ${seconds} s…`;
+    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+    card.querySelector(".note").textContent = LOOKING;
+    response = await send(file, body);
   }
   const answer = await response.json().catch(() => ({}));
-  if (answer.error) {
-    throw new Error(answer.error.message);
+  if (response.ok && answer.predictions) {
+    return answer.predictions[0];
   }
-  if (!response.ok || !answer.predictions) {
-    throw new Error(`the server answered with status ${response.status}.`);
-  }
-  return answer.predictions[0];
+  const reason = answer.error?.message ?? `the server's answer could not be read (status ${response.status}).`;
+  const temporary = response.ok || response.status >= 500 || response.status === 408 || response.status === 429;
+  throw temporary ? new TemporaryError(reason) : new Error(reason);
 }
 
-async function send(body) {
+async function send(file, body) {
   try {
     return await fetch(form.action, { method: "POST", body });
   } catch {
-    throw new Error("the server cannot be reached, or the file cannot be read.");
+    await file.arrayBuffer().catch(() => {
+      throw new Error("the file cannot be read. It may be a folder, or have been moved or changed: choose it again.");
+    });
+    throw new TemporaryError("the server cannot be reached.");
   }
 }
 
@@ -170,10 +206,20 @@ document.addEventListener("drop", (event) => {
   add(event.dataTransfer.files);
 });
 
+allAgain.addEventListener("click", () => {
+  for (const again of againButtons()) {
+    again.click();
+  }
+  document.getElementById("clear").focus();
+});
+
 document.getElementById("clear").addEventListener("click", () => {
   waiting.length = 0;
   cards.replaceChildren();
+  allAgain.hidden = true;
   results.hidden = true;
   announce("Results cleared.");
   input.focus();
 });
+
+document.getElementById("without-script").remove(); // last: all of it has run

@@ -2,6 +2,12 @@
 
 const routes = document.getElementById("routes");
 
+// The name that the page's own style knows.
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+
 SwaggerUIBundle({
   domNode: routes,
   url: routes.dataset.description,

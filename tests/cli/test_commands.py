@@ -219,7 +219,7 @@ def test_predict_says_what_is_of_no_class(bottlebank, photos, cache, options, tm
     assert answers[0]["unknown"]
     assert sum(answer["unknown"] for answer in answers[1:]) < 10
     assert (
-        "noise.png: unknown (resembles no training image; nearest class "
+        "noise.png: unknown: resembles no training image (best guess "
         in bottlebank("predict", *arguments).out
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bottlebank import Prediction
 from bottlebank.errors import HeadFileError, UsageError
 from bottlebank.features.folders import EXTENSIONS
 from bottlebank.features.formats import FORMATS
@@ -80,12 +81,30 @@ def test_the_script_writes_no_html(client):
 
 def test_the_page_says_of_an_unknown_image_first_that_it_is_unknown(client):
     script = client.get("/static/app.js", buffered=True).text
-    shown = script[script.index("async function show(") : script.index("function announce(")]
-    # Before any class is drawn or read aloud, and instead of it.
-    assert shown.index("prediction.unknown") < shown.index("classRow")
-    assert "Unknown: resembles none of the training images" in shown
-    assert "announce(`${file.name}: ${note.textContent}`);\n      return;" in shown
-    assert "Nearest class:" in client.get("/").text
+    shown = script[script.index("async function show(") : script.index("function offerAgain(")]
+    # Instead of the classes; in the words of `Prediction`, which a screen reader says in one.
+    assert "prediction.unknown ? showUnknown(prediction, card) : showClasses(" in shown
+    assert "Unknown: resembles no training image" in shown
+    words = str(Prediction([("${prediction.label}", 0.9)], unknown=True))
+    assert f"return `{words}`;" in shown
+    assert "Best guess:" in client.get("/").text
+
+
+def test_the_page_whose_script_did_not_run_says_so(client):
+    page = client.get("/").text
+    text = "The script of this page did not run: reload this page."
+    assert page.count('id="without-script"') == page.count(text) == 1
+    script = client.get("/static/app.js", buffered=True).text
+    *_, last_statement = script.strip().split("\n")
+    assert last_statement.startswith('document.getElementById("without-script").remove();')
+
+
+def test_a_card_has_nothing_empty_for_screen_readers(client):
+    page = client.get("/").text
+    card = page[page.index('<template id="card">') : page.index('<template id="class">')]
+    for empty in ("<img", '<p class="guess"', '<ol class="classes"', '<button class="again"'):
+        tag = card[card.index(empty) :]
+        assert " hidden" in tag[: tag.index(">")], empty
 
 
 def test_the_page_and_the_docs_name_every_format_that_is_read(client):
