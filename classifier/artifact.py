@@ -142,15 +142,15 @@ class Head:
         return digest.hexdigest()[:12]
 
     def __repr__(self) -> str:
-        facts = "\n".join(f"  {name:<12} {value}" for name, value in self._facts())
+        facts = "\n".join(f"  {name:<12} {value}" for name, value in self.facts())
         return f"<Head {self.version}\n{facts}>"
 
     def _repr_html_(self) -> str:
         """A table of what it is, for notebooks."""
-        return html_table(f"Head {self.version}", [], self._facts())
+        return html_table(f"Head {self.version}", [], self.facts())
 
-    def _facts(self) -> list[tuple[str, str]]:
-        """What it is, in words: names from a head file may be anything."""
+    def facts(self, *, with_figures: bool = True) -> list[tuple[str, str]]:
+        """What it is, in words, and how good: names from a head file may be anything."""
         weights = str(self.recipe.get("weights_sha256"))[:8]
         extractor = in_brief(repr(self.recipe.get("extractor"))[1:-1], 60)
         widths = repr(self.layers).removeprefix("<Layers ").removesuffix(">")
@@ -162,7 +162,7 @@ class Head:
             ("kind", f"{self.kind}, {widths}"),
             ("classes", f"{n_classes}: {in_brief_names(self.classes)}"),
             ("extractor", f"{extractor} (weights {in_brief(repr(weights)[1:-1], 40)})"),
-            *_accuracies(self.training),
+            *(_accuracies(self.training) if with_figures else ()),
             ("unknown", rule),
             *([("created", in_brief(repr(self.created)[1:-1], 40))] if self.created else []),
         ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from ..figures import counted, in_brief_names, percent, with_interval
+from ..figures import counted, in_brief_names, with_interval
 from .intervals import (
     Interval,
     calibration_interval,
@@ -32,7 +32,11 @@ _FIGURES_OF_A_CLASS = (
 _FIGURES = (
     ("accuracy", "accuracy"),
     *((words, f"{name}_macro") for words, name in _FIGURES_OF_A_CLASS),
+    ("calibration error", "calibration_error"),
 )
+LEAST_IMAGES = 10
+"""Below so many, figures say nothing."""
+_NEED_IMAGES = ("roc_auc_macro", "calibration_error")
 
 
 class ClassEvaluation(NamedTuple):
@@ -100,17 +104,35 @@ class Evaluation(NamedTuple):
         has = "has" if n_present == 1 else "have"
         return f"means over the {n_present} of {len(self.classes)} classes that {has} images"
 
+    @property
+    def caution(self) -> str:
+        """Why the images say nothing; empty where they say something."""
+        present = [figures.label for figures in self.per_class if figures.images]
+        few = "too few to say anything" if self.images < LEAST_IMAGES else ""
+        if len(present) > 1:
+            return few
+        alone = f"all of one class ({in_brief_names(present)})"
+        return f"{few} and {alone}" if few else f"{alone}, which says nothing of the others"
+
+    @property
+    def images_in_words(self) -> str:
+        """How many there are, with the `caution` where one is needed."""
+        return ", ".join(filter(None, (counted(self.images, "image"), self.caution)))
+
+    def in_words(self, name: str) -> str:
+        """A figure of all classes with its interval, or why there is none."""
+        value = getattr(self, name)
+        if value is None or (name in _NEED_IMAGES and self.images < LEAST_IMAGES):
+            return f"cannot be told from {counted(self.images, 'image')}"
+        return with_interval(value, self.intervals.get(name))
+
     def __repr__(self) -> str:
-        figures = [
-            f"  {words:<18} {with_interval(getattr(self, name), self.intervals.get(name))}"
-            for words, name in _FIGURES
-        ]
-        n_images, n_classes = counted(self.images, "image"), len(self.classes)
+        figures = [f"  {words:<18} {self.in_words(name)}" for words, name in _FIGURES]
+        n_classes = counted(len(self.classes), "class", "classes")
         return "\n".join(
             [
-                f"<Evaluation of {n_images}, {counted(n_classes, 'class', 'classes')}",
+                f"<Evaluation of {n_classes} on {self.images_in_words}",
                 *figures,
-                f"  {'calibration error':<18} {percent(self.calibration_error)}",
                 f"  {self.means_over}; .per_class, .confusion_matrix and .as_dict() have the rest>",
             ]
         )

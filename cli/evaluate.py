@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
             tell_cross_validated(better)
         accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
         tell(
-            f"{side}: {counted(found.images, 'image')}, accuracy {accuracy}, "
+            f"{side}: {found.images_in_words}{':' if found.caution else ','} accuracy {accuracy}, "
             f"precision {percent(found.precision_macro)}, recall {percent(found.recall_macro)}, "
             f"F1 {percent(found.f1_macro)} ({found.means_over}); "
             f"{_about_unknown(head, n_unknown)}"

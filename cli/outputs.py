@@ -21,7 +21,9 @@ _PAGE_BEGINS = re.compile(
     rb"""|<meta http-equiv="Content-Security-Policy"\s+"""
     rb"""content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">)"""
 )
-_NUMBERS_BEGIN = re.compile(rb"""\{"split": "\w+", "images": \d+, "accuracy": """)
+_NUMBERS_BEGIN = re.compile(
+    rb"""\{("split": "\w+", "images": \d+, "accuracy": |"cross_validated": \{"folds": \d+, )"""
+)
 
 
 class Kind(NamedTuple):

@@ -12,6 +12,7 @@ import numpy as np
 from ..atomic import write_bytes
 from ..classifier.artifact import HeadAnswer
 from ..classifier.calibration import MIN_ROWS
+from ..classifier.evaluation import LEAST_IMAGES
 from ..classifier.learning_curve import learning_curve
 from ..classifier.splits import TRAIN
 from ..errors import ImageRejectedError
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
 _MOST_MISTAKES = 20
 _THUMBNAIL_PX = 200
 _MORE_PER_CLASS = 20
-_LEAST_IMAGES = 10
-"""From which the areas under the curves and the calibration error say something."""
-_NEED_IMAGES = ("roc_auc_macro", "calibration_error")
 _LEAST_OF_A_CLASS = 3
 """Images of a class, and others, from which its area under the curve says something."""
 _GROWTH_OF_FEW = (
@@ -108,7 +106,7 @@ def _write(
     elif (curve := _learning(head, table, judged)) is not None:
         sections.append(_growth(folder, curve, judged))
     figures = [
-        (name, _figure(found, key))
+        (name, found.in_words(key))
         for name, key in (
             ("accuracy", "accuracy"),
             ("F1, mean over classes", "f1_macro"),
@@ -124,7 +122,9 @@ def _write(
         ("head", f"{head.kind}, version {head.version}, {head.created[:10]}"),
         ("extractor", table.recipe.in_words()),
     ]
-    lead = "" if better is None else f"{better.in_words()}. Figures {better.about_heads()}."
+    lead = f"Figures of {found.images_in_words}." if found.caution else ""
+    if better is not None:
+        lead = f"{better.in_words()}. Figures {better.about_heads()}."
     heading = f"How good is the head? {title}"
     page = write_page(folder, heading, facts, sections, lead[:1].upper() + lead[1:])
     numbers = folder / "evaluation.json"
@@ -142,14 +142,6 @@ def _cross_validated(judged: Judged, better: CrossValidated) -> Judged:
         evaluation=better.evaluation,
         trained_on=TrainedOn(0, 0, better.evaluation),
     )
-
-
-def _figure(found: Evaluation, key: str) -> str:
-    """A figure of all classes, or why there is none."""
-    value = getattr(found, key)
-    if value is None or (key in _NEED_IMAGES and found.images < _LEAST_IMAGES):
-        return f"cannot be told from {counted(found.images, 'image')}"
-    return with_interval(value, found.intervals.get(key))
 
 
 def _about_unknown(head: Head, judged: Judged) -> str:
@@ -286,7 +278,7 @@ def _reliability(
     probabilities = judged.answer.probabilities
     right = np.array(head.classes)[probabilities.argmax(axis=1)] == table.labels[judged.rows]
     picture = folder / "reliability.png"
-    draw_reliability(probabilities.max(axis=1), right, picture, title)
+    draw_reliability(probabilities.max(axis=1), right, picture, title, least_images=LEAST_IMAGES)
     text = "How often the head is right where it says so many per cent."
     if head.temperature != 1:
         text += (

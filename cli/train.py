@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import argparse
 
     from ..classifier import Head
+    from ..classifier.evaluation import Evaluation
     from ..pipeline.train import NearDuplicates
 
 _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
@@ -153,7 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{counted(len(trained.head.classes), 'class', 'classes')} on "
             f"{table.report.extractor} ({table.report.width} numbers per image); split {how}"
         )
-        for side, found in figures.items():
+        for side, found in trained.evaluations.items():
             tell(f"  {side:<10} {_figures(found)}")
         for side, found in trained.near_duplicates.items():
             tell(f"  {_in_words(side, found, trained.split.declared)}")
@@ -167,12 +168,13 @@ def run(arguments: argparse.Namespace) -> int:
     )
 
 
-def _figures(found: dict[str, Any] | None) -> str:
+def _figures(found: Evaluation | None) -> str:
     if found is None:
         return "no images"
-    noun = "image, " if found["images"] == 1 else "images,"
-    accuracy = with_interval(found["accuracy"], found["intervals"]["accuracy"])
-    return f"{found['images']:5d} {noun} accuracy {accuracy}, F1 {percent(found['f1_macro'])}"
+    noun = "image" if found.images == 1 else "images"
+    start = f"{noun}, {found.caution}:" if found.caution else f"{noun},".ljust(7)
+    accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
+    return f"{found.images:5d} {start} accuracy {accuracy}, F1 {percent(found.f1_macro)}"
 
 
 def _about_confidence(head: Head) -> str:

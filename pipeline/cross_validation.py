@@ -9,7 +9,7 @@ import numpy as np
 
 from ..classifier.comparison import stratified_folds
 from ..classifier.cross_validation import out_of_fold
-from ..classifier.evaluation import Evaluation, evaluate
+from ..classifier.evaluation import LEAST_IMAGES, Evaluation, evaluate
 from ..classifier.layers import softmax
 from ..classifier.splits import TEST, TRAIN, Split, rarest_class
 from ..figures import counted
@@ -27,7 +27,7 @@ FEW_OF_A_CLASS = 20
 """Different images of a class below which a test split says too little."""
 MOST_IMAGES = 2000
 """Beyond, training five more heads takes long."""
-_LITTLE, _NOTHING = 30, 10  # test images below which their figures say so much
+_LITTLE = 30  # test images below which their figures say little
 
 
 class CrossValidated(NamedTuple):
@@ -65,6 +65,8 @@ class CrossValidated(NamedTuple):
                 f"; {shown}{f' and {more} more' if more > 0 else ''} cannot be judged, having one "
                 f"image, or only images that are alike: add others"
             )
+        if self.evaluation.caution:
+            text = f"figures of {self.evaluation.images_in_words}: {text}"
         return text
 
     def __repr__(self) -> str:
@@ -165,7 +167,7 @@ def _reason(n_test: int, rarest: str, n_rarest: int) -> str:
     if n_test == 0:
         return "the test split has no image"
     if n_test < _LITTLE:
-        said = "nothing" if n_test < _NOTHING else "little"
+        said = "nothing" if n_test < LEAST_IMAGES else "little"
         return f"a test split of {counted(n_test, 'image')} says {said}"
     different = "1 image" if n_rarest == 1 else f"{n_rarest} different images"
     return f"the class {rarest!r} has {different} only"

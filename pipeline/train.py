@@ -58,20 +58,22 @@ class Trained:
 
     def __repr__(self) -> str:
         figures = "\n".join(
-            f"  {side:<10} {images:>6} images, accuracy {accuracy}, F1 {f1}"
-            if images
-            else f"  {side:<10} no images"
-            for side, images, accuracy, f1 in self._figures()
+            f"  {side:<10} no images"
+            if found is None
+            else f"  {side:<10} {found.images_in_words}, accuracy {found.in_words('accuracy')}, "
+            f"F1 {percent(found.f1_macro)}"
+            for side, found in self.evaluations.items()
         )
         near = "".join(
             f"\n  {counted(found.images, 'near-duplicate')} in {side}"
             for side, found in self.near_duplicates.items()
         )
-        head = indent(repr(self.head), "  ")
+        facts = self.head.facts(with_figures=False)  # the figures stand above
+        head = "\n".join([f"  <Head {self.head.version}", *(f"    {k:<12} {v}" for k, v in facts)])
         better = ""
         if self.cross_validated is not None:
             better = f"\n{indent(repr(self.cross_validated), '  ')}"
-        return f"<Trained, split {self._how()}{better}\n{figures}{near}\n{head}>"
+        return f"<Trained, split {self._how()}{better}\n{figures}{near}\n{head}>>"
 
     def _repr_html_(self) -> str:
         """The figures and the head, for notebooks."""
@@ -80,7 +82,8 @@ class Trained:
         better = ""
         if self.cross_validated is not None:
             better = f"<p>{escape(repr(self.cross_validated))}</p>"
-        return better + figures + self.head._repr_html_()
+        facts = self.head.facts(with_figures=False)  # the figures stand above
+        return better + figures + html_table(f"Head {self.head.version}", [], facts)
 
     def _how(self) -> str:
         return "as declared" if self.split.declared else "by content"

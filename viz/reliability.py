@@ -38,7 +38,9 @@ class _Bins(NamedTuple):
         return self.n_right / self.n_images
 
 
-def draw_reliability(confidence: ArrayLike, right: ArrayLike, output: Path, title: str) -> None:
+def draw_reliability(
+    confidence: ArrayLike, right: ArrayLike, output: Path, title: str, *, least_images: int = 1
+) -> None:
     """Draw a reliability diagram as a PNG or SVG, by the ending of `output`.
 
     Images are put into 15 bins of equal width by their confidence. Each bin shows the share of
@@ -56,6 +58,8 @@ def draw_reliability(confidence: ArrayLike, right: ArrayLike, output: Path, titl
         A ``.png`` or ``.svg`` file in a folder that exists.
     title
         Stands above the diagram.
+    least_images
+        With fewer, words stand in the place of the calibration error, which would be of chance.
 
     Raises
     ------
@@ -75,7 +79,7 @@ def draw_reliability(confidence: ArrayLike, right: ArrayLike, output: Path, titl
     _draw_counts(counts, bins)
     axes.set_title(wrapped(title, 44), loc="left", pad=10, **text_style(13))
     counts.set_xlabel(
-        f"confidence: probability of the predicted class\n\n{_caption(bins)}",
+        f"confidence: probability of the predicted class\n\n{_caption(bins, least_images)}",
         color=INK,
         **text_style(9),
     )
@@ -142,14 +146,17 @@ def _wilson_interval(bins: _Bins) -> tuple[NDArray[np.float64], NDArray[np.float
     return (middle - half) / scale, (middle + half) / scale
 
 
-def _caption(bins: _Bins) -> str:
+def _caption(bins: _Bins, least_images: int) -> str:
     total = bins.n_images.sum()
     if total == 0:
         return "no images"
-    error = (bins.n_images * np.abs(bins.accuracy - bins.confidence)).sum() / total
     noun = "image" if total == 1 else "images"
+    error = (bins.n_images * np.abs(bins.accuracy - bins.confidence)).sum() / total
+    words = f"expected calibration error {error:.1%} ({_N_BINS} bins)"
+    if total < least_images:
+        words = f"calibration error: cannot be told from {total:,.0f} {noun}"
     return (
-        f"expected calibration error {error:.1%} ({_N_BINS} bins)\n"
+        f"{words}\n"
         f"mean confidence {(bins.n_images * bins.confidence).sum() / total:.1%}, "
         f"accuracy {bins.n_right.sum() / total:.1%}, {total:,.0f} {noun}"
     ).replace("%", " %")

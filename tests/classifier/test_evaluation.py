@@ -149,6 +149,24 @@ def test_the_number_of_classes_that_are_averaged_is_named(labels, classes, words
     assert words in repr(found)
 
 
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ("ab" * 5, "10 images"),
+        ("aab" * 3, "9 images, too few to say anything"),
+        ("a", "1 image, too few to say anything and all of one class ('a')"),
+        ("b" * 12, "12 images, all of one class ('b'), which says nothing of the others"),
+    ],
+)
+def test_images_that_say_nothing_are_called_so(labels, words):
+    found = evaluate([*labels], certain_of([*labels], ["a", "b"]), ["a", "b"])
+    assert found.images_in_words == words
+    first, *figures = repr(found).splitlines()
+    assert first == f"<Evaluation of 2 classes on {words}"
+    untold = [line for line in figures if "cannot be told from" in line]
+    assert len(untold) == (2 if len(labels) < 10 else len(set(labels)) == 1)
+
+
 def test_a_class_that_is_nowhere_does_not_count_in_the_means():
     found = evaluate(["a", "b"], certain_of(["a", "b"], list("abc")), list("abc"))
     assert (found.precision_macro, found.recall_macro, found.f1_macro) == (1, 1, 1)

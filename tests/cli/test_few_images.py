@@ -40,6 +40,7 @@ def test_cross_validated_figures_come_first(bottlebank, few, options, cache, tmp
     assert len(better["mistakes"]) == round(24 * (1 - better["accuracy"]))
     assert (found["split"], found["images"]) == ("test", answer["test"]["images"])
     assert json.loads((report / "evaluation.json").read_text()) == found
+    assert bottlebank(*evaluate, "--report", report).code == 0  # its own report is replaced
 
     page = (report / "report.html").read_text()
     assert page.index("Cross-validated in 5 folds on all 24 images") < page.index("<dl>")
@@ -51,6 +52,30 @@ def test_cross_validated_figures_come_first(bottlebank, few, options, cache, tmp
     alone = bottlebank(*evaluate, "--split", "test", "--json").json
     assert alone["cross_validated"] is None
     assert alone["accuracy"] == found["accuracy"]
+
+
+def test_figures_that_say_nothing_say_so_first(bottlebank, few, options, cache, tmp_path):
+    """One class can be judged, on two images; `disc` is not there and `checks` has one image."""
+    shutil.rmtree(few / "disc")
+    for kind, n_left in (("stripes", 2), ("checks", 1)):
+        for path in sorted((few / kind).iterdir())[n_left:]:
+            path.unlink()
+    head, report = tmp_path / "head.h5", tmp_path / "report"
+    begins = "figures of 2 images, too few to say anything and all of one class ('stripes'): cross-"
+    said = bottlebank("train", few, "--output", head, *options)
+    assert said.out.startswith(begins)
+    assert "  train          2 images, too few to say anything: accuracy" in said.out
+    place = ["--head", head, "--cache", cache]
+    said = bottlebank("evaluate", few, *place, "--report", report)
+    assert said.out.startswith(begins)
+    assert "\ntest: 1 image, too few to say anything and all of one class (" in said.out
+    page = (report / "report.html").read_text()
+    lead = page.index("Figures of 2 images, too few to say anything and all of one class")
+    assert lead < page.index("<dl>")
+    one_side = bottlebank("evaluate", few, *place, "--split", "all", "--report", report)
+    assert one_side.out.startswith("all: 3 images, too few to say anything: accuracy")
+    page = (report / "report.html").read_text()
+    assert page.index("Figures of 3 images, too few to say anything.") < page.index("<dl>")
 
 
 def test_a_report_on_two_images_has_no_figure_from_nothing(

@@ -49,11 +49,15 @@ def test_what_train_head_returns(table, trained):
         found = trained.evaluations[side]
         (line,) = [line for line in text.splitlines() if line.startswith(f"  {side} ")]
         accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
-        assert line.split(maxsplit=1)[1].startswith(f"{found.images} images, accuracy {accuracy}")
+        assert line.split(maxsplit=1)[1].startswith(f"{found.images} images, ")
+        assert f", accuracy {accuracy}, F1 " in line
     assert "split by content" in text
     assert trained.head.version in text
+    sides = [line.split()[0] for line in text.splitlines() if "accuracy" in line]
+    assert sides == ["train", "validation", "test"]  # each once, though the head has them too
     html = Html(trained._repr_html_())
     assert html.tags == {"p", "table", "thead", "tbody", "tr", "th", "td"}
+    assert html.words.count("test") == 1
     found = trained.evaluations["validation"]
     assert with_interval(found.accuracy, found.intervals["accuracy"]) in html.words
     declared = bb.train_head(dataclasses.replace(table, splits=["train"] * len(table)))

@@ -72,6 +72,14 @@ def test_the_ends_belong_to_the_outer_bins(tmp_path, drawn):
     assert bars(drawn[-1].axes[0]) == {0.033: 2, 0.967: 1}
 
 
+def test_no_calibration_error_from_too_few_images(tmp_path, svg_texts):
+    draw_reliability(CONFIDENCE, RIGHT, tmp_path / "few.svg", "Head", least_images=7)
+    words = " ".join(svg_texts(tmp_path / "few.svg"))
+    assert "calibration error: cannot be told from 6 images" in words
+    assert "expected calibration error" not in words
+    assert "accuracy 50.0 %, 6 images" in words
+
+
 def test_no_images_are_no_error(tmp_path, svg_texts):
     draw_reliability(np.zeros(0), np.zeros(0, bool), tmp_path / "none.svg", "Head")
     assert "no images" in svg_texts(tmp_path / "none.svg")
