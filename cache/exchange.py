@@ -161,23 +161,28 @@ def import_shards(
                 left_out.append(f"{variant} is not a folder of its own")
                 continue
             cache = target.open(described.fingerprint, variant.name)
-            shards = [path for path in _entries(variant) if ShardName.parse(path.name)]
-            here = cache.present()
-            # The name holds the hash of the bytes: equal names are equal shards.
-            new = [path for path in shards if path.name not in here]
+            shards = [
+                (name, path) for path in _entries(variant) if (name := ShardName.parse(path.name))
+            ]
+            # The name holds the hash of the bytes. A shard that is damaged here is brought again.
+            sound = cache.present() - cache.damaged().keys()
+            here = {name.digest for name in map(ShardName.parse, sound) if name}
+            by_digest = {name.digest: path for name, path in sorted(shards)}
+            new = [path for digest, path in by_digest.items() if digest not in here]
             n_present += len(shards) - len(new)
             if not new:
                 continue
             regular = [path for path in new if is_unlinked(path, stat.S_IFREG)]
             left_out += [f"{path} is not a regular file" for path in new if path not in regular]
-            with cache.writer(recipe):
+            with cache.writer(recipe) as writer:
                 damages = damage_of_shards(regular, storage, described.width)
                 for path, damage in zip(regular, damages, strict=True):
                     if damage is not None:
                         left_out.append(damage)
                         continue
                     try:
-                        _copy_shard(path, cache.folder)
+                        # Never under a number of theirs, which may leave none for the next.
+                        _copy_shard(path, cache.folder, writer.take_number())
                         n_shards += 1
                     except DamagedShardError as error:
                         left_out.append(str(error))
@@ -210,13 +215,15 @@ def _recipe_of(
     return recipe, described
 
 
-def _copy_shard(path: Path, folder: Path) -> None:
+def _copy_shard(path: Path, folder: Path, number: int) -> None:
     """Copy one shard, all of which has been checked: these bytes, or none."""
+    name = ShardName.parse(path.name)
+    if name is None:
+        raise ValueError(f"{path} is no shard")
 
     def fill(temporary: Path) -> None:
         shutil.copyfile(path, temporary)
-        name = ShardName.parse(path.name)
-        if name is None or digest_of_file(temporary) != name.digest:
+        if digest_of_file(temporary) != name.digest:
             raise DamagedShardError(f"{path} was changed while it was copied")
 
-    write_with(folder / path.name, fill)
+    write_with(folder / str(name._replace(number=number)), fill)

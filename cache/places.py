@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ _ROW_BITS = 32
 
 
 class Places:
-    """The rows and rejected images of some shards, about 150 bytes a row; of equal keys the last.
+    """The rows and rejected images of some shards, about 150 bytes a row; of equal keys the first.
 
     A place is one number, ``shard << 32 | row``, where `shard` counts from 0.
     """
@@ -59,7 +60,8 @@ class Places:
         for shard, joined in self._new:
             first = shard << _ROW_BITS
             keys: list[Key] = np.frombuffer(joined, "V32").tolist()
-            self._known.update(zip(keys, range(first, first + len(keys)), strict=True))
+            # What comes later, say from somebody else's cache, replaces no row.
+            deque(map(self._known.setdefault, keys, itertools.count(first)), maxlen=0)
         self._new.clear()
         return self._known
 

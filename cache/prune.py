@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..atomic import remove_temporaries
-from ..errors import DamagedShardError
+from ..errors import CacheError, DamagedShardError
 from .lock import WriterLock
-from .shard import Rows, Shard, ShardName, write_shard
+from .shard import Rows, Shard, next_number, write_shard
 from .store import COMMIT_EVERY_ROWS
 from .variant import Variant
 
@@ -99,22 +99,28 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
 def carry_out(cache: FeatureCache, planned: Plan) -> None:
     """Do what `plan` said, under the lock.
 
-    New shards are committed before old ones are removed: a kill in between leaves rows twice,
-    never none.
+    Old shards are removed once new ones are committed and have been read back: a kill or a full
+    disk in between leaves rows twice, never none.
 
     Raises
     ------
     CacheLockedError
         When another process writes to this variant.
+    CacheError
+        When the folder cannot be written, or another process has removed a shard; no shard has
+        been removed then.
     """
     with WriterLock(cache.folder):
         remove_temporaries(cache.folder)
-        names = [ShardName.parse(path.name) for path in cache.shard_paths()]
-        number = 1 + max((name.number for name in names if name is not None), default=-1)
-        storage = Variant.parse(cache.variant).storage
-        for rows in _merged(planned.rewrite, storage):
-            write_shard(cache.folder, number, rows)
-            number += 1
+        try:
+            _write_anew(cache, planned.rewrite)
+        except DamagedShardError:
+            raise
+        except OSError as error:
+            raise CacheError(
+                f"shards of {cache.folder} cannot be written anew: {error.strerror or error}. "
+                f"Nothing has been removed"
+            ) from error
         for path in [*(kept.path for kept in planned.rewrite), *planned.damaged]:
             path.unlink(missing_ok=True)
     cache.refresh()
@@ -130,6 +136,22 @@ def remove_recipe(folder: CacheFolder, fingerprint: str) -> None:
         cache.refresh()
     shutil.rmtree(folder.root / fingerprint)
     shutil.rmtree(folder.networks / fingerprint, ignore_errors=True)
+
+
+def _write_anew(cache: FeatureCache, rewrite: list[_Kept]) -> None:
+    before = cache.present()
+    number, n_found = next_number(before), 0
+    for rows in _merged(rewrite, Variant.parse(cache.variant).storage):
+        write_shard(cache.folder, number, rows)
+        number += 1
+    for path in cache.shard_paths():
+        if path.name not in before:
+            with Shard(path) as shard:
+                shard.verify()
+                n_found += shard.layout.n_rows + len(shard.rejections())
+    n_kept = sum(len(kept.rows) + len(kept.rejections) for kept in rewrite)
+    if n_found != n_kept:
+        raise CacheError(f"{n_found} of {n_kept} rows are found again")
 
 
 def _merged(contents: list[_Kept], storage: str) -> Iterator[Rows]:

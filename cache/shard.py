@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     from .keys import Key
 
 FORMAT = 1
-_NAME = re.compile(r"([0-9]{6,18})-([0-9a-f]{16})\.h5")
+_NAME = re.compile(r"([0-9]{6,20})-([0-9a-f]{16})\.h5")
+_COUNTED = 10**11  # a commit a second reaches it in 3,000 years
+_NUMBERS = 10**12
 _VERIFY_BYTES = 1 << 24
 # (dtype, number of dimensions) of each array but `features`, whose type is the storage's.
 _ARRAYS = {
@@ -137,6 +139,17 @@ class ShardName(NamedTuple):
         return f"{self.number:06d}-{self.digest}.h5"
 
 
+def next_number(names: Iterable[str]) -> int:
+    """The number of the shard that is written after these.
+
+    Numbers that nobody reaches by counting are passed over: going on from them, there may be none
+    left.
+    """
+    parsed = [ShardName.parse(name) for name in names]
+    numbers = [name.number for name in parsed if name and name.number < _COUNTED]
+    return 1 + max(numbers, default=-1)
+
+
 def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
     """Commit rows as one shard and return what it holds.
 
@@ -147,7 +160,11 @@ def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
     ------
     OSError
         When the disk is full or the folder cannot be written; nothing is left behind.
+    ValueError
+        When the number is none that `next_number` gives: the shard would not be found again.
     """
+    if not 0 <= number < _NUMBERS:
+        raise ValueError(f"shard {number}; they are numbered from 0 to {_NUMBERS - 1}")
     features = [piece.data.cast("B") for piece in rows.pieces if piece.size]
     before, after, layout = _around(rows, features)
     parts = [before, *features, after]

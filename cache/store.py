@@ -21,7 +21,7 @@ from ..untrusted.files import read_bounded
 from .layout import BytesDifferError, RowReader
 from .lock import WriterLock
 from .places import Places, shards_and_rows
-from .shard import Rejection, Rows, Shard, ShardName, write_shard
+from .shard import Rejection, Rows, Shard, ShardName, next_number, write_shard
 from .variant import Variant
 
 if TYPE_CHECKING:
@@ -81,14 +81,15 @@ class FeatureCache:
             self._load()
 
     def shard_paths(self) -> list[Path]:
-        """The committed shards, in order."""
+        """The committed shards, in the order of their numbers."""
         try:
-            found = [path for path in self.folder.iterdir() if ShardName.parse(path.name)]
+            paths = list(self.folder.iterdir())
         except FileNotFoundError:
             return []
         except OSError as error:
             raise CacheError(f"{self.folder} cannot be read: {error.strerror}") from error
-        return sorted(found)
+        named = [(name, path) for path in paths if (name := ShardName.parse(path.name))]
+        return [path for _, path in sorted(named)]
 
     def present(self) -> set[str]:
         """File names of the committed shards."""
@@ -343,9 +344,7 @@ class Writer:
         self._every_s = every_s
         self._rows = Rows(Variant.parse(cache.variant).storage)
         self._since = time.monotonic()
-        paths = cache.shard_paths()
-        last = ShardName.parse(paths[-1].name) if paths else None
-        self._number = 0 if last is None else last.number + 1
+        self._number = next_number(cache.present())
 
     def add(self, key: Key, path: bytes, features: NDArray[np.float32]) -> None:
         """As `extend`, for one row, float32 (width,)."""
@@ -378,11 +377,16 @@ class Writer:
         self._rows.rejections.append(Rejection(key, path, reason))
         self._commit_if_due()
 
+    def take_number(self) -> int:
+        """Reserve the number of a shard that is put in place by other means."""
+        self._number += 1
+        return self._number - 1
+
     def commit(self) -> None:
         """Write what was added as one shard; once this returns it survives a power cut."""
         if len(self._rows):
             try:
-                shard = write_shard(self._cache.folder, self._number, self._rows)
+                shard = write_shard(self._cache.folder, self.take_number(), self._rows)
             except OSError as error:
                 raise CacheError(
                     f"{counted(len(self._rows), 'row')} could not be written to "
@@ -392,7 +396,6 @@ class Writer:
                 ) from error
             finally:
                 self._rows.clear()
-            self._number += 1
             self._cache.add_shard(shard)
         self._since = time.monotonic()
 

@@ -95,7 +95,7 @@ class StoreContract:
         assert len(reader) == 5
         assert np.array_equal(reader.rows(keys([4, 0])), rows([4, 0]))
 
-    def test_a_key_that_is_added_twice_keeps_its_last_row(self, open_store):
+    def test_a_key_that_is_added_twice_keeps_its_first_row(self, open_store):
         store = open_store()
         add(store, [1])
         with store.writer(RECIPE) as writer:
@@ -103,7 +103,7 @@ class StoreContract:
         store = open_store()
         assert len(store) == 1
         assert store.keys() == [key(1)]
-        assert np.array_equal(store.rows([key(1)]), rows([2]))
+        assert np.array_equal(store.rows([key(1)]), rows([1]))
 
     def test_paths_are_bytes_and_kept(self, open_store):
         with open_store().writer(RECIPE) as writer:

@@ -1,3 +1,4 @@
+import shutil
 import sys
 
 import h5py
@@ -38,6 +39,51 @@ def test_shards_of_another_cache_are_copied_once(tmp_path):
         cache = target.open(PRINT, "float32")
         assert len(cache) == 9
         assert cache.rows([key(n) for n in range(9)])[:, 0].tolist() == list(range(9))
+
+
+def test_what_others_number_their_shards_is_nothing_to_us(tmp_path):
+    theirs = fill(tmp_path / "theirs", range(6))
+    with CacheFolder(theirs) as source:
+        paths = source.open(PRINT, "float32").shard_paths()
+    shutil.copy(paths[0], paths[0].with_name(f"000123{paths[0].name[6:]}"))  # there twice
+    for number, path in zip([10**18 - 1, 10**12 - 1], paths, strict=True):
+        path.rename(path.with_name(f"{number:06d}{path.name[6:]}"))
+    with CacheFolder(fill(tmp_path / "mine", range(20, 22))) as target:
+        cache = target.open(PRINT, "float32")
+        assert import_shards(target, theirs, describe)[:2] == (2, [])
+        for number in (30, 31):
+            with cache.writer({"a": 1}) as writer:
+                writer.add(key(number), b"p", np.full(5, number, np.float32))
+        assert [path.name[:7] for path in cache.shard_paths()] == [f"00000{n}-" for n in range(5)]
+    with CacheFolder(tmp_path / "mine") as target:
+        cache = target.open(PRINT, "float32")
+        assert set(cache.keys()) == {key(n) for n in [*range(6), 20, 21, 30, 31]}
+        assert import_shards(target, theirs, describe)[:2] == (0, [])
+
+
+def test_rows_that_are_here_stay_as_they_are(tmp_path):
+    theirs = tmp_path / "theirs"
+    with (
+        CacheFolder(theirs, create=True) as folder,
+        folder.open(PRINT, "float32").writer({"a": 1}) as writer,
+    ):
+        for number in (2, 3):
+            writer.add(key(number), b"p", np.full(5, 1000, np.float32))
+    with CacheFolder(fill(tmp_path / "mine", range(3))) as target:
+        import_shards(target, theirs, describe)
+        cache = target.open(PRINT, "float32")
+        found = cache.rows([key(n) for n in range(4)])[:, 0]
+        assert found.tolist() == [0, 1, 2, 1000]
+
+
+def test_a_shard_that_is_damaged_here_is_brought_again(tmp_path):
+    mine, theirs = fill(tmp_path / "mine", range(6)), fill(tmp_path / "theirs", range(6))
+    with CacheFolder(mine) as target:
+        cache = target.open(PRINT, "float32")
+        cache.shard_paths()[0].write_bytes(b"no HDF5")
+        assert sum(found is not None for found in target.verify()) == 1
+        assert import_shards(target, theirs, describe) == (1, [], 1)
+        assert len(target.open(PRINT, "float32")) == 6
 
 
 def test_into_an_empty_cache_with_the_recipe(tmp_path):

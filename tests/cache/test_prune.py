@@ -1,9 +1,12 @@
+import errno
+import os
+
 import numpy as np
 import pytest
 
 from bottlebank.cache import CacheFolder
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
-from bottlebank.errors import CacheLockedError
+from bottlebank.errors import CacheError, CacheLockedError
 
 PRINT = "f" * 64
 
@@ -113,6 +116,48 @@ def test_a_kill_before_the_old_shards_go_loses_nothing(folder, tmp_path, monkeyp
     again = folder.open(PRINT, "float32")
     carry_out(again, plan(folder, again))
     assert contents(folder) == {key(n): n + 0.5 for n in range(10) if n != 3}
+
+
+def test_a_shard_with_a_number_beyond_counting_costs_no_rows(folder, tmp_path):
+    cache = folder.open(PRINT, "float32")
+    # As an import of other versions left it, and what those versions wrote after it.
+    for number, path in zip((10**18 - 1, 10**18), cache.shard_paths()[:2], strict=True):
+        path.rename(path.with_name(f"{number}{path.name[6:]}"))
+    (tmp_path / "photos" / "30.jpg").touch()
+    with cache.writer({}) as writer:
+        writer.add(key(30), str(tmp_path / "photos" / "30.jpg").encode(), row(30))
+    everything = {key(n): n + 0.5 for n in [*range(10), 30]}
+    assert contents(folder) == everything
+    (tmp_path / "photos" / "0.jpg").unlink()
+    cache = folder.open(PRINT, "float32")
+    carry_out(cache, plan(folder, cache))
+    del everything[key(0)]
+    assert contents(folder) == everything
+    assert all(found is None for found in folder.verify())
+
+
+def test_nothing_is_removed_unless_what_is_written_anew_is_found(folder, tmp_path, monkeypatch):
+    (tmp_path / "photos" / "3.jpg").unlink()
+    cache = folder.open(PRINT, "float32")
+    before = cache.present()
+    for fault, why in [
+        (lambda folder, number, rows: None, "0 of 11 rows are found again. Nothing has been rem"),
+        (full, "No space left on device. Nothing has been removed"),
+    ]:
+        with monkeypatch.context() as patch:
+            patch.setattr("bottlebank.cache.prune.write_shard", fault)
+            with pytest.raises(CacheError, match=why):
+                carry_out(cache, plan(folder, cache))
+        assert before <= cache.present()
+    cache.shard_paths()[0].unlink()
+    planned = plan(folder, cache)
+    cache.shard_paths()[0].unlink()
+    with pytest.raises(CacheError, match="No such file or directory. Nothing has been removed"):
+        carry_out(cache, planned)
+
+
+def full(folder, number, rows):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_half_precision_stays_half_precision(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bottlebank.cache.shard import Rejection, Rows, Shard, ShardName, write_shard
+from bottlebank.cache.shard import Rejection, Rows, Shard, ShardName, next_number, write_shard
 from bottlebank.errors import DamagedShardError
 
 
@@ -106,3 +106,29 @@ def test_names():
     assert str(ShardName(5, "0" * 16)) == "000005-0000000000000000.h5"
     for name in ("000123.h5", ".bottlebank-x.h5", "000123-0123456789ABCDEF.h5", "LOCK"):
         assert ShardName.parse(name) is None
+
+
+@pytest.mark.parametrize(
+    ("numbers", "following"),
+    [
+        ([], 0),
+        ([0], 1),
+        ([41, 7], 42),
+        ([999_999], 1_000_000),
+        ([3, 10**17 - 1, 10**18 - 1, 10**18], 4),
+        ([10**18], 0),
+        ([10**11 - 1], 10**11),
+    ],
+)
+def test_the_next_number_always_leaves_room_for_more(tmp_path, numbers, following):
+    assert next_number([str(ShardName(number, "0" * 16)) for number in numbers]) == following
+    assert next_number(["LOCK", "recipe.json"]) == 0
+    name = write_shard(tmp_path, following, make_rows(2, 4)).name
+    assert ShardName.parse(name).number == following
+
+
+def test_a_shard_that_would_not_be_found_again_is_not_written(tmp_path):
+    for number in (-1, 10**12, 10**18, 10**30):
+        with pytest.raises(ValueError, match="numbered from 0 to 999999999999"):
+            write_shard(tmp_path, number, make_rows(2, 4))
+    assert list(tmp_path.iterdir()) == []
