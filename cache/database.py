@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
@@ -34,7 +35,7 @@ class Database:
     """A database on disk. Once it is found damaged it is empty, and is filled again.
 
     Where none can be written (a read-only folder, a full disk), it lives in memory, as a copy of
-    what is on the disk, for as long as this process.
+    what is on the disk, for as long as this process. Threads take turns.
     """
 
     def __init__(self, path: Path, schema: str, version: int, *, waits: bool = True) -> None:
@@ -53,6 +54,7 @@ class Database:
             then goes on in memory.
         """
         self._waits = waits
+        self._turn = threading.RLock()
         self._path, self._schema, self._version = path, schema, version
         self._connection = self._open()
         self._process = os.getpid()
@@ -61,7 +63,8 @@ class Database:
     def close(self) -> None:
         """Close the database."""
         if self._process == os.getpid():  # SQLite wants what was inherited left alone
-            self._connection.close()
+            with self._turn:
+                self._connection.close()
 
     def ask(self, query: str, arguments: Sequence[object] = ()) -> list[Any]:
         """All rows of the answer; that of an empty database when this one is found damaged.
@@ -97,14 +100,16 @@ class Database:
     def _surviving(self, job: Callable[[], _T]) -> _T:
         if self._process != os.getpid():  # forked: a connection must not be shared, nor closed
             self._inherited.append(self._connection)
+            self._turn = threading.RLock()  # a thread of the parent may have had the other one
             self._connection, self._process = self._open(), os.getpid()
-        for _ in range(_ATTEMPTS):
-            try:
-                return job()
-            except sqlite3.ProgrammingError as error:
-                raise CacheError(f"{self._path}: {error}") from error  # closed, or another thread's
-            except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-                self._begin_again(error)
+        with self._turn:
+            for _ in range(_ATTEMPTS):
+                try:
+                    return job()
+                except sqlite3.ProgrammingError as error:
+                    raise CacheError(f"{self._path}: {error}") from error  # closed
+                except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                    self._begin_again(error)
         raise CacheError(f"{self._path} is damaged and cannot be made anew: remove it")
 
     def _begin_again(self, error: Exception) -> None:
@@ -146,7 +151,9 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         """Open the file and see to its tables, in one transaction with their check."""
         timeout_s = 30 if self._waits else 0.5
-        connection = sqlite3.connect(self._path, timeout=timeout_s, isolation_level=None)
+        connection = sqlite3.connect(
+            self._path, timeout=timeout_s, isolation_level=None, check_same_thread=False
+        )
         try:
             connection.execute("PRAGMA synchronous=OFF")  # a power cut costs what can be derived
             connection.execute("BEGIN IMMEDIATE")  # raises where it cannot be written
@@ -162,7 +169,7 @@ class Database:
         return connection
 
     def _copy_in_memory(self) -> sqlite3.Connection:
-        memory = sqlite3.connect(":memory:", isolation_level=None)
+        memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         if self._path.is_file():
             with contextlib.suppress(sqlite3.DatabaseError):
                 # immutable: a read-only folder takes no journal and no lock
@@ -172,7 +179,7 @@ class Database:
                 if memory.execute("PRAGMA user_version").fetchone()[0] == self._version:
                     return memory
             memory.close()
-            memory = sqlite3.connect(":memory:", isolation_level=None)
+            memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         self._make_tables(memory)
         return memory
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,6 +26,7 @@ ACCEPTED = (
     "a path, the bytes of an image file, a binary file object, a PIL image, a uint8 array "
     "(height, width, 3) in RGB, or a list of these"
 )
+_TYPES = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
 
 
 class Input(NamedTuple):
@@ -41,8 +44,7 @@ def is_several(given: object) -> bool:
     """Whether something stands for several images."""
     if isinstance(given, np.ndarray):
         return given.ndim == 4 or (given.ndim == 1 and given.dtype.kind in "OU")
-    one = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
-    if isinstance(given, one) or hasattr(given, "read"):
+    if isinstance(given, _TYPES) or hasattr(given, "read"):
         return False
     return isinstance(given, Iterable) and not _is_array(given)
 
@@ -60,6 +62,24 @@ def several(given: Iterable[ImageLike]) -> Iterator[ImageLike]:
     return iter(given)
 
 
+def one_of_several(given: ImageLike, position: int) -> tuple[Input, str | None]:
+    """As `one`, with the reason where this image is rejected, which leaves the others alone.
+
+    Raises
+    ------
+    UsageError
+        When it is of a type that no image has, such as a number or a list: a mistake in the
+        program, and not in the images.
+    """
+    try:
+        return one(given), None
+    except (ImageRejectedError, UsageError) as error:
+        is_file = hasattr(given, "read")
+        if given is None or is_file or isinstance(given, (*_TYPES, np.ndarray)):
+            return Input(name=_name_of(given) if is_file else ""), str(error)
+        raise UsageError(f"image {position}: {error}") from error
+
+
 def one(given: ImageLike) -> Input:
     """Understand one image; nothing is decoded yet, and no path is read.
 
@@ -68,13 +88,16 @@ def one(given: ImageLike) -> Input:
     UsageError
         When it is nothing that can be an image; the message says what is.
     ImageRejectedError
-        When a file object has nothing to read.
+        When a file object has nothing to read, or an array no pixels.
     """
     if isinstance(given, (str, os.PathLike)):
         path = os.fsdecode(given)
         return Input(name=path, path=path)
     if isinstance(given, (bytes, bytearray, memoryview)):
-        return Input(data=bytes(given))
+        try:
+            return Input(data=bytes(given))
+        except ValueError as error:  # a memoryview that was released
+            raise ImageRejectedError(f"its bytes cannot be read: {error}") from error
     if isinstance(given, Image.Image):
         return Input(name=str(getattr(given, "filename", "") or ""), picture=given)
     if isinstance(given, np.ndarray):
@@ -86,7 +109,10 @@ def one(given: ImageLike) -> Input:
             f"expected a uint8 NumPy array (height, width, 3), received a "
             f"{type(given).__module__}.{type(given).__name__}: convert it with numpy.asarray first"
         )
-    raise UsageError(f"expected {ACCEPTED}; received {type(given).__name__}")
+    received = type(given).__name__
+    if given is None:
+        received = "None, which cv2.imread returns for a file that it cannot read"
+    raise UsageError(f"expected {ACCEPTED}; received {received}")
 
 
 def bytes_of(path: str) -> bytes:
@@ -119,7 +145,15 @@ def pixels_of(
     """
     if given.picture is None:
         raise ValueError("this input has no picture")
-    return fit(pixels_of_picture(given.picture, size_px, grey16), size_px, how)
+    try:
+        return fit(pixels_of_picture(given.picture, size_px, grey16), size_px, how)
+    except ImageRejectedError as error:
+        cause = error.__cause__
+        if not (isinstance(cause, AssertionError) or "closed" in str(cause)):  # Pillow's for that
+            raise
+        raise ImageRejectedError(
+            "the PIL image is closed: predict it before it is, or give its path"
+        ) from error
 
 
 def named(given: Input, reason: object) -> str:
@@ -133,10 +167,13 @@ def named(given: Input, reason: object) -> str:
 
 
 def _from_file(file: Any) -> Input:
-    name = file.name if isinstance(getattr(file, "name", None), str) else ""
-    data = file.read(MAX_FILE_BYTES + 1)
-    if isinstance(data, str):
-        raise UsageError("expected a binary file object, received a text one: open(path, 'rb')")
+    try:
+        data = _rest_of(file)
+    except (ImageRejectedError, UsageError):
+        raise
+    except Exception as error:  # whatever a file object of others raises
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ImageRejectedError(f"the file object cannot be read: {reason}") from error
     if len(data) > MAX_FILE_BYTES:
         raise ImageRejectedError(f"more than the {MAX_FILE_BYTES:,} bytes that are read")
     if not data and _position(file):
@@ -144,7 +181,39 @@ def _from_file(file: Any) -> Input:
             f"nothing is left to read in the file object, which stands at byte "
             f"{_position(file):,}: call seek(0) first"
         )
-    return Input(name=name, data=bytes(data))
+    return Input(name=_name_of(file), data=data)
+
+
+def _rest_of(file: Any) -> bytes:
+    """What is left in a file object, whose `read` may give less than is asked for."""
+    if isinstance(file, io.TextIOBase):
+        raise UsageError("expected a binary file object, received a text one: open(path, 'rb')")
+    data = bytearray()
+    while len(data) <= MAX_FILE_BYTES:
+        some = file.read(MAX_FILE_BYTES + 1 - len(data))
+        if some is None:
+            raise ImageRejectedError(
+                "the file object has nothing to read yet: give one that waits, or the bytes"
+            )
+        if iscoroutine(some):
+            some.close()
+            raise UsageError(
+                "expected a file object that is read at once, received an asynchronous one: "
+                "give the bytes, `await file.read()`"
+            )
+        if not isinstance(some, (bytes, bytearray, memoryview)):
+            raise UsageError(
+                f"expected a binary file object; its read() returned {type(some).__name__}"
+            )
+        if not some:
+            break
+        data += some
+    return bytes(data)
+
+
+def _name_of(file: Any) -> str:
+    name = getattr(file, "name", None)
+    return name if isinstance(name, str) else ""
 
 
 def _position(file: Any) -> int:
@@ -173,6 +242,11 @@ def _from_array(array: np.ndarray) -> Image.Image:
         if array.ndim == 3 and array.shape[0] in (1, 3, 4):
             advice = ": with channels first, array.transpose(1, 2, 0)"
         raise UsageError(f"{expected}; {received}{advice}")
+    if np.ma.is_masked(array):
+        raise UsageError(
+            f"{expected}; received a masked array, in which {np.ma.count_masked(array):,} values "
+            f"are masked: fill them first, such as with array.filled(0)"
+        )
     if not array.size:
         raise ImageRejectedError(f"it has no pixels ({array.shape[1]}×{array.shape[0]})")
     return Image.fromarray(np.ascontiguousarray(array))

@@ -20,7 +20,7 @@ from ..features.images import Limits
 from ..machine import available_cores
 from .ahead import groups_of, threads, work_ahead
 from .banked import Banked, open_banked
-from .image_inputs import bytes_of, named, one, pixels_of
+from .image_inputs import bytes_of, named, one_of_several, pixels_of
 from .prediction import Prediction
 from .stages import find
 
@@ -165,19 +165,20 @@ def rank(
 
 def _looked_up(images: Iterator[ImageLike], banked: Banked) -> Iterator[Item]:
     """Images, with the row of each whose file is known; no file is opened."""
-    while some := list(itertools.islice(images, _LOOKED_UP_TOGETHER)):
-        items = [_begun(image) for image in some]
+    numbered = enumerate(images)
+    while some := list(itertools.islice(numbered, _LOOKED_UP_TOGETHER)):
+        items = [_begun(image, position) for position, image in some]
         keys = banked.keys_of([item.given.path for item in items])
         for item, row in zip(items, banked.rows_of(keys), strict=True):
             yield item if row is None else item._replace(row=row)
 
 
-def _begun(image: ImageLike) -> Item:
-    given = one(image)
+def _begun(image: ImageLike, position: int) -> Item:
+    given, error = one_of_several(image, position)
     n_bytes = len(given.data or b"")
     if given.path is not None:
         n_bytes = find(0, given.path).n_bytes
-    return Item(given, data=given.data, n_bytes=n_bytes)
+    return Item(given, data=given.data, error=error, n_bytes=n_bytes)
 
 
 def _looked_up_by_content(items: list[Item], banked: Banked) -> list[Item]:

@@ -201,14 +201,16 @@ class Predictor:
         Prediction, or list of Prediction
             A list of (label, probability), the highest first, with `unknown`, `label`,
             `probability` and `error`. Of several, an image that is rejected has its `error` and
-            the others their predictions.
+            the others their predictions: also a file object that is closed or exhausted, an array
+            of another dtype or shape, and None.
 
         Raises
         ------
         ImageRejectedError
             When a single image cannot be read or decoded.
         UsageError
-            When it is nothing that can be an image.
+            When it is nothing that can be an image, or one of several is of a type that no image
+            has, such as a number or a list.
         OtherProcessError
             In a process that was forked since the predictor was loaded.
         """

@@ -83,7 +83,7 @@ def test_what_is_no_image_is_refused_with_what_would_be(predict):
         (np.zeros((3, 8, 9), np.uint8), r"channels first, array.transpose\(1, 2, 0\)"),
         (np.zeros((8, 8, 2), np.uint8), r"received uint8 \(8, 8, 2\)"),
         (7, "expected a path, .* received int"),
-        (None, "received NoneType"),
+        (None, "received None, which cv2.imread returns"),
         ({"a": 1}, "received a dict"),
         ({"a"}, "received a set"),
         (io.StringIO("x"), "received a text one"),
