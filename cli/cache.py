@@ -10,7 +10,7 @@ from ..figures import counted
 from ..progress import Progress
 from .answers import print_json, say, tell
 from .data import read_data
-from .outputs import EXPORT, require_output
+from .outputs import EXPORT, require_output, writing
 from .parser import (
     DATA_HELP,
     PRECISIONS,
@@ -237,7 +237,7 @@ def run_export(arguments: argparse.Namespace) -> int:
     dataset = None if arguments.data is None else read_data(arguments)
     with CacheFolder(arguments.cache) as folder:
         cache = choose(folder, arguments.fingerprint, arguments.precision)
-        with Progress(f"Exporting {cache.fingerprint[:12]}"):
+        with Progress(f"Exporting {cache.fingerprint[:12]}"), writing(output):
             exported = export(folder, cache, output, dataset)
     for missing in exported.missing:
         say(f"left out, it has no row: {missing}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
 from .answers import Stopwatch, percent, print_json, say, tell
-from .outputs import require_folder
+from .outputs import require_folder, writing
 from .parser import OUTPUT, add_answers, add_command, add_engine, add_seed, path
 
 if TYPE_CHECKING:
@@ -61,8 +61,13 @@ def add_to(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run every step, say how long each took, and leave the results in a folder."""
-    seconds = Stopwatch()
     output = require_folder(arguments.output)
+    with writing(output):
+        return _run(arguments, output)
+
+
+def _run(arguments: argparse.Namespace, output: Path) -> int:
+    seconds = Stopwatch()
     steps = _Steps(quiet=arguments.json)
     from ..classifier import save_head
     from ..features import load_dataset

@@ -16,7 +16,7 @@ from .answers import (
     with_interval,
 )
 from .data import read_data
-from .outputs import require_report_folder
+from .outputs import require_report_folder, writing
 from .parser import add_answers, add_command, add_data, add_head_extractor, add_max_pixels
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     if report is not None:
         from .report import write_report
 
-        with Progress("Writing the report"):
+        with Progress("Writing the report"), writing(report):
             written = write_report(report, arguments.data, head, table, judged, answer)
     if arguments.json:
         print_json(answer)

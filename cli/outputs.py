@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..errors import BottlebankError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
 _BEGINNING_BYTES = 8192
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -81,6 +82,23 @@ def require_folder(folder: str | Path) -> Path:
     return path
 
 
+@contextlib.contextmanager
+def writing(output: Path) -> Generator[None]:
+    """Name what cannot be written, and why: the checks before do not see a full disk.
+
+    Raises
+    ------
+    BottlebankError
+        In the place of an OSError.
+    """
+    try:
+        yield
+    except BottlebankError:  # some are an OSError too, and say more
+        raise
+    except OSError as error:
+        raise BottlebankError(f"{output} cannot be written: {error.strerror or error}") from error
+
+
 def require_report_folder(folder: str, data: str) -> Path:
     """A folder for a report, outside the dataset, in which nothing else has the report's names.
 
@@ -91,6 +109,11 @@ def require_report_folder(folder: str, data: str) -> Path:
     """
     path = require_folder(folder)
     require_outside(path, data)
+    if path.resolve() == Path(data).resolve():
+        raise UsageError(
+            f"{folder} is the dataset itself: the report's pictures would lie among its images; "
+            f"choose a place outside it"
+        )
     for name, kind in _FILES_OF_A_REPORT.items():
         if os.path.lexists(path / name):
             _require_replaceable(path / name, kind, ())

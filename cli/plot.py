@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
 from .answers import print_json, report_rejections, tell
-from .outputs import PICTURE, require_output, require_outside
+from .outputs import PICTURE, require_output, require_outside, writing
 from .parser import OUTPUT, add_answers, add_command, add_data, add_extraction, add_seed
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ def _draw_image(arguments: argparse.Namespace, output: Path) -> int:
         grey16=recipe.grey16,
     )
     title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    draw_transfer_values(table.features[0], output, title, image=pixels)
+    with writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        draw_transfer_values(table.features[0], output, title, image=pixels)
     if arguments.json:
         print_json({"output": str(output), "images": 1, "caption": title})
     else:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..figures import counted
 from .answers import print_json, say, tell
-from .outputs import PREDICTIONS, require_output
+from .outputs import PREDICTIONS, require_output, writing
 from .parser import OUTPUT, add_answers, add_command, add_head_extractor, add_max_pixels, count
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
             yield prediction
 
     if output is not None:
-        output.parent.mkdir(parents=True, exist_ok=True)
+        with writing(output):
+            output.parent.mkdir(parents=True, exist_ok=True)
     if output is None:
         for prediction in watched():
             _print(prediction, arguments.json)

@@ -16,7 +16,7 @@ from .answers import (
     with_interval,
 )
 from .data import read_data
-from .outputs import HEAD, require_output
+from .outputs import HEAD, require_output, writing
 from .parser import (
     OUTPUT,
     add_answers,
@@ -107,8 +107,9 @@ def run(arguments: argparse.Namespace) -> int:
         coverage=arguments.coverage,
         seed=arguments.seed,
     )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    save_head(trained.head, output)
+    with writing(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        save_head(trained.head, output)
 
     near = describe(near_pairs(trained.split), table, trained.split)
     contradicting = describe(contradictions(table, trained.split), table, trained.split)

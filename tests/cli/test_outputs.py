@@ -1,6 +1,8 @@
 """What is there already is replaced only by a file of its kind, and nothing is made too early."""
 
+import resource
 import shutil
+from pathlib import Path
 
 import h5py
 import pytest
@@ -201,3 +203,62 @@ def test_large_files_of_others_are_refused_at_once(tmp_path, n_bytes):
         for kind in (HEAD, EXPORT):
             with pytest.raises(UsageError, match="so it is not overwritten"):
                 require_output(str(tmp_path / name), kind)
+
+
+@pytest.fixture
+def small_files():
+    """Files can have 8 kB at most in this process, as on a disk that is nearly full."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_report_without_room_leaves_nothing(
+    bottlebank, photos, head, cache, tmp_path, small_files
+):
+    there, new = tmp_path / "there", tmp_path / "deep" / "new"
+    there.mkdir()
+    before = contents(tmp_path)
+    for report in (there, new):
+        place = ["--head", head, "--cache", cache, "--split", "test", "--report", report]
+        done = bottlebank("evaluate", photos, *place)
+        assert done.code == 1
+        assert f"{report} cannot be written: File too large" in one_line(done)
+    assert contents(tmp_path) == before
+    assert not new.parent.exists()
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    bottlebank, photos, options, head, cache, monkeypatch
+):
+    """By root, too, who may write anywhere as far as permissions tell."""
+    if not Path("/proc/self").exists():
+        pytest.skip("this system has no /proc")
+    monkeypatch.setenv("BOTTLEBANK_CACHE", str(cache))
+    image = photos / "disc" / "00.png"
+    for command in (
+        ["evaluate", photos, "--head", head, "--report", "/proc/new"],
+        ["train", photos, "--output", "/proc/new/head.h5", *options],
+        ["plot", image, "--output", "/proc/new/values.png", *options],
+        ["predict", image, "--head", head, "--output", "/proc/new/answers.csv"],
+        ["cache", "export", "/proc/new/rows.h5", "--cache", cache],
+        ["demo", "--output", "/proc/new", "--extractor", "random"],
+    ):
+        done = bottlebank(*command)
+        assert done.code != 0
+        last = done.err.strip().splitlines()[-1]
+        assert last.startswith("bottlebank: ")
+        assert "/proc/new" in last
+        assert "cannot be" in last
+        assert "unexpected" not in last
+
+
+def test_a_report_is_not_put_among_the_folders_of_the_dataset(bottlebank, photos, head, cache):
+    before = contents(photos)
+    for where in ("", ".", "disc/.."):
+        place = ["--head", head, "--cache", cache, "--report", f"{photos}/{where}"]
+        done = bottlebank("evaluate", photos, *place)
+        assert done.code == 2
+        assert "is the dataset itself" in one_line(done)
+    assert contents(photos) == before
