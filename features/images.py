@@ -18,7 +18,15 @@ from ..errors import ImageRejectedError
 from . import netpbm
 from .colours import Grey, GreyKind, in_strips, to_rgb
 from .deep import is_deep, scaled, to_8_bits
-from .formats import FORMATS, HAS_HEIF, INSTALL_HEIF, is_heif, what_it_is
+from .formats import (
+    FORMATS,
+    HAS_HEIF,
+    INSTALL_HEIF,
+    format_by_signature,
+    in_words,
+    is_heif,
+    what_it_is,
+)
 from .structure import check_directory, check_structure, has_more_scans, is_pnm, is_tiff
 
 if TYPE_CHECKING:
@@ -375,8 +383,8 @@ def _orientation(image: Image.Image) -> int:
 def _why_unidentified(data: bytes, formats: tuple[str, ...]) -> str:
     if "TIFF" in formats and is_tiff(data):
         directory = check_directory(data)
-        if not directory.first(_WIDTH):
-            return "truncated or damaged: the directory of a TIFF file names no size"
+        if not directory.first(_WIDTH) or _PHOTOMETRIC not in directory.values:
+            return "truncated or damaged: the directory of a TIFF file names no size or no colours"
         bits = "/".join(map(str, directory.values.get(_BITS_PER_SAMPLE, (1,))[:8]))
         return (
             f"a TIFF of a kind that is not read ({directory.first(_SAMPLES_PER_PIXEL, 1)} channels "
@@ -385,6 +393,9 @@ def _why_unidentified(data: bytes, formats: tuple[str, ...]) -> str:
         )
     if "PPM" in formats and is_pnm(data):
         return "a damaged PPM, PGM or PBM file: its header is not as the format asks for"
+    damaged = format_by_signature(data)
+    if damaged in formats:
+        return f"a damaged or truncated {in_words(damaged)} file"
     reason = f"not an image in a format that is read here ({', '.join(formats)})"
     what = what_it_is(data)
     return reason if what is None else f"{reason}; it looks like {what}"

@@ -116,11 +116,11 @@ def _part(piece: bytes) -> Part:
 
 def too_large(max_parts: int | None = None) -> RefusedError:
     """Why a form of too many fields, or too long ones, is refused."""
-    most = "" if max_parts is None else f" of at most {max_parts} fields, and"
+    fields = "" if max_parts is None else f"at most {max_parts} fields, and "
     return RefusedError(
         "body_too_large",
-        f"expected a form{most} each text field of at most {MAX_TEXT_BYTES:,} bytes; send images "
-        f"as files: curl -F image=@photo.jpg",
+        f"expected a form with {fields}text fields of at most {MAX_TEXT_BYTES:,} bytes; send "
+        f"images as files: curl -F image=@photo.jpg",
         status=413,
     )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..features.formats import INSTALL_HEIF
+from ..features.images import RAISE_LIMIT
 from ..machine import available_cores
 from .batcher import Batcher
 from .refusals import DeadlineError, RefusedError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 _FILES_AT_ONCE = 4
 """Of one request, that one decoder takes before others have their turn."""
+_INSTEAD = {RAISE_LIMIT: "send a smaller picture", INSTALL_HEIF: "convert it to JPEG or PNG"}
 
 
 class Inference:
@@ -92,7 +95,7 @@ class Inference:
             taken = []
             for row, reason, kind in zip(rows, decoded.reasons, decoded.kinds, strict=True):
                 if kind is None:
-                    refusals[row] = RefusedError("image_rejected", reason)
+                    refusals[row] = RefusedError("image_rejected", _for_clients(reason))
                 else:
                     refusals[row] = refuse(kind)
                     taken.append(refusals[row] is None)
@@ -111,3 +114,10 @@ class Inference:
     def close(self) -> None:
         """End the decoders."""
         self._decoders.close()
+
+
+def _for_clients(reason: str) -> str:
+    """A reason that ends with what a client can do, and not with what the server's owner can."""
+    for theirs, instead in _INSTEAD.items():
+        reason = reason.replace(theirs, instead)
+    return reason

@@ -150,12 +150,39 @@ def test_the_format_is_recognised_by_content(tmp_path, corners):
         (b"<!DOCTYPE html><html><body>404</body></html>", "looks like a web page"),
         (b"%PDF-1.7 ...", "looks like a PDF"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, r"not an image|damaged"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, r"damaged or truncated PNG"),
+        ("Кот".encode(), "looks like text"),
+        ("Кот и пёс, а не картинка: просто слова".encode("cp1251"), "looks like text"),
+        ("Ein Text, 漢字".encode()[:-1], "looks like text"),
+        ("words".encode("utf-16"), "looks like text"),
+        (b"\x1b[31mred", "looks like text"),
+        (b"i\xb7\x1d", "read here \\([A-Z, ]+\\)$"),
+        (b"\xcf\xf0\xe8", "read here \\([A-Z, ]+\\)$"),
+        (b"BMW is a car", "looks like text"),
     ],
 )
 def test_what_is_no_image_is_rejected_with_what_it_is(data, reason):
     with pytest.raises(ImageRejectedError, match=reason):
         decode(data)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "RGBA"])
+@pytest.mark.parametrize(("format", "name"), [("TGA", "a TGA"), ("ICO", "an icon \\(ICO\\)")])
+def test_a_tga_and_an_icon_are_told_apart(format, name, mode):
+    data = encoded(Image.new(mode, (30, 20)), format)
+    with pytest.raises(ImageRejectedError, match=f"looks like {name}: convert it"):
+        decode(data)
+
+
+@pytest.mark.parametrize("format", [name for name in FORMATS if name != "HEIF"])
+def test_what_is_cut_anywhere_is_never_said_to_be_of_another_format(format):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 30, 3), dtype=np.uint8)
+    data = encoded(Image.fromarray(noise), format)
+    for length in (*range(16, 64), *range(64, len(data) - 64, len(data) // 20)):
+        with pytest.raises(ImageRejectedError, match=r"truncated|damaged") as refusal:
+            decode(data[:length])
+        assert "not an image" not in str(refusal.value), length
+        assert "is not read" not in str(refusal.value), length
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.6, 0.9, 0.97])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 
 import pytest
 
@@ -178,6 +179,16 @@ def test_bad_base64_among_good_is_refused_in_its_place(client, encode):
     assert number["error"]["message"] == "expected a string of base64, received a number"
 
 
+def test_a_refused_image_is_told_what_its_sender_can_do(make_app, encode):
+    client = make_app(settings=Settings(max_pixels=100)).test_client()
+    _, message = refusal(client.post("/predict", data=encode("red"), content_type="image/png"), 400)
+    assert message == "12×9 pixels, more than the 100 in all that are read; send a smaller picture"
+    # Three bytes of base64, by chance with no control character below the tab.
+    _, message = refusal(client.post("/predict", json={"image": "abcd"}), 400)
+    assert message.startswith("not an image in a format that is read here")
+    assert "text" not in message
+
+
 def test_only_bad_images_answer_with_the_reason_of_the_first(client):
     files = form((b"<html>", "a.jpg"), (b"", "b.jpg"))
     code, message = refusal(client.post("/predict", data=files), 400)
@@ -331,7 +342,10 @@ def test_a_form_of_text_is_refused(client, fields):
     response = client.post("/predict", data=fields, content_type="multipart/form-data")
     code, message = refusal(response, 413)
     assert code == "body_too_large"
-    assert "each text field of at most 65,536 bytes" in message
+    assert re.match(
+        "expected a form with (at most 228 fields, and )?text fields of at most 65,536 bytes; send",
+        message,
+    )
     assert "curl -F image=@photo.jpg" in message
 
 
