@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from ..figures import counted
 from ..service.settings import Settings
 from .answers import tell
 from .parser import add_command, add_engine, add_parity, count, names, port
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
 
 
 LIMITS = {
@@ -69,7 +71,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument(
         "--allowed-hosts",
-        type=hosts,
+        type=allowed_hosts,
         default=(),
         metavar="HOST,…",
         help="names under which browsers and proxies ask for this server, beside localhost and "
@@ -77,7 +79,7 @@ def add_to(commands: Any) -> None:
     )
     parser.add_argument(
         "--fetch-from",
-        type=hosts,
+        type=hosts_to_fetch_from,
         default=(),
         metavar="HOST,…",
         help="fetch images that a request names by URL from these hosts; *.example.com stands "
@@ -129,8 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"serving {name} (version {predictor.version}: "
             f"{counted(len(predictor.classes), 'class', 'classes')}, "
             f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}",
-            f"it answers as localhost, by its addresses, and as: "
-            f"{str(app.extensions[HOSTS]) or 'no other name (--allowed-hosts)'}",
+            _names_in_words(str(app.extensions[HOSTS])),
             f"try: curl -F image=@IMAGE {url.rstrip('/')}/predict; Ctrl-C ends",
         )
         sys.stdout.flush()  # it may be a pipe
@@ -140,6 +141,36 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def hosts(text: str) -> tuple[str, ...]:
+def _names_in_words(named: str) -> str:
+    if "*" in named.split(", "):
+        return "it answers under every name"
+    if named:
+        return f"it answers as localhost, at any address in numbers, and as {named}"
+    return (
+        "it answers as localhost and at any address in numbers; other names have to be named with "
+        "--allowed-hosts"
+    )
+
+
+def hosts_to_fetch_from(text: str) -> tuple[str, ...]:
     """Host names with commas between."""
-    return tuple(names(text)) if text.strip() else ()
+    from ..service.urls import read_entry
+
+    return _hosts(text, read_entry)
+
+
+def allowed_hosts(text: str) -> tuple[str, ...]:
+    """Host names with commas between, or `*`, or addresses."""
+    from ..service.hosts import read_allowed_host
+
+    return _hosts(text, read_allowed_host)
+
+
+def _hosts(text: str, read: Callable[[str], object]) -> tuple[str, ...]:
+    found = tuple(names(text)) if text.strip() else ()
+    try:
+        for host in found:
+            read(host)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return found

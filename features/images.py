@@ -395,7 +395,7 @@ def _why_unidentified(data: bytes, formats: tuple[str, ...]) -> str:
         return "a damaged PPM, PGM or PBM file: its header is not as the format asks for"
     damaged = format_by_signature(data)
     if damaged in formats:
-        return f"a damaged or truncated {in_words(damaged)} file"
+        return f"damaged or truncated: it begins as {in_words(damaged)}, and cannot be read"
     reason = f"not an image in a format that is read here ({', '.join(formats)})"
     what = what_it_is(data)
     return reason if what is None else f"{reason}; it looks like {what}"

@@ -85,7 +85,7 @@ class Fetcher:
             raise UsageError(f"max_bytes: expected at least 1, received {max_bytes!r}")
         if isinstance(timeout_s, bool) or not 0 < timeout_s < math.inf:
             raise UsageError(f"timeout_s: expected more than 0 seconds, received {timeout_s!r}")
-        entries = [read_entry(entry) for entry in allowed]
+        entries = [read_entry(entry, "allowed") for entry in allowed]
         self._names = frozenset(name for name, below in entries if not below)
         self._above = tuple(f".{name}" for name, below in entries if below)
         self._max_bytes = max_bytes

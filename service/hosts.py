@@ -24,6 +24,11 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[^\[\]:/@\s]{1,253})(?::([0-9]{1,5
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
+def read_allowed_host(entry: str, of: str = "") -> tuple[str, bool] | None:
+    """As `read_entry`; None for `*` and for an address, which is allowed in any case."""
+    return None if entry == "*" or _is_address(entry) else read_entry(entry, of)
+
+
 class Hosts:
     """The names under which a server may be asked for.
 
@@ -40,9 +45,10 @@ class Hosts:
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
         """`localhost` and addresses in numbers are allowed without being named."""
-        named = [entry for entry in allowed if not _is_address(entry)]
-        self._all = "*" in named
-        self._entries = [read_entry(entry) for entry in named if entry != "*"]
+        allowed = tuple(allowed)
+        self._all = "*" in allowed
+        found = [read_allowed_host(entry) for entry in allowed]
+        self._entries = [entry for entry in found if entry is not None]
 
     def allow(self, host: str) -> None:
         """Answer to the host that is listened on, where it is a name; an address is allowed."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ..errors import UsageError
+from .hosts import read_allowed_host
+from .urls import read_entry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class Settings:
     Raises
     ------
     UsageError
-        When a number is not a whole one from 1.
+        When a number is not a whole one from 1, or a host is no host name.
     """
 
     head: str | None = None
@@ -99,6 +101,10 @@ class Settings:
     watch_s: int = 1
 
     def __post_init__(self) -> None:
+        for entry in self.fetch_from:
+            read_entry(entry, "fetch_from")
+        for entry in self.allowed_hosts:
+            read_allowed_host(entry, "allowed_hosts")
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type != "int":

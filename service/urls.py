@@ -49,15 +49,15 @@ def read_url(url: str) -> tuple[str, str, str]:
     return parts.scheme, host, target
 
 
-def read_entry(entry: str) -> tuple[str, bool]:
-    """The name of an entry of the list of hosts, and whether it means those below that name."""
+def read_entry(entry: str, of: str = "") -> tuple[str, bool]:
+    """The name of an entry of the list `of` hosts, and whether it means those below that name."""
     below = entry.startswith("*.")
     try:
         return _canonical(entry[2:] if below else entry), below
     except ValueError as error:
         raise UsageError(
-            f"allowed: expected a host name such as images.example.com or *.example.com, without "
-            f"scheme, port or path; received {entry!r}: {error}"
+            f"{of and f'{of}: '}expected a host name such as images.example.com or *.example.com, "
+            f"without scheme, port or path; received {entry!r}: {error}"
         ) from None
 
 

@@ -107,6 +107,15 @@ def test_unknown_extractor(bottlebank, photos):
         (["serve", "--head", "h.h5", "--port", "99999"], "at most 65535, received '99999'"),
         (["serve", "--heads", "nowhere"], "no such folder: nowhere"),
         (["predict", "--head", "h.h5"], "required: IMAGE"),
+        (
+            ["serve", "--head", "h.h5", "--fetch-from", "a.example,127.0.0.1"],
+            "argument --fetch-from: expected a host name such as images.example.com or "
+            "*.example.com, without scheme, port or path; received '127.0.0.1': ",
+        ),
+        (
+            ["serve", "--head", "h.h5", "--allowed-hosts", "127.0.0.1,*,http://a.example"],
+            "argument --allowed-hosts: expected a host name such as",
+        ),
         (["serve"], "one of the arguments --head --heads is required"),
         (["fly"], "invalid choice: 'fly'"),
     ],

@@ -197,3 +197,9 @@ def test_an_app_of_a_path_alone(tmp_path):
 def test_settings_that_cannot_be_meant(name, value):
     with pytest.raises(UsageError, match=f"{name}: expected a whole number of at least 1"):
         Settings(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["fetch_from", "allowed_hosts"])
+def test_hosts_that_are_none_are_refused_by_the_name_of_their_setting(name):
+    with pytest.raises(UsageError, match=f"^{name}: expected a host name such as .* 'a b'"):
+        Settings(**{name: ("a.example", "a b")})

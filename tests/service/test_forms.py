@@ -143,7 +143,7 @@ def test_a_form_without_boundary_is_told_so(client):
 
 def test_a_form_of_many_fields_is_refused_before_they_are_read():
     body = (f"\r\n--{B}\r\n".encode()) * 100_000
-    with pytest.raises(RefusedError, match="a form of at most 9 fields") as refused:
+    with pytest.raises(RefusedError, match="a form with at most 9 fields") as refused:
         read_form(body, B, 9)
     assert refused.value.status == 413
 
