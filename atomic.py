@@ -6,6 +6,7 @@ synced and renamed: the rename is the commit.
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
@@ -96,6 +97,17 @@ def make_folder(path: Path) -> None:
     make_folder(path.parent)
     path.mkdir(exist_ok=True)
     sync(path.parent)
+
+
+def remove_whole(path: Path) -> None:
+    """Remove a folder with all in it, or what lies in its place; nothing is no error.
+
+    `shutil.rmtree` opens what it is to remove, and a pipe would have it wait for ever.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -72,6 +72,10 @@ class DamagedShardError(CacheError):
     """A shard whose bytes are not those that were written."""
 
 
+class UnreadableShardError(DamagedShardError):
+    """A shard that the system does not let read, whatever its bytes are: it is kept."""
+
+
 class MissingRowsError(CacheError, LookupError):
     """Rows that were asked for and are not in the cache."""
 

@@ -138,7 +138,7 @@ class CacheFolder:
             return sorted(
                 path.name
                 for path in self.root.iterdir()
-                if is_fingerprint(path.name) and (path / RECIPE_FILE).is_file()
+                if is_fingerprint(path.name) and os.path.lexists(path / RECIPE_FILE)
             )
         except OSError as error:
             raise CacheError(f"{self.root} cannot be read: {error.strerror}") from error
@@ -276,6 +276,8 @@ class CacheFolder:
                 try:
                     with Shard(path) as shard:
                         shard.verify()
+                except FileNotFoundError:
+                    continue  # removed by another process
                 except DamagedShardError as error:
                     cache.mark_damaged(path.name, str(error))
                     yield Damage(path, str(error))

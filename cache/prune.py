@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
-import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..atomic import remove_temporaries
-from ..errors import CacheError, DamagedShardError
+from ..atomic import remove_temporaries, remove_whole
+from ..errors import CacheError, DamagedShardError, UnreadableShardError
 from .lock import WriterLock
 from .shard import Rows, Shard, next_number, write_shard
 from .store import COMMIT_EVERY_ROWS
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .folder import CacheFolder
     from .keys import Key
     from .store import FeatureCache
+
+
+logger = logging.getLogger(__name__)
 
 
 class _Kept(NamedTuple):
@@ -41,7 +45,7 @@ class Plan(NamedTuple):
     rewrite: list[_Kept]
     """Shards whose kept rows go into new ones."""
     damaged: list[Path]
-    """Shards that cannot be read, and are removed."""
+    """Shards that are removed. Those that the system does not let read are kept."""
     rows_removed: int
     """Rows of images that are gone, and rows that another shard has too."""
     rejections_removed: int
@@ -75,6 +79,11 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
                 shard.verify()
                 keys = [key.tobytes() for key in shard.row_keys()]
                 paths, rejections = shard.paths(), shard.rejections()
+        except FileNotFoundError:
+            continue  # removed by another process
+        except UnreadableShardError as error:
+            logger.warning("%s; it is left where it is", error)
+            continue
         except DamagedShardError:
             damaged.append(path)
             continue
@@ -134,8 +143,9 @@ def remove_recipe(folder: CacheFolder, fingerprint: str) -> None:
             for path in cache.shard_paths():
                 path.unlink()
         cache.refresh()
-    shutil.rmtree(folder.root / fingerprint)
-    shutil.rmtree(folder.networks / fingerprint, ignore_errors=True)
+    remove_whole(folder.root / fingerprint)
+    with contextlib.suppress(OSError):
+        remove_whole(folder.networks / fingerprint)
 
 
 def _write_anew(cache: FeatureCache, rewrite: list[_Kept]) -> None:

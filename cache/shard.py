@@ -19,6 +19,7 @@ Layout, all datasets contiguous and fixed-length::
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,7 +29,7 @@ import numpy as np
 import xxhash
 
 from ..atomic import write_parts
-from ..errors import DamagedShardError, in_brief
+from ..errors import DamagedShardError, UnreadableShardError, in_brief
 from ..untrusted.files import open_regular
 from ..untrusted.hdf5 import PlainFile, named
 from .layout import BytesDifferError, Layout, RowReader, block_checksums, rows_per_block
@@ -308,7 +309,8 @@ class Shard:
 
     def verify(self) -> None:
         """Compare the whole file with the hash in its name, and every array with its checksum."""
-        digest = digest_of_file(self.path)
+        with self._reading():
+            digest = digest_of_file(self.path)
         name = ShardName.parse(self.path.name)
         if name is None or digest != name.digest:
             raise self.damage(f"its XXH3 is {digest}")
@@ -354,7 +356,11 @@ class Shard:
         """Turn what reading HDF5 raises into the error for this shard."""
         try:
             yield
-        except (FileNotFoundError, DamagedShardError):
+        except DamagedShardError:
+            raise
+        except FileNotFoundError:
+            if self.path.is_symlink():
+                raise self.damage(OSError(errno.ENOENT, "a link to nothing")) from None
             raise
         except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
             raise self.damage(error) from error
@@ -386,7 +392,14 @@ class Shard:
 
     def damage(self, what: object) -> DamagedShardError:
         """The error for this shard; `what` says what is wrong."""
-        return DamagedShardError(
+        kind = DamagedShardError
+        if isinstance(what, MemoryError):
+            kind, what = UnreadableShardError, "too little memory to read it"
+        elif isinstance(what, OSError) and what.errno:
+            what_file_it_is = what.errno == errno.EINVAL  # such as a pipe
+            kind = DamagedShardError if what_file_it_is else UnreadableShardError
+            what = what.strerror or what
+        return kind(
             f"{self.path} is damaged ({in_brief(what)}): run `bottlebank extract` again, which "
             f"computes its rows anew; `bottlebank cache verify` lists all damage"
         )

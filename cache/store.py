@@ -203,21 +203,32 @@ class FeatureCache:
                 if not np.array_equal(reader.keys()[rows], keys):
                     raise BytesDifferError("another key is stored with a row")
                 reader.read(rows, out, positions)
-        except FileNotFoundError:
-            raise
         except (BytesDifferError, OSError) as error:
+            if isinstance(error, FileNotFoundError) and not path.is_symlink():
+                raise
             with Shard(path) as shard:
                 if shard.layout != layout or not np.array_equal(shard.row_keys()[rows], keys):
                     raise _IndexIsWrongError(f"the index does not fit {path}") from error
                 raise shard.damage(error) from error
 
     def paths(self) -> dict[Key, bytes]:
-        """Where each row's image was when it was extracted, for all rows."""
+        """Where each row's image was when it was extracted, for all rows.
+
+        Rows of a shard whose damage shows here count as missing from then on.
+        """
         found: dict[Key, bytes] = {}
-        for path in self.shard_paths():
-            with Shard(path) as shard:
-                for key, seen in zip(shard.row_keys(), shard.paths(), strict=True):
-                    found.setdefault(key.tobytes(), seen)
+        for name in list(self._places.names):
+            try:
+                with Shard(self.folder / name) as shard:
+                    keys, places = shard.row_keys(), shard.paths()
+            except FileNotFoundError:
+                continue  # removed by another process
+            except DamagedShardError as error:
+                logger.warning("%s", error)
+                self.mark_damaged(name, str(error))
+                continue
+            for key, seen in zip(keys, places, strict=True):
+                found.setdefault(key.tobytes(), seen)
         return found
 
     @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..atomic import make_folder
+from ..atomic import make_folder, remove_whole
 from ..errors import EngineError
 from ..progress import Progress
 from ..untrusted.arrays import read_npy
@@ -86,8 +86,7 @@ def _convert(backbone: Backbone, weights: Weights, folder: Path) -> None:
 
 def _keep(folder: Path, kept: Path, width: int) -> None:
     make_folder(kept.parent)
-    if kept.exists():
-        shutil.rmtree(kept)  # damaged, or it would have been used
+    remove_whole(kept)  # it is damaged, or it would have been used
     beside = Path(tempfile.mkdtemp(prefix=".converting-", dir=kept.parent))
     try:
         shutil.copytree(folder, beside, dirs_exist_ok=True)

@@ -45,7 +45,7 @@ def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
         "precision": Variant.parse(cache.variant).precision,
         "store": Variant.parse(cache.variant).storage,
         "rows": len(cache),
-        "bytes": sum(path.stat().st_size for path in shards),
+        "bytes": sum(_n_bytes(path) for path in shards),
         "shards": len(shards),
         "rejected": [
             {"path": os.fsdecode(path), "reason": reason} for path, reason in cache.rejections()
@@ -108,7 +108,7 @@ def export(
     if dataset is None:
         output.parent.mkdir(parents=True, exist_ok=True)
         seen = cache.paths()
-        keys = cache.keys()
+        keys = cache.keys()  # without those of shards whose damage has just been found
         export_rows(cache, output, keys, [seen[key] for key in keys], {}, attributes)
         return Exported(len(keys), [])
     rows: list[tuple[int, bytes]] = []
@@ -239,6 +239,13 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
                     )
                     n_rows += len(new)
     return Imported(0, n_rows, 0, [])
+
+
+def _n_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # such as a link to nothing
+        return 0
 
 
 def _describe_recipe(values: Mapping[str, Any]) -> Described:

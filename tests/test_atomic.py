@@ -43,3 +43,22 @@ def test_bytes_and_folder_are_synced_before_and_after_the_rename(tmp_path, monke
     atomic.make_folder(tmp_path / "b" / "c")
     assert (tmp_path / "b" / "c").is_dir()
     assert log == ["folder", "folder"]
+
+
+def test_a_folder_is_removed_and_so_is_whatever_is_in_its_place(tmp_path):
+    path = tmp_path / "x"
+    kept = tmp_path / "kept"
+    (kept / "a").mkdir(parents=True)
+    for make in (
+        lambda: (path / "a").mkdir(parents=True),
+        lambda: os.mkfifo(path),
+        lambda: path.write_bytes(b""),
+        lambda: path.symlink_to(kept),
+        lambda: path.symlink_to("nothing"),
+        lambda: path.symlink_to("x"),
+        lambda: None,
+    ):
+        make()
+        atomic.remove_whole(path)
+        assert not os.path.lexists(path)
+    assert (kept / "a").is_dir()

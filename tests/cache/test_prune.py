@@ -189,3 +189,10 @@ def test_a_recipe_is_removed_with_its_network(folder):
     assert folder.fingerprints() == []
     assert not (folder.networks / PRINT).exists()
     assert len(folder.open(PRINT, "float32")) == 0
+
+
+def test_a_recipe_whose_network_is_a_pipe_is_removed(folder):
+    folder.networks.mkdir()
+    os.mkfifo(folder.networks / PRINT)
+    remove_recipe(folder, PRINT)
+    assert list(folder.networks.iterdir()) == []
