@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import current_app, request
 
-from .refusals import DeadlineError, RefusedError
+from .refusals import DeadlineError, RefusedError, quote
 
 if TYPE_CHECKING:
     from .service import Service
@@ -58,6 +58,23 @@ def deadline() -> float:
 def milliseconds() -> float:
     """Since this request arrived."""
     return round(1000 * (time.monotonic() - arrived()), 1)
+
+
+def check_parameters(*names: str) -> None:
+    """Refuse a query that has others: a misspelt one would be passed over without a word.
+
+    Raises
+    ------
+    RefusedError
+        When there is another.
+    """
+    for name in request.args:
+        if name not in names:
+            takes = " and ".join(names) or "no parameters"
+            raise RefusedError(
+                "unknown_parameter",
+                f"the query has {quote(name)}; {request.path} takes {takes}",
+            )
 
 
 def whole_number(name: str, default: int, most: int, why: str) -> int:

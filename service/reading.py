@@ -134,12 +134,16 @@ class Reader(HTTPRequestParser):
         body: Any = self.body_rcv
         n_taken = super().received(data)
         n_new = len(body) - self.n_held
-        if self._refusal is None:
+        n_announced = len(body) + (body.chunk_remainder if self.chunked else 0)
+        if n_announced >= self.adj.max_request_body_size and not self.completed:
+            self.error = RequestEntityTooLarge("the body")  # it would be waited for
+            self.completed = True
+        elif self._refusal is None:
             self.n_held += n_new
             if not self._held.add(n_new, self):
                 self._drop(TooBusyError("bodies"))
             else:
-                self._check_size(len(body))
+                self._check_size(n_announced)
         framing = self.body_bytes_received - len(body)
         if framing > MAX_HEADER_BYTES + len(body) // _FRAMING_SHARE and not self.completed:
             self._refuse_at_once("Chunks are mostly framing")

@@ -9,7 +9,7 @@ from flask import Blueprint, g, render_template, request, url_for
 
 from ..features.folders import EXTENSIONS
 from ..features.formats import formats_in_words
-from .asked import deadline, milliseconds, service, whole_number
+from .asked import check_parameters, deadline, milliseconds, service, whole_number
 from .refusals import RefusedError, error_body
 from .uploads import Uploads, read_uploads
 
@@ -26,6 +26,7 @@ MOST_NEIGHBOURS = 50
 @routes.post("/predict", strict_slashes=False)
 def predict() -> dict[str, Any]:
     """Labels for the images of a request."""
+    check_parameters("top", "evidence")
     predictor = service().heads.served.predictor
     top = whole_number("top", service().settings.top, len(predictor.classes), "number of classes")
     n_evidence, training_images = 0, None
@@ -51,6 +52,7 @@ def predict() -> dict[str, Any]:
 @routes.post("/embed")
 def embed() -> dict[str, Any]:
     """Transfer values of the images of a request."""
+    check_parameters()
     predictor = service().heads.served.predictor
     _, refusals, features = _transfer_values(predictor)
     recipe = predictor.extractor.recipe
@@ -69,6 +71,7 @@ def embed() -> dict[str, Any]:
 @routes.post("/similar")
 def similar() -> dict[str, Any]:
     """The training images that are nearest to the images of a request."""
+    check_parameters("top")
     predictor = service().heads.served.predictor
     n_nearest = whole_number("top", service().settings.top, MOST_NEIGHBOURS, "training images")
     training_images = service().training_images(predictor.head)

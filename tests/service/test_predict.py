@@ -179,6 +179,22 @@ def test_bad_base64_among_good_is_refused_in_its_place(client, encode):
     assert number["error"]["message"] == "expected a string of base64, received a number"
 
 
+@pytest.mark.parametrize(
+    ("address", "name", "takes"),
+    [
+        ("/predict?topp=3", "topp", "/predict takes top and evidence"),
+        ("/predict/?top=1&Evidence=3", "Evidence", "/predict/ takes top and evidence"),
+        ("/predict?%D1%82", "т", "/predict takes top and evidence"),
+        ("/similar?evidence=3", "evidence", "/similar takes top"),
+        ("/embed?top=3", "top", "/embed takes no parameters"),
+    ],
+)
+def test_a_parameter_that_is_not_there_is_refused(client, encode, address, name, takes):
+    response = client.post(address, data=encode("red"), content_type="image/png")
+    code, message = refusal(response, 400)
+    assert (code, message) == ("unknown_parameter", f"the query has {name!r}; {takes}")
+
+
 def test_a_refused_image_is_told_what_its_sender_can_do(make_app, encode):
     client = make_app(settings=Settings(max_pixels=100)).test_client()
     _, message = refusal(client.post("/predict", data=encode("red"), content_type="image/png"), 400)

@@ -203,6 +203,24 @@ def test_what_is_far_too_large_is_not_waited_for():
     assert refusal(CHUNKED + chunks * 50, 5000)[0] == 413
 
 
+@pytest.mark.parametrize("step", [None, 1])
+@pytest.mark.parametrize("size", [b"f" * 18, b"F" * 4000, b"61a80", b"0061a80;a=b"])
+def test_a_chunk_that_is_announced_far_too_large_is_not_waited_for(size, step):
+    held = Held(1 << 30)
+    assert refusal(CHUNKED + b"3\r\nabc\r\n" + size + b"\r\n", step, held=held)[0] == 413
+
+
+@pytest.mark.parametrize("step", [None, 1000])
+def test_a_chunk_that_is_announced_too_large_is_dropped_as_it_arrives(step):
+    held = Held(1000)  # no room for what is refused in any case
+    data = CHUNKED + b"186a1\r\n" + bytes(100_001) + b"\r\n0\r\n\r\n"
+    assert read(data[:-1], step, held=held)[0] is None
+    assert held.n_bytes == 0
+    assert refusal(data, step)[0] == 413
+    exactly = CHUNKED + b"186a0\r\n" + bytes(100_000) + b"\r\n0\r\n\r\n"
+    assert read(exactly, step)[0].error is None
+
+
 @pytest.mark.parametrize("start", [HEAD + b"Content-Length: 9000\r\n\r\n", CHUNKED + b"2328\r\n"])
 def test_bodies_have_their_room_together(start):
     held = Held(10_000)
