@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 import struct
 from numbers import Integral
 from pathlib import Path
@@ -19,6 +20,7 @@ Cell = str | int | float | None
 """Text; a whole number; another number, shown with three decimals; or nothing."""
 
 _NAME: Final = "report.html"
+_PIECE: Final = re.compile(r"[^/\\_-]*[/\\_-]+|[^/\\_-]+")  # of a path, with its separator
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 # The first chunk comes first in every PNG: its length, its name, the width and the height.
 _PNG_START: Final = struct.Struct(">16sII")
@@ -104,6 +106,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = _breakable
     page = environment.get_template(_NAME).render(
         title=title,
         lead=lead,
@@ -123,6 +126,13 @@ def _shown(value: Cell) -> str:
         return "–"
     # NumPy's whole numbers are no `int`.
     return f"{value:,}" if isinstance(value, Integral) else f"{value:,.3f}"
+
+
+def _breakable(value: Cell) -> str:
+    """HTML in which a path may be broken behind its separators."""
+    from markupsafe import Markup
+
+    return Markup("<wbr>").join(_PIECE.findall(_shown(value)))
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -170,6 +170,29 @@ def test_the_page_suits_phones_printers_and_dark_rooms(tmp_path):
     assert "@media (prefers-color-scheme: dark)" in html
 
 
+def test_a_row_can_be_a_block_that_names_its_cells(tmp_path):
+    """Where the columns do not fit side by side, headings stand before the cells."""
+    headings = ["image", 'the "label"', "share"]
+    table = Table(headings, [["a/b.jpg", "hat", 0.5], ["c.jpg", None, 1]], n_word_columns=2)
+    page = written(tmp_path, sections=[Section("Mistakes", table=table)])
+    named = [found["data-heading"] for tag, found in page.attributes if tag == "td"]
+    assert named == headings * 2
+    html = (tmp_path / "report.html").read_text()
+    narrow = html.split("@media screen and (max-width: 52rem) {")[1].split("@media print")[0]
+    assert "content: attr(data-heading)" in narrow
+    assert "display: block" in narrow
+
+
+def test_paths_break_behind_their_separators(tmp_path):
+    path = "shirts & more/2024-01_a/IMG_0001.jpg"
+    table = Table(["image", "where"], [[path, "C:\\photos\\b.jpg"]], n_word_columns=2)
+    page = written(tmp_path, sections=[Section("Mistakes", table=table)])
+    assert page.rows[1] == [path, "C:\\photos\\b.jpg"]
+    html = (tmp_path / "report.html").read_text()
+    assert "shirts &amp; more/<wbr>2024-<wbr>01_<wbr>a/<wbr>IMG_<wbr>0001.jpg</bdi>" in html
+    assert "C:\\<wbr>photos\\<wbr>b.jpg</bdi>" in html
+
+
 def test_an_empty_report_is_a_title(tmp_path):
     page = written(tmp_path, title="Nothing")
     assert page.words == {"h1": ["Nothing"], "h2": [], "p": [], "dt": [], "dd": []}
