@@ -334,7 +334,8 @@ class _Decoder:
         }
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _CHILD, json.dumps(arguments)],
+                # -P: no module of the current folder, which may be somebody else's, comes first.
+                [sys.executable, "-P", "-c", _CHILD, json.dumps(arguments)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), shared],
                 # NumPy's threads would take memory and are not needed for copying pixels.

@@ -115,7 +115,7 @@ def _download(
     with home:
         environment = {**os.environ, "KERAS_HOME": home.name, "TF_CPP_MIN_LOG_LEVEL": "3"}
         constructor = backbone.constructor.partition(":")[2]
-        command = [sys.executable, "-c", _DOWNLOAD, constructor, str(backbone.input_size_px)]
+        command = [sys.executable, "-P", "-c", _DOWNLOAD, constructor, str(backbone.input_size_px)]
         keras_shows = sys.stderr.isatty() and progress is not False
         what = f"Downloading the ImageNet weights of {backbone.name}"
         try:

@@ -29,10 +29,16 @@ STEP_S = 1.0
 
 _PATIENCE_S = 60  # by the clock: a file system that is gone, or a process that is stopped
 _MORE_BYTES = 1 << 30
-_CHILD = (
-    "import json, sys; arguments = json.loads(sys.argv[1]); sys.path[:] = arguments.pop('path'); "
-    f"from {__name__} import answer; answer(**arguments)"
-)
+# The arguments come over the socket: a command line holds 128 KiB on Linux.
+_CHILD = f"""
+import json, socket, sys
+with socket.socket(fileno=int(sys.argv[1])) as asked, asked.makefile("rb") as lines:
+    arguments = json.loads(lines.readline())
+    sys.path[:] = arguments.pop("path")
+    handle = asked.detach()
+from {__name__} import answer
+answer(handle, **arguments)
+"""
 
 
 class DiedError(ValueError):
@@ -80,14 +86,14 @@ def reading_apart(
     ours, theirs = socket.socketpair()
     settings = {
         "path": sys.path,
-        "handle": theirs.fileno(),
         "module": module,
         "function": function,
         "arguments": arguments,
     }
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD, json.dumps(settings)],
+            # -P: no module of the current folder, which may be somebody else's, comes first.
+            [sys.executable, "-P", "-c", _CHILD, str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -96,9 +102,16 @@ def reading_apart(
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C is for the parent, whose end it notices
         )
-    with process, Connection(ours.detach()) as connection:
+    with process, ours:
         try:
-            yield _messages(process, connection)
+            ours.settimeout(_PATIENCE_S)
+            with contextlib.suppress(
+                OSError
+            ):  # that it does not listen shows where it is to answer
+                ours.sendall(json.dumps(settings).encode() + b"\n")
+            ours.settimeout(None)
+            with Connection(ours.detach()) as connection:
+                yield _messages(process, connection)
         finally:
             process.kill()
 

@@ -17,6 +17,10 @@ def send_all(send, *values):
     for value in values:
         send({"value": value}, value.encode(), b"")
 
+def send_each(send, *values):
+    for value in values:
+        send({"value": value})
+
 def crash(send):
     send({"value": "first"})
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -112,3 +116,24 @@ def test_it_is_ended_by_an_interrupt(read):
         signal.signal(signal.SIGALRM, previous)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_arguments_may_be_many_and_long(read):
+    words = ["帽子\udcff\n" * 1000] * 300 + [" "]  # 9 MB in JSON
+    assert [message.about["value"] for message in read("send_each", *words)] == words
+
+
+def test_a_reader_that_dies_before_it_has_listened(monkeypatch, read):
+    monkeypatch.setattr(apart, "_CHILD", "raise SystemExit(7)")
+    with pytest.raises(DiedError, match="ended with exit code 7"):
+        read("send_all", "x" * 10_000_000)
+
+
+def test_modules_of_the_current_folder_are_not_run(read, tmp_path, monkeypatch):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for name in ("json", "socket", "multiprocessing"):
+        (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'harm')!r}, 'w')")
+    monkeypatch.chdir(folder)
+    assert [message.about for message in read("send_all", "a")] == [{"value": "a"}]
+    assert not (tmp_path / "harm").exists()
