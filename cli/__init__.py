@@ -30,6 +30,7 @@ _COMMANDS = (extract, train, evaluate, compare, predict, plot, serve, cache, dem
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 failed, 2 wrong usage."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that are not UTF-8
@@ -38,9 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # Pillow's, on metadata that is no reason to reject an image, or on one that is rejected.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    arguments = build_parser().parse_args(argv)
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
+        arguments = build_parser().parse_args(argv)
         return arguments.run(arguments)
     except BottlebankError as error:
         return _fail(str(error), error.exit_code)
@@ -63,7 +64,10 @@ def run() -> NoReturn:
     It ends without taking down what it has loaded, module by module and network by network,
     which would take a tenth of a second of every command, and more with TensorFlow.
     """
-    exit_code = main()
+    try:
+        exit_code = main()
+    except SystemExit as end:  # of --help, or wrong usage
+        exit_code = end.code if isinstance(end.code, int) else 0
     logging.shutdown()
     try:
         sys.stdout.flush()
@@ -91,6 +95,20 @@ def build_parser() -> Parser:
         module.add_to(commands)
     read_environment(parser, os.environ)
     return parser
+
+
+def _open_closed_streams() -> None:
+    """Where standard input, output or errors are closed, as by ``>&-``, they are empty instead.
+
+    Else the next file that is opened takes their number, and what a library prints goes into it.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest: this number
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 (until the end)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "say",
     "tell",
     "tell_cross_validated",
+    "unread",
     "with_interval",
 ]
 
@@ -51,18 +52,19 @@ class AnswerUnreadError(Exception):
 
 def print_json(answer: dict[str, Any]) -> None:
     """Print one object on one line, in ASCII."""
-    with _unread():
+    with unread():
         print(json.dumps(answer), flush=True)
 
 
 def tell(*lines: str) -> None:
     """Lines of the answer, on stdout. What they quote from elsewhere makes no line of its own."""
-    with _unread():
+    with unread():
         print("\n".join(map(shown, lines)))
 
 
 @contextlib.contextmanager
-def _unread() -> Iterator[None]:
+def unread() -> Iterator[None]:
+    """Raise what `main` understands where an answer cannot be written."""
     try:
         yield
     except BrokenPipeError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ImageRejectedError
 from ..figures import counted
 from .answers import Stopwatch, print_json, report_rejections, tell
 from .data import read_data
@@ -77,7 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         tell(f"cache: {report.cache}, recipe {report.fingerprint[:12]}")
     code = report_rejections(table.rejected, arguments.strict)
-    table.require_rows()
+    if not len(table):  # the reasons have been given
+        raise ImageRejectedError(f"{counted(table.report.rejected, 'image')}, all rejected")
     return code
 
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any, NoReturn
 
-from .answers import say
+from .answers import say, unread
 from .mistakes import did_you_mean, unknown_option
 
 ENGINES = ("auto", "openvino", "tensorflow")
@@ -61,7 +61,21 @@ class Parser(argparse.ArgumentParser):
             for action in group._group_actions:
                 if given and action not in given:
                     setattr(namespace, action.dest, None)
+        if rest and self._subparsers is None:
+            self.error(f"unrecognized arguments: {' '.join(rest)}; {self._what_it_takes()}")
         return namespace, rest
+
+    def _what_it_takes(self) -> str:
+        positional = self._get_positional_actions()
+        if any(action.nargs == "+" for action in positional):
+            return f"name each {positional[0].metavar} before the options"
+        names = " and one ".join(str(action.metavar) for action in positional)
+        return f"expected one {names}" if names else "expected options only"
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help or the version; argparse is silent where that fails."""
+        with unread():
+            print(message, end="", file=file or sys.stderr, flush=True)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:

@@ -49,15 +49,20 @@ def weights_finder(
 ) -> Callable[[], Weights]:
     """Compare the head's recipe with this version's; return a function that finds the weights."""
     backbone = find_backbone(trained_on.extractor if extractor is None else extractor)
+    if backbone.name != trained_on.extractor:
+        raise HeadMismatchError(
+            f"{head} was trained on {trained_on.extractor}, not on {extractor}: name "
+            f"{trained_on.extractor}, or none, or a head that was trained on {extractor}"
+        )
     fit = trained_on.fit if trained_on.fit in FITS else FITS[0]
 
     def compare(here: Recipe) -> None:
         changes = here.changes_since(trained_on.as_dict())
         if changes:
             raise HeadMismatchError(
-                f"{head} was trained on other transfer values ({trained_on.in_words()}): "
-                f"{'; '.join(changes)}. Use the extractor and weights that it was trained on, "
-                f"or train it again on these"
+                f"{head} was trained on other transfer values ({trained_on.in_words()}): use the "
+                f"extractor and weights that it was trained on, or train it again on these. What "
+                f"differs: {'; '.join(changes)}"
             )
 
     def find() -> Weights:

@@ -31,6 +31,17 @@ def test_a_bare_command_answers_with_its_help(bottlebank, arguments, known):
         (["--verson"], "bottlebank: unrecognized arguments: --verson; did you mean '--version'?"),
         (["extract", "photos", "-x"], "extract: unrecognized arguments: -x; see"),
         (["fly"], "'demo'); see"),
+        (
+            ["extract", "s8", "a", "b"],
+            "extract: unrecognized arguments: a b; expected one DATA; see",
+        ),
+        (["extract", "s8", "a"], "see `bottlebank extract --help`"),
+        (
+            ["cache", "import", "a", "b"],
+            "import: unrecognized arguments: b; expected one SOURCE; see",
+        ),
+        (["cache", "info", "a"], "info: unrecognized arguments: a; expected options only; see"),
+        (["predict", "a", "--head", "h.h5", "b"], "b; name each IMAGE before the options; see"),
     ],
 )
 def test_what_may_have_been_meant(bottlebank, arguments, complaint):

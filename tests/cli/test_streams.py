@@ -74,6 +74,60 @@ def test_an_answer_that_has_no_room_is_said(photos, options, cache, how):
     assert done.stderr == ("bottlebank: the answer could not be written: No space left on device\n")
 
 
+CLOSED = {"stdin": "<&-", "stdout": ">&-", "stderr": "2>&-", "all": "<&- >&- 2>&-"}
+
+
+def bottlebank_with_closed(stream, *arguments):
+    script = f'exec "$@" {CLOSED[stream]}'
+    command = ["sh", "-c", script, "sh", sys.executable, "-c", PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr", "all"])
+def test_closed_streams_are_empty_ones(photos, head, cache, stream):
+    images = [photos / "disc" / "00.png", "missing.png"]
+    where = ["--head", head, "--cache", cache]
+    done = bottlebank_with_closed(stream, "predict", *images, *where)
+    assert done.returncode == 0
+    assert ("disc" in done.stdout) == (stream == "stderr")
+    assert ("missing.png: cannot be read" in done.stderr) == (stream == "stdout")
+    assert "missing.png" not in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "unexpected" not in done.stderr
+
+
+def test_a_closed_standard_input_has_no_image(head, cache):
+    done = bottlebank_with_closed("stdin", "predict", "-", "--head", head, "--cache", cache)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "-: the file is empty (0 bytes)\n"
+
+
+@pytest.mark.parametrize("stream", ["stdout", "all"])
+@pytest.mark.parametrize(("arguments", "code"), [(["extract", "--help"], 0), (["extract"], 2)])
+def test_closed_streams_of_what_only_prints(stream, arguments, code):
+    done = bottlebank_with_closed(stream, *arguments)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["predict", "--help"], ["--version"]])
+@pytest.mark.parametrize("unbuffered", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_help_that_has_no_room_is_said(arguments, unbuffered):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with open("/dev/full", "w") as full:
+        done = bottlebank(
+            *arguments, stdout=full, stderr=subprocess.PIPE, env={**os.environ, **unbuffered}
+        )
+    assert done.returncode == 1
+    assert done.stderr == "bottlebank: the answer could not be written: No space left on device\n"
+
+
+def test_help_that_nobody_reads_is_no_fault(closed_pipe):
+    done = bottlebank("predict", "--help", stdout=closed_pipe, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_training_and_judging_load_no_pictures(photos, options, tmp_path):
     head = tmp_path / "head.h5"
     for arguments in (
