@@ -131,7 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"serving {name} (version {predictor.version}: "
             f"{counted(len(predictor.classes), 'class', 'classes')}, "
             f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}",
-            _names_in_words(str(app.extensions[HOSTS])),
+            names_in_words(str(app.extensions[HOSTS])),
             f"try: curl -F image=@IMAGE {url.rstrip('/')}/predict; Ctrl-C ends",
         )
         sys.stdout.flush()  # it may be a pipe
@@ -141,7 +141,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _names_in_words(named: str) -> str:
+def names_in_words(named: str) -> str:
+    """As whom a server answers that knows `named` names, with commas between, beside its own."""
     if "*" in named.split(", "):
         return "it answers under every name"
     if named:

@@ -10,6 +10,7 @@ from apispec import APISpec
 from flask import Blueprint, current_app, render_template, send_from_directory
 
 from .. import __version__
+from ..figures import counted
 from .asked import service
 from .routes import MOST_NEIGHBOURS
 
@@ -156,7 +157,8 @@ def _describe(max_images: int, max_body_bytes: int) -> APISpec:
         openapi_version="3.0.3",
         info={
             "description": "Labels, transfer values and nearest training images for photographs. "
-            f"A request has at most {max_images} images, of {max_body_bytes:,} bytes together."
+            f"A request has at most {counted(max_images, 'image')}, of {max_body_bytes:,} bytes "
+            f"together."
         },
     )
     for name, schema in _SCHEMAS.items():

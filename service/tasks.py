@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from waitress.task import ErrorTask, WSGITask
 
+from ..figures import counted
 from .asked import ARRIVED
 from .headers import SECURITY_HEADERS
 from .logs import REQUEST_ID, log_request, request_id
@@ -86,7 +87,10 @@ def _message(error: WaitressError, settings: Settings) -> str:
             f"{settings.max_held_bytes:,} bytes together"
         )
     if error.code == 503:
-        return f"the server has more to do than it can: {settings.queue} requests wait"
+        return (
+            f"the server has more to do than it can, with {counted(settings.queue, 'request')} "
+            f"waiting; try again later"
+        )
     if error.code == 408:
         return "the request did not arrive in time; send it in one go"
     return f"not a request that can be read: {error.body}"

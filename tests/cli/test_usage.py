@@ -8,8 +8,9 @@ from dataclasses import fields
 import pytest
 
 from bottlebank.cli import build_parser
-from bottlebank.cli.serve import LIMITS
+from bottlebank.cli.serve import LIMITS, names_in_words
 from bottlebank.service import Settings
+from bottlebank.service.hosts import Hosts
 
 
 def one_line(run) -> str:
@@ -364,3 +365,16 @@ def test_choices_are_those_of_the_library():
     assert choices("predict", "--max-pixels") == images.MAX_PIXELS
     assert choices("plot", "--method") == METHODS
     assert choices("predict", "--parity") == parity.PARITY
+
+
+@pytest.mark.parametrize(
+    ("allowed", "said"),
+    [
+        ((), "and at any address in numbers; other names have to be named with --allowed-hosts"),
+        (("10.0.0.1",), "other names have to be named with --allowed-hosts"),
+        (("b.example", "*.lan"), "localhost, at any address in numbers, and as *.lan, b.example"),
+        (("b.example", "*"), "it answers under every name"),
+    ],
+)
+def test_serve_says_as_whom_it_answers(allowed, said):
+    assert names_in_words(str(Hosts(allowed))).endswith(said)

@@ -182,7 +182,9 @@ def test_a_request_beyond_the_queue_is_refused_with_its_id_and_logged(
         refused = connection.getresponse()
         assert (refused.status, refused.headers["X-Request-ID"]) == (503, "mine-3")
         assert refused.headers["Retry-After"] == "7"
-        assert json.loads(refused.read())["error"]["code"] == "too_busy"
+        error = json.loads(refused.read())["error"]
+        assert error["code"] == "too_busy"
+        assert error["message"].endswith("with 1 request waiting; try again later")
         connection.close()
         assert [future.result()[0] for future in answered] == [200, 200]
     (line,) = [record for record in caplog.records if getattr(record, "request_id", "") == "mine-3"]
