@@ -396,6 +396,6 @@ def _why_unidentified(data: bytes, formats: tuple[str, ...]) -> str:
     damaged = format_by_signature(data)
     if damaged in formats:
         return f"damaged or truncated: it begins as {in_words(damaged)}, and cannot be read"
-    reason = f"not an image in a format that is read here ({', '.join(formats)})"
+    reason = f"not an image in a format that is read here ({', '.join(map(in_words, formats))})"
     what = what_it_is(data)
     return reason if what is None else f"{reason}; it looks like {what}"

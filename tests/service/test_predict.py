@@ -163,7 +163,7 @@ def test_bad_images_among_good_ones_are_refused_in_their_place(client, encode):
     text, blue, empty, cut, red = response.json["predictions"]
     assert (blue["label"], red["label"]) == ("blue", "red")
     assert {entry["error"]["code"] for entry in (text, empty, cut)} == {"image_rejected"}
-    assert "JPEG, PNG, WEBP, GIF, BMP" in text["error"]["message"]
+    assert "JPEG, PNG, WebP, GIF, BMP" in text["error"]["message"]
     assert "it looks like text" in text["error"]["message"]
     assert empty["error"]["message"] == "the file is empty (0 bytes)"
     assert "truncated or damaged: its data end before the picture does" in cut["error"]["message"]
@@ -267,7 +267,7 @@ def test_a_form_without_image_files(client, fields, reason):
         (b'{"image": null}', "not_base64", "expected a string of base64, received null"),
         (b'{"image": ["x"]}', "not_base64", "received a list"),
         ('{"image": "é"}'.encode(), "not_base64", "expected base64"),
-        (b'{"image": "YWJj"}', "image_rejected", "JPEG, PNG, WEBP, GIF, BMP"),
+        (b'{"image": "YWJj"}', "image_rejected", "JPEG, PNG, WebP, GIF, BMP"),
         (b'{"image": ""}', "image_rejected", "the file is empty (0 bytes)"),
     ],
 )
