@@ -111,8 +111,9 @@ class FeatureCache:
         return None if found is None else found.reason
 
     def rejections(self) -> list[tuple[bytes, str]]:
-        """(path, reason) of every image that was rejected, by path."""
-        return sorted((found.path, found.reason) for found in self._places.rejections.values())
+        """(path, reason) of every image that was rejected and has no row, by path."""
+        rejections = self._places.rejections.values()
+        return sorted((found.path, found.reason) for found in rejections if found.key not in self)
 
     def keys(self) -> list[Key]:
         """Every key, in the order in which rows were committed."""

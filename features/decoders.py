@@ -25,7 +25,7 @@ import numpy as np
 from ..errors import EngineError, ImageRejectedError
 from ..forks import Owner, let_go_in_children, not_while_forking
 from .decoding import FILES_AT, answer_questions
-from .images import FORMATS, Kind, Limits
+from .images import FORMATS, KILLED, SILENT, Kind, Limits
 from .preprocess import load_picture
 
 if TYPE_CHECKING:
@@ -183,9 +183,9 @@ class _DiedError(Exception):
         self.at = at
         """Which of the images it had begun."""
         if silent_s is not None:
-            how = f"did not answer within {silent_s:g} s and was ended"
+            how = f"did not answer within {silent_s:g} {SILENT}"
         elif exit_code == -signal.SIGKILL:
-            how = "was killed (SIGKILL), most likely for want of memory"
+            how = KILLED
         elif exit_code < 0:
             how = f"was killed by {signal.Signals(-exit_code).name}"
         else:

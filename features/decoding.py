@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from ..errors import ImageRejectedError
-from .images import Kind, Limits, Picture
+from .images import TOO_LITTLE_MEMORY, Kind, Limits, Picture
 from .preprocess import load_picture
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def _decode_all(
             picture = decode(os.pread(shared, length, at))
         except ImageRejectedError as error:
             answers.append((str(error), None))
+        except MemoryError:  # where it is read or fitted
+            answers.append((TOO_LITTLE_MEMORY, None))
         else:
             pixels_at += os.pwrite(shared, picture.pixels.data.cast("B"), pixels_at)
             answers.append(("", picture.kind))

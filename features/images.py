@@ -39,7 +39,13 @@ MAX_PIXELS = 250_000_000
 """Of the largest picture that is decoded where the user chose it."""
 
 RAISE_LIMIT = "--max-pixels raises the limit"
-_TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF)
+TOO_LITTLE_MEMORY = "too little memory to decode it"
+KILLED = "was killed (SIGKILL), most likely for want of memory"
+SILENT = "s and was ended"
+# These say what the machine, or the user's options, lacked. A file that takes too much processor
+# time, or crashes a library, does so again: trying each time would cost seconds an image.
+_TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF, TOO_LITTLE_MEMORY, KILLED, SILENT)
+_WANT_OF_MEMORY = ("insufficient memory", "out of memory", "cannot allocate", "failed to allocate")
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS_THAT_SWAP_SIDES = (5, 6, 7, 8)
@@ -213,7 +219,10 @@ def _kind_of_grey(picture: Image.Image) -> GreyKind:
 
 
 def is_temporary(reason: str) -> bool:
-    """Whether an image may be read another time: with an option, or once a library is there."""
+    """Whether an image may be read another time: with an option, a library, or more memory.
+
+    The words decide, since caches keep nothing else of a rejection.
+    """
     return reason.endswith(_TEMPORARY)
 
 
@@ -289,9 +298,11 @@ def _reasons_in_words(data: bytes, formats: tuple[str, ...], limits: Limits) -> 
             f"more than the {limits.pixels:,} pixels that are read; {RAISE_LIMIT}"
         ) from None
     except MemoryError:
-        raise ImageRejectedError("too little memory to decode it") from None
+        raise ImageRejectedError(TOO_LITTLE_MEMORY) from None
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
+        if any(words in reason.lower() for words in _WANT_OF_MEMORY):
+            raise ImageRejectedError(TOO_LITTLE_MEMORY) from error
         if "truncated" in reason.lower():
             raise ImageRejectedError(
                 "truncated or damaged: its data end before the picture does"

@@ -129,7 +129,8 @@ class Job:
         """Note an image's key; False when the cache knows nothing of it."""
         if key not in self.extracted and key not in self.cache:
             reason = self.cache.rejection(key)
-            if reason is None:
+            # Other versions have kept temporary ones, and so may those whose cache was imported.
+            if reason is None or is_temporary(reason):
                 return False
             self.rejected[key] = reason
         self.keys[position] = key

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +17,9 @@ from PIL import Image
 
 from bottlebank.errors import EngineError, ImageRejectedError
 from bottlebank.features import decoders as decoders_module
+from bottlebank.features import decoding
 from bottlebank.features.decoders import Decoders
-from bottlebank.features.images import Kind, Limits
+from bottlebank.features.images import Kind, Limits, is_temporary
 from bottlebank.features.preprocess import load
 
 SIZE_PX = (40, 50)
@@ -153,8 +155,9 @@ def test_a_file_that_kills_its_decoder_is_rejected_and_the_others_are_not(
         good = [pool.submit(decode, decoders, png(number)) for number in range(12)]
         bad = pool.submit(decode, decoders, content)
         good += [pool.submit(decode, decoders, png(number)) for number in range(12)]
-        with pytest.raises(ImageRejectedError, match=reason):
+        with pytest.raises(ImageRejectedError, match=reason) as why:
             bad.result()
+        assert is_temporary(str(why.value)) == (content == b"killed")
         for number, future in enumerate(good):
             assert np.array_equal(future.result(), load(png(number % 12), SIZE_PX, "crop"))
 
@@ -251,8 +254,18 @@ def test_a_mistake_of_ours_is_no_fault_of_the_image():
 
 
 def test_a_file_that_takes_too_much_memory_is_rejected(deadly, decoders):
-    with pytest.raises(ImageRejectedError, match="too little memory to decode it"):
+    with pytest.raises(ImageRejectedError, match="too little memory to decode it") as why:
         decode(decoders, b"greedy")
+    assert is_temporary(str(why.value))
+
+
+def test_too_little_memory_to_fit_an_image_costs_that_image():
+    def starve(data):
+        raise MemoryError
+
+    with tempfile.TemporaryFile() as shared:
+        answers = decoding._decode_all(shared.fileno(), [3], starve, 5.0)
+    assert answers == [("too little memory to decode it", None)]
 
 
 def test_processes_end_when_their_parent_is_killed(tmp_path):

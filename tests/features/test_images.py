@@ -255,6 +255,26 @@ def test_heic_is_read_and_its_exif_orientation_is_not_applied(mode):
     assert picture.pixels.min() >= 250
 
 
+@pytest.mark.parametrize(
+    ("error", "is_temporary"),
+    [
+        (MemoryError(), True),
+        (OSError("decoder error: Insufficient memory (Failed to allocate 9 bytes)"), True),
+        (OSError("broken data stream"), False),
+        (OSError("image file is truncated"), False),
+    ],
+)
+def test_only_want_of_memory_is_temporary(monkeypatch, error, is_temporary):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(ImageRejectedError) as why:
+        decode(b"GIF89a")
+    assert images.is_temporary(str(why.value)) == is_temporary
+    assert (str(why.value) == "too little memory to decode it") == is_temporary
+
+
 def test_without_its_library_heic_says_what_to_install(monkeypatch):
     monkeypatch.setattr(formats, "HAS_HEIF", False)
     monkeypatch.setattr(images, "HAS_HEIF", False)

@@ -151,6 +151,31 @@ def test_a_mended_image_is_tried_again(bad_photos, cache):
     assert (counts(again)["extracted"], counts(again)["rejected"]) == (1, 2)
 
 
+def test_what_another_run_lacked_is_tried_again(photos, cache):
+    process = "it crashes the decoder: its process"
+    temporary = [
+        "too little memory to decode it",
+        f"{process} was killed (SIGKILL), most likely for want of memory",
+        f"{process} did not answer within 40 s and was ended",
+        "300×300 pixels, more than the 9 in all that are read; --max-pixels raises the limit",
+    ]
+    lasting = ["decoding it took more than 10 s", f"{process} was killed by SIGSEGV"]
+    recipe = extract(photos, cache).recipe.as_dict()
+    with CacheFolder(cache) as folder:
+        (rows,) = folder.all()
+        for path in rows.shard_paths():
+            path.unlink()
+        with rows.writer(recipe) as writer:
+            for number, reason in enumerate(temporary + lasting):
+                image = photos / "disc" / f"{number:02d}.png"
+                writer.reject(folder.key_of_file(image), os.fsencode(image), reason)
+    found = counts(extract(photos, cache))
+    assert (found["extracted"], found["rejected"]) == (58, 2)
+    with CacheFolder(cache) as folder:
+        (rows,) = folder.all()
+        assert [why for _, why in rows.rejections()] == lasting
+
+
 def test_files_that_cannot_be_read_are_rejected_but_not_remembered(photos, cache, monkeypatch):
     real = os.open
 
