@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..figures import counted
 from ..progress import Progress
 from .answers import (
     percent,
@@ -62,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..pipeline import extract_for_head, judge
     from ..pipeline.evaluate import CANNOT_BE_TOLD
     from ..pipeline.problems import contradictions, describe, near_pairs
-    from .problems import MOST_PRINTED, print_contradictions, print_pairs
+    from .problems import MOST_PRINTED, print_problems
 
     table, head = extract_for_head(
         read_data(arguments),
@@ -138,9 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
             )
         if len(mistakes) > MOST_PRINTED:
             tell(f"  and {len(mistakes) - MOST_PRINTED:,} more mistakes: --json lists them")
-        near = answer["near_duplicates"]
-        print_pairs(f"{counted(len(near), 'near-duplicate')} in two splits", near)
-        print_contradictions(answer["contradictions"])
+        print_problems(answer["near_duplicates"], answer["contradictions"])
         for path in written[:1]:
             tell(f"wrote {path} and the pictures in it")
     return report_rejections(table.rejected, arguments.strict)

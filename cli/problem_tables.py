@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..untrusted.terminal import shown
 from ..viz.report import Section, Table
+from .problems import without_contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,7 +20,8 @@ def problem_sections(answer: dict[str, Any], source: str) -> Iterator[Section]:
 
     Paths are relative to `source`, where they lead into it: a page is narrow.
     """
-    contradictions, near = answer["contradictions"], answer["near_duplicates"]
+    contradictions = answer["contradictions"]
+    near = without_contradictions(answer["near_duplicates"], contradictions)
     if contradictions:
         yield Section(
             "Contradictory labels",

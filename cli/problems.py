@@ -13,7 +13,26 @@ if TYPE_CHECKING:
 MOST_PRINTED = 5
 
 
-def print_pairs(title: str, pairs: Sequence[dict[str, Any]]) -> None:
+def print_problems(
+    near: Sequence[dict[str, Any]], contradictions: Sequence[dict[str, Any]]
+) -> None:
+    """Contradictions, then near-duplicates in two splits."""
+    about = "(one image under two labels or in two splits)"
+    _print_pairs(f"{counted(len(contradictions), 'contradiction')} {about}", contradictions)
+    rest = without_contradictions(near, contradictions)
+    more = "" if len(rest) == len(near) else "more "
+    _print_pairs(f"{counted(len(rest), f'{more}near-duplicate')} in two splits", rest)
+
+
+def without_contradictions(
+    near: Sequence[dict[str, Any]], contradictions: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Near-duplicates that are not named among the contradictions, having one label."""
+    named = {frozenset((pair["path"], pair["of"])) for pair in contradictions}
+    return [pair for pair in near if frozenset((pair["path"], pair["of"])) not in named]
+
+
+def _print_pairs(title: str, pairs: Sequence[dict[str, Any]]) -> None:
     """Name the first pairs, and say where the others are."""
     if not pairs:
         return
@@ -26,11 +45,3 @@ def print_pairs(title: str, pairs: Sequence[dict[str, Any]]) -> None:
         )
     if len(pairs) > MOST_PRINTED:
         tell(f"    and {len(pairs) - MOST_PRINTED:,} more: --json lists them")
-
-
-def print_contradictions(pairs: Sequence[dict[str, Any]]) -> None:
-    """Images under two labels, and equal files in two splits."""
-    print_pairs(
-        f"{counted(len(pairs), 'contradiction')} (one image under two labels or in two splits)",
-        pairs,
-    )

@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..pipeline.problems import contradictions, describe, near_pairs
     from ..pipeline.train import require_two_classes
     from .extract import extract_dataset
-    from .problems import print_contradictions, print_pairs
+    from .problems import print_problems
 
     is_dense = arguments.head_kind == "dense"
     if arguments.hidden is not None and not is_dense:
@@ -159,8 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
             tell(f"  {side:<10} {_figures(found)}")
         for side, found in trained.near_duplicates.items():
             tell(f"  {_in_words(side, found, trained.split.declared)}")
-        print_pairs("near-duplicates", near)
-        print_contradictions(contradicting)
+        print_problems(near, contradicting)
         tell(f"  {_about_confidence(trained.head)}")
         tell(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")
         tell(f"next: bottlebank predict IMAGE --head {output}")

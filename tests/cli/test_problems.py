@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from bottlebank.cli.problem_tables import MOST_IN_A_TABLE, problem_sections, table_of_mistakes
+from bottlebank.cli.problems import print_problems
 
 
 @pytest.fixture
@@ -57,6 +58,31 @@ def test_train(bottlebank, untidy, options, tmp_path):
     assert "1 contradiction (one image under two labels or in two splits):" in words
     contradiction = answer["contradictions"][0]
     assert f"{contradiction['path']} ({contradiction['split']}, stripes) equals " in words
+
+
+def test_a_pair_in_two_splits_and_under_two_labels_is_named_once(capsys):
+    """The two lists name the pair in either order."""
+    kinds = {"equal": False, "left_out": True}
+    copy = {"path": "test/hat/copy.png", "label": "hat", "split": "test"}
+    coat = {"of": "train/coat/1.png", "of_label": "coat", "of_split": "train"}
+    hat = {"of": "train/hat/1.png", "of_label": "hat", "of_split": "train"}
+    other_way = {"path": coat["of"], "label": "coat", "split": "train", "of": copy["path"]}
+    near = [{**copy, **coat, **kinds}, {**copy, "path": "test/hat/2.png", **hat, **kinds}]
+    contradiction = {**other_way, "of_label": "hat", "of_split": "test", **kinds}
+
+    print_problems(near, [contradiction])
+    first, pair, second, other = capsys.readouterr().out.splitlines()
+    assert first.startswith("  1 contradiction (")
+    assert "train/coat/1.png (train, coat) shows nearly the same as test/hat/copy.png" in pair
+    assert second == "  1 more near-duplicate in two splits:"
+    assert other.startswith("    test/hat/2.png (test, hat) shows nearly the same as train/hat/1")
+    answer = {"contradictions": [contradiction], "near_duplicates": near, "rejections": []}
+    tables = [section.table.rows for section in problem_sections(answer, "photos")]
+    assert [[row[0] for row in rows] for rows in tables] == [[coat["of"]], ["test/hat/2.png"]]
+
+    print_problems(near[:1], [contradiction])
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert len([*problem_sections({**answer, "near_duplicates": near[:1]}, "photos")]) == 1
 
 
 def test_evaluate(bottlebank, untidy, options, cache, tmp_path):
@@ -111,7 +137,7 @@ def test_tables_are_bounded_and_say_so(n):
     pairs = [{"path": "x.png", **place, "equal": False, "left_out": True}] * n
     found = {
         "contradictions": pairs,
-        "near_duplicates": pairs,
+        "near_duplicates": [{**pair, "of": "z\n"} for pair in pairs],
         "rejections": [{"path": "x", "reason": "why"}] * n,
     }
     sections = list(problem_sections(found, "photos"))
