@@ -6,8 +6,10 @@ import contextlib
 import json
 import logging
 import os
+import shutil
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BottlebankError
@@ -24,6 +26,7 @@ __all__ = [
     "Stopwatch",
     "percent",
     "print_json",
+    "program",
     "report_rejections",
     "say",
     "tell",
@@ -86,6 +89,17 @@ class OneLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The message, without anything else."""
         return shown(" ".join(record.getMessage().split()))
+
+
+def program() -> list[str]:
+    """How this program is called here: by its name where the shell finds it, else by its path."""
+    name, started = "bottlebank", Path(sys.argv[0])
+    if started.name == name and started.exists():
+        found = shutil.which(name)
+        return [name] if found is not None and started.samefile(found) else [str(started)]
+    if started.parent == Path(__file__).parent.parent:
+        return [sys.executable, "-m", name]
+    return [name]
 
 
 def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:

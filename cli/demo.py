@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
-from .answers import Stopwatch, percent, print_json, say, tell
+from .answers import Stopwatch, percent, print_json, program, say, tell
 from .outputs import require_folder, writing
 from .parser import OUTPUT, add_answers, add_command, add_engine, add_seed, path
 
@@ -125,7 +125,7 @@ def _run(arguments: argparse.Namespace, output: Path) -> int:
     draw_transfer_values(table.features[position], values_path, f"{image}", image=pixels)
     steps.done(f"predict: {image}: {label} ({percent(probability)}) → {values_path}")
 
-    serve = shlex.join(["bottlebank", "serve", "--head", str(head_path), "--cache", cache])
+    serve = shlex.join([*program(), "serve", "--head", str(head_path), "--cache", cache])
     if arguments.json:
         print_json(
             {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
@@ -9,6 +10,7 @@ from .answers import (
     Stopwatch,
     percent,
     print_json,
+    program,
     report_rejections,
     say,
     tell,
@@ -162,7 +164,8 @@ def run(arguments: argparse.Namespace) -> int:
         print_problems(near, contradicting)
         tell(f"  {_about_confidence(trained.head)}")
         tell(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")
-        tell(f"next: bottlebank predict IMAGE --head {output}")
+        command = shlex.join([*program(), "predict", "IMAGE", "--head", str(output)])
+        tell(f"next: {command}")
     return report_rejections(table.rejected, arguments.strict) or int(
         arguments.strict and trained.split.has_contradictions
     )

@@ -84,6 +84,12 @@ def run_blocks(folder: Path, substitute) -> None:
                 assert set(answer) == set(shown)
                 assert set(answer["predictions"][0]) == set(shown["predictions"][0])
                 assert set(answer["head"]) == set(shown["head"])
+                best = shown["predictions"][0]  # of the two classes of the README's photographs
+                assert [named["label"] for named in best["top"]] == ["beach", "coast"]
+                assert sum(named["probability"] for named in best["top"]) == pytest.approx(1)
+                assert best["top"][0] == {name: best[name] for name in ("label", "probability")}
+                n_classes = len(load_head(folder / "head.h5").classes)
+                assert len(answer["predictions"][0]["top"]) == min(n_classes, 5)
             elif not text.startswith("make"):
                 shell(text)
     finally:

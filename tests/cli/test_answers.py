@@ -1,0 +1,48 @@
+"""What commands print."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+import bottlebank
+from bottlebank.cli.answers import program
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Makes a program of that name, in a folder that is on the PATH or not."""
+
+    def install(folder, on_path):
+        path = tmp_path / folder / "bottlebank"
+        path.parent.mkdir()
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+        monkeypatch.setenv("PATH", str(path.parent) if on_path else str(tmp_path))
+        return path
+
+    return install
+
+
+def test_a_program_that_the_shell_finds_is_called_by_its_name(installed, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(installed("bin", on_path=True)), "demo"])
+    assert program() == ["bottlebank"]
+
+
+def test_a_program_that_the_shell_does_not_find_is_called_by_its_path(installed, monkeypatch):
+    path = str(installed("bin", on_path=False))
+    monkeypatch.setattr(sys, "argv", [path, "demo"])
+    assert program() == [path]
+    installed("another", on_path=True)  # which is not this one
+    assert program() == [path]
+
+
+def test_a_module_is_called_as_one(monkeypatch):
+    main = Path(bottlebank.__file__).parent / "__main__.py"
+    monkeypatch.setattr(sys, "argv", [str(main), "demo"])
+    assert program() == [sys.executable, "-m", "bottlebank"]
+
+
+def test_within_another_program_it_has_its_name(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/notebook"])
+    assert program() == ["bottlebank"]
