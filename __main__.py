@@ -1,5 +1,20 @@
-"""`python -m bottlebank`."""
+"""The program: `bottlebank`, or `python -m bottlebank`."""
 
-from .cli import run
+import signal
+from typing import NoReturn
 
-run()
+
+def run() -> NoReturn:
+    """Run the command of this process's arguments, and end the process.
+
+    Ctrl-C ends it at once and without a traceback until the command listens to it, and after.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from .cli import run
+
+    run()
+
+
+if __name__ == "__main__":
+    run()

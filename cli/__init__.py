@@ -9,7 +9,6 @@ import contextlib
 import io
 import logging
 import os
-import signal
 import sys
 import warnings
 from typing import TYPE_CHECKING, NoReturn
@@ -19,11 +18,11 @@ from ..errors import BottlebankError
 from . import cache, compare, demo, evaluate, extract, plot, predict, serve, train
 from .answers import AnswerUnreadError, OneLine, say
 from .environment import read_environment
+from .interrupts import EXIT_CODE, MESSAGE, Interrupts
 from .parser import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import FrameType
 
 _COMMANDS = (extract, train, evaluate, compare, predict, plot, serve, cache, demo)
 
@@ -39,23 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # Pillow's, on metadata that is no reason to reject an image, or on one that is rejected.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        arguments = build_parser().parse_args(argv)
-        return arguments.run(arguments)
-    except BottlebankError as error:
-        return _fail(str(error), error.exit_code)
+        with Interrupts() as interrupts:
+            return _answer(argv, interrupts)
     except KeyboardInterrupt:
-        return _fail("interrupted; what was committed is kept, run the command again to go on", 130)
-    except AnswerUnreadError:
-        return 0
-    except Exception as error:
-        if os.environ.get("BOTTLEBANK_DEBUG"):
-            raise
-        kind = type(error).__name__
-        return _fail(f"unexpected {kind}: {error} (BOTTLEBANK_DEBUG=1 shows where)", 1)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+        return _fail(MESSAGE, EXIT_CODE)
 
 
 def run() -> NoReturn:
@@ -111,8 +98,23 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 (until the end)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _answer(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
+    try:
+        arguments = build_parser().parse_args(argv)
+        return arguments.run(arguments)
+    except KeyboardInterrupt:  # here, where no further one is raised
+        return _fail(MESSAGE, EXIT_CODE)
+    except AnswerUnreadError:
+        return 0
+    except Exception as error:
+        if interrupts.received:  # a library has made another exception of it
+            return _fail(MESSAGE, EXIT_CODE)
+        if isinstance(error, BottlebankError):
+            return _fail(str(error), error.exit_code)
+        if os.environ.get("BOTTLEBANK_DEBUG"):
+            raise
+        kind = type(error).__name__
+        return _fail(f"unexpected {kind}: {error} (BOTTLEBANK_DEBUG=1 shows where)", 1)
 
 
 def _fail(message: str, exit_code: int) -> int:

@@ -94,7 +94,9 @@ def _serve(server: Server, on_ready: Callable[[str], None] | None) -> None:
         server.stop(drain=number == signal.SIGTERM)
 
     try:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+                continue  # nohup
             earlier[number] = signal.signal(number, stop)
         if on_ready is not None:
             on_ready(server.url)

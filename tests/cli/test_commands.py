@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -417,20 +416,17 @@ def test_demo_without_weights_says_so_plainly(bottlebank, tmp_path, cache, monke
 def test_serve_and_predict_agree(bottlebank, photos, cache, head):
     """The same photograph through curl's multipart and through `bottlebank predict`."""
     image = photos / "disc" / "03.png"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     command = [sys.executable, "-m", "bottlebank", "serve", "--head", str(head)]
-    command += ["--cache", str(cache), "--port", str(port), "--precision", "float32"]
+    command += ["--cache", str(cache), "--port", "0", "--precision", "float32"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
-            assert f"at http://127.0.0.1:{port}/" in server.stdout.readline()
+            url = re.search(r"at (http://127\.0\.0\.1:\d+/)", server.stdout.readline())[1]
             body = (
                 b'--cut\r\nContent-Disposition: form-data; name="image"; filename="x.png"\r\n'
                 b"Content-Type: image/png\r\n\r\n" + image.read_bytes() + b"\r\n--cut--\r\n"
             )
             request = urllib.request.Request(
-                f"http://127.0.0.1:{port}/predict",
+                f"{url}predict",
                 body,
                 {"Content-Type": "multipart/form-data; boundary=cut"},
             )
@@ -446,7 +442,7 @@ def test_serve_and_predict_agree(bottlebank, photos, cache, head):
     assert served["predictions"][0]["probability"] == pytest.approx(best["probability"], abs=1e-4)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottlebank, number):
     """A signal in the middle of a real run: one line, and the next run goes on."""
     script = (

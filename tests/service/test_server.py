@@ -365,7 +365,7 @@ def start_program(tmp_path):
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_the_process_with_0_after_the_answer(start_program, number):
     process, url = start_program(0.3)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
