@@ -158,7 +158,7 @@ def draw_learning_curve(
         )
         ticks = np.r_[ticks, expected.sizes[-1]]
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter("{x:,.4g}")
+    axes.xaxis.set_major_formatter(_size_at)
     axes.set_xticks(_apart(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter(_percent_at)
@@ -200,8 +200,13 @@ def _caption(measured: _Curve, expected: _Curve | None) -> str:
 def _end(curve: _Curve) -> str:
     middle, low, high = (_percent(each[-1]) for each in (curve.middle, curve.low, curve.high))
     noun = "image" if curve.sizes[-1] == 1 else "images"
-    words = f"{curve.sizes[-1]:,.4g} {noun} per class: {middle}"
+    words = f"{_size_at(curve.sizes[-1])} {noun} per class: {middle}"
     return words if low == high else f"{words} ({low} to {high})"
+
+
+def _size_at(size: float, _position: float = 0) -> str:
+    """Of images per class, which are a mean over classes: whole, but where that says too little."""
+    return f"{size:,.0f}" if size >= 5 else f"{size:.2g}"
 
 
 def _percent_at(share: float, _position: float) -> str:

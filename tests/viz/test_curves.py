@@ -103,6 +103,20 @@ def test_one_run_at_one_size_is_no_error(tmp_path, svg_texts):
     assert "7 images per class: 50.0 % measured" in texts
 
 
+def test_sizes_are_whole_images(tmp_path, svg_texts):
+    """They are means over classes: of 1,177 images in five classes, 235.4."""
+    sizes = [1.6, 3, 6.6, 13.4, 26.9, 54.6, 112.2, 235.4, 1235.4]
+    accuracies = np.full((9, 1), 0.5)
+    forecast = Forecast([1235.4, 1255.4], [0.5, 0.6], [0.5, 0.5], [0.5, 0.7])
+    draw_learning_curve(sizes, accuracies, tmp_path / "learning.svg", "Head", forecast)
+    texts = svg_texts(tmp_path / "learning.svg")
+    labels = [text for text in texts if text.replace(",", "").replace(".", "").isdecimal()]
+    assert labels == ["1.6", "3", "7", "13", "27", "55", "112", "235", "1,255"]
+    words = " ".join(texts)
+    assert "1,235 images per class: 50.0 % measured" in words
+    assert "1,255 images per class: 60.0 %" in words
+
+
 def test_sizes_without_room_get_no_label(tmp_path, svg_texts):
     sizes = np.arange(1, 101)
     draw_learning_curve(sizes, np.full((100, 1), 0.5), tmp_path / "learning.svg", "Head")
