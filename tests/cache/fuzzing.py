@@ -88,7 +88,7 @@ def spoiled(original: Path, folder: Path, seed: int) -> tuple[bytes, list[str]]:
 
 
 def read_many(send, kind: str, original: str, folder: str, first: int, end: int) -> None:
-    """Read spoiled files one after the other; report each seed, its changes, its error and the memory."""
+    """Read spoiled files one after the other; report each seed, changes, error and memory."""
     for seed in range(first, end):
         data, changes = spoiled(Path(original), Path(folder), seed)
         path = write(kind, data, Path(folder))
