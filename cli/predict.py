@@ -89,13 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
         ),
     )
     n_all = len(unreadable) + len(images)
-    n_failed = n_unknown = 0
+    n_failed = n_unknown = n_dark = 0
 
     def watched() -> Iterator[Prediction]:
-        nonlocal n_failed, n_unknown
+        nonlocal n_failed, n_unknown, n_dark
         for prediction in predictions:
             n_failed += prediction.error is not None
             n_unknown += prediction.unknown
+            n_dark += prediction.note is not None
             yield prediction
 
     if output is not None:
@@ -113,6 +114,12 @@ def run(arguments: argparse.Namespace) -> int:
             tell(
                 f"wrote {output}: {counted(n_all, 'image')}, {n_unknown} unknown, {n_failed} failed"
             )
+    if n_dark:
+        say(
+            f"warning: {counted(n_dark, 'image')} with 16 bits per channel came out nearly black; "
+            f"heads that are trained with --grey16 stretch scale such images by the bits that they "
+            f"use"
+        )
     return 1 if n_failed == n_all or (arguments.strict and n_failed) else 0
 
 

@@ -21,6 +21,34 @@ WHITE_16 = 0xFFFF
 _STRIP_PIXELS = 4_000_000
 
 
+DARK_BELOW = 1 << 14
+"""A quarter of the range of 16 bits, which photographs reach."""
+
+
+def darkness(brightest: int | None, grey16: str) -> str | None:
+    """Why a picture came out nearly black; None where it did not.
+
+    Parameters
+    ----------
+    brightest
+        The greatest value of a picture of 16 bits a channel; None for others.
+    grey16
+        One of `GREY16`.
+    """
+    if grey16 != "scale" or brightest is None or not 0 < brightest < DARK_BELOW:
+        return None
+    return (
+        f"nearly black: of 16 bits per channel it uses at most the lowest "
+        f"1/{unused_share(brightest):,} of the range; heads that are trained with --grey16 stretch "
+        f"scale such images by the bits that they use"
+    )
+
+
+def unused_share(brightest: int) -> int:
+    """How many times the range that a greatest value needs is in that of 16 bits."""
+    return 1 << (16 - brightest.bit_length())
+
+
 def white_of(brightest: int, grey16: str) -> int:
     """The value that becomes white, of a picture with this greatest value, 0 to 65535."""
     n_bits = max(8, brightest.bit_length()) if grey16 == "stretch" else 16

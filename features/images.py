@@ -267,10 +267,10 @@ def _why_not_tiff(data: bytes) -> str | None:
     return None
 
 
-def pixels_of_picture(
+def picture_of(
     image: Image.Image, at_least_px: tuple[int, int] | None = None, grey16: str = "scale"
-) -> np.ndarray:
-    """As `decode`, of a picture that Pillow has opened or made, in any mode and of any size.
+) -> Picture:
+    """As `decode_picture`, of what Pillow has opened or made, in any mode and of any size.
 
     Raises
     ------
@@ -279,7 +279,7 @@ def pixels_of_picture(
     """
     with _reasons_in_words(b"a picture", FORMATS, Limits()):
         _check_size(image.size, NO_LIMITS)
-        return _loaded(image, str(image.format), at_least_px, grey16).pixels
+        return _loaded(image, str(image.format), at_least_px, grey16)
 
 
 @contextlib.contextmanager

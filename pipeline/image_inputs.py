@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageRejectedError, UsageError
-from ..features.images import MAX_FILE_BYTES, pixels_of_picture, read
+from ..features.images import MAX_FILE_BYTES, Picture, picture_of, read
 from ..features.preprocess import fit
 
 if TYPE_CHECKING:
@@ -133,10 +133,8 @@ def bytes_of(path: str) -> bytes:
     return read(path)[0]
 
 
-def pixels_of(
-    given: Input, size_px: tuple[int, int], how: str, grey16: str = "scale"
-) -> np.ndarray:
-    """Pixels of an `Input` with a picture, uint8 (height, width, 3), fitted to the network.
+def picture_in(given: Input, size_px: tuple[int, int], how: str, grey16: str = "scale") -> Picture:
+    """The picture of an `Input` that has one, fitted to the network.
 
     Raises
     ------
@@ -146,7 +144,7 @@ def pixels_of(
     if given.picture is None:
         raise ValueError("this input has no picture")
     try:
-        return fit(pixels_of_picture(given.picture, size_px, grey16), size_px, how)
+        picture = picture_of(given.picture, size_px, grey16)
     except ImageRejectedError as error:
         cause = error.__cause__
         if not (isinstance(cause, AssertionError) or "closed" in str(cause)):  # Pillow's for that
@@ -154,6 +152,7 @@ def pixels_of(
         raise ImageRejectedError(
             "the PIL image is closed: predict it before it is, or give its path"
         ) from error
+    return picture._replace(pixels=fit(picture.pixels, size_px, how))
 
 
 def named(given: Input, reason: object) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from ..cache import CacheFolder, Key, Variant
 from ..errors import EngineError, WeightsNotFoundError
 from ..features import open_extractor
+from ..features.colours import DARK_BELOW, unused_share
 from ..features.decoders import Decoders
 from ..features.images import MAX_PIXELS, Limits, is_temporary
 from ..figures import counted
@@ -41,7 +42,6 @@ _GROUPS_AHEAD = 8
 _GROUP_BYTES = 32 << 20
 _BYTES_AHEAD = 256 << 20
 _REMEMBER_EVERY = 2048
-_DARK_BELOW = 1 << 14  # a quarter of the range of 16 bits, which photographs reach
 
 logger = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ class Job:
 
     def _look_for_dark_grey(self, groups: Iterable[Images]) -> Iterator[Images]:
         for images in groups:
-            self.dark += [value for value in images.brightest if 0 < value < _DARK_BELOW]
+            self.dark += [value for value in images.brightest if 0 < value < DARK_BELOW]
             yield images
 
     def _sift(
@@ -235,7 +235,7 @@ class Job:
     def _warn_of_dark_grey(self) -> None:
         """Tell of 16-bit pictures that use little of their range: nearly black when scaled."""
         if self.dark and self.recipe.grey16 == "scale":
-            share = 1 << (16 - max(self.dark).bit_length())
+            share = unused_share(max(self.dark))
             use = "uses" if len(self.dark) == 1 else "use"
             logger.warning(
                 "warning: %s with 16 bits per channel %s at most the lowest 1/%s of the range and "

@@ -15,12 +15,13 @@ import numpy as np
 
 from ..cache import key_of_bytes
 from ..errors import ImageRejectedError, UsageError
+from ..features.colours import darkness
 from ..features.decoders import Decoders, load_here
 from ..features.images import Limits
 from ..machine import available_cores
 from .ahead import groups_of, threads, work_ahead
 from .banked import Banked, open_banked
-from .image_inputs import bytes_of, named, one_of_several, pixels_of
+from .image_inputs import bytes_of, named, one_of_several, picture_in
 from .prediction import Prediction
 from .stages import find
 
@@ -49,6 +50,7 @@ class Item(NamedTuple):
     pixels: np.ndarray | None = None
     data: bytes | None = None
     error: str | None = None
+    note: str | None = None
     n_bytes: int = 0
 
     @property
@@ -63,6 +65,8 @@ class Row(NamedTuple):
     given: Input
     values: np.ndarray | None
     error: str | None
+    note: str | None = None
+    """What may have made them of little use."""
 
 
 def rows_of(
@@ -151,7 +155,9 @@ def say(rows: Sequence[Row], head: Head, top: int | None) -> list[Prediction]:
             continue
         probabilities, unknown = next(said)
         ranked = rank(probabilities, head.classes, top)
-        predictions.append(Prediction(ranked, unknown=bool(unknown), path=row.given.name))
+        predictions.append(
+            Prediction(ranked, unknown=bool(unknown), path=row.given.name, note=row.note)
+        )
     return predictions
 
 
@@ -194,7 +200,9 @@ def _read(item: Item, size_px: tuple[int, int], how: str, grey16: str) -> Item:
         return item
     try:
         if item.given.picture is not None:
-            return item._replace(pixels=pixels_of(item.given, size_px, how, grey16))
+            picture = picture_in(item.given, size_px, how, grey16)
+            note = darkness(picture.kind.brightest, grey16)
+            return item._replace(pixels=picture.pixels, note=note)
         data = item.data if item.given.path is None else bytes_of(item.given.path)
     except (ImageRejectedError, UsageError) as error:
         return item._replace(error=str(error))
@@ -206,6 +214,7 @@ def _computed(
 ) -> list[Row]:
     """Decode and run what has no row yet, all in one call."""
     errors = [item.error for item in items]
+    notes = [item.note for item in items]
     pixels = [item.pixels for item in items]
     files = [
         position for position, item in enumerate(items) if item.is_open and item.pixels is None
@@ -213,11 +222,12 @@ def _computed(
     if files:
         decoded = decode([items[position].data or b"" for position in files])
         rest = iter(decoded.pixels)
-        for position, reason in zip(files, decoded.reasons, strict=True):
-            if reason:
+        for position, reason, kind in zip(files, decoded.reasons, decoded.kinds, strict=True):
+            if kind is None:
                 errors[position] = reason
             else:
                 pixels[position] = next(rest)
+                notes[position] = darkness(kind.brightest, late.recipe.grey16)
     rows = [item.row for item in items]
     to_run = [position for position, found in enumerate(pixels) if found is not None]
     if to_run:
@@ -225,7 +235,8 @@ def _computed(
         for position, values in zip(to_run, late.extractor().transfer_values(images), strict=True):
             rows[position] = values
     return [
-        Row(item.given, row, error) for item, row, error in zip(items, rows, errors, strict=True)
+        Row(item.given, row, error, note)
+        for item, row, error, note in zip(items, rows, errors, notes, strict=True)
     ]
 
 

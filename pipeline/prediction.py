@@ -24,6 +24,9 @@ class Prediction(list[tuple[str, float]]):
         Whether the image resembles no training image: then the probabilities mean little.
     error : str or None
         Why the image was rejected.
+    note : str or None
+        What may have made the prediction wrong: that a picture of 16 bits per channel came out
+        nearly black. It is not known of an image whose transfer values were in the cache.
     path : str
         Where it came from; empty for an image that has no name.
     """
@@ -35,12 +38,14 @@ class Prediction(list[tuple[str, float]]):
         unknown: bool = False,
         error: str | None = None,
         path: str = "",
+        note: str | None = None,
     ) -> None:
         """From pairs, the most probable first."""
         super().__init__(ranked)
         self.unknown = unknown
         self.error = error
         self.path = path
+        self.note = note
 
     @property
     def ranked(self) -> list[tuple[str, float]]:
@@ -70,6 +75,8 @@ class Prediction(list[tuple[str, float]]):
         if self.error is None and not self.unknown and len(self) > _SHOWN:
             first = Prediction(self[:_SHOWN]).in_words()
             words = f"{first}, … {len(self) - _SHOWN} more"
+        if self.note is not None:
+            words = f"{words} ({self.note})"
         return shown(words)
 
     def _repr_html_(self) -> str:
@@ -81,4 +88,6 @@ class Prediction(list[tuple[str, float]]):
             for label, share in self[:_SHOWN]
         )
         more = f"<p>… {len(self) - _SHOWN} more</p>" if len(self) > _SHOWN else ""
+        if self.note is not None:
+            more += f"<p>{escape(self.note)}</p>"
         return f"<table><tr><th>class</th><th>probability</th></tr>{rows}</table>{more}"

@@ -65,6 +65,7 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
         ],
         "error": prediction.error,
         "unknown": prediction.unknown,
+        "note": prediction.note,
     }
 
 

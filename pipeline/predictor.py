@@ -16,13 +16,15 @@ from ..classifier import Head, load_head
 from ..classifier.artifact import HeadAnswer
 from ..errors import HeadMismatchError, ImageRejectedError, OtherProcessError, UsageError
 from ..features import open_extractor
+from ..features.colours import darkness
 from ..features.decoders import Decoders
 from ..features.extractor import require_known
 from ..features.images import MAX_PIXELS, Limits
 from ..features.parity import transfer_values_of
+from ..features.preprocess import load_picture
 from ..figures import counted, in_brief_names
 from ..progress import Progress
-from .image_inputs import bytes_of, is_several, named, one, pixels_of, several
+from .image_inputs import bytes_of, is_several, named, one, picture_in, several
 from .late_start import LateStart
 from .many import rank, reason_of, rows_of, say
 from .parity import check_parity, kept_probe, require_known_parity
@@ -200,9 +202,9 @@ class Predictor:
         -------
         Prediction, or list of Prediction
             A list of (label, probability), the highest first, with `unknown`, `label`,
-            `probability` and `error`. Of several, an image that is rejected has its `error` and
-            the others their predictions: also a file object that is closed or exhausted, an array
-            of another dtype or shape, and None.
+            `probability`, `error` and `note`. Of several, an image that is rejected has its `error`
+            and the others their predictions: also a file object that is closed or exhausted, an
+            array of another dtype or shape, and None.
 
         Raises
         ------
@@ -218,19 +220,23 @@ class Predictor:
         if is_several(image):
             return list(self._predict(several(image), top))
         given = one(image)
+        recipe = self._recipe
+        size_px = (recipe.input_size_px, recipe.input_size_px)
         try:
             if given.picture is not None:
-                recipe = self._recipe
-                size_px = (recipe.input_size_px, recipe.input_size_px)
-                pixels = pixels_of(given, size_px, recipe.fit, recipe.grey16)
+                picture = picture_in(given, size_px, recipe.fit, recipe.grey16)
             else:
-                path = given.path
-                pixels = self.load(given.data or b"" if path is None else bytes_of(path))
+                data = given.data or b"" if given.path is None else bytes_of(given.path)
+                limits = Limits(pixels=self._max_pixels)
+                picture = load_picture(
+                    data, size_px, recipe.fit, limits=limits, grey16=recipe.grey16
+                )
         except ImageRejectedError as error:
             raise ImageRejectedError(named(given, error)) from error
-        said = self.answer(pixels[np.newaxis])
+        said = self.answer(picture.pixels[np.newaxis])
         ranked = self.ranked(said.probabilities[0], top)
-        return Prediction(ranked, unknown=bool(said.unknown[0]), path=given.name)
+        note = darkness(picture.kind.brightest, recipe.grey16)
+        return Prediction(ranked, unknown=bool(said.unknown[0]), path=given.name, note=note)
 
     def predict_files(
         self,

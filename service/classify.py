@@ -51,7 +51,7 @@ def classify_images() -> dict[str, Any]:
     files = [from_base64(image) for image in images]
     check_bytes(files, settings.max_body_bytes)
     _raise_first([file if isinstance(file, RefusedError) else None for file in files])
-    refusals, features = service().inference(files, until, _refusal_of)
+    refusals, features, _ = service().inference(files, until, _refusal_of)
     _raise_first(refusals)
     said = predictor.say(features)
     return {"tags": [tags(predictor.ranked(row, 2)) for row in said.probabilities]}

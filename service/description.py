@@ -89,6 +89,7 @@ _SCHEMAS = {
             "top": _list(_LABELLED, minItems=1),
             "unknown": {"type": "boolean"},
         },
+        note=_TEXT,
         evidence=_list(_ref("Neighbour")),
     ),
     "Predictions": _object(

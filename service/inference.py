@@ -60,7 +60,7 @@ class Inference:
         files: Sequence[bytes | RefusedError],
         deadline: float,
         refuse: Callable[[Kind], RefusedError | None] = lambda kind: None,
-    ) -> tuple[list[RefusedError | None], np.ndarray]:
+    ) -> tuple[list[RefusedError | None], np.ndarray, list[Kind]]:
         """Decode image files and run the network on those that can be.
 
         Parameters
@@ -78,6 +78,8 @@ class Inference:
             Of each file, why it has no transfer values, or None.
         features
             float32, (n, width): of those that have, in order.
+        kinds
+            Their formats and colour modes.
 
         Raises
         ------
@@ -87,6 +89,7 @@ class Inference:
         refusals = [file if isinstance(file, RefusedError) else None for file in files]
         left = [row for row, refusal in enumerate(refusals) if refusal is None]
         features = []
+        kinds: list[Kind] = []
         for first in range(0, len(left), _FILES_AT_ONCE):
             rows = left[first : first + _FILES_AT_ONCE]
             decoded = self._decode(
@@ -99,11 +102,12 @@ class Inference:
                 else:
                     refusals[row] = refuse(kind)
                     taken.append(refusals[row] is None)
+                    kinds += [kind] if taken[-1] else []
             if any(taken):
                 features.append(self._batcher(decoded.pixels[taken], deadline))
         if not features:
-            return refusals, np.empty((0, self._width), np.float32)
-        return refusals, np.concatenate(features)
+            return refusals, np.empty((0, self._width), np.float32), kinds
+        return refusals, np.concatenate(features), kinds
 
     def _decode(self, files: Sequence[bytes], deadline: float) -> Decoded:
         try:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from flask import Blueprint, g, render_template, request, url_for
 
+from ..features.colours import darkness
 from ..features.folders import EXTENSIONS
 from ..features.formats import formats_in_words
 from .asked import check_parameters, deadline, milliseconds, service, whole_number
@@ -16,6 +17,7 @@ from .uploads import Uploads, read_uploads
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..features.images import Kind
     from ..pipeline import Predictor, TrainingImages
 
 routes = Blueprint("images", __name__)
@@ -33,13 +35,18 @@ def predict() -> dict[str, Any]:
     if "evidence" in request.args:
         n_evidence = whole_number("evidence", 1, MOST_NEIGHBOURS, "training images")
         training_images = service().training_images(predictor.head)
-    uploads, refusals, features = _transfer_values(predictor)
+    uploads, refusals, features, kinds = _transfer_values(predictor)
     said = predictor.say(features)
     entries = []
     for row, unknown in zip(said.probabilities, said.unknown.tolist(), strict=True):
         ranked = predictor.ranked(row, top)
         named = [{"label": label, "probability": probability} for label, probability in ranked]
         entries.append({**named[0], "top": named, "unknown": unknown})
+    grey16 = predictor.extractor.recipe.grey16
+    for entry, kind in zip(entries, kinds, strict=True):
+        note = darkness(kind.brightest, grey16)
+        if note is not None:
+            entry["note"] = note
     if training_images is not None:
         for entry, near in zip(entries, _near(training_images, features, n_evidence), strict=True):
             entry["evidence"] = near
@@ -54,7 +61,7 @@ def embed() -> dict[str, Any]:
     """Transfer values of the images of a request."""
     check_parameters()
     predictor = service().heads.served.predictor
-    _, refusals, features = _transfer_values(predictor)
+    _, refusals, features, _ = _transfer_values(predictor)
     recipe = predictor.extractor.recipe
     return {
         "embeddings": _in_place(refusals, [{"features": row} for row in features.tolist()]),
@@ -75,7 +82,7 @@ def similar() -> dict[str, Any]:
     predictor = service().heads.served.predictor
     n_nearest = whole_number("top", service().settings.top, MOST_NEIGHBOURS, "training images")
     training_images = service().training_images(predictor.head)
-    _, refusals, features = _transfer_values(predictor)
+    _, refusals, features, _ = _transfer_values(predictor)
     near = [{"neighbours": some} for some in _near(training_images, features, n_nearest)]
     return {
         "similar": _in_place(refusals, near),
@@ -109,18 +116,18 @@ def head_of(predictor: Predictor) -> dict[str, str]:
 
 def _transfer_values(
     predictor: Predictor,
-) -> tuple[Uploads, list[RefusedError | None], np.ndarray]:
-    """The request's images; why each is refused; the features of the others, (n, width)."""
+) -> tuple[Uploads, list[RefusedError | None], np.ndarray, list[Kind]]:
+    """The request's images; why each is refused; features, (n, width), and kinds of the others."""
     until = deadline()
     uploads = read_uploads(request, service().settings, service().fetcher.fetch)
     g.head, g.n_images = predictor.version, len(uploads.files)
-    refusals, features = service().inference(uploads.files, until)
+    refusals, features, kinds = service().inference(uploads.files, until)
     refused = [refusal for refusal in refusals if refusal is not None]
     if len(refused) == len(refusals):
         raise refused[0]
     for refusal in refused:
         service().metrics.rejected.labels(refusal.code).inc()
-    return uploads, refusals, features
+    return uploads, refusals, features, kinds
 
 
 def _in_place(

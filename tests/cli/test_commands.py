@@ -156,7 +156,7 @@ def test_predict(bottlebank, photos, cache, head, tmp_path):
     answers = [json.loads(line) for line in done.out.splitlines()]
     assert len(answers) == 21
     assert [list(answer) for answer in answers] == [
-        ["path", "predictions", "error", "unknown"]
+        ["path", "predictions", "error", "unknown", "note"]
     ] * 21
     right = [answer["predictions"][0]["label"] == "disc" for answer in answers[:20]]
     assert np.mean(right) > 0.8

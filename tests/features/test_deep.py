@@ -11,7 +11,7 @@ from PIL import Image
 
 from bottlebank.errors import ImageRejectedError
 from bottlebank.features.deep import is_deep
-from bottlebank.features.images import decode, decode_picture, pixels_of_picture
+from bottlebank.features.images import decode, decode_picture, picture_of
 
 HEIGHT, WIDTH = 24, 32
 
@@ -212,9 +212,9 @@ def test_a_picture_that_pillow_holds_says_what_to_give_instead():
     with Image.open(io.BytesIO(data)) as opened:
         assert is_deep(opened)
         with pytest.raises(ImageRejectedError, match="give its path or the bytes"):
-            pixels_of_picture(opened, grey16="stretch")
+            picture_of(opened, grey16="stretch")
     with Image.open(io.BytesIO(data)) as opened:
-        assert np.array_equal(pixels_of_picture(opened), decode(data))
+        assert np.array_equal(picture_of(opened).pixels, decode(data))
 
 
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.99])

@@ -1,8 +1,12 @@
 """A head decodes 16 bits per channel as its training images were decoded, wherever it answers."""
 
+import io
+import json
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import bottlebank as bb
 from bottlebank.cli import main
@@ -82,3 +86,49 @@ def test_a_predictor_has_a_limit_of_its_own(dark, cache, tmp_path):
     assert "more than the 1,000" in small([image, image])[0].error
     assert small.with_head(path)([image, image])[1].error is not None
     assert next(small.predict_files([image], max_pixels=10_000)).error is None
+
+
+NEARLY_BLACK = "nearly black: of 16 bits per channel it uses at most the lowest 1/16 of the range; "
+
+
+def test_predictions_of_nearly_black_pictures_say_so(dark, cache, tmp_path, request, capfd):
+    new = np.asarray(picture("disc", 50)).astype(np.uint16) * 16
+    colour = cv2.imencode(".png", new)[1].tobytes()
+    grey = cv2.imencode(".png", new[:, :, 0])[1].tobytes()
+    bright = cv2.imencode(".png", new * 16)[1].tobytes()
+    eight = cv2.imencode(".png", (new // 16).astype(np.uint8))[1].tobytes()
+    black = cv2.imencode(".png", new[:, :, 0] * 0)[1].tobytes()
+    for grey16, notes in (
+        ("scale", [True, True, True, False, False, False]),
+        ("stretch", [False] * 6),
+    ):
+        table = bb.extract(dark, "random", cache=cache, precision="float32", grey16=grey16)
+        head = tmp_path / f"{grey16}.h5"
+        bb.save_head(bb.train_head(table), head)
+        predict = bb.load_predictor(head, cache=cache)
+        opened = Image.open(io.BytesIO(grey))
+        images = [colour, grey, opened, bright, eight, black]
+        for answers in (predict(images), [predict(image) for image in images]):
+            assert [answer.note is not None for answer in answers] == notes
+            assert all((NEARLY_BLACK in repr(answer)) == noted for answer, noted in
+                       zip(answers, notes, strict=True))  # fmt: skip
+            assert ("nearly black" in answers[0]._repr_html_()) == notes[0]
+        app = create_app(Settings(head=str(head), cache=str(cache), precision="float32"))
+        request.addfinalizer(app.extensions["bottlebank.service"].close)
+        files = {"image": [(io.BytesIO(data), "a.png") for data in (bright, b"words", colour)]}
+        entries = app.test_client().post("/predict", data=files).get_json()["predictions"]
+        assert [entry.get("note", "").startswith(NEARLY_BLACK) for entry in entries] == [
+            False,
+            False,
+            notes[0],
+        ]
+        (tmp_path / "colour.png").write_bytes(colour)
+        (tmp_path / "bright.png").write_bytes(bright)
+        names = [str(tmp_path / "colour.png"), str(tmp_path / "bright.png")]
+        capfd.readouterr()
+        assert main(["predict", *names, "--head", str(head), "--cache", str(cache), "--json"]) == 0
+        printed = capfd.readouterr()
+        found = [json.loads(line)["note"] is not None for line in printed.out.splitlines()]
+        assert found == [notes[0], False]
+        warning = "warning: 1 image with 16 bits per channel came out nearly black; heads that are"
+        assert printed.err.count(warning) == notes[0]

@@ -29,7 +29,9 @@ class ColourExtractor:
     batch_size = 4
     batch_sizes = (4, 1)
     n_calls = 2
-    recipe = SimpleNamespace(width=3, extractor="mobilenet_v2", fingerprint="ab" * 32, fit="squash")
+    recipe = SimpleNamespace(
+        width=3, extractor="mobilenet_v2", fingerprint="ab" * 32, fit="squash", grey16="scale"
+    )
 
     def __init__(self, seconds=0.0):
         self.seconds = seconds

@@ -36,7 +36,7 @@ from bottlebank.service.heads import Heads, Served
 
 class Extractor:
     input_size_px, batch_sizes, n_calls = (8, 8), (1,), 20
-    recipe = SimpleNamespace(width=1)
+    recipe = SimpleNamespace(width=1, grey16="scale")
     def transfer_values(self, images):
         if images.any():
             print("predicting", flush=True)
