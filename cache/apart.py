@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import CacheError, DamagedShardError
 from ..untrusted.apart import STEP_S, DiedError, FailedError, Message, reading_apart
 from .export_file import Export
-from .shard import Shard
+from .shard import LARGEST_OF_OTHERS, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -37,6 +37,7 @@ class CheckedExport:
         self.variant: str = about["variant"]
         self.n_rows: int = about["n_rows"]
         self.width: int = about["width"]
+        self.has_checksum: bool = about["has_checksum"]
 
     def verify(self) -> None:
         """Wait until all of the file has been read once.
@@ -99,6 +100,7 @@ def read_export(send: Send, path: str) -> None:
                 "variant": export.variant,
                 "n_rows": export.n_rows,
                 "width": export.width,
+                "has_checksum": export.has_checksum,
             }
         )
         export.verify(lambda: send({}))
@@ -139,7 +141,7 @@ def verify_shards(send: Send, storage: str, width: int, *paths: str) -> None:
         try:
             send({}, next_s=STEP_S + path.stat().st_size / _BYTES_PER_S)
             with Shard(path) as shard:
-                shard.verify()
+                shard.verify(LARGEST_OF_OTHERS)
                 layout = shard.layout
                 if layout.n_rows and (layout.dtype != storage or layout.width != width):
                     raise shard.damage(

@@ -22,6 +22,7 @@ from ..errors import CacheError, DamagedShardError, in_brief
 from ..untrusted.files import is_unlinked, read_bounded
 from ..untrusted.json_text import read_json_object
 from .apart import damage_of_shards
+from .export_file import CHECKSUM, Checksum
 from .shard import ShardName, digest_of_file
 from .store import MAX_RECIPE_BYTES, RECIPE_FILE, is_fingerprint
 from .variant import Variant
@@ -73,32 +74,40 @@ def export_rows(
     if not keys:
         raise CacheError(f"{cache.folder} holds no rows to export")
 
+    encoded = {name: [os.fsencode(value) for value in column] for name, column in columns.items()}
+
     def fill(temporary: Path) -> None:
+        checksum = Checksum()
         with h5py.File(temporary, "w") as file:
-            strings = h5py.string_dtype("utf-8")
-            file.create_dataset(
-                "keys", data=np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
-            )
-            file.create_dataset("paths", data=np.array(paths, object), dtype=strings)
-            for name, values in columns.items():
-                encoded = np.array([os.fsencode(value) for value in values], object)
-                file.create_dataset(name, data=encoded, dtype=strings)
+            joined = b"".join(keys)
+            file.create_dataset("keys", data=np.frombuffer(joined, np.uint8).reshape(-1, 32))
+            checksum.add("keys", joined)
+            for name, strings in {"paths": paths, **encoded}.items():
+                kind = h5py.string_dtype("utf-8")
+                file.create_dataset(name, data=np.array(strings, object), dtype=kind)
+                checksum.add_strings(name, strings)
             # Of fixed length: others lie on HDF5's global heap, where damage goes unnoticed.
             file.attrs.update({name: np.bytes_(text.encode()) for name, text in attributes.items()})
+            for name, text in attributes.items():
+                checksum.add(f"attribute {name}", text.encode())
             features = None
             for start in range(0, len(keys), _ROWS_AT_ONCE):
                 rows = cache.rows(keys[start : start + _ROWS_AT_ONCE])
                 if features is None:
                     features = file.create_dataset("features", (len(keys), rows.shape[1]), "f4")
                 features[start : start + len(rows)] = rows
+                checksum.add("features", rows.data.cast("B"))
                 progress(len(rows))
+            file.attrs[CHECKSUM] = np.uint64(checksum.value())
 
     try:
         write_with(output, fill)
     except CacheError:
         raise
     except OSError as error:
-        raise CacheError(f"{output} cannot be written: {error.strerror or error}") from error
+        # What HDF5 adds to it is a page of its inner state.
+        reason = os.strerror(error.errno) if error.errno else in_brief(error)
+        raise CacheError(f"{output} cannot be written: {reason}") from error
 
 
 class Described(NamedTuple):

@@ -15,11 +15,12 @@ import xxhash
 from ..errors import CacheError, in_brief
 from ..untrusted.hdf5 import PlainFile, named, read_finite
 from ..untrusted.json_text import read_json_object
+from .shard import LARGEST_OF_OTHERS, too_large
 from .store import MAX_RECIPE_BYTES
 from .variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -32,6 +33,30 @@ _MAX_PATH_BYTES = 1 << 15
 _COLUMNS = {"features": ("<f4", 2), "keys": ("u1", 2)}
 _STRINGS = ("paths", "labels", "split")
 _ATTRIBUTES = {"fingerprint", "recipe", "variant"}
+CHECKSUM = "xxh3"
+"""Attribute with the `Checksum` of all arrays and other attributes; up to 0.1.0 there is none."""
+
+
+class Checksum:
+    """XXH3 of named arrays and texts, each of which may come in pieces."""
+
+    def __init__(self) -> None:
+        """Of nothing yet."""
+        self._parts: dict[str, xxhash.xxh3_64] = {}
+
+    def add(self, name: str, piece: bytes | memoryview) -> None:
+        """Add the next bytes of what has that name."""
+        self._parts.setdefault(name, xxhash.xxh3_64()).update(piece)
+
+    def add_strings(self, name: str, strings: Iterable[bytes]) -> None:
+        """Add the next strings of a column."""
+        for string in strings:
+            self.add(name, b"%d:%b" % (len(string), string))
+
+    def value(self) -> int:
+        """The checksum of everything that was added."""
+        parts = [f"{name} {part.hexdigest()}" for name, part in sorted(self._parts.items())]
+        return xxhash.xxh3_64_intdigest("\n".join(parts).encode())
 
 
 class Export:
@@ -67,7 +92,9 @@ class Export:
         file = self._file
         if not set(_COLUMNS) | {"paths"} <= file.names:
             raise ValueError(f"it holds the arrays {named(file.names)}")
-        file.require_attributes(_ATTRIBUTES)
+        self.has_checksum = file.has_attribute(CHECKSUM)
+        self._checksum = file.number(CHECKSUM, "<u8") if self.has_checksum else None
+        file.require_attributes(_ATTRIBUTES | ({CHECKSUM} if self.has_checksum else set()))
         self._features = file.array("features", *_COLUMNS["features"])
         self._keys = file.array("keys", *_COLUMNS["keys"])
         self._strings = {name: file.strings(name) for name in _STRINGS if name in file.names}
@@ -81,11 +108,13 @@ class Export:
             )
         if shapes != {(self.n_rows,)}:
             raise ValueError(f"its columns have other lengths than its {self.n_rows} rows")
-        self.recipe = read_json_object(
-            file.text("recipe", MAX_RECIPE_BYTES, may_vary=True), MAX_RECIPE_BYTES
-        )
-        self.fingerprint = file.text("fingerprint", 64, may_vary=True).decode()
-        self.variant = Variant.parse(file.text("variant", 100, may_vary=True).decode()).name
+        self._texts = {
+            name: file.text(name, most, may_vary=True)
+            for name, most in (("recipe", MAX_RECIPE_BYTES), ("fingerprint", 64), ("variant", 100))
+        }
+        self.recipe = read_json_object(self._texts["recipe"], MAX_RECIPE_BYTES)
+        self.fingerprint = self._texts["fingerprint"].decode()
+        self.variant = Variant.parse(self._texts["variant"].decode()).name
         self._rows_at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // (4 * self.width)))
 
     def rows(self) -> Iterator[tuple[list[Key], list[bytes], NDArray[np.float32]]]:
@@ -94,6 +123,8 @@ class Export:
             part = slice(start, start + self._rows_at_once)
             with self._reading():
                 features = read_finite(self._features, part)
+                if (np.abs(features) > LARGEST_OF_OTHERS).any():
+                    raise ValueError(too_large(features))
                 paths = [bytes(path) for path in self._strings["paths"][part]]
                 if any(len(path) > _MAX_PATH_BYTES for path in paths):
                     raise ValueError(f"a path has more than {_MAX_PATH_BYTES} bytes")
@@ -101,7 +132,7 @@ class Export:
             yield keys, paths, features
 
     def verify(self, on_part: Callable[[], object] = lambda: None) -> None:
-        """Read all that is brought in, and equal keys with other values are refused.
+        """Read all that the file holds; equal keys with other values are refused.
 
         Parameters
         ----------
@@ -109,7 +140,13 @@ class Export:
             Called after each few rows.
         """
         seen: dict[Key, int] = {}
-        for keys, _, features in self.rows():
+        checksum = Checksum()
+        for name, text in self._texts.items():
+            checksum.add(f"attribute {name}", text)
+        for keys, paths, features in self.rows():
+            checksum.add("keys", b"".join(keys))
+            checksum.add_strings("paths", paths)
+            checksum.add("features", np.ascontiguousarray(features).data.cast("B"))
             for key, row in zip(keys, features, strict=True):
                 digest = xxhash.xxh3_64_intdigest(row.data)
                 if seen.setdefault(key, digest) != digest:
@@ -118,6 +155,17 @@ class Export:
                         f"{key.hex()[:12]} differ): export it again"
                     )
             on_part()
+        for name in self._strings.keys() - {"paths"}:
+            for start in range(0, self.n_rows, _ROWS_AT_ONCE):
+                with self._reading():
+                    column = self._strings[name][start : start + _ROWS_AT_ONCE]
+                    checksum.add_strings(name, map(bytes, column))
+                on_part()
+        if self._checksum not in (None, checksum.value()):
+            raise CacheError(
+                f"{self._path} is damaged (its checksum is not that of what it holds): export it "
+                f"again"
+            )
 
     @contextlib.contextmanager
     def _reading(self) -> Generator[None]:

@@ -121,11 +121,14 @@ def carry_out(cache: FeatureCache, planned: Plan) -> None:
     """
     with WriterLock(cache.folder):
         remove_temporaries(cache.folder)
+        before = cache.present()
         try:
             _write_anew(cache, planned.rewrite)
-        except DamagedShardError:
-            raise
         except OSError as error:
+            for name in cache.present() - before:  # rows that are there twice, on a full disk
+                (cache.folder / name).unlink(missing_ok=True)
+            if isinstance(error, DamagedShardError):
+                raise
             raise CacheError(
                 f"shards of {cache.folder} cannot be written anew: {error.strerror or error}. "
                 f"Nothing has been removed"

@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import math
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,6 +47,10 @@ FORMAT = 1
 _NAME = re.compile(r"([0-9]{6,20})-([0-9a-f]{16})\.h5")
 _COUNTED = 10**11  # a commit a second reaches it in 3,000 years
 _NUMBERS = 10**12
+LARGEST_OF_OTHERS = 1e6
+"""Of a transfer value that is taken from others: networks give some hundreds at most, and one row
+of absurd numbers spoils every head and map."""
+
 _VERIFY_BYTES = 1 << 24
 # (dtype, number of dimensions) of each array but `features`, whose type is the storage's.
 _ARRAYS = {
@@ -307,8 +312,11 @@ class Shard:
         except (BytesDifferError, OSError) as error:
             raise self.damage(error) from error
 
-    def verify(self) -> None:
-        """Compare the whole file with the hash in its name, and every array with its checksum."""
+    def verify(self, largest: float = math.inf) -> None:
+        """Compare the whole file with the hash in its name, and every array with its checksum.
+
+        Numbers that are not finite, or larger than `largest` either way, are damage too.
+        """
         with self._reading():
             digest = digest_of_file(self.path)
         name = ShardName.parse(self.path.name)
@@ -325,6 +333,8 @@ class Shard:
             self.read(rows, values)
             if not np.isfinite(values).all():
                 raise self.damage("it has transfer values that are not finite")
+            if (np.abs(values) > largest).any():
+                raise self.damage(too_large(values))
 
     def _read_layout(self) -> Layout:
         file = self._file
@@ -403,6 +413,14 @@ class Shard:
             f"{self.path} is damaged ({in_brief(what)}): run `bottlebank extract` again, which "
             f"computes its rows anew; `bottlebank cache verify` lists all damage"
         )
+
+
+def too_large(values: NDArray[np.float32]) -> str:
+    """What is wrong with numbers beyond `LARGEST_OF_OTHERS`."""
+    return (
+        f"a transfer value of {np.abs(values).max():.3g}; networks give far less than "
+        f"{LARGEST_OF_OTHERS:,.0f}"
+    )
 
 
 def _block_bytes(layout: Layout) -> int:

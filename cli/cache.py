@@ -189,13 +189,14 @@ def run_prune(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"cache": root, "done": arguments.yes, "recipes": entries})
         return 0
+    done = "" if arguments.yes else "would be "
     for entry in entries:
         tell(
-            f"{entry['fingerprint'][:12]} {entry['variant']}: "
-            f"{counted(entry['rows_removed'], 'row')} and "
-            f"{counted(entry['rejections_removed'], 'rejection')} removed, "
-            f"{counted(entry['shards_rewritten'], 'shard')} "
-            f"written anew, {counted(len(entry['damaged']), 'damaged shard')} removed"
+            f"{entry['fingerprint'][:12]} {entry['variant']}: {done}removed: "
+            f"{counted(entry['rows_removed'], 'row')}, "
+            f"{counted(entry['rejections_removed'], 'rejection')}, "
+            f"{counted(len(entry['damaged']), 'damaged shard')}; {done}written anew: "
+            f"{counted(entry['shards_rewritten'], 'shard')}"
         )
     if not entries:
         tell("nothing to prune")
@@ -218,6 +219,11 @@ def run_import(arguments: argparse.Namespace) -> int:
         root = str(folder.root)
     for reason in brought.damaged:
         say(f"left out: {reason}")
+    if not brought.has_checksum:
+        say(
+            f"note: {source} has no checksum, as exports of older versions: damage to its numbers "
+            f"would not show"
+        )
     if arguments.json:
         print_json({"cache": root, "shards": brought.shards, "rows": brought.rows})
     else:

@@ -198,6 +198,8 @@ class Imported(NamedTuple):
     """Shards that were here already."""
     damaged: list[str]
     """Shards that were left out."""
+    has_checksum: bool = True
+    """False for an export of an older version, whose numbers cannot be checked for damage."""
 
 
 def import_from(folder: CacheFolder, source: Path) -> Imported:
@@ -238,7 +240,7 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
                         [keys[row] for row in new], [paths[row] for row in new], features[new]
                     )
                     n_rows += len(new)
-    return Imported(0, n_rows, 0, [])
+    return Imported(0, n_rows, 0, [], export.has_checksum)
 
 
 def _n_bytes(path: Path) -> int:

@@ -131,6 +131,11 @@ class PlainFile:
                 raise ValueError(f"{name} declares {n_bytes} bytes in a file of {self.n_bytes}")
         return dataset
 
+    def has_attribute(self, attribute: str) -> bool:
+        """Whether the file has an attribute of that name."""
+        root: Any = self._file["/"]
+        return bool(h5a.exists(root.id, attribute.encode()))
+
     def require_attributes(self, expected: Collection[str], name: str = "/") -> None:
         """Raise ValueError unless an array, or the file, has these attributes and no others."""
         held: Any = self._file[name]

@@ -1,3 +1,4 @@
+import errno
 import shutil
 import sys
 
@@ -77,7 +78,9 @@ def test_rows_that_are_here_stay_as_they_are(tmp_path):
 
 
 def test_a_shard_that_is_damaged_here_is_brought_again(tmp_path):
-    mine, theirs = fill(tmp_path / "mine", range(6)), fill(tmp_path / "theirs", range(6))
+    # A copy: shards of equal rows differ where HDF5 keeps the second in which they were made.
+    mine, theirs = fill(tmp_path / "mine", range(6)), tmp_path / "theirs"
+    shutil.copytree(mine, theirs)
     with CacheFolder(mine) as target:
         cache = target.open(PRINT, "float32")
         cache.shard_paths()[0].write_bytes(b"no HDF5")
@@ -121,6 +124,94 @@ def test_an_export_comes_back(tmp_path):
     assert found == keys
     assert places == paths
     assert features.tolist() == [[float(n)] * 5 for n in range(5)]
+
+
+def exported(tmp_path, **columns):
+    output = tmp_path / "rows.h5"
+    with CacheFolder(fill(tmp_path / "cache", range(5))) as folder:
+        cache = folder.open(PRINT, "float32")
+        paths = [b"/photos/p\xff%d.jpg" % number for number in range(5)]
+        export_rows(cache, output, cache.keys(), paths, columns, ABOUT)
+    return output
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        np.full(5, 3, "f4").tobytes(),
+        key(4)[-8:],
+        b"/photos/p\xff2.jpg",
+        b"third",
+        b"validation",
+        b"float32\0"[:-1],
+        b'{"a": 1}',
+        PRINT.encode(),
+    ],
+)
+def test_damage_to_any_part_of_an_export_is_noticed(tmp_path, what):
+    labels = ["first", "second", "third", "", "caf\udcff"]
+    path = exported(tmp_path, labels=labels, split=["train", "train", "test", "validation", ""])
+    with Export(path) as export:
+        export.verify()
+        assert export.has_checksum
+    data = path.read_bytes()
+    at = data.index(what) + len(what) - 2
+    path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+
+    def read():
+        with Export(path) as export:
+            export.verify()
+
+    with pytest.raises(CacheError, match=r"(is damaged|is no export of bottlebank) \("):
+        read()
+
+
+def test_an_export_of_an_older_version_has_no_checksum(tmp_path):
+    path = exported(tmp_path)
+    with h5py.File(path, "r+") as file:
+        del file.attrs["xxh3"]
+    with open_export(path) as export:
+        export.verify()
+        assert not export.has_checksum
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38, 2e6])
+def test_absurd_numbers_of_others_are_refused(tmp_path, value):
+    with CacheFolder(tmp_path / "theirs", create=True) as folder:
+        cache = folder.open(PRINT, "float32")
+        with cache.writer({"a": 1}) as writer:
+            writer.add(key(1), b"p", np.full(5, 1e6, np.float32))
+            writer.commit()
+            writer.add(key(2), b"p", np.array([0, 1, value, 0, 0], np.float32))
+        export_rows(cache, tmp_path / "rows.h5", cache.keys(), [b"p"] * 2, {}, ABOUT)
+        assert [found for found in folder.verify() if found] == []  # one's own are one's own
+    with CacheFolder(tmp_path / "mine", create=True) as target:
+        n_shards, [left_out], _ = import_shards(target, tmp_path / "theirs", describe)
+        assert n_shards == 1
+        assert "networks give far less than 1,000,000" in left_out
+
+    def read():
+        with Export(tmp_path / "rows.h5") as export:
+            export.verify()
+
+    with pytest.raises(CacheError, match=f"a transfer value of {abs(value):.3g}".replace("+", ".")):
+        read()
+
+
+def test_a_full_disk_is_named_without_the_inner_state_of_hdf5(tmp_path, monkeypatch):
+    create_dataset = h5py.File.create_dataset
+
+    def fill_up(self, name, *arguments, **settings):
+        if name != "keys":  # it is that of a shard
+            return create_dataset(self, name, *arguments, **settings)
+        raise OSError(errno.ENOSPC, f"Can't write (file write failed: {self.filename} buf = 0x55")
+
+    monkeypatch.setattr(h5py.File, "create_dataset", fill_up)
+    with pytest.raises(CacheError) as refused:
+        exported(tmp_path)
+    output = tmp_path / "rows.h5"
+    assert str(refused.value) == f"{output} cannot be written: No space left on device"
+    assert not output.exists()
 
 
 def test_nothing_is_no_export(tmp_path):

@@ -334,7 +334,7 @@ def test_cache_prune_import_and_deep_verify(bottlebank, photos, options, cache, 
     assert (brought.code, brought.json["shards"]) == (0, 2)
     (photos / "disc" / "01.png").unlink()
     looked = bottlebank("cache", "prune", "--cache", cache)
-    assert "1 row and 0 rejections removed" in looked.out
+    assert "would be removed: 1 row, 0 rejections" in looked.out
     assert "add --yes to do this" in looked.out
     done = bottlebank("cache", "prune", "--cache", cache, "--yes", "--json").json
     assert done["done"] is True
