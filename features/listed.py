@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
+from ..figures import in_brief_names
 from .columns import Columns, are_known, as_flag, find_columns, headerless
 from .folders import find_images
 from .listed_files import ListedFiles
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _SEPARATORS = (",", ";", "\t", "|")
 _ROWS_LOOKED_AT = 1000
+
+_NO_LABEL = {"nan", "null", "n/a", "na", "#n/a", "nil", "<na>", "nat"}
 
 
 @dataclass
@@ -107,6 +110,8 @@ def _read(
             f"stay in one split"
         )
     listed.notes += files.notes
+    remarks = filter(None, [case_twins(listed.labels), _no_names(listed.labels)])
+    listed.notes += [f"{file}: {remark}" for remark in remarks]
     return listed
 
 
@@ -189,6 +194,17 @@ def _values(
     if declared and split is None:
         raise DatasetError(f"{where}: split {declared!r} is none of {KNOWN_NAMES}")
     return path, unicodedata.normalize("NFC", label), split, value(columns.group) or None
+
+
+def _no_names(labels: Sequence[str]) -> str | None:
+    """A remark on classes that other tools write for no label, or for several."""
+    found = sorted(
+        label for label in set(labels) if label.casefold() in _NO_LABEL or re.search("[|;]", label)
+    )
+    if not found:
+        return None
+    names = in_brief_names(found)
+    return f"taken as classes like any other, though they may be none or several: {names}"
 
 
 def case_twins(labels: Sequence[str]) -> str | None:

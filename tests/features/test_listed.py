@@ -210,3 +210,17 @@ def test_names_in_another_normal_form_and_in_raw_bytes(tmp_path):
     data = "path,label\n{},a\nüber.png,b\n".format(unicodedata.normalize("NFC", "été.png"))
     dataset = load(tmp_path, data.encode("cp1252"))
     assert all(os.path.exists(path) for path in dataset.paths)
+
+
+@pytest.mark.parametrize("label", ["nan", "NULL", "N/A", "a|b", "<NA>", "a;b"])
+def test_a_label_that_may_be_none_is_a_class_with_a_note(folder, label):
+    dataset = load(folder, f'path,label\nimg/a.png,"{label}"\nimg/b.png,none\n')
+    assert dataset.labels == [label, "none"]
+    (note,) = dataset.notes
+    assert note.endswith(f"though they may be none or several: {label!r}")
+
+
+def test_labels_of_a_list_that_differ_in_case_are_noted(folder):
+    dataset = load(folder, "path,label\nimg/a.png,hat\nimg/b.png,Hat\n")
+    assert dataset.labels == ["hat", "Hat"]
+    assert "differ in case alone are classes of their own: Hat, hat" in dataset.notes[0]
