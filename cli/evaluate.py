@@ -149,7 +149,8 @@ def _without(seen: TrainedOn) -> str:
     if left is None:
         return "without them no image is left: evaluate on images that it was not trained on"
     accuracy = with_interval(left.accuracy, left.intervals["accuracy"])
-    return f"on the {left.images} others: accuracy {accuracy}"
+    others = f"the {left.images:,} {'other' if left.images == 1 else 'others'}"
+    return f"on {', '.join(filter(None, (others, left.caution)))}: accuracy {accuracy}"
 
 
 def _about_unknown(head: Head, n_unknown: int) -> str:

@@ -163,6 +163,8 @@ def _about_training(judged: Judged) -> str:
     if left is not None:
         accuracy = with_interval(left.accuracy, left.intervals["accuracy"])
         rest = f"accuracy without them {accuracy}"
+        if left.caution:
+            rest += f", of {left.images_in_words}"
     near = f" and {counted(seen.near_duplicates, 'near-duplicate')}" if seen.near_duplicates else ""
     these = f"{'these ' if n_images > 1 else ''}{counted(n_images, 'image')}"
     return f"{seen.images} of {these}{near}: the figures are too good; {rest}"
