@@ -173,9 +173,9 @@ class _Unheard(io.TextIOWrapper):
 
 
 def _columns(stream: TextIO) -> int | None:
-    """None where a terminal says it; some say that they have none at all."""
+    """None where a terminal says it; some say that they have none at all, or no lines."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        if os.get_terminal_size(stream.fileno()).columns:
+        if all(os.get_terminal_size(stream.fileno())):
             return None
     return 80
 

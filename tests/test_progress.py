@@ -1,10 +1,15 @@
 import contextlib
+import fcntl
 import io
 import itertools
 import os
 import pty
+import struct
 import sys
+import termios
 import time
+
+import pytest
 
 from bottlebank import progress
 from bottlebank.progress import Progress
@@ -45,6 +50,17 @@ def test_a_terminal_shows_a_bar_with_count_and_note():
     assert "50/100" in text
     assert "waiting for decode" in text
     assert text.endswith(" \r\r\nend.")  # the line is empty again
+
+
+@pytest.mark.parametrize("lines_and_columns", [(24, 60), (0, 60), (24, 0), (0, 0)])
+def test_a_terminal_of_any_size_shows_a_bar(lines_and_columns):
+    shown = []
+    with terminal(shown):
+        size = struct.pack("HHHH", *lines_and_columns, 0, 0)
+        fcntl.ioctl(sys.stderr.fileno(), termios.TIOCSWINSZ, size)
+        with Progress("Extracting", 100) as bar:
+            bar._bar.refresh()
+    assert "Extracting:   0%|" in shown[0]
 
 
 def test_a_pipe_gets_lines_at_growing_intervals(monkeypatch):
