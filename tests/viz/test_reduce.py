@@ -6,6 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from bottlebank.errors import UsageError
 from bottlebank.viz import METHODS, Embedding, reduce
@@ -191,3 +192,20 @@ def test_umap_does_not_import_tensorflow():
         [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
     )
     assert done.stdout == "['umap']\n", done.stderr
+
+
+@pytest.mark.parametrize(("least", "n_threads"), [(31, 1), (30, 2)])
+def test_a_small_tsne_has_one_thread(monkeypatch, blobs, least, n_threads):
+    """Threads that wait for one another 1,000 times take minutes on a busy machine."""
+    seen = []
+
+    def fit_transform(self, values):
+        openmp = [pool for pool in threadpool_info() if pool["user_api"] == "openmp"]
+        seen.extend(pool["num_threads"] for pool in openmp)
+        return values[:, :2]
+
+    monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", fit_transform)
+    monkeypatch.setattr(sys.modules[reduce.__module__], "_THREADS_FROM_IMAGES", least)
+    with threadpool_limits(2, "openmp"):
+        reduce(blobs[:30], "tsne")
+    assert set(seen) == {n_threads}
