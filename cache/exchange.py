@@ -23,7 +23,8 @@ from ..untrusted.files import is_unlinked, read_bounded
 from ..untrusted.json_text import read_json_object
 from .apart import damage_of_shards
 from .export_file import CHECKSUM, Checksum
-from .shard import ShardName, digest_of_file
+from .shard import digest_of_file
+from .shard_name import ShardName
 from .store import MAX_RECIPE_BYTES, RECIPE_FILE, is_fingerprint
 from .variant import Variant
 

@@ -12,7 +12,8 @@ import numpy as np
 from ..atomic import remove_temporaries, remove_whole
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
 from .lock import WriterLock
-from .shard import Rows, Shard, next_number, write_shard
+from .shard import Rows, Shard, write_shard
+from .shard_name import next_number
 from .store import COMMIT_EVERY_ROWS
 from .variant import Variant
 

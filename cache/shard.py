@@ -22,7 +22,6 @@ import contextlib
 import errno
 import io
 import math
-import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
@@ -34,6 +33,7 @@ from ..errors import DamagedShardError, UnreadableShardError, in_brief
 from ..untrusted.files import open_regular
 from ..untrusted.hdf5 import PlainFile, named
 from .layout import BytesDifferError, Layout, RowReader, block_checksums, rows_per_block
+from .shard_name import NUMBERS, ShardName
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
     from .keys import Key
 
 FORMAT = 1
-_NAME = re.compile(r"([0-9]{6,20})-([0-9a-f]{16})\.h5")
-_COUNTED = 10**11  # a commit a second reaches it in 3,000 years
-_NUMBERS = 10**12
 LARGEST_OF_OTHERS = 1e6
 """Of a transfer value that is taken from others: networks give some hundreds at most, and one row
 of absurd numbers spoils every head and map."""
@@ -129,33 +126,6 @@ class Contents(NamedTuple):
     rejections: list[Rejection]
 
 
-class ShardName(NamedTuple):
-    """``000123-<XXH3 of the file, 16 hexadecimal digits>.h5``."""
-
-    number: int
-    digest: str
-
-    @classmethod
-    def parse(cls, name: str) -> ShardName | None:
-        """Read a file name; None when it is no shard's."""
-        match = _NAME.fullmatch(name)
-        return cls(int(match[1]), match[2]) if match else None
-
-    def __str__(self) -> str:
-        return f"{self.number:06d}-{self.digest}.h5"
-
-
-def next_number(names: Iterable[str]) -> int:
-    """The number of the shard that is written after these.
-
-    Numbers that nobody reaches by counting are passed over: going on from them, there may be none
-    left.
-    """
-    parsed = [ShardName.parse(name) for name in names]
-    numbers = [name.number for name in parsed if name and name.number < _COUNTED]
-    return 1 + max(numbers, default=-1)
-
-
 def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
     """Commit rows as one shard and return what it holds.
 
@@ -169,8 +139,8 @@ def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
     ValueError
         When the number is none that `next_number` gives: the shard would not be found again.
     """
-    if not 0 <= number < _NUMBERS:
-        raise ValueError(f"shard {number}; they are numbered from 0 to {_NUMBERS - 1}")
+    if not 0 <= number < NUMBERS:
+        raise ValueError(f"shard {number}; they are numbered from 0 to {NUMBERS - 1}")
     features = [piece.data.cast("B") for piece in rows.pieces if piece.size]
     before, after, layout = _around(rows, features)
     parts = [before, *features, after]

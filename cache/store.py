@@ -7,7 +7,6 @@ import itertools
 import json
 import logging
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +20,10 @@ from ..untrusted.files import read_bounded
 from .layout import BytesDifferError, RowReader
 from .lock import WriterLock
 from .places import Places, shards_and_rows
-from .shard import Rejection, Rows, Shard, ShardName, next_number, write_shard
+from .shard import Shard
+from .shard_name import ShardName
 from .variant import Variant
+from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -344,74 +345,3 @@ def _holds(path: Path, data: bytes) -> bool:
 
 class _IndexIsWrongError(Exception):
     """The index names a shard or row that is not there, or holds another key."""
-
-
-class Writer:
-    """Collects rows and commits them as shards; made by `FeatureCache.writer`."""
-
-    def __init__(self, cache: FeatureCache, every_rows: int, every_s: float) -> None:
-        """The lock is held."""
-        self._cache = cache
-        self._every_rows = every_rows
-        self._every_s = every_s
-        self._rows = Rows(Variant.parse(cache.variant).storage)
-        self._since = time.monotonic()
-        self._number = next_number(cache.present())
-
-    def add(self, key: Key, path: bytes, features: NDArray[np.float32]) -> None:
-        """As `extend`, for one row, float32 (width,)."""
-        self.extend([key], [path], features[np.newaxis])
-
-    def extend(
-        self, keys: Sequence[Key], paths: Sequence[bytes], features: NDArray[np.float32]
-    ) -> None:
-        """Add rows, not to be changed any more; commits when it is time.
-
-        Parameters
-        ----------
-        keys, paths
-            Of each image: the hash of its bytes, and where it is.
-        features
-            float32, (n, width).
-        """
-        start = 0
-        while start < len(keys):
-            end = start + max(1, self._every_rows - len(self._rows))
-            try:
-                self._rows.extend(keys[start:end], paths[start:end], features[start:end])
-            except OverflowError as error:
-                raise CacheError(str(error)) from error
-            self._commit_if_due()
-            start = end
-
-    def reject(self, key: Key, path: bytes, reason: str) -> None:
-        """Remember that an image cannot be decoded, and why."""
-        self._rows.rejections.append(Rejection(key, path, reason))
-        self._commit_if_due()
-
-    def take_number(self) -> int:
-        """Reserve the number of a shard that is put in place by other means."""
-        self._number += 1
-        return self._number - 1
-
-    def commit(self) -> None:
-        """Write what was added as one shard; once this returns it survives a power cut."""
-        if len(self._rows):
-            try:
-                shard = write_shard(self._cache.folder, self.take_number(), self._rows)
-            except OSError as error:
-                raise CacheError(
-                    f"{counted(len(self._rows), 'row')} could not be written to "
-                    f"{self._cache.folder}: "
-                    f"{error.strerror or error}. What was committed before is kept; run the "
-                    f"command again to go on"
-                ) from error
-            finally:
-                self._rows.clear()
-            self._cache.add_shard(shard)
-        self._since = time.monotonic()
-
-    def _commit_if_due(self) -> None:
-        overdue = time.monotonic() - self._since >= self._every_s
-        if len(self._rows) >= self._every_rows or overdue:
-            self.commit()

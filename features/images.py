@@ -15,8 +15,8 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from ..errors import ImageRejectedError
-from . import netpbm
-from .colours import Grey, GreyKind, in_strips, to_rgb
+from . import netpbm, tiff
+from .colours import Grey, in_strips, to_rgb
 from .deep import is_deep, scaled, to_8_bits
 from .formats import (
     FORMATS,
@@ -56,11 +56,6 @@ _FULL_SCANS = 20  # of the largest picture that the limits allow
 
 _pillow_limit = threading.Lock()
 """Pillow's own limit is a global; it is off while a header is read, whose size `Limits` judge."""
-
-# Tags of TIFF.
-_WIDTH = 256
-_SUBFILE_TYPE, _BITS_PER_SAMPLE, _COMPRESSION, _PHOTOMETRIC = 254, 258, 259, 262
-_SAMPLES_PER_PIXEL, _PLANES, _SUB_IFDS, _EXTRA_SAMPLES, _DNG_VERSION = 277, 284, 330, 338, 50706
 
 MAX_FILE_BYTES = 1 << 29
 
@@ -190,7 +185,7 @@ def _loaded(
 ) -> Picture:
     # Loading forgets the layout of the file. What of these libraries turns a picture upright itself
     # does so as it loads it, and then takes the orientation out of the metadata.
-    deep, grey_kind = is_deep(picture), _kind_of_grey(picture)
+    deep, grey_kind = is_deep(picture), tiff.kind_of_grey(picture)
     brightest, make_rgb = None, to_rgb
     if format == "PPM" and data is not None and isinstance(picture, ImageFile):
         read = netpbm.loaded(picture, data)
@@ -212,12 +207,6 @@ def _loaded(
     return Picture(_upright(pixels, orientation), kind._replace(brightest=brightest))
 
 
-def _kind_of_grey(picture: Image.Image) -> GreyKind:
-    tags = getattr(picture, "tag_v2", {})
-    is_packed = tags.get(_BITS_PER_SAMPLE) == (12,)
-    return GreyKind(12 if is_packed else 16, white_is_0=tags.get(_PHOTOMETRIC) == 0)
-
-
 def is_temporary(reason: str) -> bool:
     """Whether an image may be read another time: with an option, a library, or more memory.
 
@@ -235,7 +224,7 @@ def _opened(data: bytes, formats: tuple[str, ...]) -> ImageFile:
         pillow_heif.register_heif_opener()
     else:
         formats = tuple(name for name in formats if name != "HEIF")
-    if "TIFF" in formats and is_tiff(data) and (why := _why_not_tiff(data)):
+    if "TIFF" in formats and is_tiff(data) and (why := tiff.why_not(data)):
         raise ImageRejectedError(why)
     with _pillow_limit:
         theirs, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -243,28 +232,6 @@ def _opened(data: bytes, formats: tuple[str, ...]) -> ImageFile:
             return Image.open(io.BytesIO(data), formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = theirs
-
-
-def _why_not_tiff(data: bytes) -> str | None:
-    """Why a TIFF file is not read that Pillow takes for another or names badly, or None."""
-    directory = check_directory(data)
-    raw = data[8:10] == b"CR" or _DNG_VERSION in directory.values
-    if raw or (directory.first(_SUBFILE_TYPE) & 1 and _SUB_IFDS in directory.values):
-        return "a raw photograph (CR2, NEF, ARW, DNG, …): convert it to JPEG or PNG"
-    n_channels = directory.first(_SAMPLES_PER_PIXEL, 1)
-    extra = len(directory.values.get(_EXTRA_SAMPLES, ()))
-    if n_channels - extra > 4 or n_channels > 5 or extra > 1:
-        return (
-            f"a TIFF of {n_channels} channels; 1 (grey), 3 (RGB) or 4 (CMYK) and transparency are "
-            f"read: choose three of them and save it as RGB"
-        )
-    uncompressed = directory.first(_COMPRESSION, 1) == 1
-    if directory.first(_PLANES) == 2 and directory.first(_BITS_PER_SAMPLE) > 8 and uncompressed:
-        return (
-            "a TIFF of 16 bits whose channels are stored one after the other (planar): save it "
-            "with interleaved channels, or with 8 bits"
-        )
-    return None
 
 
 def picture_of(
@@ -393,15 +360,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _why_unidentified(data: bytes, formats: tuple[str, ...]) -> str:
     if "TIFF" in formats and is_tiff(data):
-        directory = check_directory(data)
-        if not directory.first(_WIDTH) or _PHOTOMETRIC not in directory.values:
-            return "truncated or damaged: the directory of a TIFF file names no size or no colours"
-        bits = "/".join(map(str, directory.values.get(_BITS_PER_SAMPLE, (1,))[:8]))
-        return (
-            f"a TIFF of a kind that is not read ({directory.first(_SAMPLES_PER_PIXEL, 1)} channels "
-            f"of {bits} bits, photometric {directory.first(_PHOTOMETRIC)}, "
-            f"compression {directory.first(_COMPRESSION, 1)}): save it as RGB with 8 bits"
-        )
+        return tiff.why_unidentified(data)
     if "PPM" in formats and is_pnm(data):
         return "a damaged PPM, PGM or PBM file: its header is not as the format asks for"
     damaged = format_by_signature(data)

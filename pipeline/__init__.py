@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .evaluate import evaluate_head, extract_for_head, judge
     from .extraction import extract
+    from .loading import load_predictor
     from .prediction import Prediction
-    from .predictor import Predictor, load_predictor
+    from .predictor import Predictor
     from .saving import save_head
     from .table import FeatureTable
     from .train import Trained, train_head
@@ -38,7 +39,8 @@ _MODULES = {
     "evaluate": ("evaluate_head", "extract_for_head", "judge"),
     "extraction": ("extract",),
     "prediction": ("Prediction",),
-    "predictor": ("Predictor", "load_predictor"),
+    "loading": ("load_predictor",),
+    "predictor": ("Predictor",),
     "table": ("FeatureTable",),
     "saving": ("save_head",),
     "train": ("Trained", "train_head"),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..cache import FeatureCache
-    from ..cache.store import Writer
+    from ..cache.writer import Writer
     from ..classifier import Probe
     from ..features import Dataset, Extractor, Recipe
     from ..features.weights import Weights

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from bottlebank.cache.export_file import Export
-from bottlebank.cache.shard import Shard, ShardName, digest_of_file
+from bottlebank.cache.shard import Shard, digest_of_file
+from bottlebank.cache.shard_name import ShardName
 from bottlebank.classifier import load_head
 from bottlebank.errors import BottlebankError
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bottlebank.cache.shard import Rejection, Rows, Shard, ShardName, next_number, write_shard
+from bottlebank.cache.shard import Rejection, Rows, Shard, write_shard
+from bottlebank.cache.shard_name import ShardName, next_number
 from bottlebank.errors import DamagedShardError
 
 

@@ -17,8 +17,7 @@ from bottlebank.errors import (
     UsageError,
     WeightsNotFoundError,
 )
-from bottlebank.pipeline import extract_for_head
-from bottlebank.pipeline import predictor as predictor_module
+from bottlebank.pipeline import extract_for_head, loading
 
 
 @pytest.fixture
@@ -176,13 +175,13 @@ def test_a_cpu_without_the_heads_precision_falls_back(trained, tmp_path, cache, 
     head = dataclasses.replace(trained.head, precision="bfloat16")
     write_head(head, tmp_path / "head.h5")
     tried = []
-    real = predictor_module.open_extractor
+    real = loading.open_extractor
 
     def open_extractor(*arguments, precisions, **settings):
         tried.append(precisions)
         return real(*arguments, precisions=precisions, **settings)
 
-    monkeypatch.setattr(predictor_module, "open_extractor", open_extractor)
+    monkeypatch.setattr(loading, "open_extractor", open_extractor)
     bb.load_predictor(tmp_path / "head.h5", cache=cache)
     bb.load_predictor(tmp_path / "head.h5", cache=cache, precision="float32")
     assert tried == [["bfloat16", "float32"], ["float32"]]

@@ -13,7 +13,7 @@ from bottlebank.classifier import save_head as write_head
 from bottlebank.cli import main
 from bottlebank.errors import EngineError, HeadMismatchError
 from bottlebank.features.decoders import Decoders
-from bottlebank.pipeline import predictor as predictor_module
+from bottlebank.pipeline import loading
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def head_file(trained, tmp_path):
 def started(monkeypatch):
     """What has been started, in order: networks and decoders."""
     order = []
-    real_open, real_start = predictor_module.open_extractor, Decoders.start
+    real_open, real_start = loading.open_extractor, Decoders.start
 
     def open_extractor(*arguments, **settings):
         order.append("network")
@@ -36,7 +36,7 @@ def started(monkeypatch):
         order.append("decoders")
         real_start(decoders)
 
-    monkeypatch.setattr(predictor_module, "open_extractor", open_extractor)
+    monkeypatch.setattr(loading, "open_extractor", open_extractor)
     monkeypatch.setattr(Decoders, "start", start)
     return order
 
@@ -120,7 +120,7 @@ def test_a_network_that_cannot_start_is_told_with_the_first_image(
         raise EngineError("no engine can run random")
 
     predict = bb.load_predictor(head_file, cache=cache, many=True)
-    monkeypatch.setattr(predictor_module, "open_extractor", refuse)
+    monkeypatch.setattr(loading, "open_extractor", refuse)
     assert len(predict(table.paths)) == 60
     with pytest.raises(EngineError, match="no engine can run random"):
         predict([new_image, table.paths[0]])

@@ -14,8 +14,7 @@ from bottlebank.classifier import save_head as write_head
 from bottlebank.errors import HeadMismatchError, UsageError
 from bottlebank.features import Extractor, preprocess, random_network
 from bottlebank.features.parity import transfer_values_of
-from bottlebank.pipeline import extract_for_head
-from bottlebank.pipeline import predictor as predictor_module
+from bottlebank.pipeline import extract_for_head, loading
 
 REASON = r"its probe images give other transfer values here .* cosine .* at least 0\.9999"
 
@@ -73,14 +72,14 @@ def resize_otherwise(monkeypatch):
 def run_with_other_weights(monkeypatch):
     """The recipe says the same; what is run is another network, converted from other weights."""
     monkeypatch.setattr(random_network, "SEED", 1)
-    real = predictor_module.open_extractor
+    real = loading.open_extractor
 
     def open_other(recipe, weights, **settings):
         return real(recipe, weights, **{**settings, "networks": None})
 
-    monkeypatch.setattr(predictor_module, "open_extractor", open_other)
+    monkeypatch.setattr(loading, "open_extractor", open_other)
     monkeypatch.setattr(
-        predictor_module, "weights_finder", lambda *arguments: lambda: None
+        loading, "weights_finder", lambda *arguments: lambda: None
     )  # which compares the hashes, and would notice
 
 
