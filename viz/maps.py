@@ -129,7 +129,9 @@ def _draw_legend(axes: Axes, classes: list[_Class]) -> None:
         largest = Counter({index: len(each.rows) for index, each in enumerate(classes)})
         named = [classes[index] for index, _ in sorted(largest.most_common(most - 1))]
     n_columns = -(-min(len(classes), most) // _LEGEND_ROWS)
-    length = NAME_LENGTH if n_columns == 1 else _NAME_LENGTH_IN_COLUMNS
+    names = [shown_name(each.name, _NAME_LENGTH_IN_COLUMNS) for each in named]
+    if n_columns == 1 or len(set(names)) < len(names):  # cut so short, some would look the same
+        names = [shown_name(each.name, NAME_LENGTH) for each in named]
     handles = [
         Line2D(
             *([], []),
@@ -141,7 +143,7 @@ def _draw_legend(axes: Axes, classes: list[_Class]) -> None:
         )
         for each in named
     ]
-    words = [f"{shown_name(each.name, length)} ({len(each.rows):,})" for each in named]
+    words = [f"{name} ({len(each.rows):,})" for name, each in zip(names, named, strict=True)]
     if len(named) < len(classes):
         handles.append(Line2D([], [], linestyle="none"))
         words.append(f"… and {len(classes) - len(named):,} more")

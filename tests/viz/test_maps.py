@@ -95,6 +95,13 @@ def test_weird_names_neither_fail_nor_warn(suffix, tmp_path, svg_texts):
         assert "$\\frac{ 帽子 \ufffd\ufffd" in texts
 
 
+def test_long_names_in_columns_stay_apart(tmp_path, svg_texts):
+    names = [f"apple variety {number:02d} from the old orchard" for number in range(40)]
+    draw_map(circle(40), names, tmp_path / "map.svg", "apples")
+    entries = [text for text in svg_texts(tmp_path / "map.svg") if text.endswith("(1)")]
+    assert len(set(entries)) == 40
+
+
 def test_of_too_many_classes_the_largest_are_named(tmp_path, svg_texts):
     sizes = {f"class {number:03d}": 1 + number % 3 for number in range(150)}
     labels = [name for name, size in sizes.items() for _ in range(size)]
