@@ -10,7 +10,7 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import BottlebankError
 from ..figures import percent, with_interval
@@ -31,7 +31,6 @@ __all__ = [
     "say",
     "tell",
     "tell_cross_validated",
-    "unread",
     "with_interval",
 ]
 
@@ -55,18 +54,24 @@ class AnswerUnreadError(Exception):
 
 def print_json(answer: dict[str, Any]) -> None:
     """Print one object on one line, in ASCII."""
-    with unread():
+    with _unread():
         print(json.dumps(answer), flush=True)
+
+
+def print_help(text: str, stream: TextIO) -> None:
+    """Print what the program says of itself, whole as it is."""
+    with _unread():
+        print(text, end="", file=stream, flush=True)
 
 
 def tell(*lines: str) -> None:
     """Lines of the answer, on stdout. What they quote from elsewhere makes no line of its own."""
-    with unread():
+    with _unread():
         print("\n".join(map(shown, lines)))
 
 
 @contextlib.contextmanager
-def unread() -> Iterator[None]:
+def _unread() -> Iterator[None]:
     """Raise what `main` understands where an answer cannot be written."""
     try:
         yield

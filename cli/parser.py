@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any, NoReturn
 
-from .answers import say, unread
+from .answers import print_help, say
 from .mistakes import did_you_mean, unknown_option
 
 ENGINES = ("auto", "openvino", "tensorflow")
@@ -74,8 +74,7 @@ class Parser(argparse.ArgumentParser):
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help or the version; argparse is silent where that fails."""
-        with unread():
-            print(message, end="", file=file or sys.stderr, flush=True)
+        print_help(message, file or sys.stderr)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         try:

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, store
+from bottlebank.cache import CacheFolder
+from bottlebank.cache import writer as writer_module
 from bottlebank.cache.store import FeatureCache
 
 from .faults import PRINT, fill, key, rows
@@ -97,7 +98,7 @@ def test_a_reader_that_indexes_a_shard_before_its_writer(tmp_path, monkeypatch, 
     """The rename is the commit: a reader may see the shard before the writer has indexed it."""
     root = tmp_path / "cache"
     fill(root, range(4))
-    real = store.write_shard
+    real = writer_module.write_shard
 
     def write_shard(*arguments):
         shard = real(*arguments)
@@ -108,7 +109,7 @@ def test_a_reader_that_indexes_a_shard_before_its_writer(tmp_path, monkeypatch, 
     with CacheFolder(root) as folder:
         folder.remember_files([("/photo.jpg", tmp_path.stat(), key(1))])
     with monkeypatch.context() as patch:
-        patch.setattr(store, "write_shard", write_shard)
+        patch.setattr(writer_module, "write_shard", write_shard)
         fill(root, range(4, 8))
     assert caplog.text == ""
     with CacheFolder(root) as folder:

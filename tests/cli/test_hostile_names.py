@@ -83,7 +83,8 @@ def test_only_answers_prints():
     found = [
         f"{path.name}:{node.lineno}"
         for path in sorted(folder.glob("*.py"))
-        if path.name != "answers.py"
+        # The other one says one thing, from beside all that may hold a lock on stderr.
+        if path.name not in ("answers.py", "interrupts.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if (isinstance(node, ast.Name) and node.id in ("print", "pprint"))
         or (
