@@ -295,9 +295,11 @@ def _reliability(
 
 def _training(folder: Path, head: Head) -> Section:
     picture = folder / "training-curves.png"
-    best = head.training["best_epoch"]
-    draw_training_curves(head.training["history"], picture, "training", best)
-    text = f"It stopped when the loss on held-out images no longer fell; epoch {best} is kept."
+    best, history = head.training["best_epoch"], head.training["history"]
+    draw_training_curves(history, picture, "training", best)
+    text = (
+        f"The loss on held-out images was lowest in epoch {best} of {len(history)}, which is kept."
+    )
     return Section("Training", text, picture)
 
 
