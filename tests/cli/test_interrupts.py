@@ -17,6 +17,16 @@ SAID = "bottlebank: interrupted; what was committed is kept, run the command aga
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
+@pytest.fixture(autouse=True)
+def signals_as_on_a_terminal():
+    """What runs in the background of a shell, or under nohup, begins with some of them ignored."""
+    defaults = [signal.default_int_handler, signal.SIG_DFL, signal.SIG_DFL]
+    before = [signal.signal(*pair) for pair in zip(SIGNALS, defaults, strict=True)]
+    yield
+    for pair in zip(SIGNALS, before, strict=True):
+        signal.signal(*pair)
+
+
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run a function as a command does; its exit code, and what is on stderr."""
