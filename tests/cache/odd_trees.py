@@ -3,6 +3,8 @@
 import h5py
 import numpy as np
 
+from bottlebank.cache.export_file import CHECKSUM
+
 LEADS = "/etc/passwd"
 
 
@@ -83,7 +85,12 @@ def _attribute(value):
 
 
 def _attribute_gone(file, name, random):
-    del file.attrs[str(random.choice(sorted(file.attrs)))]
+    del file.attrs[str(random.choice(sorted(file.attrs.keys() - {CHECKSUM})))]
+
+
+def _as_before_checksums(file, name, random):
+    if CHECKSUM in file.attrs:
+        del file.attrs[CHECKSUM]
 
 
 CHANGES = {
@@ -118,6 +125,7 @@ CHANGES = {
     "missing": lambda file, name, random: file.__delitem__(name),
     "another attribute": _attribute_more,
     "attribute missing": _attribute_gone,
+    "checksum missing": _as_before_checksums,
     "attribute a number": _attribute(lambda file: 3),
     "attribute a list": _attribute(lambda file: np.zeros(7)),
     "attribute of long strings": _attribute(lambda file: np.array(["x" * 9000] * 3, "S9000")),
