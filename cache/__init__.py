@@ -3,7 +3,7 @@
 May import: ``errors``, ``atomic`` and ``untrusted``.
 """
 
-from .folder import CacheFolder
+from .directory import CacheFolder
 from .index import is_settled
 from .keys import Key, key_of_array, key_of_bytes
 from .store import FeatureCache

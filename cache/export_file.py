@@ -1,4 +1,4 @@
-"""The file that `exchange.export_rows` writes, read as what others may have made of it."""
+"""The file that `import_export.export_rows` writes, read as what others may have made of it."""
 
 # h5py publishes no types.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -62,7 +62,7 @@ class Checksum:
 class Export:
     """A file that `export_rows` wrote, open for reading; a context manager.
 
-    HDF5 can crash on what others write: use `apart.open_export`, which runs this elsewhere.
+    HDF5 can crash on what others write: `isolated_reading.open_export` reads it in a child process.
 
     Raises
     ------

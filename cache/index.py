@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import xxhash
 
 from .database import Database
-from .layout import Layout
+from .row_reader import Layout
 from .shard import Contents, Rejection
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ import numpy as np
 from ..atomic import remove_temporaries, remove_whole
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
 from .lock import WriterLock
-from .shard import Rows, Shard, write_shard
+from .shard import Shard
 from .shard_name import next_number
+from .shard_writer import Rows, write_shard
 from .store import COMMIT_EVERY_ROWS
 from .variant import Variant
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from .folder import CacheFolder
+    from .directory import CacheFolder
     from .keys import Key
     from .store import FeatureCache
 

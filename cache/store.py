@@ -17,9 +17,9 @@ from ..errors import CacheError, DamagedShardError, MissingRowsError
 from ..figures import counted
 from ..machine import available_cores
 from ..untrusted.files import read_bounded
-from .layout import BytesDifferError, RowReader
+from .key_map import KeyMap, shards_and_rows
 from .lock import WriterLock
-from .places import Places, shards_and_rows
+from .row_reader import BytesDifferError, RowReader
 from .shard import Shard
 from .shard_name import ShardName
 from .variant import Variant
@@ -72,13 +72,13 @@ class FeatureCache:
         self.fingerprint = fingerprint
         self._name = f"{fingerprint}/{variant}"
         self._index = index
-        self._places = Places()
+        self._key_map = KeyMap()
         self.refresh()
 
     def refresh(self) -> None:
         """See what other processes have committed or removed."""
         present, damaged = self.present(), self.damaged().keys()
-        if set(self._places.names) != present - damaged or not damaged <= present:
+        if set(self._key_map.names) != present - damaged or not damaged <= present:
             self._load()
 
     def shard_paths(self) -> list[Path]:
@@ -97,10 +97,10 @@ class FeatureCache:
         return {path.name for path in self.shard_paths()}
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._key_map)
 
     def __contains__(self, key: object) -> bool:
-        return key in self._places
+        return key in self._key_map
 
     def damaged(self) -> dict[str, str]:
         """Damaged shards, by file name, with the reason; their rows count as missing."""
@@ -108,17 +108,17 @@ class FeatureCache:
 
     def rejection(self, key: Key) -> str | None:
         """Why the image was rejected; None when it was not."""
-        found = self._places.rejections.get(key)
+        found = self._key_map.rejections.get(key)
         return None if found is None else found.reason
 
     def rejections(self) -> list[tuple[bytes, str]]:
         """(path, reason) of every image that was rejected and has no row, by path."""
-        rejections = self._places.rejections.values()
+        rejections = self._key_map.rejections.values()
         return sorted((found.path, found.reason) for found in rejections if found.key not in self)
 
     def keys(self) -> list[Key]:
         """Every key, in the order in which rows were committed."""
-        return self._places.keys()
+        return self._key_map.keys()
 
     def rows(self, keys: Sequence[Key]) -> NDArray[np.float32]:
         """Read rows.
@@ -142,20 +142,20 @@ class FeatureCache:
             When a shard's bytes are not those that were written. Its rows count as missing from
             then on, so that the next extraction computes them again.
         """
-        places = self._places.find(keys)
+        places = self._key_map.find(keys)
         if (places < 0).any():
             self.refresh()
-            places = self._places.find(keys)
+            places = self._key_map.find(keys)
         try:
             return self._read(keys, places)
         except FileNotFoundError:
             self.refresh()  # removed by another process: the row may be in another shard now
         except _IndexIsWrongError as error:
             logger.warning("%s: the index is built again", error)
-            self._index.forget_shards(self._name, self._places.names)
+            self._index.forget_shards(self._name, self._key_map.names)
             self._load()
         try:
-            return self._read(keys, self._places.find(keys))
+            return self._read(keys, self._key_map.find(keys))
         except (FileNotFoundError, _IndexIsWrongError) as error:
             raise CacheError(
                 f"{error}; another process is changing the cache: try again"
@@ -174,7 +174,7 @@ class FeatureCache:
         shards, rows = shards_and_rows(places[order])
         starts = np.flatnonzero(np.diff(shards, prepend=-1)).tolist()
         asked = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
-        out = np.empty((len(keys), self._places.layouts[int(shards[0])].width), np.float32)
+        out = np.empty((len(keys), self._key_map.layouts[int(shards[0])].width), np.float32)
         with ThreadPoolExecutor(min(available_cores(), len(starts))) as readers:
             reading: dict[int, Future[None]] = {}
             for start, end in itertools.pairwise([*starts, len(keys)]):
@@ -185,7 +185,7 @@ class FeatureCache:
             try:
                 done.result()
             except DamagedShardError as error:
-                self.mark_damaged(self._places.names[shard], str(error))
+                self.mark_damaged(self._key_map.names[shard], str(error))
                 raise
         return out
 
@@ -198,7 +198,7 @@ class FeatureCache:
         out: NDArray[np.float32],
     ) -> None:
         """Read ``out[positions[i]]``, the row of ``asked[positions[i]]``, from one shard."""
-        layout, path = self._places.layouts[number], self.folder / self._places.names[number]
+        layout, path = self._key_map.layouts[number], self.folder / self._key_map.names[number]
         keys = asked[positions]
         try:
             with RowReader(path, layout) as reader:
@@ -219,7 +219,7 @@ class FeatureCache:
         Rows of a shard whose damage shows here count as missing from then on.
         """
         found: dict[Key, bytes] = {}
-        for name in list(self._places.names):
+        for name in list(self._key_map.names):
             try:
                 with Shard(self.folder / name) as shard:
                     keys, places = shard.row_keys(), shard.paths()
@@ -298,17 +298,17 @@ class FeatureCache:
     def add_shard(self, shard: Contents) -> None:
         """Make the rows of a shard known that was committed just now."""
         self._index.add_shards(self._name, [shard])
-        self._places.add(shard)
+        self._key_map.add(shard)
 
     def _load(self) -> None:
-        """Fill `_places` from the index, and the index from shards that are not in it."""
+        """Fill `_key_map` from the index, and the index from shards that are not in it."""
         # Asked before the folder is listed: a shard that is committed in between is new, not gone.
         indexed = self._index.contents(self._name)
         damaged = self._index.damaged(self._name)
         paths = {path.name: path for path in self.shard_paths()}
         self._index.forget_shards(self._name, indexed.keys() - paths.keys())
         self._index.unmark_damaged(self._name, damaged.keys() - paths.keys())
-        self._places = Places()
+        self._key_map = KeyMap()
         new: list[Contents] = []
         for name, path in paths.items():
             if name in damaged:
@@ -319,7 +319,7 @@ class FeatureCache:
                 if contents is None:
                     continue
                 new.append(contents)
-            self._places.add(contents)
+            self._key_map.add(contents)
         self._index.add_shards(self._name, new)
 
     def _contents(self, path: Path) -> Contents | None:

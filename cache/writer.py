@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import CacheError
 from ..figures import counted
-from .shard import Rejection, Rows, write_shard
+from .shard import Rejection
 from .shard_name import next_number
+from .shard_writer import Rows, write_shard
 from .variant import Variant
 
 if TYPE_CHECKING:

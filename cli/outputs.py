@@ -169,7 +169,7 @@ def _was_head(path: Path) -> bool:
 
 def _is_export(path: Path) -> bool:
     """Whether it says of itself what it holds; a process of its own reads that, and no rows."""
-    from ..cache.apart import open_export
+    from ..cache.isolated_reading import open_export
 
     try:
         with open_export(path):

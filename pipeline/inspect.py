@@ -8,8 +8,8 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cache import CacheFolder, Variant
-from ..cache.apart import open_export
-from ..cache.exchange import Described, export_rows, import_shards
+from ..cache.import_export import Described, export_rows, import_shards
+from ..cache.isolated_reading import open_export
 from ..cache.prune import carry_out, plan, remove_recipe
 from ..classifier.splits import split
 from ..errors import CacheError, UsageError, in_brief

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from bottlebank.cache import CacheFolder
-from bottlebank.cache.apart import damage_of_shards, open_export
-from bottlebank.cache.exchange import export_rows
+from bottlebank.cache.import_export import export_rows
+from bottlebank.cache.isolated_reading import damage_of_shards, open_export
 from bottlebank.classifier import Head, Layers, save_head
 from bottlebank.errors import CacheError
 from bottlebank.features import find_backbone, recipe_for
-from bottlebank.untrusted.apart import DiedError, reading_apart
+from bottlebank.untrusted.isolation import DiedError, isolated_reader
 
 from .fuzzing import spoiled, write
 
@@ -60,7 +60,7 @@ def deaths_of(kind, original, folder, n_files):
     first = 0
     while first < n_files:
         arguments = [kind, str(original), str(folder), first, n_files]
-        with reading_apart("fuzzing", "read_many", *arguments) as messages:
+        with isolated_reader("fuzzing", "read_many", *arguments) as messages:
             try:
                 for message in messages:
                     answers.append(message.about)  # also of a process that dies later

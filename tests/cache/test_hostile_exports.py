@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bottlebank.cache import CacheFolder
-from bottlebank.cache.exchange import export_rows
+from bottlebank.cache.import_export import export_rows
 from bottlebank.cli import main
 from bottlebank.features import find_backbone, recipe_for
 

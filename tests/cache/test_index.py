@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bottlebank.cache import CacheFolder, key_of_array, key_of_bytes
-from bottlebank.cache.folder import Damage
+from bottlebank.cache.directory import Damage
 from bottlebank.cache.index import Index, is_settled
 
 PRINT = "a" * 64

@@ -6,7 +6,7 @@ import pytest
 
 from bottlebank.cache import CacheFolder
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
-from bottlebank.cache.shard import write_shard
+from bottlebank.cache.shard_writer import write_shard
 from bottlebank.errors import CacheError, CacheLockedError
 
 PRINT = "f" * 64

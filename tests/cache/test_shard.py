@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bottlebank.cache.shard import Rejection, Rows, Shard, write_shard
+from bottlebank.cache.shard import Rejection, Shard
 from bottlebank.cache.shard_name import ShardName, next_number
+from bottlebank.cache.shard_writer import Rows, write_shard
 from bottlebank.errors import DamagedShardError
 
 

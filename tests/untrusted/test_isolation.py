@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from bottlebank.untrusted import apart
-from bottlebank.untrusted.apart import DiedError, FailedError, reading_apart
+from bottlebank.untrusted import isolation
+from bottlebank.untrusted.isolation import DiedError, FailedError, isolated_reader
 
 READERS = """
 import os, signal, time
@@ -54,7 +54,7 @@ def read(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
 
     def run(function, *arguments):
-        with reading_apart("readers", function, *arguments) as messages:
+        with isolated_reader("readers", function, *arguments) as messages:
             return list(messages)
 
     return run
@@ -91,13 +91,13 @@ def test_memory_is_bounded(read):
 
 
 def test_one_that_waits_for_ever_is_ended(read, monkeypatch):
-    monkeypatch.setattr(apart, "_PATIENCE_S", 1)
+    monkeypatch.setattr(isolation, "_PATIENCE_S", 1)
     with pytest.raises(DiedError, match="said nothing for 1 s"):
         read("wait")
 
 
 def test_one_that_nobody_listens_to_any_more_is_ended(read, tmp_path):
-    with reading_apart("readers", "go_on") as messages:
+    with isolated_reader("readers", "go_on") as messages:
         next(messages)
     with pytest.raises(ChildProcessError):  # it has been waited for
         os.waitpid(-1, os.WNOHANG)
@@ -124,7 +124,7 @@ def test_arguments_may_be_many_and_long(read):
 
 
 def test_a_reader_that_dies_before_it_has_listened(monkeypatch, read):
-    monkeypatch.setattr(apart, "_CHILD", "raise SystemExit(7)")
+    monkeypatch.setattr(isolation, "_CHILD", "raise SystemExit(7)")
     with pytest.raises(DiedError, match="ended with exit code 7"):
         read("send_all", "x" * 10_000_000)
 

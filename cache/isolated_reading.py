@@ -1,4 +1,4 @@
-"""Exports and shards of others, read in a process of its own; see `untrusted.apart`."""
+"""Exports and shards of others, read in a process of its own; see `untrusted.isolation`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CacheError, DamagedShardError
-from ..untrusted.apart import STEP_S, DiedError, FailedError, Message, reading_apart
+from ..untrusted.isolation import STEP_S, DiedError, FailedError, Message, isolated_reader
 from .export_file import Export
 from .shard import LARGEST_OF_OTHERS, Shard
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from ..untrusted.apart import Send
+    from ..untrusted.isolation import Send
     from .keys import Key
 
 _BYTES_PER_S = 50e6  # of processor time, by far the least that hashes and copies
@@ -84,7 +84,7 @@ def open_export(path: Path) -> Generator[CheckedExport]:
     CacheError
         When it is none; here, or where it is read.
     """
-    with reading_apart(__name__, read_export.__name__, str(path)) as messages:
+    with isolated_reader(__name__, read_export.__name__, str(path)) as messages:
         yield CheckedExport(path, messages)
 
 
@@ -123,7 +123,7 @@ def damage_of_shards(paths: Sequence[Path], storage: str, width: int) -> Iterato
     left = list(paths)
     while left:
         arguments = [storage, width, *map(str, left)]
-        with reading_apart(__name__, verify_shards.__name__, *arguments) as messages:
+        with isolated_reader(__name__, verify_shards.__name__, *arguments) as messages:
             try:
                 for message in messages:
                     if "damage" in message.about:

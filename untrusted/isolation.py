@@ -64,7 +64,7 @@ class Send(Protocol):
 
 
 @contextlib.contextmanager
-def reading_apart(
+def isolated_reader(
     module: str, function: str, *arguments: str | int
 ) -> Generator[Iterator[Message]]:
     """Run a reader in a process of its own, and iterate over what it sends.

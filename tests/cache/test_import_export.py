@@ -6,10 +6,10 @@ import h5py
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, apart
-from bottlebank.cache.apart import damage_of_shards, open_export
-from bottlebank.cache.exchange import Described, export_rows, import_shards
+from bottlebank.cache import CacheFolder, isolated_reading
 from bottlebank.cache.export_file import Export
+from bottlebank.cache.import_export import Described, export_rows, import_shards
+from bottlebank.cache.isolated_reading import damage_of_shards, open_export
 from bottlebank.errors import CacheError
 
 PRINT = "f" * 64
@@ -239,18 +239,18 @@ def crashing(monkeypatch, path):
     """Have the reader of a file crash as HDF5 does on some."""
     (path.parent / "crashing.py").write_text(
         "import os, signal\n"
-        "from bottlebank.cache import apart\n"
+        "from bottlebank.cache import isolated_reading\n"
         "def reader(send, *arguments):\n"
         "    os.kill(os.getpid(), signal.SIGSEGV)\n"
     )
     monkeypatch.setattr(sys, "path", [*sys.path, str(path.parent)])
-    before = apart.reading_apart
+    before = isolated_reading.isolated_reader
 
     def instead(module, function, *arguments):
         hit = path.name in str(arguments[-1 if function == "read_export" else 2])
         return before(*(("crashing", "reader") if hit else (module, function)), *arguments)
 
-    monkeypatch.setattr(apart, "reading_apart", instead)
+    monkeypatch.setattr(isolated_reading, "isolated_reader", instead)
 
 
 def test_an_export_at_which_hdf5_crashes_is_refused(tmp_path, monkeypatch):

@@ -21,8 +21,8 @@ from ..atomic import write_with
 from ..errors import CacheError, DamagedShardError, in_brief
 from ..untrusted.files import is_unlinked, read_bounded
 from ..untrusted.json_text import read_json_object
-from .apart import damage_of_shards
 from .export_file import CHECKSUM, Checksum
+from .isolated_reading import damage_of_shards
 from .shard import digest_of_file
 from .shard_name import ShardName
 from .store import MAX_RECIPE_BYTES, RECIPE_FILE, is_fingerprint
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from .folder import CacheFolder
+    from .directory import CacheFolder
     from .keys import Key
     from .store import FeatureCache
 

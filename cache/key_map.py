@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .keys import Key
-    from .layout import Layout
+    from .row_reader import Layout
     from .shard import Contents, Rejection
 
 _ROW_BITS = 32
 
 
-class Places:
+class KeyMap:
     """The rows and rejected images of some shards, about 150 bytes a row; of equal keys the first.
 
     A place is one number, ``shard << 32 | row``, where `shard` counts from 0.

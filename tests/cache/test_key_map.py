@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bottlebank.cache.layout import Layout
-from bottlebank.cache.places import Places, shards_and_rows
+from bottlebank.cache.key_map import KeyMap, shards_and_rows
+from bottlebank.cache.row_reader import Layout
 from bottlebank.cache.shard import Contents, Rejection
 
 numbers = st.integers(0, 40)
@@ -21,28 +21,28 @@ def contents(name: str, keys: list[int], rejected: list[int] | None = None) -> C
 
 @given(st.lists(st.lists(numbers, max_size=8), max_size=5), st.lists(numbers, max_size=20))
 def test_every_key_is_found_where_it_was_first(shards, asked):
-    places = Places()
+    key_map = KeyMap()
     expected: dict[int, tuple[int, int]] = {}
     for number, keys in enumerate(shards):
-        places.add(contents(str(number), keys))
+        key_map.add(contents(str(number), keys))
         for row, each in enumerate(keys):
             expected.setdefault(each, (number, row))
-        assert len(places) == len(expected)
-    found = places.find([key(number) for number in asked])
+        assert len(key_map) == len(expected)
+    found = key_map.find([key(number) for number in asked])
     assert found.dtype == np.int64
     assert (found >= 0).tolist() == [number in expected for number in asked]
     shard, row = shards_and_rows(found[found >= 0])
     told = list(zip(shard.tolist(), row.tolist(), strict=True))
     assert told == [expected[number] for number in asked if number in expected]
-    assert places.keys() == [key(number) for number in expected]
+    assert key_map.keys() == [key(number) for number in expected]
 
 
 def test_the_last_shard_says_why_an_image_was_rejected():
-    places = Places()
-    places.add(contents("a", [], [1, 2]))
-    places.add(contents("b", [3], [2]))
-    reasons = {number: places.rejections[key(number)].reason for number in (1, 2)}
+    key_map = KeyMap()
+    key_map.add(contents("a", [], [1, 2]))
+    key_map.add(contents("b", [3], [2]))
+    reasons = {number: key_map.rejections[key(number)].reason for number in (1, 2)}
     assert reasons == {1: "a 1", 2: "b 2"}
-    assert key(1) not in places
-    assert key(3) in places
-    assert "no key" not in places
+    assert key(1) not in key_map
+    assert key(3) in key_map
+    assert "no key" not in key_map
