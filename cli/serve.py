@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
         service = Service.open(settings)
         imported.result()
     from ..service import create_app, log_requests, serve
-    from ..service.asked import HOSTS
+    from ..service.request_context import HOSTS
 
     log_requests(arguments.log)
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
-from flask import Flask, request
+from flask import Flask, current_app, g, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from .asked import HOSTS, SERVICE
+from .admin import admin
 from .classify import classify
-from .description import description
-from .errors import answer_errors_with_json
-from .forked import refuse_in_forked_processes
-from .headers import SECURITY_HEADERS
+from .errors import CODES, RefusedError, error_body
+from .fork_guard import refuse_in_forked_processes
 from .hosts import Hosts
 from .logs import number_requests
-from .operations import operations
+from .openapi import openapi
+from .request_context import HOSTS, SERVICE, current_service
 from .routes import routes
+from .security_headers import SECURITY_HEADERS
 from .service import Service
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from flask import Response
+    from flask.typing import ResponseReturnValue
+    from werkzeug.wrappers import Response
 
 
 def create_app(
@@ -58,9 +61,10 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     hosts = app.extensions[HOSTS] = Hosts(settings.allowed_hosts)
     app.extensions[SERVICE] = Service.open(settings) if service is None else service
-    for blueprint in (routes, classify, operations, description):
+    for blueprint in (routes, classify, admin, openapi):
         app.register_blueprint(blueprint)
-    answer_errors_with_json(app)
+    app.register_error_handler(RefusedError, _answer_refusal)
+    app.register_error_handler(HTTPException, _answer_http_error)
     number_requests(app)
     app.before_request(lambda: hosts.check(request.method, dict(request.headers)))
     app.after_request(_add_security_headers)
@@ -71,3 +75,60 @@ def create_app(
 def _add_security_headers(response: Response) -> Response:
     response.headers.update(SECURITY_HEADERS)
     return response
+
+
+def _answer_refusal(refusal: RefusedError) -> ResponseReturnValue:
+    _count(refusal.code)
+    headers = {}
+    if refusal.status == 503:
+        headers["Retry-After"] = str(current_service().settings.retry_after_s)
+    return error_body(refusal.code, refusal.message), refusal.status, headers
+
+
+def _count(code: str) -> None:
+    """Count a code, and note it for the log."""
+    g.code = code
+    current_service().metrics.rejected.labels(code).inc()
+
+
+def _answer_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    code = CODES.get(status, error.name.lower().replace(" ", "_"))
+    _count(code)
+    response = error.get_response()  # its other headers count: Allow with 405
+    response.data = json.dumps(error_body(code, _message(status, error))) + "\n"
+    response.content_type = "application/json"
+    return response
+
+
+def _message(status: int, error: HTTPException) -> str:
+    if status == 404:
+        return f"there is nothing at this address; this server answers {_routes()}"
+    if isinstance(error, MethodNotAllowed):
+        return f"{request.method} is not answered at this address; this server answers {_routes()}"
+    if status == 413:
+        return _too_large()
+    if status == 500:
+        return "the server failed at this request; its log says why"
+    return error.description or error.name
+
+
+def _too_large() -> str:
+    received = "" if request.content_length is None else f"has {request.content_length:,} bytes"
+    return (
+        f"the body {received or 'is too large'}; at most {request.max_content_length:,} are "
+        f"accepted. Send fewer or smaller images"
+    )
+
+
+def _routes() -> str:
+    """The app's own addresses, from its table: `GET /, GET /healthz, POST /predict`."""
+    return ", ".join(
+        sorted(
+            f"{method} {rule.rule}"
+            for rule in current_app.url_map.iter_rules()
+            for method in rule.methods or ()
+            if rule.endpoint not in ("static", "openapi.docs_file")
+            and method not in ("HEAD", "OPTIONS")
+        )
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .refusals import DeadlineError
+from .errors import DeadlineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, g, request
 
 from ..classifier.tags import tags
-from .asked import deadline, service
 from .base64_text import from_base64, kind_of_value
-from .refusals import RefusedError
+from .errors import RefusedError
+from .request_context import current_service, deadline
 from .uploads import check_bytes, check_number, json_object, most_body_bytes
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ _EXPECTED = '{"images": ["<base64 of a JPEG or PNG file>", ...]}'
 def classify_images() -> dict[str, Any]:
     """One or two tags for each image, or `Unknown`; one bad image refuses the request."""
     until = deadline()
-    predictor = service().heads.served.predictor
-    settings = service().settings
+    predictor = current_service().heads.served.predictor
+    settings = current_service().settings
     asked = json_object(request, most_body_bytes(settings), _EXPECTED, settings.max_images)
     if "images" not in asked:
         raise RefusedError("no_images", f'"images" is missing; expected {_EXPECTED}')
@@ -51,7 +51,7 @@ def classify_images() -> dict[str, Any]:
     files = [from_base64(image) for image in images]
     check_bytes(files, settings.max_body_bytes)
     _raise_first([file if isinstance(file, RefusedError) else None for file in files])
-    refusals, features, _ = service().inference(files, until, _refusal_of)
+    refusals, features, _ = current_service().inference(files, until, _refusal_of)
     _raise_first(refusals)
     said = predictor.say(features)
     return {"tags": [tags(predictor.ranked(row, 2)) for row in said.probabilities]}

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
-from .descriptors import most_connections
-from .reading import Held, Reader, RequestTimeoutError, TooBusyError
+from .file_descriptors import most_connections
+from .request_parser import BodyMemory, RequestParser, RequestTimeoutError, TooBusyError
 from .tasks import RefusalTask, Task
 from .uploads import most_body_bytes
 
@@ -76,7 +76,7 @@ class Connection(HTTPChannel):
     ) -> None:
         """See waitress."""
         self.parser_class = partial(
-            Reader, most_body_bytes=most_body_bytes(server.settings), held=server.held
+            RequestParser, most_body_bytes=most_body_bytes(server.settings), held=server.held
         )
         self._begun = 0.0
         self._ends_at: float | None = None
@@ -242,7 +242,7 @@ class Listener(TcpWSGIServer):
         """Connections wait in the kernel from here on."""
         self.settings = settings
         self.metrics = metrics
-        self.held = Held(settings.max_held_bytes, self._free_a_body)
+        self.held = BodyMemory(settings.max_held_bytes, self._free_a_body)
         self.ending = False
         self.someone_rests_until = 0.0
         """Until then a connection may become readable without an event. `time.monotonic()`."""
@@ -280,9 +280,9 @@ class Listener(TcpWSGIServer):
             n_bytes -= connection.total_outbufs_len
             connection.hang_up()
 
-    def _free_a_body(self, reader: Reader) -> bool:
+    def _free_a_body(self, parser: RequestParser) -> bool:
         now = time.time()
-        others = [each for each in self.connections() if each.request is not reader]
+        others = [each for each in self.connections() if each.request is not parser]
         stalled = [each for each in others if each.stalls(now)]
         if not stalled:
             return False

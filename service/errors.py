@@ -1,80 +1,74 @@
-"""How errors become answers: refusals of the routes, and whatever Flask raises."""
+"""Refusals: every error of the service is JSON with a stable code and a reason in words."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING
+import re
 
-from flask import current_app, g, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from ..errors import BottlebankError
 
-from .asked import service
-from .refusals import CODES, RefusedError, error_body
+CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "request_timeout",
+    413: "body_too_large",
+    415: "unsupported_content_type",
+    431: "headers_too_large",
+    500: "internal_error",
+    501: "not_implemented",
+    503: "too_busy",
+}
+"""Codes of the errors that HTTP itself knows, by status; a `RefusedError` brings its own."""
 
-if TYPE_CHECKING:
-    from flask import Flask
-    from flask.typing import ResponseReturnValue
-    from werkzeug.wrappers import Response
-
-
-def answer_errors_with_json(app: Flask) -> None:
-    """Have the app answer refusals, and every error that Flask raises, with `error_body`."""
-    app.register_error_handler(RefusedError, _answer_refusal)
-    app.register_error_handler(HTTPException, _answer_http_error)
-
-
-def _answer_refusal(refusal: RefusedError) -> ResponseReturnValue:
-    _count(refusal.code)
-    headers = {}
-    if refusal.status == 503:
-        headers["Retry-After"] = str(service().settings.retry_after_s)
-    return error_body(refusal.code, refusal.message), refusal.status, headers
+_LONGEST_QUOTE = 60
+_LONGEST_REASON = 1000
+_FOLDERS = re.compile(r"(?<![\w/:.])(?:/[^/\s'\"]+)+/")
 
 
-def _count(code: str) -> None:
-    """Count a code, and note it for the log."""
-    g.code = code
-    service().metrics.rejected.labels(code).inc()
+class RefusedError(BottlebankError, ValueError):
+    """A request, or one image of it, that is not answered with predictions.
+
+    Parameters
+    ----------
+    code
+        Stable, snake_case; what a program compares.
+    message
+        The reason, and what would be accepted; what a person reads.
+    status
+        HTTP status, when the whole request is refused.
+    """
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        """The message is that of the exception, too."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
 
 
-def _answer_http_error(error: HTTPException) -> Response:
-    status = error.code or 500
-    code = CODES.get(status, error.name.lower().replace(" ", "_"))
-    _count(code)
-    response = error.get_response()  # its other headers count: Allow with 405
-    response.data = json.dumps(error_body(code, _message(status, error))) + "\n"
-    response.content_type = "application/json"
-    return response
+class DeadlineError(RefusedError):
+    """A request that waited for longer than it may."""
 
-
-def _message(status: int, error: HTTPException) -> str:
-    if status == 404:
-        return f"there is nothing at this address; this server answers {_routes()}"
-    if isinstance(error, MethodNotAllowed):
-        return f"{request.method} is not answered at this address; this server answers {_routes()}"
-    if status == 413:
-        return _too_large()
-    if status == 500:
-        return "the server failed at this request; its log says why"
-    return error.description or error.name
-
-
-def _too_large() -> str:
-    received = "" if request.content_length is None else f"has {request.content_length:,} bytes"
-    return (
-        f"the body {received or 'is too large'}; at most {request.max_content_length:,} are "
-        f"accepted. Send fewer or smaller images"
-    )
-
-
-def _routes() -> str:
-    """The app's own addresses, from its table: `GET /, GET /healthz, POST /predict`."""
-    return ", ".join(
-        sorted(
-            f"{method} {rule.rule}"
-            for rule in current_app.url_map.iter_rules()
-            for method in rule.methods or ()
-            if rule.endpoint not in ("static", "description.docs_file")
-            and method not in ("HEAD", "OPTIONS")
+    def __init__(self) -> None:
+        """Always the same words."""
+        super().__init__(
+            "deadline_exceeded",
+            "the server has more to do than it can; this request was given up after it had waited "
+            "for too long. Try again later",
+            status=503,
         )
-    )
+
+
+def error_body(code: str, message: str) -> dict[str, dict[str, str]]:
+    """The JSON object of an error, as the body of an answer and as an entry among predictions."""
+    return {"error": {"code": code, "message": message}}
+
+
+def quote(text: str) -> str:
+    """What a client has sent, in quotes and not too long, for a message."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
+
+
+def without_folders(text: str) -> str:
+    """A reason for those who ask over the network, who need not know where files lie here."""
+    return _FOLDERS.sub("", text)[:_LONGEST_REASON]

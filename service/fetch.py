@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NoReturn, cast
 
 from ..errors import UsageError
 from .addresses import is_public
-from .refusals import RefusedError, quote
+from .errors import RefusedError, quote
 from .urls import INSTEAD, PORTS, read_entry, read_url
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .refusals import RefusedError, without_folders
+from .errors import RefusedError, without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from .refusals import RefusedError, quote
+from .errors import RefusedError, quote
 from .urls import read_entry
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from ..features.formats import INSTALL_HEIF
 from ..features.images import RAISE_LIMIT
 from ..machine import available_cores
 from .batcher import Batcher
-from .refusals import DeadlineError, RefusedError
+from .errors import DeadlineError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

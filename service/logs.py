@@ -12,7 +12,7 @@ from flask import g, request
 from pythonjsonlogger.json import JsonFormatter
 
 from ..untrusted.terminal import shown
-from .asked import HEALTH, arrived, milliseconds, service
+from .request_context import HEALTH, arrived, current_service, milliseconds
 
 if TYPE_CHECKING:
     from flask import Flask, Response
@@ -53,7 +53,7 @@ def number_requests(app: Flask) -> None:
             "client": request.remote_addr,
         }
         route = request.url_rule.rule.rstrip("/") or "/" if request.url_rule else "other"
-        metrics = service().metrics
+        metrics = current_service().metrics
         # Told once the answer is on its way: the client does not wait for that.
         response.call_on_close(lambda: _tell(metrics, route, fields))
         return response

@@ -10,8 +10,8 @@ from flask import Blueprint, g, render_template, request, url_for
 from ..features.colours import darkness
 from ..features.folders import EXTENSIONS
 from ..features.formats import formats_in_words
-from .asked import check_parameters, deadline, milliseconds, service, whole_number
-from .refusals import RefusedError, error_body
+from .errors import RefusedError, error_body
+from .request_context import check_parameters, current_service, deadline, milliseconds, whole_number
 from .uploads import Uploads, read_uploads
 
 if TYPE_CHECKING:
@@ -29,12 +29,13 @@ MOST_NEIGHBOURS = 50
 def predict() -> dict[str, Any]:
     """Labels for the images of a request."""
     check_parameters("top", "evidence")
-    predictor = service().heads.served.predictor
-    top = whole_number("top", service().settings.top, len(predictor.classes), "number of classes")
+    service = current_service()
+    predictor = service.heads.served.predictor
+    top = whole_number("top", service.settings.top, len(predictor.classes), "number of classes")
     n_evidence, training_images = 0, None
     if "evidence" in request.args:
         n_evidence = whole_number("evidence", 1, MOST_NEIGHBOURS, "training images")
-        training_images = service().training_images(predictor.head)
+        training_images = service.training_images(predictor.head)
     uploads, refusals, features, kinds = _transfer_values(predictor)
     said = predictor.say(features)
     entries = []
@@ -60,7 +61,7 @@ def predict() -> dict[str, Any]:
 def embed() -> dict[str, Any]:
     """Transfer values of the images of a request."""
     check_parameters()
-    predictor = service().heads.served.predictor
+    predictor = current_service().heads.served.predictor
     _, refusals, features, _ = _transfer_values(predictor)
     recipe = predictor.extractor.recipe
     return {
@@ -79,9 +80,11 @@ def embed() -> dict[str, Any]:
 def similar() -> dict[str, Any]:
     """The training images that are nearest to the images of a request."""
     check_parameters("top")
-    predictor = service().heads.served.predictor
-    n_nearest = whole_number("top", service().settings.top, MOST_NEIGHBOURS, "training images")
-    training_images = service().training_images(predictor.head)
+    predictor = current_service().heads.served.predictor
+    n_nearest = whole_number(
+        "top", current_service().settings.top, MOST_NEIGHBOURS, "training images"
+    )
+    training_images = current_service().training_images(predictor.head)
     _, refusals, features, _ = _transfer_values(predictor)
     near = [{"neighbours": some} for some in _near(training_images, features, n_nearest)]
     return {
@@ -94,7 +97,7 @@ def similar() -> dict[str, Any]:
 @routes.get("/")
 def page() -> str:
     """The web page on which a person drops an image."""
-    predictor = service().heads.served.predictor
+    predictor = current_service().heads.served.predictor
     return render_template(
         "index.html",
         # Names of folders that are not UTF-8 hold lone surrogates, which no page can.
@@ -103,7 +106,7 @@ def page() -> str:
         formats=formats_in_words(),
         # Browsers and systems differ in which of these they know for images.
         endings=",".join(sorted(EXTENSIONS)),
-        max_body_bytes=service().settings.max_body_bytes,
+        max_body_bytes=current_service().settings.max_body_bytes,
         predict_address=url_for("images.predict", _external=True),
     )
 
@@ -118,15 +121,16 @@ def _transfer_values(
     predictor: Predictor,
 ) -> tuple[Uploads, list[RefusedError | None], np.ndarray, list[Kind]]:
     """The request's images; why each is refused; features, (n, width), and kinds of the others."""
+    service = current_service()
     until = deadline()
-    uploads = read_uploads(request, service().settings, service().fetcher.fetch)
+    uploads = read_uploads(request, service.settings, service.fetcher.fetch)
     g.head, g.n_images = predictor.version, len(uploads.files)
-    refusals, features, kinds = service().inference(uploads.files, until)
+    refusals, features, kinds = service.inference(uploads.files, until)
     refused = [refusal for refusal in refusals if refusal is not None]
     if len(refused) == len(refusals):
         raise refused[0]
     for refusal in refused:
-        service().metrics.rejected.labels(refusal.code).inc()
+        service.metrics.rejected.labels(refusal.code).inc()
     return uploads, refusals, features, kinds
 
 

@@ -18,9 +18,9 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from ..errors import BottlebankError, UsageError
-from .asked import HEALTH, HOSTS, SERVICE, is_page
 from .connection import REST_S, Listener
-from .reading import MAX_HEADER_BYTES, TooBusyError
+from .request_context import HEALTH, HOSTS, SERVICE, is_page
+from .request_parser import MAX_HEADER_BYTES, TooBusyError
 from .settings import Settings
 from .uploads import most_body_bytes
 

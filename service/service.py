@@ -11,12 +11,12 @@ from threadpoolctl import threadpool_limits
 
 from ..errors import BottlebankError
 from ..pipeline import open_training_images
+from .errors import RefusedError, without_folders
 from .fetch import Fetcher
 from .heads import Heads
 from .inference import Inference
+from .initial_head import open_heads
 from .metrics import Metrics
-from .opening import open_heads
-from .refusals import RefusedError, without_folders
 from .settings import Settings
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from waitress.task import ErrorTask, WSGITask
 
 from ..figures import counted
-from .asked import ARRIVED
-from .headers import SECURITY_HEADERS
+from .errors import CODES, error_body
 from .logs import REQUEST_ID, log_request, request_id
-from .reading import TooBusyError
-from .refusals import CODES, error_body
+from .request_context import ARRIVED
+from .request_parser import TooBusyError
+from .security_headers import SECURITY_HEADERS
 
 if TYPE_CHECKING:
     from waitress.utilities import Error as WaitressError

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .base64_text import from_base64, kind_of_value
-from .forms import read_form
-from .refusals import RefusedError, quote
+from .errors import RefusedError, quote
+from .multipart import read_form
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

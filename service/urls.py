@@ -7,7 +7,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from .refusals import RefusedError, quote
+from .errors import RefusedError, quote
 
 PORTS = {"http": 80, "https": 443}
 MAX_URL_LENGTH = 2048

@@ -15,8 +15,8 @@ from bottlebank.cache import CacheFolder
 from bottlebank.cli import main
 from bottlebank.cli.answers import OneLine, say, tell
 from bottlebank.features import find_backbone, recipe_for
-from bottlebank.service.asked import SERVICE
 from bottlebank.service.logs import _Json, _Text
+from bottlebank.service.request_context import SERVICE
 
 TRICKS = "\x1b[2J\x07\r\x9b31m\u202egnp\u2066\u200b"
 

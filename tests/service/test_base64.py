@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bottlebank.service.base64_text import from_base64
-from bottlebank.service.refusals import RefusedError
+from bottlebank.service.errors import RefusedError
 
 # Of each length modulo 3, with + and / among the letters.
 PICTURES = [bytes(range(256)) * 3 + b"\xfb\xff\xfe"[:rest] for rest in range(3)]

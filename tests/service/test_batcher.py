@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bottlebank.service.batcher import Batcher
-from bottlebank.service.refusals import DeadlineError
+from bottlebank.service.errors import DeadlineError
 
 
 class Network:

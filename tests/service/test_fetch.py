@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from bottlebank.errors import UsageError
 from bottlebank.service.addresses import is_public
+from bottlebank.service.errors import RefusedError
 from bottlebank.service.fetch import MAX_LOOKUPS, Fetcher
-from bottlebank.service.refusals import RefusedError
 
 HOST = "images.example.com"
 ALLOWED = (HOST, "*.cdn.example.net", "bücher.example")

@@ -10,7 +10,7 @@ import pytest
 from bottlebank.errors import HeadFileError, UsageError, WeightsNotFoundError
 from bottlebank.service import Settings
 from bottlebank.service.heads import Heads, Served
-from bottlebank.service.opening import open_heads
+from bottlebank.service.initial_head import open_heads
 
 
 class Loading:
@@ -247,7 +247,7 @@ def test_the_newest_good_head_of_a_folder_answers_first(
             raise WeightsNotFoundError(f"no weights for {path}")
         return Loading(make_predictor, text)
 
-    monkeypatch.setattr("bottlebank.service.opening.load_predictor", load)
+    monkeypatch.setattr("bottlebank.service.initial_head.load_predictor", load)
     for name, age_s, text in (("a.h5", 90, "v1"), ("b.h5", 5, "bad"), ("c.h5", 50, "v3")):
         (tmp_path / name).write_text(text)
         os.utime(tmp_path / name, (time.time() - age_s,) * 2)
@@ -422,7 +422,7 @@ def test_what_is_refused_while_running_is_passed_over_at_the_start(
             raise WeightsNotFoundError(f"no weights for {path}") if "x" in text else KeyError(text)
         return Loading(make_predictor, text)
 
-    monkeypatch.setattr("bottlebank.service.opening.load_predictor", load)
+    monkeypatch.setattr("bottlebank.service.initial_head.load_predictor", load)
     texts = ("x lost", "mobile 1", "mobile 2", "bad: other extractor", "bad: unknown extractor")
     for number, text in enumerate(texts):
         (tmp_path / f"{number}.h5").write_text(text)

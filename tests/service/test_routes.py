@@ -11,8 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bottlebank.service import Settings
-from bottlebank.service.asked import ARRIVED
 from bottlebank.service.logs import _Json, _Text
+from bottlebank.service.request_context import ARRIVED
 
 from .conftest import no_training_images
 

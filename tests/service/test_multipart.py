@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from bottlebank.service import Settings
-from bottlebank.service.forms import read_form
-from bottlebank.service.refusals import RefusedError
+from bottlebank.service.errors import RefusedError
+from bottlebank.service.multipart import read_form
 
 B = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
 IMAGE = 'Content-Disposition: form-data; name="image"; filename="a.jpg"'

@@ -5,7 +5,7 @@ import sys
 import pytest
 from waitress.adjustments import Adjustments
 
-from bottlebank.service.reading import MAX_HEADER_BYTES, Held, Reader
+from bottlebank.service.request_parser import MAX_HEADER_BYTES, BodyMemory, RequestParser
 
 HEAD = b"POST /predict?top=2 HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -13,13 +13,13 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 def read(data, step=None, most_body_bytes=100_000, held=None):
     """A request that is complete, and what follows it; (None, b"") where it is not complete."""
-    held = held or Held(1 << 30)
+    held = held or BodyMemory(1 << 30)
     adjustments = Adjustments(
         max_request_header_size=MAX_HEADER_BYTES,
         max_request_body_size=4 * most_body_bytes,
         inbuf_overflow=sys.maxsize,
     )
-    reader = Reader(adjustments, most_body_bytes, held)
+    reader = RequestParser(adjustments, most_body_bytes, held)
     step = step or len(data)
     for first in range(0, len(data), step):
         rest = data[first : first + step]
@@ -188,7 +188,7 @@ def test_chunks_of_a_file_line_by_line():
 
 @pytest.mark.parametrize("step", [None, 5000])
 def test_a_body_that_is_too_large_is_received_to_its_end_and_dropped(step):
-    held = Held(1 << 30)
+    held = BodyMemory(1 << 30)
     data = HEAD + b"Content-Length: 100001\r\n\r\n" + bytes(100_001)
     assert read(data[:-1], step, held=held)[0] is None
     assert refusal(data, step, held=held)[0] == 413
@@ -206,13 +206,13 @@ def test_what_is_far_too_large_is_not_waited_for():
 @pytest.mark.parametrize("step", [None, 1])
 @pytest.mark.parametrize("size", [b"f" * 18, b"F" * 4000, b"61a80", b"0061a80;a=b"])
 def test_a_chunk_that_is_announced_far_too_large_is_not_waited_for(size, step):
-    held = Held(1 << 30)
+    held = BodyMemory(1 << 30)
     assert refusal(CHUNKED + b"3\r\nabc\r\n" + size + b"\r\n", step, held=held)[0] == 413
 
 
 @pytest.mark.parametrize("step", [None, 1000])
 def test_a_chunk_that_is_announced_too_large_is_dropped_as_it_arrives(step):
-    held = Held(1000)  # no room for what is refused in any case
+    held = BodyMemory(1000)  # no room for what is refused in any case
     data = CHUNKED + b"186a1\r\n" + bytes(100_001) + b"\r\n0\r\n\r\n"
     assert read(data[:-1], step, held=held)[0] is None
     assert held.n_bytes == 0
@@ -223,7 +223,7 @@ def test_a_chunk_that_is_announced_too_large_is_dropped_as_it_arrives(step):
 
 @pytest.mark.parametrize("start", [HEAD + b"Content-Length: 9000\r\n\r\n", CHUNKED + b"2328\r\n"])
 def test_bodies_have_their_room_together(start):
-    held = Held(10_000)
+    held = BodyMemory(10_000)
     end = b"\r\n0\r\n\r\n" if start.startswith(CHUNKED) else b""
     first, _ = read(start + bytes(9000) + end, 1000, held=held)
     assert (first.error, held.n_bytes) == (None, 9000)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from flask import current_app, request
 
-from .refusals import DeadlineError, RefusedError, quote
+from .errors import DeadlineError, RefusedError, quote
 
 if TYPE_CHECKING:
     from .service import Service
@@ -31,7 +31,7 @@ def is_page(method: str, path: str) -> bool:
     return method in ("GET", "HEAD") and (path in PAGES or path.startswith(_PARTS_OF_PAGES))
 
 
-def service() -> Service:
+def current_service() -> Service:
     """What this app answers with."""
     return current_app.extensions[SERVICE]
 
@@ -49,7 +49,7 @@ def deadline() -> float:
     DeadlineError
         When that is over: the client may be gone, and others wait.
     """
-    when = arrived() + service().settings.deadline_s
+    when = arrived() + current_service().settings.deadline_s
     if time.monotonic() > when:
         raise DeadlineError
     return when

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from ..forks import Owner
-from .refusals import CODES, error_body
+from .errors import CODES, error_body
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

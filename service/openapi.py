@@ -11,19 +11,19 @@ from flask import Blueprint, current_app, render_template, send_from_directory
 
 from .. import __version__
 from ..figures import counted
-from .asked import service
+from .request_context import current_service
 from .routes import MOST_NEIGHBOURS
 
 if TYPE_CHECKING:
     from flask import Response
 
-description = Blueprint("description", __name__)
+openapi = Blueprint("openapi", __name__)
 
 
-@description.get("/openapi.json")
-def openapi() -> dict[str, Any]:
+@openapi.get("/openapi.json")
+def description() -> dict[str, Any]:
     """The OpenAPI description of this service."""
-    settings = service().settings
+    settings = current_service().settings
     return _described(settings.max_images, settings.max_body_bytes)
 
 
@@ -32,13 +32,13 @@ def _described(max_images: int, max_body_bytes: int) -> dict[str, Any]:
     return _describe(max_images, max_body_bytes).to_dict()
 
 
-@description.get("/docs")
+@openapi.get("/docs")
 def docs() -> str:
     """The description as a page on which every route can be tried."""
     return render_template("docs.html")
 
 
-@description.get("/docs/<any('swagger-ui.css', 'swagger-ui-bundle.js'):name>")
+@openapi.get("/docs/<any('swagger-ui.css', 'swagger-ui-bundle.js'):name>")
 def docs_file(name: str) -> Response:
     """A part of that page; nothing is loaded from elsewhere."""
     folder = importlib.resources.files("flask_swagger_ui") / "dist"

@@ -6,21 +6,21 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from .asked import service
+from .errors import RefusedError
 from .metrics import CONTENT_TYPE
-from .refusals import RefusedError
+from .request_context import current_service
 from .routes import head_of
 from .uploads import json_object
 
-operations = Blueprint("operations", __name__)
+admin = Blueprint("admin", __name__)
 
 _MOST_BYTES = 64 << 10
 
 
-@operations.get("/healthz")
+@admin.get("/healthz")
 def healthz() -> dict[str, Any]:
     """That the service answers, and with what."""
-    predictor = service().heads.served.predictor
+    predictor = current_service().heads.served.predictor
     return {
         "status": "ok",
         "head": head_of(predictor),
@@ -30,27 +30,27 @@ def healthz() -> dict[str, Any]:
     }
 
 
-@operations.get("/readyz")
+@admin.get("/readyz")
 def readyz() -> dict[str, Any]:
     """Whether requests are wanted: not any more, once the service has been told to end."""
-    if not service().ready:
+    if not current_service().ready:
         raise RefusedError("stopping", "the server is about to end", status=503)
     return {"status": "ready"}
 
 
-@operations.get("/metrics")
+@admin.get("/metrics")
 def metrics() -> Response:
     """Everything that is counted, for Prometheus."""
-    return Response(service().metrics.text(), content_type=CONTENT_TYPE)
+    return Response(current_service().metrics.text(), content_type=CONTENT_TYPE)
 
 
-@operations.get("/heads")
+@admin.get("/heads")
 def heads() -> dict[str, Any]:
     """The heads of the folder, and which of them answers."""
-    return {"heads": service().heads.describe()}
+    return {"heads": current_service().heads.describe()}
 
 
-@operations.post("/heads/activate")
+@admin.post("/heads/activate")
 def activate() -> dict[str, Any]:
     """Have another head of the folder answer: `{"name": "head.h5"}`."""
     _require_json()
@@ -58,15 +58,15 @@ def activate() -> dict[str, Any]:
     name = asked.get("name")
     if not isinstance(name, str):
         raise RefusedError("no_name", 'expected {"name": "head.h5"}; GET /heads lists the names')
-    served = service().heads.activate(name)
+    served = current_service().heads.activate(name)
     return {"name": served.name, "head": head_of(served.predictor)}
 
 
-@operations.post("/heads/rollback")
+@admin.post("/heads/rollback")
 def roll_back() -> dict[str, Any]:
     """Have the head answer that did before."""
     _require_json()
-    served = service().heads.roll_back()
+    served = current_service().heads.roll_back()
     return {"name": served.name, "head": head_of(served.predictor)}
 
 

@@ -45,11 +45,11 @@ class RequestTimeoutError(WaitressError):
     reason = "Request Timeout"
 
 
-class Held:
+class BodyMemory:
     """Bytes of all bodies in memory, between their arrival and their answer."""
 
     def __init__(
-        self, most: int, make_room: Callable[[Reader], bool] = lambda reader: False
+        self, most: int, make_room: Callable[[RequestParser], bool] = lambda parser: False
     ) -> None:
         """`most` of them at the same time; `make_room` frees some, for a request, if it can."""
         self._most = most
@@ -57,12 +57,12 @@ class Held:
         self._lock = threading.Lock()
         self.n_bytes = 0
 
-    def add(self, n_bytes: int, reader: Reader) -> bool:
+    def add(self, n_bytes: int, parser: RequestParser) -> bool:
         """Note bytes that have arrived; False where there is no room for them."""
         with self._lock:
             self.n_bytes += n_bytes
         while self.n_bytes > self._most:
-            if not self._make_room(reader):
+            if not self._make_room(parser):
                 return False
         return True
 
@@ -88,7 +88,7 @@ class _Dropped:
         """There is nothing to close."""
 
 
-class Reader(HTTPRequestParser):
+class RequestParser(HTTPRequestParser):
     """One request as it arrives.
 
     A body that is too large, or has no room, is received and dropped, and refused at its end: most
@@ -101,7 +101,7 @@ class Reader(HTTPRequestParser):
     path = ""
     command: Any = None
 
-    def __init__(self, adj: Adjustments, most_body_bytes: int, held: Held) -> None:
+    def __init__(self, adj: Adjustments, most_body_bytes: int, held: BodyMemory) -> None:
         """A body of more than `most_body_bytes` is dropped as it arrives."""
         super().__init__(adj)
         self._most_body_bytes = most_body_bytes

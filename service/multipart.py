@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from werkzeug.http import parse_options_header
 
-from .refusals import RefusedError
+from .errors import RefusedError
 
 MAX_TEXT_BYTES = 64 << 10
 """Of a field that is no file: nothing that is asked for here is longer."""
