@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 IN_PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check fix clean
+.PHONY: help demo test test-slow check docs fix clean
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1  \2/' | column -t -s '	'
@@ -30,12 +30,15 @@ check: $(VENV)/installed-check ## format, lint, types, import directions, tests;
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow" $(IN_PARALLEL)
 
+docs: $(VENV)/installed-check ## the documentation, in docs/_build/html; warnings are errors
+	$(BIN)/sphinx-build -W --keep-going --quiet docs docs/_build/html
+
 fix: $(VENV)/installed-check ## format and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-clean: ## remove the environment and what the demo made
-	rm -rf $(VENV) bottlebank-demo build *.egg-info
+clean: ## remove the environment, and what the demo and the documentation made
+	rm -rf $(VENV) bottlebank-demo build *.egg-info docs/_build docs/commands docs/reference
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,63 @@
+"""The documentation: it builds without warnings, and what it names exists."""
+
+import os
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+import bottlebank
+
+from .conftest import ROOT
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+PROSE = [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "RESULTS.md"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the built site."""
+    if find_spec("sphinx") is None:
+        pytest.skip("Sphinx is not installed; make check installs it")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-E", "docs", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_public_name_has_a_page(site):
+    for name in set(bottlebank.__all__) - {"__version__"}:
+        page = (site / "reference" / f"bottlebank.{name}.html").read_text()
+        assert f'id="bottlebank.{name}"' in page
+
+
+def test_every_command_has_a_page(site):
+    pages = {path.stem for path in (site / "commands").iterdir()}
+    assert {"extract", "train", "serve", "cache", "cache-prune", "demo"} <= pages
+    assert "--extractor" in (site / "commands" / "extract.html").read_text()
+
+
+def test_files_that_the_prose_names_exist():
+    missing = [
+        f"{page.name}: {name}"
+        for page in PROSE
+        for name in re.findall(r"`([\w./]+/[\w.]*\.py|[\w/]+/)`", page.read_text())
+        if (ROOT / name.split("/")[0]).exists() and not (ROOT / name).exists()
+    ]
+    assert missing == []
+
+
+def test_measured_figures_stand_in_one_place():
+    """A figure with its range, such as `226 [182, 239]`, is in RESULTS.md alone."""
+    measured = re.compile(r"\d \[\d[\d.,]*, ?\d[\d.,]*\]")
+    assert measured.search((ROOT / "benchmarks" / "RESULTS.md").read_text())
+    assert [page.name for page in PROSE[:-1] if measured.search(page.read_text())] == []
