@@ -30,7 +30,7 @@ import h5py
 import numpy as np
 
 from bottlebank.atomic import sync
-from bottlebank.cache import CacheFolder, key_of_bytes
+from bottlebank.cache import CacheFolder, Key, content_of_bytes
 from bottlebank.machine import available_cores
 
 FINGERPRINT = "b" * 64
@@ -60,7 +60,7 @@ def rows_and_files(folder: Path, n_rows: int, width: int, n_rounds: int) -> None
     """Writing and reading whole arrays."""
     random = np.random.default_rng(0)
     features = random.standard_normal((n_rows, width), dtype=np.float32)
-    keys = [key_of_bytes(b"%d" % row) for row in range(n_rows)]
+    keys = [Key(content_of_bytes(b"%d" % row)) for row in range(n_rows)]
     shuffle = random.permutation(n_rows)
     shuffled = [keys[row] for row in shuffle]
     file, root = folder / "features.npy", folder / "cache"
@@ -109,18 +109,18 @@ def rows_and_files(folder: Path, n_rows: int, width: int, n_rounds: int) -> None
 def index(folder: Path, n_rows: int, n_look_ups: int, n_rounds: int) -> None:
     """Starting with, and asking, an index of many rows; the shards are one number wide."""
     root = folder / "many"
-    keys = [key_of_bytes(b"%d" % row) for row in range(n_rows)]
+    keys = [Key(content_of_bytes(b"%d" % row)) for row in range(n_rows)]
     write(root, keys, np.zeros((n_rows, 1), np.float32))
     random = np.random.default_rng(0)
     asked = [keys[row] for row in random.choice(n_rows, min(n_look_ups, n_rows), replace=False)]
-    absent = [key_of_bytes(b"absent %d" % number) for number in range(len(asked))]
+    absent = [Key(content_of_bytes(b"absent %d" % number)) for number in range(len(asked))]
     del keys
 
     def start() -> None:
         with CacheFolder(root) as cache_folder:
             cache_folder.open(FINGERPRINT, VARIANT)
 
-    def look_up(wanted: Sequence[bytes]) -> Callable[[], int]:
+    def look_up(wanted: Sequence[Key]) -> Callable[[], int]:
         def ask() -> int:
             with CacheFolder(root) as cache_folder:
                 cache = cache_folder.open(FINGERPRINT, VARIANT)
@@ -140,7 +140,7 @@ def index(folder: Path, n_rows: int, n_look_ups: int, n_rounds: int) -> None:
     shutil.rmtree(root)
 
 
-def write(root: Path, keys: Sequence[bytes], features: np.ndarray) -> None:
+def write(root: Path, keys: Sequence[Key], features: np.ndarray) -> None:
     with CacheFolder(root, create=True) as folder:
         cache = folder.open(FINGERPRINT, VARIANT)
         with cache.writer({"benchmark": "cache"}) as writer:
@@ -149,7 +149,7 @@ def write(root: Path, keys: Sequence[bytes], features: np.ndarray) -> None:
                 writer.extend(keys[part], [b""] * len(keys[part]), features[part])
 
 
-def read(root: Path, keys: Sequence[bytes]) -> np.ndarray:
+def read(root: Path, keys: Sequence[Key]) -> np.ndarray:
     with CacheFolder(root) as folder:
         return folder.open(FINGERPRINT, VARIANT).rows(keys)
 

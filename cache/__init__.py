@@ -5,16 +5,17 @@ May import: ``errors``, ``atomic`` and ``untrusted``.
 
 from .directory import CacheFolder
 from .index import is_settled
-from .keys import Key, key_of_array, key_of_bytes
+from .keys import ContentHash, Key, KeyArray, content_of_bytes
 from .store import FeatureCache
 from .variant import Variant
 
 __all__ = [
     "CacheFolder",
+    "ContentHash",
     "FeatureCache",
     "Key",
+    "KeyArray",
     "Variant",
+    "content_of_bytes",
     "is_settled",
-    "key_of_array",
-    "key_of_bytes",
 ]

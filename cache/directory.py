@@ -20,6 +20,7 @@ from ..untrusted.arrays import read_npz
 from ..untrusted.files import open_regular, read_bounded
 from ..untrusted.json_text import read_json, read_json_object
 from .index import Index, Stamp, is_settled
+from .keys import KeyArray
 from .shard import Shard
 from .store import MAX_RECIPE_BYTES, RECIPE_FILE, FeatureCache, is_fingerprint
 from .variant import Variant
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .keys import Key
+    from .keys import ContentHash, Key
 
 _TRAININGS_KEPT = 20
 
@@ -101,29 +102,27 @@ class CacheFolder:
         """Where converted networks are kept."""
         return self.root / "networks"
 
-    def key_of_file(self, path: str | Path) -> Key:
+    def content_of_file(self, path: str | Path) -> ContentHash:
         """SHA-256 of a file's bytes, remembered for as long as the file does not change."""
         status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
-        known = self.known_key(str(path), status)
+        [known] = self.known_contents([(str(path), status)])
         if known is not None:
             return known
         with open_regular(path) as file:
             status, looked_at_ns = os.fstat(file.fileno()), time.time_ns()
-            key = hashlib.file_digest(file, "sha256").digest()
+            content = hashlib.file_digest(file, "sha256").digest()
         if is_settled(status, looked_at_ns):
-            self.remember_files([(str(path), status, key)])
-        return key
+            self.remember_files([(str(path), status, content)])
+        return content
 
-    def known_key(self, path: str, status: os.stat_result) -> Key | None:
-        """The key remembered for a file that is still as `status` says; else None."""
-        return self.known_keys([(path, status)])[0]
+    def known_contents(
+        self, files: Sequence[tuple[str, os.stat_result]]
+    ) -> list[ContentHash | None]:
+        """What is remembered of each file that is still as its status says; else None."""
+        return self.index.contents_of_files(files)
 
-    def known_keys(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Key | None]:
-        """As `known_key`, for many files at a time."""
-        return self.index.keys_of_files(files)
-
-    def remember_files(self, files: Iterable[tuple[str, os.stat_result, Key]]) -> None:
-        """Let `known_key` answer for these files."""
+    def remember_files(self, files: Iterable[tuple[str, os.stat_result, ContentHash]]) -> None:
+        """Let `known_contents` answer for these files."""
         self.index.remember_files(files)
 
     def open(self, fingerprint: str, variant: str) -> FeatureCache:
@@ -192,15 +191,16 @@ class CacheFolder:
         return self.root / fingerprint / f"parity-{precision}.npz"
 
     def keep_training_rows(
-        self, fingerprint: str, name: str, keys: NDArray[np.uint8], labels: bytes
+        self, fingerprint: str, name: str, keys: Sequence[Key], labels: bytes
     ) -> None:
-        """Keep which rows, keys uint8 (n, 32), a head was trained on, and their labels as JSON.
+        """Keep which rows a head was trained on, and their labels as JSON.
 
         Those that were written longest ago make room.
         """
         folder = self.root / fingerprint
         buffer = io.BytesIO()
-        np.savez(buffer, keys=keys, labels=np.frombuffer(labels, np.uint8))
+        packed = KeyArray.of(keys).packed()
+        np.savez(buffer, keys=packed, labels=np.frombuffer(labels, np.uint8))
         with contextlib.suppress(OSError):  # a read-only cache works, without these
             write_bytes(folder / f"training-{name}.npz", buffer.getvalue())
             kept = sorted(folder.glob("training-*.npz"), key=lambda path: path.stat().st_mtime_ns)
@@ -215,14 +215,14 @@ class CacheFolder:
         try:
             arrays = read_npz(path, _TRAINING_ARRAYS, _MAX_TRAINING_BYTES)
             labels = read_json(arrays["labels"].tobytes(), _MAX_LABELS_BYTES)
+            keys = KeyArray.unpack(arrays["keys"]).to_list()
         except (OSError, ValueError):
             return None
-        keys = arrays["keys"]
-        if not isinstance(labels, list) or keys.shape != (len(labels), 32):  # pyright: ignore
+        if not isinstance(labels, list) or len(keys) != len(labels):  # pyright: ignore
             return None
         if not labels or not all(type(label) is str for label in labels):  # pyright: ignore
             return None
-        return [key.tobytes() for key in keys], labels  # pyright: ignore
+        return keys, labels  # pyright: ignore
 
     def variants(self, fingerprint: str) -> list[str]:
         """The variants of a recipe that have shards, the one with the most rows first."""
@@ -253,7 +253,7 @@ class CacheFolder:
         A file whose bytes have changed while size, times and inode have not is forgotten, so that
         the next extraction reads it.
         """
-        for path, stamp, key in self.index.files():
+        for path, stamp, content in self.index.files():
             try:
                 status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
                 if Stamp.of(status) != stamp:
@@ -262,7 +262,7 @@ class CacheFolder:
                     digest = hashlib.file_digest(file, "sha256").digest()
             except OSError:
                 continue  # gone: the next extraction notices
-            if digest == key:
+            if digest == content:
                 yield None
                 continue
             self.index.forget_file(path)

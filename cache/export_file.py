@@ -15,6 +15,7 @@ import xxhash
 from ..errors import CacheError, in_brief
 from ..untrusted.hdf5 import PlainFile, named, read_finite
 from ..untrusted.json_text import read_json_object
+from .keys import KeyArray
 from .shard import LARGEST_OF_OTHERS, too_large
 from .store import MAX_RECIPE_BYTES
 from .variant import Variant
@@ -31,6 +32,7 @@ _ROWS_AT_ONCE = 2048
 _BYTES_AT_ONCE = 1 << 24
 _MAX_PATH_BYTES = 1 << 15
 _COLUMNS = {"features": ("<f4", 2), "keys": ("u1", 2)}
+_VIEWS = "views"
 _STRINGS = ("paths", "labels", "split")
 _ATTRIBUTES = {"fingerprint", "recipe", "variant"}
 CHECKSUM = "xxh3"
@@ -74,7 +76,7 @@ class Export:
         """Open `path`; only metadata is read."""
         self._path = path
         with self._reading():
-            self._file = PlainFile(path, [*_COLUMNS, *_STRINGS])
+            self._file = PlainFile(path, [*_COLUMNS, _VIEWS, *_STRINGS])
         try:
             with self._reading():
                 self._look()
@@ -97,11 +99,13 @@ class Export:
         file.require_attributes(_ATTRIBUTES | ({CHECKSUM} if self.has_checksum else set()))
         self._features = file.array("features", *_COLUMNS["features"])
         self._keys = file.array("keys", *_COLUMNS["keys"])
+        self._views = file.array(_VIEWS, "<u4", 1) if _VIEWS in file.names else None
         self._strings = {name: file.strings(name) for name in _STRINGS if name in file.names}
         self.n_rows: int
         self.width: int
         self.n_rows, self.width = self._features.shape
         shapes = {self._keys.shape[:1], *(column.shape for column in self._strings.values())}
+        shapes |= set() if self._views is None else {self._views.shape}
         if not self.n_rows or not self.width or self._keys.shape[1] != 32:
             raise ValueError(
                 f"features and keys have the shapes {self._features.shape} and {self._keys.shape}"
@@ -117,7 +121,7 @@ class Export:
         self.variant = Variant.parse(self._texts["variant"].decode()).name
         self._rows_at_once = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // (4 * self.width)))
 
-    def rows(self) -> Iterator[tuple[list[Key], list[bytes], NDArray[np.float32]]]:
+    def rows(self) -> Iterator[tuple[KeyArray, list[bytes], NDArray[np.float32]]]:
         """Keys, paths and features, float32 (m, width), of a few rows at a time."""
         for start in range(0, self.n_rows, self._rows_at_once):
             part = slice(start, start + self._rows_at_once)
@@ -128,7 +132,9 @@ class Export:
                 paths = [bytes(path) for path in self._strings["paths"][part]]
                 if any(len(path) > _MAX_PATH_BYTES for path in paths):
                     raise ValueError(f"a path has more than {_MAX_PATH_BYTES} bytes")
-                keys = [key.tobytes() for key in self._keys[part]]
+                contents = self._keys[part]
+                views = np.zeros(len(contents), np.uint32)
+                keys = KeyArray(contents, views if self._views is None else self._views[part])
             yield keys, paths, features
 
     def verify(self, on_part: Callable[[], object] = lambda: None) -> None:
@@ -144,15 +150,17 @@ class Export:
         for name, text in self._texts.items():
             checksum.add(f"attribute {name}", text)
         for keys, paths, features in self.rows():
-            checksum.add("keys", b"".join(keys))
+            checksum.add("keys", keys.contents.data.cast("B"))
+            if self._views is not None:
+                checksum.add(_VIEWS, keys.views.data.cast("B"))
             checksum.add_strings("paths", paths)
             checksum.add("features", np.ascontiguousarray(features).data.cast("B"))
-            for key, row in zip(keys, features, strict=True):
+            for key, row in zip(keys.to_list(), features, strict=True):
                 digest = xxhash.xxh3_64_intdigest(row.data)
                 if seen.setdefault(key, digest) != digest:
                     raise CacheError(
                         f"{self._path} is no export of bottlebank (two rows of the image "
-                        f"{key.hex()[:12]} differ): export it again"
+                        f"{str(key)[:12]} differ): export it again"
                     )
             on_part()
         for name in self._strings.keys() - {"paths"}:

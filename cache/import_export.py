@@ -23,6 +23,7 @@ from ..untrusted.files import is_unlinked, read_bounded
 from ..untrusted.json_text import read_json_object
 from .export_file import CHECKSUM, Checksum
 from .isolated_reading import damage_of_shards
+from .keys import KeyArray
 from .shard import digest_of_file
 from .shard_name import ShardName
 from .store import MAX_RECIPE_BYTES, RECIPE_FILE, is_fingerprint
@@ -55,8 +56,8 @@ def export_rows(
     cache
         Where the rows are.
     output
-        The file: `features` float32 (n, d), `keys` uint8 (n, 32), `paths` and each of `columns`
-        as variable-length bytes (n,).
+        The file: `features` float32 (n, d), `keys` uint8 (n, 32), where not all are 0 `views`
+        uint32 (n,), `paths` and each of `columns` as variable-length bytes (n,).
     keys, paths
         One row each.
     columns
@@ -80,9 +81,12 @@ def export_rows(
     def fill(temporary: Path) -> None:
         checksum = Checksum()
         with h5py.File(temporary, "w") as file:
-            joined = b"".join(keys)
-            file.create_dataset("keys", data=np.frombuffer(joined, np.uint8).reshape(-1, 32))
-            checksum.add("keys", joined)
+            contents, views = KeyArray.of(keys)
+            file.create_dataset("keys", data=contents)
+            checksum.add("keys", contents.data.cast("B"))
+            if views.any():
+                file.create_dataset("views", data=views)
+                checksum.add("views", views.data.cast("B"))
             for name, strings in {"paths": paths, **encoded}.items():
                 kind = h5py.string_dtype("utf-8")
                 file.create_dataset(name, data=np.array(strings, object), dtype=kind)

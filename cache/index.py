@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from .keys import Key
+    from .keys import ContentHash
 
 FILE_NAME = "index.sqlite"
 _VERSION = 6
@@ -77,36 +77,40 @@ class Index:
         """Close the database."""
         self._database.close()
 
-    def keys_of_files(self, files: Sequence[tuple[str, os.stat_result]]) -> list[Key | None]:
-        """The key remembered for each file that has not changed since; None when there is none."""
+    def contents_of_files(
+        self, files: Sequence[tuple[str, os.stat_result]]
+    ) -> list[ContentHash | None]:
+        """The content remembered for each file that has not changed since; else None."""
         names = _path_keys([path for path, _ in files])
         query = "SELECT path, size, mtime_ns, ctime_ns, inode, key FROM file WHERE path"
-        known = {path: (Stamp(*stamp), key) for path, *stamp, key in self._rows_of(query, names)}
-        keys: list[Key | None] = []
+        known = {
+            path: (Stamp(*stamp), sealed) for path, *stamp, sealed in self._rows_of(query, names)
+        }
+        contents: list[ContentHash | None] = []
         for name, (_, status) in zip(names, files, strict=True):
             then, sealed = known.get(name, (None, None))
             now = Stamp.of(status)
-            keys.append(_unsealed(name, now, sealed) if then == now else None)
-        return keys
+            contents.append(_unsealed(name, now, sealed) if then == now else None)
+        return contents
 
-    def remember_files(self, files: Iterable[tuple[str, os.stat_result, Key]]) -> None:
-        """Remember the keys of files, in one transaction."""
+    def remember_files(self, files: Iterable[tuple[str, os.stat_result, ContentHash]]) -> None:
+        """Remember the contents of files, in one transaction."""
         rows = [
-            (name, *stamp, _sealed(name, stamp, key))
-            for path, status, key in files
+            (name, *stamp, _sealed(name, stamp, content))
+            for path, status, content in files
             for name, stamp in [(_path_key(path), Stamp.of(status))]
         ]
         self._database.change("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?)", rows)
 
-    def files(self) -> list[tuple[str, Stamp, Key]]:
-        """(path, stamp, key) of every file that is remembered."""
+    def files(self) -> list[tuple[str, Stamp, ContentHash]]:
+        """(path, stamp, content) of every file that is remembered."""
         query = "SELECT path, size, mtime_ns, ctime_ns, inode, key FROM file"
-        found: list[tuple[str, Stamp, Key]] = []
+        found: list[tuple[str, Stamp, ContentHash]] = []
         for path, *times, sealed in self._database.ask(query):
             stamp = Stamp(*times)
-            key = _unsealed(path, stamp, sealed)
-            if key is not None:
-                found.append((os.fsdecode(path), stamp, key))
+            content = _unsealed(path, stamp, sealed)
+            if content is not None:
+                found.append((os.fsdecode(path), stamp, content))
         return found
 
     def forget_file(self, path: str) -> None:
@@ -181,15 +185,15 @@ def _about(shard: Contents) -> bytes:
     """What of a shard is neither keys nor checksums."""
     layout = shard.layout._asdict()
     del layout["checksums"]  # they have a column of their own
-    rejections = [(key.hex(), path.hex(), reason) for key, path, reason in shard.rejections]
+    rejections = [(content.hex(), path.hex(), reason) for content, path, reason in shard.rejections]
     return json.dumps({"layout": layout, "rejections": rejections}).encode()
 
 
 def _unpacked(name: str, about: bytes, checksums: bytes, keys: bytes) -> Contents:
     told = json.loads(about)
     rejections = [
-        Rejection(bytes.fromhex(key), bytes.fromhex(path), reason)
-        for key, path, reason in told["rejections"]
+        Rejection(bytes.fromhex(content), bytes.fromhex(path), reason)
+        for content, path, reason in told["rejections"]
     ]
     return Contents(name, Layout(**told["layout"], checksums=checksums), keys, rejections)
 
@@ -203,16 +207,16 @@ def _seal_of_shard(variant: str, name: str, blobs: Iterable[bytes]) -> bytes:
     return seal.digest()
 
 
-def _sealed(path: bytes, stamp: Stamp, key: Key) -> bytes:
-    """A key with 8 bytes of XXH3 over it and what it was remembered for."""
-    return key + xxhash.xxh3_64_digest(b"%b\0%d %d %d %d " % (path, *stamp) + key)
+def _sealed(path: bytes, stamp: Stamp, content: ContentHash) -> bytes:
+    """A content with 8 bytes of XXH3 over it and what it was remembered for."""
+    return content + xxhash.xxh3_64_digest(b"%b\0%d %d %d %d " % (path, *stamp) + content)
 
 
-def _unsealed(path: Any, stamp: Stamp, sealed: Any) -> Key | None:
-    """The key that `_sealed` wrote; None when a bit of it, or of what it is for, has changed."""
+def _unsealed(path: Any, stamp: Stamp, sealed: Any) -> ContentHash | None:
+    """The content that `_sealed` wrote; None when a bit of what it sealed has changed."""
     try:
-        key = sealed[:32]
-        return key if _sealed(path, stamp, key) == sealed else None
+        content = sealed[:32]
+        return content if _sealed(path, stamp, content) == sealed else None
     except TypeError:  # a damaged database may hold any type
         return None
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import CacheError, DamagedShardError
 from ..untrusted.isolation import STEP_S, DiedError, FailedError, Message, isolated_reader
 from .export_file import Export
+from .keys import KeyArray
 from .shard import LARGEST_OF_OTHERS, Shard
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ class CheckedExport:
         n_rows = 0
         while n_rows < self.n_rows:
             _, (keys, ends, paths, features) = self._next()
-            n_rows += len(keys) // 32
             stops = np.frombuffer(ends, "<u8").tolist()
+            n_rows += len(stops)
+            packed = np.frombuffer(keys, np.uint8).reshape(len(stops), -1)
             yield (
-                [keys[start : start + 32] for start in range(0, len(keys), 32)],
+                KeyArray.unpack(packed).to_list(),
                 [paths[start:end] for start, end in zip([0, *stops], stops, strict=False)],
                 np.frombuffer(features, "<f4").reshape(-1, self.width),
             )
@@ -107,7 +109,7 @@ def read_export(send: Send, path: str) -> None:
         send({"verified": True})
         for keys, paths, features in export.rows():
             ends = np.cumsum([len(each) for each in paths], dtype="<u8").tobytes()
-            send({}, b"".join(keys), ends, b"".join(paths), features.tobytes())
+            send({}, keys.packed().tobytes(), ends, b"".join(paths), features.tobytes())
 
 
 def damage_of_shards(paths: Sequence[Path], storage: str, width: int) -> Iterator[str | None]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+
+from .keys import HASH_BYTES, ContentHash, Key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from .keys import Key
     from .row_reader import Layout
     from .shard import Contents, Rejection
 
 _ROW_BITS = 32
+
+# Images themselves, nearly all keys, are known by their content, which takes half the memory.
+_Known: TypeAlias = ContentHash | Key
 
 
 class KeyMap:
@@ -30,42 +34,48 @@ class KeyMap:
         """Without shards; see `add`."""
         self.names: list[str] = []
         self.layouts: list[Layout] = []
-        self.rejections: dict[Key, Rejection] = {}
-        self._known: dict[Key, int] = {}
-        self._new: list[tuple[int, bytes]] = []  # shards whose keys nobody has asked for yet
+        self.rejections: dict[ContentHash, Rejection] = {}
+        self._known: dict[_Known, int] = {}
+        self._new: list[tuple[int, Contents]] = []  # shards whose keys nobody has asked for yet
 
     def __len__(self) -> int:
         return len(self._places())
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._places()
+    def __contains__(self, key: Key) -> bool:
+        return (key if key.view else key.content) in self._places()
 
     def add(self, shard: Contents) -> None:
         """Add what a shard holds."""
-        self._new.append((len(self.names), shard.keys))
+        self._new.append((len(self.names), shard))
         self.names.append(shard.name)
         self.layouts.append(shard.layout)
-        self.rejections.update((rejection.key, rejection) for rejection in shard.rejections)
+        self.rejections.update((rejection.content, rejection) for rejection in shard.rejections)
 
     def keys(self) -> list[Key]:
         """Every key, in the order of the shards."""
-        return list(self._places())
+        return [known if isinstance(known, Key) else Key(known) for known in self._places()]
 
     def find(self, keys: Sequence[Key]) -> NDArray[np.int64]:
         """Place of each key, int64 (n,); -1 where it has no row."""
-        found = map(self._places().get, keys, itertools.repeat(-1))
+        known: list[_Known] = [key if key.view else key.content for key in keys]
+        found = map(self._places().get, known, itertools.repeat(-1))
         return np.fromiter(found, np.int64, len(keys))
 
-    def _places(self) -> dict[Key, int]:
-        for shard, joined in self._new:
-            first = shard << _ROW_BITS
-            keys: list[Key] = np.frombuffer(joined, "V32").tolist()
+    def _places(self) -> dict[_Known, int]:
+        for number, shard in self._new:
+            first = number << _ROW_BITS
+            known: list[_Known]
+            if len(shard.keys) == HASH_BYTES * shard.layout.n_rows:
+                known = np.frombuffer(shard.keys, "V32").tolist()
+            else:
+                keys = shard.key_array().to_list()
+                known = [key if key.view else key.content for key in keys]
             # What comes later, say from somebody else's cache, replaces no row.
-            deque(map(self._known.setdefault, keys, itertools.count(first)), maxlen=0)
+            deque(map(self._known.setdefault, known, itertools.count(first)), maxlen=0)
         self._new.clear()
         return self._known
 
 
 def shards_and_rows(places: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Take places apart."""
+    """The number of the shard and of the row of each place."""
     return places >> _ROW_BITS, places & ((1 << _ROW_BITS) - 1)

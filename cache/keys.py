@@ -1,25 +1,119 @@
-"""The key of a row: the content of an image, wherever it lies and whatever it is called."""
+"""The key of a row: the content of an image file, and which view of the image the row is of.
+
+A file is known by its content alone, wherever it lies and whatever it is called.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, TypeAlias
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+
+import numpy as np
 
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-Key: TypeAlias = bytes
-"""32 bytes: a SHA-256."""
+ContentHash: TypeAlias = bytes
+"""32 bytes: the SHA-256 of a file."""
+
+HASH_BYTES = 32
+_VIEW_BYTES = 4
+_TEXT = re.compile(r"([0-9a-f]{64})(?::([1-9][0-9]{0,9}))?")
 
 
-def key_of_bytes(data: bytes) -> Key:
-    """Key of an image file: SHA-256 of its bytes."""
+def content_of_bytes(data: bytes) -> ContentHash:
+    """SHA-256 of the bytes of a file."""
     return hashlib.sha256(data).digest()
 
 
-def key_of_array(array: NDArray[np.generic[Any]]) -> Key:
-    """Key of pixels that come from no file: SHA-256 of shape, dtype and bytes in C order."""
-    digest = hashlib.sha256(f"{array.shape} {array.dtype.str}\n".encode())
-    digest.update(array.tobytes())
-    return digest.digest()
+class Key(NamedTuple):
+    """What a row is of. Its text is the hash in hexadecimal; with ``:view`` where that is not 0."""
+
+    content: ContentHash
+    view: int = 0
+    """0: the image itself."""
+
+    def __str__(self) -> str:
+        return f"{self.content.hex()}:{self.view}" if self.view else self.content.hex()
+
+    def hex(self) -> str:
+        """Its text: of an image itself, 64 hexadecimal digits."""
+        return str(self)
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """Read what `str` of a key gives.
+
+        Raises
+        ------
+        ValueError
+            When it is anything else.
+        """
+        match = _TEXT.fullmatch(text)
+        view = int(match[2] or 0) if match else -1
+        if match is None or view >= 1 << 8 * _VIEW_BYTES:
+            raise ValueError(
+                f"{text[:100]!r} is no key: expected 64 hexadecimal digits, with :VIEW behind "
+                f"them where it is not of the image itself"
+            )
+        return cls(bytes.fromhex(match[1]), view)
+
+
+class KeyArray(NamedTuple):
+    """Many keys, in two arrays."""
+
+    contents: NDArray[np.uint8]
+    """uint8, (n, 32)."""
+    views: NDArray[np.uint32]
+    """uint32, (n,)."""
+
+    @classmethod
+    def of(cls, keys: Sequence[Key]) -> KeyArray:
+        """The keys in this order."""
+        joined = b"".join([content for content, _ in keys])
+        views = np.fromiter([view for _, view in keys], np.uint32, len(keys))
+        return cls(np.frombuffer(joined, np.uint8).reshape(-1, HASH_BYTES), views)
+
+    def take(self, rows: NDArray[np.intp]) -> KeyArray:
+        """Some of the keys, by number."""
+        return KeyArray(self.contents[rows], self.views[rows])
+
+    def equals(self, other: KeyArray) -> bool:
+        """Whether both hold the same keys in the same order."""
+        return np.array_equal(self.views, other.views) and np.array_equal(
+            self.contents, other.contents
+        )
+
+    def to_list(self) -> list[Key]:
+        """The keys one by one."""
+        contents: list[bytes] = np.ascontiguousarray(self.contents).view("V32")[:, 0].tolist()
+        return list(map(Key, contents, self.views.tolist()))
+
+    def packed(self) -> NDArray[np.uint8]:
+        """uint8, (n, 32) where every view is 0, else (n, 36) with the view behind each hash.
+
+        So the keys of images themselves are kept as they were before there were views.
+        """
+        if not self.views.any():
+            return self.contents
+        views = self.views.astype("<u4").view(np.uint8).reshape(-1, _VIEW_BYTES)
+        return np.concatenate([self.contents, views], axis=1)
+
+    @classmethod
+    def unpack(cls, packed: NDArray[Any]) -> KeyArray:
+        """Read what `packed` gives.
+
+        Raises
+        ------
+        ValueError
+            When its shape is another.
+        """
+        if packed.ndim != 2 or packed.shape[1] not in (HASH_BYTES, HASH_BYTES + _VIEW_BYTES):
+            raise ValueError(f"keys of shape {packed.shape}; expected (n, 32) or (n, 36)")
+        if packed.shape[1] == HASH_BYTES:
+            return cls(packed, np.zeros(len(packed), np.uint32))
+        views = np.ascontiguousarray(packed[:, HASH_BYTES:]).view("<u4")[:, 0]
+        return cls(packed[:, :HASH_BYTES], views)

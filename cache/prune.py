@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .directory import CacheFolder
-    from .keys import Key
+    from .keys import ContentHash, Key
     from .store import FeatureCache
 
 
@@ -64,12 +64,13 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     A row is kept while a file is at one of the places where its image was seen. Shards are merged
     where two or more are less than half full.
     """
-    places_of: dict[Key, list[str]] = {}
-    for path, _, key in folder.index.files():
-        places_of.setdefault(key, []).append(path)
+    places_of: dict[ContentHash, list[str]] = {}
+    for path, _, content in folder.index.files():
+        places_of.setdefault(content, []).append(path)
 
-    def is_there(key: Key, path: bytes) -> bool:
-        return any(os.path.lexists(place) for place in [os.fsdecode(path), *places_of.get(key, ())])
+    def is_there(content: ContentHash, path: bytes) -> bool:
+        places = [os.fsdecode(path), *places_of.get(content, ())]
+        return any(os.path.lexists(place) for place in places)
 
     seen: set[Key] = set()
     every: list[_Kept] = []
@@ -79,7 +80,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
         try:
             with Shard(path) as shard:
                 shard.verify()
-                keys = [key.tobytes() for key in shard.row_keys()]
+                keys = shard.keys().to_list()
                 paths, rejections = shard.paths(), shard.rejections()
         except FileNotFoundError:
             continue  # removed by another process
@@ -91,11 +92,11 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
             continue
         rows: list[int] = []
         for row, (key, place) in enumerate(zip(keys, paths, strict=True)):
-            if key not in seen and is_there(key, place):
+            if key not in seen and is_there(key.content, place):
                 rows.append(row)
                 seen.add(key)
         still = [
-            number for number, entry in enumerate(rejections) if is_there(entry.key, entry.path)
+            number for number, entry in enumerate(rejections) if is_there(entry.content, entry.path)
         ]
         n_rows += len(keys) - len(rows)
         n_rejections += len(rejections) - len(still)
@@ -174,11 +175,11 @@ def _merged(contents: list[_Kept], storage: str) -> Iterator[Rows]:
     rows = Rows(storage)
     for kept in contents:
         with Shard(kept.path) as shard:
-            keys, paths, rejections = shard.row_keys(), shard.paths(), shard.rejections()
+            keys, paths = shard.keys().to_list(), shard.paths()
+            rejections = shard.rejections()
             features = np.empty((len(kept.rows), shard.layout.width), np.float32)
             shard.read(np.array(kept.rows, np.intp), features)
-        chosen = [keys[row].tobytes() for row in kept.rows]
-        rows.extend(chosen, [paths[row] for row in kept.rows], features)
+        rows.extend([keys[row] for row in kept.rows], [paths[row] for row in kept.rows], features)
         rows.rejections += [rejections[number] for number in kept.rejections]
         if len(rows) >= COMMIT_EVERY_ROWS:
             yield rows

@@ -12,6 +12,7 @@ import numpy as np
 import xxhash
 
 from ..untrusted.files import open_regular
+from .keys import HASH_BYTES, KeyArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -38,6 +39,7 @@ class Layout(NamedTuple):
     features_at: int
     """Offset in the file, in bytes."""
     keys_at: int
+    views_at: int
     checksums: bytes
     """XXH3 of each block of rows, uint64 (blocks,)."""
 
@@ -99,11 +101,13 @@ class RowReader:
     def __exit__(self, *exception: object) -> None:
         self._file.close()
 
-    def keys(self) -> NDArray[np.uint8]:
-        """uint8, (n, 32), as they are in the file: to be compared with what is asked for."""
-        keys = np.empty((self._layout.n_rows, 32), np.uint8)
-        self._fill(keys, self._layout.keys_at)
-        return keys
+    def keys(self) -> KeyArray:
+        """As they are in the file: to be compared with what is asked for."""
+        contents = np.empty((self._layout.n_rows, HASH_BYTES), np.uint8)
+        self._fill(contents, self._layout.keys_at)
+        views = np.empty(self._layout.n_rows, "<u4")
+        self._fill(views, self._layout.views_at)
+        return KeyArray(contents, views)
 
     def read(
         self,

@@ -29,6 +29,7 @@ import xxhash
 from ..errors import DamagedShardError, UnreadableShardError, in_brief
 from ..untrusted.files import open_regular
 from ..untrusted.hdf5 import PlainFile, named
+from .keys import HASH_BYTES, KeyArray
 from .row_reader import BytesDifferError, Layout, RowReader
 from .shard_name import ShardName
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .keys import Key
+    from .keys import ContentHash
 
 FORMAT = 1
 LARGEST_OF_OTHERS = 1e6
@@ -46,6 +47,7 @@ LARGEST_OF_OTHERS = 1e6
 of absurd numbers spoils every head and map."""
 
 _VERIFY_BYTES = 1 << 24
+_NO_KEYS = np.empty((0, HASH_BYTES), np.uint8)
 # (dtype, number of dimensions) of each array but `features`, whose type is the storage's.
 _ARRAYS = {
     "features": ("<f4", 2),
@@ -67,7 +69,7 @@ _REJECTED = {
 class Rejection(NamedTuple):
     """An image that cannot be decoded: remembered until its bytes change."""
 
-    key: Key
+    content: ContentHash
     path: bytes
     reason: str
 
@@ -78,8 +80,13 @@ class Contents(NamedTuple):
     name: str
     layout: Layout
     keys: bytes
-    """Those of the rows, 32 bytes each, one after the other."""
+    """Those of the rows, as `KeyArray.packed` gives them."""
     rejections: list[Rejection]
+
+    def key_array(self) -> KeyArray:
+        """The keys of the rows."""
+        keys = np.frombuffer(self.keys, np.uint8)
+        return KeyArray.unpack(keys.reshape(self.layout.n_rows, -1) if len(keys) else _NO_KEYS)
 
 
 def digest_of_file(path: Path) -> str:
@@ -96,7 +103,9 @@ def digest_of(parts: Iterable[bytes | memoryview]) -> str:
     return digest.hexdigest()
 
 
-def layout_of(features: Any, keys: Any, per_block: int, checksums: NDArray[np.uint64]) -> Layout:
+def layout_of(
+    features: Any, keys: Any, views: Any, per_block: int, checksums: NDArray[np.uint64]
+) -> Layout:
     """Where these datasets lie in their file."""
     n_rows, width = features.shape
     return Layout(
@@ -106,6 +115,7 @@ def layout_of(features: Any, keys: Any, per_block: int, checksums: NDArray[np.ui
         rows_per_block=per_block,
         features_at=features.id.get_offset() or 0,  # None when there are no rows
         keys_at=keys.id.get_offset() or 0,
+        views_at=views.id.get_offset() or 0,
         checksums=checksums.tobytes(),
     )
 
@@ -144,9 +154,13 @@ class Shard:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def row_keys(self) -> NDArray[np.uint8]:
-        """uint8, (n, 32)."""
-        return self._key_rows("key", self.layout.n_rows)
+    def keys(self) -> KeyArray:
+        """The keys of the rows."""
+        contents = self._hashes("key", self.layout.n_rows)
+        views = self._checked("view")
+        if views.shape != contents.shape[:1]:
+            raise self.damage(f"view has the shape {views.shape}")
+        return KeyArray(contents, views)
 
     def paths(self) -> list[bytes]:
         """Where each row's image was seen first."""
@@ -156,18 +170,19 @@ class Shard:
         """The images that could not be decoded."""
         if "rejected_key" not in self._file.names:
             return []
-        keys = self._key_rows("rejected_key")
-        paths = self._strings("rejected_path", len(keys))
+        contents = self._hashes("rejected_key")
+        paths = self._strings("rejected_path", len(contents))
         with self._reading():
-            reasons = [text.decode() for text in self._strings("rejected_reason", len(keys))]
+            reasons = [text.decode() for text in self._strings("rejected_reason", len(contents))]
         return [
-            Rejection(key.tobytes(), path, reason)
-            for key, path, reason in zip(keys, paths, reasons, strict=True)
+            Rejection(content.tobytes(), path, reason)
+            for content, path, reason in zip(contents, paths, reasons, strict=True)
         ]
 
     def contents(self) -> Contents:
         """What the shard holds, without the transfer values."""
-        return Contents(self.path.name, self.layout, self.row_keys().tobytes(), self.rejections())
+        keys = self.keys().packed().tobytes()
+        return Contents(self.path.name, self.layout, keys, self.rejections())
 
     def read(self, rows: NDArray[np.intp], out: NDArray[np.float32]) -> None:
         """Read ``out[i] = features[rows[i]]``; `rows` ascend."""
@@ -187,7 +202,7 @@ class Shard:
         name = ShardName.parse(self.path.name)
         if name is None or digest != name.digest:
             raise self.damage(f"its XXH3 is {digest}")
-        self.row_keys()
+        self.keys()
         self.paths()
         self.rejections()
         n_rows, width = self.layout.n_rows, self.layout.width
@@ -221,10 +236,10 @@ class Shard:
         checksums = self._checked("features_xxh3")
         if checksums.shape != (n_blocks,):
             raise ValueError(f"{len(checksums)} checksums of {n_blocks} blocks")
-        keys = self._dataset("key")
-        if keys.shape != (n_rows, 32) or self._dataset("view").shape != (n_rows,):
+        keys, views = self._dataset("key"), self._dataset("view")
+        if keys.shape != (n_rows, HASH_BYTES) or views.shape != (n_rows,):
             raise ValueError(f"keys of shape {keys.shape} for {n_rows} rows")
-        return layout_of(features, keys, per_block, checksums)
+        return layout_of(features, keys, views, per_block, checksums)
 
     @contextlib.contextmanager
     def _reading(self) -> Generator[None]:
@@ -251,11 +266,11 @@ class Shard:
                 raise ValueError(f"checksum of {name}")
         return array
 
-    def _key_rows(self, name: str, n_rows: int | None = None) -> NDArray[np.uint8]:
-        keys = self._checked(name)
-        if keys.shape != (len(keys) if n_rows is None else n_rows, 32):
-            raise self.damage(f"{name} has the shape {keys.shape}")
-        return keys
+    def _hashes(self, name: str, n_rows: int | None = None) -> NDArray[np.uint8]:
+        hashes = self._checked(name)
+        if hashes.shape != (len(hashes) if n_rows is None else n_rows, HASH_BYTES):
+            raise self.damage(f"{name} has the shape {hashes.shape}")
+        return hashes
 
     def _strings(self, name: str, n_strings: int) -> list[bytes]:
         blob, ends = self._checked(name).tobytes(), self._checked(f"{name}_end")

@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 
 from ..atomic import write_parts
+from .keys import HASH_BYTES, KeyArray
 from .row_reader import Layout, block_checksums, rows_per_block
 from .shard import FORMAT, Contents, Rejection, digest_of, layout_of, xxh3
 from .shard_name import NUMBERS, ShardName
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .keys import Key
+    from .keys import ContentHash, Key
 
 
 class Rows:
@@ -87,7 +88,8 @@ def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
     parts = [before, *features, after]
     name = str(ShardName(number, digest_of(parts)))
     write_parts(folder / name, parts)
-    return Contents(name, layout, b"".join(rows.keys), rows.rejections)
+    keys = KeyArray.of(rows.keys).packed().tobytes()
+    return Contents(name, layout, keys, rows.rejections)
 
 
 def _around(rows: Rows, features: list[memoryview]) -> tuple[memoryview, memoryview, Layout]:
@@ -100,15 +102,16 @@ def _around(rows: Rows, features: list[memoryview]) -> tuple[memoryview, memoryv
     per_block = rows_per_block(shape[1], rows.dtype)
     block_bytes = per_block * shape[1] * rows.dtype.itemsize
     checksums = block_checksums(features, block_bytes)
+    keys = KeyArray.of(rows.keys)
     arrays: dict[str, NDArray[Any]] = {
         "features_xxh3": checksums,
-        "key": _key_array(rows.keys),
-        "view": np.zeros(len(rows.keys), np.uint32),
+        "key": keys.contents,
+        "view": keys.views,
         **_blob("path", rows.paths),
     }
     if rows.rejections:
         arrays |= {
-            "rejected_key": _key_array([rejection.key for rejection in rows.rejections]),
+            "rejected_key": _hash_array([rejection.content for rejection in rows.rejections]),
             **_blob("rejected_path", [rejection.path for rejection in rows.rejections]),
             **_blob("rejected_reason", [entry.reason.encode() for entry in rows.rejections]),
         }
@@ -123,15 +126,15 @@ def _around(rows: Rows, features: list[memoryview]) -> tuple[memoryview, memoryv
             dataset.attrs["xxh3"] = np.uint64(xxh3(arrays[name]))
         if features:
             space[0, 0] = rows.pieces[0][0, 0]  # with this, HDF5 sets it aside, at the end
-        layout = layout_of(space, datasets["key"], per_block, checksums)
+        layout = layout_of(space, datasets["key"], datasets["view"], per_block, checksums)
     # A copy: after a failure, h5py's objects may outlive this call and write to their buffer, which
     # cannot be while there is a view of it.
     image, start = buffer.getvalue(), layout.features_at
     return memoryview(image)[:start], memoryview(image)[start + sum(map(len, features)) :], layout
 
 
-def _key_array(keys: Sequence[Key]) -> NDArray[np.uint8]:
-    return np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
+def _hash_array(contents: Sequence[ContentHash]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(contents), np.uint8).reshape(-1, HASH_BYTES)
 
 
 def _blob(name: str, strings: Sequence[bytes]) -> dict[str, NDArray[Any]]:

@@ -18,6 +18,7 @@ from ..figures import counted
 from ..machine import available_cores
 from ..untrusted.files import read_bounded
 from .key_map import KeyMap, shards_and_rows
+from .keys import Key, KeyArray
 from .lock import WriterLock
 from .row_reader import BytesDifferError, RowReader
 from .shard import Shard
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .index import Index
-    from .keys import Key
+    from .keys import ContentHash
     from .shard import Contents
 
 COMMIT_EVERY_ROWS = 2048
@@ -99,22 +100,24 @@ class FeatureCache:
     def __len__(self) -> int:
         return len(self._key_map)
 
-    def __contains__(self, key: object) -> bool:
+    def __contains__(self, key: Key) -> bool:
         return key in self._key_map
 
     def damaged(self) -> dict[str, str]:
         """Damaged shards, by file name, with the reason; their rows count as missing."""
         return self._index.damaged(self._name)
 
-    def rejection(self, key: Key) -> str | None:
+    def rejection(self, content: ContentHash) -> str | None:
         """Why the image was rejected; None when it was not."""
-        found = self._key_map.rejections.get(key)
+        found = self._key_map.rejections.get(content)
         return None if found is None else found.reason
 
     def rejections(self) -> list[tuple[bytes, str]]:
         """(path, reason) of every image that was rejected and has no row, by path."""
         rejections = self._key_map.rejections.values()
-        return sorted((found.path, found.reason) for found in rejections if found.key not in self)
+        return sorted(
+            (found.path, found.reason) for found in rejections if Key(found.content) not in self
+        )
 
     def keys(self) -> list[Key]:
         """Every key, in the order in which rows were committed."""
@@ -173,7 +176,7 @@ class FeatureCache:
         order = np.argsort(places, kind="stable")
         shards, rows = shards_and_rows(places[order])
         starts = np.flatnonzero(np.diff(shards, prepend=-1)).tolist()
-        asked = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 32)
+        asked = KeyArray.of(keys)
         out = np.empty((len(keys), self._key_map.layouts[int(shards[0])].width), np.float32)
         with ThreadPoolExecutor(min(available_cores(), len(starts))) as readers:
             reading: dict[int, Future[None]] = {}
@@ -193,23 +196,23 @@ class FeatureCache:
         self,
         number: int,
         rows: NDArray[np.int64],
-        asked: NDArray[np.uint8],
+        asked: KeyArray,
         positions: NDArray[np.intp],
         out: NDArray[np.float32],
     ) -> None:
         """Read ``out[positions[i]]``, the row of ``asked[positions[i]]``, from one shard."""
         layout, path = self._key_map.layouts[number], self.folder / self._key_map.names[number]
-        keys = asked[positions]
+        keys = asked.take(positions)
         try:
             with RowReader(path, layout) as reader:
-                if not np.array_equal(reader.keys()[rows], keys):
+                if not reader.keys().take(rows).equals(keys):
                     raise BytesDifferError("another key is stored with a row")
                 reader.read(rows, out, positions)
         except (BytesDifferError, OSError) as error:
             if isinstance(error, FileNotFoundError) and not path.is_symlink():
                 raise
             with Shard(path) as shard:
-                if shard.layout != layout or not np.array_equal(shard.row_keys()[rows], keys):
+                if shard.layout != layout or not shard.keys().take(rows).equals(keys):
                     raise _IndexIsWrongError(f"the index does not fit {path}") from error
                 raise shard.damage(error) from error
 
@@ -222,7 +225,7 @@ class FeatureCache:
         for name in list(self._key_map.names):
             try:
                 with Shard(self.folder / name) as shard:
-                    keys, places = shard.row_keys(), shard.paths()
+                    keys, places = shard.keys().to_list(), shard.paths()
             except FileNotFoundError:
                 continue  # removed by another process
             except DamagedShardError as error:
@@ -230,7 +233,7 @@ class FeatureCache:
                 self.mark_damaged(name, str(error))
                 continue
             for key, seen in zip(keys, places, strict=True):
-                found.setdefault(key.tobytes(), seen)
+                found.setdefault(key, seen)
         return found
 
     @contextlib.contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .keys import Key
+    from .keys import ContentHash, Key
     from .store import FeatureCache
 
 
@@ -47,7 +47,7 @@ class Writer:
         Parameters
         ----------
         keys, paths
-            Of each image: the hash of its bytes, and where it is.
+            Of each row, and where its image is.
         features
             float32, (n, width).
         """
@@ -61,9 +61,9 @@ class Writer:
             self._commit_if_due()
             start = end
 
-    def reject(self, key: Key, path: bytes, reason: str) -> None:
+    def reject(self, content: ContentHash, path: bytes, reason: str) -> None:
         """Remember that an image cannot be decoded, and why."""
-        self._rows.rejections.append(Rejection(key, path, reason))
+        self._rows.rejections.append(Rejection(content, path, reason))
         self._commit_if_due()
 
     def take_number(self) -> int:

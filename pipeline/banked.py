@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..cache import CacheFolder, Variant
+from ..cache import CacheFolder, Key, Variant
 from ..errors import CacheError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..cache import FeatureCache, Key
+    from ..cache import FeatureCache
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +43,9 @@ class Banked:
                     files.append((path, os.stat(path)))  # noqa: PTH116 (any bytes in names)
                     positions.append(position)
         try:
-            for position, key in zip(positions, self._folder.known_keys(files), strict=True):
-                keys[position] = key
+            found = self._folder.known_contents(files)
+            for position, content in zip(positions, found, strict=True):
+                keys[position] = None if content is None else Key(content)
         except CacheError as error:
             self._give_up(error)
         return keys

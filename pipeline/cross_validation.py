@@ -116,7 +116,7 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
     """
     if decided.declared or len(table) > MOST_IMAGES:
         return None
-    rarest, n_rarest = rarest_class(table.keys, table.labels.tolist(), table.groups)
+    rarest, n_rarest = rarest_class(table.contents, table.labels.tolist(), table.groups)
     if n_rarest >= FEW_OF_A_CLASS or not _was_trained_here(head, table, decided):
         return None
     groups = groups_of_alike(table)

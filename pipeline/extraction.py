@@ -109,7 +109,7 @@ def extract(
             weights,
             fit=fit,
             grey16=grey16,
-            digest=lambda path: folder.key_of_file(path).hex(),
+            digest=lambda path: folder.content_of_file(path).hex(),
             download_timeout_s=download_timeout_s,
             progress=progress,
         )

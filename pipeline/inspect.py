@@ -7,7 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..cache import CacheFolder, Variant
+from ..cache import CacheFolder, Key, Variant
 from ..cache.import_export import Described, export_rows, import_shards
 from ..cache.isolated_reading import open_export
 from ..cache.prune import carry_out, plan, remove_recipe
@@ -111,11 +111,11 @@ def export(
         keys = cache.keys()  # without those of shards whose damage has just been found
         export_rows(cache, output, keys, [seen[key] for key in keys], {}, attributes)
         return Exported(len(keys), [])
-    rows: list[tuple[int, bytes]] = []
+    rows: list[tuple[int, Key]] = []
     missing: list[str] = []
     for position, path in enumerate(dataset.paths):
         try:
-            key = folder.key_of_file(path)
+            key = Key(folder.content_of_file(path))
         except OSError:
             missing.append(path)
             continue
@@ -130,10 +130,11 @@ def export(
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     keys = [key for _, key in rows]
+    contents = [key.content for key in keys]
     labels = [dataset.labels[position] for position, _ in rows]
     declared = [dataset.splits[position] for position, _ in rows]
     groups = [dataset.groups[position] for position, _ in rows] if dataset.groups else ()
-    columns = {"labels": labels, "split": split(keys, labels, declared, groups).sides.tolist()}
+    columns = {"labels": labels, "split": split(contents, labels, declared, groups).sides.tolist()}
     paths = [os.fsencode(dataset.paths[position]) for position, _ in rows]
     export_rows(cache, output, keys, paths, columns, attributes)
     return Exported(len(rows), missing)
@@ -228,7 +229,7 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
         cache = folder.open(recipe.fingerprint, export.variant)
         n_rows = 0
         with cache.writer(recipe.as_dict()) as writer:
-            brought: set[bytes] = set()
+            brought: set[Key] = set()
             for keys, paths, features in export.rows():
                 new = []
                 for row, key in enumerate(keys):

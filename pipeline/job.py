@@ -30,7 +30,7 @@ from .table import FeatureTable, Report
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from ..cache import FeatureCache
+    from ..cache import ContentHash, FeatureCache
     from ..cache.writer import Writer
     from ..classifier import Probe
     from ..features import Dataset, Extractor, Recipe
@@ -121,14 +121,15 @@ class Job:
                 with contextlib.suppress(OSError, ValueError):  # reading it will tell the reason
                     files.append((path, os.stat(path)))  # noqa: PTH116
                     positions.append(position)
-            for position, key in zip(positions, self.folder.known_keys(files), strict=True):
-                keys[position] = key
+            found = self.folder.known_contents(files)
+            for position, content in zip(positions, found, strict=True):
+                keys[position] = None if content is None else Key(content)
         return keys
 
     def _settle(self, position: int, key: Key) -> bool:
         """Note an image's key; False when the cache knows nothing of it."""
         if key not in self.extracted and key not in self.cache:
-            reason = self.cache.rejection(key)
+            reason = self.cache.rejection(key.content)
             # Other versions have kept temporary ones, and so may those whose cache was imported.
             if reason is None or is_temporary(reason):
                 return False
@@ -137,7 +138,7 @@ class Job:
         return True
 
     def _extract(self, unknown: Iterable[int], bar: Progress) -> None:
-        remembered: list[tuple[str, os.stat_result, Key]] = []
+        remembered: list[tuple[str, os.stat_result, ContentHash]] = []
         n_cores = available_cores()
         size_px = (self.recipe.input_size_px, self.recipe.input_size_px)
         with contextlib.ExitStack() as stack:
@@ -195,7 +196,7 @@ class Job:
     def _sift(
         self,
         groups: Iterable[list[Content | Unreadable]],
-        remembered: list[tuple[str, os.stat_result, Key]],
+        remembered: list[tuple[str, os.stat_result, ContentHash]],
         bar: Progress,
     ) -> Iterator[Content]:
         """Pass on the contents that are new; settle the others."""
@@ -206,7 +207,7 @@ class Job:
                 bar.update()
                 continue
             if content.is_settled:
-                remembered.append((content.path, content.status, content.key))
+                remembered.append((content.path, content.status, content.key.content))
             if len(remembered) >= _REMEMBER_EVERY:
                 self.folder.remember_files(remembered)
                 remembered.clear()
@@ -223,7 +224,7 @@ class Job:
         for key, path, reason in zip(images.keys, images.paths, images.reasons, strict=True):
             if reason:
                 if not is_temporary(reason):
-                    writer.reject(key, path, reason)
+                    writer.reject(key.content, path, reason)
                 self.rejected[key] = reason
             else:
                 keys.append(key)

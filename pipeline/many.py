@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..cache import key_of_bytes
+from ..cache import Key, content_of_bytes
 from ..errors import ImageRejectedError, UsageError
 from ..features.colours import darkness
 from ..features.decoders import Decoders, load_here
@@ -28,7 +28,6 @@ from .stages import find
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from ..cache import Key
     from ..classifier import Head
     from ..features.decoders import Decoded
     from .image_inputs import ImageLike, Input
@@ -206,7 +205,7 @@ def _read(item: Item, size_px: tuple[int, int], how: str, grey16: str) -> Item:
         data = item.data if item.given.path is None else bytes_of(item.given.path)
     except (ImageRejectedError, UsageError) as error:
         return item._replace(error=str(error))
-    return item._replace(data=data, key=key_of_bytes(data or b""))
+    return item._replace(data=data, key=Key(content_of_bytes(data or b"")))
 
 
 def _computed(

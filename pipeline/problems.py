@@ -11,7 +11,7 @@ from .sides import near_duplicates
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..cache import Key
+    from ..cache import ContentHash
     from ..classifier.splits import Split
     from .table import FeatureTable
 
@@ -42,7 +42,7 @@ def contradictions(table: FeatureTable, decided: Split) -> list[Pair]:
     labels, since near-duplicates in two splits are `near_pairs`.
     """
     labels, splits = table.labels.tolist(), decided.sides.tolist()
-    found = [*_equal_files(table.keys, labels, splits)]
+    found = [*_equal_files(table.contents, labels, splits)]
     _, codes = np.unique(table.labels, return_inverse=True)
     every = np.arange(len(table))
     near = near_duplicates(table, every, every, differing=codes, least_cosine=LEAST_COSINE)
@@ -50,12 +50,14 @@ def contradictions(table: FeatureTable, decided: Split) -> list[Pair]:
     return [*found, *(Pair(row, other, equal=False) for row, other in pairs)]
 
 
-def _equal_files(keys: Sequence[Key], labels: list[str], splits: list[str]) -> Iterator[Pair]:
+def _equal_files(
+    contents: Sequence[ContentHash], labels: list[str], splits: list[str]
+) -> Iterator[Pair]:
     """Each file with the first equal one that has another label or split."""
-    seen: dict[Key, dict[tuple[str, str], int]] = {}
-    for row, (key, *place) in enumerate(zip(keys, labels, splits, strict=True)):
+    seen: dict[ContentHash, dict[tuple[str, str], int]] = {}
+    for row, (content, *place) in enumerate(zip(contents, labels, splits, strict=True)):
         label, split = place
-        firsts = seen.setdefault(key, {})
+        firsts = seen.setdefault(content, {})
         others = [other for (was, _), other in firsts.items() if was != label] or [
             other for (_, stood), other in firsts.items() if stood != split
         ]

@@ -79,7 +79,7 @@ def weights_finder(
             name,
             fit=fit,
             grey16=trained_on.grey16,
-            digest=lambda path: folder.key_of_file(path).hex(),
+            digest=lambda path: folder.content_of_file(path).hex(),
             download_timeout_s=download_timeout_s,
         )
         compare(recipe)

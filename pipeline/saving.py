@@ -80,7 +80,7 @@ def save_head(
             weights,
             fit=fit,
             grey16=grey16,
-            digest=lambda path: folder.key_of_file(path).hex(),
+            digest=lambda path: folder.content_of_file(path).hex(),
             progress=progress,
         )
         if estimator.layers_.n_features != recipe.width:

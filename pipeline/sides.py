@@ -35,7 +35,7 @@ def split_table(table: FeatureTable) -> Split:
     (train, validation, test) is noted: see `Split.near`.
     """
     return split(
-        table.keys,
+        table.contents,
         table.labels.tolist(),
         table.splits,
         table.groups,
@@ -77,7 +77,7 @@ def near_duplicates(
         for row, other, _ in candidates(
             table.features, rows, others, differing=differing, least_cosine=least_cosine
         )
-        if table.keys[row] != table.keys[other]
+        if table.keys[row].content != table.keys[other].content
     )
     with threads(available_cores()) as pool:
         while some := list(itertools.islice(pairs, _PAIRS_AT_ONCE)):
@@ -107,8 +107,8 @@ def groups_of_alike(table: FeatureTable) -> np.ndarray:
 
     first_of: dict[object, int] = {}
     groups = table.groups or [None] * len(table)
-    for row, (key, group) in enumerate(zip(table.keys, groups, strict=True)):
-        for name in (key, *([] if group is None else [group])):
+    for row, (content, group) in enumerate(zip(table.contents, groups, strict=True)):
+        for name in (content, *([] if group is None else [group])):
             leader[find(row)] = find(first_of.setdefault(name, row))
     every = np.arange(len(table))
     for row, other in near_duplicates(table, every, every):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..cache import Key, is_settled, key_of_bytes
+from ..cache import Key, content_of_bytes, is_settled
 from ..errors import ImageRejectedError
 from ..features.images import read
 
@@ -85,7 +85,8 @@ def read_files(places: Sequence[Place]) -> list[Content | Unreadable]:
             contents.append(Unreadable(position, str(error)))
         else:
             settled = is_settled(status, looked_at_ns)
-            contents.append(Content(position, path, data, status, settled, key_of_bytes(data)))
+            key = Key(content_of_bytes(data))
+            contents.append(Content(position, path, data, status, settled, key))
     return contents
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pandas
 
-    from ..cache import Key
+    from ..cache import ContentHash, Key
     from ..classifier import Probe
     from ..features import Recipe
 
@@ -70,7 +70,7 @@ class FeatureTable:
     splits: Sequence[str | None]
     """Declared splits."""
     keys: Sequence[Key]
-    """SHA-256 of each image's bytes."""
+    """Of each row: SHA-256 of the image's bytes, and the view, 0 for the image itself."""
     rejected: Sequence[tuple[str, str]]
     """(path, reason) of every image that has no row."""
     report: Report
@@ -92,6 +92,11 @@ class FeatureTable:
                 f"none of {the}{counted(len(self.rejected), 'image')} can be used; the first, "
                 f"{path}: {reason}"
             )
+
+    @property
+    def contents(self) -> list[ContentHash]:
+        """SHA-256 of each image's bytes, by which splits are decided and equal files are found."""
+        return [key.content for key in self.keys]
 
     @cached_property
     def features(self) -> np.ndarray:
@@ -131,7 +136,7 @@ class FeatureTable:
         columns = {"path": list(self.paths), "label": self.labels.tolist(), "split": self.splits}
         if self.groups:
             columns["group"] = self.groups
-        columns["key"] = [key.hex() for key in self.keys]
+        columns["key"] = [str(key) for key in self.keys]
         # As objects: names that are not UTF-8 fit into no other of its types.
         about = pd.DataFrame(
             {name: pd.Series(list(column), dtype=object) for name, column in columns.items()}

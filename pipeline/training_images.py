@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..cache import CacheFolder
+from ..cache import CacheFolder, KeyArray
 from ..errors import BottlebankError, CacheError
 from .rebuild import read_recipe
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..cache import Key
     from ..classifier import Head
     from .table import FeatureTable
 
@@ -47,9 +48,9 @@ def remember_training_rows(table: FeatureTable, rows: np.ndarray, folder: CacheF
     str
         By what they are found again: equal rows and labels have the same name.
     """
-    keys = np.frombuffer(b"".join(table.keys[row] for row in rows), np.uint8).reshape(-1, 32)
+    keys = [table.keys[row] for row in rows.tolist()]
     labels = json.dumps(table.labels[rows].tolist()).encode()
-    name = hashlib.sha256(keys.tobytes() + labels).hexdigest()[:16]
+    name = hashlib.sha256(KeyArray.of(keys).packed().tobytes() + labels).hexdigest()[:16]
     folder.keep_training_rows(table.recipe.fingerprint, name, keys, labels)
     return name
 
@@ -76,7 +77,7 @@ class TrainingImages:
     """What a head was trained on, as unit vectors. Safe to call from threads."""
 
     def __init__(
-        self, units: np.ndarray, labels: Sequence[str], files: Sequence[str], keys: Sequence[bytes]
+        self, units: np.ndarray, labels: Sequence[str], files: Sequence[str], keys: Sequence[Key]
     ) -> None:
         """See `open_training_images`."""
         self._units = units
@@ -101,7 +102,7 @@ class TrainingImages:
                         self._labels[other],
                         min(1.0, float(cosines[other])),
                         self._files[other],
-                        self._keys[other].hex(),
+                        str(self._keys[other]),
                     )
                     for other in map(int, best[np.argsort(-cosines[best], kind="stable")])
                 ]

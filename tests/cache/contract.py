@@ -110,15 +110,27 @@ class StoreContract:
             writer.add(key(1), b"\xff\n/caf\xc3\xa9.jpg", row(1))
         assert open_store().paths() == {key(1): b"\xff\n/caf\xc3\xa9.jpg"}
 
+    def test_views_of_an_image_are_rows_of_their_own(self, open_store):
+        views = [key(1)._replace(view=view) for view in (2, 0, 7)]
+        with open_store().writer(RECIPE) as writer:
+            writer.extend(views, [b"1.jpg"] * 3, rows([1, 2, 3]))
+        store = open_store()
+        assert store.keys() == views
+        assert np.array_equal(store.rows([views[2], views[0], views[1]]), rows([3, 1, 2]))
+        assert store.paths() == dict.fromkeys(views, b"1.jpg")
+        assert key(1)._replace(view=1) not in store
+        with pytest.raises(MissingRowsError, match="1 of 1 row is not"):
+            store.rows([key(1)._replace(view=1)])
+
     def test_rejections_are_remembered_and_are_no_rows(self, open_store):
         store = open_store()
         with store.writer(RECIPE) as writer:
             writer.add(key(1), b"1", row(1))
-            writer.reject(key(2), b"b\xff.jpg", "the file is empty 🎩")
-            writer.reject(key(3), b"a.jpg", "torn")
+            writer.reject(key(2).content, b"b\xff.jpg", "the file is empty 🎩")
+            writer.reject(key(3).content, b"a.jpg", "torn")
         store = open_store()
-        assert store.rejection(key(2)) == "the file is empty 🎩"
-        assert store.rejection(key(1)) is None
+        assert store.rejection(key(2).content) == "the file is empty 🎩"
+        assert store.rejection(key(1).content) is None
         assert store.rejections() == [(b"a.jpg", "torn"), (b"b\xff.jpg", "the file is empty 🎩")]
         assert len(store) == 1
         with pytest.raises(MissingRowsError, match="1 of 1 row is not"):
@@ -128,11 +140,11 @@ class StoreContract:
         add(open_store("float32"), range(3))
         with open_store("bfloat16").writer(RECIPE) as writer:
             writer.add(key(1), b"1", row(100))
-            writer.reject(key(2), b"2", "torn")
+            writer.reject(key(2).content, b"2", "torn")
         float32, bfloat16 = open_store("float32"), open_store("bfloat16")
         assert np.array_equal(float32.rows([key(1)]), rows([1]))
         assert np.array_equal(bfloat16.rows([key(1)]), rows([100]))
-        assert float32.rejection(key(2)) is None
+        assert float32.rejection(key(2).content) is None
         assert (len(float32), len(bfloat16)) == (3, 1)
 
     def test_a_second_writer_is_refused_at_once_and_the_first_goes_on(self, open_store):

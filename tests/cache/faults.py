@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bottlebank import atomic
-from bottlebank.cache import CacheFolder, FeatureCache, key_of_bytes
+from bottlebank.cache import CacheFolder, FeatureCache, Key, content_of_bytes
 
 PRINT = "f" * 64
 RECIPE = {"extractor": "fake"}
@@ -103,8 +103,8 @@ def killed(shim: FaultyOs, call: Call) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def key(number: int) -> bytes:
-    return key_of_bytes(b"%d" % number)
+def key(number: int) -> Key:
+    return Key(content_of_bytes(b"%d" % number))
 
 
 def row(number: int, width: int = 64) -> np.ndarray:

@@ -8,11 +8,12 @@ import zipfile
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Key
 from bottlebank.errors import CacheError
 
 PRINT = "c" * 64
 NAME = "0123456789abcdef"
+KEYS = [Key(bytes(range(32))), Key(bytes(range(32, 64)))]
 
 
 @pytest.fixture
@@ -20,8 +21,7 @@ def folder(tmp_path):
     (tmp_path / "cache" / PRINT).mkdir(parents=True)
     with CacheFolder(tmp_path / "cache") as folder:
         folder.keep_parity(PRINT, "float32", [b"one", b"three"], np.ones((2, 4), "f4"))
-        keys = np.arange(64, dtype="u1").reshape(2, 32)
-        folder.keep_training_rows(PRINT, NAME, keys, json.dumps(["a", "b"]).encode())
+        folder.keep_training_rows(PRINT, NAME, KEYS, json.dumps(["a", "b"]).encode())
         yield folder
 
 
@@ -88,10 +88,7 @@ HARMS = {
 @pytest.mark.parametrize("harm", HARMS)
 def test_damaged_arrays_count_as_not_there(folder, harm):
     assert folder.parity(PRINT, "float32") is not None
-    assert folder.training_rows(PRINT, NAME) == (
-        [bytes(range(32)), bytes(range(32, 64))],
-        ["a", "b"],
-    )
+    assert folder.training_rows(PRINT, NAME) == (KEYS, ["a", "b"])
     for name in ("parity-float32.npz", f"training-{NAME}.npz"):
         HARMS[harm](folder.root / PRINT / name)
     assert folder.parity(PRINT, "float32") is None
@@ -100,7 +97,7 @@ def test_damaged_arrays_count_as_not_there(folder, harm):
 
 @pytest.mark.parametrize("labels", ["{}", '"ab"', "[1, 2]", '["a"]', "null", "[", '["a", ["b"]]'])
 def test_labels_that_are_no_names_count_as_not_there(folder, labels):
-    folder.keep_training_rows(PRINT, NAME, np.zeros((2, 32), "u1"), labels.encode())
+    folder.keep_training_rows(PRINT, NAME, KEYS, labels.encode())
     assert folder.training_rows(PRINT, NAME) is None
 
 

@@ -190,12 +190,12 @@ class Sound:
         fill(self._copy)
         with CacheFolder(self._copy) as folder:
             files = [
-                (f"/photos/{number}.jpg", self.photo.stat(), key(number))
+                (f"/photos/{number}.jpg", self.photo.stat(), key(number).content)
                 for number in range(N_ROWS)
             ]
             folder.remember_files(files)
             with folder.open(PRINT, "float32").writer(RECIPE) as writer:
-                writer.reject(key(99), b"bad.jpg", "empty")
+                writer.reject(key(99).content, b"bad.jpg", "empty")
 
     def again(self):
         shutil.rmtree(self.root, ignore_errors=True)
@@ -354,11 +354,12 @@ def test_a_flipped_bit_in_the_remembered_hash_of_a_file_is_never_returned(sound)
     """A wrong hash of a weights file is a wrong fingerprint: every image is extracted again."""
     sound.again()
     content = sound.index.read_bytes()
-    flipped = bytearray(key(3))
+    flipped = bytearray(key(3).content)
     flipped[20] ^= 1
-    sound.index.write_bytes(content.replace(key(3), flipped))
+    sound.index.write_bytes(content.replace(key(3).content, flipped))
     with CacheFolder(sound.root) as folder:
-        assert folder.known_key("/photos/3.jpg", sound.photo.stat()) in (None, key(3))
+        [known] = folder.known_contents([("/photos/3.jpg", sound.photo.stat())])
+    assert known in (None, key(3).content)
 
 
 def test_an_index_that_is_full_costs_no_row(sound):
@@ -384,7 +385,7 @@ FULL_DISK = """
 import sys
 from pathlib import Path
 import numpy as np
-from bottlebank.cache import CacheFolder, key_of_bytes
+from bottlebank.cache import CacheFolder, Key, content_of_bytes
 from bottlebank.errors import CacheError
 
 with CacheFolder(sys.argv[1], create=True) as folder:
@@ -392,12 +393,12 @@ with CacheFolder(sys.argv[1], create=True) as folder:
         with folder.open("f" * 64, "float32").writer({}, commit_every_rows=16) as writer:
             for number in range(2000):
                 row = np.full(512, number, np.float32)
-                writer.add(key_of_bytes(b"%d" % number), b"p", row)
+                writer.add(Key(content_of_bytes(b"%d" % number)), b"p", row)
     except CacheError as error:
         print(str(error).replace("\\n", "|"))
 with CacheFolder(sys.argv[1]) as folder:
     cache = folder.open("f" * 64, "float32")
-    found = cache.rows([key_of_bytes(b"%d" % number) for number in range(len(cache))])
+    found = cache.rows([Key(content_of_bytes(b"%d" % number)) for number in range(len(cache))])
     assert (found[:, 0] == np.arange(len(cache))).all()
     print(len(cache) % 16, len(cache) > 0)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Key
 from bottlebank.cache.import_export import export_rows
 from bottlebank.cache.isolated_reading import damage_of_shards, open_export
 from bottlebank.classifier import Head, Layers, save_head
@@ -30,7 +30,7 @@ def originals(tmp_path_factory):
     base = tmp_path_factory.mktemp("originals")
     recipe, _ = recipe_for(find_backbone("random"))
     random = np.random.default_rng(0)
-    keys = [bytes([number + 1]) * 32 for number in range(40)]
+    keys = [Key(bytes([number + 1]) * 32) for number in range(40)]
     paths = [b"/photos/%d.jpg" % number for number in range(40)]
     with CacheFolder(base / "cache", create=True) as folder:
         cache = folder.open(recipe.fingerprint, "float32")

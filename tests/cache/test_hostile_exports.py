@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Key
 from bottlebank.cache.import_export import export_rows
 from bottlebank.cli import main
 from bottlebank.features import find_backbone, recipe_for
@@ -28,7 +28,7 @@ def made(tmp_path_factory):
     base = tmp_path_factory.mktemp("made")
     recipe, _ = recipe_for(find_backbone("random"))
     rows = np.random.default_rng(0).normal(size=(6, recipe.width)).astype("f4")
-    keys = [bytes([number + 1]) * 32 for number in range(6)]
+    keys = [Key(bytes([number + 1]) * 32) for number in range(6)]
     paths = [b"/photos/\xff%d.jpg" % number for number in range(6)]
     with CacheFolder(base / "cache", create=True) as folder:
         cache = folder.open(recipe.fingerprint, "float32")

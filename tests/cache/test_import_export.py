@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, isolated_reading
+from bottlebank.cache import CacheFolder, Key, isolated_reading
 from bottlebank.cache.export_file import Export
 from bottlebank.cache.import_export import Described, export_rows, import_shards
 from bottlebank.cache.isolated_reading import damage_of_shards, open_export
@@ -16,8 +16,8 @@ PRINT = "f" * 64
 ABOUT = {"fingerprint": PRINT, "variant": "float32", "recipe": '{"a": 1}'}
 
 
-def key(number: int) -> bytes:
-    return number.to_bytes(32, "big")
+def key(number: int) -> Key:
+    return Key(number.to_bytes(32, "big"))
 
 
 def fill(root, numbers, variant="float32"):
@@ -121,7 +121,7 @@ def test_an_export_comes_back(tmp_path):
         assert (export.recipe, export.fingerprint, export.variant) == ({"a": 1}, PRINT, "float32")
         export.verify()
         [(found, places, features)] = export.rows()
-    assert found == keys
+    assert found.to_list() == keys
     assert places == paths
     assert features.tolist() == [[float(n)] * 5 for n in range(5)]
 
@@ -139,7 +139,7 @@ def exported(tmp_path, **columns):
     "what",
     [
         np.full(5, 3, "f4").tobytes(),
-        key(4)[-8:],
+        key(4).content[-8:],
         b"/photos/p\xff2.jpg",
         b"third",
         b"validation",

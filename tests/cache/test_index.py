@@ -6,7 +6,7 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, key_of_array, key_of_bytes
+from bottlebank.cache import CacheFolder, Key, content_of_bytes
 from bottlebank.cache.directory import Damage
 from bottlebank.cache.index import Index, is_settled
 
@@ -18,7 +18,7 @@ def folder(tmp_path):
     with CacheFolder(tmp_path / "cache", create=True) as folder:
         with folder.open(PRINT, "float32").writer({}, commit_every_rows=2) as writer:
             for number in range(5):
-                writer.add(bytes([number]) * 32, b"p", np.full(4, number, np.float32))
+                writer.add(Key(bytes([number]) * 32), b"p", np.full(4, number, np.float32))
         yield folder
 
 
@@ -39,7 +39,7 @@ def test_it_is_built_again_whatever_happens_to_it(folder, harm):
             connection.execute("PRAGMA user_version=99")
         connection.close()
     with CacheFolder(folder.root) as again:
-        rows = again.open(PRINT, "float32").rows([bytes([n]) * 32 for n in (4, 0, 3)])
+        rows = again.open(PRINT, "float32").rows([Key(bytes([n]) * 32) for n in (4, 0, 3)])
         assert rows[:, 0].tolist() == [4, 0, 3]
 
 
@@ -49,7 +49,7 @@ def test_damage_that_shows_in_the_middle_of_use_is_survived(folder):
     data = bytearray(path.read_bytes())
     data[4096:] = os.urandom(len(data) - 4096)
     path.write_bytes(data)
-    assert cache.rows([b"\x03" * 32])[0, 0] == 3
+    assert cache.rows([Key(b"\x03" * 32)])[0, 0] == 3
     assert len(cache) == 5
 
 
@@ -61,7 +61,7 @@ def test_a_wrong_entry_never_returns_a_wrong_row(folder, caplog):
     moved = second._replace(layout=second.layout._replace(features_at=second.layout.keys_at))
     cut = third._replace(layout=third.layout._replace(keys_at=1 << 30))
     index.add_shards(variant, [swapped, moved, cut])
-    rows = folder.open(PRINT, "float32").rows([bytes([number]) * 32 for number in (0, 3, 4)])
+    rows = folder.open(PRINT, "float32").rows([Key(bytes([number]) * 32) for number in (0, 3, 4)])
     assert rows[:, 0].tolist() == [0, 3, 4]
     assert "the index is built again" in caplog.text
     assert list(index.contents(variant).values()) == [first, second, third]
@@ -72,14 +72,14 @@ def test_files_are_known_by_path_size_time_and_inode(tmp_path):
         path = tmp_path / "photo.jpg"
         path.write_bytes(b"one")
         time.sleep(0.03)  # longer than a tick of the file system's clock
-        assert folder.key_of_file(path) == key_of_bytes(b"one")
+        assert folder.content_of_file(path) == content_of_bytes(b"one")
         status = path.stat()
-        assert folder.known_key(str(path), status) == key_of_bytes(b"one")
+        assert folder.known_contents([(str(path), status)])[0] == content_of_bytes(b"one")
         path.write_bytes(b"two and more")
-        assert folder.known_key(str(path), path.stat()) is None
-        assert folder.key_of_file(path) == key_of_bytes(b"two and more")
+        assert folder.known_contents([(str(path), path.stat())])[0] is None
+        assert folder.content_of_file(path) == content_of_bytes(b"two and more")
         os.utime(path, ns=(0, 0))
-        assert folder.known_key(str(path), path.stat()) is None
+        assert folder.known_contents([(str(path), path.stat())])[0] is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_a_damaged_entry_of_a_file_is_left_out(folder, tmp_path, harm):
         connection.execute(f"UPDATE file SET {harm} WHERE path = ?", [os.fsencode(files[0][0])])
     connection.close()
     assert [path for path, _, _ in folder.index.files()] == [files[1][0]]
-    assert folder.known_keys(files) == [None, b"k" * 32]
+    assert folder.known_contents(files) == [None, b"k" * 32]
     assert list(folder.verify_files()) == [Damage(tmp_path / "b.jpg", ANY)]
 
 
@@ -115,23 +115,11 @@ def test_a_lost_index_is_reported_once_and_empty_then(tmp_path, caplog):
     path = tmp_path / "index.sqlite"
     path.write_bytes(b"x" * path.stat().st_size)
     for _ in range(2):
-        assert index.keys_of_files([("a", status)]) == [None]
+        assert index.contents_of_files([("a", status)]) == [None]
         assert caplog.text.count("is built again") == 1
     index.remember_files([("a", status, b"k" * 32)])
-    assert index.keys_of_files([("a", status)]) == [b"k" * 32]
+    assert index.contents_of_files([("a", status)]) == [b"k" * 32]
     index.close()
-
-
-def test_keys_of_arrays_tell_shape_and_type_apart():
-    values = np.arange(6, dtype=np.uint8)
-    keys = {
-        key_of_array(values),
-        key_of_array(values.reshape(2, 3)),
-        key_of_array(values.reshape(3, 2)),
-        key_of_array(values.astype(np.int8)),
-    }
-    assert len(keys) == 4
-    assert key_of_array(values.reshape(2, 3).T) == key_of_array(values.reshape(2, 3).T.copy())
 
 
 def test_an_index_that_is_lost_while_files_are_looked_up_costs_no_row(folder, tmp_path):
@@ -139,8 +127,8 @@ def test_an_index_that_is_lost_while_files_are_looked_up_costs_no_row(folder, tm
     cache = folder.open(PRINT, "float32")
     path = folder.root / "index.sqlite"
     path.write_bytes(b"x" * path.stat().st_size)
-    assert folder.known_key("photo.jpg", tmp_path.stat()) is None
-    assert b"\x03" * 32 in cache
+    assert folder.known_contents([("photo.jpg", tmp_path.stat())])[0] is None
+    assert Key(b"\x03" * 32) in cache
     assert len(cache) == 5
 
 
@@ -151,7 +139,7 @@ def test_a_file_of_equal_size_and_time_is_read_again(tmp_path, how):
     path.write_bytes(b"one")
     time.sleep(0.03)
     with CacheFolder(tmp_path / "cache", create=True) as folder:
-        folder.key_of_file(path)
+        folder.content_of_file(path)
         before = path.stat()
         time.sleep(0.03)
         if how == "mode":
@@ -163,8 +151,8 @@ def test_a_file_of_equal_size_and_time_is_read_again(tmp_path, how):
             os.replace(tmp_path / "new", path)
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert path.stat().st_mtime_ns == before.st_mtime_ns
-        assert folder.known_key(str(path), path.stat()) is None
-        assert folder.key_of_file(path) == key_of_bytes(b"one" if how == "mode" else b"two")
+        assert folder.known_contents([(str(path), path.stat())])[0] is None
+        assert folder.content_of_file(path) == content_of_bytes(b"one" if how == "mode" else b"two")
 
 
 def test_a_file_that_was_changed_just_before_it_was_read_is_not_remembered(tmp_path):
@@ -197,7 +185,7 @@ def test_an_index_of_an_earlier_version_gives_way(tmp_path):
     (tmp_path / "a").write_bytes(b"one")
     with CacheFolder(root) as folder:
         assert folder.index.files() == []
-        assert folder.key_of_file(tmp_path / "a") == key_of_bytes(b"one")
+        assert folder.content_of_file(tmp_path / "a") == content_of_bytes(b"one")
 
 
 def test_a_pipe_in_place_of_the_index_is_left_alone(tmp_path):
@@ -206,4 +194,4 @@ def test_a_pipe_in_place_of_the_index_is_left_alone(tmp_path):
     os.mkfifo(root / "index.sqlite")
     (tmp_path / "a").write_bytes(b"one")
     with CacheFolder(root) as folder:
-        assert folder.key_of_file(tmp_path / "a") == key_of_bytes(b"one")
+        assert folder.content_of_file(tmp_path / "a") == content_of_bytes(b"one")

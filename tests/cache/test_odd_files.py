@@ -8,7 +8,7 @@ import socket
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Key
 from bottlebank.cli import main
 from bottlebank.features import find_backbone, recipe_for
 
@@ -26,7 +26,7 @@ def made(tmp_path_factory):
             for number in range(N_ROWS):
                 (base / f"{number}.jpg").touch()
                 values = np.full(recipe.width, number, "f4")
-                writer.add(bytes([number]) * 32, os.fsencode(base / f"{number}.jpg"), values)
+                writer.add(Key(bytes([number]) * 32), os.fsencode(base / f"{number}.jpg"), values)
     return base / "cache"
 
 

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Key
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
 from bottlebank.cache.shard_writer import write_shard
 from bottlebank.errors import CacheError, CacheLockedError
@@ -16,8 +16,8 @@ def row(number: int) -> np.ndarray:
     return np.full(8, number + 0.5, np.float32)
 
 
-def key(number: int) -> bytes:
-    return number.to_bytes(32, "big")
+def key(number: int) -> Key:
+    return Key(number.to_bytes(32, "big"))
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def folder(tmp_path):
             for number in (20, 21):
                 path = photos / f"{number}.jpg"
                 path.touch()
-                writer.reject(key(number), str(path).encode(), "torn")
+                writer.reject(key(number).content, str(path).encode(), "torn")
         yield folder
 
 
@@ -61,8 +61,8 @@ def test_rows_and_rejections_of_images_that_are_gone_go(folder, tmp_path):
     carry_out(cache, plan(folder, cache))
     assert contents(folder) == {key(n): n + 0.5 for n in (0, 1, 2, 5, 6, 7, 8, 9)}
     again = folder.open(PRINT, "float32")
-    assert again.rejection(key(20)) is None
-    assert again.rejection(key(21)) == "torn"
+    assert again.rejection(key(20).content) is None
+    assert again.rejection(key(21).content) == "torn"
     assert len(again.shard_paths()) == 1  # small shards are merged
     assert all(found is None for found in folder.verify())
     assert plan(folder, again).is_empty
@@ -71,7 +71,7 @@ def test_rows_and_rejections_of_images_that_are_gone_go(folder, tmp_path):
 def test_an_image_that_was_seen_elsewhere_keeps_its_row(folder, tmp_path):
     original = tmp_path / "photos" / "3.jpg"
     moved = original.rename(tmp_path / "moved.jpg")
-    folder.remember_files([(str(moved), moved.stat(), key(3))])
+    folder.remember_files([(str(moved), moved.stat(), key(3).content)])
     planned = plan(folder, folder.open(PRINT, "float32"))
     assert planned.rows_removed == 0
 

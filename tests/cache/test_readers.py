@@ -21,23 +21,23 @@ N_ROWS = 300
 WRITER = """
 import sys, time
 import numpy as np
-from bottlebank.cache import CacheFolder, key_of_bytes
+from bottlebank.cache import CacheFolder, Key, content_of_bytes
 
 root, fingerprint, n_rows = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with CacheFolder(root, create=True) as folder:
     with folder.open(fingerprint, "float32").writer({}, commit_every_rows=5) as writer:
         print("writing", flush=True)
         for number in range(n_rows):
-            writer.add(key_of_bytes(b"%d" % number), b"p", np.full(64, number, np.float32))
+            writer.add(Key(content_of_bytes(b"%d" % number)), b"p", np.full(64, number, np.float32))
             time.sleep(0.004)
 """
 
 READER = """
 import json, random, sys, time
-from bottlebank.cache import CacheFolder, key_of_bytes
+from bottlebank.cache import CacheFolder, Key, content_of_bytes
 
 root, fingerprint, n_rows, way = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
-number_of = {key_of_bytes(b"%d" % number): number for number in range(n_rows)}
+number_of = {Key(content_of_bytes(b"%d" % number)): number for number in range(n_rows)}
 counts, errors = [], []
 end = time.monotonic() + 60
 folder = CacheFolder(root)
@@ -107,14 +107,14 @@ def test_a_reader_that_indexes_a_shard_before_its_writer(tmp_path, monkeypatch, 
         return shard
 
     with CacheFolder(root) as folder:
-        folder.remember_files([("/photo.jpg", tmp_path.stat(), key(1))])
+        folder.remember_files([("/photo.jpg", tmp_path.stat(), key(1).content)])
     with monkeypatch.context() as patch:
         patch.setattr(writer_module, "write_shard", write_shard)
         fill(root, range(4, 8))
     assert caplog.text == ""
     with CacheFolder(root) as folder:
         assert len(folder.open(PRINT, "float32")) == 8
-        assert folder.known_key("/photo.jpg", tmp_path.stat()) == key(1)
+        assert folder.known_contents([("/photo.jpg", tmp_path.stat())])[0] == key(1).content
 
 
 def test_a_shard_that_is_committed_while_a_reader_lists_the_folder(tmp_path, monkeypatch):
@@ -142,7 +142,7 @@ def test_odd_use_of_an_open_cache_does_not_cost_the_index(tmp_path, misuse):
     root = tmp_path / "cache"
     fill(root, range(4))
     with CacheFolder(root) as folder:
-        folder.remember_files([("/photo.jpg", tmp_path.stat(), key(1))])
+        folder.remember_files([("/photo.jpg", tmp_path.stat(), key(1).content)])
         cache = folder.open(PRINT, "float32")
         if misuse == "in another thread":
             with ThreadPoolExecutor(1) as pool:
@@ -152,7 +152,7 @@ def test_odd_use_of_an_open_cache_does_not_cost_the_index(tmp_path, misuse):
             len(cache)
         folder.index.close()
     with CacheFolder(root) as again:
-        assert again.known_key("/photo.jpg", tmp_path.stat()) == key(1)
+        assert again.known_contents([("/photo.jpg", tmp_path.stat())])[0] == key(1).content
 
 
 def test_readers_see_a_shard_whole_or_not_at_all(tmp_path):

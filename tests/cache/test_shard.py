@@ -4,18 +4,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bottlebank.cache import Key
 from bottlebank.cache.shard import Rejection, Shard
 from bottlebank.cache.shard_name import ShardName, next_number
 from bottlebank.cache.shard_writer import Rows, write_shard
 from bottlebank.errors import DamagedShardError
 
 
-def make_rows(n: int, width: int, seed: int = 0, rejections=(), paths=None) -> Rows:
+def make_rows(n: int, width: int, seed: int = 0, rejections=(), paths=None, n_views=1) -> Rows:
     random = np.random.default_rng(seed)
     rows = Rows()
     for number, values in enumerate(random.normal(size=(n, width)).astype(np.float32)):
         path = b"photos/%d.jpg" % number if paths is None else paths[number]
-        rows.extend([random.bytes(32)], [path], values[np.newaxis])
+        rows.extend([Key(random.bytes(32), number % n_views)], [path], values[np.newaxis])
     rows.rejections += rejections
     return rows
 
@@ -26,20 +27,21 @@ def make_rows(n: int, width: int, seed: int = 0, rejections=(), paths=None) -> R
     width=st.sampled_from([1, 3, 512, 5000]),
     paths=st.lists(st.binary(max_size=20), min_size=70, max_size=70),
     reasons=st.lists(st.text(max_size=20), max_size=3),
+    n_views=st.integers(1, 3),
 )
-def test_what_is_written_is_read(tmp_path_factory, n, width, paths, reasons):
+def test_what_is_written_is_read(tmp_path_factory, n, width, paths, reasons, n_views):
     folder = tmp_path_factory.mktemp("shards")
     rejections = [
         Rejection(bytes([number]) * 32, b"\xff\n", reason) for number, reason in enumerate(reasons)
     ]
-    rows = make_rows(n, width, rejections=rejections, paths=paths)
+    rows = make_rows(n, width, rejections=rejections, paths=paths, n_views=n_views)
     contents = write_shard(folder, 7, rows)
     name = contents.name
     assert name.startswith("000007-")
     with Shard(folder / name) as shard:
         assert shard.contents() == contents
         assert shard.layout[:2] == ((n, width) if n else (0, 0))
-        assert [key.tobytes() for key in shard.row_keys()] == rows.keys
+        assert shard.keys().to_list() == contents.key_array().to_list() == rows.keys
         assert shard.paths() == rows.paths
         assert shard.rejections() == rows.rejections
         out = np.empty((n, width), np.float32)
@@ -72,7 +74,7 @@ def test_a_flipped_bit_anywhere_is_reported_and_never_returned(tmp_path):
         try:
             with Shard(tmp_path / name) as shard:
                 out = np.empty((40, 64), np.float32)
-                keys = [key.tobytes() for key in shard.row_keys()]
+                keys = shard.keys().to_list()
                 rejections = shard.rejections()
                 shard.read(np.arange(40), out)
         except DamagedShardError:

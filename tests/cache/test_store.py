@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bottlebank import atomic
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Key
 from bottlebank.cache.database import Database
 from bottlebank.errors import (
     CacheError,
@@ -33,8 +33,8 @@ def row(number: int, width: int = 16) -> np.ndarray:
     return np.random.default_rng(number).normal(size=width).astype(np.float32)
 
 
-def key(number: int) -> bytes:
-    return number.to_bytes(32, "big")
+def key(number: int) -> Key:
+    return Key(number.to_bytes(32, "big"))
 
 
 def fill(folder, numbers, every=2048):
@@ -90,10 +90,10 @@ def test_a_deleted_shard_is_missing_rows(folder):
 def test_rejections_are_remembered_with_path_and_reason(folder):
     cache = folder.open(PRINT, "float32")
     with cache.writer(RECIPE) as writer:
-        writer.reject(key(1), b"bad\xff.jpg", "the file is empty (0 bytes)")
+        writer.reject(key(1).content, b"bad\xff.jpg", "the file is empty (0 bytes)")
     again = folder.open(PRINT, "float32")
-    assert again.rejection(key(1)) == "the file is empty (0 bytes)"
-    assert again.rejection(key(2)) is None
+    assert again.rejection(key(1).content) == "the file is empty (0 bytes)"
+    assert again.rejection(key(2).content) is None
     assert again.rejections() == [(b"bad\xff.jpg", "the file is empty (0 bytes)")]
     assert key(1) not in again
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from bottlebank import cli
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Key
 from bottlebank.cli import main
 from bottlebank.cli.answers import OneLine, say, tell
 from bottlebank.features import find_backbone, recipe_for
@@ -35,7 +35,7 @@ def hostile(tmp_path):
         CacheFolder(root, create=True) as folder,
         folder.open(recipe.fingerprint, "float32").writer(values) as writer,
     ):
-        writer.add(b"k" * 32, TRICKS.encode(), np.ones(recipe.width, "f4"))
+        writer.add(Key(b"k" * 32), TRICKS.encode(), np.ones(recipe.width, "f4"))
         writer.reject(b"r" * 32, f"a{TRICKS}\nb".encode(), f"reason {TRICKS}\nfake")
     return root
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import bottlebank as bb
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Key
 from bottlebank.errors import CacheError, UsageError
 from bottlebank.pipeline.inspect import choose, describe, export, import_from, prune
 from bottlebank.pipeline.sides import split_table
@@ -92,7 +92,7 @@ def test_choosing_a_recipe(filled):
     (folder.root / other).mkdir()
     (folder.root / other / "recipe.json").write_text('{"extractor": "old"}')
     with folder.open(other, "float32").writer({"extractor": "old"}) as writer:
-        writer.add(b"k" * 32, b"p", np.ones(3, np.float32))
+        writer.add(Key(b"k" * 32), b"p", np.ones(3, np.float32))
     with pytest.raises(UsageError, match="--fingerprint; the cache holds: 000000000000 old"):
         choose(folder, None)
     assert choose(folder, table.report.fingerprint[:5]).fingerprint == table.report.fingerprint

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bottlebank.cache import CacheFolder, key_of_bytes
+from bottlebank.cache import CacheFolder, content_of_bytes
 
 N_IMAGES = 100_000
 N_CLASSES = 10
@@ -146,13 +146,13 @@ def test_files_that_are_asked_for_together_are_known_as_one_by_one(tmp_path, ste
             file.write(tiny_bitmap(number))
     with CacheFolder(tmp_path / "cache", create=True) as folder:
         folder.remember_files(
-            (name, os.stat(name), key_of_bytes(os.fsencode(name))) for name in names
+            (name, os.stat(name), content_of_bytes(os.fsencode(name))) for name in names
         )
         os.utime("photos/1000.bmp", ns=(1, 1))
         asked = [*names[::step], *names[-5:], "photos/1000.bmp", str(tmp_path / "photos" / "3.bmp")]
         files = [(name, os.stat(name)) for name in asked]
-        found = folder.index.keys_of_files(files)
-        assert found == [folder.known_key(name, status) for name, status in files]
+        found = folder.index.contents_of_files(files)
+        assert found == [folder.known_contents([(name, status)])[0] for name, status in files]
         assert found[-2] is None
-        assert found[-3] == key_of_bytes(os.fsencode(names[-1]))
+        assert found[-3] == content_of_bytes(os.fsencode(names[-1]))
         assert found.count(None) == asked.count("photos/1000.bmp")

@@ -10,6 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from bottlebank.cache import Key
 from bottlebank.classifier.artifact import HeadAnswer
 from bottlebank.features.decoders import load_here
 from bottlebank.features.images import Limits
@@ -104,7 +105,7 @@ def colour_training_images(head):
     features = np.array([(250, 20, 10), (200, 30, 10), (10, 250, 20), (20, 10, 250)], np.float32)
     units = features / np.linalg.norm(features, axis=1, keepdims=True)
     files = ("a.png", "b.png", "c.png", "d.png")
-    keys = [bytes([number]) * 32 for number in range(4)]
+    keys = [Key(bytes([number]) * 32) for number in range(4)]
     return TrainingImages(units, ["red", "red", "green", "blue"], files, keys)
 
 
