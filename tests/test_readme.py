@@ -25,12 +25,23 @@ def test_the_readme_has_the_blocks_that_are_run_here():
         "make" if text.startswith("make") else "serve" if "serve" in text else kind
         for kind, text in BLOCKS
     ]
-    assert kinds == ["make", "make", "bash", "python", "serve", "bash", "json", "bash"]
+    assert kinds == ["make", "bash", "python", "serve", "bash", "json", "bash", "make"]
 
 
 def test_links_of_the_readme_lead_somewhere():
     for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert target.startswith("https://") or (ROOT / target).is_file(), target
+        path, _, heading = target.partition("#")
+        assert target.startswith("https://") or (ROOT / path).exists(), target
+        if heading:
+            headings = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE)
+            assert heading in [title.lower().replace(" ", "-") for title in headings], target
+
+
+def test_both_commands_for_a_clone_are_named():
+    assert [text for kind, text in BLOCKS if text.startswith("make")] == [
+        "make demo\n",
+        "make test\n",
+    ]
 
 
 def run_blocks(folder: Path, substitute) -> None:

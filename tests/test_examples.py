@@ -1,0 +1,55 @@
+"""The examples run, with the extractor that needs no weights in the place of `mobilenet_v2`."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(autouse=True)
+def converted(converted_random):
+    shutil.copytree(converted_random, Path(os.environ["BOTTLEBANK_CACHE"]) / "networks")
+
+
+def run(folder: Path, *command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_script_sorts_photographs(photos, tmp_path):
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for kind in ("stripes", "disc"):
+        shutil.copy(photos / kind / "03.png", inbox / f"{kind}.png")
+    (inbox / "notes.txt").write_text("no image")
+    script = str(EXAMPLES / "sort_photographs.py")
+    run(tmp_path, script, "photos", "inbox", "sorted", "--extractor", "random")
+    copies = {path.name: path.parent.name for path in (tmp_path / "sorted").rglob("*.png")}
+    assert copies == {"stripes.png": "stripes", "disc.png": "disc"}
+    assert sorted(path.name for path in inbox.iterdir()) == ["disc.png", "notes.txt", "stripes.png"]
+
+
+def test_every_cell_of_the_notebook_runs(tmp_path):
+    notebook = json.loads((EXAMPLES / "first_steps.ipynb").read_text())
+    assert notebook["nbformat"] == 4
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    printed = run(tmp_path, "-c", "\n".join(cells).replace("mobilenet_v2", "random"))
+    assert "240 of 240 images were in the cache" in printed
+    assert "two " in printed
+    assert (tmp_path / "map.png").is_file()
+
+
+def test_the_notebook_is_committed_without_outputs():
+    notebook = json.loads((EXAMPLES / "first_steps.ipynb").read_text())
+    assert [cell for cell in notebook["cells"] if cell.get("outputs")] == []
