@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import base64
+import json
+import re
 from html.parser import HTMLParser
 
 import hypothesis
@@ -8,6 +10,10 @@ import pytest
 import schemathesis
 from hypothesis import strategies as st
 from openapi_spec_validator import validate
+
+import bottlebank
+from bottlebank.service import Settings
+from bottlebank.service.routes import MOST_NEIGHBOURS
 
 from .test_classify import picture
 
@@ -38,6 +44,41 @@ def test_every_route_is_described_and_every_description_is_a_route(client):
         if not rule.rule.startswith(("/static", "/docs", "/openapi")) and rule.rule != "/"
     }
     assert described == there
+
+
+def test_a_generated_client_has_a_name_for_everything(client):
+    """Generators make a module of each tag, a function of each id and a class of each schema."""
+    document = client.get("/openapi.json").json
+    operations = [
+        operation for methods in document["paths"].values() for operation in methods.values()
+    ]
+    names = [operation["operationId"] for operation in operations]
+    assert len({*names}) == len(names)
+    tags = {tag["name"] for tag in document["tags"]}
+    assert all(len(operation["tags"]) == 1 for operation in operations)
+    assert {operation["tags"][0] for operation in operations} == tags
+    schemas = document["components"]["schemas"]
+    referenced = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
+    assert referenced == schemas.keys()
+    for schema in schemas.values():
+        for part in schema.get("properties", {}).values():
+            assert part.get("type") != "object", "an object without a name of its own"
+            assert part.get("items", {}).get("type") != "object"
+
+
+def test_the_limits_of_the_server_are_in_its_description(make_app):
+    app = make_app(settings=Settings(max_images=7, max_body_bytes=12_345))
+    document = app.test_client().get("/openapi.json").json
+    assert "at most 7 images, of 12,345 bytes together" in document["info"]["description"]
+    assert document["info"]["version"] == bottlebank.__version__
+    schemas = document["components"]["schemas"]
+    for name in ("ImagesForm", "ImagesRequest", "ClassifyRequest"):
+        (images,) = schemas[name]["properties"].values()
+        assert images["maxItems"] == 7
+    (nearest,) = document["paths"]["/similar"]["post"]["parameters"]
+    assert nearest["schema"]["maximum"] == MOST_NEIGHBOURS
+    evidence = document["paths"]["/predict"]["post"]["parameters"][1]
+    assert evidence["schema"]["maximum"] == MOST_NEIGHBOURS
 
 
 @pytest.fixture
