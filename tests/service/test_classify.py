@@ -3,10 +3,19 @@ from __future__ import annotations
 import base64
 import io
 
+import cv2
+import PIL.Image
 import pytest
+import simplejpeg
 from PIL import Image
 
 from bottlebank.classifier.tags import tags
+from bottlebank.features.decoders import Decoders
+from bottlebank.features.images import Limits
+
+from .conftest import SIZE_PX
+
+PARSERS = ((PIL.Image, "open"), (cv2, "imdecode"), (simplejpeg, "decode_jpeg"))
 
 
 def picture(mode="RGB", file_format="PNG", colour=None, size=(12, 9)):
@@ -99,3 +108,29 @@ def test_a_truncated_image_is_named(client):
 def test_too_many_images(client):
     answer = client.post("/classify", json={"images": [RED] * 33})
     assert (answer.status_code, answer.json["error"]["code"]) == (413, "too_many_images")
+
+
+@pytest.mark.parametrize("route", ["/classify", "/predict"])
+def test_the_process_of_the_server_parses_no_image(make_app, predictor, monkeypatch, route):
+    """Whatever an image's header says, only a decoder process reads it."""
+    limits = Limits(pixels=1000)
+    monkeypatch.setattr(
+        predictor, "decoders", lambda *_: Decoders(SIZE_PX, "squash", 1, limits=limits)
+    )
+    client = make_app(predictor).test_client()
+    for library, function in PARSERS:
+
+        def parse(*arguments, name=function, **options):
+            raise AssertionError(f"{name} was called in the server's own process")
+
+        monkeypatch.setattr(library, function, parse)
+    for image, status in (
+        (RED, 200),
+        (picture(file_format="JPEG"), 200),
+        (picture(file_format="TIFF"), 400 if route == "/classify" else 200),
+        (picture(mode="L"), 400 if route == "/classify" else 200),
+        (picture(size=(100, 100)), 400),
+        (base64.b64encode(b"no image").decode(), 400),
+    ):
+        answer = client.post(route, json={"images": [image]})
+        assert answer.status_code == status, answer.json
