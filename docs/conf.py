@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import bottlebank
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 
@@ -29,7 +34,6 @@ myst_heading_anchors = 3
 default_role = "literal"
 templates_path = ["_templates"]
 autosummary_generate = True
-autodoc_preserve_defaults = True
 autodoc_default_options = {
     "members": True,
     "inherited-members": "BaseEstimator, ClassifierMixin, list",
@@ -45,9 +49,19 @@ nitpick_ignore_regex = [("py:(class|obj)", r"(?!bottlebank\.).*|bottlebank(\.\w+
 
 html_theme = "furo"
 html_title = f"bottlebank {release}"
-html_theme_options = {
-    "source_repository": "https://github.com/bottlebank/bottlebank/",
-    "source_branch": "main",
-    "source_directory": "docs/",
-}
+html_theme_options = {"top_of_page_buttons": []}
 html_copy_source = False
+html_show_copyright = False
+
+
+def shorten_defaults(*arguments: Any) -> tuple[str, str | None] | None:
+    """Signatures show the values of defaults, but not every field of the service's settings."""
+    signature, returns = arguments[-2:]
+    if not signature or "Settings(" not in signature:
+        return None
+    return re.sub(r"Settings\((?:[^()]|\(\))*\)", "Settings()", signature), returns
+
+
+def setup(app: Sphinx) -> None:
+    """Connect what Sphinx calls."""
+    app.connect("autodoc-process-signature", shorten_defaults)
