@@ -11,20 +11,88 @@ import logging
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
 
 from .. import __version__
 from ..errors import BottlebankError
-from . import cache, compare, demo, evaluate, extract, plot, predict, serve, train
-from .answers import AnswerUnreadError, OneLine, say
-from .environment import read_environment
+from .command import Group, Option
+from .environment import PREFIX
 from .interrupts import EXIT_CODE, MESSAGE, Interrupts
-from .parser import Parser
+from .output import AnswerUnreadError, OneLine, print_help, say
+from .usage_errors import command_of, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = (extract, train, evaluate, compare, predict, plot, serve, cache, demo)
+_COMMANDS = {
+    "extract": "Bring the transfer values of every image into the cache.",
+    "train": "Train a head on a dataset, extracting first what is not in the cache.",
+    "evaluate": "Evaluate a head on one split of a dataset.",
+    "compare": "Cross-validate heads and extractors on the same folds, and say what differs.",
+    "predict": "Predict the classes of images; one line of output each.",
+    "plot": "Draw a map on which images with similar transfer values lie together.",
+    "serve": "Answer predictions over HTTP, with a page to drop images on.",
+    "cache": "Look into the cache, check it, tidy it, share it.",
+    "demo": "Extract, train, evaluate, draw maps and predict, on scikit-learn's digits.",
+}
+_OF_THE_CACHE = {
+    "info": "What the cache holds, by recipe: rows, bytes, rejected images and why.",
+    "verify": "Check every byte of every shard; exit 1 on damage.",
+    "prune": "Remove rows whose images are gone and damaged shards, and merge small shards; only "
+    "says what it would do, unless --yes.",
+    "export": "Write one plain HDF5 file for other tools: features, keys, paths.",
+    "import": "Bring in the rows of another cache folder, or of a file from `cache export`; exit 1 "
+    "where nothing of it can be.",
+}
+_COMPLETION = "_BOTTLEBANK_COMPLETE"
+_SETTINGS: dict[str, Any] = {"auto_envvar_prefix": PREFIX}
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> None:
+    if is_wanted and not ctx.resilient_parsing:
+        print_help(f"bottlebank {__version__}\n", sys.stdout)
+        ctx.exit()
+
+
+program = Group(
+    "bottlebank",
+    summaries=_COMMANDS,
+    groups=[
+        Group(
+            "cache",
+            summaries=_OF_THE_CACHE,
+            module_prefix="cache_",
+            help=_COMMANDS["cache"],
+            subcommand_metavar="ACTION ...",
+            epilogue=["\b\nExample:\n  bottlebank cache info"],
+        )
+    ],
+    params=[
+        Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            only_typed=True,
+            callback=_print_version,
+            help="show the version and exit",
+        )
+    ],
+    help="Bank the bottleneck features of your images once; train, look at and serve small heads "
+    "on them in seconds.",
+    subcommand_metavar="COMMAND ...",
+    epilogue=[
+        "Environment variables: BOTTLEBANK_CACHE, BOTTLEBANK_EXTRACTOR, BOTTLEBANK_ENGINE and "
+        "BOTTLEBANK_PRECISION set these options for every command; any other option is "
+        "BOTTLEBANK_<COMMAND>_<OPTION>, such as BOTTLEBANK_SERVE_PORT.",
+        "Completion of commands, options, choices and paths, in bash (also zsh and fish):",
+        f'\b\n  eval "$({_COMPLETION}=bash_source bottlebank)"',
+        "\b\nExample:\n  bottlebank train photos/ --output head.h5",
+    ],
+)
+"""All commands; each is imported when it is run."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,23 +135,6 @@ def run() -> NoReturn:
     os._exit(exit_code)
 
 
-def build_parser() -> Parser:
-    """All commands, with defaults from the environment."""
-    parser = Parser(
-        prog="bottlebank",
-        description="Bank the bottleneck features of your images once; train, look at and serve "
-        "small heads on them in seconds.",
-        epilog="Every option --some-name can also be set as BOTTLEBANK_SOME_NAME. "
-        "Example: bottlebank train photos/ --output head.h5",
-    )
-    parser.add_argument("--version", action="version", version=f"bottlebank {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for module in _COMMANDS:
-        module.add_to(commands)
-    read_environment(parser, os.environ)
-    return parser
-
-
 def _open_closed_streams() -> None:
     """Where standard input, output or errors are closed, as by ``>&-``, they are empty instead.
 
@@ -98,10 +149,23 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 (until the end)
 
 
+def _run_command(argv: list[str]) -> int:
+    """Run a command: what click's own `main` does, but for catching errors and interrupts."""
+    if _COMPLETION in os.environ:
+        from click.shell_completion import shell_complete
+
+        wanted = os.environ[_COMPLETION]
+        return shell_complete(program, _SETTINGS, "bottlebank", _COMPLETION, wanted)
+    try:
+        with program.make_context("bottlebank", argv, **_SETTINGS) as context:
+            return program.invoke(context)
+    except click.exceptions.Exit as end:  # of --help
+        return end.exit_code
+
+
 def _answer(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
     try:
-        arguments = build_parser().parse_args(argv)
-        return arguments.run(arguments)
+        return _run_command(sys.argv[1:] if argv is None else list(argv))
     except KeyboardInterrupt:  # here, where no further one is raised
         return _fail(MESSAGE, EXIT_CODE)
     except AnswerUnreadError:
@@ -109,6 +173,8 @@ def _answer(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
     except Exception as error:
         if interrupts.received:  # a library has made another exception of it
             return _fail(MESSAGE, EXIT_CODE)
+        if isinstance(error, click.UsageError):
+            return _fail(in_words(error), error.exit_code, command_of(error))
         if isinstance(error, BottlebankError):
             return _fail(str(error), error.exit_code)
         if os.environ.get("BOTTLEBANK_DEBUG"):
@@ -117,6 +183,6 @@ def _answer(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
         return _fail(f"unexpected {kind}: {error} (BOTTLEBANK_DEBUG=1 shows where)", 1)
 
 
-def _fail(message: str, exit_code: int) -> int:
-    say(f"bottlebank: {' '.join(message.split())}")
+def _fail(message: str, exit_code: int, command: str = "bottlebank") -> int:
+    say(f"{command}: {' '.join(message.split())}")
     return exit_code

@@ -5,122 +5,123 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
-from .answers import Stopwatch, percent, print_json, say, tell
-from .data import read_data
-from .parser import (
-    HEADS,
-    add_answers,
-    add_command,
-    add_data,
-    add_extraction,
-    add_seed,
-    folds,
-    heads,
-)
+from . import choices, options
+from .command import command, option
+from .environment import shared_variable
+from .output import Stopwatch, percent, print_json, report_rejections, say, tell
+from .parameter_types import Names, WholeNumber
 
 if TYPE_CHECKING:
-    import argparse
-
     from ..features import Dataset
     from ..pipeline import FeatureTable
     from ..pipeline.compare import Trials
 
 
-def add_to(commands: Any) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "compare",
-        run,
-        summary="Cross-validate heads and extractors on the same folds, and say what differs.",
-        example="bottlebank compare photos/ --heads logistic,dense,knn "
-        "--extractors mobilenet_v2,inception_v3",
-    )
-    add_data(parser)
-    parser.add_argument(
-        "--heads",
-        type=heads,
-        default=list(HEADS),
-        metavar="NAME,…",
-        help=f"some of {', '.join(HEADS)}, with commas between; knn, the nearest neighbours, is a "
-        "check that needs no tuning (default: all)",
-    )
-    add_extraction(parser, several=True)
-    parser.add_argument(
-        "--folds", type=folds, default=5, metavar="N", help="of the cross-validation (default: 5)"
-    )
-    add_seed(parser)
-    add_answers(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
+@command(
+    example="bottlebank compare photos/ --heads logistic,dense,knn "
+    "--extractors mobilenet_v2,inception_v3"
+)
+@options.data()
+@option(
+    "--heads",
+    type=Names(choices.COMPARED_HEADS, only_known=True),
+    default=choices.COMPARED_HEADS,
+    metavar="NAME,…",
+    default_in_words="all",
+    help=f"some of {', '.join(choices.COMPARED_HEADS)}, with commas between; knn, the nearest "
+    "neighbours, is a check that needs no tuning",
+)
+@option(
+    "--extractors",
+    type=Names(choices.EXTRACTORS),
+    default=(choices.EXTRACTOR,),
+    metavar="NAME,…",
+    default_in_words=choices.EXTRACTOR,
+    envvar=["BOTTLEBANK_COMPARE_EXTRACTORS", shared_variable("extractor")],
+    allow_from_autoenv=False,
+    help=f"frozen networks, separated by commas: {choices.EXTRACTORS_IN_WORDS}",
+)
+@options.extraction_with_any()
+@option("--folds", type=WholeNumber(2, 100), default=5, metavar="N", help="of the cross-validation")
+@options.seed()
+@options.as_json()
+@options.strict()
+def run(
+    data: str,
+    reading: dict[str, Any],
+    heads: list[str],
+    extractors: list[str],
+    extraction: dict[str, Any],
+    folds: int,
+    seed: int,
+    json: bool,
+    strict: bool,
+) -> int:
     """Compare and print a table, the best first."""
     seconds = Stopwatch()
+    from ..features import load_dataset
+    from ..pipeline import extract
     from ..pipeline.compare import compare
     from ..pipeline.train import require_two_classes
-    from .answers import report_rejections
-    from .extract import extract_dataset
 
-    dataset = read_data(arguments)
-    require_two_classes(dataset.labels, arguments.data)
+    dataset = load_dataset(data, **reading)
+    require_two_classes(dataset.labels, data)
     tables: list[FeatureTable] = []
 
     def extract_with(dataset: Dataset, extractor: str) -> FeatureTable:
-        arguments.extractor = extractor
-        tables.append(extract_dataset(arguments, dataset))
+        tables.append(extract(dataset, extractor, **extraction))
         return tables[-1]
 
-    found = compare(
-        dataset,
-        arguments.heads,
-        arguments.extractors,
-        n_folds=arguments.folds,
-        seed=arguments.seed,
-        extract_with=extract_with,
-    )
+    found = compare(dataset, heads, extractors, n_folds=folds, seed=seed, extract_with=extract_with)
     for warning in found.warnings:
         say(f"warning: {warning}")
-    if arguments.json:
-        candidates = [
-            {
-                "extractor": trial.extractor,
-                "head": trial.head,
-                "accuracy": trial.standing.accuracy,
-                "interval": list(trial.standing.interval),
-                "wins": trial.standing.wins,
-                "losses": trial.standing.losses,
-                "p_value": trial.standing.p_value,
-                "fit_seconds": trial.fit_seconds,
-            }
-            for trial in found.trials
-        ]
-        figures = {"images": found.images, "folds": found.folds, "candidates": candidates}
+    if json:
         left_out = {"rejected": found.rejected, "test": found.in_test}
-        print_json({**figures, "seconds": seconds(), "left_out": left_out})
+        print_json({**_answer(found), "seconds": seconds(), "left_out": left_out})
     else:
-        tell(
-            f"{_left_out(found)}{counted(found.images, 'image')} in "
-            f"{counted(found.folds, 'fold')}, the same for all; "
-            f"the best first"
-        )
-        width = max(len(trial.extractor) for trial in found.trials)
-        heading = f"  {'extractor':<{max(width, 9)}}  head      accuracy  95 % interval     "
-        tell(f"{heading} against the best      per fit")
-        for trial in found.trials:
-            standing = trial.standing
-            low, high = standing.interval
-            against = "the best"
-            if standing.p_value is not None:
-                against = "p < 0.001" if standing.p_value < 0.001 else f"p = {standing.p_value:.3f}"
-                against += " (worse)" if standing.p_value < 0.05 else " (may be as good)"
-            tell(
-                f"  {trial.extractor:<{max(width, 9)}}  {trial.head:<8}  "
-                f"{percent(standing.accuracy):>8}  {percent(low):>7} to {percent(high):>7}  "
-                f"{against:<24} {trial.fit_seconds:4.1f} s"
-            )
-        tell("p: McNemar's exact test on the same images, corrected for all pairs (Holm)")
+        _tell(found)
         tell(f"{seconds():.1f} s in all")
-    return report_rejections(tables[0].rejected, arguments.strict)
+    return report_rejections(tables[0].rejected, strict)
+
+
+def _answer(found: Trials) -> dict[str, Any]:
+    candidates = [
+        {
+            "extractor": trial.extractor,
+            "head": trial.head,
+            "accuracy": trial.standing.accuracy,
+            "interval": list(trial.standing.interval),
+            "wins": trial.standing.wins,
+            "losses": trial.standing.losses,
+            "p_value": trial.standing.p_value,
+            "fit_seconds": trial.fit_seconds,
+        }
+        for trial in found.trials
+    ]
+    return {"images": found.images, "folds": found.folds, "candidates": candidates}
+
+
+def _tell(found: Trials) -> None:
+    tell(
+        f"{_left_out(found)}{counted(found.images, 'image')} in {counted(found.folds, 'fold')}, "
+        f"the same for all; the best first"
+    )
+    width = max(9, *(len(trial.extractor) for trial in found.trials))
+    heading = f"  {'extractor':<{width}}  head      accuracy  95 % interval     "
+    tell(f"{heading} against the best      per fit")
+    for trial in found.trials:
+        standing = trial.standing
+        low, high = standing.interval
+        against = "the best"
+        if standing.p_value is not None:
+            against = "p < 0.001" if standing.p_value < 0.001 else f"p = {standing.p_value:.3f}"
+            against += " (worse)" if standing.p_value < 0.05 else " (may be as good)"
+        tell(
+            f"  {trial.extractor:<{width}}  {trial.head:<8}  "
+            f"{percent(standing.accuracy):>8}  {percent(low):>7} to {percent(high):>7}  "
+            f"{against:<24} {trial.fit_seconds:4.1f} s"
+        )
+    tell("p: McNemar's exact test on the same images, corrected for all pairs (Holm)")
 
 
 def _left_out(found: Trials) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
-from .answers import Stopwatch, percent, print_json, program, say, tell
-from .outputs import require_folder, writing
-from .parser import OUTPUT, add_answers, add_command, add_engine, add_seed, path
+from . import choices, options
+from .command import command
+from .output import Stopwatch, percent, print_json, program, say, tell
+from .output_paths import require_folder, writing
+from .parameter_types import FOLDER
 
 if TYPE_CHECKING:
-    import argparse
-
     from ..pipeline import FeatureTable
 
 _DOWNLOAD_TIMEOUT_S = 20
@@ -23,52 +23,40 @@ _TRAINED = "mobilenet_v2"
 _UNTRAINED = "random"
 
 
-def add_to(commands: Any) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "demo",
-        run,
-        summary="Extract, train, evaluate, draw maps and predict, on scikit-learn's digits.",
-        example="bottlebank demo",
-    )
-    parser.add_argument(
-        *OUTPUT,
-        type=path,
-        default="bottlebank-demo",
-        metavar="DIR",
-        help="folder for everything the demo makes, its cache included (default: ./%(default)s)",
-    )
-    parser.add_argument(
-        "--extractor",
-        metavar="NAME",
-        help=f"default: {_TRAINED} where its ImageNet weights are found or can be downloaded, "
-        f"else {_UNTRAINED}",
-    )
-    add_engine(parser, cache=False)
-    # Not from BOTTLEBANK_CACHE: that is where a person's own photographs are.
-    parser.add_argument(
-        "--cache",
-        dest="demo_cache",
-        type=path,
-        metavar="DIR",
-        help="where transfer values are kept; in the environment BOTTLEBANK_DEMO_CACHE (default: "
-        "the folder cache in --output)",
-    )
-    add_seed(parser)
-    add_answers(parser, strict=False)
-
-
-def run(arguments: argparse.Namespace) -> int:
+@command(example="bottlebank demo")
+@options.output(
+    type=FOLDER,
+    default="bottlebank-demo",
+    default_in_words="./bottlebank-demo",
+    metavar="DIR",
+    help="folder for everything the demo makes, its cache included",
+)
+@options.extractor(
+    default_in_words=f"{_TRAINED} where its ImageNet weights are found or can be downloaded, else "
+    f"{_UNTRAINED}",
+    help="the frozen network",
+)
+@options.engine(part_of="extraction")
+@options.precision(part_of="extraction")
+# Not from BOTTLEBANK_CACHE: that is where a person's own photographs are.
+@options.cache(
+    shared=False,
+    part_of="extraction",
+    default_in_words="the folder cache in --output",
+    help="where transfer values are kept",
+)
+@options.seed()
+@options.as_json()
+def run(output: str, extraction: dict[str, Any], seed: int, json: bool) -> int:
     """Run every step, say how long each took, and leave the results in a folder."""
-    output = require_folder(arguments.output)
-    with writing(output):
-        return _run(arguments, output)
+    folder = require_folder(output)
+    with writing(folder):
+        return _run(folder, extraction, seed, json)
 
 
-def _run(arguments: argparse.Namespace, output: Path) -> int:
+def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int:
     seconds = Stopwatch()
-    steps = _Steps(quiet=arguments.json)
+    steps = _Steps(quiet=json)
     from ..classifier import save_head
     from ..features import load_dataset
     from ..pipeline import evaluate_head, load_predictor, train_head
@@ -80,19 +68,17 @@ def _run(arguments: argparse.Namespace, output: Path) -> int:
         f"data: {counted(len(dataset), 'picture')} of handwritten digits ({n_written} written now)"
     )
 
-    table, note = _extract(arguments, dataset, output)
+    table, note = _extract(dataset, extraction, output)
     report = table.report
     steps.done(
         f"extract: {counted(report.images, 'image')}, {report.cached} cached, {report.extracted} "
-        f"extracted, "
-        f"{counted(report.duplicates, 'duplicate')} ({report.extractor}, {report.width} numbers "
-        f"per image, "
-        f"{report.engine} in {report.precision})"
+        f"extracted, {counted(report.duplicates, 'duplicate')} ({report.extractor}, "
+        f"{report.width} numbers per image, {report.engine} in {report.precision})"
     )
     if note:
         steps.remark(note)
 
-    trained = train_head(table, seed=arguments.seed)
+    trained = train_head(table, seed=seed)
     head_path = output / "head.h5"
     save_head(trained.head, head_path)
     steps.done(f"train: {trained.head.kind} head → {head_path}")
@@ -106,16 +92,16 @@ def _run(arguments: argparse.Namespace, output: Path) -> int:
     )
 
     maps = []
-    for method in ("pca", "tsne", "umap"):
+    for method in choices.METHODS:
         map_path = output / f"map-{method}.png"
-        embedding = reduce(table.features, method, random_state=arguments.seed)
+        embedding = reduce(table.features, method, random_state=seed)
         draw_map(embedding, table.labels.tolist(), map_path, f"digits ({report.extractor})")
         maps.append(str(map_path))
         steps.done(f"map: {method} → {map_path}")
 
     cache = report.cache
     predictor = load_predictor(
-        head_path, cache=cache, engine=arguments.engine, precision=report.precision
+        head_path, cache=cache, engine=extraction["engine"], precision=report.precision
     )
     position = int(trained.split.rows("test")[0])
     image = table.paths[position]
@@ -126,7 +112,7 @@ def _run(arguments: argparse.Namespace, output: Path) -> int:
     steps.done(f"predict: {image}: {label} ({percent(probability)}) → {values_path}")
 
     serve = shlex.join([*program(), "serve", "--head", str(head_path), "--cache", cache])
-    if arguments.json:
+    if json:
         print_json(
             {
                 "output": str(output),
@@ -184,17 +170,14 @@ def write_digits(folder: Path) -> int:
     return n_written
 
 
-def _extract(arguments: argparse.Namespace, dataset: Any, output: Path) -> tuple[FeatureTable, str]:
+def _extract(dataset: Any, extraction: dict[str, Any], output: Path) -> tuple[FeatureTable, str]:
     from ..errors import WeightsNotFoundError
     from ..pipeline import extract
 
-    settings = {
-        "cache": arguments.demo_cache or output / "cache",
-        "engine": arguments.engine,
-        "precision": arguments.precision,
-    }
-    if arguments.extractor is not None:
-        return extract(dataset, arguments.extractor, **settings), ""
+    settings = {**extraction, "cache": extraction["cache"] or output / "cache"}
+    extractor = settings.pop("extractor")
+    if extractor is not None:
+        return extract(dataset, extractor, **settings), ""
     try:
         table = extract(dataset, _TRAINED, download_timeout_s=_DOWNLOAD_TIMEOUT_S, **settings)
     except WeightsNotFoundError:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress
-from .answers import (
+from . import choices, options
+from .command import command, option
+from .output import (
     percent,
     print_json,
     report_rejections,
@@ -14,133 +16,138 @@ from .answers import (
     tell_cross_validated,
     with_interval,
 )
-from .data import read_data
-from .outputs import require_report_folder, writing
-from .parser import add_answers, add_command, add_data, add_head_extractor, add_max_pixels
+from .output_paths import require_report_folder, writing
+from .parameter_types import FOLDER, Choice
 
 if TYPE_CHECKING:
-    import argparse
-
     import numpy as np
 
     from ..classifier import Head
     from ..pipeline import FeatureTable
-    from ..pipeline.evaluate import TrainedOn
+    from ..pipeline.evaluate import Judged, TrainedOn
 
 
-def add_to(commands: Any) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "evaluate",
-        run,
-        summary="Evaluate a head on one split of a dataset.",
-        example="bottlebank evaluate photos/ --head head.h5 --report report/",
-    )
-    add_data(parser)
-    add_head_extractor(parser)
-    add_max_pixels(parser)
-    parser.add_argument(
-        "--split",
-        choices=("test", "validation", "train", "all"),
-        help="which split (default: test, or validation where test has no images)",
-    )
-    parser.add_argument(
-        "--report",
-        metavar="DIR",
-        help="write report.html there, which holds all pictures, and each of them as a PNG",
-    )
-    add_answers(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Judge and say how good the head is."""
-    report = None
-    if arguments.report is not None:
-        report = require_report_folder(arguments.report, arguments.data)
+@command(example="bottlebank evaluate photos/ --head head.h5 --report report/")
+@options.data()
+@options.head(required=True)
+@options.loading()
+@options.max_pixels()
+@option(
+    "--split",
+    type=Choice(choices.SPLITS),
+    default_in_words="test, or validation where test has no images",
+    help="which split",
+)
+@option(
+    "--report",
+    type=FOLDER,
+    metavar="DIR",
+    help="write report.html there, which holds all pictures, and each of them as a PNG",
+)
+@options.as_json()
+@options.strict()
+def run(
+    data: str,
+    reading: dict[str, Any],
+    head: str,
+    loading: dict[str, Any],
+    max_pixels: int,
+    split: str | None,
+    report: str | None,
+    json: bool,
+    strict: bool,
+) -> int:
+    """Evaluate and say how good the head is."""
+    folder = None if report is None else require_report_folder(report, data)
+    from ..features import load_dataset
     from ..pipeline import extract_for_head, judge
-    from ..pipeline.evaluate import CANNOT_BE_TOLD
-    from ..pipeline.problems import contradictions, describe, near_pairs
-    from .problems import MOST_PRINTED, print_problems
 
-    table, head = extract_for_head(
-        read_data(arguments),
-        arguments.head,
-        cache=arguments.cache,
-        extractor=arguments.extractor,
-        weights=arguments.weights,
-        engine=arguments.engine,
-        precision=arguments.precision,
-        parity=arguments.parity,
-        max_pixels=arguments.max_pixels,
-    )
-    judged = judge(head, table, arguments.split)
-    side, found = judged.side, judged.evaluation
-    n_unknown = int(judged.answer.unknown.sum())
-    seen = judged.trained_on
-    mistakes = _mistakes(head, table, judged.rows, judged.answer.probabilities)
-    better = judged.cross_validated
+    dataset = load_dataset(data, **reading)
+    table, loaded = extract_for_head(dataset, head, max_pixels=max_pixels, **loading)
+    judged = judge(loaded, table, split)
+    answer = _answer(loaded, table, judged)
+    _warn(loaded, judged)
+    written = []
+    if folder is not None:
+        from .report import write_report
+
+        with Progress("Writing the report"), writing(folder):
+            written = write_report(folder, data, loaded, table, judged, answer)
+    if json:
+        print_json(answer)
+    else:
+        _tell(loaded, judged, answer)
+        for path in written[:1]:
+            tell(f"wrote {path} and the pictures in it")
+    return report_rejections(table.rejected, strict)
+
+
+def _answer(head: Head, table: FeatureTable, judged: Judged) -> dict[str, Any]:
+    from ..pipeline.problems import contradictions, describe, near_pairs
+
+    seen, better = judged.trained_on, judged.cross_validated
     answer = {
-        "split": side,
-        **found.as_dict(),
-        "unknown": n_unknown,
+        "split": judged.side,
+        **judged.evaluation.as_dict(),
+        "unknown": int(judged.answer.unknown.sum()),
         "trained_on": None if seen is None else seen.as_dict(),
-        "mistakes": mistakes,
+        "mistakes": _mistakes(head, table, judged.rows, judged.answer.probabilities),
         "near_duplicates": describe(near_pairs(judged.split), table, judged.split),
         "contradictions": describe(contradictions(table, judged.split), table, judged.split),
         "rejections": [{"path": path, "reason": reason} for path, reason in table.rejected],
     }
     if better is None:
-        answer["cross_validated"] = None
-    else:
-        listed = _mistakes(head, table, better.rows, better.probabilities)
-        answer = {"cross_validated": {**better.as_dict(), "mistakes": listed}, **answer}
-        mistakes = listed
-    warning = CANNOT_BE_TOLD if seen is None else seen.in_words(found.images)
-    if warning:
+        return {**answer, "cross_validated": None}
+    listed = _mistakes(head, table, better.rows, better.probabilities)
+    return {"cross_validated": {**better.as_dict(), "mistakes": listed}, **answer}
+
+
+def _warning(judged: Judged) -> str:
+    from ..pipeline.evaluate import CANNOT_BE_TOLD
+
+    seen = judged.trained_on
+    return CANNOT_BE_TOLD if seen is None else seen.in_words(judged.evaluation.images)
+
+
+def _warn(head: Head, judged: Judged) -> None:
+    remarks = judged.split.warnings if judged.split.has_contradictions else []
+    for warning in filter(None, (_warning(judged), *remarks)):
         say(f"warning: {warning}")
-    for remark in judged.split.warnings if judged.split.has_contradictions else []:
-        say(f"warning: {remark}")
-    unknown = sorted(set(found.classes) - set(head.classes))
+    unknown = sorted(set(judged.evaluation.classes) - set(head.classes))
     if unknown:
         say(
             f"warning: the head does not know {', '.join(map(repr, unknown[:5]))}"
             f"{' and others' if len(unknown) > 5 else ''}; its images count as wrong. It knows "
             f"{', '.join(map(repr, head.classes[:10]))}"
         )
-    written = []
-    if report is not None:
-        from .report import write_report
 
-        with Progress("Writing the report"), writing(report):
-            written = write_report(report, arguments.data, head, table, judged, answer)
-    if arguments.json:
-        print_json(answer)
-    else:
-        if better is not None:
-            tell_cross_validated(better)
-        accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
+
+def _tell(head: Head, judged: Judged, answer: dict[str, Any]) -> None:
+    from .problems import MOST_PRINTED, print_problems
+
+    found, seen, better = judged.evaluation, judged.trained_on, judged.cross_validated
+    if better is not None:
+        tell_cross_validated(better)
+    accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
+    tell(
+        f"{judged.side}: {found.images_in_words}{':' if found.caution else ','} accuracy "
+        f"{accuracy}, precision {percent(found.precision_macro)}, recall "
+        f"{percent(found.recall_macro)}, F1 {percent(found.f1_macro)} ({found.means_over}); "
+        f"{_about_unknown(head, answer['unknown'])}"
+    )
+    if seen is not None and _warning(judged):
+        tell(f"  {_without(seen)}")
+    mistakes = answer["mistakes"] if better is None else answer["cross_validated"]["mistakes"]
+    if better is not None and mistakes:
+        tell("mistakes of the cross-validation:")
+    for mistake in mistakes[:MOST_PRINTED]:
         tell(
-            f"{side}: {found.images_in_words}{':' if found.caution else ','} accuracy {accuracy}, "
-            f"precision {percent(found.precision_macro)}, recall {percent(found.recall_macro)}, "
-            f"F1 {percent(found.f1_macro)} ({found.means_over}); "
-            f"{_about_unknown(head, n_unknown)}"
+            f"  {mistake['path']} is {mistake['label']}, taken for "
+            f"{mistake['predicted']} ({percent(mistake['probability'])})"
         )
-        if seen is not None and warning:
-            tell(f"  {_without(seen)}")
-        if better is not None and mistakes:
-            tell("mistakes of the cross-validation:")
-        for mistake in mistakes[:MOST_PRINTED]:
-            tell(
-                f"  {mistake['path']} is {mistake['label']}, taken for "
-                f"{mistake['predicted']} ({percent(mistake['probability'])})"
-            )
-        if len(mistakes) > MOST_PRINTED:
-            tell(f"  and {len(mistakes) - MOST_PRINTED:,} more mistakes: --json lists them")
-        print_problems(answer["near_duplicates"], answer["contradictions"])
-        for path in written[:1]:
-            tell(f"wrote {path} and the pictures in it")
-    return report_rejections(table.rejected, arguments.strict)
+    if len(mistakes) > MOST_PRINTED:
+        tell(f"  and {len(mistakes) - MOST_PRINTED:,} more mistakes: --json lists them")
+    print_problems(answer["near_duplicates"], answer["contradictions"])
 
 
 def _without(seen: TrainedOn) -> str:

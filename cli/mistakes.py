@@ -1,37 +1,78 @@
-"""What somebody may have meant who typed a name that is not there."""
+"""What somebody may have meant who typed a name that is not there, or forgot a value."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
 _NUMBER = re.compile(r"-\.?\d")
 
 
 def did_you_mean(typed: str, known: Iterable[str]) -> str:
     """``; did you mean 'train'?``, or nothing where no name is near."""
-    near = difflib.get_close_matches(typed.partition("=")[0], list(known), 1, cutoff=0.6)
+    from difflib import get_close_matches
+
+    near = get_close_matches(typed.partition("=")[0], list(known), 1, cutoff=0.6)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def unknown_option(
-    typed: Sequence[str], options: Collection[str], *, takes_commands: bool
-) -> str | None:
-    """The first of the arguments that is an option and none of `options`.
+def options_first(arguments: Sequence[str], context: click.Context) -> list[str]:
+    """The arguments of a command in an order that click cannot misread: options, ``--``, the rest.
 
-    argparse would complain of a missing argument first: of ``--ouput h.h5`` that --output is
-    required. What follows a command belongs to the command.
+    Of ``--cache --json`` click would take ``--json`` for the folder, of ``-o=map.png`` the name
+    ``=map.png``, and ``-1.png`` for an option.
+
+    Raises
+    ------
+    click.BadOptionUsage
+        When an option that takes a value is followed by another option or by nothing, or one that
+        takes none has one.
     """
-    for argument in typed:
-        if argument == "--" or (takes_commands and not argument.startswith("-")):
-            return None
-        if len(argument) < 2 or argument[0] != "-" or " " in argument or _NUMBER.match(argument):
-            continue
-        name = argument.partition("=")[0] if argument.startswith("--") else argument[:2]
-        if name not in options:
-            return argument
-    return None
+    params = context.command.params
+    options = {
+        name: each for each in params if isinstance(each, click.Option) for name in each.opts
+    }
+    first: list[str] = []
+    others: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--":
+            others += rest
+        elif not _is_option(argument):
+            others.append(argument)
+        else:
+            name, has_value, value = _split(argument)
+            option = options.get(name)
+            if option is None or option.is_flag:
+                if option is not None and argument.startswith("--") and has_value:
+                    raise click.BadOptionUsage(name, "expected no value", context)
+                first.append(argument)
+                continue
+            if not has_value:
+                value = next(rest, "--")
+                if _is_option(value):
+                    received = "none" if value == "--" else f"the option {value}"
+                    raise click.BadOptionUsage(
+                        name, f"expected a value, received {received}", context
+                    )
+            first += [name, value]
+    return [*first, "--", *others]
+
+
+def _split(argument: str) -> tuple[str, bool, str]:
+    """Of an option: its name, whether a value is attached, and the value."""
+    if argument.startswith("--"):
+        name, equals, value = argument.partition("=")
+        return name, bool(equals), value
+    return argument[:2], len(argument) > 2, argument[2:].removeprefix("=")
+
+
+def _is_option(argument: str) -> bool:
+    """Whether it is not a value, such as ``-`` for standard input, -0.5 or a name with a space."""
+    is_value = len(argument) < 2 or " " in argument or _NUMBER.match(argument) is not None
+    return argument.startswith("-") and not is_value

@@ -6,77 +6,85 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
-from .answers import print_json, report_rejections, tell
-from .outputs import PICTURE, require_output, require_outside, writing
-from .parser import OUTPUT, add_answers, add_command, add_data, add_extraction, add_seed
+from . import choices, options
+from .command import command, option
+from .output import print_json, report_rejections, tell
+from .output_paths import PICTURE, require_output, require_outside, writing
+from .parameter_types import Choice
 
 if TYPE_CHECKING:
-    import argparse
+    from ..features import Dataset
+    from ..pipeline import FeatureTable
 
 
-def add_to(commands: Any) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "plot",
-        run,
-        summary="Draw a map on which images with similar transfer values lie together.",
-        example="bottlebank plot photos/ --extractor mobilenet_v2 --method umap --output map.png",
-    )
-    add_data(parser, "; or one image, whose transfer values are drawn")
-    parser.add_argument(
-        *OUTPUT, required=True, metavar="MAP.png", help="a name ending in .png or .svg"
-    )
-    parser.add_argument(
-        "--method",
-        choices=("pca", "tsne", "umap"),
-        default="pca",
-        help="principal components (instant), t-SNE or UMAP (default: %(default)s)",
-    )
-    add_extraction(parser)
-    add_seed(parser)
-    add_answers(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
+@command(example="bottlebank plot photos/ --extractor mobilenet_v2 --method umap --output map.png")
+@options.data("; or one image, whose transfer values are drawn")
+@options.output(required=True, metavar="MAP.png", help="a name ending in .png or .svg")
+@option(
+    "--method",
+    type=Choice(choices.METHODS),
+    default=choices.METHODS[0],
+    help="principal components (instant), t-SNE or UMAP",
+)
+@options.extraction()
+@options.seed()
+@options.as_json()
+@options.strict()
+def run(
+    data: str,
+    reading: dict[str, Any],
+    extraction: dict[str, Any],
+    output: str,
+    method: str,
+    seed: int,
+    json: bool,
+    strict: bool,
+) -> int:
     """Draw and say where."""
-    output = require_output(arguments.output, PICTURE, [arguments.data, arguments.weights])
-    require_outside(output, arguments.data)
+    path = require_output(output, PICTURE, [data, extraction["weights"]])
+    require_outside(path, data)
+    from ..features import load_dataset
     from ..features.dataset import EXTENSIONS
 
-    path = Path(arguments.data)
-    if path.suffix.lower() in EXTENSIONS and path.is_file():
-        return _draw_image(arguments, output)
-    return _draw_map(arguments, output)
-
-
-def _draw_map(arguments: argparse.Namespace, output: Path) -> int:
-    from ..plots import plot
-    from .extract import extract_for
-
-    table = extract_for(arguments)
-    table.require_rows()
-    title = f"{Path(arguments.data).name or arguments.data} ({table.report.extractor})"
-    embedding = plot(
-        table, output, method=arguments.method, random_state=arguments.seed, title=title
-    ).embedding
-    if arguments.json:
-        print_json({"output": str(output), "images": len(table), "caption": embedding.caption})
+    image = Path(data)
+    if image.suffix.lower() in EXTENSIONS and image.is_file():
+        n_images, caption = None, _draw_image(data, extraction, path)
+        rejected: list[tuple[str, str]] = []
     else:
-        tell(f"wrote {output}: {counted(len(table), 'image')}, {embedding.caption}")
-    return report_rejections(table.rejected, arguments.strict)
+        table, caption = _draw_map(load_dataset(data, **reading), extraction, path, method, seed)
+        n_images, rejected = len(table), table.rejected
+    if json:
+        print_json({"output": str(path), "images": n_images or 1, "caption": caption})
+    else:
+        drawn = "" if n_images is None else f"{counted(n_images, 'image')}, "
+        tell(f"wrote {path}: {drawn}{caption}")
+    return report_rejections(rejected, strict)
 
 
-def _draw_image(arguments: argparse.Namespace, output: Path) -> int:
+def _draw_map(
+    dataset: Dataset, extraction: dict[str, Any], output: Path, method: str, seed: int
+) -> tuple[FeatureTable, str]:
+    """The table that is drawn, and how."""
+    from ..pipeline import extract
+    from ..plots import plot
+
+    table = extract(dataset, **extraction)
+    table.require_rows()
+    title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
+    drawn = plot(table, output, method=method, random_state=seed, title=title)
+    return table, drawn.embedding.caption
+
+
+def _draw_image(image: str, extraction: dict[str, Any], output: Path) -> str:
+    """Draw the transfer values of one image; what the drawing shows."""
     from ..errors import ImageRejectedError
     from ..features import Dataset
     from ..features.images import Limits, read
     from ..features.preprocess import load
+    from ..pipeline import extract
     from ..viz import draw_transfer_values
-    from .extract import extract_dataset
 
-    image = arguments.data
-    table = extract_dataset(arguments, Dataset(image, [image], [""], [None]))
+    table = extract(Dataset(image, [image], [""], [None]), **extraction)
     if table.rejected:
         raise ImageRejectedError(f"{image}: {table.rejected[0][1]}")
     recipe = table.recipe
@@ -84,15 +92,11 @@ def _draw_image(arguments: argparse.Namespace, output: Path) -> int:
         read(image)[0],
         (recipe.input_size_px, recipe.input_size_px),
         recipe.fit,
-        limits=Limits(pixels=arguments.max_pixels),
+        limits=Limits(pixels=extraction["max_pixels"]),
         grey16=recipe.grey16,
     )
     title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
     with writing(output):
         output.parent.mkdir(parents=True, exist_ok=True)
         draw_transfer_values(table.features[0], output, title, image=pixels)
-    if arguments.json:
-        print_json({"output": str(output), "images": 1, "caption": title})
-    else:
-        tell(f"wrote {output}: {title}")
-    return 0
+    return title

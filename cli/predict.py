@@ -9,86 +9,62 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..figures import counted
-from .answers import print_json, say, tell
-from .outputs import PREDICTIONS, require_output, writing
-from .parser import OUTPUT, add_answers, add_command, add_head_extractor, add_max_pixels, count
+from . import options
+from .command import argument, command, option
+from .output import print_json, say, tell
+from .output_paths import PREDICTIONS, require_output, writing
+from .parameter_types import COUNT, FILE
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ..pipeline import Prediction
 
 
-def add_to(commands: Any) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "predict",
-        run,
-        summary="Predict the classes of images; one line of output each.",
-        example="bottlebank predict holiday.jpg --head head.h5",
-    )
-    parser.add_argument(
-        "images",
-        nargs="+",
-        metavar="IMAGE",
-        help="image files, or folders of them; - reads one from standard input",
-    )
-    add_head_extractor(parser)
-    add_max_pixels(parser)
-    parser.add_argument(
-        "--top", type=count, default=3, metavar="N", help="classes to show (default: %(default)s)"
-    )
-    parser.add_argument(
-        *OUTPUT,
-        metavar="FILE.csv|FILE.jsonl",
-        help="write all predictions into a file, a line each, instead of printing them; in CSV, a "
-        "name that a spreadsheet would take for a formula begins with an apostrophe",
-    )
-    add_answers(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
+@command(example="bottlebank predict holiday.jpg --head head.h5")
+@argument(
+    "images",
+    nargs=-1,
+    required=True,
+    type=FILE,
+    metavar="IMAGE",
+    help="image files, or folders of them; - reads one from standard input",
+)
+@options.head(required=True)
+@options.loading()
+@options.max_pixels()
+@option("--top", type=COUNT, default=3, metavar="N", help="classes to show")
+@options.output(
+    metavar="FILE.csv|FILE.jsonl",
+    help="write all predictions into a file, a line each, instead of printing them; in CSV, a "
+    "name that a spreadsheet would take for a formula begins with an apostrophe",
+)
+@options.as_json()
+@options.strict()
+def run(
+    images: tuple[str, ...],
+    head: str,
+    loading: dict[str, Any],
+    max_pixels: int,
+    top: int,
+    output: str | None,
+    json: bool,
+    strict: bool,
+) -> int:
     """Predict every image; exit 1 only when all fail, or one does with --strict."""
-    output = None
-    if arguments.output is not None:
-        output = require_output(arguments.output, PREDICTIONS)
-    from ..features.dataset import find_images
+    path = None if output is None else require_output(output, PREDICTIONS)
     from ..pipeline import Prediction, load_predictor
     from ..pipeline.prediction_file import write_predictions
 
-    images: list[str | io.BytesIO] = []
-    unreadable: list[tuple[str, str]] = []
-    for name in arguments.images:
-        found = [_standard_input()] if name == "-" else find_images(name, unreadable)
-        images += found
-        if not found and len(arguments.images) > 1:
-            say(f"warning: no images in {name}")
-    if not images and not unreadable:
-        raise UsageError(f"no images in {', '.join(arguments.images)}")
-    predictor = load_predictor(
-        arguments.head,
-        cache=arguments.cache,
-        extractor=arguments.extractor,
-        weights=arguments.weights,
-        engine=arguments.engine,
-        precision=arguments.precision,
-        parity=arguments.parity,
-        many=len(images) > 1,
-    )
+    found, unreadable = _find(images)
+    predictor = load_predictor(head, many=len(found) > 1, **loading)
     # A bar between lines of answers on the same terminal would be torn by them.
-    shows_bar = len(images) > 1 and (output is not None or not sys.stdout.isatty())
+    shows_bar = len(found) > 1 and (path is not None or not sys.stdout.isatty())
     predictions = itertools.chain(
         (Prediction(error=reason, path=folder) for folder, reason in unreadable),
-        predictor.predict_files(
-            images,
-            arguments.top,
-            None if shows_bar else False,
-            max_pixels=arguments.max_pixels,
-        ),
+        predictor.predict_files(found, top, None if shows_bar else False, max_pixels=max_pixels),
     )
-    n_all = len(unreadable) + len(images)
+    n_all = len(unreadable) + len(found)
     n_failed = n_unknown = n_dark = 0
 
     def watched() -> Iterator[Prediction]:
@@ -99,28 +75,41 @@ def run(arguments: argparse.Namespace) -> int:
             n_dark += prediction.note is not None
             yield prediction
 
-    if output is not None:
-        with writing(output):
-            output.parent.mkdir(parents=True, exist_ok=True)
-    if output is None:
+    if path is None:
         for prediction in watched():
-            _print(prediction, arguments.json)
+            _print(prediction, json)
     else:
-        write_predictions(watched(), output, min(arguments.top, len(predictor.classes)))
-        summary = {"output": str(output), "images": n_all, "unknown": n_unknown}
-        if arguments.json:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_predictions(watched(), path, min(top, len(predictor.classes)))
+        if json:
+            summary = {"output": str(path), "images": n_all, "unknown": n_unknown}
             print_json({**summary, "failed": n_failed})
         else:
-            tell(
-                f"wrote {output}: {counted(n_all, 'image')}, {n_unknown} unknown, {n_failed} failed"
-            )
+            tell(f"wrote {path}: {counted(n_all, 'image')}, {n_unknown} unknown, {n_failed} failed")
     if n_dark:
         say(
             f"warning: {counted(n_dark, 'image')} with 16 bits per channel came out nearly black; "
             f"heads that are trained with --grey16 stretch scale such images by the bits that they "
             f"use"
         )
-    return 1 if n_failed == n_all or (arguments.strict and n_failed) else 0
+    return 1 if n_failed == n_all or (strict and n_failed) else 0
+
+
+def _find(names: Sequence[str]) -> tuple[list[str | io.BytesIO], list[tuple[str, str]]]:
+    """Images, and folders that cannot be listed, with the reason."""
+    from ..features.dataset import find_images
+
+    images: list[str | io.BytesIO] = []
+    unreadable: list[tuple[str, str]] = []
+    for name in names:
+        found = [_standard_input()] if name == "-" else find_images(name, unreadable)
+        images += found
+        if not found and len(names) > 1:
+            say(f"warning: no images in {name}")
+    if not images and not unreadable:
+        raise UsageError(f"no images in {', '.join(names)}")
+    return images, unreadable
 
 
 def _standard_input() -> io.BytesIO:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
-from .answers import tell
+from .output import tell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

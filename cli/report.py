@@ -30,7 +30,7 @@ from ..viz import (
 from ..viz.curves import Forecast
 from ..viz.report import Section, Table
 from ..viz.report import write_report as write_page
-from .answers import with_interval
+from .output import with_interval
 from .problem_tables import problem_sections, table_of_mistakes
 
 if TYPE_CHECKING:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+import click
+from click.core import ParameterSource
+
 from ..errors import UsageError
 from ..figures import counted
+from ..service.hosts import read_allowed_host
 from ..service.settings import Settings
-from .answers import tell
-from .parser import add_command, add_engine, add_parity, count, names, port
+from ..service.urls import read_entry
+from . import choices, options
+from .command import command, option
+from .output import tell
+from .parameter_types import COUNT, FOLDER, Choice, Names, WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,84 +44,114 @@ LIMITS = {
 """Settings of the service that are numbers, and what they are."""
 
 
-def add_to(commands: Any) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "serve",
-        run,
-        summary="Answer predictions over HTTP, with a page to drop images on.",
-        example="bottlebank serve --head head.h5 --port 8000\n"
-        "  curl -F image=@holiday.jpg http://127.0.0.1:8000/predict",
-    )
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--head", metavar="HEAD.h5", help="a head file from `bottlebank train`")
-    which.add_argument(
-        "--heads",
-        metavar="DIR",
-        help="a folder of head files: the newest answers, and each that is added takes over",
-    )
-    parser.add_argument("--extractor", metavar="NAME", help="refuse a head of another extractor")
-    parser.add_argument(
-        "--weights", metavar="imagenet|FILE", help="where the weights are, if they have moved"
-    )
-    add_parity(parser)
-    add_engine(parser)
-    parser.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on; 0.0.0.0 opens it to the network (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--port", type=port, default=8000, metavar="N", help="0 takes a free one (default: 8000)"
-    )
-    parser.add_argument(
-        "--allowed-hosts",
-        type=allowed_hosts,
-        default=(),
-        metavar="HOST,…",
-        help="names under which browsers and proxies ask for this server, beside localhost and "
-        "addresses in numbers; *.example.com stands for all below example.com, * for all",
-    )
-    parser.add_argument(
-        "--fetch-from",
-        type=hosts_to_fetch_from,
-        default=(),
-        metavar="HOST,…",
-        help="fetch images that a request names by URL from these hosts; *.example.com stands "
-        "for all below example.com (default: from none)",
-    )
-    parser.add_argument(
-        "--log",
-        choices=("auto", "json", "text"),
-        default="auto",
-        help="how requests are logged on stderr (default: text on a terminal, else json)",
-    )
-    limits = parser.add_argument_group("limits")
-    for name, text in LIMITS.items():
-        default = getattr(Settings, name)
-        limits.add_argument(
+class _Hosts(Names):
+    """Host names that a function of the service understands."""
+
+    def __init__(self, read: Callable[[str], object]) -> None:
+        super().__init__()
+        self._read = read
+
+    def convert(  # pyright: ignore[reportIncompatibleMethodOverride] (a tuple, as in `Settings`)
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The names; none where the text is empty."""
+        if not value or not value.strip():
+            return ()
+        found = super().convert(value, param, ctx)
+        for host in found:
+            try:
+                self._read(host)
+            except UsageError as error:
+                self.fail(str(error), param, ctx)
+        return tuple(found)
+
+
+def _limits(function: Any) -> Any:
+    for name, text in reversed(LIMITS.items()):
+        function = option(
             f"--{name.replace('_', '-')}",
-            type=count,
-            default=default,
+            type=COUNT,
+            default=getattr(Settings, name),
             metavar="N",
-            help=f"{text} (default: {default})",
-        )
+            section="Limits",
+            part_of="limits",
+            help=text,
+        )(function)
+    return function
 
 
-def run(arguments: argparse.Namespace) -> int:
+@command(
+    example="bottlebank serve --head head.h5 --port 8000\n"
+    "curl -F image=@holiday.jpg http://127.0.0.1:8000/predict"
+)
+@options.head(help="a head file from `bottlebank train`; this or --heads is required")
+@option(
+    "--heads",
+    type=FOLDER,
+    metavar="DIR",
+    help="a folder of head files: the newest answers, and each that is added takes over",
+)
+@options.loading()
+@option(
+    "--host",
+    default="127.0.0.1",
+    metavar="HOST",
+    help="address to listen on; 0.0.0.0 opens it to the network",
+)
+@option("--port", type=WholeNumber(0, 65_535), default=8000, metavar="N", help="0 takes a free one")
+@option(
+    "--allowed-hosts",
+    type=_Hosts(read_allowed_host),
+    default=(),
+    metavar="HOST,…",
+    help="names under which browsers and proxies ask for this server, beside localhost and "
+    "addresses in numbers; *.example.com stands for all below example.com, * for all",
+)
+@option(
+    "--fetch-from",
+    type=_Hosts(read_entry),
+    default=(),
+    metavar="HOST,…",
+    default_in_words="from none",
+    help="fetch images that a request names by URL from these hosts; *.example.com stands for "
+    "all below example.com",
+)
+@option(
+    "--log",
+    type=Choice(choices.LOGS),
+    default=choices.LOGS[0],
+    default_in_words="text on a terminal, else json",
+    help="how requests are logged on stderr",
+)
+@_limits
+def run(
+    head: str | None,
+    heads: str | None,
+    loading: dict[str, Any],
+    host: str,
+    port: int,
+    allowed_hosts: tuple[str, ...],
+    fetch_from: tuple[str, ...],
+    log: str,
+    limits: dict[str, int],
+) -> int:
     """Serve until it is interrupted."""
+    head, heads = _one_of(head=head, heads=heads)
+    settings = Settings(
+        head=head,
+        heads=heads,
+        allowed_hosts=allowed_hosts,
+        fetch_from=fetch_from,
+        **loading,
+        **limits,
+    )
     from concurrent.futures import ThreadPoolExecutor
-    from dataclasses import fields
 
     from ..service import Service
 
     def import_the_rest() -> None:
         from ..service import app, server  # noqa: F401
 
-    given = vars(arguments)
-    named = {field.name: given[field.name] for field in fields(Settings) if field.name in given}
-    settings = Settings(**named)
     with ThreadPoolExecutor(1) as beside:  # imported while the network is compiled
         imported = beside.submit(import_the_rest)
         service = Service.open(settings)
@@ -123,7 +159,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..service import create_app, log_requests, serve
     from ..service.request_context import HOSTS
 
-    log_requests(arguments.log)
+    log_requests(log)
 
     def on_ready(url: str) -> None:
         name, predictor = service.heads.served
@@ -137,8 +173,23 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.flush()  # it may be a pipe
 
     app = create_app(settings, service)
-    serve(app, arguments.host, arguments.port, settings, on_ready)
+    serve(app, host, port, settings, on_ready)
     return 0
+
+
+def _one_of(**values: str | None) -> list[str | None]:
+    """Values of options of which one is required; a typed one wins over the environment."""
+    context = click.get_current_context()
+    given = [name for name, value in values.items() if value is not None]
+    typed = [
+        name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    chosen = typed or given
+    if len(chosen) != 1:
+        names = " and ".join(f"--{name}" for name in values)
+        what = "both" if chosen else "neither"
+        raise click.UsageError(f"expected one of {names}, received {what}", context)
+    return [value if name in chosen else None for name, value in values.items()]
 
 
 def names_in_words(named: str) -> str:
@@ -151,27 +202,3 @@ def names_in_words(named: str) -> str:
         "it answers as localhost and at any address in numbers; other names have to be named with "
         "--allowed-hosts"
     )
-
-
-def hosts_to_fetch_from(text: str) -> tuple[str, ...]:
-    """Host names with commas between."""
-    from ..service.urls import read_entry
-
-    return _hosts(text, read_entry)
-
-
-def allowed_hosts(text: str) -> tuple[str, ...]:
-    """Host names with commas between, or `*`, or addresses."""
-    from ..service.hosts import read_allowed_host
-
-    return _hosts(text, read_allowed_host)
-
-
-def _hosts(text: str, read: Callable[[str], object]) -> tuple[str, ...]:
-    found = tuple(names(text)) if text.strip() else ()
-    try:
-        for host in found:
-            read(host)
-    except UsageError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return found

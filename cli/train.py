@@ -6,7 +6,9 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ..figures import counted
-from .answers import (
+from . import choices, options
+from .command import command, option
+from .output import (
     Stopwatch,
     percent,
     print_json,
@@ -17,22 +19,10 @@ from .answers import (
     tell_cross_validated,
     with_interval,
 )
-from .data import read_data
-from .outputs import HEAD, require_output, writing
-from .parser import (
-    OUTPUT,
-    add_answers,
-    add_command,
-    add_data,
-    add_extraction,
-    add_seed,
-    share,
-    units,
-)
+from .output_paths import HEAD, require_output, writing
+from .parameter_types import Choice, Share, WholeNumbers
 
 if TYPE_CHECKING:
-    import argparse
-
     from ..classifier import Head
     from ..classifier.evaluation import Evaluation
     from ..pipeline.train import NearDuplicates
@@ -40,78 +30,79 @@ if TYPE_CHECKING:
 _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 
 
-def add_to(commands: Any) -> None:
-    """Add the command."""
-    parser = add_command(
-        commands,
-        "train",
-        run,
-        summary="Train a head on a dataset, extracting first what is not in the cache.",
-        example="bottlebank train photos/ --extractor mobilenet_v2 --output head.h5",
-    )
-    add_data(parser)
-    parser.add_argument(*OUTPUT, required=True, metavar="HEAD.h5", help="the head file")
-    parser.add_argument(
-        "--head",
-        dest="head_kind",
-        choices=("logistic", "dense"),
-        default="logistic",
-        help="logistic regression, or a small neural network; in the environment "
-        "BOTTLEBANK_HEAD_KIND (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--hidden",
-        type=units,
-        metavar="N,…",
-        help="units of the hidden layers of a dense head (default: 256)",
-    )
-    parser.add_argument(
-        "--class-weight",
-        choices=("none", "balanced"),
-        default="none",
-        help="balanced: errors on rare classes count more (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--coverage",
-        type=share,
-        default=0.95,
-        metavar="SHARE",
-        help="of validation images that are to be answered; the rest is called unknown "
-        "(default: %(default)s)",
-    )
-    add_extraction(parser)
-    add_seed(parser)
-    add_answers(parser)
-
-
-def run(arguments: argparse.Namespace) -> int:
+@command(example="bottlebank train photos/ --extractor mobilenet_v2 --output head.h5")
+@options.data()
+@options.output(required=True, metavar="HEAD.h5", help="the head file")
+@option(
+    "--head",
+    type=Choice(choices.HEADS),
+    default=choices.HEADS[0],
+    help="logistic regression, or a small neural network",
+)
+@option(
+    "--hidden",
+    type=WholeNumbers(),
+    metavar="N,…",
+    default_in_words="256",
+    help="units of the hidden layers of a dense head",
+)
+@option(
+    "--class-weight",
+    type=Choice(choices.CLASS_WEIGHTS),
+    default=choices.CLASS_WEIGHTS[0],
+    help="balanced: errors on rare classes count more",
+)
+@option(
+    "--coverage",
+    type=Share(),
+    default=0.95,
+    metavar="SHARE",
+    help="of validation images that are to be answered; the rest is called unknown",
+)
+@options.extraction()
+@options.seed()
+@options.as_json()
+@options.strict()
+def run(
+    data: str,
+    reading: dict[str, Any],
+    extraction: dict[str, Any],
+    output: str,
+    head: str,
+    hidden: tuple[int, ...] | None,
+    class_weight: str,
+    coverage: float,
+    seed: int,
+    json: bool,
+    strict: bool,
+) -> int:
     """Train, write the head and say how good it is."""
     seconds = Stopwatch()
-    output = require_output(arguments.output, HEAD, [arguments.data, arguments.weights])
+    path = require_output(output, HEAD, [data, extraction["weights"]])
     from ..classifier import save_head
-    from ..pipeline import train_head
+    from ..features import load_dataset
+    from ..pipeline import extract, train_head
     from ..pipeline.problems import contradictions, describe, near_pairs
     from ..pipeline.train import require_two_classes
-    from .extract import extract_dataset
     from .problems import print_problems
 
-    is_dense = arguments.head_kind == "dense"
-    if arguments.hidden is not None and not is_dense:
+    is_dense = head == "dense"
+    if hidden is not None and not is_dense:
         say("warning: --hidden has no effect: only a dense head has hidden layers (--head dense)")
-    dataset = read_data(arguments)
-    require_two_classes(dataset.labels, arguments.data)
-    table = extract_dataset(arguments, dataset)
+    dataset = load_dataset(data, **reading)
+    require_two_classes(dataset.labels, data)
+    table = extract(dataset, **extraction)
     trained = train_head(
         table,
-        arguments.head_kind,
-        hidden=arguments.hidden if is_dense else None,
-        class_weight=None if arguments.class_weight == "none" else arguments.class_weight,
-        coverage=arguments.coverage,
-        seed=arguments.seed,
+        head,
+        hidden=hidden if is_dense else None,
+        class_weight=None if class_weight == "none" else class_weight,
+        coverage=coverage,
+        seed=seed,
     )
-    with writing(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        save_head(trained.head, output)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_head(trained.head, path)
 
     near = describe(near_pairs(trained.split), table, trained.split)
     contradicting = describe(contradictions(table, trained.split), table, trained.split)
@@ -122,12 +113,12 @@ def run(arguments: argparse.Namespace) -> int:
         for side, found in trained.evaluations.items()
     }
     better = trained.cross_validated
-    if arguments.json:
+    if json:
         cross_validated = None if better is None else _summary(better.as_dict())
         print_json(
             {
                 **({} if better is None else {"cross_validated": cross_validated}),
-                "head": str(output),
+                "head": str(path),
                 "classes": list(trained.head.classes),
                 **{side: _summary(found) for side, found in figures.items()},
                 "seconds": seconds(),
@@ -144,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
                     for side, found in trained.near_duplicates.items()
                 },
                 "contradictions": contradicting,
-                "rejections": [{"path": path, "reason": reason} for path, reason in table.rejected],
+                "rejections": [{"path": name, "reason": reason} for name, reason in table.rejected],
                 "cross_validated": cross_validated,
             }
         )
@@ -163,11 +154,11 @@ def run(arguments: argparse.Namespace) -> int:
             tell(f"  {_in_words(side, found, trained.split.declared)}")
         print_problems(near, contradicting)
         tell(f"  {_about_confidence(trained.head)}")
-        tell(f"wrote {output} (version {trained.head.version}), {seconds():.1f} s in all")
-        command = shlex.join([*program(), "predict", "IMAGE", "--head", str(output)])
+        tell(f"wrote {path} (version {trained.head.version}), {seconds():.1f} s in all")
+        command = shlex.join([*program(), "predict", "IMAGE", "--head", str(path)])
         tell(f"next: {command}")
-    return report_rejections(table.rejected, arguments.strict) or int(
-        arguments.strict and trained.split.has_contradictions
+    return report_rejections(table.rejected, strict) or int(
+        strict and trained.split.has_contradictions
     )
 
 

@@ -50,7 +50,7 @@ def run_blocks(folder: Path, substitute) -> None:
     environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        environment["BOTTLEBANK_PORT"] = port = str(probe.getsockname()[1])
+        environment["BOTTLEBANK_SERVE_PORT"] = port = str(probe.getsockname()[1])
     server = None
 
     def shell(text: str) -> str:

@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import click
 import pytest
 
-from bottlebank.cli import main
+from bottlebank.cli import main, program
 
 
 @dataclass
@@ -38,6 +39,23 @@ def bottlebank(capsys: pytest.CaptureFixture[str]):
             code = stop.code
         captured = capsys.readouterr()
         return Run(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def parse():
+    """Parse arguments without running the command: the command's parameters."""
+
+    def run(*arguments: str) -> dict[str, Any]:
+        group, rest = program, list(arguments)
+        context = click.Context(program, info_name="bottlebank", auto_envvar_prefix="BOTTLEBANK")
+        while isinstance(group, click.Group):
+            name, group, rest = group.resolve_command(context, rest)
+            context = click.Context(group, context, name)
+        with context.scope(cleanup=False):
+            group.parse_args(context, rest)
+        return context.params
 
     return run
 

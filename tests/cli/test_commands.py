@@ -54,7 +54,7 @@ def test_extract_with_another_fit(bottlebank, photos, options):
     assert again["fingerprint"] != squashed["fingerprint"]
     wrong = bottlebank("extract", photos, *options, "--fit", "stretch")
     assert wrong.code == 2
-    assert "'stretch' (choose from" in wrong.err
+    assert "--fit: expected one of squash, crop, pad, received 'stretch'" in wrong.err
 
 
 def test_bad_images_are_listed_and_strict_fails(bottlebank, photos, options):

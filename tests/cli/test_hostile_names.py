@@ -13,7 +13,7 @@ import pytest
 from bottlebank import cli
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.cli import main
-from bottlebank.cli.answers import OneLine, say, tell
+from bottlebank.cli.output import OneLine, say, tell
 from bottlebank.features import find_backbone, recipe_for
 from bottlebank.service.logs import _Json, _Text
 from bottlebank.service.request_context import SERVICE
@@ -78,19 +78,16 @@ def test_each_argument_is_one_line(capsys, write):
     assert "".join(capsys.readouterr()) == "one\\nfake\\x1b[1m\n\ntwo\\udcff\n"
 
 
-def test_only_answers_prints():
+def test_only_output_prints():
     folder = Path(cli.__file__).parent
     found = [
         f"{path.name}:{node.lineno}"
         for path in sorted(folder.glob("*.py"))
         # The other one says one thing, from beside all that may hold a lock on stderr.
-        if path.name not in ("answers.py", "interrupts.py")
+        if path.name not in ("output.py", "interrupts.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if (isinstance(node, ast.Name) and node.id in ("print", "pprint"))
-        or (
-            isinstance(node, ast.Attribute)
-            and node.attr in ("write", "writelines", "_print_message")
-        )
+        if (isinstance(node, ast.Name) and node.id in ("print", "pprint", "echo"))
+        or (isinstance(node, ast.Attribute) and node.attr in ("write", "writelines", "echo"))
     ]
     assert not found, "use `tell` or `say`, which escape what comes from elsewhere"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import signal
 import subprocess
 import sys
 import time
 
+import click
 import pytest
 
 from bottlebank import cli
@@ -32,13 +32,9 @@ def command(monkeypatch, capsys):
     """Run a function as a command does; its exit code, and what is on stderr."""
 
     def run(function):
-        class Parser:
-            def parse_args(self, argv):
-                return argparse.Namespace(run=lambda arguments: function())
-
-        monkeypatch.setattr(cli, "build_parser", Parser)
+        monkeypatch.setitem(cli.program.commands, "do", click.Command("do", callback=function))
         before = [signal.getsignal(number) for number in SIGNALS], sys.unraisablehook
-        code = cli.main()
+        code = cli.main(["do"])
         assert ([signal.getsignal(number) for number in SIGNALS], sys.unraisablehook) == before
         return code, capsys.readouterr().err
 
@@ -108,16 +104,14 @@ def listen():
 
 def test_a_second_one_ends_what_runs_no_python(tmp_path):
     script = """
-import argparse, hashlib
+import click, hashlib, sys
 from bottlebank import cli
 from bottlebank.cli import interrupts
-def compute(arguments):
+def compute():
     print("begun", flush=True)
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
-class Parser:
-    def parse_args(self, argv):
-        return argparse.Namespace(run=compute)
-cli.build_parser = Parser
+cli.program.add_command(click.Command("compute", callback=compute))
+sys.argv[1:] = ["compute"]
 interrupts._ONE_KEYSTROKE_S = 0.1
 cli.run()
 """

@@ -5,9 +5,10 @@ import subprocess
 import sys
 from dataclasses import fields
 
+import click
 import pytest
 
-from bottlebank.cli import build_parser
+from bottlebank.cli import program
 from bottlebank.cli.serve import LIMITS, names_in_words
 from bottlebank.service import Settings
 from bottlebank.service.hosts import Hosts
@@ -24,19 +25,17 @@ def one_line(run) -> str:
 
 
 def commands() -> list[list[str]]:
-    found = []
+    def walk(group, names):
+        if not isinstance(group, click.Group):
+            return [names]
+        context = click.Context(group)
+        return [
+            found
+            for name in group.list_commands(context)
+            for found in walk(group.get_command(context, name), [*names, name])
+        ]
 
-    def walk(parser, names):
-        children = [a for a in parser._actions if hasattr(a, "choices") and a.choices]
-        nested = [a for a in children if isinstance(a.choices, dict)]
-        if not nested:
-            found.append(names)
-        for action in nested:
-            for name, child in action.choices.items():
-                walk(child, [*names, name])
-
-    walk(build_parser(), [])
-    return found
+    return walk(program, [])
 
 
 def test_the_commands_of_the_contract_are_there():
@@ -47,13 +46,13 @@ def test_the_commands_of_the_contract_are_there():
 
 
 @pytest.mark.parametrize("names", commands(), ids=" ".join)
-def test_help_has_an_example_that_parses(bottlebank, names):
+def test_help_has_an_example_that_parses(bottlebank, parse, names):
     done = bottlebank(*names, "--help")
     assert done.code == 0
-    examples = [line.strip() for line in done.out.split("example:")[1].splitlines()]
+    examples = [line.strip() for line in done.out.split("Example:")[1].splitlines()]
     (example,) = [line for line in examples if line.startswith("bottlebank")]
-    arguments = build_parser().parse_args(example.split()[1:])
-    assert callable(arguments.run)
+    assert example.split()[1 : len(names) + 1] == names
+    assert parse(*example.split()[1:])
 
 
 @pytest.mark.parametrize("command", ["extract", "train", "plot", "evaluate"])
@@ -99,26 +98,29 @@ def test_unknown_extractor(bottlebank, photos):
         (["plot", "DATA", "--output", "map"], "ends in .png or .svg"),
         (["train", "DATA", "--output", "head.pkl"], "ends in .h5 or .hdf5"),
         (["cache", "export", "rows.csv"], "ends in .h5 or .hdf5"),
-        (["extract"], "the following arguments are required: DATA"),
-        (["extract", "DATA", "--engine", "torch"], "invalid choice: 'torch'"),
+        (["extract"], "extract: missing DATA; see"),
+        (
+            ["extract", "DATA", "--engine", "torch"],
+            "--engine: expected one of auto, openvino, tensorflow, received 'torch'",
+        ),
         (["extract", "DATA", "--commit-every", "0"], "at least 1, received '0'"),
         (["extract", "DATA", "--weights", "gone.h5"], "no weights file at gone.h5"),
         (["extract", "DATA", "--cache", ""], "--cache: expected a path, received nothing"),
         (["plot", "DATA", "--output", "m.png", "--seed", "-1"], "at least 0 and at most 42949"),
         (["serve", "--head", "h.h5", "--port", "99999"], "at most 65535, received '99999'"),
         (["serve", "--heads", "nowhere"], "no such folder: nowhere"),
-        (["predict", "--head", "h.h5"], "required: IMAGE"),
+        (["predict", "--head", "h.h5"], "missing IMAGE"),
         (
             ["serve", "--head", "h.h5", "--fetch-from", "a.example,127.0.0.1"],
-            "argument --fetch-from: expected a host name such as images.example.com or "
+            "--fetch-from: expected a host name such as images.example.com or "
             "*.example.com, without scheme, port or path; received '127.0.0.1': ",
         ),
         (
             ["serve", "--head", "h.h5", "--allowed-hosts", "127.0.0.1,*,http://a.example"],
-            "argument --allowed-hosts: expected a host name such as",
+            "--allowed-hosts: expected a host name such as",
         ),
-        (["serve"], "one of the arguments --head --heads is required"),
-        (["fly"], "invalid choice: 'fly'"),
+        (["serve"], "expected one of --head and --heads, received neither"),
+        (["fly"], "unknown command 'fly'"),
     ],
 )
 def test_arguments_without_sense(bottlebank, photos, tmp_path, monkeypatch, arguments, complaint):
@@ -265,7 +267,7 @@ def test_options_come_from_the_environment(bottlebank, photos, cache, monkeypatc
     monkeypatch.setenv("BOTTLEBANK_EXTRACTOR", "random")
     monkeypatch.setenv("BOTTLEBANK_PRECISION", "float32")
     monkeypatch.setenv("BOTTLEBANK_CACHE", str(cache))
-    monkeypatch.setenv("BOTTLEBANK_JSON", "1")
+    monkeypatch.setenv("BOTTLEBANK_EXTRACT_JSON", "1")
     answer = bottlebank("extract", photos).json
     assert (answer["extractor"], answer["cache"]) == ("random", str(cache))
     done = bottlebank("extract", photos, "--extractor", "nonsense")
@@ -276,27 +278,54 @@ def test_a_wrong_environment_names_the_variable(bottlebank, photos, monkeypatch,
     monkeypatch.setenv("BOTTLEBANK_ENGINE", "torch")
     done = bottlebank("extract", photos)
     assert done.code == 2
-    assert "BOTTLEBANK_ENGINE is 'torch', expected one of auto, openvino" in one_line(done)
+    assert "BOTTLEBANK_ENGINE: expected one of auto, openvino, tensorflow, received" in one_line(
+        done
+    )
     monkeypatch.delenv("BOTTLEBANK_ENGINE")
-    monkeypatch.setenv("BOTTLEBANK_COMMIT_EVERY", "many")
+    monkeypatch.setenv("BOTTLEBANK_EXTRACT_COMMIT_EVERY", "many")
     done = bottlebank("extract", photos)
     assert done.code == 2
-    assert "BOTTLEBANK_COMMIT_EVERY: expected a whole number" in one_line(done)
+    assert "BOTTLEBANK_EXTRACT_COMMIT_EVERY: expected a whole number" in one_line(done)
 
 
-def test_of_options_that_exclude_one_another_what_is_typed_wins(monkeypatch, tmp_path):
-    monkeypatch.setenv("BOTTLEBANK_HEAD", "from-the-environment.h5")
-    arguments = build_parser().parse_args(["serve", "--heads", str(tmp_path)])
-    assert (arguments.head, arguments.heads) == (None, str(tmp_path))
-    assert build_parser().parse_args(["serve"]).head == "from-the-environment.h5"
+@pytest.fixture
+def served(bottlebank, monkeypatch):
+    """Run `bottlebank serve` up to its settings."""
+
+    class StopHere(Exception):  # noqa: N818 (it is no error)
+        """Instead of a service."""
+
+    def serve(*arguments):
+        found = []
+
+        def stop(**settings):
+            found.append(settings)
+            raise StopHere
+
+        monkeypatch.setattr("bottlebank.cli.serve.Settings", stop)
+        bottlebank("serve", *arguments)
+        return found[0]
+
+    bottlebank("serve", "--help")  # imports it
+    return serve
 
 
-def test_every_number_among_the_settings_of_the_service_is_a_flag():
+def test_of_options_that_exclude_one_another_what_is_typed_wins(served, bottlebank, monkeypatch):
+    monkeypatch.setenv("BOTTLEBANK_SERVE_HEAD", "from-the-environment.h5")
+    settings = served("--heads", "heads")
+    assert (settings["head"], settings["heads"]) == (None, "heads")
+    assert served()["head"] == "from-the-environment.h5"
+    monkeypatch.setenv("BOTTLEBANK_SERVE_HEADS", "heads")
+    assert "expected one of --head and --heads, received both" in one_line(bottlebank("serve"))
+
+
+def test_every_number_among_the_settings_of_the_service_is_a_flag(served):
     numbers = {field.name for field in fields(Settings) if isinstance(field.default, int)}
     assert numbers == set(LIMITS)
     flags = [f"--{name.replace('_', '-')}=3" for name in numbers]
-    arguments = build_parser().parse_args(["serve", "--head", "h.h5", *flags])
-    assert {name: getattr(arguments, name) for name in numbers} == dict.fromkeys(numbers, 3)
+    settings = served("--head", "h.h5", *flags)
+    assert {name: settings[name] for name in numbers} == dict.fromkeys(numbers, 3)
+    assert set(settings) == {field.name for field in fields(Settings)}
 
 
 def test_an_unexpected_error_is_one_line_too(bottlebank, photos, options, monkeypatch):
@@ -346,25 +375,21 @@ def test_a_folder_without_permission(bottlebank, photos, options):
 
 def test_choices_are_those_of_the_library():
     """They are written twice, since help must not wait for the library."""
-    from bottlebank.cli import parser
-    from bottlebank.features import colours, extractor, images, preprocess
+    from bottlebank.cli import choices
+    from bottlebank.features import backbones, colours, extractor, images, preprocess
     from bottlebank.pipeline import compare, parity, train
     from bottlebank.viz.reduce import METHODS
 
-    def choices(command, option):
-        action = next(a for a in build_parser()._actions if isinstance(a.choices, dict))
-        found = action.choices[command]._option_string_actions[option]
-        return found.default if found.choices is None else tuple(found.choices)
-
-    assert parser.ENGINES == extractor.ENGINES
-    assert parser.PRECISIONS == extractor.PRECISIONS
-    assert parser.FITS == preprocess.FITS
-    assert parser.HEADS == compare.HEADS
-    assert choices("train", "--head") == train.HEADS
-    assert choices("extract", "--grey16") == colours.GREY16
-    assert choices("predict", "--max-pixels") == images.MAX_PIXELS
-    assert choices("plot", "--method") == METHODS
-    assert choices("predict", "--parity") == parity.PARITY
+    assert choices.ENGINES == extractor.ENGINES
+    assert choices.PRECISIONS == extractor.PRECISIONS
+    assert choices.FITS == preprocess.FITS
+    assert choices.GREY16 == colours.GREY16
+    assert choices.PARITY == parity.PARITY
+    assert choices.HEADS == train.HEADS
+    assert choices.COMPARED_HEADS == compare.HEADS
+    assert choices.METHODS == METHODS
+    assert choices.MAX_PIXELS == images.MAX_PIXELS
+    assert set(choices.EXTRACTORS) <= set(backbones.backbone_names())
 
 
 @pytest.mark.parametrize(

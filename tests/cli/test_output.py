@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import bottlebank
-from bottlebank.cli.answers import program
+from bottlebank.cli.output import program
 
 
 @pytest.fixture

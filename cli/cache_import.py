@@ -1,0 +1,44 @@
+"""`bottlebank cache import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import UsageError
+from ..figures import counted
+from ..progress import Progress
+from . import options
+from .command import argument, command
+from .output import print_json, say, tell
+from .parameter_types import FILE
+
+
+@command(example="bottlebank cache import colleague/cache/")
+@argument("source", type=FILE, metavar="SOURCE", help="a cache folder or a file")
+@options.cache()
+@options.as_json()
+def run(source: str, cache: str | None, json: bool) -> int:
+    """Copy what is not here."""
+    from ..cache import CacheFolder
+    from ..pipeline.inspect import import_from
+
+    path = Path(source)
+    if not path.exists():
+        raise UsageError(f"no such folder or file: {source}")
+    with CacheFolder(cache, create=True) as folder:
+        with Progress("Importing"):
+            brought = import_from(folder, path)
+        root = str(folder.root)
+    for reason in brought.damaged:
+        say(f"left out: {reason}")
+    if not brought.has_checksum:
+        say(
+            f"note: {source} has no checksum, as exports of older versions: damage to its numbers "
+            f"would not show"
+        )
+    if json:
+        print_json({"cache": root, "shards": brought.shards, "rows": brought.rows})
+    else:
+        what = counted(brought.rows, "row") if path.is_file() else counted(brought.shards, "shard")
+        tell(f"brought {what} from {source} into {root}")
+    return int(bool(brought.damaged) and not brought.shards and not brought.present)

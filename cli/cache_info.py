@@ -1,0 +1,40 @@
+"""`bottlebank cache info`."""
+
+from __future__ import annotations
+
+from ..figures import counted
+from . import options
+from .command import command
+from .output import print_json, tell
+
+
+@command(example="bottlebank cache info --json")
+@options.cache()
+@options.as_json()
+def run(cache: str | None, json: bool) -> int:
+    """List recipes and variants."""
+    from ..cache import CacheFolder
+    from ..pipeline.inspect import describe
+
+    with CacheFolder(cache) as folder:
+        entries = [describe(folder, recipe) for recipe in folder.all()]
+        root = str(folder.root)
+    if json:
+        print_json({"cache": root, "recipes": entries})
+        return 0
+    tell(f"cache: {root}")
+    if not entries:
+        tell("  nothing yet: fill it with `bottlebank extract DATA`")
+    for entry in entries:
+        tell(f"  {entry['fingerprint'][:12]}  {entry['words']}")
+        tell(
+            f"    {entry['precision']}: {counted(entry['rows'], 'row')}, "
+            f"{entry['bytes'] / 1e6:.1f} MB in "
+            f"{counted(entry['shards'], 'shard')}, "
+            f"{counted(len(entry['rejected']), 'rejected image')}"
+        )
+        for rejection in entry["rejected"]:
+            tell(f"      {rejection['path']}: {rejection['reason']}")
+        for name in entry["damaged"]:
+            tell(f"      damaged: {name}")
+    return 0

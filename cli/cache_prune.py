@@ -1,0 +1,56 @@
+"""`bottlebank cache prune`."""
+
+from __future__ import annotations
+
+from ..errors import UsageError
+from ..figures import counted
+from ..progress import Progress
+from . import options
+from .command import command, option
+from .output import print_json, tell
+
+
+@command(example="bottlebank cache prune --yes")
+@option(
+    "--fingerprint",
+    metavar="PREFIX",
+    default_in_words="every recipe",
+    help="only this recipe",
+)
+@option(
+    "--whole",
+    is_flag=True,
+    only_typed=True,
+    help="remove the recipe with all its rows; needs --fingerprint",
+)
+@option("--yes", is_flag=True, only_typed=True, help="do it")
+@options.cache()
+@options.as_json()
+def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json: bool) -> int:
+    """Say what can go; with --yes, remove it."""
+    if whole and not fingerprint:
+        raise UsageError("--whole removes a recipe with all its rows: name it with --fingerprint")
+    from ..cache import CacheFolder
+    from ..pipeline.inspect import prune
+
+    with CacheFolder(cache) as folder:
+        with Progress("Pruning" if yes else "Looking for what can go"):
+            entries = prune(folder, fingerprint, whole=whole, do=yes)
+        root = str(folder.root)
+    if json:
+        print_json({"cache": root, "done": yes, "recipes": entries})
+        return 0
+    done = "" if yes else "would be "
+    for entry in entries:
+        tell(
+            f"{entry['fingerprint'][:12]} {entry['variant']}: {done}removed: "
+            f"{counted(entry['rows_removed'], 'row')}, "
+            f"{counted(entry['rejections_removed'], 'rejection')}, "
+            f"{counted(len(entry['damaged']), 'damaged shard')}; {done}written anew: "
+            f"{counted(entry['shards_rewritten'], 'shard')}"
+        )
+    if not entries:
+        tell("nothing to prune")
+    elif not yes:
+        tell("nothing has been changed yet: add --yes to do this")
+    return 0

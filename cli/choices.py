@@ -1,0 +1,35 @@
+"""What options can be set to: names that help, completion and errors show without the libraries.
+
+`tests/cli/test_usage.py` compares them with those of the rooms.
+"""
+
+ENGINES = ("auto", "openvino", "tensorflow")
+PRECISIONS = ("auto", "bfloat16", "float32")
+FITS = ("squash", "crop", "pad")
+GREY16 = ("scale", "stretch")
+STORES = ("auto", "float32", "float16")
+PARITY = ("refuse", "warn")
+HEADS = ("logistic", "dense")
+"""That can be trained and saved."""
+COMPARED_HEADS = ("logistic", "dense", "knn")
+CLASS_WEIGHTS = ("none", "balanced")
+METHODS = ("pca", "tsne", "umap")
+LOGS = ("auto", "json", "text")
+SPLITS = ("test", "validation", "train", "all")
+EXTRACTOR = "inception_v3"
+"""The default."""
+EXTRACTORS = (
+    "inception_v3",
+    "mobilenet_v2",
+    "convnext_tiny",
+    "resnet50_v2",
+    "efficientnet_v2_b0",
+    "vgg16",
+    "random",
+)
+"""The best known."""
+EXTRACTORS_IN_WORDS = (
+    f"{', '.join(EXTRACTORS[:-1])}, any other image network of keras.applications, or random, "
+    "which needs no weights and has learned nothing"
+)
+MAX_PIXELS = 250_000_000

@@ -1,0 +1,231 @@
+"""Options that several commands share; each function here adds some of them to a command."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from . import choices
+from .command import argument, option
+from .parameter_types import COUNT, FILE, FOLDER, SEED, Choice, Name, Names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Decorator = Callable[[Any], Any]
+
+DATA_HELP = (
+    "a folder with one folder per class; or train, validation and test folders of those; or a "
+    "CSV file with path,label[,split][,group]"
+)
+
+
+def data(also: str = "") -> Decorator:
+    """DATA, and the options by which it is read."""
+    add_data = argument("data", type=FILE, metavar="DATA", help=f"{DATA_HELP}{also}")
+    return _all(add_data, reading())
+
+
+def reading() -> Decorator:
+    """Options that say how DATA is read: `reading`, keywords of `load_dataset`."""
+    add = partial(option, part_of="reading", section="Reading DATA, where its names leave a doubt")
+    return _all(
+        add(
+            "--exclude",
+            type=Names(),
+            default=(),
+            metavar="NAME,…",
+            help="files and folders in DATA to leave out, at any depth; * and ? as in a shell",
+        ),
+        add(
+            "--class-level",
+            type=COUNT,
+            metavar="N",
+            default_in_words="found out",
+            help="1: the folders in DATA are the classes; 2: those in them are",
+        ),
+        add("--path-column", metavar="NAME", help="column of a CSV file that names image files"),
+        add("--label-column", metavar="NAME", help="column of a CSV file that names classes"),
+        add(
+            "--image-root",
+            type=FOLDER,
+            metavar="DIR",
+            default_in_words="its folder",
+            help="what the paths of a CSV file are relative to",
+        ),
+        add(
+            "--encoding",
+            metavar="NAME",
+            default_in_words="UTF-8, UTF-16 or Windows-1252, found out",
+            help="of a CSV file",
+        ),
+    )
+
+
+def extractor(*, part_of: str = "extraction", **settings: Any) -> Decorator:
+    """--extractor."""
+    return option(
+        "--extractor",
+        type=Name(choices.EXTRACTORS),
+        metavar="NAME",
+        part_of=part_of,
+        **settings,
+    )
+
+
+def extraction() -> Decorator:
+    """Options of the commands that may extract: `extraction`, keywords of `extract`."""
+    help_text = f"the frozen network: {choices.EXTRACTORS_IN_WORDS}"
+    return _all(extractor(default=choices.EXTRACTOR, help=help_text), extraction_with_any())
+
+
+def extraction_with_any() -> Decorator:
+    """The options of `extraction` but for --extractor."""
+    add = partial(option, part_of="extraction")
+    return _all(
+        add(
+            "--weights",
+            type=FILE,
+            default="imagenet",
+            metavar="imagenet|FILE",
+            help="ImageNet weights, which Keras downloads once, or a Keras weights file without "
+            "the classification layers",
+        ),
+        add(
+            "--fit",
+            type=Choice(choices.FITS),
+            default=choices.FITS[0],
+            help="how images that are not square are fitted: squash scales width and height "
+            "independently, crop keeps the largest square in the middle, pad adds grey borders",
+        ),
+        add(
+            "--grey16",
+            type=Choice(choices.GREY16),
+            default=choices.GREY16[0],
+            help="how 16 bits per channel, grey or colour, become 8: scale takes all 16, stretch "
+            "as many as the picture's greatest value has, for cameras of 10 or 12 bits",
+        ),
+        max_pixels(part_of="extraction"),
+        engine(part_of="extraction"),
+        precision(part_of="extraction"),
+        cache(part_of="extraction"),
+        add(
+            "--store",
+            type=Choice(choices.STORES),
+            default=choices.STORES[0],
+            default_in_words="as in the cache, else float32",
+            help="how transfer values are stored; float16 takes half the disk space and keeps 11 "
+            "bits of each value",
+        ),
+    )
+
+
+def head(**settings: Any) -> Decorator:
+    """--head, a head file."""
+    help_text = "a head file from `bottlebank train`"
+    return option("--head", **{"type": FILE, "metavar": "HEAD.h5", "help": help_text, **settings})
+
+
+def loading() -> Decorator:
+    """Options of the commands that have a head, which names its extractor: `loading`."""
+    return _all(
+        extractor(
+            part_of="loading",
+            default_in_words="the head's own",
+            help="refuse a head of any other extractor",
+        ),
+        option(
+            "--weights",
+            type=FILE,
+            metavar="imagenet|FILE",
+            part_of="loading",
+            help="where the weights are, if they have moved",
+        ),
+        option(
+            "--parity",
+            type=Choice(choices.PARITY),
+            default=choices.PARITY[0],
+            part_of="loading",
+            help="what to do if the head's probe images have other transfer values on this "
+            "machine than in training",
+        ),
+        engine(part_of="loading"),
+        precision(part_of="loading"),
+        cache(part_of="loading"),
+    )
+
+
+def max_pixels(**settings: Any) -> Decorator:
+    """--max-pixels."""
+    return option(
+        "--max-pixels",
+        type=COUNT,
+        default=choices.MAX_PIXELS,
+        metavar="N",
+        help="pixels of the largest picture that is decoded",
+        **settings,
+    )
+
+
+def engine(**settings: Any) -> Decorator:
+    """--engine."""
+    return option(
+        "--engine",
+        type=Choice(choices.ENGINES),
+        default=choices.ENGINES[0],
+        default_in_words="the fastest that agrees with TensorFlow",
+        help="what runs the network",
+        **settings,
+    )
+
+
+def precision(**settings: Any) -> Decorator:
+    """--precision."""
+    texts = {
+        "default_in_words": "as in the cache or head, else the fastest",
+        "help": "precision of its arithmetic",
+    }
+    types = {"type": Choice(choices.PRECISIONS), "default": choices.PRECISIONS[0]}
+    return option("--precision", **{**types, **texts, **settings})
+
+
+def cache(**settings: Any) -> Decorator:
+    """--cache."""
+    texts = {
+        "default_in_words": "the platform's, such as ~/.cache/bottlebank",
+        "help": "folder of the cache",
+    }
+    return option("--cache", **{"type": FOLDER, "metavar": "DIR", **texts, **settings})
+
+
+def as_json() -> Decorator:
+    """--json."""
+    return option("--json", is_flag=True, help="print the answer as JSON, on one line of stdout")
+
+
+def strict() -> Decorator:
+    """--strict."""
+    return option("--strict", is_flag=True, help="exit with status 1 if an image was rejected")
+
+
+def output(**settings: Any) -> Decorator:
+    """-o and --output."""
+    return option("-o", "--output", **{"type": FILE, **settings})
+
+
+def seed() -> Decorator:
+    """--seed."""
+    return option(
+        "--seed", type=SEED, default=0, default_in_words="0", metavar="N", help="random seed"
+    )
+
+
+def _all(*options: Decorator) -> Decorator:
+    """Add options in the order in which they are named."""
+
+    def add(function: Any) -> Any:
+        for each in reversed(options):
+            function = each(function)
+        return function
+
+    return add

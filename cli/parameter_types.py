@@ -1,0 +1,181 @@
+"""Types of options and arguments: what their text has to be, and how a shell completes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from .mistakes import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Choice(click.Choice[str]):
+    """One of a few names."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """One of the names as it is written."""
+        if value not in self.choices:
+            self.fail(
+                f"expected one of {', '.join(self.choices)}, received {value!r}"
+                f"{did_you_mean(str(value), self.choices)}",
+                param,
+                ctx,
+            )
+        return value
+
+
+class WholeNumber(click.ParamType):
+    """A whole number within bounds."""
+
+    name = "number"
+
+    def __init__(self, least: int, most: int | None = None) -> None:
+        self._least, self._most = least, most
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number."""
+        most = 2**63 - 1 if self._most is None else self._most
+        try:
+            number = int(value)
+        except ValueError:
+            number = self._least - 1
+        if not self._least <= number <= most:
+            at_most = "" if self._most is None else f" and at most {most}"
+            self.fail(
+                f"expected a whole number of at least {self._least}{at_most}, received {value!r}",
+                param,
+                ctx,
+            )
+        return number
+
+
+class Share(click.ParamType):
+    """A number above 0 and below 1."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The number."""
+        try:
+            share = float(value)
+        except ValueError:
+            share = 0.0
+        if not 0 < share < 1:
+            self.fail(f"expected a number between 0 and 1, received {value!r}", param, ctx)
+        return share
+
+
+class Names(click.ParamType):
+    """Names separated by commas, as a list without repetitions.
+
+    Parameters
+    ----------
+    known
+        Names that a shell completes.
+    only_known
+        Whether any other name is refused.
+    """
+
+    name = "names"
+
+    def __init__(self, known: Sequence[str] = (), *, only_known: bool = False) -> None:
+        self._known, self._only_known = known, only_known
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[str]:
+        """The names, in their order."""
+        if not isinstance(value, str):
+            return list(value)
+        found = list(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+        if not found:
+            self.fail(f"expected names separated by commas, received {value!r}", param, ctx)
+        for name in found if self._only_known else []:
+            if name not in self._known:
+                self.fail(
+                    f"expected some of {', '.join(self._known)}, received {name!r}"
+                    f"{did_you_mean(name, self._known)}",
+                    param,
+                    ctx,
+                )
+        return found
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """What the last of the names can be."""
+        before, comma, begun = incomplete.rpartition(",")
+        return [
+            CompletionItem(f"{before}{comma}{name}")
+            for name in self._known
+            if name.startswith(begun) and name not in before.split(",")
+        ]
+
+
+class WholeNumbers(Names):
+    """Whole numbers of at least 1, separated by commas."""
+
+    name = "numbers"
+
+    def convert(  # pyright: ignore[reportIncompatibleMethodOverride] (numbers in place of names)
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """The numbers, in their order."""
+        return tuple(
+            COUNT.convert(number, param, ctx) for number in super().convert(value, param, ctx)
+        )
+
+
+class Name(click.ParamType):
+    """A name, of which a shell completes the best known."""
+
+    name = "name"
+
+    def __init__(self, known: Sequence[str]) -> None:
+        self._known = known
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """The best known names that begin so."""
+        return [CompletionItem(name) for name in self._known if name.startswith(incomplete)]
+
+
+class Path(click.ParamType):
+    """A path, which may have bytes that are not UTF-8.
+
+    Parameters
+    ----------
+    completes
+        What a shell completes: `file` (folders included) or `dir`.
+    """
+
+    name = "path"
+
+    def __init__(self, completes: str = "file") -> None:
+        self._completes = completes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The path as it is; an empty one is a variable of a shell that was not set."""
+        if not value:
+            self.fail("expected a path, received nothing", param, ctx)
+        return value
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Have the shell complete it."""
+        return [CompletionItem(incomplete, type=self._completes)]
+
+
+COUNT = WholeNumber(1)
+SEED = WholeNumber(0, 2**32 - 1)
+"""What NumPy takes for a seed."""
+FILE = Path("file")
+FOLDER = Path("dir")
