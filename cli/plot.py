@@ -13,6 +13,8 @@ from .output_paths import PICTURE, require_output, require_outside, writing
 from .parameter_types import Choice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..features import Dataset
     from ..pipeline import FeatureTable
 
@@ -49,7 +51,7 @@ def run(
     image = Path(data)
     if image.suffix.lower() in EXTENSIONS and image.is_file():
         n_images, caption = None, _draw_image(data, extraction, path)
-        rejected: list[tuple[str, str]] = []
+        rejected: Sequence[tuple[str, str]] = []
     else:
         table, caption = _draw_map(load_dataset(data, **reading), extraction, path, method, seed)
         n_images, rejected = len(table), table.rejected

@@ -133,7 +133,7 @@ def run(
     allowed_hosts: tuple[str, ...],
     fetch_from: tuple[str, ...],
     log: str,
-    limits: dict[str, int],
+    limits: dict[str, Any],
 ) -> int:
     """Serve until it is interrupted."""
     head, heads = _one_of(head=head, heads=heads)

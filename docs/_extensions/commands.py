@@ -2,50 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
+
+from bottlebank.cli import program
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 FOLDER = "commands"
+WIDTH = 86
+TOP = click.Context(
+    program, info_name="bottlebank", terminal_width=WIDTH, auto_envvar_prefix="BOTTLEBANK"
+)
 
 
-def help_of(*words: str) -> str:
-    """What ``bottlebank WORDS --help`` prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bottlebank", *words, "--help"],
-        env={**os.environ, "COLUMNS": "88"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout
-
-
-def commands_in(text: str) -> list[str]:
-    """The names that a group's help lists."""
-    listed = re.search(r"^ +(?:COMMAND|ACTION)\n((?: {4,}.*\n)+)", text, re.MULTILINE)
-    return re.findall(r"^ {4}(\w+)", listed[1], re.MULTILINE) if listed else []
-
-
-def pages(*words: str) -> dict[str, str]:
+def pages(context: click.Context = TOP) -> dict[str, str]:
     """Markdown by page name: of a command, and of the commands in it."""
-    text = help_of(*words)
+    command = context.command
+    words = context.command_path.split()[1:]
     name = "-".join(words) or "index"
-    title = " ".join(("bottlebank", *words))
-    page = f"# {title}\n\n```text\n{text.rstrip()}\n```\n" if words else "# Commands\n"
-    inner = commands_in(text)
+    help_text = f"# {context.command_path}\n\n```text\n{command.get_help(context)}\n```\n"
+    page = help_text if words else "# Commands\n"
     made = {}
-    if inner:
-        listed = "\n".join("-".join((*words, command)) for command in inner)
+    if isinstance(command, click.Group):
+        inner = command.list_commands(context)
+        listed = "\n".join("-".join((*words, each)) for each in inner)
         page += f"\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
-        for command in inner:
-            made |= pages(*words, command)
+        for each in inner:
+            found = command.get_command(context, each)
+            assert found is not None
+            made |= pages(click.Context(found, context, each, terminal_width=WIDTH))
     return {name: page, **made}
 
 
