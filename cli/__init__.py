@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from .. import __version__
-from ..errors import BottlebankError
+from ..errors import BottlebankError, UsageError
 from .command import Group, Option
 from .environment import PREFIX
 from .interrupts import EXIT_CODE, MESSAGE, Interrupts
@@ -151,16 +151,24 @@ def _open_closed_streams() -> None:
 
 def _run_command(argv: list[str]) -> int:
     """Run a command: what click's own `main` does, but for catching errors and interrupts."""
-    if _COMPLETION in os.environ:
-        from click.shell_completion import shell_complete
-
-        wanted = os.environ[_COMPLETION]
-        return shell_complete(program, _SETTINGS, "bottlebank", _COMPLETION, wanted)
+    if wanted := os.environ.get(_COMPLETION):
+        return _complete(wanted)
     try:
         with program.make_context("bottlebank", argv, **_SETTINGS) as context:
             return program.invoke(context)
     except click.exceptions.Exit as end:  # of --help
         return end.exit_code
+
+
+def _complete(wanted: str) -> int:
+    """Print what a shell needs to complete commands, or what completes one."""
+    from click.shell_completion import shell_complete
+
+    if shell_complete(program, _SETTINGS, "bottlebank", _COMPLETION, wanted):
+        raise UsageError(
+            f"{_COMPLETION}: expected bash_source, zsh_source or fish_source, received {wanted!r}"
+        )
+    return 0
 
 
 def _answer(argv: Sequence[str] | None, interrupts: Interrupts) -> int:

@@ -171,7 +171,8 @@ class Path(click.ParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[str]]:
         """Have the shell complete it."""
-        return [CompletionItem(incomplete, type=self._completes)]
+        begun = incomplete.encode(errors="replace").decode()
+        return [CompletionItem(begun, type=self._completes)]
 
 
 COUNT = WholeNumber(1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 from click.core import ParameterSource
 
@@ -29,7 +31,10 @@ def _message(error: click.UsageError) -> str:
     if isinstance(error, click.MissingParameter):
         return f"missing {', '.join(_named(param) for param in _missing(context))}"
     if isinstance(error, click.BadParameter) and error.param is not None:
-        return f"{_origin(error.param, context)}: {error.message}"
+        origin, message = _origin(error.param, context), error.message
+        if isinstance(error.param, click.Option) and error.param.is_flag:
+            message = f"expected 1 or 0, received {os.environ.get(origin)!r}"
+        return f"{origin}: {message}"
     if isinstance(error, click.BadOptionUsage):
         return f"{error.option_name}: {error.message}"
     return error.message
