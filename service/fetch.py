@@ -1,8 +1,8 @@
-"""Fetching an image from a URL that a client names, without being robbed.
+"""Fetching an image from a URL that a client names, without giving access to the local network.
 
-Whoever names a URL borrows this machine's place in the network, so every step is narrow: listed
-host names only, one look-up whose every answer has to be a public address, a connection to that
-very address, no redirects, and limits on time and bytes that count from the first step to the last.
+Whoever names a URL has this machine connect on their behalf, so every step is narrow: listed host
+names only, one look-up whose every answer has to be a public address, a connection to that very
+address, no redirects, and limits on time and bytes that count from the first step to the last.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import contextlib
 import io
 import logging
 import math
-import queue
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from http.client import HTTPException, HTTPResponse
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, cast
 
 from ..errors import UsageError
 from .addresses import is_public
@@ -35,8 +35,9 @@ Resolve = Callable[..., Iterable[tuple[object, object, object, object, tuple[obj
 Connect = Callable[[tuple[str, int], float], socket.socket]
 """Called and answering like `socket.create_connection`."""
 
-MAX_LOOKUPS = 16
-"""Look-ups of one fetcher at the same time, those included that nobody waits for any more."""
+MAX_AT_ONCE = 16
+"""Fetches of one fetcher at the same time, those included that hang in a look-up although nobody
+waits for them any more."""
 
 _MAX_HEADER_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 16
@@ -93,7 +94,7 @@ class Fetcher:
         self._resolve = resolve
         self._connect = connect
         self._tls = tls if tls is not None or not entries else ssl.create_default_context()
-        self._lookups = threading.BoundedSemaphore(MAX_LOOKUPS)
+        self._free = threading.BoundedSemaphore(MAX_AT_ONCE)
 
     def fetch(self, url: str) -> bytes:
         """Fetch one file.
@@ -114,7 +115,7 @@ class Fetcher:
             With the code `url_disabled` (403), `invalid_url` (400), `url_not_allowed` (403),
             `url_address_refused` (403), `fetch_redirected` (502), `fetch_failed` (502),
             `fetch_too_large` (413) or `fetch_timeout` (504). No message holds anything that the
-            other side sent, or an address.
+            other server sent, or an address.
         """
         if not self._names and not self._above:
             raise RefusedError(
@@ -129,20 +130,10 @@ class Fetcher:
                 f"the host {quote(host)} is none that this server fetches from; {INSTEAD}",
                 status=403,
             )
-        deadline = _Deadline(self._timeout_s)
         try:
-            addresses = self._look_up(host, PORTS[scheme], deadline)
-            with self._reach(addresses, PORTS[scheme], deadline) as plain:
-                if scheme == "http":
-                    return self._exchange(plain, host, target, deadline)
-                assert self._tls is not None  # made together with the list of hosts
-                plain.settimeout(deadline.left_s())
-                with self._tls.wrap_socket(plain, server_hostname=host) as secured:
-                    return self._exchange(secured, host, target, deadline)
+            return self._within_time(lambda attempt: self._get(attempt, scheme, host, target))
         except RefusedError:
             raise
-        except _TooMuchError as error:
-            raise error.refusal from None
         except TimeoutError as error:
             raise RefusedError(
                 "fetch_timeout",
@@ -150,41 +141,61 @@ class Fetcher:
                 status=504,
             ) from error
         except ssl.SSLError as error:
-            _fail(f"no trusted https connection with {host} was made", error)
+            raise _failed(f"no trusted https connection with {host} was made") from error
         except (OSError, HTTPException, ValueError, OverflowError) as error:
-            _fail(f"{host} was not reached, or did not answer in HTTP to the end", error)
+            raise _failed(
+                f"{host} was not reached, or did not answer in HTTP to the end"
+            ) from error
 
-    def _look_up(self, host: str, port: int, deadline: _Deadline) -> list[str]:
-        """Addresses of a host in the resolver's order, all of them public; asks once."""
-        # getaddrinfo takes no time limit and cannot be interrupted: a thread may be left behind
-        # in it, and the semaphore bounds how many are.
-        if not self._lookups.acquire(timeout=deadline.left_s()):
+    def _within_time(self, get: Callable[[_Attempt], bytes]) -> bytes:
+        """Run a fetch in a thread, and give it up when its time is over.
+
+        `getaddrinfo` takes no time limit, a socket's starts anew with every byte, and OpenSSL looks
+        at none while session tickets keep coming. So the time is kept outside of them all.
+        """
+        attempt = _Attempt(time.monotonic() + self._timeout_s)
+        if not self._free.acquire(timeout=self._timeout_s):
             raise TimeoutError
-        answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+        body: Future[bytes] = Future()
 
-        def ask() -> None:
+        def run() -> None:
             try:
-                found = self._resolve(host, port, type=socket.SOCK_STREAM)
-                answers.put([str(entry[4][0]) for entry in found])
-            except Exception as error:  # noqa: BLE001 (handed to the thread that waits)
-                answers.put(error)
+                body.set_result(get(attempt))
+            except BaseException as error:  # noqa: BLE001 (raised in the thread that waits)
+                body.set_exception(error)
             finally:
-                self._lookups.release()
+                self._free.release()
 
         try:
-            threading.Thread(target=ask, name="bottlebank-lookup", daemon=True).start()
+            threading.Thread(target=run, name="bottlebank-fetch", daemon=True).start()
         except RuntimeError as error:
-            self._lookups.release()
-            _fail("this machine has no thread left to look up a host name", error)
+            self._free.release()
+            raise _failed("this machine has no thread left to fetch in") from error
         try:
-            answer = answers.get(timeout=deadline.left_s())
-        except queue.Empty:
-            raise TimeoutError from None
-        if isinstance(answer, Exception):
-            _fail(f"the host name {host} was not found", answer)
-        addresses = list(dict.fromkeys(answer))
+            return body.result(attempt.left_s())
+        finally:
+            attempt.end()
+
+    def _get(self, attempt: _Attempt, scheme: str, host: str, target: str) -> bytes:
+        addresses = self._look_up(host, PORTS[scheme])
+        with self._reach(addresses, PORTS[scheme], attempt) as plain:
+            attempt.hold(plain)
+            if scheme == "http":
+                return self._exchange(plain, host, target)
+            assert self._tls is not None  # made together with the list of hosts
+            with self._tls.wrap_socket(plain, server_hostname=host) as secured:
+                attempt.hold(secured)
+                return self._exchange(secured, host, target)
+
+    def _look_up(self, host: str, port: int) -> list[str]:
+        """Addresses of a host in the resolver's order, all of them public; asks once."""
+        try:
+            found = self._resolve(host, port, type=socket.SOCK_STREAM)
+        except Exception as error:
+            raise _failed(f"the host name {host} was not found") from error
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
         if not addresses:
-            _fail(f"the host name {host} was not found")
+            raise _failed(f"the host name {host} was not found")
         refused = [address for address in addresses if not is_public(address)]
         if refused:
             _log.warning("%s has addresses that are not public: %s", host, ", ".join(refused))
@@ -195,61 +206,61 @@ class Fetcher:
             )
         return addresses
 
-    def _reach(self, addresses: list[str], port: int, deadline: _Deadline) -> socket.socket:
+    def _reach(self, addresses: list[str], port: int, attempt: _Attempt) -> socket.socket:
         """A connection to the first address that takes one; each has its share of the time."""
         for n_left in range(len(addresses), 1, -1):
-            try:
-                share_s = deadline.left_s() / n_left
-                return self._connect((addresses[-n_left], port), share_s)
-            except OSError:
-                continue
-        return self._connect((addresses[-1], port), deadline.left_s())
+            with contextlib.suppress(OSError):
+                return self._connect((addresses[-n_left], port), attempt.left_s() / n_left)
+        return self._connect((addresses[-1], port), attempt.left_s())
 
-    def _exchange(self, sock: socket.socket, host: str, target: str, deadline: _Deadline) -> bytes:
+    def _exchange(self, sock: socket.socket, host: str, target: str) -> bytes:
         # Neither name nor target has a space or control character: `read_url` saw to that.
         request = (
             f"GET {target} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\n"
             f"User-Agent: bottlebank\r\nConnection: close\r\n\r\n"
         )
-        sock.settimeout(deadline.left_s())
         sock.sendall(request.encode("ascii"))
         too_large = RefusedError(
             "fetch_too_large",
             f"the file at {host} has more than {self._max_bytes:,} bytes; name a smaller one",
             status=413,
         )
-        wire = _Wire(sock, deadline)
-        wire.allow(_MAX_HEADER_BYTES, _failure(f"{host} answered with endless headers"))
-        with (
-            deadline.cutting(sock),
-            HTTPResponse(cast("socket.socket", wire), method="GET") as response,
-        ):
-            response.begin()
+        wire = _Wire(sock, _MAX_HEADER_BYTES)
+        with HTTPResponse(cast("socket.socket", wire), method="GET") as response:
+            try:
+                response.begin()
+            except _TooManyBytesError:
+                raise _failed(f"{host} answered with endless headers") from None
             _check_head(host, response)
             declared = response.length
             if declared is not None and declared > self._max_bytes:
                 raise too_large
             # Twice, for the frames of chunks. http.client reads a chunk of the size "-1" to the
             # end of the connection, whatever number it is asked for; this stops it.
-            wire.allow(2 * self._max_bytes + _MAX_HEADER_BYTES, too_large)
+            wire.left_bytes = 2 * self._max_bytes + _MAX_HEADER_BYTES
             chunks: list[bytes] = []
             missing = self._max_bytes + 1
-            while missing > 0 and (chunk := response.read(min(missing, _CHUNK_BYTES))):
-                chunks.append(chunk)
-                missing -= len(chunk)
+            try:
+                while missing > 0 and (chunk := response.read(min(missing, _CHUNK_BYTES))):
+                    chunks.append(chunk)
+                    missing -= len(chunk)
+            except _TooManyBytesError:
+                raise too_large from None
         body = b"".join(chunks)
         if len(body) > self._max_bytes:
             raise too_large
         if declared is not None and len(body) != declared:
-            _fail(f"{host} sent fewer bytes than it declared")
+            raise _failed(f"{host} sent fewer bytes than it declared")
         return body
 
 
-class _Deadline:
-    """The end of the time for one fetch."""
+class _Attempt:
+    """One fetch: when its time is over, and the socket that is shut down then."""
 
-    def __init__(self, timeout_s: float) -> None:
-        self._end = time.monotonic() + timeout_s
+    def __init__(self, end: float) -> None:
+        self._end = end
+        self._socket: socket.socket | None = None
+        self._over = threading.Event()
 
     def left_s(self) -> float:
         """Seconds that are left, more than 0; `TimeoutError` when none are."""
@@ -258,51 +269,33 @@ class _Deadline:
             raise TimeoutError
         return left_s
 
-    @contextlib.contextmanager
-    def cutting(self, sock: socket.socket) -> Generator[None, None, None]:
-        """Shut the socket down at the end of the time, which wakes whoever reads from it.
+    def hold(self, sock: socket.socket) -> None:
+        """Note the socket in use; at once shut down where the time is over."""
+        sock.settimeout(self.left_s())
+        self._socket = sock
+        if self._over.is_set():
+            self.end()
 
-        For TLS, whose reads can outlast their time limit: OpenSSL looks at none as long as session
-        tickets keep coming.
-        """
-        timer = threading.Timer(self.left_s(), _shut_down, [sock])
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()
-            # What a cut leaves looks like the end of an answer, or like a failure.
-            self.left_s()
+    def end(self) -> None:
+        """Wake the thread where it still reads from the socket; harmless when it does not."""
+        self._over.set()
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                # Not that of SSLSocket, which would take the session from under a reader.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-class _TooMuchError(Exception):
-    """A refusal on its way through http.client, which takes any ValueError for a bad chunk."""
-
-    def __init__(self, refusal: RefusedError) -> None:
-        super().__init__(refusal.message)
-        self.refusal = refusal
+class _TooManyBytesError(Exception):
+    """No ValueError, which http.client would take for a bad chunk."""
 
 
 class _Wire(io.RawIOBase):
-    """What http.client reads an answer from: no read outlasts the deadline or the allowance.
+    """What http.client reads an answer from, with a bound on the bytes that come through."""
 
-    A socket's own timeout starts anew with every read, so that a byte a second never meets it;
-    here each read has only the time that is left.
-    """
-
-    def __init__(self, sock: socket.socket, deadline: _Deadline) -> None:
+    def __init__(self, sock: socket.socket, left_bytes: int) -> None:
         super().__init__()
         self._sock = sock
-        self._deadline = deadline
-        self._left_bytes = 0
-        self._refusal = RefusedError("fetch_failed", "nothing was allowed", status=502)
-
-    def allow(self, n_bytes: int, refusal: RefusedError) -> None:
-        """Let so many further bytes through; what comes after them is refused."""
-        self._left_bytes = n_bytes
-        self._refusal = refusal
+        self.left_bytes = left_bytes
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """The buffered file that http.client asks a socket for."""
@@ -313,18 +306,11 @@ class _Wire(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Buffer, /) -> int:
-        if self._left_bytes <= 0:
-            raise _TooMuchError(self._refusal)
-        self._sock.settimeout(self._deadline.left_s())
-        n_bytes = self._sock.recv_into(memoryview(buffer)[: self._left_bytes])
-        self._left_bytes -= n_bytes
+        if self.left_bytes <= 0:
+            raise _TooManyBytesError
+        n_bytes = self._sock.recv_into(memoryview(buffer)[: self.left_bytes])
+        self.left_bytes -= n_bytes
         return n_bytes
-
-
-def _shut_down(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        # Not that of SSLSocket, which would take the session from under a reader.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _check_head(host: str, response: HTTPResponse) -> None:
@@ -336,17 +322,13 @@ def _check_head(host: str, response: HTTPResponse) -> None:
             status=502,
         )
     if response.status != 200:
-        _fail(f"{host} answered with status {response.status}; expected 200")
+        raise _failed(f"{host} answered with status {response.status}; expected 200")
     for header, expected in (("Content-Encoding", "identity"), ("Transfer-Encoding", "chunked")):
         for value in response.headers.get_all(header, []):
             # Nothing is decompressed: a few bytes can unpack to gigabytes.
             if value.strip().lower() not in ("", expected):
-                _fail(f"{host} answered with a {header} other than {expected}")
+                raise _failed(f"{host} answered with a {header} other than {expected}")
 
 
-def _failure(reason: str) -> RefusedError:
+def _failed(reason: str) -> RefusedError:
     return RefusedError("fetch_failed", f"{reason}; check the url, or {INSTEAD}", status=502)
-
-
-def _fail(reason: str, cause: Exception | None = None) -> NoReturn:
-    raise _failure(reason) from cause

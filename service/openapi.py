@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, current_app, render_template, send_from_directory
@@ -36,8 +37,7 @@ def description() -> dict[str, Any]:
 @functools.lru_cache(maxsize=1)
 def describe(max_images: int, max_body_bytes: int) -> dict[str, Any]:
     """The OpenAPI document of a server with these limits."""
-    file = importlib.resources.files(__package__) / "openapi.json"
-    document = json.loads(file.read_text("utf-8"))
+    document = json.loads(Path(__file__).with_name("openapi.json").read_text("utf-8"))
     document["info"]["version"] = __version__
     document["info"]["description"] += (
         f" A request has at most {counted(max_images, 'image')}, of {max_body_bytes:,} bytes "

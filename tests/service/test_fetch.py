@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bottlebank.errors import UsageError
 from bottlebank.service.addresses import is_public
 from bottlebank.service.errors import RefusedError
-from bottlebank.service.fetch import MAX_LOOKUPS, Fetcher
+from bottlebank.service.fetch import MAX_AT_ONCE, Fetcher
 
 HOST = "images.example.com"
 ALLOWED = (HOST, "*.cdn.example.net", "bücher.example")
@@ -620,7 +620,7 @@ def test_one_fetcher_serves_many_threads(upstream):
     bodies = []
     threads = [
         threading.Thread(target=lambda: bodies.append(fetching.fetch(f"http://{HOST}/")))
-        for _ in range(MAX_LOOKUPS + 4)
+        for _ in range(MAX_AT_ONCE + 4)
     ]
     for thread in threads:
         thread.start()
@@ -689,9 +689,9 @@ def test_hanging_look_ups_are_cut_and_bounded(upstream):
 
     fetching = fetcher(resolve, Wires(server.port), timeout_s=0.03)
     try:
-        for _ in range(MAX_LOOKUPS + 4):
+        for _ in range(MAX_AT_ONCE + 4):
             assert refusal(fetching, f"http://{HOST}/") == ("fetch_timeout", 504)
-        assert len(asked) == MAX_LOOKUPS
+        assert len(asked) == MAX_AT_ONCE
     finally:
         released.set()
         for thread in asked:
@@ -702,7 +702,7 @@ def test_hanging_look_ups_are_cut_and_bounded(upstream):
 
 def test_look_ups_that_were_given_up_make_room_again(upstream):
     server = upstream(sending(PLAIN))
-    slow = [True] * MAX_LOOKUPS
+    slow = [True] * MAX_AT_ONCE
 
     def resolve(host, port, **hints):
         if slow:
@@ -711,9 +711,9 @@ def test_look_ups_that_were_given_up_make_room_again(upstream):
         return Names([PUBLIC])(host, port)
 
     fetching = fetcher(resolve, Wires(server.port), timeout_s=0.02)
-    for _ in range(MAX_LOOKUPS):
+    for _ in range(MAX_AT_ONCE):
         assert refusal(fetching, f"http://{HOST}/") == ("fetch_timeout", 504)
-    while any(thread.name == "bottlebank-lookup" for thread in threading.enumerate()):
+    while any(thread.name == "bottlebank-fetch" for thread in threading.enumerate()):
         time.sleep(0.02)
     fetching._timeout_s = 5
     assert fetching.fetch(f"http://{HOST}/") == IMAGE
