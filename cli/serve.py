@@ -12,7 +12,7 @@ from ..errors import UsageError
 from ..figures import counted
 from ..service.hosts import read_allowed_host
 from ..service.settings import Settings
-from ..service.urls import read_entry
+from ..untrusted.urls import read_entry
 from . import choices, options
 from .command import command, option
 from .output import tell

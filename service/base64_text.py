@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import re
 
-from .errors import RefusedError, quote
+from ..untrusted.terminal import quote
+from .errors import RefusedError
 
 # RFC 2397: a media type and parameters of any kind, or none.
 _DATA_URL = re.compile(r"data:([^,]{0,200}),", re.IGNORECASE)

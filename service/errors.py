@@ -20,7 +20,6 @@ CODES = {
 }
 """Codes of the errors that HTTP itself knows, by status; a `RefusedError` brings its own."""
 
-_LONGEST_QUOTE = 60
 _LONGEST_REASON = 1000
 _FOLDERS = re.compile(r"(?<![\w/:.])(?:/[^/\s'\"]+)+/")
 
@@ -62,11 +61,6 @@ class DeadlineError(RefusedError):
 def error_body(code: str, message: str) -> dict[str, dict[str, str]]:
     """The JSON object of an error, as the body of an answer and as an entry among predictions."""
     return {"error": {"code": code, "message": message}}
-
-
-def quote(text: str) -> str:
-    """What a client has sent, in quotes and not too long, for a message."""
-    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 
 
 def without_folders(text: str) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import UsageError
-from .errors import RefusedError, quote
-from .urls import read_entry
+from ..untrusted.terminal import quote
+from ..untrusted.urls import read_entry
+from .errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from flask import current_app, request
 
-from .errors import DeadlineError, RefusedError, quote
+from ..untrusted.terminal import quote
+from .errors import DeadlineError, RefusedError
 
 if TYPE_CHECKING:
     from .service import Service

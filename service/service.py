@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from ..errors import BottlebankError
 from ..pipeline import open_training_images
+from ..untrusted.fetch import Fetcher
 from .errors import RefusedError, without_folders
-from .fetch import Fetcher
 from .heads import Heads
 from .inference import Inference
 from .initial_head import open_heads

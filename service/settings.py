@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from ..errors import UsageError
+from ..untrusted.urls import read_entry
 from .hosts import read_allowed_host
-from .urls import read_entry
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..figures import in_brief_names
+from ..untrusted.terminal import quote
+from ..untrusted.urls import FetchError
 from .base64_text import from_base64, kind_of_value
-from .errors import RefusedError, quote
+from .errors import RefusedError
 from .multipart import read_form
 
 if TYPE_CHECKING:
@@ -31,6 +34,17 @@ _VALUES_BESIDE_IMAGES = 10_000
 _CHARSETS = ("iso-8859-1", "windows-1252", "us-ascii")
 
 
+_STATUS_OF_FETCH = {
+    "invalid_url": 400,
+    "url_disabled": 403,
+    "url_not_allowed": 403,
+    "url_address_refused": 403,
+    "fetch_too_large": 413,
+    "fetch_timeout": 504,
+}
+"""Of what goes wrong otherwise, the other server is the cause: 502."""
+
+
 class Uploads(NamedTuple):
     """The images of a request."""
 
@@ -52,7 +66,7 @@ def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], by
         How many images are accepted, and of how many bytes in all; a form or JSON may be as much
         larger as it has to be.
     fetch
-        From a URL to the bytes of an image file, or RefusedError.
+        From a URL to the bytes of an image file, or FetchError.
 
     Raises
     ------
@@ -66,7 +80,7 @@ def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], by
     elif kind == "application/json" or kind.endswith("+json"):
         asked = json_object(request, most_body_bytes(settings), max_images=settings.max_images)
         if "url" in asked:
-            return Uploads([fetch(_url(asked))], by_url=True)
+            return Uploads([_fetched(_url(asked), fetch)], by_url=True)
         files = _from_json(asked, settings.max_images)
     elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
         files = [request.get_data(cache=False)]
@@ -115,7 +129,7 @@ def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
             "curl -F image=@photo.jpg (with the @)",
         )
     names = sorted({part.name for part in parts})
-    received = ", ".join(quote(name) for name in names[:5]) or "no fields"
+    received = in_brief_names(names) or "no fields"
     raise RefusedError("no_image", f'expected files in the field "image"; received {received}')
 
 
@@ -166,13 +180,21 @@ def _url(asked: dict[str, Any]) -> str:
     return asked["url"]
 
 
+def _fetched(url: str, fetch: Callable[[str], bytes]) -> bytes:
+    try:
+        return fetch(url)
+    except FetchError as error:
+        status = _STATUS_OF_FETCH.get(error.code, 502)
+        raise RefusedError(error.code, error.message, status) from error
+
+
 def _from_json(asked: dict[str, Any], max_images: int) -> list[bytes | RefusedError]:
     if "image" in asked and "images" in asked:
         raise RefusedError("invalid_json", 'expected "image" or "images", received both')
     if "image" in asked:
         return [from_base64(asked["image"])]
     if "images" not in asked:
-        received = ", ".join(quote(key) for key in list(asked)[:5]) or "no keys"
+        received = in_brief_names([*asked]) or "no keys"
         raise RefusedError("no_image", f"expected {ACCEPTED}; received an object with {received}")
     images = asked["images"]
     if not isinstance(images, list):

@@ -1,5 +1,6 @@
-"""Reading files that others wrote: damaged, hostile or only odd, they end in one error.
+"""Reading what others wrote, files and addresses: what is damaged, hostile or odd is one error.
 
 Each reader takes exact names, types and shapes, checks sizes before it reads, and raises
-ValueError or OSError for everything else. May import: nothing. h5py is imported in ``hdf5`` alone.
+ValueError or OSError for everything else. May import: ``errors``. h5py is imported in ``hdf5``
+alone.
 """

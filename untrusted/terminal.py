@@ -1,4 +1,4 @@
-"""Text that others wrote, for a terminal."""
+"""Text that others wrote, for a terminal or a message."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import unicodedata
 
 # Persian and the scripts of India need them within words, emoji between their parts.
 _JOINERS = "\u200c\u200d"
+_LONGEST_QUOTE = 60
 
 
 def shown(text: str) -> str:
@@ -14,6 +15,11 @@ def shown(text: str) -> str:
         character if _is_harmless(character) else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def quote(text: str) -> str:
+    """A text in quotes, cut where it is long, for a message."""
+    return repr(text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…")
 
 
 def _is_harmless(character: str) -> bool:

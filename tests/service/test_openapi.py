@@ -14,6 +14,7 @@ from openapi_spec_validator import validate
 import bottlebank
 from bottlebank.service import Settings
 from bottlebank.service.routes import MOST_NEIGHBOURS
+from bottlebank.untrusted.urls import FetchError
 
 from .test_classify import picture
 
@@ -188,6 +189,21 @@ def test_an_url_is_fetched_where_that_is_allowed(make_app, client, encode, monke
     monkeypatch.setattr(service.fetcher, "fetch", lambda url: b"<html>")
     answer = app.test_client().post("/predict", json={"url": "http://images.example/a.png"})
     assert (answer.status_code, answer.json["error"]["code"]) == (400, "image_rejected")
+    for code, status in {
+        "url_address_refused": 403,
+        "fetch_redirected": 502,
+        "fetch_failed": 502,
+        "fetch_too_large": 413,
+        "fetch_timeout": 504,
+    }.items():
+
+        def refuse(url, code=code):
+            raise FetchError(code, "the reason")
+
+        monkeypatch.setattr(service.fetcher, "fetch", refuse)
+        answer = app.test_client().post("/predict", json={"url": "http://images.example/a.png"})
+        assert answer.status_code == status
+        assert answer.json == {"error": {"code": code, "message": "the reason"}}
     for body in ({"url": 3}, {"url": None}, {"url": "http://a.b/c", "image": "aaaa"}):
         answer = app.test_client().post("/predict", json=body)
         assert (answer.status_code, answer.json["error"]["code"]) == (400, "invalid_json")

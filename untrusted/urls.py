@@ -6,8 +6,8 @@ import re
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from ..errors import UsageError
-from .errors import RefusedError, quote
+from ..errors import BottlebankError, UsageError
+from .terminal import quote
 
 PORTS = {"http": 80, "https": 443}
 MAX_URL_LENGTH = 2048
@@ -18,8 +18,32 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 
 
+class FetchError(BottlebankError, ValueError):
+    """A URL that is not fetched.
+
+    Parameters
+    ----------
+    code
+        Stable, snake_case; what a program compares.
+    message
+        The reason, without anything that the other server sent.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        """The message is that of the exception, too."""
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
 def read_url(url: str) -> tuple[str, str, str]:
-    """The scheme, the canonical host name and the request target of a URL."""
+    """The scheme, the canonical host name and the request target of a URL.
+
+    Raises
+    ------
+    FetchError
+        With the code `invalid_url`.
+    """
     if len(url) > MAX_URL_LENGTH:
         _invalid(f"{len(url):,} characters; at most {MAX_URL_LENGTH:,} are accepted")
     # Before urlsplit, which deletes some of these without a word.
@@ -83,4 +107,4 @@ def _canonical(name: str) -> str:
 
 
 def _invalid(received: str) -> NoReturn:
-    raise RefusedError("invalid_url", f"the url of an image cannot be fetched: it has {received}")
+    raise FetchError("invalid_url", f"the url of an image cannot be fetched: it has {received}")

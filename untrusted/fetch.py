@@ -21,9 +21,9 @@ from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, cast
 
 from ..errors import UsageError
-from .addresses import is_public
-from .errors import RefusedError, quote
-from .urls import INSTEAD, PORTS, read_entry, read_url
+from .public_addresses import is_public
+from .terminal import quote
+from .urls import INSTEAD, PORTS, FetchError, read_entry, read_url
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -111,34 +111,30 @@ class Fetcher:
 
         Raises
         ------
-        RefusedError
-            With the code `url_disabled` (403), `invalid_url` (400), `url_not_allowed` (403),
-            `url_address_refused` (403), `fetch_redirected` (502), `fetch_failed` (502),
-            `fetch_too_large` (413) or `fetch_timeout` (504). No message holds anything that the
-            other server sent, or an address.
+        FetchError
+            With the code `url_disabled`, `invalid_url`, `url_not_allowed`, `url_address_refused`,
+            `fetch_redirected`, `fetch_failed`, `fetch_too_large` or `fetch_timeout`. No message
+            holds anything that the other server sent, or an address.
         """
         if not self._names and not self._above:
-            raise RefusedError(
+            raise FetchError(
                 "url_disabled",
                 f"fetching an image from a url is switched off here; {INSTEAD}",
-                status=403,
             )
         scheme, host, target = read_url(url)
         if host not in self._names and not host.endswith(self._above):
-            raise RefusedError(
+            raise FetchError(
                 "url_not_allowed",
                 f"the host {quote(host)} is none that this server fetches from; {INSTEAD}",
-                status=403,
             )
         try:
             return self._within_time(lambda attempt: self._get(attempt, scheme, host, target))
-        except RefusedError:
+        except FetchError:
             raise
         except TimeoutError as error:
-            raise RefusedError(
+            raise FetchError(
                 "fetch_timeout",
                 f"fetching from {host} took more than {self._timeout_s:g} s; {INSTEAD}",
-                status=504,
             ) from error
         except ssl.SSLError as error:
             raise _failed(f"no trusted https connection with {host} was made") from error
@@ -199,10 +195,9 @@ class Fetcher:
         refused = [address for address in addresses if not is_public(address)]
         if refused:
             _log.warning("%s has addresses that are not public: %s", host, ", ".join(refused))
-            raise RefusedError(
+            raise FetchError(
                 "url_address_refused",
                 f"the host {host} does not resolve to public addresses only; {INSTEAD}",
-                status=403,
             )
         return addresses
 
@@ -220,10 +215,9 @@ class Fetcher:
             f"User-Agent: bottlebank\r\nConnection: close\r\n\r\n"
         )
         sock.sendall(request.encode("ascii"))
-        too_large = RefusedError(
+        too_large = FetchError(
             "fetch_too_large",
             f"the file at {host} has more than {self._max_bytes:,} bytes; name a smaller one",
-            status=413,
         )
         wire = _Wire(sock, _MAX_HEADER_BYTES)
         with HTTPResponse(cast("socket.socket", wire), method="GET") as response:
@@ -315,11 +309,10 @@ class _Wire(io.RawIOBase):
 
 def _check_head(host: str, response: HTTPResponse) -> None:
     if 300 <= response.status < 400:
-        raise RefusedError(
+        raise FetchError(
             "fetch_redirected",
             f"{host} answered with a redirect (status {response.status}), which is not followed; "
             f"name the url at which the image is",
-            status=502,
         )
     if response.status != 200:
         raise _failed(f"{host} answered with status {response.status}; expected 200")
@@ -330,5 +323,5 @@ def _check_head(host: str, response: HTTPResponse) -> None:
                 raise _failed(f"{host} answered with a {header} other than {expected}")
 
 
-def _failed(reason: str) -> RefusedError:
-    return RefusedError("fetch_failed", f"{reason}; check the url, or {INSTEAD}", status=502)
+def _failed(reason: str) -> FetchError:
+    return FetchError("fetch_failed", f"{reason}; check the url, or {INSTEAD}")
