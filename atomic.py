@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 TEMPORARY_PREFIX = ".bottlebank-"
@@ -32,20 +32,23 @@ def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     with _aside(path) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            _write(handle, [memoryview(part) for part in parts if part])
+            _write(handle, (memoryview(part) for part in parts if part))
             os.fsync(handle)
         finally:
             os.close(handle)
 
 
-def _write(handle: int, rest: list[memoryview]) -> None:
+def _write(handle: int, parts: Iterator[memoryview]) -> None:
     offset = 0
-    while rest:
-        n_parts = n_bytes = 0
-        while n_parts < min(len(rest), _PARTS_A_CALL) and n_bytes < _BYTES_A_CALL:
-            n_bytes += len(rest[n_parts])
-            n_parts += 1
-        written = os.writev(handle, rest[:n_parts])
+    rest: list[memoryview] = []
+    while True:
+        n_bytes = sum(map(len, rest))
+        while n_bytes < _BYTES_A_CALL and len(rest) < _PARTS_A_CALL and (part := next(parts, None)):
+            rest.append(part)
+            n_bytes += len(part)
+        if not rest:
+            return
+        written = os.writev(handle, rest)
         if hasattr(os, "posix_fadvise"):  # has Linux begin to write them to the disk
             with contextlib.suppress(OSError):  # only advice
                 os.posix_fadvise(handle, offset, written, os.POSIX_FADV_DONTNEED)

@@ -21,6 +21,7 @@ from ..untrusted.files import open_regular, read_bounded
 from ..untrusted.json_text import read_json, read_json_object
 from .index import Index, Stamp, is_settled
 from .keys import KeyArray
+from .local_storage import LocalStorage
 from .shard import Shard
 from .store import MAX_RECIPE_BYTES, RECIPE_FILE, FeatureCache, is_fingerprint
 from .variant import Variant
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from .keys import ContentHash, Key
 
+NETWORKS = "networks"
 _TRAININGS_KEPT = 20
 
 _PARITY_ARRAYS = {"files": ("u1", 1), "lengths": ("<i8", 1), "features": ("<f4", 2)}
@@ -89,6 +91,7 @@ class CacheFolder:
                     f"the cache folder {self.root} cannot be created: {error.strerror}; "
                     f"name another with --cache"
                 ) from error
+        self.storage = LocalStorage(self.root)
         self.index = Index(self.root, waits=waits)
 
     def __enter__(self) -> CacheFolder:
@@ -100,7 +103,7 @@ class CacheFolder:
     @property
     def networks(self) -> Path:
         """Where converted networks are kept."""
-        return self.root / "networks"
+        return self.root / NETWORKS
 
     def content_of_file(self, path: str | Path) -> ContentHash:
         """SHA-256 of a file's bytes, remembered for as long as the file does not change."""
@@ -127,18 +130,13 @@ class CacheFolder:
 
     def open(self, fingerprint: str, variant: str) -> FeatureCache:
         """The rows of one recipe and variant, which need not exist yet."""
-        return FeatureCache(self.root, fingerprint, variant, self.index)
+        return FeatureCache(self.storage, fingerprint, variant, self.index)
 
     def fingerprints(self) -> list[str]:
         """The recipes that have a folder here."""
-        if not self.root.is_dir():
-            return []
         try:
-            return sorted(
-                path.name
-                for path in self.root.iterdir()
-                if is_fingerprint(path.name) and os.path.lexists(path / RECIPE_FILE)
-            )
+            names = [name for name in self.storage.list() if is_fingerprint(name)]
+            return sorted(name for name in names if RECIPE_FILE in self.storage.below(name).list())
         except OSError as error:
             raise CacheError(f"{self.root} cannot be read: {error.strerror}") from error
 
@@ -226,19 +224,17 @@ class CacheFolder:
 
     def variants(self, fingerprint: str) -> list[str]:
         """The variants of a recipe that have shards, the one with the most rows first."""
-        folder = self.root / fingerprint
-        if not folder.is_dir():
-            return []
+        folder = self.storage.below(fingerprint)
         try:
-            found = sorted(path.name for path in folder.iterdir() if path.is_dir())
+            found = sorted(folder.list())
         except OSError as error:
-            raise CacheError(f"{folder} cannot be read: {error.strerror}") from error
+            raise CacheError(f"{folder.where} cannot be read: {error.strerror}") from error
         names: list[str] = []
         for name in found:
             with contextlib.suppress(ValueError):  # a folder of somebody else's
                 names.append(Variant.parse(name).name)
         caches = [self.open(fingerprint, name) for name in names]
-        used = sorted((cache for cache in caches if cache.shard_paths()), key=len, reverse=True)
+        used = sorted((cache for cache in caches if cache.shard_names()), key=len, reverse=True)
         return [cache.variant for cache in used]
 
     def all(self) -> Iterator[FeatureCache]:
@@ -272,16 +268,17 @@ class CacheFolder:
     def verify(self) -> Iterator[Damage | None]:
         """Check every byte of every shard; yields None for a sound one."""
         for cache in self.all():
-            for path in cache.shard_paths():
+            for name in cache.shard_names():
+                path = cache.folder / name
                 try:
-                    with Shard(path) as shard:
+                    with Shard(cache.storage, name) as shard:
                         shard.verify()
                 except FileNotFoundError:
                     continue  # removed by another process
                 except DamagedShardError as error:
-                    cache.mark_damaged(path.name, str(error))
+                    cache.mark_damaged(name, str(error))
                     yield Damage(path, str(error))
                 else:
-                    if path.name in cache.damaged():
-                        cache.mark_sound(path.name)
+                    if name in cache.damaged():
+                        cache.mark_sound(name)
                     yield None

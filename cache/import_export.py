@@ -10,34 +10,35 @@ Such a file is read again in `export_file`.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
+import xxhash
 
 from ..atomic import write_with
 from ..errors import CacheError, DamagedShardError, in_brief
-from ..untrusted.files import is_unlinked, read_bounded
+from ..untrusted.files import is_unlinked, open_regular, read_bounded
 from ..untrusted.json_text import read_json_object
 from .export_file import CHECKSUM, Checksum
 from .isolated_reading import damage_of_shards
 from .keys import KeyArray
-from .shard import digest_of_file
 from .shard_name import ShardName
 from .store import MAX_RECIPE_BYTES, RECIPE_FILE, is_fingerprint
 from .variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from .directory import CacheFolder
     from .keys import Key
+    from .storage import Storage
     from .store import FeatureCache
 
 _ROWS_AT_ONCE = 2048
+_COPIED_AT_ONCE = 1 << 20  # bytes
 
 
 def export_rows(
@@ -179,7 +180,7 @@ def import_shards(
                 (name, path) for path in _entries(variant) if (name := ShardName.parse(path.name))
             ]
             # The name holds the hash of the bytes. A shard that is damaged here is brought again.
-            sound = cache.present() - cache.damaged().keys()
+            sound = {*cache.shard_names()} - cache.damaged().keys()
             here = {name.digest for name in map(ShardName.parse, sound) if name}
             by_digest = {name.digest: path for name, path in sorted(shards)}
             new = [path for digest, path in by_digest.items() if digest not in here]
@@ -196,7 +197,7 @@ def import_shards(
                         continue
                     try:
                         # Never under a number of theirs, which may leave none for the next.
-                        _copy_shard(path, cache.folder, writer.take_number())
+                        _copy_shard(path, cache.storage, writer.take_number())
                         n_shards += 1
                     except DamagedShardError as error:
                         left_out.append(str(error))
@@ -229,15 +230,19 @@ def _recipe_of(
     return recipe, described
 
 
-def _copy_shard(path: Path, folder: Path, number: int) -> None:
+def _copy_shard(path: Path, storage: Storage, number: int) -> None:
     """Copy one shard, all of which has been checked: these bytes, or none."""
     name = ShardName.parse(path.name)
     if name is None:
         raise ValueError(f"{path} is no shard")
 
-    def fill(temporary: Path) -> None:
-        shutil.copyfile(path, temporary)
-        if digest_of_file(temporary) != name.digest:
+    def parts() -> Iterator[bytes]:
+        digest = xxhash.xxh3_64()
+        with open_regular(path) as file:
+            while part := file.read(_COPIED_AT_ONCE):
+                digest.update(part)
+                yield part
+        if digest.hexdigest() != name.digest:
             raise DamagedShardError(f"{path} was changed while it was copied")
 
-    write_with(folder / str(name._replace(number=number)), fill)
+    storage.put(str(name._replace(number=number)), parts())

@@ -11,6 +11,7 @@ from ..errors import CacheError, DamagedShardError
 from ..untrusted.isolation import STEP_S, DiedError, FailedError, Message, isolated_reader
 from .export_file import Export
 from .keys import KeyArray
+from .local_storage import LocalStorage
 from .shard import LARGEST_OF_OTHERS, Shard
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def verify_shards(send: Send, storage: str, width: int, *paths: str) -> None:
     for path in map(Path, paths):
         try:
             send({}, next_s=STEP_S + path.stat().st_size / _BYTES_PER_S)
-            with Shard(path) as shard:
+            with Shard(LocalStorage(path.parent), path.name) as shard:
                 shard.verify(LARGEST_OF_OTHERS)
                 layout = shard.layout
                 if layout.n_rows and (layout.dtype != storage or layout.width != width):

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..atomic import remove_temporaries, remove_whole
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
-from .lock import WriterLock
+from .directory import NETWORKS
 from .shard import Shard
 from .shard_name import next_number
 from .shard_writer import Rows, write_shard
@@ -20,7 +19,6 @@ from .variant import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from .directory import CacheFolder
     from .keys import ContentHash, Key
@@ -33,7 +31,7 @@ logger = logging.getLogger(__name__)
 class _Kept(NamedTuple):
     """What of a shard is kept."""
 
-    path: Path
+    name: str
     rows: list[int]
     """Rows whose image is still there, and which no earlier shard has."""
     rejections: list[int]
@@ -46,7 +44,7 @@ class Plan(NamedTuple):
 
     rewrite: list[_Kept]
     """Shards whose kept rows go into new ones."""
-    damaged: list[Path]
+    damaged: list[str]
     """Shards that are removed. Those that the system does not let read are kept."""
     rows_removed: int
     """Rows of images that are gone, and rows that another shard has too."""
@@ -74,11 +72,11 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
 
     seen: set[Key] = set()
     every: list[_Kept] = []
-    damaged: list[Path] = []
+    damaged: list[str] = []
     n_rows = n_rejections = 0
-    for path in cache.shard_paths():
+    for name in cache.shard_names():
         try:
-            with Shard(path) as shard:
+            with Shard(cache.storage, name) as shard:
                 shard.verify()
                 keys = shard.keys().to_list()
                 paths, rejections = shard.paths(), shard.rejections()
@@ -88,7 +86,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
             logger.warning("%s; it is left where it is", error)
             continue
         except DamagedShardError:
-            damaged.append(path)
+            damaged.append(name)
             continue
         rows: list[int] = []
         for row, (key, place) in enumerate(zip(keys, paths, strict=True)):
@@ -101,7 +99,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
         n_rows += len(keys) - len(rows)
         n_rejections += len(rejections) - len(still)
         is_whole = len(rows) == len(keys) and len(still) == len(rejections)
-        every.append(_Kept(path, rows, still, is_whole))
+        every.append(_Kept(name, rows, still, is_whole))
     half = COMMIT_EVERY_ROWS // 2
     small = [kept for kept in every if len(kept.rows) + len(kept.rejections) < half]
     rewrite = [kept for kept in every if not kept.is_whole or (len(small) > 1 and kept in small)]
@@ -122,22 +120,21 @@ def carry_out(cache: FeatureCache, planned: Plan) -> None:
         When the folder cannot be written, or another process has removed a shard; no shard has
         been removed then.
     """
-    with WriterLock(cache.folder):
-        remove_temporaries(cache.folder)
-        before = cache.present()
+    with cache.storage.writing():
+        before = set(cache.shard_names())
         try:
             _write_anew(cache, planned.rewrite)
         except OSError as error:
-            for name in cache.present() - before:  # rows that are there twice, on a full disk
-                (cache.folder / name).unlink(missing_ok=True)
+            for name in {*cache.shard_names()} - before:  # rows that are there twice
+                cache.storage.delete(name)
             if isinstance(error, DamagedShardError):
                 raise
             raise CacheError(
                 f"shards of {cache.folder} cannot be written anew: {error.strerror or error}. "
                 f"Nothing has been removed"
             ) from error
-        for path in [*(kept.path for kept in planned.rewrite), *planned.damaged]:
-            path.unlink(missing_ok=True)
+        for name in [*(kept.name for kept in planned.rewrite), *planned.damaged]:
+            cache.storage.delete(name)
     cache.refresh()
 
 
@@ -145,24 +142,24 @@ def remove_recipe(folder: CacheFolder, fingerprint: str) -> None:
     """Remove all rows of a recipe and its converted network, under the locks of its variants."""
     for variant in folder.variants(fingerprint):
         cache = folder.open(fingerprint, variant)
-        with WriterLock(cache.folder):
-            for path in cache.shard_paths():
-                path.unlink()
+        with cache.storage.writing():
+            for name in cache.shard_names():
+                cache.storage.delete(name)
         cache.refresh()
-    remove_whole(folder.root / fingerprint)
+    folder.storage.delete(fingerprint)
     with contextlib.suppress(OSError):
-        remove_whole(folder.networks / fingerprint)
+        folder.storage.below(NETWORKS).delete(fingerprint)
 
 
 def _write_anew(cache: FeatureCache, rewrite: list[_Kept]) -> None:
-    before = cache.present()
+    before = set(cache.shard_names())
     number, n_found = next_number(before), 0
-    for rows in _merged(rewrite, Variant.parse(cache.variant).storage):
-        write_shard(cache.folder, number, rows)
+    for rows in _merged(cache, rewrite):
+        write_shard(cache.storage, number, rows)
         number += 1
-    for path in cache.shard_paths():
-        if path.name not in before:
-            with Shard(path) as shard:
+    for name in cache.shard_names():
+        if name not in before:
+            with Shard(cache.storage, name) as shard:
                 shard.verify()
                 n_found += shard.layout.n_rows + len(shard.rejections())
     n_kept = sum(len(kept.rows) + len(kept.rejections) for kept in rewrite)
@@ -170,11 +167,11 @@ def _write_anew(cache: FeatureCache, rewrite: list[_Kept]) -> None:
         raise CacheError(f"{n_found} of {n_kept} rows are found again")
 
 
-def _merged(contents: list[_Kept], storage: str) -> Iterator[Rows]:
+def _merged(cache: FeatureCache, contents: list[_Kept]) -> Iterator[Rows]:
     """The kept rows of several shards, as many at a time as one shard takes."""
-    rows = Rows(storage)
+    rows = Rows(Variant.parse(cache.variant).storage)
     for kept in contents:
-        with Shard(kept.path) as shard:
+        with Shard(cache.storage, kept.name) as shard:
             keys, paths = shard.keys().to_list(), shard.paths()
             rejections = shard.rejections()
             features = np.empty((len(kept.rows), shard.layout.width), np.float32)

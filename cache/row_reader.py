@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xxhash
 
-from ..untrusted.files import open_regular
 from .keys import HASH_BYTES, KeyArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from .storage import Storage
 
 _BLOCK_BYTES = 1 << 19
 _BLOCKS_A_READ = 2  # as much as stays in the processor's cache until its checksums are taken
@@ -89,11 +89,11 @@ class RowReader:
         When the disk fails.
     """
 
-    def __init__(self, path: Path, layout: Layout) -> None:
-        """Open `path`; nothing is read."""
+    def __init__(self, storage: Storage, name: str, layout: Layout) -> None:
+        """Open the shard `name`; nothing is read."""
         self._layout = layout
         self._checksums = np.frombuffer(layout.checksums, np.uint64)
-        self._file = open_regular(path)
+        self._file = storage.open(name)
 
     def __enter__(self) -> RowReader:
         return self

@@ -27,7 +27,6 @@ import numpy as np
 import xxhash
 
 from ..errors import DamagedShardError, UnreadableShardError, in_brief
-from ..untrusted.files import open_regular
 from ..untrusted.hdf5 import PlainFile, named
 from .keys import HASH_BYTES, KeyArray
 from .row_reader import BytesDifferError, Layout, RowReader
@@ -35,11 +34,11 @@ from .shard_name import ShardName
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from .keys import ContentHash
+    from .storage import Storage
 
 FORMAT = 1
 LARGEST_OF_OTHERS = 1e6
@@ -89,12 +88,6 @@ class Contents(NamedTuple):
         return KeyArray.unpack(keys.reshape(self.layout.n_rows, -1) if len(keys) else _NO_KEYS)
 
 
-def digest_of_file(path: Path) -> str:
-    """XXH3 of a file's bytes, as it is in a shard's name."""
-    with open_regular(path) as file:
-        return digest_of(iter(lambda: file.read(1 << 20), b""))
-
-
 def digest_of(parts: Iterable[bytes | memoryview]) -> str:
     """XXH3 of the bytes in `parts`, as it is in a shard's name."""
     digest = xxhash.xxh3_64()
@@ -132,11 +125,13 @@ class Shard:
         holds anything that `write_shard` does not write.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open `path`; only metadata is read."""
-        self.path = path
+    def __init__(self, storage: Storage, name: str) -> None:
+        """Open the shard `name`; only metadata is read."""
+        self._storage, self._name = storage, name
+        self.path = storage.where / name
         with self._reading():
-            self._file = PlainFile(path, [*_ARRAYS, *_REJECTED])
+            file = storage.local_path(name) or storage.open(name)
+            self._file = PlainFile(file, [*_ARRAYS, *_REJECTED])
         try:
             with self._reading():
                 self.layout = self._read_layout()
@@ -182,12 +177,12 @@ class Shard:
     def contents(self) -> Contents:
         """What the shard holds, without the transfer values."""
         keys = self.keys().packed().tobytes()
-        return Contents(self.path.name, self.layout, keys, self.rejections())
+        return Contents(self._name, self.layout, keys, self.rejections())
 
     def read(self, rows: NDArray[np.intp], out: NDArray[np.float32]) -> None:
         """Read ``out[i] = features[rows[i]]``; `rows` ascend."""
         try:
-            with RowReader(self.path, self.layout) as reader:
+            with RowReader(self._storage, self._name, self.layout) as reader:
                 reader.read(rows, out)
         except (BytesDifferError, OSError) as error:
             raise self.damage(error) from error
@@ -197,9 +192,9 @@ class Shard:
 
         Numbers that are not finite, or larger than `largest` either way, are damage too.
         """
-        with self._reading():
-            digest = digest_of_file(self.path)
-        name = ShardName.parse(self.path.name)
+        with self._reading(), self._storage.open(self._name) as file:
+            digest = digest_of(iter(lambda: file.read(1 << 20), b""))
+        name = ShardName.parse(self._name)
         if name is None or digest != name.digest:
             raise self.damage(f"its XXH3 is {digest}")
         self.keys()

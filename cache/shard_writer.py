@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from ..atomic import write_parts
 from .keys import HASH_BYTES, KeyArray
 from .row_reader import Layout, block_checksums, rows_per_block
 from .shard import FORMAT, Contents, Rejection, digest_of, layout_of, xxh3
@@ -20,11 +19,11 @@ from .shard_name import NUMBERS, ShardName
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from .keys import ContentHash, Key
+    from .storage import Storage
 
 
 class Rows:
@@ -68,11 +67,11 @@ class Rows:
         self.keys, self.paths, self.rejections, self.pieces = [], [], [], []
 
 
-def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
-    """Commit rows as one shard and return what it holds.
+def write_shard(storage: Storage, number: int, rows: Rows) -> Contents:
+    """Commit rows as one shard and return what it holds; see `Storage.put`.
 
-    The file appears under its final name only when all of it is on the disk; once this returns it
-    survives a power cut.
+    Its name has the number and a hash of the file, so that no two writers give the same name to
+    different shards.
 
     Raises
     ------
@@ -87,7 +86,7 @@ def write_shard(folder: Path, number: int, rows: Rows) -> Contents:
     before, after, layout = _around(rows, features)
     parts = [before, *features, after]
     name = str(ShardName(number, digest_of(parts)))
-    write_parts(folder / name, parts)
+    storage.put(name, parts)
     keys = KeyArray.of(rows.keys).packed().tobytes()
     return Contents(name, layout, keys, rows.rejections)
 

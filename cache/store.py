@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic import make_folder, remove_temporaries, sync, write_bytes
 from ..errors import CacheError, DamagedShardError, MissingRowsError
 from ..figures import counted
 from ..machine import available_cores
-from ..untrusted.files import read_bounded
 from .key_map import KeyMap, shards_and_rows
 from .keys import Key, KeyArray
-from .lock import WriterLock
 from .row_reader import BytesDifferError, RowReader
 from .shard import Shard
 from .shard_name import ShardName
@@ -36,6 +33,7 @@ if TYPE_CHECKING:
     from .index import Index
     from .keys import ContentHash
     from .shard import Contents
+    from .storage import Storage
 
 COMMIT_EVERY_ROWS = 2048
 COMMIT_EVERY_S = 30.0
@@ -59,7 +57,7 @@ class FeatureCache:
     becomes visible when the cache is opened again or `refresh` is called.
     """
 
-    def __init__(self, root: Path, fingerprint: str, variant: str, index: Index) -> None:
+    def __init__(self, root: Storage, fingerprint: str, variant: str, index: Index) -> None:
         """See `CacheFolder.open`."""
         try:
             Variant.parse(variant)
@@ -67,8 +65,9 @@ class FeatureCache:
             raise CacheError(str(error)) from error
         if not is_fingerprint(fingerprint):
             raise CacheError(f"{fingerprint[:100]!r} is no fingerprint: expected 64 digits")
-        self._root = root.absolute()
-        self.folder = root / fingerprint / variant
+        self._above = root.below(fingerprint)
+        self.storage = self._above.below(variant)
+        self.folder = self.storage.where
         self.variant = variant
         self.fingerprint = fingerprint
         self._name = f"{fingerprint}/{variant}"
@@ -78,24 +77,30 @@ class FeatureCache:
 
     def refresh(self) -> None:
         """See what other processes have committed or removed."""
-        present, damaged = self.present(), self.damaged().keys()
+        present, damaged = set(self.shard_names()), self.damaged().keys()
         if set(self._key_map.names) != present - damaged or not damaged <= present:
             self._load()
 
     def shard_paths(self) -> list[Path]:
         """The committed shards, in the order of their numbers."""
+        return [self.folder / name for name in self.shard_names()]
+
+    def shard_names(self) -> list[str]:
+        """Names of the committed shards, in the order of their numbers."""
         try:
-            paths = list(self.folder.iterdir())
-        except FileNotFoundError:
-            return []
+            names = self.storage.list()
         except OSError as error:
             raise CacheError(f"{self.folder} cannot be read: {error.strerror}") from error
-        named = [(name, path) for path in paths if (name := ShardName.parse(path.name))]
-        return [path for _, path in sorted(named)]
+        parsed = [(number, name) for name in names if (number := ShardName.parse(name))]
+        return [name for _, name in sorted(parsed)]
 
-    def present(self) -> set[str]:
-        """File names of the committed shards."""
-        return {path.name for path in self.shard_paths()}
+    def n_bytes(self) -> int:
+        """Bytes of all shards; what is no file counts nothing."""
+        n_bytes = 0
+        for name in self.shard_names():
+            with contextlib.suppress(OSError), self.storage.open(name) as file:
+                n_bytes += file.seek(0, 2)
+        return n_bytes
 
     def __len__(self) -> int:
         return len(self._key_map)
@@ -201,19 +206,19 @@ class FeatureCache:
         out: NDArray[np.float32],
     ) -> None:
         """Read ``out[positions[i]]``, the row of ``asked[positions[i]]``, from one shard."""
-        layout, path = self._key_map.layouts[number], self.folder / self._key_map.names[number]
+        layout, name = self._key_map.layouts[number], self._key_map.names[number]
         keys = asked.take(positions)
         try:
-            with RowReader(path, layout) as reader:
+            with RowReader(self.storage, name, layout) as reader:
                 if not reader.keys().take(rows).equals(keys):
                     raise BytesDifferError("another key is stored with a row")
                 reader.read(rows, out, positions)
         except (BytesDifferError, OSError) as error:
-            if isinstance(error, FileNotFoundError) and not path.is_symlink():
-                raise
-            with Shard(path) as shard:
+            if isinstance(error, FileNotFoundError) and name not in self.shard_names():
+                raise  # a name that leads to nothing is damage
+            with Shard(self.storage, name) as shard:
                 if shard.layout != layout or not shard.keys().take(rows).equals(keys):
-                    raise _IndexIsWrongError(f"the index does not fit {path}") from error
+                    raise _IndexIsWrongError(f"the index does not fit {shard.path}") from error
                 raise shard.damage(error) from error
 
     def paths(self) -> dict[Key, bytes]:
@@ -224,7 +229,7 @@ class FeatureCache:
         found: dict[Key, bytes] = {}
         for name in list(self._key_map.names):
             try:
-                with Shard(self.folder / name) as shard:
+                with Shard(self.storage, name) as shard:
                     keys, places = shard.keys().to_list(), shard.paths()
             except FileNotFoundError:
                 continue  # removed by another process
@@ -261,23 +266,11 @@ class FeatureCache:
         CacheError
             When the folder cannot be written.
         """
-        try:
-            make_folder(self.folder)
-        except OSError as error:
-            raise CacheError(
-                f"{self.folder} cannot be created: {error.strerror}; name another with --cache"
-            ) from error
-        with WriterLock(self.folder):
-            remove_temporaries(self.folder)
-            recipe_file = self.folder.parent / RECIPE_FILE
-            text = (json.dumps(recipe, indent=2) + "\n").encode()
+        text = (json.dumps(recipe, indent=2) + "\n").encode()
+        with self.storage.writing():
             try:
-                if not _holds(recipe_file, text):
-                    write_bytes(recipe_file, text)
-                # What a killed run renamed and could not sync any more would not survive a power
-                # cut, and this run goes on from it.
-                for folder in (self.folder, recipe_file.parent, self._root, self._root.parent):
-                    sync(folder)
+                if not _holds(self._above, RECIPE_FILE, text):
+                    self._above.put(RECIPE_FILE, [text], replace=True)
             except OSError as error:
                 reason = error.strerror or error
                 raise CacheError(f"{self.folder} cannot be written: {reason}") from error
@@ -308,41 +301,42 @@ class FeatureCache:
         # Asked before the folder is listed: a shard that is committed in between is new, not gone.
         indexed = self._index.contents(self._name)
         damaged = self._index.damaged(self._name)
-        paths = {path.name: path for path in self.shard_paths()}
-        self._index.forget_shards(self._name, indexed.keys() - paths.keys())
-        self._index.unmark_damaged(self._name, damaged.keys() - paths.keys())
+        names = self.shard_names()
+        self._index.forget_shards(self._name, indexed.keys() - set(names))
+        self._index.unmark_damaged(self._name, damaged.keys() - set(names))
         self._key_map = KeyMap()
         new: list[Contents] = []
-        for name, path in paths.items():
+        for name in names:
             if name in damaged:
                 continue
             contents = indexed.get(name)
             if contents is None:
-                contents = self._contents(path)
+                contents = self._contents(name)
                 if contents is None:
                     continue
                 new.append(contents)
             self._key_map.add(contents)
         self._index.add_shards(self._name, new)
 
-    def _contents(self, path: Path) -> Contents | None:
+    def _contents(self, name: str) -> Contents | None:
         """What a shard holds; None when it is gone or damaged."""
         try:
-            with Shard(path) as shard:
+            with Shard(self.storage, name) as shard:
                 return shard.contents()
         except FileNotFoundError:
             return None  # removed by another process since the folder was listed
         except DamagedShardError as error:
             logger.warning("%s", error)
-            self._index.mark_damaged(self._name, path.name, str(error))
+            self._index.mark_damaged(self._name, name, str(error))
             return None
 
 
-def _holds(path: Path, data: bytes) -> bool:
-    """Whether a file holds these bytes; a pipe or a device in its place does not."""
+def _holds(storage: Storage, name: str, data: bytes) -> bool:
+    """Whether a blob holds these bytes; a pipe or a device in its place does not."""
     try:
-        return read_bounded(path, len(data)) == data
-    except (OSError, ValueError):
+        with storage.open(name) as file:
+            return file.read(len(data) + 1) == data
+    except OSError:
         return False
 
 

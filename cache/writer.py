@@ -33,7 +33,7 @@ class Writer:
         self._every_s = every_s
         self._rows = Rows(Variant.parse(cache.variant).storage)
         self._since = time.monotonic()
-        self._number = next_number(cache.present())
+        self._number = next_number(cache.shard_names())
 
     def add(self, key: Key, path: bytes, features: NDArray[np.float32]) -> None:
         """As `extend`, for one row, float32 (width,)."""
@@ -75,7 +75,7 @@ class Writer:
         """Write what was added as one shard; once this returns it survives a power cut."""
         if len(self._rows):
             try:
-                shard = write_shard(self._cache.folder, self.take_number(), self._rows)
+                shard = write_shard(self._cache.storage, self.take_number(), self._rows)
             except OSError as error:
                 raise CacheError(
                     f"{counted(len(self._rows), 'row')} could not be written to "

@@ -30,7 +30,7 @@ def run(deep: bool, cache: str | None, json: bool) -> int:
 
     n_shards, damage = 0, []
     with CacheFolder(cache) as folder:
-        total = sum(len(recipe.shard_paths()) for recipe in folder.all())
+        total = sum(len(recipe.shard_names()) for recipe in folder.all())
         for found in _shown("Verifying", folder.verify(), total, "shards"):
             n_shards += 1
             if found is not None:

@@ -37,7 +37,6 @@ class Exported(NamedTuple):
 def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
     """One variant of one recipe, as JSON values."""
     recipe = _recipe(folder, cache.fingerprint)
-    shards = cache.shard_paths()
     return {
         "fingerprint": cache.fingerprint,
         "words": _in_words(recipe),
@@ -45,8 +44,8 @@ def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
         "precision": Variant.parse(cache.variant).precision,
         "store": Variant.parse(cache.variant).storage,
         "rows": len(cache),
-        "bytes": sum(_n_bytes(path) for path in shards),
-        "shards": len(shards),
+        "bytes": cache.n_bytes(),
+        "shards": len(cache.shard_names()),
         "rejected": [
             {"path": os.fsdecode(path), "reason": reason} for path, reason in cache.rejections()
         ],
@@ -178,7 +177,7 @@ def prune(
                 "rows_removed": len(cache) if whole else planned.rows_removed,
                 "rejections_removed": planned.rejections_removed,
                 "shards_rewritten": 0 if whole else len(planned.rewrite),
-                "damaged": [path.name for path in planned.damaged],
+                "damaged": planned.damaged,
             }
             if whole or not planned.is_empty:
                 entries.append(entry)
@@ -242,13 +241,6 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
                     )
                     n_rows += len(new)
     return Imported(0, n_rows, 0, [], export.has_checksum)
-
-
-def _n_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:  # such as a link to nothing
-        return 0
 
 
 def _describe_recipe(values: Mapping[str, Any]) -> Described:

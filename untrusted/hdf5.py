@@ -13,7 +13,9 @@ arrays). Nothing that bottlebank writes needs any of it, so all of it is refused
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import h5py
 import numpy as np
@@ -23,9 +25,10 @@ from .files import at_most_more, require_regular
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from numpy.typing import NDArray
+
+Source: TypeAlias = Path | io.RawIOBase | io.BufferedIOBase
 
 _MORE_BYTES = 1 << 28
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -46,25 +49,28 @@ class PlainFile:
         When the file is damaged or cannot be read.
     """
 
-    def __init__(self, path: Path, expected: Collection[str]) -> None:
-        """Open `path`; only metadata is read.
+    def __init__(self, source: Source, expected: Collection[str]) -> None:
+        """Open `source`; only metadata is read.
 
         Parameters
         ----------
-        path
-            The file.
+        source
+            The file, or what is read and sought like one; this is closed with it.
         expected
             Names of the arrays that it may hold. They are looked up one by one: HDF5 1.14 can
             crash where it lists the entries of a damaged group.
         """
-        self._path = path
-        self.n_bytes = require_regular(path)
-        with path.open("rb") as file:
-            if file.read(len(_SIGNATURE)) != _SIGNATURE:
-                raise ValueError("it is no HDF5 file")
-        # Nothing writes to such a file while it is read, and some file systems cannot lock.
-        self._file = h5py.File(path, "r", locking=False)
+        if isinstance(source, Path):
+            self.n_bytes = require_regular(source)
+            self._bytes: io.RawIOBase | io.BufferedIOBase = source.open("rb")
+        else:
+            self._bytes, self.n_bytes = source, source.seek(0, io.SEEK_END)
+        self._file: Any = None
         try:
+            if self._read(0, len(_SIGNATURE)) != _SIGNATURE:
+                raise ValueError("it is no HDF5 file")
+            # Nothing writes to such a file while it is read, and some file systems cannot lock.
+            self._file = h5py.File(source, "r", locking=False)
             root: Any = self._file.id
             n_links = h5g.open(root, b"/").get_num_objs()
             self.names = frozenset(name for name in expected if root.links.exists(name.encode()))
@@ -80,7 +86,13 @@ class PlainFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+        self._bytes.close()
+
+    def _read(self, offset: int, n_bytes: int) -> bytes:
+        self._bytes.seek(offset)
+        return self._bytes.read(n_bytes) or b""
 
     def __enter__(self) -> PlainFile:
         return self
@@ -123,9 +135,7 @@ class PlainFile:
         if dataset.id.get_type().is_variable_str() and dataset.size:
             if dataset.id.get_offset() is None:
                 raise ValueError(f"{name} is not stored in one piece in this file")
-            with self._path.open("rb") as file:
-                file.seek(dataset.id.get_offset())
-                stored = file.read(dataset.size * _REFERENCE.itemsize)
+            stored = self._read(dataset.id.get_offset(), dataset.size * _REFERENCE.itemsize)
             n_bytes = int(np.frombuffer(stored, _REFERENCE)["n_bytes"].astype(np.uint64).sum())
             if n_bytes > self.n_bytes:
                 raise ValueError(f"{name} declares {n_bytes} bytes in a file of {self.n_bytes}")

@@ -17,6 +17,7 @@ import numpy as np
 
 from bottlebank import atomic
 from bottlebank.cache import CacheFolder, FeatureCache, Key, content_of_bytes
+from bottlebank.cache.local_storage import LocalStorage
 
 PRINT = "f" * 64
 RECIPE = {"extractor": "fake"}
@@ -159,7 +160,7 @@ def rows_in_shards(cache: FeatureCache) -> int:
 
     n = 0
     for path in cache.shard_paths():
-        with Shard(path) as shard:
+        with Shard(LocalStorage(path.parent), path.name) as shard:
             n += shard.layout.n_rows
     return n
 

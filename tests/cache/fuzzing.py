@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from bottlebank.cache.export_file import Export
-from bottlebank.cache.shard import Shard, digest_of_file
+from bottlebank.cache.local_storage import LocalStorage
+from bottlebank.cache.shard import Shard, digest_of
 from bottlebank.cache.shard_name import ShardName
 from bottlebank.classifier import load_head
 from bottlebank.errors import BottlebankError
@@ -57,7 +58,7 @@ def write(kind: str, data: bytes, folder: Path) -> Path:
     path.write_bytes(data)
     if kind != "shard":
         return path
-    return path.rename(folder / str(ShardName(0, digest_of_file(path))))
+    return path.rename(folder / str(ShardName(0, digest_of([path.read_bytes()]))))
 
 
 def read(kind: str, path: Path) -> None:
@@ -66,7 +67,7 @@ def read(kind: str, path: Path) -> None:
         with Export(path) as export:
             export.verify()
     elif kind == "shard":
-        with Shard(path) as shard:
+        with Shard(LocalStorage(path.parent), path.name) as shard:
             shard.verify()
     else:
         load_head(path)

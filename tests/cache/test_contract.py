@@ -1,13 +1,15 @@
-"""The cache of shards keeps the contract of a store."""
+"""The cache of shards keeps the contract of a store, whatever storage its shards are in."""
 
 import contextlib
 
 import pytest
 
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, FeatureCache
+from bottlebank.cache.index import Index
 
 from .contract import StoreContract
 from .faults import PRINT
+from .memory_storage import MemoryStorage
 
 
 class TestFeatureCache(StoreContract):
@@ -20,3 +22,20 @@ class TestFeatureCache(StoreContract):
                 return folder.open(PRINT, variant)
 
             yield open_store
+
+
+class TestFeatureCacheInMemory(StoreContract):
+    """Nothing but the index, which is derived, touches a disk."""
+
+    @pytest.fixture
+    def open_store(self, tmp_path):
+        storage = MemoryStorage()
+        with contextlib.ExitStack() as stack:
+
+            def open_store(variant="float32"):
+                index = Index(tmp_path)
+                stack.callback(index.close)
+                return FeatureCache(storage, PRINT, variant, index)
+
+            yield open_store
+        assert [path.name for path in tmp_path.iterdir()] == ["index.sqlite"]

@@ -120,10 +120,10 @@ def test_a_reader_that_indexes_a_shard_before_its_writer(tmp_path, monkeypatch, 
 def test_a_shard_that_is_committed_while_a_reader_lists_the_folder(tmp_path, monkeypatch):
     root = tmp_path / "cache"
     fill(root, range(4))
-    real = FeatureCache.shard_paths
+    real = FeatureCache.shard_names
     waiting = [range(4, 8)]
 
-    def shard_paths(self):
+    def shard_names(self):
         found = real(self)
         if waiting:
             fill(root, waiting.pop())
@@ -131,7 +131,7 @@ def test_a_shard_that_is_committed_while_a_reader_lists_the_folder(tmp_path, mon
 
     with CacheFolder(root) as watcher, CacheFolder(root) as folder:
         with monkeypatch.context() as patch:
-            patch.setattr(FeatureCache, "shard_paths", shard_paths)
+            patch.setattr(FeatureCache, "shard_names", shard_names)
             folder.open(PRINT, "float32")
         assert len(watcher.index.contents(f"{PRINT}/float32")) == 2
 

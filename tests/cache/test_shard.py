@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bottlebank.cache import Key
+from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.shard import Rejection, Shard
 from bottlebank.cache.shard_name import ShardName, next_number
 from bottlebank.cache.shard_writer import Rows, write_shard
@@ -35,10 +36,10 @@ def test_what_is_written_is_read(tmp_path_factory, n, width, paths, reasons, n_v
         Rejection(bytes([number]) * 32, b"\xff\n", reason) for number, reason in enumerate(reasons)
     ]
     rows = make_rows(n, width, rejections=rejections, paths=paths, n_views=n_views)
-    contents = write_shard(folder, 7, rows)
+    contents = write_shard(LocalStorage(folder), 7, rows)
     name = contents.name
     assert name.startswith("000007-")
-    with Shard(folder / name) as shard:
+    with Shard(LocalStorage(folder), name) as shard:
         assert shard.contents() == contents
         assert shard.layout[:2] == ((n, width) if n else (0, 0))
         assert shard.keys().to_list() == contents.key_array().to_list() == rows.keys
@@ -52,17 +53,17 @@ def test_what_is_written_is_read(tmp_path_factory, n, width, paths, reasons, n_v
 
 def test_only_the_rows_asked_for_are_returned_also_across_blocks(tmp_path):
     rows = make_rows(200, 512)  # 64 rows a block
-    name = write_shard(tmp_path, 0, rows).name
+    name = write_shard(LocalStorage(tmp_path), 0, rows).name
     chosen = np.array([0, 1, 63, 64, 150, 199])
     out = np.empty((len(chosen), 512), np.float32)
-    with Shard(tmp_path / name) as shard:
+    with Shard(LocalStorage(tmp_path), name) as shard:
         shard.read(chosen, out)
     assert np.array_equal(out, np.concatenate(rows.pieces)[chosen])
 
 
 def test_a_flipped_bit_anywhere_is_reported_and_never_returned(tmp_path):
     rows = make_rows(40, 64, rejections=[Rejection(b"r" * 32, b"bad.jpg", "empty")])
-    name = write_shard(tmp_path, 0, rows).name
+    name = write_shard(LocalStorage(tmp_path), 0, rows).name
     sound = (tmp_path / name).read_bytes()
     expected = np.concatenate(rows.pieces)
     random = np.random.default_rng(0)
@@ -72,7 +73,7 @@ def test_a_flipped_bit_anywhere_is_reported_and_never_returned(tmp_path):
         data[random.integers(len(data))] ^= 1 << random.integers(8)
         (tmp_path / name).write_bytes(data)
         try:
-            with Shard(tmp_path / name) as shard:
+            with Shard(LocalStorage(tmp_path), name) as shard:
                 out = np.empty((40, 64), np.float32)
                 keys = shard.keys().to_list()
                 rejections = shard.rejections()
@@ -83,26 +84,29 @@ def test_a_flipped_bit_anywhere_is_reported_and_never_returned(tmp_path):
             assert np.array_equal(out, expected)
             assert keys == rows.keys
             assert rejections == rows.rejections
-        with pytest.raises(DamagedShardError, match=name), Shard(tmp_path / name) as shard:
+        with (
+            pytest.raises(DamagedShardError, match=name),
+            Shard(LocalStorage(tmp_path), name) as shard,
+        ):
             shard.verify()
     assert n_noticed > 250
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 2000, -1])
 def test_a_torn_shard_is_reported(tmp_path, keep):
-    name = write_shard(tmp_path, 0, make_rows(40, 64)).name
+    name = write_shard(LocalStorage(tmp_path), 0, make_rows(40, 64)).name
     data = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(data[:keep])
     with pytest.raises(DamagedShardError, match="cache verify"):
-        Shard(tmp_path / name)
+        Shard(LocalStorage(tmp_path), name)
 
 
 def test_a_shard_of_a_later_version_is_refused(tmp_path):
-    name = write_shard(tmp_path, 0, make_rows(2, 4)).name
+    name = write_shard(LocalStorage(tmp_path), 0, make_rows(2, 4)).name
     with h5py.File(tmp_path / name, "r+") as file:
         file.attrs["format"] = np.uint32(9)
     with pytest.raises(DamagedShardError, match="format 9, this version reads 1"):
-        Shard(tmp_path / name)
+        Shard(LocalStorage(tmp_path), name)
 
 
 def test_names():
@@ -127,12 +131,12 @@ def test_names():
 def test_the_next_number_always_leaves_room_for_more(tmp_path, numbers, following):
     assert next_number([str(ShardName(number, "0" * 16)) for number in numbers]) == following
     assert next_number(["LOCK", "recipe.json"]) == 0
-    name = write_shard(tmp_path, following, make_rows(2, 4)).name
+    name = write_shard(LocalStorage(tmp_path), following, make_rows(2, 4)).name
     assert ShardName.parse(name).number == following
 
 
 def test_a_shard_that_would_not_be_found_again_is_not_written(tmp_path):
     for number in (-1, 10**12, 10**18, 10**30):
         with pytest.raises(ValueError, match="numbered from 0 to 999999999999"):
-            write_shard(tmp_path, number, make_rows(2, 4))
+            write_shard(LocalStorage(tmp_path), number, make_rows(2, 4))
     assert list(tmp_path.iterdir()) == []

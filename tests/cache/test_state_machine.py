@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 )
 
 from bottlebank.cache import CacheFolder
+from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.shard import Shard
 from bottlebank.errors import DamagedShardError, MissingRowsError
 
@@ -181,7 +182,7 @@ class CacheMachine(RuleBasedStateMachine):
 
 def is_sound(path):
     try:
-        with Shard(path) as shard:
+        with Shard(LocalStorage(path.parent), path.name) as shard:
             shard.verify()
     except DamagedShardError:
         return False

@@ -1,0 +1,87 @@
+"""Storage in a folder on a disk: files that appear by renaming, and a lock for one writer."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from ..atomic import make_folder, remove_temporaries, remove_whole, sync, write_parts
+from ..errors import CacheError
+from ..untrusted.files import open_regular
+from .lock import WriterLock
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
+    from .storage import Blob
+
+
+class LocalStorage:
+    """See `Storage`. Nothing is created before it is written to."""
+
+    def __init__(self, where: Path, root: Path | None = None) -> None:
+        """`root` is the cache's folder, by default `where` itself."""
+        self.where = where
+        self._root = where if root is None else root
+
+    def below(self, name: str) -> LocalStorage:
+        """See `Storage.below`."""
+        return LocalStorage(self.where / name, self._root)
+
+    def list(self) -> list[str]:
+        """See `Storage.list`; temporary files are among the names."""
+        try:
+            return os.listdir(self.where)  # noqa: PTH208 (names, half as long)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def open(self, name: str) -> Blob:
+        """See `Storage.open`; what is no regular file is an OSError, since a pipe would wait."""
+        return open_regular(self.where / name)
+
+    def local_path(self, name: str) -> Path:
+        """See `Storage.local_path`."""
+        return self.where / name
+
+    def put(self, name: str, parts: Iterable[bytes | memoryview], *, replace: bool = False) -> None:
+        """See `Storage.put`. Without `replace`, the caller is `writing`: the lock keeps others out.
+
+        The file is written aside, synced and renamed, and the folder is synced.
+        """
+        path = self.where / name
+        if not replace and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        write_parts(path, parts)
+
+    def delete(self, name: str) -> None:
+        """See `Storage.delete`."""
+        remove_whole(self.where / name)
+
+    @contextlib.contextmanager
+    def writing(self) -> Generator[None]:
+        """See `Storage.writing`: creates the folder and holds its `LOCK`."""
+        try:
+            make_folder(self.where)
+        except OSError as error:
+            raise CacheError(
+                f"{self.where} cannot be created: {error.strerror}; name another with --cache"
+            ) from error
+        with WriterLock(self.where):
+            remove_temporaries(self.where)
+            try:
+                # What a killed run renamed and could not sync any more would not survive a power
+                # cut, and this run goes on from it.
+                for folder in self._folders():
+                    sync(folder)
+            except OSError as error:
+                reason = error.strerror or error
+                raise CacheError(f"{self.where} cannot be written: {reason}") from error
+            yield
+
+    def _folders(self) -> list[Path]:
+        """This folder, and those above it up to the one that holds the cache."""
+        where, root = self.where.absolute(), self._root.absolute()
+        return [where, *(path for path in where.parents if path.is_relative_to(root.parent))]

@@ -1,0 +1,87 @@
+"""What a cache needs of the place in which its shards lie; `local_storage` is a folder on a disk.
+
+Only shards and recipes go through it. The index and the converted networks are derived and belong
+to one machine, so they are always local files.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+Blob: TypeAlias = io.RawIOBase | io.BufferedIOBase
+"""A file that is open for reading, unbuffered: ranges of it are read by `seek` and `readinto`."""
+
+
+class Storage(Protocol):
+    """Named blobs of bytes in one folder, and in the folders below it. Safe to use from threads."""
+
+    @property
+    def where(self) -> Path:
+        """Where it is: a folder on a disk, or what messages call it."""
+        ...
+
+    def below(self, name: str) -> Storage:
+        """The folder of that name in this one; it need not exist."""
+        ...
+
+    def list(self) -> list[str]:
+        """Names of all blobs and folders directly in it, in any order; none where it is not there.
+
+        A blob is listed from when its `put` has returned at the latest.
+
+        Raises
+        ------
+        OSError
+            When it cannot be read.
+        """
+        ...
+
+    def open(self, name: str) -> Blob:
+        """Open a blob to read ranges of it.
+
+        Raises
+        ------
+        FileNotFoundError
+            When there is none.
+        OSError
+            When it cannot be read.
+        """
+        ...
+
+    def local_path(self, name: str) -> Path | None:
+        """The path of a blob where it is a file on this machine, which HDF5 opens faster."""
+        ...
+
+    def put(self, name: str, parts: Iterable[bytes | memoryview], *, replace: bool = False) -> None:
+        """Store a blob. Others see all of it or nothing; once this returns it survives a power cut.
+
+        Raises
+        ------
+        FileExistsError
+            When there is one of that name and `replace` is not set.
+        OSError
+            When it cannot be written; nothing is left behind then.
+        """
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove a blob, or a folder with all in it; nothing of that name is no error."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold what one writer of this folder must hold, and remove what a killed one left.
+
+        Raises
+        ------
+        CacheLockedError
+            When another process writes to it; nothing has been changed then.
+        CacheError
+            When it cannot be written.
+        """
+        ...
