@@ -60,7 +60,6 @@ bottlebank evaluate photos
 bottlebank evaluate photos --head head.h5 --split all-of-it
 bottlebank predict --head head.h5
 bottlebank predict --top 0 photo.jpg
-bottlebank predict -1.png --head head.h5
 bottlebank plot photos -o map.pdf
 bottlebank plot photos -o map.png --method t-sne
 bottlebank serve
