@@ -238,7 +238,7 @@ class Group(_Helpful, click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the options; of a group of which nothing but its name is typed, show the help."""
-        if not args and not ctx.resilient_parsing:
+        if args in ([], ["--"]) and not ctx.resilient_parsing:
             print_help(f"{ctx.get_help()}\n", sys.stderr)
             ctx.exit(2)
         return super().parse_args(ctx, args)

@@ -12,6 +12,7 @@ def test_a_bare_command_answers_with_its_help(bottlebank, arguments, known):
     done = bottlebank(*arguments)
     assert (done.code, done.out) == (2, "")
     assert done.err == bottlebank(*arguments, "--help").out
+    assert bottlebank(*arguments, "--").err == done.err
     assert all(f"  {name} " in done.err for name in known)
 
 
