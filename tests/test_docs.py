@@ -6,9 +6,11 @@ import subprocess
 import sys
 from importlib.util import find_spec
 
+import click
 import pytest
 
 import bottlebank
+from bottlebank.cli import program
 
 from .conftest import ROOT
 
@@ -40,10 +42,22 @@ def test_every_public_name_has_a_page(site):
         assert f'id="bottlebank.{name}"' in page
 
 
-def test_every_command_has_a_page(site):
-    pages = {path.stem for path in (site / "commands").iterdir()}
-    assert {"extract", "train", "serve", "cache", "cache-prune", "demo"} <= pages
-    assert "--extractor" in (site / "commands" / "extract.html").read_text()
+def test_every_command_has_a_page_with_all_of_its_options(site):
+    def commands(context):
+        yield context
+        for name in getattr(context.command, "list_commands", lambda _: ())(context):
+            yield from commands(
+                click.Context(context.command.get_command(context, name), context, name)
+            )
+
+    found = list(commands(click.Context(program, info_name="bottlebank")))
+    assert len(found) > 10
+    for context in found:
+        page = "-".join(context.command_path.split()[1:]) or "index"
+        text = (site / "commands" / f"{page}.html").read_text()
+        names = [name for param in context.command.params for name in param.opts]
+        for option in (name for name in names if name.startswith("-")):
+            assert option in text, f"{context.command_path} {option}"
 
 
 def test_files_that_the_prose_names_exist():
