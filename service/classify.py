@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, g, request
 
 from ..classifier.tags import tags
-from .base64_text import from_base64, kind_of_value
+from ..untrusted.json_text import json_type
 from .errors import RefusedError
 from .request_context import current_service, deadline
-from .uploads import check_bytes, check_number, json_object, most_body_bytes
+from .uploads import check_bytes, check_number, image_from_base64, json_object, most_body_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,11 +44,11 @@ def classify_images() -> dict[str, Any]:
     images = asked["images"]
     if not isinstance(images, list):
         raise RefusedError(
-            "images_not_a_list", f'"images": expected a list, received {kind_of_value(images)}'
+            "images_not_a_list", f'"images": expected a list, received {json_type(images)}'
         )
     check_number(len(images), settings.max_images)
     g.head, g.n_images = predictor.version, len(images)
-    files = [from_base64(image) for image in images]
+    files = [image_from_base64(image) for image in images]
     check_bytes(files, settings.max_body_bytes)
     _raise_first([file if isinstance(file, RefusedError) else None for file in files])
     refusals, features, _ = current_service().inference(files, until, _refusal_of)

@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..figures import in_brief_names
+from ..untrusted.base64_text import read_base64
+from ..untrusted.json_text import json_type
 from ..untrusted.terminal import quote
 from ..untrusted.urls import FetchError
-from .base64_text import from_base64, kind_of_value
 from .errors import RefusedError
 from .multipart import read_form
 
@@ -112,7 +113,7 @@ def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
     check_number(len(files), max_images)
     # A browser sends a nameless file of no bytes for a form in which none was chosen.
     chosen = [
-        from_base64(part.data.decode("latin-1")) if part.encoding == "base64" else part.data
+        image_from_base64(part.data.decode("latin-1")) if part.encoding == "base64" else part.data
         for part in files
         if part.file_name or part.data
     ]
@@ -149,9 +150,7 @@ def json_object(
             "invalid_json", f"the body is not JSON ({error}); expected {expected}"
         ) from error
     if not isinstance(asked, dict):
-        raise RefusedError(
-            "invalid_json", f"expected {expected}; received JSON {kind_of_value(asked)}"
-        )
+        raise RefusedError("invalid_json", f"expected {expected}; received JSON {json_type(asked)}")
     return asked
 
 
@@ -175,7 +174,7 @@ def _url(asked: dict[str, Any]) -> str:
         raise RefusedError("invalid_json", f'expected "url" or "{others[0]}", received both')
     if not isinstance(asked["url"], str):
         raise RefusedError(
-            "invalid_json", f'"url": expected a string, received {kind_of_value(asked["url"])}'
+            "invalid_json", f'"url": expected a string, received {json_type(asked["url"])}'
         )
     return asked["url"]
 
@@ -192,19 +191,27 @@ def _from_json(asked: dict[str, Any], max_images: int) -> list[bytes | RefusedEr
     if "image" in asked and "images" in asked:
         raise RefusedError("invalid_json", 'expected "image" or "images", received both')
     if "image" in asked:
-        return [from_base64(asked["image"])]
+        return [image_from_base64(asked["image"])]
     if "images" not in asked:
         received = in_brief_names([*asked]) or "no keys"
         raise RefusedError("no_image", f"expected {ACCEPTED}; received an object with {received}")
     images = asked["images"]
     if not isinstance(images, list):
         raise RefusedError(
-            "invalid_json", f'"images": expected a list, received {kind_of_value(images)}'
+            "invalid_json", f'"images": expected a list, received {json_type(images)}'
         )
     if not images:
         raise RefusedError("no_image", f'"images" is an empty list; expected {ACCEPTED}')
     check_number(len(images), max_images)
-    return [from_base64(image) for image in images]
+    return [image_from_base64(image) for image in images]
+
+
+def image_from_base64(text: object) -> bytes | RefusedError:
+    """The image file that a string of base64 stands for, or why there is none."""
+    try:
+        return read_base64(text)
+    except ValueError as error:
+        return RefusedError("not_base64", str(error))
 
 
 def check_bytes(files: Sequence[bytes | RefusedError], most: int) -> None:

@@ -38,6 +38,14 @@ def read_json_object(text: str | bytes, max_bytes: int) -> dict[str, Any]:
     return value  # pyright: ignore[reportUnknownVariableType] (JSON's fields have names)
 
 
+def json_type(value: object) -> str:
+    """What a value of JSON is called in a message: `an object`, `null`."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
+    if value is None:
+        return "null"
+    return next((name for kind, name in names.items() if isinstance(value, kind)), "a number")
+
+
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):

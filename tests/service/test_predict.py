@@ -379,3 +379,24 @@ def test_a_failure_of_the_predictor_is_not_shown_to_the_client(
     assert "secret" not in response.text
     assert "its log says why" in message
     assert "the secret of the house" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content_type"),
+    [
+        ("utf-8-sig", "application/json"),
+        ("utf-16", "application/json"),
+        ("utf-16-le", "application/json; charset=utf-16"),
+        ("utf-32", "application/json"),
+        ("latin-1", "application/json; charset=ISO-8859-1"),
+        ("cp1252", "application/json; charset=windows-1252"),
+        ("utf-8", "application/json; charset=zip"),
+    ],
+)
+def test_json_in_other_encodings(client, encode, encoding, content_type):
+    text = json.dumps(
+        {"image": base64.b64encode(encode("blue")).decode(), "note": "é"}, ensure_ascii=False
+    )
+    answer = client.post("/predict", data=text.encode(encoding), content_type=content_type)
+    assert answer.status_code == 200, answer.text
+    assert answer.json["predictions"][0]["label"] == "blue"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import re
 
-from ..untrusted.terminal import quote
-from .errors import RefusedError
+from .json_text import json_type
+from .terminal import quote
 
 # RFC 2397: a media type and parameters of any kind, or none.
 _DATA_URL = re.compile(r"data:([^,]{0,200}),", re.IGNORECASE)
@@ -16,20 +16,25 @@ _PADDING_INSIDE = re.compile(r"=[\s=]*[^\s=]")
 _LONGEST_EXCERPT = 20
 
 
-def from_base64(text: object) -> bytes | RefusedError:
-    """The bytes that a string of base64 stands for, or why there are none.
+def read_base64(text: object) -> bytes:
+    """The bytes that a string of base64 stands for.
 
-    Read is all that has one meaning: both alphabets (`+/` and, for URLs, `-_`), line breaks,
-    padding that is missing or too long, and a `data:` URL of any type. Refused is what may have
-    lost something on its way: a space, which often was a `+`, or a character too many.
+    Everything that has one meaning is read: both alphabets (`+/` and, for URLs, `-_`), line breaks,
+    padding that is missing or too long, and a `data:` URL of any type. What may have lost something
+    on its way is not: a space, which often was a `+`, or a character too many.
+
+    Raises
+    ------
+    ValueError
+        When it is not base64, with the place and what is wrong there.
     """
     if not isinstance(text, str):
-        return _refusal(f"expected a string of base64, received {kind_of_value(text)}")
+        raise ValueError(f"expected a string of base64, received {json_type(text)}")
     prefix = _DATA_URL.match(text := text.strip())
     start = 0
     if prefix is not None:
         if not prefix[1].lower().rstrip().endswith(";base64"):
-            return _refusal(
+            raise ValueError(
                 f"expected a data URL with ;base64 before its comma, received {quote(text)}"
             )
         start = prefix.end()
@@ -43,7 +48,7 @@ def from_base64(text: object) -> bytes | RefusedError:
     compact = compact.rstrip("=")
     for_urls = "-" in compact or "_" in compact
     if for_urls and ("+" in compact or "/" in compact):
-        return _refusal(
+        raise ValueError(
             f"expected base64 in one alphabet, received + or / and - or _ together in {quote(text)}"
         )
     if for_urls:
@@ -53,7 +58,7 @@ def from_base64(text: object) -> bytes | RefusedError:
             return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
         except ValueError:
             pass
-    return _refusal(_what_is_wrong(letters, len(compact)))
+    raise ValueError(_what_is_wrong(letters, len(compact)))
 
 
 def _what_is_wrong(letters: str, n_letters: int) -> str:
@@ -75,13 +80,3 @@ def _what_is_wrong(letters: str, n_letters: int) -> str:
         f"expected base64 of an image file (A-Z a-z 0-9 + /, or - _ for URLs, and = at the end), "
         f"received {what}, in {quote(near)}"
     )
-
-
-def _refusal(message: str) -> RefusedError:
-    return RefusedError("not_base64", message)
-
-
-def kind_of_value(value: object) -> str:
-    """What a value is, in the words of JSON."""
-    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
-    return "null" if value is None else names.get(type(value), "a number")
