@@ -1,4 +1,4 @@
-"""The routes for those who run a service: is it well, what does it count, which head answers."""
+"""Routes for operators: health, metrics and heads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .uploads import json_object
 
 admin = Blueprint("admin", __name__)
 
-_MOST_BYTES = 64 << 10
+_MAX_BYTES = 64 << 10
 
 
 @admin.get("/healthz")
 def healthz() -> dict[str, Any]:
-    """That the service answers, and with what."""
+    """That the service answers, and by which head."""
     predictor = current_service().heads.served.predictor
     return {
         "status": "ok",
@@ -32,7 +32,7 @@ def healthz() -> dict[str, Any]:
 
 @admin.get("/readyz")
 def readyz() -> dict[str, Any]:
-    """Whether requests are wanted: not any more, once the service has been told to end."""
+    """Whether requests are accepted: not once the service is shutting down."""
     if not current_service().ready:
         raise RefusedError("stopping", "the server is about to end", status=503)
     return {"status": "ready"}
@@ -40,7 +40,7 @@ def readyz() -> dict[str, Any]:
 
 @admin.get("/metrics")
 def metrics() -> Response:
-    """Everything that is counted, for Prometheus."""
+    """Metrics for Prometheus."""
     return Response(current_service().metrics.text(), content_type=CONTENT_TYPE)
 
 
@@ -52,10 +52,10 @@ def heads() -> dict[str, Any]:
 
 @admin.post("/heads/activate")
 def activate() -> dict[str, Any]:
-    """Have another head of the folder answer: `{"name": "head.h5"}`."""
+    """Make another head of the folder answer: `{"name": "head.h5"}`."""
     _require_json()
-    asked = json_object(request, _MOST_BYTES, '{"name": "head.h5"}')
-    name = asked.get("name")
+    payload = json_object(request, _MAX_BYTES, '{"name": "head.h5"}')
+    name = payload.get("name")
     if not isinstance(name, str):
         raise RefusedError("no_name", 'expected {"name": "head.h5"}; GET /heads lists the names')
     served = current_service().heads.activate(name)
@@ -64,14 +64,14 @@ def activate() -> dict[str, Any]:
 
 @admin.post("/heads/rollback")
 def roll_back() -> dict[str, Any]:
-    """Have the head answer that did before."""
+    """Make the previous head answer."""
     _require_json()
     served = current_service().heads.roll_back()
     return {"name": served.name, "head": head_of(served.predictor)}
 
 
 def _require_json() -> None:
-    """A page of another site can send forms and text, but not this type, without being asked."""
+    """A page of another site can send forms and text, but not this type without a preflight."""
     if request.mimetype != "application/json":
         raise RefusedError(
             "unsupported_content_type",

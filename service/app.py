@@ -38,13 +38,13 @@ def create_app(
     settings
         What answers, and its limits; or the path of a head file alone.
     service
-        What is loaded already; None: what the settings name.
+        An open service; None opens what the settings name.
 
     Returns
     -------
     flask.Flask
-        For `serve`, for another WSGI server, or for a test client. The queue of waiting requests
-        is `serve`'s; under another server, that one has to bound it.
+        For `serve`, another WSGI server or a test client. `serve` bounds the queue of waiting
+        requests; another server has to do so itself.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def create_app(
     if isinstance(settings, (str, os.PathLike)):
         settings = Settings(head=os.fspath(settings))
     app = Flask(__name__)
-    # A redirect would name the host that the client has named.
+    # A redirect would repeat the host that the client sent.
     app.url_map.merge_slashes = False
     app.url_map.redirect_defaults = False
     app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue] (Flask's own provider)

@@ -1,4 +1,4 @@
-"""Micro-batching: images of requests that arrive together share a pass through the network."""
+"""Micro-batching: concurrent requests share a pass through the network."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ if TYPE_CHECKING:
 
 
 class _Entry:
-    """Images of one call that wait for the network, or are in it."""
+    """The images of one call, waiting for the network or in it."""
 
     __slots__ = ("batch", "error", "features", "images", "woken")
 
     def __init__(self, images: np.ndarray) -> None:
         self.images = images
         self.woken = threading.Event()
-        """Set when the features are there, or the thread is to run a batch itself."""
+        """Set when the features are there, or the thread has to run a batch itself."""
         self.batch: list[_Entry] | None = None
-        """What the thread is to run."""
+        """What the thread has to run."""
         self.features: np.ndarray | None = None
         self.error: Exception | None = None
 
 
 class Batcher:
-    """Runs images of many threads through a network, as many at once as have come.
+    """Runs the images of many threads through a network in batches.
 
-    There is no thread of its own and nothing waits for company: a call that finds the network
-    free runs it at once, with its own images. Others queue up, and when a pass ends, the thread
-    whose images have waited longest runs the next one, for itself and for those behind it.
+    It has no thread and no timer: a call that finds the network free runs its own images at once.
+    Others queue, and when a pass ends, the thread that has waited longest runs the next one, for
+    itself and for those behind it.
 
     Parameters
     ----------
     run
         uint8 (n, height, width, 3) to float32 (n, width); safe to call from threads.
     sizes
-        Numbers of images that one pass takes; 1 is among them.
+        Batch sizes of the network; 1 is among them.
     n_passes
-        Passes at once that keep the network busy.
+        Concurrent passes that keep the network busy.
     on_pass
-        Told the images of every pass.
+        Called with the number of images of every pass.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Batcher:
         images
             uint8, (n, height, width, 3).
         deadline
-            Of `time.monotonic`: when waiting for the network is given up.
+            By `time.monotonic`: when waiting for the network is given up.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class Batcher:
         mine.woken.wait()  # it is in the network, or about to be
 
     def _lead(self, batch: list[_Entry]) -> None:
-        """Run a batch, hand the network on, and tell the others."""
+        """Run a batch, hand the network on, and wake the others."""
         try:
             self._compute(batch)
         finally:
@@ -142,7 +142,7 @@ class Batcher:
         except Exception as error:  # noqa: BLE001 (raised by the thread whose images they are)
             if len(batch) == 1:
                 batch[0].error = error
-            else:  # one of them is at fault, and only that one is to fail
+            else:  # one of them is at fault: only that one fails
                 for entry in batch:
                     self._compute([entry])
             return

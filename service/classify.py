@@ -1,4 +1,4 @@
-"""Tags for images: a route with a contract of its own, older than this program."""
+"""Tags for images: a route with a contract of its own, which existing clients use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..classifier.tags import tags
 from ..untrusted.json_text import json_type
 from .errors import RefusedError
 from .request_context import current_service, deadline
-from .uploads import check_bytes, check_number, image_from_base64, json_object, most_body_bytes
+from .uploads import check_bytes, check_number, image_from_base64, json_object, max_received_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,10 +38,10 @@ def classify_images() -> dict[str, Any]:
     until = deadline()
     predictor = current_service().heads.served.predictor
     settings = current_service().settings
-    asked = json_object(request, most_body_bytes(settings), _EXPECTED, settings.max_images)
-    if "images" not in asked:
+    payload = json_object(request, max_received_bytes(settings), _EXPECTED, settings.max_images)
+    if "images" not in payload:
         raise RefusedError("no_images", f'"images" is missing; expected {_EXPECTED}')
-    images = asked["images"]
+    images = payload["images"]
     if not isinstance(images, list):
         raise RefusedError(
             "images_not_a_list", f'"images": expected a list, received {json_type(images)}'

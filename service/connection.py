@@ -1,4 +1,4 @@
-"""Connections: how much of one is read in a turn, how long it may take, and who makes room."""
+"""Connections: how much is read at a time, how long it may take, and which one makes room."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
-from .file_descriptors import most_connections
+from .file_descriptors import max_connections
 from .request_parser import BodyMemory, RequestParser, RequestTimeoutError, TooBusyError
 from .tasks import RefusalTask, Task
-from .uploads import most_body_bytes
+from .uploads import max_received_bytes
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -29,24 +29,24 @@ if TYPE_CHECKING:
     from .metrics import Metrics
     from .settings import Settings
 
-# Each piece of framing costs work in Python, and all other connections wait for it; of a body,
-# most photographs come as one piece.
+# Each piece of framing costs work in Python, and all other connections wait for it. Of a body, most
+# photographs come as one piece.
 _FRAMING_PIECE_BYTES = 8 << 10
 _BODY_PIECE_BYTES = 64 << 10
-_LEAST_BYTES_PER_S = 1000
-# A read costs the same, however little it brings. A client that goes on sending a few bytes at a
-# time is read less often, so that they gather in the kernel.
+_MIN_BYTES_PER_S = 1000
+# A read costs the same, however few bytes it returns. A client that keeps sending a few bytes at a
+# time is read less often, so that they collect in the kernel.
 _SMALL_PIECE_BYTES = 512
-_MOST_SMALL_PIECES = 8
-REST_S = 0.02
+_MAX_SMALL_PIECES = 8
+PAUSE_S = 0.02
 _SO_ATTACH_FILTER = 26
-# For how long, and how much, a client that was refused may go on sending.
+# How long, and how much, a client that was refused may go on sending.
 _LINGER_S = 2
 _LINGER_BYTES = 1 << 20
-# Where memory is short, a body that has taken longer makes way: it may never end.
-_UNHURRIED_S = 10
-# Answers that their clients have not taken; an ordinary one fits into the kernel's buffer.
-_MOST_UNSENT_BYTES = 64 << 20
+# Where memory is short, a body that has taken longer is given up: it may never end.
+_STALLING_AFTER_S = 10
+# Of answers that clients have not read; an ordinary one fits into the kernel's buffer.
+_MAX_UNSENT_BYTES = 64 << 20
 
 
 class Connection(HTTPChannel):
@@ -54,7 +54,7 @@ class Connection(HTTPChannel):
 
     task_class = Task
     error_task_class = RefusalTask
-    # As waitress has them; typeshed knows some of them otherwise, or not at all.
+    # Attributes of waitress that its stubs lack or type differently.
     server: Any
     request: Any
     requests: Any
@@ -63,8 +63,8 @@ class Connection(HTTPChannel):
     socket: Any
     will_close: bool
     lingers = False
-    """Whether it is to be closed only once its client has seen the answer: to close it while there
-    is something to read would have the kernel take the answer back."""
+    """Whether to close it only once its client has seen the answer: closed with unread data, the
+    kernel resets it, and the answer is lost."""
 
     def __init__(
         self,
@@ -76,18 +76,18 @@ class Connection(HTTPChannel):
     ) -> None:
         """See waitress."""
         self.parser_class = partial(
-            RequestParser, most_body_bytes=most_body_bytes(server.settings), held=server.held
+            RequestParser, max_received_bytes=max_received_bytes(server.settings), held=server.held
         )
         self._begun = 0.0
         self._ends_at: float | None = None
         self._n_dropped = 0
         self._n_small_pieces = 0
-        self._rests_until = 0.0
+        self._paused_until = 0.0
         super().__init__(server, sock, addr, adj, map=map)
 
     def readable(self) -> bool:
         """Called in each turn of the loop."""
-        if self._rests_until and time.monotonic() < self._rests_until:
+        if self._paused_until and time.monotonic() < self._paused_until:
             return False
         return self._ends_at is not None or super().readable()
 
@@ -120,7 +120,7 @@ class Connection(HTTPChannel):
                 if self._ends_at is not None:
                     self.handle_close()
                 return
-            self._rest_after(len(data))
+            self._pause_after(len(data))
             if self._ends_at is not None:
                 self._n_dropped += len(data)
                 if self._n_dropped > _LINGER_BYTES:
@@ -134,12 +134,12 @@ class Connection(HTTPChannel):
             if self._piece_bytes() < _BODY_PIECE_BYTES:
                 return
 
-    def _rest_after(self, n_bytes: int) -> None:
+    def _pause_after(self, n_bytes: int) -> None:
         if n_bytes >= _SMALL_PIECE_BYTES:
             return
         self._n_small_pieces += 1
-        if self._n_small_pieces > _MOST_SMALL_PIECES:
-            self._rests_until = self.server.someone_rests_until = time.monotonic() + REST_S
+        if self._n_small_pieces > _MAX_SMALL_PIECES:
+            self._paused_until = self.server.some_paused_until = time.monotonic() + PAUSE_S
 
     def _piece_bytes(self) -> int:
         if self._ends_at is not None:
@@ -159,12 +159,12 @@ class Connection(HTTPChannel):
         super().handle_close()
 
     @property
-    def waits_for_its_client(self) -> bool:
-        """Whether nothing of it is being answered."""
+    def awaits_its_client(self) -> bool:
+        """Whether no request of it is being answered."""
         return not self.requests and not self.total_outbufs_len
 
-    def rank_to_go(self) -> tuple[bool, float]:
-        """Which connection makes room first: the idle one, then the one that sends most slowly."""
+    def eviction_rank(self) -> tuple[bool, float]:
+        """Sorts the connection first that is closed for another: idle ones, then the slowest."""
         return self.request is not None, self.last_activity if self.request is None else self._begun
 
     def check_time(self, now: float) -> None:
@@ -183,34 +183,34 @@ class Connection(HTTPChannel):
         most_s = settings.header_timeout_s
         if self.request.headers_finished:
             n_received = self.request.body_bytes_received
-            most_s = settings.channel_timeout_s + n_received / _LEAST_BYTES_PER_S
+            most_s = settings.channel_timeout_s + n_received / _MIN_BYTES_PER_S
         if now - self._begun > most_s:
             self._give_up(RequestTimeoutError(""))
 
     def hang_up(self) -> None:
-        """Have the connection closed with its next event, which this is.
+        """Have the loop close the connection at its next event, which this causes.
 
-        Not at once: a new one could get the same descriptor, and be told of what happened to this.
-        Nor does a client that takes nothing ever let the loop write, and so close.
+        Closed at once, a new one could get the same descriptor and this one's events. Without an
+        event, a client that reads nothing would never let the loop write, and so close.
         """
         self.will_close = True
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
-    def stalls(self, now: float) -> bool:
-        """Whether a body of it takes up memory that others may need.
+    def is_stalling(self, now: float) -> bool:
+        """Whether it holds an incomplete body in memory that others may need.
 
-        Not while a request before it is answered, which the refusal would have to wait for.
+        Not while an earlier request is being answered: the refusal would have to wait for that.
         """
         return (
             self.request is not None
             and not self.requests
             and self.request.n_held > 0
-            and now - self._begun > _UNHURRIED_S
+            and now - self._begun > _STALLING_AFTER_S
         )
 
-    def make_way(self) -> None:
-        """Free the body that has not arrived yet."""
+    def evict_body(self) -> None:
+        """Refuse the request whose body is incomplete, and free its memory."""
         self._give_up(TooBusyError("bodies"))
 
     def _give_up(self, refusal: WaitressError) -> None:
@@ -222,7 +222,7 @@ class Connection(HTTPChannel):
 
 
 class Listener(TcpWSGIServer):
-    """Takes connections, as many as may be open; a further one takes the place of an idle one."""
+    """Accepts connections up to a limit; beyond it, a new one takes the place of an idle one."""
 
     channel_class = Connection
     active_channels: Any
@@ -242,13 +242,13 @@ class Listener(TcpWSGIServer):
         """Connections wait in the kernel from here on."""
         self.settings = settings
         self.metrics = metrics
-        self.held = BodyMemory(settings.max_held_bytes, self._free_a_body)
+        self.held = BodyMemory(settings.max_held_bytes, self._evict_a_body)
         self.ending = False
-        self.someone_rests_until = 0.0
-        """Until then a connection may become readable without an event. `time.monotonic()`."""
-        self._most_connections = most_connections(settings.connection_limit)
+        self.some_paused_until = 0.0
+        """Until then, by `time.monotonic`, a connection may become readable without an event."""
+        self._max_connections = max_connections(settings.connection_limit)
         self._closed = False
-        # Reentrant: a signal's handler may run in the thread that is closing.
+        # Reentrant: a signal handler may run in the thread that is closing.
         self._closing = threading.RLock()
         info = (listener.family, listener.type, listener.proto, listener.getsockname())
         super().__init__(
@@ -257,7 +257,7 @@ class Listener(TcpWSGIServer):
         )  # fmt: skip
 
     def connections(self) -> list[Connection]:
-        """Those that are open."""
+        """All that are open."""
         return list(self.active_channels.values())
 
     def readable(self) -> bool:
@@ -271,54 +271,54 @@ class Listener(TcpWSGIServer):
         return self.accepting
 
     def _bound_unsent(self) -> None:
-        """Hang up on the clients that have taken nothing of their answers for longest."""
+        """Hang up on the clients that have not read their answers for longest."""
         waiting = [each for each in self.connections() if each.total_outbufs_len]
         n_bytes = sum(each.total_outbufs_len for each in waiting)
         for connection in sorted(waiting, key=lambda each: each.last_activity):
-            if n_bytes <= _MOST_UNSENT_BYTES:
+            if n_bytes <= _MAX_UNSENT_BYTES:
                 return
             n_bytes -= connection.total_outbufs_len
             connection.hang_up()
 
-    def _free_a_body(self, parser: RequestParser) -> bool:
+    def _evict_a_body(self, parser: RequestParser) -> bool:
         now = time.time()
         others = [each for each in self.connections() if each.request is not parser]
-        stalled = [each for each in others if each.stalls(now)]
+        stalled = [each for each in others if each.is_stalling(now)]
         if not stalled:
             return False
-        min(stalled, key=Connection.rank_to_go).make_way()
+        min(stalled, key=Connection.eviction_rank).evict_body()
         return True
 
     def handle_accept(self) -> None:
-        """Take a connection; where there are too many, or too few descriptors, another one goes."""
-        if len(self._staying()) >= self._most_connections:
-            self._make_room()
+        """Accept a connection; where there are too many, another one is closed."""
+        if len(self._not_closing()) >= self._max_connections:
+            self._evict()
         super().handle_accept()
 
     def accept(self) -> Any:
-        """See `socket.accept`; None when there is nothing to take."""
+        """See `socket.accept`; None when there is nothing to accept."""
         try:
             return super().accept()
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            one_leaves = len(self._staying()) < len(self.active_channels)
-            if not one_leaves and not self._make_room():
+            one_leaves = len(self._not_closing()) < len(self.active_channels)
+            if not one_leaves and not self._evict():
                 raise
             return None  # with a later turn of the loop
 
-    def _staying(self) -> list[Connection]:
+    def _not_closing(self) -> list[Connection]:
         return [each for each in self.connections() if not each.will_close]
 
-    def _make_room(self) -> bool:
-        waiting = [each for each in self._staying() if each.waits_for_its_client]
+    def _evict(self) -> bool:
+        waiting = [each for each in self._not_closing() if each.awaits_its_client]
         if not waiting:
             return False
-        min(waiting, key=Connection.rank_to_go).hang_up()
+        min(waiting, key=Connection.eviction_rank).hang_up()
         return True
 
     def stop_listening(self) -> None:
-        """Take what has connected already, and nothing after it."""
+        """Accept what has connected already, and nothing after it."""
         _refuse_connections(self.socket)
         n_open = -1
         while n_open != len(self.active_channels):
@@ -344,10 +344,10 @@ class Listener(TcpWSGIServer):
 
 
 def _refuse_connections(listener: socket.socket) -> None:
-    """Have the kernel drop what asks for a connection, where it is Linux.
+    """Have the kernel drop new connections, on Linux.
 
-    Whoever connects between the last `accept` and `close` would have their request reset. A filter
-    of one instruction, "drop", ends that: they ask again, and find nobody listening.
+    Whoever connects between the last `accept` and `close` would have their request reset. With a
+    packet filter of one instruction, "drop", they retry and find the port closed.
     """
     if sys.platform != "linux":
         return

@@ -1,4 +1,4 @@
-"""Refusals: every error of the service is JSON with a stable code and a reason in words."""
+"""Errors of the service: each is answered as JSON, with a stable code and a message."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ CODES = {
     501: "not_implemented",
     503: "too_busy",
 }
-"""Codes of the errors that HTTP itself knows, by status; a `RefusedError` brings its own."""
+"""Codes of HTTP's own errors, by status; a `RefusedError` has its own."""
 
 _LONGEST_REASON = 1000
 _FOLDERS = re.compile(r"(?<![\w/:.])(?:/[^/\s'\"]+)+/")
 
 
 class RefusedError(BottlebankError, ValueError):
-    """A request, or one image of it, that is not answered with predictions.
+    """A request, or one image of it, that is refused.
 
     Parameters
     ----------
     code
-        Stable, snake_case; what a program compares.
+        Stable, snake_case, for programs.
     message
-        The reason, and what would be accepted; what a person reads.
+        The reason, and what would be accepted, for people.
     status
-        HTTP status, when the whole request is refused.
+        HTTP status where the whole request is refused.
     """
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
@@ -46,10 +46,10 @@ class RefusedError(BottlebankError, ValueError):
 
 
 class DeadlineError(RefusedError):
-    """A request that waited for longer than it may."""
+    """A request that has waited for too long."""
 
     def __init__(self) -> None:
-        """Always the same words."""
+        """The message is always the same."""
         super().__init__(
             "deadline_exceeded",
             "the server has more to do than it can; this request was given up after it had waited "
@@ -59,10 +59,10 @@ class DeadlineError(RefusedError):
 
 
 def error_body(code: str, message: str) -> dict[str, dict[str, str]]:
-    """The JSON object of an error, as the body of an answer and as an entry among predictions."""
+    """The JSON object of an error: the body of an answer, or an entry among predictions."""
     return {"error": {"code": code, "message": message}}
 
 
 def without_folders(text: str) -> str:
-    """A reason for those who ask over the network, who need not know where files lie here."""
+    """A reason for clients, who need not know where files are on this machine."""
     return _FOLDERS.sub("", text)[:_LONGEST_REASON]

@@ -1,4 +1,4 @@
-"""How many connections the system lets this process have, beside its files."""
+"""How many connections the limit on open files allows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _OTHERS = 256
 _LEAST = 16
 
 
-def most_connections(wanted: int) -> int:
-    """As many as wanted, or as the hard limit leaves; the soft limit is raised for them."""
+def max_connections(wanted: int) -> int:
+    """As many as wanted, where the hard limit allows them; raises the soft limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + _OTHERS
     if soft == resource.RLIM_INFINITY or soft >= needed:

@@ -1,4 +1,4 @@
-"""An app that was made before its server forked: threads and decoders are not in the children."""
+"""Refusals in a forked process, which has neither the threads nor the decoders of the app."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_in_forked_processes(app: Flask) -> None:
-    """Answer every request, `/readyz` too, with 500 and the reason in a process forked since.
+    """In a process that was forked later, answer every request, `/readyz` too, with 500 and why.
 
-    This comes before all routes, since locks and counters may be held by threads that are gone.
+    This comes before all routes: threads that are gone may hold locks and counters.
     """
     owner = Owner(
         "this app",
@@ -28,7 +28,7 @@ def refuse_in_forked_processes(app: Flask) -> None:
     )
     answer: Any = app.wsgi_app
 
-    def answer_at_home(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    def answer_in_own_process(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         if owner.is_here:
             return answer(environ, start_response)
         logger.error("%s", owner)
@@ -37,4 +37,4 @@ def refuse_in_forked_processes(app: Flask) -> None:
         start_response("500 Internal Server Error", headers)
         return [body]
 
-    app.wsgi_app = answer_at_home
+    app.wsgi_app = answer_in_own_process

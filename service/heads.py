@@ -1,4 +1,4 @@
-"""The head that answers, and how another takes its place while requests are being answered."""
+"""The head that answers, and how another replaces it while the service runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class Stamp(NamedTuple):
-    """By what a file is known again. Nobody can set the time of its last change (`st_ctime`)."""
+    """The state of a file. Nobody can set the time of its last change (`st_ctime`)."""
 
     modified_ns: int
     n_bytes: int
@@ -30,12 +30,12 @@ class Stamp(NamedTuple):
     changed_ns: int
 
     def is_touched(self, other: Stamp) -> bool:
-        """Whether only the time of the last change differs: renaming does that, and `chmod`."""
+        """Whether only the time of the last change differs, as after a renaming or `chmod`."""
         return self != other and self[:3] == other[:3]
 
 
 class Served(NamedTuple):
-    """A head that answers, or did."""
+    """The head that answers, or one that did."""
 
     name: str
     """Of its file."""
@@ -45,14 +45,14 @@ class Served(NamedTuple):
 class Heads:
     """The head that answers, the one before it, and the folder from which others come.
 
-    A file that is new in the folder, or has changed, is loaded, compared with the extractor that
-    runs, tried, and only then put in place, in one assignment: requests that have begun end with
-    the head that they began with. What fails on the way changes nothing; `describe` says why.
+    A new or changed file of the folder is loaded, compared with the running extractor, tried, and
+    only then put in place, in one assignment: a request ends with the head that it began with. A
+    failure on the way changes nothing; `describe` says why.
 
-    Of files that are found in one look, the newest good one answers (by modification time, then
-    name); what is found later is newer, whatever its time says. A file that is back as it was, has
-    only been renamed, or has got other permissions is not new: where nothing but the time of the
-    last change differs, the version of what is in it decides.
+    Of the files of one scan, the newest good one answers (by modification time, then name). A file
+    of a later scan is newer, whatever its time says. A file that is back as it was, has only been
+    renamed, or has other permissions is not new: where nothing but the time of the last change
+    differs, the version of its content decides.
     """
 
     def __init__(
@@ -67,8 +67,8 @@ class Heads:
     ) -> None:
         """See `open_heads`.
 
-        `stamps` and `refused` say which files of the folder have been seen, and why some of them
-        were refused; by default, all that are there now have been seen.
+        `stamps` and `refused` are the files that have been seen, and why some were refused; by
+        default, all files that are there now have been seen.
         """
         self._served = served
         self._previous: Served | None = None
@@ -82,27 +82,27 @@ class Heads:
         self._names = set(self._stamps)
         self._refused = dict(refused or {})
         self._versions = {served.name: served.predictor.version, **dict.fromkeys(self._refused, "")}
-        """What was in a file when it was last loaded; empty where it was refused."""
+        """Version of each file's content when it was last loaded; empty where it was refused."""
         self._n_chosen = 0
-        """How often a person has had another head answer."""
-        # Nothing is read from disk while this one is held: it is what requests wait for.
-        self._changing = threading.Lock()
-        self._looking = threading.Lock()
+        """How often a head was activated or rolled back by request."""
+        # Requests wait for this lock, so nothing is read from disk while it is held.
+        self._lock = threading.Lock()
+        self._scanning = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
     def served(self) -> Served:
-        """What answers now. To be taken once a request: one answer never mixes two heads."""
+        """What answers now. Take it once per request, so that no answer mixes two heads."""
         return self._served
 
     def describe(self) -> list[dict[str, Any]]:
         """Every head: its file's name, its status, and its version or why it was refused.
 
-        The status is ``active``, ``previous``, ``available`` or ``refused``. As of the last look;
+        The status is ``active``, ``previous``, ``available`` or ``refused``, as of the last scan;
         no file is opened.
         """
-        with self._changing:
+        with self._lock:
             known = {self._served.name: ("active", self._served)}
             if self._previous is not None:
                 known.setdefault(self._previous.name, ("previous", self._previous))
@@ -124,7 +124,7 @@ class Heads:
             return described
 
     def activate(self, name: str) -> Served:
-        """Have another head of the folder answer.
+        """Make another head of the folder answer.
 
         Raises
         ------
@@ -146,9 +146,9 @@ class Heads:
                 status=404,
             )
         loaded = self._load(self._folder, name)
-        with self._changing:
+        with self._lock:
             self._names.update(files)
-            self._stamps[name] = files[name]  # of no other: that one is still to be tried
+            self._stamps[name] = files[name]  # of this one only: others are still to be tried
             if loaded is None:
                 raise RefusedError(
                     "head_refused",
@@ -156,17 +156,17 @@ class Heads:
                     status=409,
                 )
             self._n_chosen += 1
-            return self._put(name, loaded)
+            return self._activate(name, loaded)
 
     def roll_back(self) -> Served:
-        """Have the head answer that did before; the two change places.
+        """Make the previous head answer; the two change places.
 
         Raises
         ------
         RefusedError
             When there was none.
         """
-        with self._changing:
+        with self._lock:
             if self._previous is None:
                 raise RefusedError(
                     "no_previous_head",
@@ -178,15 +178,15 @@ class Heads:
             logger.info("rolled back to head %s", self._served.predictor.version)
             return self._served
 
-    def look(self) -> None:
-        """Try every file that is new in the folder, or has changed; the newest good one answers."""
+    def scan(self) -> None:
+        """Try every new or changed file of the folder; the newest good one answers."""
         if self._folder is None:
             return
-        with self._looking:
-            older: list[str] = []  # to be tried, so that `describe` can say what is wrong with them
+        with self._scanning:
+            older: list[str] = []  # still tried, so that `describe` can say what is wrong with them
             while not self._stop.is_set():
                 arrived, touched = self._arrivals(self._folder)
-                with self._changing:
+                with self._lock:
                     n_chosen = self._n_chosen
                 while arrived:
                     name = arrived.pop(0)
@@ -194,9 +194,9 @@ class Heads:
                     loaded = self._load(self._folder, name)
                     if loaded is None or (name in touched and before in (None, loaded.version)):
                         continue
-                    with self._changing:
-                        if self._n_chosen == n_chosen:  # else a person has chosen since
-                            self._put(name, loaded)
+                    with self._lock:
+                        if self._n_chosen == n_chosen:  # else another one was requested meanwhile
+                            self._activate(name, loaded)
                     break
                 older = [*arrived, *(name for name in older if name in self._names)]
                 if not older:
@@ -204,16 +204,16 @@ class Heads:
                 self._load(self._folder, older.pop(0))
 
     def _arrivals(self, folder: Path) -> tuple[list[str], set[str]]:
-        """What has come or changed since the last look, the newest first; and what is only touched.
+        """Files that are new or changed since the last scan, newest first; which are only touched.
 
-        That may hold what it held before, under this name or another.
+        A touched file may have the content that it had before, under this name or another.
         """
         found = _found(folder)
-        if found is None:  # a network folder that is away for a moment is as it was
+        if found is None:  # a network folder that is away for a moment is unchanged
             return [], set()
         arrived: list[str] = []
         touched: set[str] = set()
-        with self._changing:
+        with self._lock:
             gone = {name: self._stamps[name] for name in self._stamps.keys() - found.keys()}
             renamed = {stamp[:3]: name for name, stamp in gone.items()}
             for name, stamp in found.items():
@@ -238,27 +238,27 @@ class Heads:
         return arrived, touched
 
     def _load(self, folder: Path, name: str) -> Predictor | None:
-        """Load a head and try it; None, with the reason noted, when it is refused."""
+        """Load a head and try it; None, with the reason kept, when it is refused."""
         path = _path(folder, name)
         try:
             predictor = self._served.predictor.with_head(path, self._parity)
             width = predictor.head.layers.n_features
-            predictor.say(np.zeros((1, width), np.float32))  # what it needs is loaded now
-        except Exception as error:  # noqa: BLE001 (no file may end the watch, whatever is in it)
-            reason = why(error, path)
-            with self._changing:
+            predictor.say(np.zeros((1, width), np.float32))  # loads what it needs
+        except Exception as error:  # noqa: BLE001 (no file may end the watch)
+            reason = refusal_reason(error, path)
+            with self._lock:
                 self._refused[name] = reason
                 self._versions[name] = ""
             self._on_load("refused")
             logger.warning("head %s is refused: %s", name, " ".join(str(error).split()))
             return None
-        with self._changing:
+        with self._lock:
             self._refused.pop(name, None)
             self._versions[name] = predictor.version
         return predictor
 
-    def _put(self, name: str, predictor: Predictor) -> Served:
-        """Have a head answer; `_changing` is held."""
+    def _activate(self, name: str, predictor: Predictor) -> Served:
+        """Make a head answer; called with `_lock` held."""
         if predictor.version != self._served.predictor.version:
             self._previous = self._served
         self._served = Served(name, predictor)
@@ -267,22 +267,21 @@ class Heads:
         return self._served
 
     def watch(self, every_s: float) -> None:
-        """Look at the folder from time to time, in a thread, until `close`.
+        """Scan the folder periodically, in a thread, until `close`.
 
-        Looking is preferred to being told: notifications do not cross the borders of containers
-        and network file systems.
+        It is polled because notifications do not cross containers and network file systems.
         """
         if self._folder is None or self._thread is not None:
             return
 
-        def look_on() -> None:
+        def keep_scanning() -> None:
             while not self._stop.wait(every_s):
                 try:
-                    self.look()
+                    self.scan()
                 except Exception:
-                    logger.exception("the folder of heads could not be looked at")
+                    logger.exception("the folder of heads could not be scanned")
 
-        self._thread = threading.Thread(target=look_on, name="heads", daemon=True)
+        self._thread = threading.Thread(target=keep_scanning, name="heads", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -293,15 +292,15 @@ class Heads:
             self._thread = None
 
 
-def why(error: Exception, path: Path) -> str:
-    """Why a head is refused, for those who ask over the network: without the names of folders."""
+def refusal_reason(error: Exception, path: Path) -> str:
+    """Why a head is refused, without the names of folders: clients see it."""
     text = " ".join(str(error).split()) or type(error).__name__
     text = text.replace(str(path), path.name).replace(f"{path.parent}{os.sep}", "")
     return without_folders(text)
 
 
 def read_stamps(folder: Path) -> dict[str, Stamp]:
-    """When each head file of a folder was written, how large it is, and which it is.
+    """The state of each head file of a folder.
 
     Names that are not UTF-8 are written with ``\\xe9`` for each such byte.
 
@@ -319,7 +318,7 @@ def read_stamps(folder: Path) -> dict[str, Stamp]:
         except OSError:
             continue  # gone since it was listed, or a link to nothing
         if stat.S_ISREG(status.st_mode):
-            stamps[_shown(entry.name)] = Stamp(
+            stamps[_printable(entry.name)] = Stamp(
                 status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns
             )
     return stamps
@@ -332,11 +331,13 @@ def _found(folder: Path) -> dict[str, Stamp] | None:
         return None
 
 
-def _shown(name: str) -> str:
+def _printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _path(folder: Path, name: str) -> Path:
     if "\\x" in name:
-        return next((path for path in folder.iterdir() if _shown(path.name) == name), folder / name)
+        return next(
+            (path for path in folder.iterdir() if _printable(path.name) == name), folder / name
+        )
     return folder / name

@@ -1,8 +1,8 @@
-"""Who asks: pages of other sites must not reach a server through the browser of its user.
+"""Protection against pages of other sites that reach the server through its user's browser.
 
-A page on the internet can have its own name point to 127.0.0.1 (DNS rebinding), and then counts as
-part of this server. Its requests still carry that name in `Host`. An address in numbers can't be
-rebound: whoever has it in `Host` has asked for this very machine.
+A page on the internet can point its own name to 127.0.0.1 (DNS rebinding), and then has the same
+origin as this server. Its requests still carry that name in `Host`. A numeric address cannot be
+rebound.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_allowed_host(entry: str, of: str = "") -> tuple[str, bool] | None:
 
 
 class Hosts:
-    """The names under which a server may be asked for.
+    """The values of `Host` that a server accepts.
 
     Parameters
     ----------
@@ -41,36 +41,36 @@ class Hosts:
     Raises
     ------
     UsageError
-        When one is no host name.
+        When one is not a host name.
     """
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
-        """`localhost` and addresses in numbers are allowed without being named."""
+        """`localhost` and numeric addresses are always allowed."""
         allowed = tuple(allowed)
         self._all = "*" in allowed
         found = [read_allowed_host(entry) for entry in allowed]
         self._entries = [entry for entry in found if entry is not None]
 
     def allow(self, host: str) -> None:
-        """Answer to the host that is listened on, where it is a name; an address is allowed."""
+        """Accept the host that the server listens on; an address is accepted in any case."""
         with contextlib.suppress(UsageError):
             self._entries.append(read_entry(host))
 
     def __str__(self) -> str:
-        """Those that had to be named."""
+        """The names that are allowed beside `localhost` and addresses."""
         entries = (f"*.{name}" if below else name for name, below in self._entries)
         return ", ".join(["*"] * self._all + sorted({*entries} - {"localhost"}))
 
     def check(self, method: str, headers: Mapping[str, str]) -> None:
-        """Refuse what a page of another site has sent.
+        """Refuse a request of another site's page.
 
         Raises
         ------
         RefusedError
-            With 421 for a `Host` that is none of this server's, with 403 for an `Origin`.
+            With 421 for a `Host` that is not allowed, with 403 for such an `Origin`.
         """
         host = headers.get("Host")
-        # Every browser sends one; probes of HTTP/1.0 do not.
+        # Every browser sends it; HTTP/1.0 health probes do not.
         if host and not self._has(host):
             raise RefusedError(
                 "host_not_allowed",
@@ -112,7 +112,7 @@ class Hosts:
         )
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Whether a page that has been loaded from this server, or its proxy, has sent this."""
+        """Whether the page was loaded from this server or its proxy."""
         try:
             parts = urlsplit(origin.lower())
         except ValueError:

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 _FILES_AT_ONCE = 4
-"""Of one request, that one decoder takes before others have their turn."""
+"""Files of one request that a decoder takes before other requests get their turn."""
 _INSTEAD = {RAISE_LIMIT: "send a smaller picture", INSTALL_HEIF: "convert it to JPEG or PNG"}
 
 
 class Inference:
     """Turns image files into transfer values. Safe to call from threads.
 
-    Files are decoded in processes of their own: one that crashes the decoder costs its sender an
-    answer, and nobody else. They decode while the network runs.
+    Files are decoded in separate processes, while the network runs: a file that crashes its decoder
+    costs its sender an answer, and nobody else.
     """
 
     def __init__(
@@ -66,18 +66,18 @@ class Inference:
         Parameters
         ----------
         files
-            Image files, or why there is none.
+            Image files, or why there is none in that place.
         deadline
-            Of `time.monotonic`.
+            By `time.monotonic`.
         refuse
-            Why images of a format and colour mode are not taken, or None.
+            Why images of a format and colour mode are refused, or None.
 
         Returns
         -------
         refusals
-            Of each file, why it has no transfer values, or None.
+            For each file, why it has no transfer values, or None.
         features
-            float32, (n, width): of those that have, in order.
+            float32, (n, width): of the others, in order.
         kinds
             Their formats and colour modes.
 
@@ -121,7 +121,7 @@ class Inference:
 
 
 def _for_clients(reason: str) -> str:
-    """A reason that ends with what a client can do, and not with what the server's owner can."""
+    """A reason with the remedy of a client in place of that of the server's owner."""
     for theirs, instead in _INSTEAD.items():
         reason = reason.replace(theirs, instead)
     return reason

@@ -1,4 +1,4 @@
-"""The head that answers first: what would be refused while the server runs is passed over."""
+"""Which head answers when the service starts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HeadFileError, UsageError
 from ..pipeline import load_predictor
-from .heads import Heads, Served, read_stamps, why
+from .heads import Heads, Served, read_stamps, refusal_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,16 +23,16 @@ logger = logging.getLogger(__name__)
 def open_heads(settings: Settings, on_load: Callable[[str], None] = lambda result: None) -> Heads:
     """Load the head that answers first, with its extractor.
 
-    Of a folder, the oldest good head (of the extractor that is named, if one is) settles the
-    extractor, and the newest that fits it answers. So a server that is started again answers with
-    what the running one would.
+    In a folder, the oldest good head (of the named extractor, if there is one) decides the
+    extractor, and the newest that fits it answers. So a restarted server answers with the same head
+    as the running one would.
 
     Raises
     ------
     UsageError
         When the settings name no head, or both a head and a folder.
     HeadFileError
-        When there is none that can be loaded.
+        When no head can be loaded.
     HeadMismatchError
         As `load_predictor`.
     """
@@ -55,7 +55,7 @@ def open_heads(settings: Settings, on_load: Callable[[str], None] = lambda resul
     refused: dict[str, str] = {}
 
     def refuse(name: str, error: Exception) -> None:
-        refused[name] = why(error, folder / name)
+        refused[name] = refusal_reason(error, folder / name)
         logger.warning("head %s is refused: %s", name, " ".join(str(error).split()))
         on_load("refused")
 
@@ -101,5 +101,5 @@ def _load(path: str | os.PathLike[str], settings: Settings) -> Predictor:
         parity=settings.parity,
         many=True,
     )
-    _ = predictor.extractor  # starts it now: a head that cannot be served is passed over
+    _ = predictor.extractor  # starts it now, so that a head that cannot be served is skipped
     return predictor

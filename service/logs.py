@@ -1,4 +1,4 @@
-"""One line for each request: JSON for machines, words for a person at a terminal."""
+"""One log line per request: JSON for machines, text for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ REQUEST_ID = "X-Request-ID"
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
-def request_id(asked: str) -> str:
-    """What a request is called: as its client asks, within reason, or by a random number."""
-    return asked if _ACCEPTED_ID.fullmatch(asked) else uuid.uuid4().hex
+def request_id(requested: str) -> str:
+    """The id of a request: the client's own where it is acceptable, else a random one."""
+    return requested if _ACCEPTED_ID.fullmatch(requested) else uuid.uuid4().hex
 
 
 def number_requests(app: Flask) -> None:
-    """Give every request an id, or keep the client's; count it and log it when it is answered."""
+    """Give every request an id; count and log it when it is answered."""
 
     @app.before_request
     def _begin() -> None:
@@ -54,12 +54,12 @@ def number_requests(app: Flask) -> None:
         }
         route = request.url_rule.rule.rstrip("/") or "/" if request.url_rule else "other"
         metrics = current_service().metrics
-        # Told once the answer is on its way: the client does not wait for that.
-        response.call_on_close(lambda: _tell(metrics, route, fields))
+        # After the answer is sent: the client does not wait for this.
+        response.call_on_close(lambda: _record(metrics, route, fields))
         return response
 
 
-def _tell(metrics: Metrics, route: str, fields: dict[str, Any]) -> None:
+def _record(metrics: Metrics, route: str, fields: dict[str, Any]) -> None:
     status, seconds = fields["status"], fields["milliseconds"] / 1000
     metrics.requests.labels(route, status).inc()
     metrics.seconds.labels(route).observe(seconds)
@@ -73,7 +73,7 @@ def log_request(fields: dict[str, Any]) -> None:
 
 
 def log_requests(style: str = "auto") -> None:
-    """Write what the service logs to stderr, requests and warnings in one format.
+    """Log requests and warnings to stderr, in one format.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def log_requests(style: str = "auto") -> None:
         style = "text" if sys.stderr.isatty() else "json"
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if style == "json" else _Text("%(asctime)s %(message)s"))
-    logging.basicConfig(handlers=[handler], force=True)  # whoever logs: one format
+    logging.basicConfig(handlers=[handler], force=True)  # of every logger
     logging.getLogger("bottlebank.service").setLevel(logging.INFO)
 
 

@@ -1,4 +1,4 @@
-"""What a service counts, for Prometheus."""
+"""The metrics of a service, for Prometheus."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _IMAGES = (1, 2, 4, 8, 16, 32)
 
 
 class Metrics:
-    """Counters of one app: several in one process do not mix."""
+    """Metrics of one app: those of several in one process do not mix."""
 
     def __init__(self) -> None:
         registry = self._registry = CollectorRegistry()
@@ -69,7 +69,7 @@ class Metrics:
         waiting: Callable[[], int],
         head: Callable[[], Mapping[str, str]],
     ) -> None:
-        """Have what waits for the network, and what answers, read when it is asked for."""
+        """Read the queue of the network, and the head, whenever the metrics are read."""
         gauge = Gauge(
             "bottlebank_waiting_for_network",
             "Requests whose images wait for the network.",
@@ -79,7 +79,7 @@ class Metrics:
         self._registry.register(_Head(head))
 
     def watch_queue(self, queued: Callable[[], int]) -> None:
-        """Have the length of the server's queue read when it is asked for."""
+        """Read the length of the server's queue whenever the metrics are read."""
         gauge = Gauge(
             "bottlebank_queued_requests",
             "Requests that wait for a thread.",
@@ -88,7 +88,7 @@ class Metrics:
         gauge.set_function(queued)
 
     def text(self) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """All metrics in the format of Prometheus."""
         return generate_latest(self._registry)
 
 
@@ -99,11 +99,11 @@ class _Head:
         self._read = read
 
     def collect(self) -> Iterable[Metric]:
-        """What Prometheus is told."""
+        """The metric with its current labels."""
         yield InfoMetricFamily(
             "bottlebank_head", "The head that answers.", value=dict(self._read())
         )
 
     def describe(self) -> Iterable[Metric]:
-        """The same without values, so that registering asks nothing."""
+        """The metric without values: registering it must not read them."""
         return [InfoMetricFamily("bottlebank_head", "The head that answers.")]

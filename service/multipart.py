@@ -1,4 +1,4 @@
-"""Multipart forms, taken apart at their boundary alone: what lies between is never looked at."""
+"""Multipart forms, split at their boundary alone: the data between is never parsed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from werkzeug.http import parse_options_header
 from .errors import RefusedError
 
 MAX_TEXT_BYTES = 64 << 10
-"""Of a field that is no file: nothing that is asked for here is longer."""
+"""Of a text field: no parameter of the service is longer."""
 
 _MAX_HEADER_BYTES = 16 << 10
-# After the boundary: nothing but blanks, and the end of the line.
+# Only blanks may follow the boundary on its line.
 _REST_OF_LINE = re.compile(rb"[ \t]*(\r?\n)")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
@@ -23,32 +23,32 @@ class Part(NamedTuple):
 
     name: str
     file_name: str | None
-    """As its client calls the file; None where the field is text."""
+    """The client's name of the file; None for a text field."""
     data: bytes
     encoding: str = ""
     """Its `Content-Transfer-Encoding`, which old clients set."""
 
 
 def read_form(body: bytes, boundary: str, max_parts: int) -> list[Part]:
-    """Take a multipart body apart.
+    """Split a multipart body, which is in memory, in one step.
 
-    It is in memory as a whole, and split in one step. A parser of streams keeps back what may be
-    the beginning of a boundary, so that its work depends on where line ends lie in a picture:
-    Werkzeug's refuses some photographs with 413, and adds a byte to others.
+    A streaming parser keeps back what may be the beginning of a boundary, so that its work depends
+    on the line ends in a picture: Werkzeug's refuses some photographs with 413, and adds a byte to
+    others.
 
     Parameters
     ----------
     body
-        Line ends are CRLF; forms that use LF alone throughout are read, too.
+        Line ends are CRLF, or LF throughout.
     boundary
         From the content type.
     max_parts
-        Most fields that are accepted.
+        Fields that are accepted.
 
     Raises
     ------
     RefusedError
-        When it is no form, or beyond the limits.
+        When it is not a form, or beyond the limits.
     """
     if not boundary:
         raise _not_a_form('its content type names no boundary: multipart/form-data; boundary="…"')
@@ -84,7 +84,7 @@ def _part(piece: bytes) -> Part:
         head, data = piece, b""
     else:
         raise _not_a_form("a field has no empty line after its headers")
-    # Names of files come in whatever encoding their system has; only their being there counts.
+    # File names come in any encoding; only their presence matters.
     lines = head.decode("utf-8", "replace")
     headers = {}
     for line in re.sub(r"\r?\n[ \t]+", " ", lines).split("\n"):
@@ -103,7 +103,7 @@ def _part(piece: bytes) -> Part:
         re.search(r";\s*filename\*?\s*=", disposition, re.IGNORECASE)
         or (kind and not kind.startswith("text/"))
     ):
-        file_name = ""  # one that cannot be read, or that was left out beside a type of file
+        file_name = ""  # unreadable, or left out although the content type is that of a file
     if file_name is None and len(data) > MAX_TEXT_BYTES:
         raise too_large()
     return Part(
@@ -115,7 +115,7 @@ def _part(piece: bytes) -> Part:
 
 
 def too_large(max_parts: int | None = None) -> RefusedError:
-    """Why a form of too many fields, or too long ones, is refused."""
+    """The refusal of a form with too many fields, or too long ones."""
     fields = "" if max_parts is None else f"at most {max_parts} fields, and "
     return RefusedError(
         "body_too_large",

@@ -1,4 +1,4 @@
-"""What a request asks for: of whom, by when, and in which numbers."""
+"""The service, deadline and parameters of the current request."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from .service import Service
 
 SERVICE = "bottlebank.service"
-"""Where `app.extensions` holds what the routes answer with."""
+"""Key of the `Service` in `app.extensions`."""
 HOSTS = "bottlebank.hosts"
-"""Where it holds the names under which it may be asked."""
+"""Key of the `Hosts` in `app.extensions`."""
 ARRIVED = "bottlebank.arrived"
-"""Where the server notes in a request's environment when its last byte arrived."""
+"""Key in the WSGI environment: when the last byte of the request arrived."""
 HEALTH = ("/healthz", "/readyz", "/metrics")
-"""Asked every few seconds by machines: these do not wait behind images, and are not logged."""
+"""Polled by machines every few seconds: these do not wait behind images, and are not logged."""
 PAGES = ("/", "/docs", "/openapi.json")
-"""What a browser shows; with what these load, they do not wait behind images either."""
+"""What a browser shows. With their files, they do not wait behind images either."""
 _PARTS_OF_PAGES = ("/static/", "/docs/")
 
 
@@ -33,7 +33,7 @@ def is_page(method: str, path: str) -> bool:
 
 
 def current_service() -> Service:
-    """What this app answers with."""
+    """The service of the current app."""
     return current_app.extensions[SERVICE]
 
 
@@ -43,12 +43,12 @@ def arrived() -> float:
 
 
 def deadline() -> float:
-    """When waiting is given up, by `time.monotonic`.
+    """When this request is given up, by `time.monotonic`.
 
     Raises
     ------
     DeadlineError
-        When that is over: the client may be gone, and others wait.
+        When that has passed: the client may be gone, and others wait.
     """
     when = arrived() + current_service().settings.deadline_s
     if time.monotonic() > when:
@@ -62,7 +62,7 @@ def milliseconds() -> float:
 
 
 def check_parameters(*names: str) -> None:
-    """Refuse a query that has others: a misspelt one would be passed over without a word.
+    """Refuse a query with other parameters: a misspelt one would be ignored silently.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def whole_number(name: str, default: int, most: int, why: str) -> int:
     Raises
     ------
     RefusedError
-        When it is another, or no number.
+        When it is out of range, or not a whole number.
     """
     texts = request.args.getlist(name)
     if not texts:

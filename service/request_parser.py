@@ -1,4 +1,4 @@
-"""Reading a request: a bound on each part of it, and nothing that two servers could read apart."""
+"""Parsing a request: each part is bounded, and nothing that is ambiguous is accepted."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ MAX_HEADERS = 100
 
 _MAX_EMPTY_LINES_BYTES = 64
 _FRAMING_SHARE = 4
-"""Of what is in its chunks, a body may have a quarter again around them, beyond a header's size."""
+"""Chunk framing may have a quarter of the bytes in the chunks, beyond the size of a header."""
 _TRANSFER_ENCODING = re.compile(rb"(?im)^transfer-encoding[ \t]*:[ \t]*(.*?)[ \t]*\r?$")
 _FOLDED = re.compile(rb"\n[ \t]")
-# Waitress's own end in "$", which also matches before a line feed: another server could take that
-# for the end of the line.
+# Waitress's own patterns end in "$", which also matches before a line feed, where another server
+# could see the end of the line.
 _of_chunks: Any = receiver
 _of_chunks.ONLY_HEXDIG_RE = re.compile(rb"[0-9a-fA-F]+\Z")
 _of_chunks.CHUNK_EXT_RE = re.compile(_of_chunks.CHUNK_EXT_RE.pattern.removesuffix(b"$") + rb"\Z")
 
 
 class TooBusyError(WaitressError):
-    """More requests wait than may, or their bodies have no room in memory together."""
+    """Too many requests wait, or their bodies need too much memory together."""
 
     code = 503
     reason = "Service Unavailable"
@@ -49,31 +49,31 @@ class BodyMemory:
     """Bytes of all bodies in memory, between their arrival and their answer."""
 
     def __init__(
-        self, most: int, make_room: Callable[[RequestParser], bool] = lambda parser: False
+        self, max_bytes: int, make_room: Callable[[RequestParser], bool] = lambda parser: False
     ) -> None:
-        """`most` of them at the same time; `make_room` frees some, for a request, if it can."""
-        self._most = most
-        self._make_room = make_room
+        """At most `max_bytes` at a time; `make_room` frees some for a request, if it can."""
+        self._max_bytes = max_bytes
+        self._evict = make_room
         self._lock = threading.Lock()
         self.n_bytes = 0
 
     def add(self, n_bytes: int, parser: RequestParser) -> bool:
-        """Note bytes that have arrived; False where there is no room for them."""
+        """Count bytes that have arrived; False where there is no room for them."""
         with self._lock:
             self.n_bytes += n_bytes
-        while self.n_bytes > self._most:
-            if not self._make_room(parser):
+        while self.n_bytes > self._max_bytes:
+            if not self._evict(parser):
                 return False
         return True
 
     def release(self, n_bytes: int) -> None:
-        """Forget bytes."""
+        """Count bytes that were freed."""
         with self._lock:
             self.n_bytes -= n_bytes
 
 
 class _Dropped:
-    """In place of a buffer: counts a body that is refused, so that its client sees the answer."""
+    """In place of a buffer: only counts the bytes of a body that is refused."""
 
     def __init__(self, n_bytes: int) -> None:
         self._n_bytes = n_bytes
@@ -85,26 +85,26 @@ class _Dropped:
         return self._n_bytes
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
 class RequestParser(HTTPRequestParser):
     """One request as it arrives.
 
-    A body that is too large, or has no room, is received and dropped, and refused at its end: most
-    clients read an answer only once they have sent all of the body. What is far too large ends the
-    connection.
+    A body that is too large, or has no room, is received to its end, dropped and then refused: most
+    clients read an answer only after they have sent the whole body. One that is far too large ends
+    the connection.
     """
 
-    # What an answer and the log need to know where not even the first line was read.
+    # What an answer and the log need where not even the first line could be read.
     version = "1.1"
     path = ""
     command: Any = None
 
-    def __init__(self, adj: Adjustments, most_body_bytes: int, held: BodyMemory) -> None:
-        """A body of more than `most_body_bytes` is dropped as it arrives."""
+    def __init__(self, adj: Adjustments, max_received_bytes: int, held: BodyMemory) -> None:
+        """See `BodyMemory`; a body of more than `max_received_bytes` is dropped."""
         super().__init__(adj)
-        self._most_body_bytes = most_body_bytes
+        self._max_received_bytes = max_received_bytes
         self._held = held
         self.n_held = 0
         """Bytes of its body that are in memory."""
@@ -112,7 +112,7 @@ class RequestParser(HTTPRequestParser):
         self._refusal: WaitressError | None = None
 
     def received(self, data: bytes) -> int:
-        """Take what belongs to this request; how many bytes that was."""
+        """Take what belongs to this request, and return how many bytes that was."""
         if self.body_rcv is not None:
             return self._body_received(data)
         n_before = 0
@@ -152,7 +152,7 @@ class RequestParser(HTTPRequestParser):
         return n_taken
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the header, unless another server could read it differently."""
+        """Parse the header; refuse what another server could read differently."""
         if header_plus.count(b"\n") > MAX_HEADERS + 1:
             raise ParsingError(f"more than {MAX_HEADERS} headers")
         if _FOLDED.search(header_plus):
@@ -169,7 +169,7 @@ class RequestParser(HTTPRequestParser):
             or [encoding.lower() for encoding in encodings] != [b"chunked"]
             or "CONTENT_LENGTH" in self.headers
         ):
-            raise ParsingError("Transfer-Encoding cannot be told for certain")
+            raise ParsingError("Transfer-Encoding is ambiguous")
         if "," in self.headers.get("HOST", ""):
             raise ParsingError("more than one Host")
 
@@ -180,13 +180,13 @@ class RequestParser(HTTPRequestParser):
         super().close()
 
     def give_up(self, refusal: WaitressError) -> None:
-        """Refuse it before it has arrived, and free what has."""
+        """Refuse it before it is complete, and free what has arrived."""
         if self.body_rcv is not None:
             self._drop(refusal)
         self.error = refusal
 
     def _check_size(self, n_bytes: int) -> None:
-        if n_bytes > self._most_body_bytes:
+        if n_bytes > self._max_received_bytes:
             self._drop(RequestEntityTooLarge("the body"))
 
     def _drop(self, refusal: WaitressError) -> None:

@@ -1,4 +1,4 @@
-"""The routes that take images: parse, ask heads and network, format."""
+"""The routes that take images, and the page on which to drop them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 routes = Blueprint("images", __name__)
 
-MOST_NEIGHBOURS = 50
+MAX_NEIGHBOURS = 50
 
 
 @routes.post("/predict", strict_slashes=False)
@@ -34,7 +34,7 @@ def predict() -> dict[str, Any]:
     top = whole_number("top", service.settings.top, len(predictor.classes), "number of classes")
     n_evidence, training_images = 0, None
     if "evidence" in request.args:
-        n_evidence = whole_number("evidence", 1, MOST_NEIGHBOURS, "training images")
+        n_evidence = whole_number("evidence", 1, MAX_NEIGHBOURS, "training images")
         training_images = service.training_images(predictor.head)
     uploads, refusals, features, kinds = _transfer_values(predictor)
     said = predictor.say(features)
@@ -82,7 +82,7 @@ def similar() -> dict[str, Any]:
     check_parameters("top")
     predictor = current_service().heads.served.predictor
     n_nearest = whole_number(
-        "top", current_service().settings.top, MOST_NEIGHBOURS, "training images"
+        "top", current_service().settings.top, MAX_NEIGHBOURS, "training images"
     )
     training_images = current_service().training_images(predictor.head)
     _, refusals, features, _ = _transfer_values(predictor)
@@ -112,7 +112,7 @@ def page() -> str:
 
 
 def head_of(predictor: Predictor) -> dict[str, str]:
-    """By which head an answer was given; noted for the log, too."""
+    """The head of an answer; also noted for the log."""
     g.head = predictor.version
     return {"version": predictor.version, "extractor": predictor.extractor_name}
 
@@ -120,7 +120,7 @@ def head_of(predictor: Predictor) -> dict[str, str]:
 def _transfer_values(
     predictor: Predictor,
 ) -> tuple[Uploads, list[RefusedError | None], np.ndarray, list[Kind]]:
-    """The request's images; why each is refused; features, (n, width), and kinds of the others."""
+    """The uploads; why each is refused; features, (n, width), and kinds of the others."""
     service = current_service()
     until = deadline()
     uploads = read_uploads(request, service.settings, service.fetcher.fetch)

@@ -1,4 +1,4 @@
-"""The headers that every answer carries, whoever writes it."""
+"""Headers of every answer, with or without the app."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SECURITY_HEADERS: Mapping[str, str] = {
-    # `data:` and `blob:` are the thumbnails of pictures that the page has not uploaded yet.
+    # `data:` and `blob:` are thumbnails of pictures that the page has not uploaded yet.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    # Not "no-referrer", with which the page's own form would come from the origin "null".
+    # Not "no-referrer", which would make "null" the origin of the page's own form.
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

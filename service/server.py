@@ -1,4 +1,4 @@
-"""The production server: waitress on one address, which ends without losing an answer."""
+"""The production server: waitress on one address, with a shutdown that loses no answer."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
 from ..errors import BottlebankError, UsageError
-from .connection import REST_S, Listener
+from .connection import PAUSE_S, Listener
 from .request_context import HEALTH, HOSTS, SERVICE, is_page
 from .request_parser import MAX_HEADER_BYTES, TooBusyError
 from .settings import Settings
-from .uploads import most_body_bytes
+from .uploads import max_received_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from .service import Service
 
 _DROPPED_BODY_FACTOR = 4
-"""How many times the largest body is received to its end, so that its client sees the refusal."""
+"""A refused body is received up to so many times the limit, for its client to read the answer."""
 _LAST_REQUESTS_S = 0.5
-"""After the last connection was taken: a client that had its answer may have sent another one."""
-# A thread that comes back from decoder or network waits at most so long for one that computes in
-# Python; Python's own 5 ms are as long as the network takes for an image.
+"""After the last connection was accepted: a client may be sending its next request."""
+# How long a thread that returns from decoder or network waits for one that computes in Python.
+# Python's default of 5 ms is as long as the network takes for an image.
 _SWITCH_INTERVAL_S = 0.0005
 
 
@@ -47,9 +47,9 @@ def serve(
     settings: Settings = Settings(),  # noqa: B008 (immutable)
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve an app until SIGTERM or SIGINT, answer what is in flight then, and return.
+    """Serve an app until SIGTERM or SIGINT, then answer what is in flight and return.
 
-    A second signal ends it at once. To be called from the main thread, which alone gets signals.
+    A second signal ends it at once. Call it from the main thread, which alone gets signals.
 
     Parameters
     ----------
@@ -57,22 +57,22 @@ def serve(
         From `create_app`.
     host
         Address or name of this machine; `127.0.0.1` is reached from this machine alone, `0.0.0.0`
-        from every network. By a name it may then be asked for, too.
+        from every network. A name is then accepted as `Host`, too.
     port
         0 picks a free one.
     settings
         Limits of the server.
     on_ready
-        Called with the address, `http://127.0.0.1:8000/`, once it takes connections.
+        Called with the address, `http://127.0.0.1:8000/`, once connections are accepted.
 
     Raises
     ------
     UsageError
-        When host or port cannot be meant.
+        When host or port is invalid.
     BottlebankError
         When the port is in use or not permitted.
     """
-    # Waitress warns whenever all threads are at work: the normal state of a busy server.
+    # Waitress warns whenever all threads are busy, which is normal here.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     service: Service = app.extensions[SERVICE]
     app.extensions[HOSTS].allow(host)
@@ -149,7 +149,7 @@ class Server:
                 ident="",
                 max_request_header_size=MAX_HEADER_BYTES,
                 max_request_body_size=max(
-                    _DROPPED_BODY_FACTOR * settings.max_body_bytes, most_body_bytes(settings) + 1
+                    _DROPPED_BODY_FACTOR * settings.max_body_bytes, max_received_bytes(settings) + 1
                 ),
                 cleanup_interval=1,
                 # Never into files: the disk may be full, and memory is bounded.
@@ -164,21 +164,21 @@ class Server:
 
     @property
     def n_waiting(self) -> int:
-        """Requests that have arrived and wait for a thread."""
+        """Requests that are complete and wait for a thread."""
         return self._dispatcher.n_waiting
 
     @property
     def n_held_bytes(self) -> int:
-        """Of all bodies in memory."""
+        """Bytes of all bodies in memory."""
         return self._listener.held.n_bytes
 
     def run(self) -> None:
-        """Answer requests until `stop`; then those in flight, within the grace; then close."""
+        """Answer requests until `stop`, then those in flight for the grace period; then close."""
         try:
             while not self._stopping.is_set():
                 self._poll(timeout_s=1)
             self._service.ready = False
-            # Whoever distributes requests asks `/readyz` before it sends them elsewhere.
+            # Load balancers poll `/readyz` before they send requests elsewhere.
             self._poll_until(time.monotonic() + (self._settings.drain_s if self._drain else 0))
             self._listener.stop_listening()
             self._poll_until(time.monotonic() + _LAST_REQUESTS_S)
@@ -189,9 +189,9 @@ class Server:
             self.close()
 
     def stop(self, *, drain: bool = False) -> None:
-        """Have `run` end; from a signal handler or any thread.
+        """Make `run` return; from a signal handler or any thread.
 
-        With `drain`, requests are still taken for a moment, while `/readyz` says no.
+        With `drain`, requests are still accepted for a moment, while `/readyz` answers 503.
         """
         self._drain = drain
         self._service.ready = False
@@ -200,7 +200,7 @@ class Server:
         self._listener.pull_trigger()
 
     def close(self) -> None:
-        """Close every connection now. Harmless when closed."""
+        """Close every connection now. Harmless when already closed."""
         self._dispatcher.shutdown(timeout=1)
         for connection in self._listener.connections():
             connection.handle_close()
@@ -208,8 +208,8 @@ class Server:
         wasyncore.close_all(self._sockets)
 
     def _poll(self, timeout_s: float) -> None:
-        if time.monotonic() < self._listener.someone_rests_until:
-            timeout_s = min(timeout_s, REST_S)
+        if time.monotonic() < self._listener.some_paused_until:
+            timeout_s = min(timeout_s, PAUSE_S)
         # poll() rather than select(), which fails from descriptor 1,024 on.
         wasyncore.loop(timeout_s, use_poll=True, map=self._sockets, count=1)
 
@@ -227,16 +227,15 @@ class Server:
 class _Dispatcher:
     """Waitress's threads, and two more for what must not wait behind images.
 
-    One refuses requests beyond the bound of the queue, and answers those that ask how the server
-    is: under load, they are what one wants to know. The other answers pages and their files: one
-    that loads without its script says nothing of why nothing happens. A flood of these delays only
-    each other. No more than one waits for each connection.
+    One refuses requests beyond the bound of the queue, and answers the health routes, which matter
+    most under load. The other answers pages and their files: a page without its script cannot show
+    what is wrong. Floods of either delay only each other. Each connection has at most one waiting.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._threads = ThreadedTaskDispatcher()
         self._threads.set_thread_count(settings.threads)
-        self._most_waiting = settings.queue
+        self._max_waiting = settings.queue
         self._beside = ThreadedTaskDispatcher()
         self._beside.set_thread_count(1)
         self._pages = ThreadedTaskDispatcher()
@@ -247,14 +246,14 @@ class _Dispatcher:
         return len(self._threads.queue)
 
     def add_task(self, channel: Any) -> None:
-        """Called when a request has arrived whole, and the one before it is answered."""
+        """Called when a request is complete, and the one before it is answered."""
         request: Any = channel.requests[0]
         request.arrived = time.monotonic()
         if request.error is not None or request.path in HEALTH:
             self._beside.add_task(channel)
         elif is_page(request.command, request.path):
             self._pages.add_task(channel)
-        elif len(self._threads.queue) >= self._most_waiting:
+        elif len(self._threads.queue) >= self._max_waiting:
             request.error = TooBusyError("queue")
             self._beside.add_task(channel)
         else:

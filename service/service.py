@@ -1,4 +1,4 @@
-"""What the routes answer with: heads, decoders and network, training images, counters."""
+"""What the routes share: heads, decoders and network, training images, counters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class Service:
-    """One extractor with its heads, and what is counted. Safe to use from threads.
+    """One extractor with its heads and metrics. Safe to use from threads.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Service:
     metrics : Metrics
     fetcher : Fetcher
     ready : bool
-        Whether requests are wanted; `/readyz` says so.
+        Whether requests are accepted, for `/readyz`.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class Service:
         find_training_images: Callable[[Head], TrainingImages] | None = None,
     ) -> None:
         """Start decoders, run the network a few times, and watch the folder of heads."""
-        # A head's products are small: threads of BLAS would only wait for one another, for longer
-        # than the network takes.
+        # A head's matrix products are small: BLAS threads would wait for one another longer than
+        # the network takes.
         self._one_thread = threadpool_limits(1, "blas")
         self.settings = settings
         self.heads = heads
@@ -96,12 +96,12 @@ class Service:
         return cls(heads, settings, metrics)
 
     def training_images(self, head: Head) -> TrainingImages:
-        """What a head was trained on; read from the cache when it is first asked for.
+        """What a head was trained on; read from the cache at the first request.
 
         Raises
         ------
         RefusedError
-            With 409, when it is not there.
+            With 409, when it is not in the cache.
         """
         with self._reading:
             if self._training_images is None or self._training_images[0] != head.version:

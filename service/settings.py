@@ -1,4 +1,4 @@
-"""What a service is to do, and its limits."""
+"""What a service answers with, and its limits."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from .hosts import read_allowed_host
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a service answers with, and what it takes from one client and from all of them.
+    """What a service answers with, and its limits per client and overall.
 
     Attributes
     ----------
     head
         The head file that answers.
     heads
-        In place of it, a folder of head files: the newest answers, and the folder is watched.
+        Instead, a folder of head files: the newest answers, and the folder is watched.
     cache
-        The cache, where converted networks and training images are; None for the default one.
+        The cache of converted networks and training images; None for the default one.
     extractor, weights, engine, precision, parity
         As in `load_predictor`.
     allowed_hosts
-        Names under which a browser may ask for the server, beside `localhost` and addresses in
-        numbers: `photos.example.com`, `*.example.com`, or `*` for all.
+        Values of `Host` that are accepted beside `localhost` and numeric addresses:
+        `photos.example.com`, `*.example.com`, or `*` for all.
     fetch_from
-        Hosts from which images are fetched that a client names by URL; none: that is off.
+        Hosts from which images named by URL are fetched; empty: none are.
     fetch_timeout_s
-        Seconds that one image may take to fetch, in all.
+        Seconds for fetching one image, in all.
     max_body_bytes
-        Most bytes that the images of one request have together; a form or JSON around them may be
-        as much larger as it has to be.
+        Bytes of the images of one request together; a form or JSON around them may be as much
+        larger as it has to be.
     max_images
-        Most images in one request.
+        Images in one request.
     max_pixels
         Pixels of the largest picture that is decoded.
     max_decode_s
@@ -42,34 +42,34 @@ class Settings:
     top
         Classes in an answer whose request names no `?top=`; all of them when there are fewer.
     threads
-        Requests that are worked on at the same time; the others wait.
+        Requests that are processed at the same time; the others wait.
     queue
         Requests that may wait; those beyond are refused with 503.
     deadline_s
         Seconds after its arrival at which a request that still waits is refused with 503.
     retry_after_s
-        Seconds after which a client that was refused so is told to try again.
+        `Retry-After` of these refusals.
     connection_limit
-        Connections that are open at the same time; a further one takes the place of the one that
-        has been idle, or has sent its request most slowly.
+        Open connections; a further one takes the place of the one that has been idle longest, or
+        sends its request most slowly.
     header_timeout_s
         Seconds in which the request line and the headers of a request have to arrive.
     channel_timeout_s
-        Seconds after which a connection on which nothing moves is closed. A body has one more
+        Seconds after which an inactive connection is closed. A body has one more
         second for each 1,000 bytes that have arrived.
     max_held_bytes
-        Bytes of all bodies together that are in memory; those beyond are refused with 503.
+        Bytes of all request bodies in memory; those beyond are refused with 503.
     drain_s
-        Seconds after SIGTERM in which requests are still taken, while `/readyz` says no.
+        Seconds after SIGTERM in which requests are still accepted, while `/readyz` answers 503.
     shutdown_grace_s
-        Seconds that requests in flight have to end then; Docker kills after 10.
+        Seconds that requests in flight then have to finish; Docker kills after 10.
     watch_s
-        Seconds between two looks at the folder of heads.
+        Seconds between two scans of the folder of heads.
 
     Raises
     ------
     UsageError
-        When a number is not a whole one from 1, or a host is no host name.
+        When a number is not an integer of at least 1, or a host is not a host name.
     """
 
     head: str | None = None

@@ -1,4 +1,4 @@
-"""Answering one request that has arrived whole: by the app, or by a refusal without it."""
+"""Answering one complete request: by the app, or by a refusal without it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 
-class _LastWord:
-    """Says `Connection: close` from the moment on at which the server is told to end."""
+class _CloseAtShutdown:
+    """Sends `Connection: close` once the server is shutting down."""
 
     def build_response_header(self) -> bytes:
         task: Any = self
@@ -30,19 +30,19 @@ class _LastWord:
         return super().build_response_header()  # type: ignore[misc]  # of the task beside it
 
 
-class Task(_LastWord, WSGITask):
+class Task(_CloseAtShutdown, WSGITask):
     """A request that the app answers."""
 
     def get_environment(self) -> dict[str, Any]:
-        """With the time at which the request arrived: it may have waited for a thread."""
+        """With the time of the request's arrival: it may have waited for a thread since."""
         environment = super().get_environment()
         request: Any = self.request  # typeshed takes it for an error
         environment[ARRIVED] = request.arrived
         return environment
 
 
-class RefusalTask(_LastWord, ErrorTask):
-    """A request that is refused without the app: what cannot be read, is too large or too much."""
+class RefusalTask(_CloseAtShutdown, ErrorTask):
+    """A request that is refused without the app: invalid, too large or too many."""
 
     def execute(self) -> None:
         """Answer with JSON; count and log it as the app does."""
@@ -54,7 +54,7 @@ class RefusalTask(_LastWord, ErrorTask):
         if error.code == 503:
             headers["Retry-After"] = str(server.settings.retry_after_s)
         if error.code != 503 or not request.completed:
-            self.set_close_on_finish()  # what follows on the connection cannot be told apart
+            self.set_close_on_finish()  # where the next request begins is unknown
             connection: Any = self.channel
             connection.lingers = True
         body = json.dumps(error_body(code, _message(error, server.settings))).encode() + b"\n"

@@ -1,4 +1,4 @@
-"""What a client sends to the predict route: the bytes of one or several image files."""
+"""The image files in a request."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ACCEPTED = (
     'or JSON {"image": "<base64>"} or {"images": ["<base64>", ...]}'
 )
 
-# What a form or JSON has beside the images: boundaries, headers, names; line breaks in base64.
+# Boundaries, headers and names of a form or of JSON, and line breaks in base64.
 _BESIDE_BYTES = 64 << 10
 _PARTS_BESIDE_IMAGES = 100
 _VALUES_BESIDE_IMAGES = 10_000
-# Beside those of Unicode, which are recognised by the first bytes.
+# The encodings of Unicode are recognised by their first bytes.
 _CHARSETS = ("iso-8859-1", "windows-1252", "us-ascii")
 
 
@@ -50,21 +50,21 @@ class Uploads(NamedTuple):
     """The images of a request."""
 
     files: Sequence[bytes | RefusedError]
-    """In the client's order, at least one; nothing is decoded. A refusal stands where one of the
-    images is not even bytes."""
+    """At least one, in the client's order, not decoded. A refusal stands in place of an image whose
+    base64 is broken."""
     by_url: bool = False
-    """Whether the client named a URL, from which the image was fetched."""
+    """Whether the image was fetched from a URL."""
 
 
 def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], bytes]) -> Uploads:
-    """Take the image files out of a request.
+    """Read the image files of a request.
 
     Parameters
     ----------
     request
         Its content type decides how it is read; without one, the body is the image.
     settings
-        How many images are accepted, and of how many bytes in all; a form or JSON may be as much
+        How many images are accepted, and of how many bytes together; a form or JSON may be as much
         larger as it has to be.
     fetch
         From a URL to the bytes of an image file, or FetchError.
@@ -79,10 +79,10 @@ def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], by
         request.max_content_length = settings.max_body_bytes + _BESIDE_BYTES
         files = _from_form(request, settings.max_images)
     elif kind == "application/json" or kind.endswith("+json"):
-        asked = json_object(request, most_body_bytes(settings), max_images=settings.max_images)
-        if "url" in asked:
-            return Uploads([_fetched(_url(asked), fetch)], by_url=True)
-        files = _from_json(asked, settings.max_images)
+        payload = json_object(request, max_received_bytes(settings), max_images=settings.max_images)
+        if "url" in payload:
+            return Uploads([_fetched(_url(payload), fetch)], by_url=True)
+        files = _from_json(payload, settings.max_images)
     elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
         files = [request.get_data(cache=False)]
         if files == [b""]:
@@ -97,21 +97,22 @@ def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], by
     return Uploads(files)
 
 
-def most_body_bytes(settings: Settings) -> int:
-    """Bytes of the largest body that is read: base64 is a third larger than the image in it, and
-    more with line breaks, which JSON writes as two characters.
+def max_received_bytes(settings: Settings) -> int:
+    """The largest body that is read, in bytes.
+
+    Base64 is a third larger than the image, and more with line breaks, each two characters in JSON.
     """
     return settings.max_body_bytes * 3 // 2 + _BESIDE_BYTES
 
 
 def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
-    # Images beyond the limit have to be parsed to be counted in the answer.
+    # Images beyond the limit are parsed, so that the answer can say how many there were.
     max_parts = 4 * max_images + _PARTS_BESIDE_IMAGES
     boundary = request.mimetype_params.get("boundary", "")
     parts = read_form(request.get_data(cache=False), boundary, max_parts)
     files = [part for part in parts if part.name == FIELD and part.file_name is not None]
     check_number(len(files), max_images)
-    # A browser sends a nameless file of no bytes for a form in which none was chosen.
+    # A browser sends a nameless empty file where none was chosen.
     chosen = [
         image_from_base64(part.data.decode("latin-1")) if part.encoding == "base64" else part.data
         for part in files
@@ -135,30 +136,31 @@ def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
 
 
 def json_object(
-    request: Request, most_bytes: int, expected: str = ACCEPTED, max_images: int = 0
+    request: Request, max_bytes: int, expected: str = ACCEPTED, max_images: int = 0
 ) -> dict[str, Any]:
     """The JSON object of a body, or RefusedError."""
-    request.max_content_length = most_bytes
+    request.max_content_length = max_bytes
     body = request.get_data(cache=False)
     _check_values(body, _VALUES_BESIDE_IMAGES + max_images, expected)
     charset = request.mimetype_params.get("charset", "").lower()
     try:
-        # Without one, `json` tells UTF-8, UTF-16 and UTF-32 apart, with or without a mark.
-        asked = json.loads(body.decode(charset) if charset in _CHARSETS else body)
+        # Without one, `json` recognises UTF-8, UTF-16 and UTF-32, with or without a mark.
+        payload = json.loads(body.decode(charset) if charset in _CHARSETS else body)
     except (ValueError, RecursionError) as error:
         raise RefusedError(
             "invalid_json", f"the body is not JSON ({error}); expected {expected}"
         ) from error
-    if not isinstance(asked, dict):
-        raise RefusedError("invalid_json", f"expected {expected}; received JSON {json_type(asked)}")
-    return asked
+    if not isinstance(payload, dict):
+        raise RefusedError(
+            "invalid_json", f"expected {expected}; received JSON {json_type(payload)}"
+        )
+    return payload
 
 
 def _check_values(body: bytes, most: int, expected: str) -> None:
-    """Refuse a body of so many values that reading them would keep other requests waiting.
+    """Refuse a body with so many values that parsing it would delay other requests.
 
-    Python reads JSON without letting another thread have its turn, and makes objects of it that
-    have many times the bytes.
+    Python parses JSON without releasing the GIL, into objects of many times its size.
     """
     n_values = sum(map(body.count, (b",", b"[", b"{")))
     if n_values > most or body.count(b"\\") > most + len(body) // 8:
@@ -168,15 +170,15 @@ def _check_values(body: bytes, most: int, expected: str) -> None:
         )
 
 
-def _url(asked: dict[str, Any]) -> str:
-    others = [key for key in ("image", "images") if key in asked]
+def _url(payload: dict[str, Any]) -> str:
+    others = [key for key in ("image", "images") if key in payload]
     if others:
         raise RefusedError("invalid_json", f'expected "url" or "{others[0]}", received both')
-    if not isinstance(asked["url"], str):
+    if not isinstance(payload["url"], str):
         raise RefusedError(
-            "invalid_json", f'"url": expected a string, received {json_type(asked["url"])}'
+            "invalid_json", f'"url": expected a string, received {json_type(payload["url"])}'
         )
-    return asked["url"]
+    return payload["url"]
 
 
 def _fetched(url: str, fetch: Callable[[str], bytes]) -> bytes:
@@ -187,15 +189,15 @@ def _fetched(url: str, fetch: Callable[[str], bytes]) -> bytes:
         raise RefusedError(error.code, error.message, status) from error
 
 
-def _from_json(asked: dict[str, Any], max_images: int) -> list[bytes | RefusedError]:
-    if "image" in asked and "images" in asked:
+def _from_json(payload: dict[str, Any], max_images: int) -> list[bytes | RefusedError]:
+    if "image" in payload and "images" in payload:
         raise RefusedError("invalid_json", 'expected "image" or "images", received both')
-    if "image" in asked:
-        return [image_from_base64(asked["image"])]
-    if "images" not in asked:
-        received = in_brief_names([*asked]) or "no keys"
+    if "image" in payload:
+        return [image_from_base64(payload["image"])]
+    if "images" not in payload:
+        received = in_brief_names([*payload]) or "no keys"
         raise RefusedError("no_image", f"expected {ACCEPTED}; received an object with {received}")
-    images = asked["images"]
+    images = payload["images"]
     if not isinstance(images, list):
         raise RefusedError(
             "invalid_json", f'"images": expected a list, received {json_type(images)}'
@@ -215,7 +217,7 @@ def image_from_base64(text: object) -> bytes | RefusedError:
 
 
 def check_bytes(files: Sequence[bytes | RefusedError], most: int) -> None:
-    """Refuse images that have more bytes together than a request may have."""
+    """Refuse images that are too large together."""
     n_bytes = sum(len(file) for file in files if isinstance(file, bytes))
     if n_bytes > most:
         raise RefusedError(
@@ -227,7 +229,7 @@ def check_bytes(files: Sequence[bytes | RefusedError], most: int) -> None:
 
 
 def check_number(n_images: int, max_images: int) -> None:
-    """Refuse more images than a request may have."""
+    """Refuse too many images."""
     if n_images > max_images:
         raise RefusedError(
             "too_many_images",

@@ -66,7 +66,7 @@ def test_a_client_that_sends_byte_by_byte_is_read_less_often(
         client.sendall(b"\r\nConnection: close\r\n\r\n")
         assert client.recv(65536).startswith(b"HTTP/1.1 ")  # what a slow client has sent is read
         seconds = time.monotonic() - begun
-    assert n_reads <= 20 + 2 * seconds / connection_module.REST_S
+    assert n_reads <= 20 + 2 * seconds / connection_module.PAUSE_S
 
 
 @pytest.mark.parametrize("n_requests", [1, 3])
@@ -104,7 +104,7 @@ def test_a_client_that_is_gone_before_its_answer(make_app, run_server, make_pred
 
 def test_answers_that_nobody_takes_are_bounded(make_app, run_server, predictor, monkeypatch):
     most = 20_000
-    monkeypatch.setattr(connection_module, "_MOST_UNSENT_BYTES", most)
+    monkeypatch.setattr(connection_module, "_MAX_UNSENT_BYTES", most)
     server = run_server(make_app(predictor))
     socket_of = server._listener.socket
     socket_of.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)  # and of what it accepts
@@ -129,7 +129,7 @@ def test_answers_that_nobody_takes_are_bounded(make_app, run_server, predictor, 
 def test_a_body_that_stalls_makes_way_where_memory_is_short(
     make_app, run_server, predictor, encode, monkeypatch
 ):
-    monkeypatch.setattr(connection_module, "_UNHURRIED_S", 0)
+    monkeypatch.setattr(connection_module, "_STALLING_AFTER_S", 0)
     server = run_server(make_app(predictor), Settings(max_held_bytes=3000))
     with connect(server) as stalled, connect(server) as client:
         stalled.sendall(POST + b"Content-Length: 2900\r\n\r\n" + bytes(2800))

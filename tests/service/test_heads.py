@@ -55,15 +55,15 @@ def version(heads):
 
 
 def test_a_new_head_answers_and_the_last_one_stays_for_rolling_back(heads, folder, loaded):
-    heads.look()
+    heads.scan()
     assert version(heads) == "v1"
     (folder / "second.h5").write_text("v2")
-    heads.look()
+    heads.scan()
     assert (version(heads), heads.served.name) == ("v2", "second.h5")
     assert statuses(heads) == {"first.h5": "previous", "second.h5": "active"}
     heads.roll_back()
     assert version(heads) == "v1"
-    heads.look()  # what was rolled back does not come back by itself
+    heads.scan()  # what was rolled back does not come back by itself
     assert version(heads) == "v1"
     heads.roll_back()
     assert version(heads) == "v2"
@@ -72,7 +72,7 @@ def test_a_new_head_answers_and_the_last_one_stays_for_rolling_back(heads, folde
 
 def test_a_file_that_changes_is_loaded_again(heads, folder):
     (folder / "first.h5").write_text("v1 trained again")
-    heads.look()
+    heads.scan()
     assert version(heads) == "v1 trained again"
 
 
@@ -80,7 +80,7 @@ def test_a_file_that_changes_is_loaded_again(heads, folder):
 def test_bad_files_change_nothing_and_each_is_reported(heads, folder, loaded, caplog, n_files):
     for number in range(n_files):
         (folder / f"{number:02}.h5").write_text(f"bad for reason {number}")
-    heads.look()
+    heads.scan()
     assert version(heads) == "v1"
     assert loaded == ["refused"] * n_files
     described = {entry["name"]: entry for entry in heads.describe()}
@@ -89,13 +89,13 @@ def test_bad_files_change_nothing_and_each_is_reported(heads, folder, loaded, ca
         assert entry["status"] == "refused"
         assert entry["error"].endswith(f"bad for reason {number}")
         assert f"bad for reason {number}" in caplog.text
-    heads.look()
+    heads.scan()
     assert loaded == ["refused"] * n_files  # not tried again until they change
     (folder / "07.h5").write_text("v7, whole at last")
-    heads.look()
+    heads.scan()
     assert version(heads) == "v7, whole at last"
     (folder / "08.h5").unlink()
-    heads.look()
+    heads.scan()
     assert "08.h5" not in statuses(heads)
 
 
@@ -104,7 +104,7 @@ def test_of_several_new_heads_the_newest_answers(heads, folder):
         path = folder / f"{number}.h5"
         path.write_text(f"v{number}")
         os.utime(path, (time.time() - age_s,) * 2)
-    heads.look()
+    heads.scan()
     assert version(heads) == "v1"
     assert heads.served.name == "1.h5"
 
@@ -142,7 +142,7 @@ def test_activating_one_head_does_not_pass_over_another_new_one(heads, folder):
     (folder / "third.h5").write_text("v3")
     heads.activate("second.h5")
     assert version(heads) == "v2"
-    heads.look()
+    heads.scan()
     assert version(heads) == "v3"
 
 
@@ -211,7 +211,7 @@ def test_a_hundred_swaps_under_load(heads, folder, client_of, encode):
         for number in range(100):
             (folder / "other.h5").write_text(f"swap {number}")
             os.utime(folder / "other.h5", ns=(number, number))
-            heads.look()
+            heads.scan()
             assert version(heads) == f"swap {number}"
         done = True
         for each in asking:
@@ -256,7 +256,7 @@ def test_the_newest_good_head_of_a_folder_answers_first(
     assert version(heads) == "v3"
     assert statuses(heads) == {"a.h5": "available", "b.h5": "refused", "c.h5": "active"}
     assert "b.h5 is refused" in caplog.text
-    heads.look()
+    heads.scan()
     assert version(heads) == "v3"
     for name in ("a.h5", "c.h5"):
         (tmp_path / name).write_text("bad")
@@ -266,11 +266,11 @@ def test_the_newest_good_head_of_a_folder_answers_first(
 
 def test_a_file_that_comes_later_is_newer_whatever_its_time_says(heads, folder):
     (folder / "second.h5").write_text("v2")
-    heads.look()
+    heads.scan()
     for number in range(5):
         (folder / f"copied{number}.h5").write_text(f"old {number}")
         os.utime(folder / f"copied{number}.h5", (1_000_000 + number % 3,) * 2)
-    heads.look()
+    heads.scan()
     assert version(heads) == "old 2"
     assert statuses(heads)["second.h5"] == "previous"  # not one of those in between
 
@@ -293,7 +293,7 @@ def test_requests_do_not_wait_for_heads_that_load(folder, make_predictor, client
     heads.activate("other.h5")
     for number in range(500):
         (folder / f"slow{number:03}.h5").write_text(f"slow {number}")
-    thread = threading.Thread(target=heads.look)
+    thread = threading.Thread(target=heads.scan)
     thread.start()
     try:
         assert loading.wait(10)
@@ -309,24 +309,24 @@ def test_requests_do_not_wait_for_heads_that_load(folder, make_predictor, client
 
 def test_a_folder_that_is_away_and_files_that_move_change_nothing(heads, folder, tmp_path_factory):
     (folder / "second.h5").write_text("v2")
-    heads.look()
+    heads.scan()
     heads.roll_back()
     away = tmp_path_factory.mktemp("away") / "heads"
     folder.rename(away)
-    heads.look()
+    heads.scan()
     assert statuses(heads) == {"first.h5": "active", "second.h5": "previous"}
     folder.mkdir()  # a mount point without its mount
-    heads.look()
+    heads.scan()
     folder.rmdir()
     away.rename(folder)
-    heads.look()
+    heads.scan()
     assert version(heads) == "v1"
     (folder / "second.h5").rename(folder / "renamed.h5")
     (folder / "first.h5").rename(folder / "also renamed.h5")
-    heads.look()
+    heads.scan()
     assert (version(heads), heads.served.name) == ("v1", "also renamed.h5")
     (folder / "link.h5").symlink_to("renamed.h5")
-    heads.look()
+    heads.scan()
     assert version(heads) == "v2"
 
 
@@ -350,27 +350,27 @@ def replace_in_place(path, text):
 
 def test_a_file_replaced_in_place_is_loaded_though_size_and_time_stay(heads, folder, loaded):
     replace_in_place(folder / "first.h5", "v2")
-    heads.look()
+    heads.scan()
     assert version(heads) == "v2"
     (folder / "third.h5").write_text("bad")
-    heads.look()
+    heads.scan()
     assert statuses(heads)["third.h5"] == "refused"
     replace_in_place(folder / "third.h5", "v_3")
-    heads.look()
+    heads.scan()
     assert (version(heads), heads.served.name) == ("v_3", "third.h5")
-    heads.look()
+    heads.scan()
     assert loaded == ["activated", "refused", "activated"]
 
 
 def test_a_file_that_is_only_touched_does_not_answer(heads, folder, loaded):
     (folder / "old.h5").write_text("v0")
-    heads.look()
+    heads.scan()
     (folder / "new.h5").write_text("v1")
-    heads.look()
+    heads.scan()
     for name in ("old.h5", "new.h5", "first.h5"):
         touch(folder / name, (folder / name).stat())
     (folder / "old.h5").rename(folder / "older.h5")
-    heads.look()
+    heads.scan()
     assert (version(heads), heads.served.name) == ("v1", "new.h5")
     assert loaded == ["activated", "activated"]
 
@@ -378,10 +378,10 @@ def test_a_file_that_is_only_touched_does_not_answer(heads, folder, loaded):
 def test_a_file_that_is_renamed_with_other_contents_answers(heads, folder):
     (folder / "old.h5").write_text("v0")
     (folder / "new.h5").write_text("v1")
-    heads.look()
+    heads.scan()
     (folder / "first.h5").rename(folder / "other.h5")
     replace_in_place(folder / "other.h5", "v9")
-    heads.look()
+    heads.scan()
     assert (version(heads), heads.served.name) == ("v9", "other.h5")
 
 
@@ -389,11 +389,11 @@ def test_a_half_written_file_is_tried_again_when_it_is_whole(heads, folder):
     with (folder / "second.h5").open("w") as file:
         file.write("bad: half")
         file.flush()
-        heads.look()
+        heads.scan()
         assert statuses(heads)["second.h5"] == "refused"
         file.seek(0)
         file.write("v2 and whole")
-    heads.look()
+    heads.scan()
     assert version(heads) == "v2 and whole"
 
 
@@ -404,7 +404,7 @@ def test_names_in_any_encoding_and_no_folders(heads, folder, client_of):
     except OSError:
         pytest.skip("names here are UTF-8")
     (folder / "bad.h5").write_text("bad: /home/somebody/secret/weights.h5 is missing")
-    heads.look()
+    heads.scan()
     assert client.get("/metrics").status_code == 200
     bad, latin, _ = client.get("/heads").json["heads"]
     assert latin == {"name": "caf\\xe9.h5", "status": "active", "version": "v2", "classes": 3}

@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 
 import bottlebank
 from bottlebank.service import Settings
-from bottlebank.service.routes import MOST_NEIGHBOURS
+from bottlebank.service.routes import MAX_NEIGHBOURS
 from bottlebank.untrusted.urls import FetchError
 
 from .test_classify import picture
@@ -77,9 +77,9 @@ def test_the_limits_of_the_server_are_in_its_description(make_app):
         (images,) = schemas[name]["properties"].values()
         assert images["maxItems"] == 7
     (nearest,) = document["paths"]["/similar"]["post"]["parameters"]
-    assert nearest["schema"]["maximum"] == MOST_NEIGHBOURS
+    assert nearest["schema"]["maximum"] == MAX_NEIGHBOURS
     evidence = document["paths"]["/predict"]["post"]["parameters"][1]
-    assert evidence["schema"]["maximum"] == MOST_NEIGHBOURS
+    assert evidence["schema"]["maximum"] == MAX_NEIGHBOURS
 
 
 @pytest.fixture

@@ -11,15 +11,15 @@ HEAD = b"POST /predict?top=2 HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def read(data, step=None, most_body_bytes=100_000, held=None):
+def read(data, step=None, max_received_bytes=100_000, held=None):
     """A request that is complete, and what follows it; (None, b"") where it is not complete."""
     held = held or BodyMemory(1 << 30)
     adjustments = Adjustments(
         max_request_header_size=MAX_HEADER_BYTES,
-        max_request_body_size=4 * most_body_bytes,
+        max_request_body_size=4 * max_received_bytes,
         inbuf_overflow=sys.maxsize,
     )
-    reader = RequestParser(adjustments, most_body_bytes, held)
+    reader = RequestParser(adjustments, max_received_bytes, held)
     step = step or len(data)
     for first in range(0, len(data), step):
         rest = data[first : first + step]
