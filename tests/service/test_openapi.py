@@ -76,7 +76,7 @@ def test_the_limits_of_the_server_are_in_its_description(make_app):
     for name in ("ImagesForm", "ImagesRequest", "ClassifyRequest"):
         (images,) = schemas[name]["properties"].values()
         assert images["maxItems"] == 7
-    (nearest,) = document["paths"]["/similar"]["post"]["parameters"]
+    nearest = document["paths"]["/similar"]["post"]["parameters"][0]
     assert nearest["schema"]["maximum"] == MAX_NEIGHBOURS
     evidence = document["paths"]["/predict"]["post"]["parameters"][1]
     assert evidence["schema"]["maximum"] == MAX_NEIGHBOURS
