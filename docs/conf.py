@@ -32,6 +32,7 @@ myst_heading_anchors = 3
 
 # The signatures carry the types; single backquotes in docstrings are code.
 default_role = "literal"
+highlight_language = "text"  # of blocks that name none
 templates_path = ["_templates"]
 autosummary_generate = True
 autodoc_default_options = {
