@@ -11,20 +11,13 @@ if TYPE_CHECKING:
     from .classifier.dense import DenseHead
     from .classifier.logistic import LogisticHead
     from .classifier.nearest import NearestHead
+    from .datasets import Dataset, load_dataset
     from .errors import BottlebankError
-    from .features import Dataset, load_dataset
-    from .pipeline import (
-        FeatureTable,
-        Prediction,
-        Predictor,
-        evaluate_head,
-        extract,
-        load_predictor,
-        save_head,
-        train_head,
-    )
-    from .plots import plot
+    from .extraction import FeatureTable, extract
+    from .prediction import Prediction, Predictor, load_predictor
+    from .reports.plot import plot
     from .service import create_app
+    from .training import evaluate_head, save_head, train_head
 
 __version__ = "0.1.0"
 

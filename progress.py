@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from .bars import Bar
+    from .progress_bar import Bar
 
 _REFRESH_S = 0.5
 _FIRST_LINE_S = 10.0
@@ -121,7 +121,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         return self._own
 
     def _make_bar(self, instead_of: Bar | None) -> Bar:
-        from .bars import Bar, NotebookBar
+        from .progress_bar import Bar, NotebookBar
 
         what, total, n, unit = self._what, self._total, self._n, self._unit
         if _in_notebook():

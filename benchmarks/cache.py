@@ -29,9 +29,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from bottlebank.atomic import sync
+from bottlebank.atomic_file import sync
 from bottlebank.cache import CacheFolder, Key, content_of_bytes
-from bottlebank.machine import available_cores
+from bottlebank.hardware import available_cores
 
 FINGERPRINT = "b" * 64
 VARIANT = "float32"

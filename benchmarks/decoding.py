@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 
 import bottlebank as bb
 from bottlebank.features import find_backbone, open_extractor, recipe_for
-from bottlebank.features.preprocess import load
+from bottlebank.features.images.fit import load
 
 TIMED = 300
 

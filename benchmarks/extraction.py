@@ -47,8 +47,8 @@ import numpy as np
 
 import bottlebank as bb
 from bottlebank.features import find_backbone, open_extractor, recipe_for
-from bottlebank.features.preprocess import load
-from bottlebank.machine import available_cores
+from bottlebank.features.images.fit import load
+from bottlebank.hardware import available_cores
 
 ONE_AT_A_TIME = 48
 IN_THE_BOUND = 512

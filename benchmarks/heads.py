@@ -41,8 +41,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bottlebank.classifier import DenseHead, LogisticHead
-from bottlebank.machine import available_cores
-from bottlebank.silence import silent_stderr
+from bottlebank.hardware import available_cores
+from bottlebank.native_stderr import silent_stderr
 
 STRENGTH = 1e-3
 HIDDEN = 1024

@@ -65,8 +65,8 @@ from PIL import Image
 from service_load import LoadResult, load, multipart
 
 import bottlebank as bb
-from bottlebank.machine import available_cores
-from bottlebank.silence import silent_stderr
+from bottlebank.hardware import available_cores
+from bottlebank.native_stderr import silent_stderr
 
 EXTRACTOR = "mobilenet_v2"
 AT_MOST_PHOTOGRAPHS = 2048

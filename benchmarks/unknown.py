@@ -34,8 +34,8 @@ from sklearn.metrics import roc_auc_score
 import bottlebank as bb
 from bottlebank.classifier import Layers
 from bottlebank.classifier.layers import softmax
-from bottlebank.classifier.splits import TRAIN, VALIDATION, split
-from bottlebank.classifier.unknown import fit_unknown
+from bottlebank.classifier.open_set import fit_unknown
+from bottlebank.datasets.splits import TRAIN, VALIDATION, split
 
 
 class Fold:

@@ -5,7 +5,12 @@ May import: ``errors``, ``atomic`` and ``untrusted``.
 
 from .directory import CacheFolder
 from .index import is_settled
-from .keys import ContentHash, Key, KeyArray, content_of_bytes
+from .keys import (
+    ContentHash,
+    Key,
+    KeyArray,
+    content_of_bytes,
+)
 from .store import FeatureCache
 from .variant import Variant
 

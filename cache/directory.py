@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import platformdirs
 
-from ..atomic import make_folder, write_bytes
+from ..atomic_file import make_folder, write_bytes
 from ..errors import CacheError, DamagedShardError, in_brief
 from ..untrusted.arrays import read_npz
 from ..untrusted.files import open_regular, read_bounded
@@ -23,7 +23,12 @@ from .index import Index, Stamp, is_settled
 from .keys import KeyArray
 from .local_storage import LocalStorage
 from .shard import Shard
-from .store import MAX_RECIPE_BYTES, RECIPE_FILE, FeatureCache, is_fingerprint
+from .store import (
+    MAX_RECIPE_BYTES,
+    RECIPE_FILE,
+    FeatureCache,
+    is_fingerprint,
+)
 from .variant import Variant
 
 if TYPE_CHECKING:

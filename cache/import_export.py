@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import xxhash
 
-from ..atomic import write_with
+from ..atomic_file import write_with
 from ..errors import CacheError, DamagedShardError, in_brief
 from ..untrusted.files import is_unlinked, open_regular, read_bounded
 from ..untrusted.json_text import read_json_object

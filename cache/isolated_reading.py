@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CacheError, DamagedShardError
-from ..untrusted.isolation import STEP_S, DiedError, FailedError, Message, isolated_reader
+from ..untrusted.isolation import (
+    STEP_S,
+    DiedError,
+    FailedError,
+    Message,
+    isolated_reader,
+)
 from .export_file import Export
 from .keys import KeyArray
 from .local_storage import LocalStorage

@@ -7,7 +7,13 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from ..atomic import make_folder, remove_temporaries, remove_whole, sync, write_parts
+from ..atomic_file import (
+    make_folder,
+    remove_temporaries,
+    remove_whole,
+    sync,
+    write_parts,
+)
 from ..errors import CacheError
 from ..untrusted.files import open_regular
 from .lock import WriterLock

@@ -10,7 +10,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from ..errors import CacheError, CacheLockedError
-from ..forks import let_go_in_children, not_while_forking
+from ..fork_safety import let_go_in_children, not_while_forking
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,14 @@ import numpy as np
 
 from .keys import HASH_BYTES, KeyArray
 from .row_reader import Layout, block_checksums, rows_per_block
-from .shard import FORMAT, Contents, Rejection, digest_of, layout_of, xxh3
+from .shard import (
+    FORMAT,
+    Contents,
+    Rejection,
+    digest_of,
+    layout_of,
+    xxh3,
+)
 from .shard_name import NUMBERS, ShardName
 
 if TYPE_CHECKING:

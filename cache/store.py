@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import CacheError, DamagedShardError, MissingRowsError
-from ..figures import counted
-from ..machine import available_cores
+from ..formatting import counted
+from ..hardware import available_cores
 from .key_map import KeyMap, shards_and_rows
 from .keys import Key, KeyArray
 from .row_reader import BytesDifferError, RowReader

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import CacheError
-from ..figures import counted
+from ..formatting import counted
 from .shard import Rejection
 from .shard_name import next_number
 from .shard_writer import Rows, write_shard

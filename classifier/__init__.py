@@ -6,7 +6,12 @@ Predicting needs NumPy only: scikit-learn and TensorFlow are loaded with the hea
 
 from typing import TYPE_CHECKING, Any
 
-from .artifact import Head, Probe, load_head, save_head
+from .head_file import (
+    Head,
+    Probe,
+    load_head,
+    save_head,
+)
 from .layers import Layers
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from ..errors import UsageError
-from ..silence import silent_stderr
+from ..native_stderr import silent_stderr
+from .dense_training import Epoch, Rows, Training
 from .estimator import LayeredHead
 from .layers import Layers, standardisation
 from .settings import (
@@ -24,7 +25,6 @@ from .settings import (
     require_share,
     require_whole,
 )
-from .training import Epoch, Rows, Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from ..figures import counted, in_brief_names, with_interval
+from ..formatting import counted, in_brief_names, with_interval
 from .intervals import (
     Interval,
     calibration_interval,

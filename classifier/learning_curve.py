@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from ..errors import UsageError
-from ..figures import percent
+from ..formatting import percent
 from .intervals import Interval, wilson_interval
 
 if TYPE_CHECKING:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .estimator import LayeredHead
-from .likelihood import MAX_ITERATIONS, N_FOLDS, STRENGTHS, fit_logistic
-from .settings import class_weights, require_seed, require_strengths, require_whole
+from .logistic_solver import (
+    MAX_ITERATIONS,
+    N_FOLDS,
+    STRENGTHS,
+    fit_logistic,
+)
+from .settings import (
+    class_weights,
+    require_seed,
+    require_strengths,
+    require_whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,7 +20,12 @@ from ..errors import BottlebankError, UsageError
 from .command import Group, Option
 from .environment import PREFIX
 from .interrupts import EXIT_CODE, MESSAGE, Interrupts
-from .output import AnswerUnreadError, OneLine, print_help, say
+from .output import (
+    AnswerUnreadError,
+    OneLine,
+    print_help,
+    say,
+)
 from .usage_errors import command_of, in_words
 
 if TYPE_CHECKING:

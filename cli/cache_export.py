@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..figures import counted
+from ..formatting import counted
 from ..progress import Progress
 from . import options
 from .command import argument, command, option
@@ -42,8 +42,8 @@ def run(
     """Write the file."""
     path = require_output(output, EXPORT, [data])
     from ..cache import CacheFolder
-    from ..features import load_dataset
-    from ..pipeline.inspect import choose, export
+    from ..datasets import load_dataset
+    from ..extraction.maintenance import choose, export
 
     dataset = None if data is None else load_dataset(data, **reading)
     with CacheFolder(cache) as folder:

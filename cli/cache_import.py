@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError
-from ..figures import counted
+from ..formatting import counted
 from ..progress import Progress
 from . import options
 from .command import argument, command
@@ -20,7 +20,7 @@ from .parameter_types import FILE
 def run(source: str, cache: str | None, json: bool) -> int:
     """Copy what is not here."""
     from ..cache import CacheFolder
-    from ..pipeline.inspect import import_from
+    from ..extraction.maintenance import import_from
 
     path = Path(source)
     if not path.exists():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..figures import counted
+from ..formatting import counted
 from . import options
 from .command import command
 from .output import print_json, tell
@@ -14,7 +14,7 @@ from .output import print_json, tell
 def run(cache: str | None, json: bool) -> int:
     """List recipes and variants."""
     from ..cache import CacheFolder
-    from ..pipeline.inspect import describe
+    from ..extraction.maintenance import describe
 
     with CacheFolder(cache) as folder:
         entries = [describe(folder, recipe) for recipe in folder.all()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import UsageError
-from ..figures import counted
+from ..formatting import counted
 from ..progress import Progress
 from . import options
 from .command import command, option
@@ -31,7 +31,7 @@ def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json
     if whole and not fingerprint:
         raise UsageError("--whole removes a recipe with all its rows: name it with --fingerprint")
     from ..cache import CacheFolder
-    from ..pipeline.inspect import prune
+    from ..extraction.maintenance import prune
 
     with CacheFolder(cache) as folder:
         with Progress("Pruning" if yes else "Looking for what can go"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from ..figures import counted
+from ..formatting import counted
 from ..progress import Progress
 from . import options
 from .command import command, option

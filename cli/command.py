@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .environment import SHARED, set_in_vain, shared_variable, variables_of
+from .environment import (
+    SHARED,
+    set_in_vain,
+    shared_variable,
+    variables_of,
+)
 from .mistakes import did_you_mean, options_first
 from .output import print_help, say
 

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..figures import counted
+from ..formatting import counted
 from . import choices, options
 from .command import command, option
 from .environment import shared_variable
-from .output import Stopwatch, percent, print_json, report_rejections, say, tell
+from .output import (
+    Stopwatch,
+    percent,
+    print_json,
+    report_rejections,
+    say,
+    tell,
+)
 from .parameter_types import Names, WholeNumber
 
 if TYPE_CHECKING:
-    from ..features import Dataset
-    from ..pipeline import FeatureTable
-    from ..pipeline.compare import Trials
+    from ..datasets import Dataset
+    from ..extraction import FeatureTable
+    from ..training.compare import Trials
 
 
 @command(
@@ -59,10 +66,10 @@ def run(
 ) -> int:
     """Compare and print a table, the best first."""
     seconds = Stopwatch()
-    from ..features import load_dataset
-    from ..pipeline import extract
-    from ..pipeline.compare import compare
-    from ..pipeline.train import require_two_classes
+    from ..datasets import load_dataset
+    from ..extraction import extract
+    from ..training.compare import compare
+    from ..training.train import require_two_classes
 
     dataset = load_dataset(data, **reading)
     require_two_classes(dataset.labels, data)

@@ -7,15 +7,22 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..figures import counted
+from ..formatting import counted
 from . import choices, options
 from .command import command
-from .output import Stopwatch, percent, print_json, program, say, tell
+from .output import (
+    Stopwatch,
+    percent,
+    print_json,
+    program,
+    say,
+    tell,
+)
 from .output_paths import require_folder, writing
 from .parameter_types import FOLDER
 
 if TYPE_CHECKING:
-    from ..pipeline import FeatureTable
+    from ..extraction import FeatureTable
 
 _DOWNLOAD_TIMEOUT_S = 20
 _PICTURE_SIDE_PX = 64
@@ -58,9 +65,15 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
     seconds = Stopwatch()
     steps = _Steps(quiet=json)
     from ..classifier import save_head
-    from ..features import load_dataset
-    from ..pipeline import evaluate_head, load_predictor, train_head
-    from ..viz import draw_confusion_matrix, draw_map, draw_transfer_values, reduce
+    from ..datasets import load_dataset
+    from ..prediction import load_predictor
+    from ..training import evaluate_head, train_head
+    from ..viz import (
+        draw_confusion_matrix,
+        draw_map,
+        draw_transfer_values,
+        reduce,
+    )
 
     n_written = write_digits(output / "digits")
     dataset = load_dataset(output / "digits")
@@ -172,7 +185,7 @@ def write_digits(folder: Path) -> int:
 
 def _extract(dataset: Any, extraction: dict[str, Any], output: Path) -> tuple[FeatureTable, str]:
     from ..errors import WeightsNotFoundError
-    from ..pipeline import extract
+    from ..extraction import extract
 
     settings = {**extraction, "cache": extraction["cache"] or output / "cache"}
     extractor = settings.pop("extractor")

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..classifier import Head
-    from ..pipeline import FeatureTable
-    from ..pipeline.evaluate import Judged, TrainedOn
+    from ..extraction import FeatureTable
+    from ..training.evaluate import Judged, TrainedOn
 
 
 @command(example="bottlebank evaluate photos/ --head head.h5 --report report/")
@@ -59,8 +59,8 @@ def run(
 ) -> int:
     """Evaluate and say how good the head is."""
     folder = None if report is None else require_report_folder(report, data)
-    from ..features import load_dataset
-    from ..pipeline import extract_for_head, judge
+    from ..datasets import load_dataset
+    from ..training import extract_for_head, judge
 
     dataset = load_dataset(data, **reading)
     table, loaded = extract_for_head(dataset, head, max_pixels=max_pixels, **loading)
@@ -83,7 +83,7 @@ def run(
 
 
 def _answer(head: Head, table: FeatureTable, judged: Judged) -> dict[str, Any]:
-    from ..pipeline.problems import contradictions, describe, near_pairs
+    from ..training.dataset_problems import contradictions, describe, near_pairs
 
     seen, better = judged.trained_on, judged.cross_validated
     answer = {
@@ -103,7 +103,7 @@ def _answer(head: Head, table: FeatureTable, judged: Judged) -> dict[str, Any]:
 
 
 def _warning(judged: Judged) -> str:
-    from ..pipeline.evaluate import CANNOT_BE_TOLD
+    from ..training.evaluate import CANNOT_BE_TOLD
 
     seen = judged.trained_on
     return CANNOT_BE_TOLD if seen is None else seen.in_words(judged.evaluation.images)

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageRejectedError
-from ..figures import counted
+from ..formatting import counted
 from . import options
 from .command import command, option
-from .output import Stopwatch, print_json, report_rejections, tell
+from .output import (
+    Stopwatch,
+    print_json,
+    report_rejections,
+    tell,
+)
 from .parameter_types import COUNT
 
 if TYPE_CHECKING:
-    from ..pipeline.table import Report
+    from ..extraction.feature_table import Report
 
 _STAGES = {"disk": "the disk", "decode": "decoding", "network": "the network"}
 
@@ -39,8 +44,8 @@ def run(
 ) -> int:
     """Extract and say what was done."""
     seconds = Stopwatch()
-    from ..features import load_dataset
-    from ..pipeline import extract
+    from ..datasets import load_dataset
+    from ..extraction import extract
 
     table = extract(load_dataset(data, **reading), **extraction, commit_every=commit_every)
     if json:
@@ -64,7 +69,7 @@ def run(
 
 
 def _tell(report: Report, seconds: Stopwatch) -> None:
-    from ..features.folders import kinds_in_words
+    from ..datasets.folders import kinds_in_words
 
     kinds = kinds_in_words(report.ignored_kinds)
     kinds = f": {kinds}" if kinds else ""

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from . import choices
 from .command import argument, option
-from .parameter_types import COUNT, FILE, FOLDER, SEED, Choice, Name, Names
+from .parameter_types import (
+    COUNT,
+    FILE,
+    FOLDER,
+    SEED,
+    Choice,
+    Name,
+    Names,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

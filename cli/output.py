@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..errors import BottlebankError
-from ..figures import percent, with_interval
+from ..formatting import percent, with_interval
 from ..untrusted.terminal import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..pipeline.cross_validation import CrossValidated
+    from ..training.cross_validation import CrossValidated
 
 __all__ = [
     "OneLine",

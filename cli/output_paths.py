@@ -158,7 +158,7 @@ def _require_replaceable(path: Path, kind: Kind, inputs: Iterable[str | None]) -
 
 def _was_head(path: Path) -> bool:
     """Whether it is a head, or a damaged one: its arrays are named where an HDF5 file begins."""
-    from ..classifier.artifact import is_head_file
+    from ..classifier.head_file import is_head_file
 
     with path.open("rb") as file:
         beginning = file.read(_BEGINNING_BYTES)

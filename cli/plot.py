@@ -5,18 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..figures import counted
+from ..formatting import counted
 from . import choices, options
 from .command import command, option
 from .output import print_json, report_rejections, tell
-from .output_paths import PICTURE, require_output, require_outside, writing
+from .output_paths import (
+    PICTURE,
+    require_output,
+    require_outside,
+    writing,
+)
 from .parameter_types import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..features import Dataset
-    from ..pipeline import FeatureTable
+    from ..datasets import Dataset
+    from ..extraction import FeatureTable
 
 
 @command(example="bottlebank plot photos/ --extractor mobilenet_v2 --method umap --output map.png")
@@ -45,8 +50,8 @@ def run(
     """Draw and say where."""
     path = require_output(output, PICTURE, [data, extraction["weights"]])
     require_outside(path, data)
-    from ..features import load_dataset
-    from ..features.dataset import EXTENSIONS
+    from ..datasets import load_dataset
+    from ..datasets.dataset import EXTENSIONS
 
     image = Path(data)
     if image.suffix.lower() in EXTENSIONS and image.is_file():
@@ -67,8 +72,8 @@ def _draw_map(
     dataset: Dataset, extraction: dict[str, Any], output: Path, method: str, seed: int
 ) -> tuple[FeatureTable, str]:
     """The table that is drawn, and how."""
-    from ..pipeline import extract
-    from ..plots import plot
+    from ..extraction import extract
+    from ..reports.plot import plot
 
     table = extract(dataset, **extraction)
     table.require_rows()
@@ -79,11 +84,11 @@ def _draw_map(
 
 def _draw_image(image: str, extraction: dict[str, Any], output: Path) -> str:
     """Draw the transfer values of one image; what the drawing shows."""
+    from ..datasets import Dataset
     from ..errors import ImageRejectedError
-    from ..features import Dataset
-    from ..features.images import Limits, read
-    from ..features.preprocess import load
-    from ..pipeline import extract
+    from ..extraction import extract
+    from ..features.images.decoder import Limits, read
+    from ..features.images.fit import load
     from ..viz import draw_transfer_values
 
     table = extract(Dataset(image, [image], [""], [None]), **extraction)

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..figures import counted
+from ..formatting import counted
 from . import options
 from .command import argument, command, option
 from .output import print_json, say, tell
@@ -18,7 +18,7 @@ from .parameter_types import COUNT, FILE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..pipeline import Prediction
+    from ..prediction import Prediction
 
 
 @command(example="bottlebank predict holiday.jpg --head head.h5")
@@ -53,8 +53,8 @@ def run(
 ) -> int:
     """Predict every image; exit 1 only when all fail, or one does with --strict."""
     path = None if output is None else require_output(output, PREDICTIONS)
-    from ..pipeline import Prediction, load_predictor
-    from ..pipeline.prediction_file import write_predictions
+    from ..prediction import Prediction, load_predictor
+    from ..prediction.prediction_file import write_predictions
 
     found, unreadable = _find(images)
     predictor = load_predictor(head, many=len(found) > 1, **loading)
@@ -98,7 +98,7 @@ def run(
 
 def _find(names: Sequence[str]) -> tuple[list[str | io.BytesIO], list[tuple[str, str]]]:
     """Images, and folders that cannot be listed, with the reason."""
-    from ..features.dataset import find_images
+    from ..datasets.dataset import find_images
 
     images: list[str | io.BytesIO] = []
     unreadable: list[tuple[str, str]] = []
@@ -115,7 +115,7 @@ def _find(names: Sequence[str]) -> tuple[list[str | io.BytesIO], list[tuple[str,
 def _standard_input() -> io.BytesIO:
     if sys.stdin.isatty():
         raise UsageError("expected an image on standard input, which is a terminal: pipe it in")
-    from ..features.images import MAX_FILE_BYTES
+    from ..features.images.decoder import MAX_FILE_BYTES
 
     image = io.BytesIO(sys.stdin.buffer.read(MAX_FILE_BYTES + 1))
     image.name = "-"
@@ -123,7 +123,7 @@ def _standard_input() -> io.BytesIO:
 
 
 def _print(prediction: Prediction, as_one_object: bool) -> None:
-    from ..pipeline.prediction_file import as_json
+    from ..prediction.prediction_file import as_json
 
     if as_one_object:
         print_json(as_json(prediction))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..figures import counted
+from ..formatting import counted
 from .output import tell
 
 if TYPE_CHECKING:

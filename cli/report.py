@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic import write_bytes
-from ..classifier.artifact import HeadAnswer
+from ..atomic_file import write_bytes
 from ..classifier.calibration import MIN_ROWS
 from ..classifier.evaluation import LEAST_IMAGES
+from ..classifier.head_file import HeadAnswer
 from ..classifier.learning_curve import learning_curve
-from ..classifier.splits import TRAIN
+from ..datasets.splits import TRAIN
 from ..errors import ImageRejectedError
-from ..features.images import NO_LIMITS, decode, read
-from ..figures import counted
-from ..pipeline.evaluate import TrainedOn
+from ..features.images.decoder import NO_LIMITS, decode, read
+from ..formatting import counted
+from ..training.evaluate import TrainedOn
 from ..untrusted.terminal import shown
 from ..viz import (
     draw_confusion_matrix,
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from ..classifier import Head
     from ..classifier.evaluation import Evaluation
     from ..classifier.learning_curve import LearningCurve
-    from ..pipeline import FeatureTable
-    from ..pipeline.cross_validation import CrossValidated
-    from ..pipeline.evaluate import Judged
+    from ..extraction import FeatureTable
+    from ..training.cross_validation import CrossValidated
+    from ..training.evaluate import Judged
 
 _MOST_MISTAKES = 20
 _THUMBNAIL_PX = 200

@@ -9,14 +9,20 @@ import click
 from click.core import ParameterSource
 
 from ..errors import UsageError
-from ..figures import counted
+from ..formatting import counted
 from ..service.hosts import read_allowed_host
 from ..service.settings import Settings
 from ..untrusted.urls import read_entry
 from . import choices, options
 from .command import command, option
 from .output import tell
-from .parameter_types import COUNT, FOLDER, Choice, Names, WholeNumber
+from .parameter_types import (
+    COUNT,
+    FOLDER,
+    Choice,
+    Names,
+    WholeNumber,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable

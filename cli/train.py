@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from ..figures import counted
+from ..formatting import counted
 from . import choices, options
 from .command import command, option
 from .output import (
@@ -25,7 +25,7 @@ from .parameter_types import Choice, Share, WholeNumbers
 if TYPE_CHECKING:
     from ..classifier import Head
     from ..classifier.evaluation import Evaluation
-    from ..pipeline.train import NearDuplicates
+    from ..training.train import NearDuplicates
 
 _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 
@@ -80,10 +80,11 @@ def run(
     seconds = Stopwatch()
     path = require_output(output, HEAD, [data, extraction["weights"]])
     from ..classifier import save_head
-    from ..features import load_dataset
-    from ..pipeline import extract, train_head
-    from ..pipeline.problems import contradictions, describe, near_pairs
-    from ..pipeline.train import require_two_classes
+    from ..datasets import load_dataset
+    from ..extraction import extract
+    from ..training import train_head
+    from ..training.dataset_problems import contradictions, describe, near_pairs
+    from ..training.train import require_two_classes
     from .problems import print_problems
 
     is_dense = head == "dense"

@@ -4,10 +4,15 @@ May import: ``errors`` and ``atomic`` alone. TensorFlow and OpenVINO are each im
 the engine of that name, when it starts.
 """
 
-from .backbones import DEFAULT_EXTRACTOR, Backbone, backbone_names, find_backbone
-from .dataset import Dataset, as_dataset, load_dataset
+from ..datasets.dataset import Dataset, as_dataset, load_dataset
+from .backbones.registry import (
+    DEFAULT_EXTRACTOR,
+    Backbone,
+    backbone_names,
+    find_backbone,
+)
 from .extractor import Extractor, open_extractor
-from .images import DECODER_VERSION, decode
+from .images.decoder import DECODER_VERSION, decode
 from .recipe import Recipe, recipe_for
 
 __all__ = [

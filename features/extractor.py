@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import EngineError, UsageError
-from ..forks import Owner
-from ..machine import may_have_gpu
-from .backbones import Backbone, find_backbone
-from .images import Limits
-from .networks import converted_network, import_tensorflow_engine, read_reference
-from .preprocess import load
-from .probe import COSINE_LIMITS, N_IMAGES, least_cosine, probe_images
+from ..fork_safety import Owner
+from ..hardware import may_have_gpu
+from .backbones.registry import Backbone, find_backbone
+from .engines.conversion import converted_network, import_tensorflow_engine, read_reference
+from .golden_images import (
+    COSINE_LIMITS,
+    N_IMAGES,
+    least_cosine,
+    probe_images,
+)
+from .images.decoder import Limits
+from .images.fit import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from .engines import Engine
+    from .backbones.weights import Weights
+    from .engines.base import Engine
     from .recipe import Recipe
-    from .weights import Weights
 
 ENGINES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("auto", "bfloat16", "float32")

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageRejectedError
-from .decoders import Decoders
+from .images.decoder_pool import Decoders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,11 +8,11 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from .backbones import Backbone
-from .colours import GREY16
-from .images import DECODER_VERSION
-from .preprocess import FITS, RESIZE_RULE, require_known_fit
-from .weights import Weights, file_sha256, find_weights
+from .backbones.registry import Backbone
+from .backbones.weights import Weights, file_sha256, find_weights
+from .images.colours import GREY16
+from .images.decoder import DECODER_VERSION
+from .images.fit import FITS, RESIZE_RULE, require_known_fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

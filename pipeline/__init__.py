@@ -8,15 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .evaluate import evaluate_head, extract_for_head, judge
-    from .extraction import extract
-    from .loading import load_predictor
-    from .prediction import Prediction
-    from .predictor import Predictor
-    from .saving import save_head
-    from .table import FeatureTable
-    from .train import Trained, train_head
-    from .training_images import NoTrainingImagesError, TrainingImages, open_training_images
+    from ..extraction.extract import extract
+    from ..extraction.feature_table import FeatureTable
+    from ..prediction.loading import load_predictor
+    from ..prediction.neighbours import NoTrainingImagesError, TrainingImages, open_training_images
+    from ..prediction.prediction import Prediction
+    from ..prediction.predictor import Predictor
+    from ..training.evaluate import evaluate_head, extract_for_head, judge
+    from ..training.saving import save_head
+    from ..training.train import Trained, train_head
 
 __all__ = [
     "FeatureTable",

@@ -6,7 +6,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from ..forks import Owner
+from ..fork_safety import Owner
 from .errors import CODES, error_body
 
 if TYPE_CHECKING:

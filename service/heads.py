@@ -16,7 +16,7 @@ from .errors import RefusedError, without_folders
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..pipeline import Predictor
+    from ..prediction import Predictor
 
 logger = logging.getLogger(__name__)
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..features.formats import INSTALL_HEIF
-from ..features.images import RAISE_LIMIT
-from ..machine import available_cores
+from ..features.images.decoder import RAISE_LIMIT
+from ..features.images.formats import INSTALL_HEIF
+from ..hardware import available_cores
 from .batcher import Batcher
 from .errors import DeadlineError, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..features.decoders import Decoded
-    from ..features.images import Kind
-    from ..pipeline import Predictor
+    from ..features.images.decoder import Kind
+    from ..features.images.decoder_pool import Decoded
+    from ..prediction import Predictor
     from .settings import Settings
 
 _FILES_AT_ONCE = 4

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import HeadFileError, UsageError
-from ..pipeline import load_predictor
-from .heads import Heads, Served, read_stamps, refusal_reason
+from ..prediction import load_predictor
+from .heads import (
+    Heads,
+    Served,
+    read_stamps,
+    refusal_reason,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..pipeline import Predictor
+    from ..prediction import Predictor
     from .settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, current_app, render_template, send_from_directory
 
 from .. import __version__
-from ..figures import counted
+from ..formatting import counted
 from .request_context import current_service
 
 if TYPE_CHECKING:

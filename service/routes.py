@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from flask import Blueprint, g, render_template, request, url_for
 
-from ..features.colours import darkness
-from ..features.folders import EXTENSIONS
-from ..features.formats import formats_in_words
+from ..datasets.folders import EXTENSIONS
+from ..features.images.colours import darkness
+from ..features.images.formats import formats_in_words
 from .errors import RefusedError, error_body
-from .request_context import check_parameters, current_service, deadline, milliseconds, whole_number
+from .request_context import (
+    check_parameters,
+    current_service,
+    deadline,
+    milliseconds,
+    whole_number,
+)
 from .uploads import Uploads, read_uploads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..features.images import Kind
-    from ..pipeline import Predictor, TrainingImages
+    from ..features.images.decoder import Kind
+    from ..prediction import Predictor, TrainingImages
 
 routes = Blueprint("images", __name__)
 

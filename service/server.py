@@ -19,7 +19,12 @@ from waitress.task import ThreadedTaskDispatcher
 
 from ..errors import BottlebankError, UsageError
 from .connection import PAUSE_S, Listener
-from .request_context import HEALTH, HOSTS, SERVICE, is_page
+from .request_context import (
+    HEALTH,
+    HOSTS,
+    SERVICE,
+    is_page,
+)
 from .request_parser import MAX_HEADER_BYTES, TooBusyError
 from .settings import Settings
 from .uploads import max_received_bytes

@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..errors import BottlebankError
-from ..pipeline import open_training_images
+from ..prediction import open_training_images
 from ..untrusted.fetch import Fetcher
 from .errors import RefusedError, without_folders
 from .heads import Heads
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..classifier import Head
     from ..features import Extractor
-    from ..pipeline import TrainingImages
+    from ..prediction import TrainingImages
 
 logger = logging.getLogger(__name__)
 

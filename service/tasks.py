@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from waitress.task import ErrorTask, WSGITask
 
-from ..figures import counted
+from ..formatting import counted
 from .errors import CODES, error_body
 from .logs import REQUEST_ID, log_request, request_id
 from .request_context import ARRIVED

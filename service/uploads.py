@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..figures import in_brief_names
+from ..formatting import in_brief_names
 from ..untrusted.base64_text import read_base64
 from ..untrusted.json_text import json_type
 from ..untrusted.terminal import quote

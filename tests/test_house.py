@@ -26,12 +26,12 @@ HEAVY = [
 
 # Only these places may import a library at all, at the top or inside a function.
 OWNERS = {
-    "tensorflow": ("features/engines/tensorflow.py", "classifier/training.py"),
-    "keras": ("features/engines/tensorflow.py", "classifier/training.py"),
+    "tensorflow": ("features/engines/tensorflow.py", "classifier/dense_training.py"),
+    "keras": ("features/engines/tensorflow.py", "classifier/dense_training.py"),
     "openvino": ("features/engines/openvino.py",),
     "cv2": ("features/",),
     "simplejpeg": ("features/",),
-    "h5py": ("cache/", "classifier/artifact.py", "untrusted/hdf5.py"),
+    "h5py": ("cache/", "classifier/head_file.py", "untrusted/hdf5.py"),
     "click": ("cli/",),
     "flask": ("service/",),
     "waitress": ("service/",),
@@ -100,7 +100,7 @@ def test_nothing_heavy_is_loaded(code):
 
 def test_predicting_code_loads_neither_scikit_learn_nor_keras():
     script = (
-        "import sys, bottlebank.pipeline.predictor, bottlebank.service\n"
+        "import sys, bottlebank.prediction.predictor, bottlebank.service\n"
         "heavy = ('sklearn', 'tensorflow', 'keras', 'joblib', 'matplotlib')\n"
         "print([name for name in heavy if name in sys.modules])"
     )

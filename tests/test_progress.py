@@ -12,8 +12,8 @@ import time
 import pytest
 
 from bottlebank import progress
+from bottlebank.native_stderr import silent_stderr
 from bottlebank.progress import Progress
-from bottlebank.silence import silent_stderr
 
 
 @contextlib.contextmanager

@@ -7,13 +7,13 @@ values, never as files of the cache.
 
 from .confusion import draw_confusion_matrix
 from .curves import Forecast, draw_learning_curve, draw_training_curves
+from .feature_heatmap import draw_transfer_values
+from .figure_file import require_picture_path
 from .maps import draw_map
 from .mistakes import draw_mistakes
-from .picture import require_picture_path
 from .reduce import METHODS, Embedding, reduce
 from .reliability import draw_reliability
 from .report import Section, Table, write_report
-from .values import draw_transfer_values
 
 __all__ = [
     "METHODS",

@@ -8,9 +8,14 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from ..errors import UsageError
-from ..figures import counted
-from .lettering import shown_name, text_style, wrapped
-from .picture import INK, new_figure, require_picture_path, write_picture
+from ..formatting import counted
+from .figure_file import (
+    INK,
+    new_figure,
+    require_picture_path,
+    write_picture,
+)
+from .text import shown_name, text_style, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,14 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..errors import UsageError
-from .lettering import text_style, wrapped
+from .figure_file import (
+    INK,
+    new_figure,
+    require_picture_path,
+    write_picture,
+)
 from .palette import class_style
-from .picture import INK, new_figure, require_picture_path, write_picture
+from .text import text_style, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

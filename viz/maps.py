@@ -10,10 +10,21 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 
 from ..errors import UsageError
-from ..figures import counted
-from .lettering import NAME_LENGTH, font_families, shown_name, text_style, wrapped
+from ..formatting import counted
+from .figure_file import (
+    INK,
+    new_figure,
+    require_picture_path,
+    write_picture,
+)
 from .palette import Style, class_style
-from .picture import INK, new_figure, require_picture_path, write_picture
+from .text import (
+    NAME_LENGTH,
+    font_families,
+    shown_name,
+    text_style,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..errors import UsageError
-from .lettering import shown_name, text_style, wrapped
-from .picture import INK, new_figure, require_picture_path, write_picture
+from .figure_file import (
+    INK,
+    new_figure,
+    require_picture_path,
+    write_picture,
+)
+from .text import shown_name, text_style, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
-from .lettering import text_style, wrapped
+from .figure_file import (
+    INK,
+    new_figure,
+    require_picture_path,
+    write_picture,
+)
 from .palette import class_style
-from .picture import INK, new_figure, require_picture_path, write_picture
+from .text import text_style, wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path

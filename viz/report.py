@@ -10,7 +10,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..atomic import write_bytes
+from ..atomic_file import write_bytes
 from ..errors import UsageError
 
 if TYPE_CHECKING:

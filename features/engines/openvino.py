@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import EngineError
-from ...machine import available_cores
+from ...hardware import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,18 +8,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from ...errors import EngineError
-from ...forks import claim
-from ...silence import silent_stderr
-from ..backbones import RANDOM
-from ..random_network import draw_weights
+from ...fork_safety import claim
+from ...native_stderr import silent_stderr
+from ..backbones.random_network import draw_weights
+from ..backbones.registry import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
 
-    from ..backbones import Backbone
-    from ..weights import Weights
+    from ..backbones.registry import Backbone
+    from ..backbones.weights import Weights
 
 
 with silent_stderr():

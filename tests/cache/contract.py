@@ -9,7 +9,12 @@ import pytest
 
 from bottlebank.errors import CacheLockedError, MissingRowsError
 
-from .faults import RECIPE, key, row, rows
+from .faults import (
+    RECIPE,
+    key,
+    row,
+    rows,
+)
 
 
 def add(store, numbers, every=4):

@@ -1,4 +1,4 @@
-"""Faults on purpose: a stand-in for `os` in `bottlebank.atomic`, and a run to use it on.
+"""Faults on purpose: a stand-in for `os` in `bottlebank.atomic_file`, and a run to use it on.
 
 As a script, ``faults.py FOLDER`` does the three-shard run once whole and once for every call that
 it makes to the file system, killed there by SIGKILL, each in ``FOLDER/<call's number>``.
@@ -15,8 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bottlebank import atomic
-from bottlebank.cache import CacheFolder, FeatureCache, Key, content_of_bytes
+from bottlebank import atomic_file as atomic
+from bottlebank.cache import (
+    CacheFolder,
+    FeatureCache,
+    Key,
+    content_of_bytes,
+)
 from bottlebank.cache.local_storage import LocalStorage
 
 PRINT = "f" * 64
@@ -37,7 +42,7 @@ class Call(NamedTuple):
 
 
 class FaultyOs:
-    """The `os` of `bottlebank.atomic`: logs its calls, and calls `fault` at the one named.
+    """The `os` of `bottlebank.atomic_file`: logs its calls, and calls `fault` at the one named.
 
     `fault` raises, kills, or returns to let the call happen. A write passes on at most
     `short_write` bytes, as the kernel may.

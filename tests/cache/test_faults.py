@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import bottlebank as bb
-from bottlebank import atomic
+from bottlebank import atomic_file as atomic
 from bottlebank.cache import CacheFolder
 from bottlebank.cli import main
 from bottlebank.errors import CacheError, DamagedShardError, MissingRowsError
-from bottlebank.pipeline import job
+from bottlebank.extraction import job
 
 from . import faults
 from .faults import (

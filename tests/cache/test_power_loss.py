@@ -14,12 +14,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bottlebank import atomic
-from bottlebank.atomic import TEMPORARY_PREFIX
+from bottlebank import atomic_file as atomic
+from bottlebank.atomic_file import TEMPORARY_PREFIX
 from bottlebank.cache import CacheFolder
 from bottlebank.errors import MissingRowsError
 
-from .faults import N_ROWS, PRINT, Call, FaultyOs, assert_complete, assert_sound, fill, key, rows
+from .faults import (
+    N_ROWS,
+    PRINT,
+    Call,
+    FaultyOs,
+    assert_complete,
+    assert_sound,
+    fill,
+    key,
+    rows,
+)
 
 BYTES = {
     "dropped": lambda data: b"",

@@ -14,7 +14,12 @@ from bottlebank.cache import CacheFolder
 from bottlebank.cache import writer as writer_module
 from bottlebank.cache.store import FeatureCache
 
-from .faults import PRINT, fill, key, rows
+from .faults import (
+    PRINT,
+    fill,
+    key,
+    rows,
+)
 
 N_ROWS = 300
 

@@ -25,7 +25,13 @@ from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.shard import Shard
 from bottlebank.errors import DamagedShardError, MissingRowsError
 
-from .faults import PRINT, RECIPE, key, row, rows
+from .faults import (
+    PRINT,
+    RECIPE,
+    key,
+    row,
+    rows,
+)
 
 N_NUMBERS = 30
 numbers = st.lists(st.integers(0, N_NUMBERS - 1), min_size=1, max_size=8)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from bottlebank import atomic
+from bottlebank import atomic_file as atomic
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.cache.database import Database
 from bottlebank.errors import (

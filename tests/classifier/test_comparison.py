@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.model_selection import StratifiedGroupKFold
 
-from bottlebank.classifier.comparison import compare, holm, mcnemar, stratified_folds
+from bottlebank.classifier.comparison import (
+    compare,
+    holm,
+    mcnemar,
+    stratified_folds,
+)
 from bottlebank.errors import UsageError
 
 

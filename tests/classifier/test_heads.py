@@ -20,11 +20,15 @@ from bottlebank.classifier import (
     LogisticHead,
     NearestHead,
     layers,
-    likelihood,
     load_head,
     nearest,
     save_head,
-    training,
+)
+from bottlebank.classifier import (
+    dense_training as training,
+)
+from bottlebank.classifier import (
+    logistic_solver as likelihood,
 )
 from bottlebank.classifier.layers import softmax, standardisation
 

@@ -400,7 +400,7 @@ def test_the_demo_mends_a_picture_that_is_torn(tmp_path, monkeypatch):
 def test_demo_without_weights_says_so_plainly(bottlebank, tmp_path, cache, monkeypatch):
     import sklearn.datasets
 
-    from bottlebank.features import weights
+    from bottlebank.features.backbones.registry import weights
 
     whole = sklearn.datasets.load_digits()
     few = sklearn.utils.Bunch(images=whole.images[:120], target=whole.target[:120])
@@ -447,7 +447,7 @@ def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottleba
     """A signal in the middle of a real run: one line, and the next run goes on."""
     script = (
         "import sys, time\n"
-        "from bottlebank.pipeline.job import Job\n"
+        "from bottlebank.extraction.job import Job\n"
         "real = Job._keep\n"
         "def keep(self, results, writer):\n"
         "    real(self, results, writer)\n"

@@ -9,7 +9,13 @@ import pytest
 from PIL import Image
 
 from bottlebank.classifier import load_head
-from bottlebank.cli.output_paths import EXPORT, HEAD, PICTURE, require_output, require_report_folder
+from bottlebank.cli.output_paths import (
+    EXPORT,
+    HEAD,
+    PICTURE,
+    require_output,
+    require_report_folder,
+)
 from bottlebank.errors import HeadFileError, UsageError
 
 from .test_usage import one_line

@@ -329,7 +329,7 @@ def test_every_number_among_the_settings_of_the_service_is_a_flag(served):
 
 
 def test_an_unexpected_error_is_one_line_too(bottlebank, photos, options, monkeypatch):
-    from bottlebank.pipeline.job import Job
+    from bottlebank.extraction.job import Job
 
     def fail(*arguments):
         raise ZeroDivisionError("of all things")
@@ -376,8 +376,13 @@ def test_a_folder_without_permission(bottlebank, photos, options):
 def test_choices_are_those_of_the_library():
     """They are written twice, since help must not wait for the library."""
     from bottlebank.cli import choices
-    from bottlebank.features import backbones, colours, extractor, images, preprocess
-    from bottlebank.pipeline import compare, parity, train
+    from bottlebank.features import extractor
+    from bottlebank.features.backbones.registry import registry as backbones
+    from bottlebank.features.images.decoder import colours
+    from bottlebank.features.images.decoder import decoder as images
+    from bottlebank.features.images.decoder import fit as preprocess
+    from bottlebank.prediction import parity
+    from bottlebank.training import compare, train
     from bottlebank.viz.reduce import METHODS
 
     assert choices.ENGINES == extractor.ENGINES

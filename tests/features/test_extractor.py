@@ -10,10 +10,11 @@ import pytest
 
 from bottlebank.errors import EngineError, UsageError
 from bottlebank.features import extractor as extractor_module
-from bottlebank.features import find_backbone, networks, open_extractor, recipe_for
+from bottlebank.features import find_backbone, open_extractor, recipe_for
+from bottlebank.features.backbones.weights import Weights
+from bottlebank.features.engines import conversion as networks
 from bottlebank.features.extractor import preferred_precisions
-from bottlebank.features.probe import least_cosine, probe_images
-from bottlebank.features.weights import Weights
+from bottlebank.features.golden_images import least_cosine, probe_images
 
 RECIPE, WEIGHTS = recipe_for(find_backbone("random"))
 
@@ -280,8 +281,8 @@ def test_probe_images_are_always_the_same():
 @pytest.mark.weights
 @pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.slow)])
 def test_mobilenet_engines_agree_on_real_photographs(imagenet, clothing, tmp_path, every):
-    from bottlebank.features import load_dataset
-    from bottlebank.features.images import read
+    from bottlebank.datasets import load_dataset
+    from bottlebank.features.images.decoder import read
 
     recipe, weights = recipe_for(find_backbone("mobilenet_v2"))
 

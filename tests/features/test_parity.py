@@ -5,9 +5,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bottlebank.features import Extractor, find_backbone, open_extractor, preprocess, recipe_for
+from bottlebank.features import (
+    Extractor,
+    find_backbone,
+    open_extractor,
+    recipe_for,
+)
+from bottlebank.features.golden_images import least_cosine
+from bottlebank.features.images.decoder import fit as preprocess
 from bottlebank.features.parity import parity_images, transfer_values_of
-from bottlebank.features.probe import least_cosine
 
 
 def test_they_are_small_files_of_two_formats_always_the_same():

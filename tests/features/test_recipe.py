@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 
 from bottlebank.features import Recipe, find_backbone, recipe_for
-from bottlebank.features.images import DECODER_VERSION
-from bottlebank.features.preprocess import RESIZE_RULE
+from bottlebank.features.images.decoder import DECODER_VERSION
+from bottlebank.features.images.fit import RESIZE_RULE
 
 
 @pytest.fixture

@@ -11,12 +11,17 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from bottlebank.cache import Key
-from bottlebank.classifier.artifact import HeadAnswer
-from bottlebank.features.decoders import load_here
-from bottlebank.features.images import Limits
-from bottlebank.pipeline import NoTrainingImagesError
-from bottlebank.pipeline.training_images import TrainingImages
-from bottlebank.service import Server, Service, Settings, create_app
+from bottlebank.classifier.head_file import HeadAnswer
+from bottlebank.features.images.decoder import Limits
+from bottlebank.features.images.decoder_pool import load_here
+from bottlebank.prediction import NoTrainingImagesError
+from bottlebank.prediction.neighbours import TrainingImages
+from bottlebank.service import (
+    Server,
+    Service,
+    Settings,
+    create_app,
+)
 from bottlebank.service.heads import Heads, Served
 
 COLOURS = {"red": (250, 20, 10), "green": (10, 250, 20), "blue": (20, 10, 250)}

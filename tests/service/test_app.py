@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bottlebank import Prediction
+from bottlebank.datasets.folders import EXTENSIONS
 from bottlebank.errors import HeadFileError, UsageError
-from bottlebank.features.folders import EXTENSIONS
-from bottlebank.features.formats import FORMATS
+from bottlebank.features.images.formats import FORMATS
 from bottlebank.service import Settings, create_app
 
 ADDRESSES = ("GET /,", "GET /healthz", "POST /predict")

@@ -10,8 +10,8 @@ import simplejpeg
 from PIL import Image
 
 from bottlebank.classifier.tags import tags
-from bottlebank.features.decoders import Decoders
-from bottlebank.features.images import Limits
+from bottlebank.features.images.decoder import Limits
+from bottlebank.features.images.decoder_pool import Decoders
 
 from .conftest import SIZE_PX
 

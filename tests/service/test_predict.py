@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from bottlebank.features.images import FORMATS
+from bottlebank.features.images.decoder import FORMATS
 from bottlebank.service import Settings
 
 ROUTES = ("/predict", "/predict/")

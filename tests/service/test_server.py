@@ -28,9 +28,9 @@ PROGRAM = """
 import sys, time
 from types import SimpleNamespace
 import numpy as np
-from bottlebank.classifier.artifact import HeadAnswer
-from bottlebank.features.decoders import Decoded
-from bottlebank.features.images import Kind
+from bottlebank.classifier.head_file import HeadAnswer
+from bottlebank.features.images.decoder_pool import Decoded
+from bottlebank.features.images.decoder import Kind
 from bottlebank.service import Service, create_app, serve
 from bottlebank.service.heads import Heads, Served
 

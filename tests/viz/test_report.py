@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from bottlebank.errors import UsageError
-from bottlebank.viz import Section, Table, draw_confusion_matrix, draw_mistakes, write_report
+from bottlebank.viz import (
+    Section,
+    Table,
+    draw_confusion_matrix,
+    draw_mistakes,
+    write_report,
+)
 
 WEIRD_NAMES = ["<script>alert(1)</script>", "🎩", "帽子", "قبعة", '"&amp;{{ 7 * 7 }}', "{% if %}"]
 # Attributes with which a page loads or goes to something.

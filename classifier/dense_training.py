@@ -1,0 +1,263 @@
+"""Training a small network in TensorFlow: batches, Adam, early stopping, and what is left of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..fork_safety import claim
+from .settings import require_hidden
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from .dense import DenseHead
+
+_NUMBERS_AT_ONCE = 2**23
+"""Transfer values that are handed to TensorFlow together: 32 MiB of float32."""
+_BATCH_SIZE = 32
+"""Rows per step of a small dataset."""
+_WORK_FOR_BFLOAT16 = 10**10
+"""Rows times weights, per epoch, from which `precision="auto"` takes bfloat16."""
+
+
+class Epoch(NamedTuple):
+    """Figures of one pass over the training rows; cross-entropies in nats."""
+
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of an array, which are standardised when they are taken."""
+
+    features: np.ndarray
+    """float32, (m, d)."""
+    codes: np.ndarray
+    """int, (m,)."""
+    chosen: np.ndarray
+    """int, (n,): positions among the m."""
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def blocks(self, order: np.ndarray, n_together: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Standardised rows in this order and their codes, `n_together` at a time."""
+        for start in range(0, len(order), n_together):
+            positions = self.chosen[order[start : start + n_together]]
+            rows = self.features[positions]  # (n_together, d)
+            rows -= self.mean
+            rows /= self.scale
+            yield rows, self.codes[positions]
+
+
+class Training:
+    """One training run, in TensorFlow."""
+
+    def __init__(
+        self, head: DenseHead, train: Rows, held_out: Rows, class_weights: np.ndarray, random: Any
+    ) -> None:
+        claim("TensorFlow")
+        import tensorflow as tf
+
+        self._head, self._train, self._held_out, self._random = head, train, held_out, random
+        n_features = train.features.shape[1]
+        self._batch_size = batch_size = _batch_size(head.batch_size, len(train))
+        # One call of the graph takes several batches: all of them where the rows are few.
+        self._n_together = batch_size * max(1, _NUMBERS_AT_ONCE // (batch_size * n_features))
+        self._model = model = self._build(n_features)
+        trained = [variable.value for variable in model.trainable_variables]
+        adam = _Adam(trained, head.learning_rate * math.sqrt(batch_size / 64))
+        of_class = tf.constant(class_weights)
+        types = [tf.TensorSpec((None, n_features), tf.float32), tf.TensorSpec((None,), tf.int64)]
+
+        def logits_of(rows: Any, training: bool) -> Any:
+            outputs = model(rows, training=training)
+            # One sigmoid is a softmax whose first logit is 0.
+            return tf.pad(outputs, [[0, 0], [1, 0]]) if head.output == "sigmoid" else outputs
+
+        def losses(codes: Any, logits: Any) -> Any:
+            each = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, logits)
+            return each * tf.gather(of_class, codes)
+
+        # AutoGraph would take as long to convert these functions as many epochs of a small dataset.
+        @tf.function(input_signature=types, autograph=False)
+        def train_batches(rows: Any, codes: Any) -> Any:
+            def train_batch(start: Any, total: Any) -> tuple[Any, Any]:
+                batch = slice(start, start + batch_size)
+                with tf.GradientTape() as tape:
+                    logits = logits_of(rows[batch], training=True)
+                    loss = tf.reduce_mean(losses(codes[batch], logits))
+                adam.apply(tape.gradient(loss, trained))
+                return start + batch_size, total + loss
+
+            n_rows = tf.shape(rows)[0]
+            return tf.while_loop(lambda start, _: start < n_rows, train_batch, (0, 0.0))[1]
+
+        @tf.function(input_signature=types, autograph=False)
+        def judge(rows: Any, codes: Any) -> tuple[Any, Any, Any]:
+            logits = logits_of(rows, training=False)
+            right = tf.cast(tf.equal(tf.argmax(logits, axis=1), codes), tf.float32)
+            weights = tf.gather(of_class, codes)
+            return (
+                tf.reduce_sum(losses(codes, logits)),
+                tf.reduce_sum(weights),
+                tf.reduce_sum(right),
+            )
+
+        self._train_batches, self._judge = train_batches, judge
+
+    def _build(self, n_features: int) -> Any:
+        """The untrained network; each layer has its type, whatever the global one is."""
+        import keras
+
+        head = self._head
+        initializers: Any = keras.initializers
+
+        def seed() -> int:
+            return int(self._random.randint(2**31 - 1))
+
+        n_outputs = 1 if head.output == "sigmoid" else len(head.classes_)
+        hidden = require_hidden(head.hidden)
+        widths = [n_features, *hidden, n_outputs]
+        n_weights = sum(before * after for before, after in itertools.pairwise(widths))
+        hidden_type = _hidden_type(head.precision, len(self._train) * n_weights)
+        layers: list[Any] = [keras.layers.Input((n_features,), dtype="float32")]
+        for units in hidden:
+            layers.append(
+                keras.layers.Dense(
+                    units,
+                    use_bias=not head.batch_norm,
+                    kernel_initializer=initializers.HeNormal(seed=seed()),
+                    dtype=hidden_type,
+                )
+            )
+            if head.batch_norm:
+                # Few steps make an epoch of a small dataset: the running moments must follow.
+                layers.append(keras.layers.BatchNormalization(momentum=0.9, dtype="float32"))
+            layers.append(keras.layers.ReLU(dtype="float32"))
+            if head.dropout:
+                layers.append(keras.layers.Dropout(head.dropout, seed=seed(), dtype="float32"))
+        initial = initializers.GlorotUniform(seed=seed())
+        layers.append(keras.layers.Dense(n_outputs, kernel_initializer=initial, dtype="float32"))
+        return keras.Sequential(layers)
+
+    def run(self, on_epoch: Callable[[Epoch], object]) -> list[Epoch]:
+        """Train until the validation loss stops falling; the best weights are kept."""
+        history: list[Epoch] = []
+        best_loss, best_weights, best_epoch = math.inf, self._model.get_weights(), 0
+        for number in range(self._head.max_epochs):
+            train_loss = self._train_epoch()
+            loss, accuracy = self._validate()
+            history.append(Epoch(train_loss, loss, accuracy))
+            on_epoch(history[-1])
+            if loss < best_loss:
+                best_loss, best_weights, best_epoch = loss, self._model.get_weights(), number
+            elif number - best_epoch >= self._head.patience:
+                break
+        self._model.set_weights(best_weights)
+        return history
+
+    def _train_epoch(self) -> float:
+        n_batches = len(self._train) // self._batch_size
+        # What is left over changes with every shuffle.
+        order = self._random.permutation(len(self._train))[: n_batches * self._batch_size]
+        blocks = self._train.blocks(order, self._n_together)
+        return sum(float(self._train_batches(*block)) for block in blocks) / n_batches
+
+    def _validate(self) -> tuple[float, float]:
+        order = np.arange(len(self._held_out))
+        blocks = self._held_out.blocks(order, self._n_together)
+        figures = [[float(figure) for figure in self._judge(*block)] for block in blocks]
+        loss, weight, right = np.sum(figures, axis=0).tolist()
+        return loss / weight, right / len(order)
+
+    def folded_layers(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """Kernels and biases, with each batch normalisation folded into the layer before it."""
+        kernels: list[np.ndarray] = []
+        biases: list[np.ndarray] = []
+        for layer in self._model.layers:
+            kind = type(layer).__name__
+            if kind == "Dense":
+                kernel = layer.kernel.numpy()
+                kernels.append(kernel)
+                biases.append(
+                    layer.bias.numpy() if layer.use_bias else np.zeros(kernel.shape[1], "f4")
+                )
+            elif kind == "BatchNormalization":
+                gamma, beta, mean, variance = (
+                    weight.astype("f8") for weight in layer.get_weights()
+                )
+                factor = gamma / np.sqrt(variance + layer.epsilon)
+                kernels[-1] = (kernels[-1] * factor).astype(np.float32)
+                biases[-1] = ((biases[-1] - mean) * factor + beta).astype(np.float32)
+        if self._head.output == "sigmoid":
+            kernels[-1] = np.hstack([np.zeros_like(kernels[-1]), kernels[-1]])
+            biases[-1] = np.append(np.float32(0), biases[-1])
+        return kernels, biases
+
+
+class _Adam:
+    """Adam in TensorFlow's fused update; Keras's passes ten times over the weights."""
+
+    def __init__(self, variables: Sequence[Any], learning_rate: float) -> None:
+        import tensorflow as tf
+
+        def zeros() -> list[Any]:
+            return [tf.Variable(tf.zeros_like(variable)) for variable in variables]
+
+        self._learning_rate = learning_rate
+        self._weights, self._first, self._second = variables, zeros(), zeros()
+        self._step = tf.Variable(tf.constant(0.0))
+
+    def apply(self, gradients: Sequence[Any]) -> None:
+        import tensorflow as tf
+
+        step = self._step.assign_add(1.0)
+        for weight, first, second, gradient in zip(
+            self._weights, self._first, self._second, gradients, strict=True
+        ):
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.handle,
+                m=first.handle,
+                v=second.handle,
+                beta1_power=0.9**step,
+                beta2_power=0.999**step,
+                lr=self._learning_rate,
+                beta1=0.9,
+                beta2=0.999,
+                epsilon=1e-7,
+                grad=gradient,
+            )
+
+
+def _batch_size(asked: int | str, n_rows: int) -> int:
+    if asked == "auto":
+        asked = min(max(_BATCH_SIZE, 2 ** round(math.log2(n_rows / 12))), 1024)
+    return min(int(asked), n_rows)
+
+
+def _hidden_type(precision: str, work: int) -> str:
+    """The Keras type of hidden layers; `work` is rows times weights."""
+    if precision == "auto":
+        worth_it = work >= _WORK_FOR_BFLOAT16 and _cpu_computes_in_bfloat16()
+        precision = "bfloat16" if worth_it else "float32"
+    return "mixed_bfloat16" if precision == "bfloat16" else "float32"
+
+
+def _cpu_computes_in_bfloat16() -> bool:
+    """Whether the CPU has matrix units for bfloat16 (AMX); known on Linux alone.
+
+    With the vector instructions for it (AVX512_BF16), training is slower than in float32.
+    """
+    cpuinfo = Path("/proc/cpuinfo")
+    return cpuinfo.exists() and "amx_bf16" in cpuinfo.read_text().split()

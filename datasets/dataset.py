@@ -1,0 +1,255 @@
+"""A dataset: which image files there are, their class, and the split that somebody declared."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import DatasetError, UsageError
+from .folders import (
+    EXTENSIONS,
+    Walk,
+    find_images,
+    kinds_in_words,
+)
+from .layout import Layout
+from .listed import case_twins, read_listed
+from .split_names import SPLITS
+from .summary import classes_as_html, classes_in_words, short
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = [
+    "EXTENSIONS",
+    "LAYOUTS",
+    "SPLITS",
+    "Dataset",
+    "as_dataset",
+    "find_images",
+    "load_dataset",
+]
+
+logger = logging.getLogger(__name__)
+
+
+LAYOUTS = (
+    "DATA is a folder with one folder per class, a folder with train, validation and test folders "
+    "of those, or a CSV file with the columns path,label[,split][,group]"
+)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Image files and what is declared of them; nothing is opened or decoded.
+
+    The three sequences go together: `labels[i]` and `splits[i]` belong to `paths[i]`.
+    """
+
+    source: str
+    """What the dataset was read from."""
+    paths: Sequence[str]
+    """Paths as `os.fsdecode` gives them: bytes that are not UTF-8 are surrogate escapes."""
+    labels: Sequence[str]
+    """Class names, Unicode NFC."""
+    splits: Sequence[str | None]
+    """``train``, ``validation``, ``test``, or None where nothing is declared."""
+    groups: Sequence[str | None] = field(default=())
+    """What an image belongs to, such as a person or a film: images of one group stand in one
+    split. None, or nothing at all, where the image stands for itself."""
+    ignored: int = 0
+    """Entries that are no candidates: other extensions, hidden files, sockets, …"""
+    unreadable: Sequence[tuple[str, str]] = field(default=())
+    """Folders that could not be listed, and why."""
+    ignored_kinds: Mapping[str, int] = field(default_factory=dict)
+    """`ignored` by kind: ``.txt``, ``hidden``, ``system folder``, …"""
+    notes: Sequence[str] = field(default=())
+    """How it was read where that is not plain from the names; also logged as warnings."""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def classes(self) -> list[str]:
+        """The distinct labels, sorted."""
+        return sorted(set(self.labels))
+
+    @property
+    def has_declared_splits(self) -> bool:
+        """Whether any image has a declared split."""
+        return any(split is not None for split in self.splits)
+
+    def __repr__(self) -> str:
+        n_classes, classes = len(set(self.labels)), classes_in_words(self.labels)
+        return (
+            f"<Dataset {short(self.source)}: {len(self)} images in {n_classes} classes: {classes}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """A table of the classes and declared splits, for notebooks."""
+        title = f"{short(self.source)}: {len(self)} images"
+        return classes_as_html(title, self.labels, self.splits)
+
+
+def load_dataset(
+    source: str | os.PathLike[str],
+    *,
+    exclude: Sequence[str] = (),
+    class_level: int | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    image_root: str | os.PathLike[str] | None = None,
+    encoding: str | None = None,
+) -> Dataset:
+    """Read a dataset from a folder per class, split folders, or a CSV file.
+
+    Parameters
+    ----------
+    source
+        A folder with one folder per class; with split folders (`train`, `validation` or `val` or
+        `dev`, `test`, and their like, such as `seg_train`) that hold those; with class folders that
+        hold split folders; or a folder that holds nothing but one of these. Or a CSV file with a
+        header and the columns ``path,label`` and optionally ``split`` and ``group``, its relative
+        paths relative to the file's own folder.
+    exclude
+        Of a folder: names of files and folders to leave out, at any depth, with ``*`` and ``?``.
+    class_level
+        Of a folder: 1 where the folders in it are the classes, 2 where those in them are, …; None
+        finds out.
+    path_column, label_column
+        Of a CSV file: the names of the columns; None knows common names.
+    image_root
+        Of a CSV file: the folder that paths are relative to.
+    encoding
+        Of a CSV file; None knows UTF-8, UTF-16 and Windows-1252.
+
+    Returns
+    -------
+    Dataset
+        In sorted order, folders walked to any depth. Files without an image extension, hidden
+        files, system folders and special files are counted as `ignored`; folders that cannot be
+        listed are in `unreadable`.
+
+    Raises
+    ------
+    DatasetError
+        When there is no such folder or file, no image in it, or more than one way to read it.
+    UsageError
+        When a parameter does not apply to the source.
+    """
+    path = Path(source)
+    of_folder = {"exclude": tuple(exclude) or None, "class_level": class_level}
+    of_csv = {
+        "path_column": path_column,
+        "label_column": label_column,
+        "image_root": image_root,
+        "encoding": encoding,
+    }
+    if path.is_dir():
+        _refuse(of_csv, f"{path} is a folder", "a CSV file")
+        dataset = _from_folder(path, exclude, class_level)
+    elif path.is_file():
+        _refuse(of_folder, f"{path} is a file", "a folder")
+        found = read_listed(path, **of_csv)
+        dataset = Dataset(
+            str(path), found.paths, found.labels, found.splits, found.groups, notes=found.notes
+        )
+    else:
+        raise DatasetError(f"no such folder or CSV file: {path}; {LAYOUTS}")
+    if not dataset.paths and not dataset.unreadable:
+        raise DatasetError(_why_empty(path, dataset))
+    for note in dataset.notes:
+        logger.warning("note: %s", note)
+    return dataset
+
+
+def as_dataset(
+    data: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+) -> Dataset:
+    """A dataset from what people pass for one.
+
+    Parameters
+    ----------
+    data
+        A dataset; what `load_dataset` reads; or a list of image files and folders of them, which
+        have no classes: their labels are empty.
+
+    Raises
+    ------
+    DatasetError
+        As `load_dataset`, or when the list holds no images.
+    UsageError
+        When it is none of these.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, (str, os.PathLike)):
+        return load_dataset(data)
+    try:
+        names = [os.fsdecode(name) for name in data]
+    except TypeError:
+        raise UsageError(
+            f"expected a Dataset, a folder, a CSV file or a list of image files, received "
+            f"{type(data).__name__}"
+        ) from None
+    paths = [path for name in names for path in find_images(name)]
+    if not paths:
+        raise DatasetError("the list holds no images")
+    return Dataset(f"{len(paths)} images", paths, [""] * len(paths), [None] * len(paths))
+
+
+def _refuse(parameters: Mapping[str, object], what: str, owner: str) -> None:
+    for name, value in parameters.items():
+        if value is not None:
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is for {owner}; {what}: leave it out")
+
+
+def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) -> Dataset:
+    if class_level is not None and class_level < 1:
+        raise UsageError(f"expected a class level of at least 1, received {class_level}")
+    walk = Walk(exclude)
+    folder = walk.list(str(root))
+    if folder is None or not folder.is_listed:
+        raise DatasetError(f"{root}: {walk.unreadable[0][1]}")
+    layout = Layout(str(root), folder, class_level)
+    paths: list[str] = []
+    labels: list[str] = []
+    splits: list[str | None] = []
+    for of_class, path in layout.images():
+        paths.append(path)
+        labels.append(of_class.label)
+        splits.append(of_class.split)
+    if layout.n_loose:
+        walk.passed_over["images in no class folder"] += layout.n_loose
+    notes = [*layout.notes, *(f"nothing in {root} is called {name!r}" for name in walk.unused)]
+    notes += filter(None, [case_twins(labels)])
+    return Dataset(
+        str(root),
+        paths,
+        labels,
+        splits,
+        ignored=walk.passed_over.total(),
+        unreadable=walk.unreadable,
+        ignored_kinds=dict(walk.passed_over.most_common()),
+        notes=notes,
+    )
+
+
+def _why_empty(path: Path, dataset: Dataset) -> str:
+    if path.is_file():
+        return f"{path} has a header and no rows"
+    lists = sorted(file for file in path.iterdir() if file.suffix.lower() in (".csv", ".tsv"))
+    listed = f"; or name {lists[0]} as DATA, if it lists them" if lists else ""
+    folder = Walk().list(str(path))
+    if folder is not None and folder.images:
+        return (
+            f"{path} holds images but no class folders: put them into one folder per class{listed}"
+        )
+    passed_over = f"{dataset.ignored} other files were passed over"
+    if dataset.ignored_kinds:
+        passed_over += f": {kinds_in_words(dataset.ignored_kinds)}"
+    return f"no images in {path} ({passed_over}){listed}; {LAYOUTS}"

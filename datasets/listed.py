@@ -1,0 +1,222 @@
+"""A dataset in a CSV file, in the dialects that people's tools write."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import re
+import unicodedata
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..errors import DatasetError
+from ..formatting import in_brief_names
+from .columns import (
+    Columns,
+    are_known,
+    as_flag,
+    find_columns,
+    headerless,
+)
+from .folders import find_images
+from .listed_files import ListedFiles
+from .split_names import KNOWN_NAMES, split_of
+from .text_file import LEGACY, encoding_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+_SEPARATORS = (",", ";", "\t", "|")
+_ROWS_LOOKED_AT = 1000
+
+_NO_LABEL = {"nan", "null", "n/a", "na", "#n/a", "nil", "<na>", "nat"}
+
+
+@dataclass
+class Listed:
+    """What a CSV file lists, row by row."""
+
+    paths: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    splits: list[str | None] = field(default_factory=list)
+    groups: list[str | None] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_listed(
+    file: Path,
+    *,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    image_root: str | os.PathLike[str] | None = None,
+    encoding: str | None = None,
+) -> Listed:
+    """Read a CSV file; parameters and errors are those of `load_dataset`."""
+    try:
+        taken = encoding_of(file, encoding)
+        listed = _read(file, taken, {"path": path_column, "label": label_column}, image_root)
+    except OSError as error:
+        raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
+    if taken == LEGACY and encoding is None:
+        odd = next((label for label in listed.labels if not label.isascii()), "its paths")
+        listed.notes.append(
+            f"{file} is not UTF-8: read as Windows-1252, with labels such as {odd!r}; "
+            f"--encoding names another"
+        )
+    return listed
+
+
+def _read(
+    file: Path,
+    encoding: str,
+    said: Mapping[str, str | None],
+    image_root: str | os.PathLike[str] | None,
+) -> Listed:
+    separator, n_skipped = _dialect(file, encoding, said)
+    lines = _rows(file, encoding, separator, n_skipped)
+    header = next((row for _, row in lines), [])
+    first = list(itertools.islice(lines, _ROWS_LOOKED_AT))
+    width = len(header)
+    try:
+        columns = None
+        if not any(said.values()) and are_known(header, said) == 0:
+            columns = headerless(header)
+        if columns is not None:
+            first.insert(0, (1, header))
+        else:
+            padded = [row + [""] * (width - len(row)) for _, row in first]
+            columns = find_columns(header, padded, said)
+    except DatasetError as error:
+        raise DatasetError(f"{file}: {error}") from None
+    listed = Listed(notes=[f"{file}: {note}" for note in columns.notes])
+    files = ListedFiles(file, image_root, encoding)
+    files.look_for_root([row[columns.path] for _, row in first if len(row) > columns.path])
+    n_folders = 0
+    for line, row in itertools.chain(first, lines):
+        path, label, split, group = _values(file, line, row, width, columns)
+        found = files.find(path, line)
+        if os.path.isdir(found):  # noqa: PTH112
+            n_folders += 1
+            group = group or found
+            images = find_images(found)
+        else:
+            images = [found]
+        listed.paths += images
+        listed.labels += [label] * len(images)
+        listed.splits += [split] * len(images)
+        listed.groups += [group] * len(images)
+    if listed.paths:
+        files.require_some()
+    if n_folders:
+        listed.notes.append(
+            f"{file}: {n_folders} rows name folders: the images in each have the row's label and "
+            f"stay in one split"
+        )
+    listed.notes += files.notes
+    remarks = filter(None, [case_twins(listed.labels), _no_names(listed.labels)])
+    listed.notes += [f"{file}: {remark}" for remark in remarks]
+    return listed
+
+
+def _rows(
+    file: Path, encoding: str, separator: str, n_skipped: int
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows that hold anything, cleaned, with the numbers of their lines."""
+    with file.open(newline="", encoding=encoding) as lines:
+        reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
+        line = 1
+        try:
+            for row in reader:
+                values = [_clean(value) for value in row]
+                if any(values) and line > n_skipped:
+                    yield line, values
+                line = reader.line_num + 1
+        except csv.Error as error:
+            raise DatasetError(
+                f"{file}, line {line}: not a CSV file with path,label[,split]: {error}; is a "
+                f"quotation mark never closed?"
+            ) from error
+
+
+def _dialect(file: Path, encoding: str, said: Mapping[str, str | None]) -> tuple[str, int]:
+    """The separator by which the header is understood best, and lines before the header."""
+    with file.open(newline="", encoding=encoding) as lines:
+        start = lines.read(1 << 16).lstrip("\ufeff")
+    excel = re.match(r"sep=(.)\r?\n?", start, re.IGNORECASE)
+    if excel:
+        return excel.group(1), 1
+    rows = [line for line in start.splitlines() if line.strip(" ,;\t|")]
+    scores = []
+    for separator in _SEPARATORS:
+        try:
+            header = next(csv.reader(rows[:1], delimiter=separator, skipinitialspace=True), [])
+        except csv.Error:
+            header = []
+        header = [_clean(value) for value in header]
+        known = are_known(header, said) if len(header) > 1 else 0
+        if not known and headerless(header) is not None:
+            known = 2
+        scores.append((known, len(header)))
+    best = max(range(len(scores)), key=lambda position: scores[position])
+    return _SEPARATORS[best], 0
+
+
+def _clean(value: str) -> str:
+    return value.strip().strip("\ufeff\u200b").strip()
+
+
+def _values(
+    file: Path, line: int, row: Sequence[str], width: int, columns: Columns
+) -> tuple[str, str, str | None, str | None]:
+    where = f"{file}, line {line}"
+    if any(row[width:]):
+        raise DatasetError(
+            f"{where}: {len(row)} values where the header has {width}: put a value that holds the "
+            f"separator between quotation marks"
+        )
+
+    def value(position: int | None) -> str:
+        return "" if position is None or position >= len(row) else row[position]
+
+    path = value(columns.path)
+    if columns.one_hot:
+        flags = {name: as_flag(value(p)) for p, name in columns.one_hot.items()}
+        named = [name for name, flag in flags.items() if flag]
+        if len(named) != 1 or None in flags.values():
+            what = ", ".join(named) or "no class"
+            raise DatasetError(f"{where}: expected a 1 in one column and 0 elsewhere, found {what}")
+        label = named[0]
+    else:
+        label = value(columns.label)
+    if not path or not label:
+        raise DatasetError(f"{where}: path or label is empty: fill it in, or remove the row")
+    if re.fullmatch(r"\{.*\}|\[.*\]", label):
+        raise DatasetError(f"{where}: the label {label[:80]!r} is a list: expected one class")
+    declared = value(columns.split)
+    split = split_of(declared) if declared else None
+    if declared and split is None:
+        raise DatasetError(f"{where}: split {declared!r} is none of {KNOWN_NAMES}")
+    return path, unicodedata.normalize("NFC", label), split, value(columns.group) or None
+
+
+def _no_names(labels: Sequence[str]) -> str | None:
+    """A remark on classes that other tools write for no label, or for several."""
+    found = sorted(
+        label for label in set(labels) if label.casefold() in _NO_LABEL or re.search("[|;]", label)
+    )
+    if not found:
+        return None
+    names = in_brief_names(found)
+    return f"taken as classes like any other, though they may be none or several: {names}"
+
+
+def case_twins(labels: Sequence[str]) -> str | None:
+    """A remark on classes whose names differ in case alone."""
+    counts = Counter(name.casefold() for name in set(labels))
+    twins = sorted(name for name in set(labels) if counts[name.casefold()] > 1)
+    if not twins:
+        return None
+    return f"classes that differ in case alone are classes of their own: {', '.join(twins[:4])}"

@@ -1,0 +1,242 @@
+"""Which rows train, which validate and which test: decided by content, so that nothing moves."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..formatting import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
+FRACTIONS = (0.70, 0.15, 0.15)
+
+
+class Split(NamedTuple):
+    """The split of every row."""
+
+    sides: np.ndarray
+    """str, (n,): ``train``, ``validation`` or ``test``."""
+    declared: bool
+    """Whether somebody declared it; otherwise the contents decided."""
+    warnings: list[str]
+    """Classes without images in a split, and equal files that contradict; with what to do."""
+
+    has_contradictions: bool = False
+    """Whether equal files have two labels or are in two splits."""
+
+    near: dict[int, int] = {}  # noqa: RUF012 (never changed)
+    """Rows of validation and test that show nearly the same as a row of another split, and which.
+    Unless the splits are declared, they are left out."""
+
+    def __repr__(self) -> str:
+        how = "as declared" if self.declared else "by content"
+        counts = ", ".join(f"{side} {n:,}" for side, n in self.counts().items())
+        remarks = [
+            *([counted(len(self.near), "near-duplicate")] if self.near else []),
+            *([counted(len(self.warnings), "warning")] if self.warnings else []),
+        ]
+        return f"<Split {how}: {'; '.join([counts, *remarks])}>"
+
+    def rows(self, side: str) -> np.ndarray:
+        """Indices of the rows in a split, ascending, without those that are left out."""
+        rows = self.with_near(side)
+        return rows if self.declared or not self.near else rows[~np.isin(rows, [*self.near])]
+
+    def without_near(self, side: str) -> np.ndarray:
+        """Those that show nearly the same as no row of another split."""
+        rows = self.with_near(side)
+        return rows[~np.isin(rows, [*self.near])]
+
+    def with_near(self, side: str) -> np.ndarray:
+        """Indices of all rows in a split."""
+        return np.flatnonzero(self.sides == side)
+
+    def counts(self) -> dict[str, int]:
+        """Rows in each split."""
+        return {side: len(self.rows(side)) for side in SPLITS}
+
+
+def split_by_content(keys: Sequence[bytes]) -> np.ndarray:
+    """The split that each image's own hash decides: 70 : 15 : 15 in expectation.
+
+    An image keeps its side when others are added or removed and when files are renamed, and
+    equal files share a side. The first 8 bytes of the key, as a fraction of 2**64, are uniform.
+
+    Parameters
+    ----------
+    keys
+        SHA-256 of each image, 32 bytes.
+
+    Returns
+    -------
+    ndarray
+        str, (n,).
+    """
+    uniform = np.array([_leading(key) / 2**64 for key in keys])
+    return np.array(SPLITS)[np.searchsorted(np.cumsum(FRACTIONS)[:2], uniform, side="right")]
+
+
+def split(
+    keys: Sequence[bytes],
+    labels: Sequence[str],
+    declared: Sequence[str | None] = (),
+    groups: Sequence[str | None] = (),
+    find_near: Callable[[np.ndarray], dict[int, int]] = lambda sides: {},
+) -> Split:
+    """Decide the split of every row: as declared, or else by content.
+
+    By content, each class is given an image for each side, wherever its hash falls: the lowest
+    hash trains, the highest tests, and of the others the nearest to the middle of the validation
+    range validates. A class of one image trains, one of two has no validation. Where equal files
+    or a group stand for several classes, training goes before testing, and that before
+    validation. No images but these, three a class, can be moved by others: each is moved only
+    when another of its class takes its place. A group counts as one image of each of its classes.
+
+    Where some rows are declared and others not, those that are not train: an image without a
+    split in the CSV must not end up judging the head.
+
+    Parameters
+    ----------
+    keys
+        SHA-256 of each image, 32 bytes.
+    labels
+        Its class.
+    declared
+        Its side; empty, or all None, where the contents decide.
+    groups
+        What it belongs to: the group's name decides then instead of the content.
+    find_near
+        Given the sides, finds `Split.near`. An image that would link two sides is left out rather
+        than moved: the side of the others would depend on which of them was there first.
+    """
+    is_declared = any(side is not None for side in declared)
+    if is_declared:
+        sides = np.array([side or TRAIN for side in declared])
+    else:
+        deciding = _deciding_keys(keys, groups)
+        sides = split_by_content(deciding)
+        _give_each_class_every_side(sides, deciding, labels)
+    near = find_near(sides)
+    contradictions = _contradictions(keys, labels, sides)
+    if is_declared:
+        contradictions += _straddling_groups(groups, sides)
+    decided = Split(sides, is_declared, [], bool(contradictions), near)
+    left_out = sides.copy()
+    for side in SPLITS:
+        left_out[np.setdiff1d(decided.with_near(side), decided.rows(side))] = ""
+    warnings = [*_missing(left_out, labels, is_declared), *contradictions]
+    return decided._replace(warnings=warnings)
+
+
+def rarest_class(
+    keys: Sequence[bytes], labels: Sequence[str], groups: Sequence[str | None] = ()
+) -> tuple[str, int]:
+    """The class with the fewest different images, of which a group is one, and how many it has."""
+    of_class: dict[str, set[bytes]] = {}
+    for key, label in zip(_deciding_keys(keys, groups), labels, strict=True):
+        of_class.setdefault(label, set()).add(key)
+    return min(((label, len(found)) for label, found in of_class.items()), key=lambda it: it[1])
+
+
+def _deciding_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> Sequence[bytes]:
+    if not any(groups):
+        return keys
+    return [
+        key
+        if group is None
+        else hashlib.sha256(b"group\0" + group.encode("utf-8", "surrogateescape")).digest()
+        for key, group in zip(keys, groups, strict=True)
+    ]
+
+
+def _give_each_class_every_side(
+    sides: np.ndarray, deciding: Sequence[bytes], labels: Sequence[str]
+) -> None:
+    """Change the splits of the rows that `split` speaks of."""
+    of_class: dict[str, set[bytes]] = {}
+    for key, label in zip(deciding, labels, strict=True):
+        of_class.setdefault(label, set()).add(key)
+    chosen: dict[bytes, str] = {}
+    for side, choose in (
+        (VALIDATION, _in_the_middle), (TEST, lambda keys: keys[-1:]), (TRAIN, lambda keys: keys[:1])
+    ):  # fmt: skip
+        for keys in of_class.values():
+            chosen.update(dict.fromkeys(choose(sorted(keys)), side))
+    for row, key in enumerate(deciding):
+        sides[row] = chosen.get(key, sides[row])
+
+
+def _in_the_middle(ascending: list[bytes]) -> list[bytes]:
+    """The key that validates: neither the lowest nor the highest."""
+    middle = int((FRACTIONS[0] + FRACTIONS[1] / 2) * 2**64)
+    between = ascending[1:-1]
+    return sorted(between, key=lambda key: (abs(_leading(key) - middle), key))[:1]
+
+
+def _leading(key: bytes) -> int:
+    return int.from_bytes(key[:8], "big")
+
+
+def _straddling_groups(groups: Sequence[str | None], sides: np.ndarray) -> list[str]:
+    sides_of: dict[str, set[str]] = {}
+    for group, side in zip(groups, sides.tolist(), strict=bool(groups)):
+        if group is not None:
+            sides_of.setdefault(group, set()).add(side)
+    torn = [group for group, found in sides_of.items() if len(found) > 1]
+    if not torn:
+        return []
+    return [
+        f"{counted(len(torn), 'group')} in two splits as declared, such as {torn[0]!r}: the "
+        f"accuracy there is too good; declare one split for each group"
+    ]
+
+
+def _missing(sides: np.ndarray, labels: Sequence[str], declared: bool) -> list[str]:
+    present = set(zip(labels, sides.tolist(), strict=True))
+    wanted = [side for side in SPLITS if not declared or side in sides]
+    remedy = "declare some of their images for it" if declared else "add images of them"
+    consequence = {TRAIN: "learned", VALIDATION: "validated", TEST: "tested"}
+    found = []
+    for side in wanted:
+        absent = [label for label in sorted(set(labels)) if (label, side) not in present]
+        if absent:
+            found.append(
+                f"{_named(absent)} cannot be {consequence[side]}, having no image in {side}: "
+                f"{remedy}"
+            )
+    return found
+
+
+def _contradictions(keys: Sequence[bytes], labels: Sequence[str], sides: np.ndarray) -> list[str]:
+    """Equal files that are said to be different things, or to be both learned and tested."""
+    labels_of: dict[bytes, set[str]] = {}
+    sides_of: dict[bytes, set[str]] = {}
+    for key, label, side in zip(keys, labels, sides.tolist(), strict=True):
+        labels_of.setdefault(key, set()).add(label)
+        sides_of.setdefault(key, set()).add(side)
+    two_labels = [sorted(found) for found in labels_of.values() if len(found) > 1]
+    two_sides = [sorted(found) for found in sides_of.values() if len(found) > 1]
+    warnings = []
+    if two_labels:
+        warnings.append(
+            f"{counted(len(two_labels), 'image')} under two labels or more, byte for byte, such as "
+            f"{' and '.join(two_labels[0][:2])}: keep the right one"
+        )
+    if two_sides:
+        warnings.append(
+            f"{counted(len(two_sides), 'image')} in two splits, byte for byte, such as "
+            f"{' and '.join(two_sides[0][:2])}: the accuracy there is too good; keep one of each"
+        )
+    return warnings
+
+
+def _named(labels: Sequence[str], most: int = 5) -> str:
+    """The first labels in words."""
+    shown = ", ".join(repr(label) for label in labels[:most])
+    more = f" and {len(labels) - most} more" if len(labels) > most else ""
+    return f"class {shown}" if len(labels) == 1 else f"classes {shown}{more}"

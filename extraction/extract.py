@@ -1,0 +1,183 @@
+"""Extraction: look up every image, compute what is missing, commit."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ..cache import CacheFolder, Variant
+from ..cache.store import COMMIT_EVERY_ROWS
+from ..cache.variant import STORAGES
+from ..datasets import as_dataset
+from ..errors import EngineError, UsageError
+from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
+from ..features.extractor import preferred_precisions, require_known
+from ..features.images.decoder import MAX_PIXELS
+from ..hardware import may_have_gpu
+from .cache_miss import why_nothing_is_reused
+from .job import CannotRunError, Job
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ..datasets import Dataset
+    from ..features import Recipe
+    from ..features.backbones.weights import Weights
+    from .feature_table import FeatureTable
+
+logger = logging.getLogger(__name__)
+
+
+def extract(
+    dataset: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    extractor: str = DEFAULT_EXTRACTOR,
+    *,
+    weights: str = "imagenet",
+    fit: str = "squash",
+    grey16: str = "scale",
+    max_pixels: int = MAX_PIXELS,
+    cache: str | os.PathLike[str] | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+    store: str = "auto",
+    commit_every: int = COMMIT_EVERY_ROWS,
+    download_timeout_s: float | None = None,
+    progress: bool | None = None,
+) -> FeatureTable:
+    """Bring the transfer values of every image of a dataset into the cache.
+
+    Images whose content is in the cache are not decoded again; those whose path, size,
+    modification time and inode are known are not even read. What cannot be decoded is rejected,
+    remembered, and named in the table.
+
+    Parameters
+    ----------
+    dataset
+        From `load_dataset`; or what that reads (a folder, a CSV file); or a list of image files,
+        which have no classes.
+    extractor
+        A name in the table of backbones.
+    weights
+        ``imagenet`` or the path of a weights file.
+    fit
+        How a picture of another shape becomes the network's square: ``squash`` scales its sides
+        independently, ``crop`` takes the largest square in its middle, ``pad`` lays it on grey.
+    grey16
+        How 16 bits per channel, grey or colour, become 8: ``scale`` from all 16, ``stretch`` from
+        as many (at least 8) as the picture's greatest value has.
+    max_pixels
+        Larger pictures are rejected; not remembered, so that a higher limit reads them.
+    cache
+        The cache folder; by default ``$BOTTLEBANK_CACHE`` or the platform's.
+    engine
+        ``auto``, ``openvino`` or ``tensorflow``.
+    precision
+        ``float32``, ``bfloat16``, or ``auto``: what the cache holds already, else the machine's
+        fastest that agrees with TensorFlow.
+    store
+        ``float32``, ``float16`` (half the disk; 11 bits of each number are kept), or ``auto``:
+        what the cache holds already, else float32.
+    commit_every
+        Rows in a shard; at most this many are lost when the process is killed.
+    download_timeout_s
+        Give up a download of weights after this long.
+    progress
+        Show progress on stderr: True always as a bar, False never; None: a bar on a terminal or in
+        a notebook, elsewhere a line now and then.
+
+    Returns
+    -------
+    FeatureTable
+        Its `features` are read from the cache when they are first used.
+
+    Raises
+    ------
+    UsageError
+        An unknown name.
+    WeightsNotFoundError, EngineError
+        When the network cannot run here.
+    CacheLockedError, CacheError
+        When the cache is being written by another process, or cannot be written.
+    """
+    require_known(engine, precision)
+    if store not in ("auto", *STORAGES):
+        raise UsageError(f"unknown storage {store!r}: expected auto, {', '.join(STORAGES)}")
+    backbone = find_backbone(extractor)
+    dataset = as_dataset(dataset)
+    with CacheFolder(cache, create=True) as folder:
+        recipe, found = recipe_for(
+            backbone,
+            weights,
+            fit=fit,
+            grey16=grey16,
+            digest=lambda path: folder.content_of_file(path).hex(),
+            download_timeout_s=download_timeout_s,
+            progress=progress,
+        )
+        return bank(
+            dataset,
+            recipe,
+            lambda: found,
+            folder,
+            engine=engine,
+            precision=precision,
+            store=store,
+            commit_every=commit_every,
+            progress=progress,
+            max_pixels=max_pixels,
+        )
+
+
+def bank(
+    dataset: Dataset,
+    recipe: Recipe,
+    weights: Callable[[], Weights],
+    folder: CacheFolder,
+    *,
+    engine: str = "auto",
+    precision: str = "auto",
+    store: str = "auto",
+    commit_every: int = COMMIT_EVERY_ROWS,
+    progress: bool | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> FeatureTable:
+    """As `extract`, for a recipe whose weights need not be at hand while nothing is missing."""
+    if engine == "tensorflow" and precision == "auto" and not may_have_gpu():
+        precision = "float32"  # TensorFlow's bfloat16 is slower on CPUs
+    known = [
+        variant
+        for variant in map(Variant.parse, folder.variants(recipe.fingerprint))
+        if precision in ("auto", variant.precision) and store in ("auto", variant.storage)
+    ]
+    if not known:
+        why = why_nothing_is_reused(folder, recipe, precision, store)
+        if why is not None:
+            logger.warning("%s", why)
+    reasons = []
+    for variant in _variants_to_try(precision, store, engine, known):
+        job = Job(
+            dataset, recipe, weights, folder, engine, variant, commit_every, progress, max_pixels
+        )
+        try:
+            return job.run()
+        except CannotRunError as error:
+            reasons.append(str(error))
+    raise EngineError("; ".join(reasons))
+
+
+def _variants_to_try(
+    precision: str, store: str, engine: str, known: Sequence[Variant]
+) -> Iterator[Variant]:
+    storage = "float32" if store == "auto" else store
+    if precision != "auto":
+        yield known[0] if known else Variant(precision, storage)
+        return
+    yield from known
+    for preferred in preferred_precisions(engine):
+        variant = Variant(preferred, storage)
+        if variant not in known:
+            if known:
+                names = ", ".join(found.name for found in known)
+                logger.warning("rows in %s are started beside those in %s", variant.name, names)
+            yield variant

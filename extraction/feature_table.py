@@ -1,0 +1,167 @@
+"""What an extraction returns: rows, labels and paths that belong together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..cache import CacheFolder, Variant
+from ..datasets.summary import classes_as_html, short
+from ..errors import ImageRejectedError, LibraryNotFoundError
+from ..formatting import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas
+
+    from ..cache import ContentHash, Key
+    from ..classifier import Probe
+    from ..features import Recipe
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an extraction did: images = cached + extracted + duplicates + rejected."""
+
+    images: int
+    cached: int
+    """Contents that were in the cache before."""
+    extracted: int
+    """Contents whose transfer values were computed now."""
+    duplicates: int
+    """Further files with the bytes of an earlier one; they share its row."""
+    rejected: int
+    """Files that cannot be read or decoded, and folders that cannot be listed."""
+    ignored: int
+    """Entries that are no images, outside `images`."""
+    startup_seconds: float
+    """Starting the engine, with conversion and check."""
+    images_per_second: float | None
+    """Extracted images over the extraction loop alone; None when nothing was extracted."""
+    extractor: str
+    width: int
+    engine: str
+    precision: str
+    fingerprint: str
+    cache: str
+    store: str
+    """What a number takes in the cache: ``float32`` or ``float16``."""
+    bottleneck: str | None
+    """What the extraction loop waited for longest: ``disk``, ``decode`` or ``network``; None when
+    nothing was extracted."""
+    ignored_kinds: dict[str, int] = field(default_factory=dict)
+    """`ignored` by kind: extensions, ``hidden``, ``system folder``, …"""
+    dark_16bit: int = 0
+    """Of those extracted now: images with 16 bits per channel that use less than the lowest quarter
+    of the range, and are nearly black, since ``grey16`` is ``scale``."""
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Transfer values of a dataset, without its rejected images, in the dataset's order."""
+
+    paths: Sequence[str]
+    labels: np.ndarray
+    """str, (n,)."""
+    splits: Sequence[str | None]
+    """Declared splits."""
+    keys: Sequence[Key]
+    """Of each row: SHA-256 of the image's bytes, and the view, 0 for the image itself."""
+    rejected: Sequence[tuple[str, str]]
+    """(path, reason) of every image that has no row."""
+    report: Report
+    recipe: Recipe
+    probe: Probe | None = None
+    """What the recipe makes of synthetic images; None where no row is there, or no engine ran."""
+    groups: Sequence[str | None] = ()
+    """What images belong to, as declared; empty where nothing is."""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def require_rows(self) -> None:
+        """Raise ImageRejectedError when every image was rejected."""
+        if not len(self):
+            path, reason = self.rejected[0]
+            the = "the " if len(self.rejected) > 1 else ""
+            raise ImageRejectedError(
+                f"none of {the}{counted(len(self.rejected), 'image')} can be used; the first, "
+                f"{path}: {reason}"
+            )
+
+    @property
+    def contents(self) -> list[ContentHash]:
+        """SHA-256 of each image's bytes, by which splits are decided and equal files are found."""
+        return [key.content for key in self.keys]
+
+    @cached_property
+    def features(self) -> np.ndarray:
+        """float32, (n, width): read from the cache when first used."""
+        report = self.report
+        with CacheFolder(report.cache) as folder:
+            variant = Variant(report.precision, report.store).name
+            rows = folder.open(report.fingerprint, variant).rows(self.keys)
+        return rows.reshape(-1, self.recipe.width)
+
+    def to_pandas(self, *, features: bool = True) -> pandas.DataFrame:
+        """The table as a pandas DataFrame, one row an image, in the same order.
+
+        Parameters
+        ----------
+        features
+            Whether the transfer values are in it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``path``, ``label``, ``split``, ``group`` where groups are declared, ``key`` (SHA-256 of
+            the image's bytes, hexadecimal), then float32 columns ``f0``, ``f1``, … Labels of images
+            without a class are empty.
+
+        Raises
+        ------
+        LibraryNotFoundError
+            When pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ModuleNotFoundError as error:
+            raise LibraryNotFoundError(
+                "to_pandas needs pandas, which is not installed: pip install pandas"
+            ) from error
+        columns = {"path": list(self.paths), "label": self.labels.tolist(), "split": self.splits}
+        if self.groups:
+            columns["group"] = self.groups
+        columns["key"] = [str(key) for key in self.keys]
+        # As objects: names that are not UTF-8 fit into no other of its types.
+        about = pd.DataFrame(
+            {name: pd.Series(list(column), dtype=object) for name, column in columns.items()}
+        )
+        if not features:
+            return about
+        names = [f"f{number}" for number in range(self.recipe.width)]
+        return pd.concat([about, pd.DataFrame(self.features, columns=names)], axis=1)
+
+    def _repr_html_(self) -> str:
+        """A table of the classes and declared splits, for notebooks."""
+        title = (
+            f"{counted(len(self), 'image')} × {self.recipe.width} transfer values of "
+            f"{short(self.recipe.extractor)}, {len(self.rejected)} rejected"
+        )
+        return classes_as_html(title, self.labels.tolist(), self.splits)
+
+    def __repr__(self) -> str:
+        return (
+            f"<FeatureTable {len(self)} × {self.recipe.width} ({short(self.recipe.extractor)}), "
+            f"{counted(len(set(self.labels.tolist())), 'class', 'classes')}, {len(self.rejected)} "
+            f"rejected>"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The report, and the rejected images with their reasons."""
+        rejections = [{"path": path, "reason": reason} for path, reason in self.rejected]
+        return {**vars(self.report), "rejections": rejections}

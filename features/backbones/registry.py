@@ -1,0 +1,156 @@
+"""The table of frozen networks. Data only: reading it imports no framework.
+
+A new network is a new row of `_TABLE`; `tests/features/backbones/test_registry.py` compares every row
+with the installed Keras.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import NamedTuple
+
+from ...errors import UnknownExtractorError
+
+DEFAULT_EXTRACTOR = "inception_v3"
+RANDOM = "random"
+
+
+class PixelScaling(NamedTuple):
+    """How 8-bit pixels become a network's input: ``pixel * scale + offset``, channel by channel."""
+
+    name: str
+    channels: str
+    """Order of the channels: RGB or BGR."""
+    scale: tuple[float, float, float]
+    """Factor of each channel, in the order of `channels`."""
+    offset: tuple[float, float, float]
+    """Added to each channel after that."""
+
+    def in_words(self) -> str:
+        """The formula, for the recipe."""
+        return f"{self.channels} * {self.scale} + {self.offset}"
+
+
+# The three conventions of keras.applications.imagenet_utils.preprocess_input, and none at all
+# for the networks that hold a layer for it.
+SCALINGS = {
+    "none": PixelScaling("none", "RGB", (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)),
+    "tf": PixelScaling("tf", "RGB", (1 / 127.5, 1 / 127.5, 1 / 127.5), (-1.0, -1.0, -1.0)),
+    "caffe": PixelScaling("caffe", "BGR", (1.0, 1.0, 1.0), (-103.939, -116.779, -123.68)),
+    "torch": PixelScaling(
+        "torch",
+        "RGB",
+        (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
+        (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
+    ),
+}
+
+
+class Backbone(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    constructor: str
+    """``module:name`` of the function that builds the network."""
+    input_size_px: int
+    """Height and width of the input."""
+    width: int
+    """Numbers an image."""
+    scaling: PixelScaling
+    weights_file: str | None
+    """Name of the ImageNet weights without top in Keras's `models` folder; None where the
+    weights are not read from a file."""
+    pooling: str = "global average"
+    """How the last feature map becomes one vector."""
+
+
+# name, constructor in keras.applications, input px, width, scaling, ImageNet weights file, where
+# *NAME is NAME_weights_tf_dim_ordering_tf_kernels_notop.h5
+# fmt: off
+_KERAS_TABLE = (
+    ("convnext_tiny", "ConvNeXtTiny", 224, 768, "none", "convnext_tiny_notop.h5"),
+    ("convnext_small", "ConvNeXtSmall", 224, 768, "none", "convnext_small_notop.h5"),
+    ("convnext_base", "ConvNeXtBase", 224, 1024, "none", "convnext_base_notop.h5"),
+    ("convnext_large", "ConvNeXtLarge", 224, 1536, "none", "convnext_large_notop.h5"),
+    ("convnext_xlarge", "ConvNeXtXLarge", 224, 2048, "none", "convnext_xlarge_notop.h5"),
+    ("densenet121", "DenseNet121", 224, 1024, "torch", "*densenet121"),
+    ("densenet169", "DenseNet169", 224, 1664, "torch", "*densenet169"),
+    ("densenet201", "DenseNet201", 224, 1920, "torch", "*densenet201"),
+    ("efficientnet_b0", "EfficientNetB0", 224, 1280, "none", "efficientnetb0_notop.h5"),
+    ("efficientnet_b1", "EfficientNetB1", 240, 1280, "none", "efficientnetb1_notop.h5"),
+    ("efficientnet_b2", "EfficientNetB2", 260, 1408, "none", "efficientnetb2_notop.h5"),
+    ("efficientnet_b3", "EfficientNetB3", 300, 1536, "none", "efficientnetb3_notop.h5"),
+    ("efficientnet_b4", "EfficientNetB4", 380, 1792, "none", "efficientnetb4_notop.h5"),
+    ("efficientnet_b5", "EfficientNetB5", 456, 2048, "none", "efficientnetb5_notop.h5"),
+    ("efficientnet_b6", "EfficientNetB6", 528, 2304, "none", "efficientnetb6_notop.h5"),
+    ("efficientnet_b7", "EfficientNetB7", 600, 2560, "none", "efficientnetb7_notop.h5"),
+    ("efficientnet_v2_b0", "EfficientNetV2B0", 224, 1280, "none", "efficientnetv2-b0_notop.h5"),
+    ("efficientnet_v2_b1", "EfficientNetV2B1", 240, 1280, "none", "efficientnetv2-b1_notop.h5"),
+    ("efficientnet_v2_b2", "EfficientNetV2B2", 260, 1408, "none", "efficientnetv2-b2_notop.h5"),
+    ("efficientnet_v2_b3", "EfficientNetV2B3", 300, 1536, "none", "efficientnetv2-b3_notop.h5"),
+    ("efficientnet_v2_s", "EfficientNetV2S", 384, 1280, "none", "efficientnetv2-s_notop.h5"),
+    ("efficientnet_v2_m", "EfficientNetV2M", 480, 1280, "none", "efficientnetv2-m_notop.h5"),
+    ("efficientnet_v2_l", "EfficientNetV2L", 480, 1280, "none", "efficientnetv2-l_notop.h5"),
+    ("inception_resnet_v2", "InceptionResNetV2", 299, 1536, "tf", "*inception_resnet_v2"),
+    ("inception_v3", "InceptionV3", 299, 2048, "tf", "*inception_v3"),
+    ("mobilenet", "MobileNet", 224, 1024, "tf", "mobilenet_1_0_224_tf_no_top.h5"),
+    ("mobilenet_v2", "MobileNetV2", 224, 1280, "tf", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
+    ("mobilenet_v3_small", "MobileNetV3Small", 224, 576, "none", "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5"),
+    ("mobilenet_v3_large", "MobileNetV3Large", 224, 960, "none", "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"),
+    ("nasnet_mobile", "NASNetMobile", 224, 1056, "tf", "nasnet_mobile_no_top.h5"),
+    ("nasnet_large", "NASNetLarge", 331, 4032, "tf", "nasnet_large_no_top.h5"),
+    ("resnet50", "ResNet50", 224, 2048, "caffe", "*resnet50"),
+    ("resnet101", "ResNet101", 224, 2048, "caffe", "*resnet101"),
+    ("resnet152", "ResNet152", 224, 2048, "caffe", "*resnet152"),
+    ("resnet50_v2", "ResNet50V2", 224, 2048, "tf", "*resnet50v2"),
+    ("resnet101_v2", "ResNet101V2", 224, 2048, "tf", "*resnet101v2"),
+    ("resnet152_v2", "ResNet152V2", 224, 2048, "tf", "*resnet152v2"),
+    ("vgg16", "VGG16", 224, 512, "caffe", "*vgg16"),
+    ("vgg19", "VGG19", 224, 512, "caffe", "*vgg19"),
+    ("xception", "Xception", 299, 2048, "tf", "*xception"),
+)
+# fmt: on
+
+
+def _weights_file(name: str) -> str:
+    starred = name.removeprefix("*")
+    return name if starred == name else f"{starred}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+
+
+BACKBONES = {
+    name: Backbone(
+        name, f"keras.applications:{constructor}", px, width, SCALINGS[scaling], _weights_file(file)
+    )
+    for name, constructor, px, width, scaling, file in _KERAS_TABLE
+}
+BACKBONES[RANDOM] = Backbone(
+    RANDOM, "bottlebank:random_network", 64, 512, SCALINGS["tf"], None, "average in a 4x4 grid"
+)
+
+
+def backbone_names() -> list[str]:
+    """Every name that `find_backbone` knows, sorted."""
+    return sorted(BACKBONES)
+
+
+def find_backbone(name: str) -> Backbone:
+    """Look up a row of the table; ``MobileNetV2`` and ``mobilenet-v2`` are ``mobilenet_v2``.
+
+    Raises
+    ------
+    UnknownExtractorError
+        With the nearest names.
+    """
+    plain = {_plain(known): row for known, row in BACKBONES.items()}
+    row = plain.get(_plain(name))
+    if row is not None:
+        return row
+    near = [plain[match].name for match in difflib.get_close_matches(_plain(name), plain, n=3)]
+    suggestion = (
+        f"did you mean {' or '.join(near)}?" if near else "`bottlebank extract --help` lists them"
+    )
+    raise UnknownExtractorError(f"unknown extractor {name!r}: {suggestion}")
+
+
+def _plain(name: str) -> str:
+    return "".join(character for character in name.lower() if character.isalnum())

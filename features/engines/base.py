@@ -1,0 +1,45 @@
+"""The programs that run a frozen network, behind one interface.
+
+`tensorflow` is the reference; `openvino` runs the same network faster on CPUs. Each module
+imports its framework; nobody imports them but `features.extractor`, when an engine starts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Engine(Protocol):
+    """A compiled network. Calls may come from several threads at once."""
+
+    name: str
+    """``tensorflow`` or ``openvino``."""
+    precision: str
+    """What the network effectively computes in: ``float32`` or ``bfloat16``."""
+
+    batch_size: int
+    """Images in a call that keep it busy."""
+    batch_sizes: Sequence[int]
+    """Numbers of images that are one pass; another number is several passes."""
+    n_calls: int
+    """Calls at once that keep it busy."""
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Transfer values of a batch.
+
+        Parameters
+        ----------
+        images
+            uint8, (n, height, width, 3), RGB, 0 to 255.
+
+        Returns
+        -------
+        ndarray
+            float32, (n, width).
+        """
+        ...

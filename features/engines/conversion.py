@@ -1,0 +1,128 @@
+"""Converted networks: made once with TensorFlow, then kept for the engines that read them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...atomic_file import make_folder, remove_whole
+from ...errors import EngineError
+from ...progress import Progress
+from ...untrusted.arrays import read_npy
+from ...untrusted.files import read_bounded, require_regular
+from ...untrusted.json_text import read_json_object
+from ..backbones.weights import file_sha256
+from ..golden_images import N_IMAGES, probe_images
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..backbones.registry import Backbone
+    from ..backbones.weights import Weights
+    from ..recipe import Recipe
+    from .tensorflow import TensorFlowEngine
+
+REFERENCE = "reference.npy"
+"""What TensorFlow in float32 made of the probe images: float32, (n, width)."""
+
+logger = logging.getLogger(__name__)
+
+_NETWORK = ("network.xml", "network.bin")
+_MANIFEST = "manifest.json"
+_MAX_REFERENCE_BYTES = 1 << 24
+
+
+@contextlib.contextmanager
+def converted_network(
+    recipe: Recipe,
+    backbone: Backbone,
+    weights: Callable[[], Weights],
+    networks: Path | None,
+    progress: bool | None = None,
+) -> Iterator[Path]:
+    """The folder of the converted network: kept under `networks`, or temporary without one."""
+    kept = None if networks is None else networks / recipe.fingerprint
+    if kept is not None and _is_whole(kept, recipe.width):
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
+        folder = Path(temporary)
+        found = weights()
+        with Progress(f"Converting {backbone.name} for OpenVINO, once (some 20 s)", show=progress):
+            _convert(backbone, found, folder)
+        if kept is not None:
+            try:
+                _keep(folder, kept, recipe.width)
+            except OSError as error:  # a read-only cache works, only slower to start
+                logger.warning("the converted network is not kept: %s", error)
+        yield folder
+
+
+def import_tensorflow_engine() -> type[TensorFlowEngine]:
+    """Import TensorFlow, which takes seconds, and return its engine."""
+    try:
+        from .tensorflow import TensorFlowEngine
+    except ImportError as error:
+        raise EngineError(f"TensorFlow cannot be imported ({error})") from error
+    return TensorFlowEngine
+
+
+def _convert(backbone: Backbone, weights: Weights, folder: Path) -> None:
+    from .openvino import convert
+
+    reference_engine = import_tensorflow_engine()(backbone, weights)
+    convert(reference_engine.graph(), folder)
+    np.save(folder / REFERENCE, reference_engine(probe_images(backbone.input_size_px)))
+    manifest = {name: file_sha256(folder / name) for name in (*_NETWORK, REFERENCE)}
+    (folder / _MANIFEST).write_text(json.dumps(manifest))
+
+
+def _keep(folder: Path, kept: Path, width: int) -> None:
+    make_folder(kept.parent)
+    remove_whole(kept)  # it is damaged, or it would have been used
+    beside = Path(tempfile.mkdtemp(prefix=".converting-", dir=kept.parent))
+    try:
+        shutil.copytree(folder, beside, dirs_exist_ok=True)
+        beside.chmod(0o755)
+        beside.rename(kept)
+    except OSError:
+        if not _is_whole(kept, width):  # else another process kept the same network meanwhile
+            raise
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _is_whole(folder: Path, width: int) -> bool:
+    try:
+        manifest = read_json_object(read_bounded(folder / _MANIFEST, 4096), 4096)
+        for name in _NETWORK:
+            require_regular(folder / name)
+        reference = read_npy(folder / REFERENCE, "<f4", 2, _MAX_REFERENCE_BYTES)
+        if reference.shape != (N_IMAGES, width) or not np.isfinite(reference).all():
+            return False
+        return set(manifest) == {*_NETWORK, REFERENCE} and all(
+            file_sha256(folder / name) == digest for name, digest in manifest.items()
+        )
+    except (OSError, ValueError):
+        return False
+
+
+def read_reference(folder: Path) -> np.ndarray:
+    """What is kept under `REFERENCE`, float32 (n, width).
+
+    Raises
+    ------
+    EngineError
+        When it is damaged.
+    """
+    try:
+        return read_npy(folder / REFERENCE, "<f4", 2, _MAX_REFERENCE_BYTES)
+    except (OSError, ValueError) as error:
+        raise EngineError(f"{folder / REFERENCE} is damaged ({error}): remove {folder}") from error

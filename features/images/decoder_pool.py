@@ -1,0 +1,383 @@
+"""Decoding in processes of its own, so that a decoder that crashes costs one image, not the job.
+
+An `except` cannot catch a segmentation fault in a C library, nor the kernel's out-of-memory killer.
+So each process notes which image it has begun, and when it dies, that one is known.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...errors import EngineError, ImageRejectedError
+from ...fork_safety import Owner, let_go_in_children, not_while_forking
+from .decoder import (
+    FORMATS,
+    KILLED,
+    SILENT,
+    Kind,
+    Limits,
+)
+from .decoder_process import FILES_AT, answer_questions
+from .fit import load_picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_DECODE_S = 30
+"""Processor time that one image may take."""
+
+PATIENCE_S = 10
+"""Time by the clock that an image may take, beside three times its processor time."""
+
+_KEEP_SHARED_BYTES = 16 << 20
+
+# The child finds modules where this process does, as children of `multiprocessing` do; unlike
+# those, it does not run the user's script again.
+_CHILD = (
+    "import json, sys; arguments = json.loads(sys.argv[1]); sys.path[:] = arguments.pop('path'); "
+    f"from {answer_questions.__module__} import answer_questions; answer_questions(**arguments)"
+)
+
+# A bitmap of one pixel: what every decoder that works at all can decode.
+_KNOWN_GOOD = (
+    b"BM:\0\0\0\0\0\0\0006\0\0\0(\0\0\0\1\0\0\0\1\0\0\0\1\0\x18\0\0\0\0\0\4\0\0\0"
+    b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x40\x80\xc0\0"
+)
+
+
+class Decoded(NamedTuple):
+    """What became of image files."""
+
+    reasons: list[str]
+    """Why each is rejected; empty where it is not."""
+    pixels: np.ndarray
+    """Those that are not: uint8, (n, height, width, 3), RGB, 0 to 255."""
+    kinds: list[Kind | None]
+    """Format and colour mode of each; None where it is rejected."""
+
+
+def load_here(
+    files: Sequence[bytes],
+    size_px: tuple[int, int],
+    how: str,
+    limits: Limits = Limits(),  # noqa: B008 (immutable)
+    grey16: str = "scale",
+) -> Decoded:
+    """Do what `Decoders.load` does, in this process: for files that its user chose."""
+    pixels, reasons = [], []
+    kinds: list[Kind | None] = []
+    for file in files:
+        try:
+            picture = load_picture(file, size_px, how, limits=limits, grey16=grey16)
+        except ImageRejectedError as error:
+            reasons.append(str(error))
+            kinds.append(None)
+        else:
+            pixels.append(picture.pixels)
+            reasons.append("")
+            kinds.append(picture.kind)
+    empty = np.empty((0, *size_px, 3), np.uint8)
+    return Decoded(reasons, np.stack(pixels) if pixels else empty, kinds)
+
+
+class Decoders(contextlib.AbstractContextManager["Decoders"]):
+    """A few processes that turn image files into an extractor's input. Safe to call from threads.
+
+    They start when they are needed or told to, ignore Ctrl-C, and end with the process that
+    started them.
+    """
+
+    def __init__(
+        self,
+        size_px: tuple[int, int],
+        how: str,
+        n_processes: int,
+        max_decode_s: float = MAX_DECODE_S,
+        *,
+        formats: Sequence[str] = FORMATS,
+        limits: Limits = Limits(),  # noqa: B008 (immutable)
+        grey16: str = "scale",
+    ) -> None:
+        """Decode to (height, width) `size_px`, fitted as `preprocess.FITS` says.
+
+        `formats`, `limits` and `grey16` are those of `images.decode`.
+        """
+        self._decoders = [
+            _Decoder(size_px, how, max_decode_s, tuple(formats), limits, grey16)
+            for _ in range(n_processes)
+        ]
+        self._owner = Owner("the decoder", "Make one in each process")
+        let_go_in_children(self)  # a copy of its sockets would keep the processes waiting
+        # The one that was busy last is asked first, so that no more are started than are needed.
+        self._idle: queue.LifoQueue[_Decoder] = queue.LifoQueue()
+        for decoder in self._decoders:
+            self._idle.put(decoder)
+
+    def start(self) -> None:
+        """Start all processes, without waiting until they are ready."""
+        self._owner.check()
+        for decoder in self._decoders:
+            with contextlib.suppress(OSError):  # `load` will tell
+                decoder.start()
+
+    def load(self, files: Sequence[bytes], timeout_s: float | None = None) -> Decoded:
+        """Decode image files in one process and fit them to the extractor's input.
+
+        An image is also rejected when decoding it takes too long, or kills its process twice.
+
+        Parameters
+        ----------
+        files
+            The bytes of each; a few at a time, since the answer comes for all of them at once.
+        timeout_s
+            Seconds to wait for a process that is free; None: for as long as it takes.
+
+        Raises
+        ------
+        EngineError
+            When no decoder runs at all.
+        TimeoutError
+            When none became free in time.
+        OtherProcessError
+            In a process that was forked since.
+        """
+        self._owner.check()
+        try:
+            decoder = self._idle.get(timeout=timeout_s)
+        except queue.Empty:
+            raise TimeoutError(f"no decoder became free within {timeout_s} s") from None
+        try:
+            return decoder.load(files)
+        finally:
+            self._idle.put(decoder)
+
+    def close(self) -> None:
+        """End all processes."""
+        for decoder in self._decoders:
+            decoder.hang_up()
+        for decoder in self._decoders:
+            decoder.close()
+
+    def let_go(self) -> None:
+        """In a forked process: leave the processes to the parent."""
+        for decoder in self._decoders:
+            decoder.let_go()
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class _DiedError(Exception):
+    """A process ended instead of answering."""
+
+    def __init__(self, exit_code: int, at: int, silent_s: float | None = None) -> None:
+        self.exit_code = exit_code
+        self.at = at
+        """Which of the images it had begun."""
+        if silent_s is not None:
+            how = f"did not answer within {silent_s:g} {SILENT}"
+        elif exit_code == -signal.SIGKILL:
+            how = KILLED
+        elif exit_code < 0:
+            how = f"was killed by {signal.Signals(-exit_code).name}"
+        else:
+            how = f"ended with exit code {exit_code}"
+        super().__init__(f"its process {how}")
+
+
+class _Decoder:
+    """One process, started again when it has died.
+
+    Image files and pixels are handed over in an unnamed file, in memory where the platform has
+    such; messages say whose turn it is to read and write it.
+    """
+
+    def __init__(
+        self,
+        size_px: tuple[int, int],
+        how: str,
+        max_decode_s: float,
+        formats: tuple[str, ...],
+        limits: Limits,
+        grey16: str,
+    ) -> None:
+        self._grey16 = grey16
+        self._size_px = size_px
+        self._how = how
+        self._max_decode_s = max_decode_s
+        self._formats = formats
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._shared: io.RawIOBase | None = None
+
+    def load(self, files: Sequence[bytes]) -> Decoded:
+        """See `Decoders.load`."""
+        reasons = [""] * len(files)
+        kinds: list[Kind | None] = [None] * len(files)
+        left = list(range(len(files)))
+        acquitted: set[int] = set()
+        while left:
+            try:
+                answer = self._ask([files[position] for position in left])
+            except _DiedError as death:
+                position = left[death.at]
+                reason = self._blame(files[position], death)
+                if reason is None and position not in acquitted:
+                    acquitted.add(position)
+                    continue
+                left.remove(position)
+                reasons[position] = reason or f"it crashes the decoder: {death}"
+            else:
+                for position, reason, kind in zip(left, answer.reasons, answer.kinds, strict=True):
+                    reasons[position], kinds[position] = reason, kind
+                return Decoded(reasons, answer.pixels, kinds)
+        return Decoded(reasons, np.empty((0, *self._size_px, 3), np.uint8), kinds)
+
+    def _blame(self, file: bytes, death: _DiedError) -> str | None:
+        """Why an image is rejected at which a process died; None where it does no harm alone."""
+        if death.exit_code == -signal.SIGPROF:
+            return f"decoding it took more than {self._max_decode_s} s"
+        # The kernel may have chosen this process when another one wanted memory.
+        try:
+            self._ask([file])
+        except _DiedError as again:
+            try:
+                self._ask([_KNOWN_GOOD])
+            except _DiedError:
+                raise EngineError(f"images cannot be decoded on this machine: {again}") from None
+            return f"it crashes the decoder: {again}"
+        return None
+
+    def _ask(self, files: Sequence[bytes]) -> Decoded:
+        file_of_both = self._shared_file()
+        shared = file_of_both.fileno()
+        os.pwrite(shared, b"\0", 0)
+        at = FILES_AT
+        for file in files:
+            at += os.pwrite(shared, file, at)
+        try:
+            connection = self._connection or self.start()
+            connection.send_bytes(json.dumps([len(file) for file in files]).encode())
+            self._wait_for(connection, shared, len(files))
+            answer: Any = json.loads(connection.recv_bytes())
+        except (EOFError, OSError) as error:
+            position = min(os.pread(shared, 1, 0)[0], len(files) - 1)
+            raise _DiedError(self._bury(), position) from error
+        except BaseException:  # such as Ctrl-C: the answer to come must not be taken for another's
+            self._bury()
+            raise
+        if isinstance(answer, str):
+            raise EngineError(f"the decoder failed, which is a mistake in bottlebank:\n{answer}")
+        reasons = [reason for reason, _ in answer]
+        kinds = [None if kind is None else Kind(*kind) for _, kind in answer]
+        pixels = np.empty((reasons.count(""), *self._size_px, 3), np.uint8)
+        if pixels.size:
+            file_of_both.seek(at)  # the child does not use the offset, which it shares
+            file_of_both.readinto(pixels.data.cast("B"))
+        if at + pixels.nbytes > _KEEP_SHARED_BYTES:
+            os.truncate(shared, 0)
+        return Decoded(reasons, pixels, kinds)
+
+    def _wait_for(self, connection: Connection, shared: int, n_files: int) -> None:
+        """Wait for the answer; end a process that stays at one image for too long by the clock.
+
+        It may be stopped, or wait for something, which takes no processor time.
+        """
+        patience_s = 3 * self._max_decode_s + PATIENCE_S
+        at, until = -1, 0.0
+        while True:
+            before, at = at, os.pread(shared, 1, 0)[0]
+            if at != before:
+                until = time.monotonic() + patience_s
+            left_s = until - time.monotonic()
+            if left_s <= 0:
+                raise _DiedError(self._bury(0), min(at, n_files - 1), patience_s)
+            if connection.poll(min(left_s, 1.0 if n_files > 1 else left_s)):
+                return
+
+    def _shared_file(self) -> io.RawIOBase:
+        if self._shared is None:
+            if hasattr(os, "memfd_create"):
+                handle = os.memfd_create("bottlebank")
+                self._shared = open(handle, "r+b", buffering=0)  # noqa: SIM115, PTH123 (see `close`)
+            else:
+                self._shared = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 (see `close`)
+        return self._shared
+
+    def start(self) -> Connection:
+        """Start the process, without waiting until it is ready."""
+        with not_while_forking:
+            return self._start()
+
+    def _start(self) -> Connection:
+        shared = self._shared_file().fileno()
+        ours, theirs = socket.socketpair()
+        arguments = {
+            "path": sys.path,
+            "handle": theirs.fileno(),
+            "shared": shared,
+            "size_px": self._size_px,
+            "how": self._how,
+            "max_decode_s": self._max_decode_s,
+            "formats": self._formats,
+            "limits": self._limits,
+            "grey16": self._grey16,
+        }
+        with theirs:
+            self._process = subprocess.Popen(
+                # -P: no module of the current folder, which may be somebody else's, comes first.
+                [sys.executable, "-P", "-c", _CHILD, json.dumps(arguments)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno(), shared],
+                # NumPy's threads would take memory and are not needed for copying pixels.
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+                start_new_session=True,  # Ctrl-C is for the parent, whose end they notice
+            )
+        self._connection = Connection(ours.detach())
+        return self._connection
+
+    def hang_up(self) -> None:
+        """Have the process end when it has done what it is at."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def _bury(self, patience_s: float = 2) -> int:
+        """End the process, if it runs; its exit code."""
+        self.hang_up()
+        process, self._process, self._connection = self._process, None, None
+        if process is None:
+            return 0
+        try:
+            return process.wait(timeout=patience_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def close(self) -> None:
+        """End the process and free the memory."""
+        self._bury()
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+
+    def let_go(self) -> None:
+        """See `Decoders.let_go`."""
+        if self._process is not None:
+            self._process.returncode = 0  # not this process's child: there is nothing to wait for
+            self._process = None
+        self.close()

@@ -1,0 +1,118 @@
+"""Fitting a decoded picture to the input of an extractor."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ...errors import UsageError
+from .decoder import (
+    FORMATS,
+    Limits,
+    Picture,
+    decode_picture,
+)
+
+FITS = ("squash", "crop", "pad")
+"""How a picture of another shape becomes the extractor's: its sides are scaled independently; its
+largest centred part of the extractor's shape is taken; or it is laid in the middle of grey."""
+
+RESIZE_RULE = "halved by averaging while both sides keep the input's, then bilinear (bit-exact)"
+"""Part of every fingerprint: how `decode` and `fit` scale a picture, in words."""
+
+_PADDING = 128
+
+
+def require_known_fit(how: str) -> None:
+    """Raise UsageError unless `how` is one of `FITS`."""
+    if how not in FITS:
+        raise UsageError(f"unknown fit {how!r}: expected {', '.join(FITS)}")
+
+
+def fit(pixels: np.ndarray, size_px: tuple[int, int], how: str = "squash") -> np.ndarray:
+    """Scale a picture to an extractor's input.
+
+    Parameters
+    ----------
+    pixels
+        uint8, (height, width, 3).
+    size_px
+        (height, width) of the result.
+    how
+        One of `FITS`.
+
+    Returns
+    -------
+    ndarray
+        uint8, (height, width, 3).
+
+    Raises
+    ------
+    UsageError
+        When `how` is unknown.
+    """
+    require_known_fit(how)
+    height, width = size_px
+    if how == "crop":
+        return _resize(_centre(pixels, size_px), height, width)
+    if how == "squash":
+        return _resize(pixels, height, width)
+    scale = min(height / pixels.shape[0], width / pixels.shape[1])
+    inner_height = max(1, round(pixels.shape[0] * scale))
+    inner_width = max(1, round(pixels.shape[1] * scale))
+    padded = np.full((height, width, 3), _PADDING, np.uint8)
+    _centre(padded, (inner_height, inner_width), exactly=True)[:] = _resize(
+        pixels, inner_height, inner_width
+    )
+    return padded
+
+
+def _centre(pixels: np.ndarray, shape: tuple[int, int], *, exactly: bool = False) -> np.ndarray:
+    """A view of the middle of `pixels`: the largest of this shape, or exactly of this size."""
+    height, width = pixels.shape[:2]
+    scale = 1.0 if exactly else min(height / shape[0], width / shape[1])
+    inner_height, inner_width = (max(1, round(side * scale)) for side in shape)
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    return pixels[top : top + inner_height, left : left + inner_width]
+
+
+def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    # The four nearest pixels, without antialiasing, as Keras resizes and as these networks were
+    # trained. EXACT is fixed-point arithmetic, the same on every processor.
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
+
+
+def load(
+    data: bytes,
+    size_px: tuple[int, int],
+    how: str = "squash",
+    formats: tuple[str, ...] = FORMATS,
+    limits: Limits = Limits(),  # noqa: B008 (immutable)
+    grey16: str = "scale",
+) -> np.ndarray:
+    """Decode the bytes of an image file and fit them to an extractor's input.
+
+    Returns
+    -------
+    ndarray
+        uint8, (height, width, 3), RGB, 0 to 255.
+
+    Raises
+    ------
+    ImageRejectedError
+        With the reason.
+    """
+    return load_picture(data, size_px, how, formats, limits, grey16).pixels
+
+
+def load_picture(
+    data: bytes,
+    size_px: tuple[int, int],
+    how: str = "squash",
+    formats: tuple[str, ...] = FORMATS,
+    limits: Limits = Limits(),  # noqa: B008 (immutable)
+    grey16: str = "scale",
+) -> Picture:
+    """As `load`, with the file's format and colour mode."""
+    picture = decode_picture(data, size_px, formats, limits, grey16)
+    return picture._replace(pixels=fit(picture.pixels, size_px, how))

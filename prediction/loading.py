@@ -1,0 +1,109 @@
+"""From a head file to a predictor: the extractor is rebuilt and checked."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..cache import CacheFolder
+from ..classifier import load_head
+from ..features import open_extractor
+from ..features.extractor import require_known
+from ..features.images.decoder import MAX_PIXELS
+from ..features.parity import transfer_values_of
+from .head_extractor import read_recipe, weights_finder
+from .lazy_extractor import LateStart
+from .parity import check_parity, kept_probe, require_known_parity
+from .predictor import Predictor
+
+if TYPE_CHECKING:
+    import os
+
+    from ..features import Extractor
+
+
+def load_predictor(
+    head: str | os.PathLike[str],
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    extractor: str | None = None,
+    weights: str | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+    many: bool = False,
+    parity: str = "refuse",
+    download_timeout_s: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Predictor:
+    """Load a head file and rebuild the extractor that it was trained on.
+
+    Parameters
+    ----------
+    head
+        From `save_head` or `bottlebank train`.
+    cache
+        Where converted networks and transfer values are kept; by default ``$BOTTLEBANK_CACHE``
+        or the platform's.
+    extractor, weights
+        Normally the head says them itself. A head that was trained with a weights file needs
+        that file's path where no converted network is kept. An extractor that is named must be
+        the head's.
+    engine, precision
+        As in `extract`; ``auto`` computes as the head's training rows were, where this machine
+        can.
+    many
+        Whether many images are coming: the network is then compiled for batches as well. Where the
+        cache has the transfer values of the head's probe images, it starts with the first image
+        whose own are not there.
+    parity
+        What is done when the head's probe images give other transfer values here than when it was
+        trained: ``refuse`` or ``warn``.
+    download_timeout_s
+        Give up a download of weights after this long.
+    max_pixels
+        Of the largest picture that is decoded. How 16 bits per channel become 8, and what becomes
+        of pictures that are not square, the head decides: as its training images were.
+
+    Raises
+    ------
+    HeadFileError
+        When there is no head, or it is damaged.
+    HeadMismatchError
+        When this version's extractor, or the weights found, differ from the head's, by what is
+        written or by the probe. With `many`, what needs the network to run can also be raised by
+        the first image that needs it.
+    """
+    require_known(engine, precision)
+    require_known_parity(parity)
+    loaded = load_head(Path(head))
+    trained_on = read_recipe(loaded, head)
+    precisions = [precision]
+    if precision == "auto":
+        precisions = list(dict.fromkeys([loaded.precision, "float32"]))
+    agrees = True
+
+    def start() -> Extractor:
+        with CacheFolder(cache, waits=False) as folder:
+            opened = open_extractor(
+                trained_on,
+                weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s),
+                engine=engine,
+                precisions=precisions,
+                networks=folder.networks,
+                many=many,
+            )
+        if agrees:  # otherwise it has been said
+            compute = partial(transfer_values_of, opened)
+            check_parity(loaded, head, opened.precision, compute, parity)
+        return opened
+
+    with CacheFolder(cache, waits=False) as folder:
+        weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s)
+        kept = kept_probe(folder, trained_on.fingerprint, precisions, loaded) if many else None
+    if kept is None:
+        return Predictor(loaded, start(), cache=cache, precisions=precisions, max_pixels=max_pixels)
+    agrees = check_parity(loaded, head, kept.precision, lambda files: kept.features, parity)
+    batch_size = 32 if engine == "tensorflow" else 1
+    late = LateStart(trained_on, start, batch_size)
+    return Predictor(loaded, late, cache=cache, precisions=precisions, max_pixels=max_pixels)

@@ -1,0 +1,133 @@
+"""Drawing what was extracted: where the pipeline and the pictures meet."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import BottlebankError, UsageError
+from ..extraction import FeatureTable, extract
+from ..features import DEFAULT_EXTRACTOR
+from ..formatting import counted
+from ..viz import (
+    METHODS,
+    Embedding,
+    draw_map,
+    reduce,
+    require_picture_path,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..datasets import Dataset
+    from ..viz.reduce import Method
+
+
+class Plot(NamedTuple):
+    """A map that was drawn. Notebooks show the picture."""
+
+    path: Path
+    """Of the picture."""
+    embedding: Embedding
+    """The points, in the order of the images, and how they were placed."""
+
+    def __repr__(self) -> str:
+        points = len(self.embedding.points)
+        return f"<Plot {self.path}: {counted(points, 'image')}, {self.embedding.caption}>"
+
+    def _repr_png_(self) -> bytes | None:
+        return self.path.read_bytes() if self.path.suffix.lower() == ".png" else None
+
+    def _repr_svg_(self) -> str | None:
+        is_svg = self.path.suffix.lower() == ".svg"
+        return self.path.read_text(encoding="utf-8") if is_svg else None
+
+
+def plot(
+    data: FeatureTable | Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    *,
+    method: Method | str = "pca",
+    random_state: int = 0,
+    title: str | None = None,
+    progress: bool | None = None,
+    **extraction: Any,
+) -> Plot:
+    """Draw a map on which images with similar transfer values lie together.
+
+    Parameters
+    ----------
+    data
+        A table from `extract`; or what `extract` takes.
+    output
+        A ``.png`` or ``.svg`` file. Its folder is made where there is none.
+    method
+        ``pca`` (instant), ``tsne`` or ``umap``; see `viz.reduce`.
+    random_state
+        0 to 2**32 - 1.
+    title
+        Above the map; None names the data and the extractor.
+    progress
+        Show progress on stderr, as in `extract`.
+    **extraction
+        `extractor` and the other parameters of `extract`, where `data` is no table.
+
+    Returns
+    -------
+    Plot
+        The path and the points.
+
+    Raises
+    ------
+    BottlebankError
+        When the picture cannot be written.
+    UsageError
+        For another file extension or method, fewer than two images, or parameters of an extraction
+        beside a table.
+    ImageRejectedError
+        When every image is rejected.
+    """
+    path = Path(output)
+    require_picture_path(path)
+    if method not in METHODS:
+        raise UsageError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+    if isinstance(data, FeatureTable):
+        if extraction:
+            raise UsageError(
+                f"{', '.join(extraction)} cannot be chosen for a table, which is extracted already"
+            )
+        table, name = data, ""
+    else:
+        extractor = extraction.pop("extractor", DEFAULT_EXTRACTOR)
+        table = extract(data, extractor, progress=progress, **extraction)
+        name = _name_of(data)
+    table.require_rows()
+    _require_no_image(path, table)
+    embedding = reduce(table.features, method, random_state=random_state, progress=progress)
+    if title is None:
+        about = f"({table.report.extractor})"
+        title = f"{name or counted(len(table), 'image')} {about}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw_map(embedding, table.labels.tolist(), path, title)
+    except OSError as error:
+        raise BottlebankError(f"{path} cannot be written: {error.strerror or error}") from error
+    return Plot(path, embedding)
+
+
+def _require_no_image(output: Path, table: FeatureTable) -> None:
+    if not output.exists():
+        return
+    status = output.stat()
+    for image in table.paths:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(image), status):  # noqa: PTH116 (any bytes in names)
+                raise UsageError(f"{output} is one of the images: name another file for the map")
+
+
+def _name_of(data: object) -> str:
+    source = getattr(data, "source", data)
+    return Path(source).name if isinstance(source, (str, os.PathLike)) else ""

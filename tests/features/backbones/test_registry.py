@@ -1,0 +1,91 @@
+import inspect
+
+import pytest
+
+from bottlebank.errors import UnknownExtractorError
+from bottlebank.features import backbone_names, find_backbone
+from bottlebank.features.backbones.registry import BACKBONES, DEFAULT_EXTRACTOR, SCALINGS
+
+
+def test_the_default_and_the_promised_networks_are_there():
+    widths = {
+        "inception_v3": 2048,
+        "mobilenet_v2": 1280,
+        "convnext_tiny": 768,
+        "resnet50_v2": 2048,
+        "efficientnet_v2_b0": 1280,
+        "vgg16": 512,
+    }
+    assert DEFAULT_EXTRACTOR == "inception_v3"
+    assert {name: find_backbone(name).width for name in widths} == widths
+
+
+def test_every_image_network_of_keras_is_in_the_table():
+    import keras
+
+    constructors = {
+        name for name, value in vars(keras.applications).items() if inspect.isfunction(value)
+    }
+    assert len(constructors) > 30
+    in_table = {row.constructor.partition(":")[2] for row in BACKBONES.values()}
+    assert constructors <= in_table
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mobilenet_v2",
+        "vgg16",
+        "mobilenet_v3_small",
+        pytest.param("densenet121", marks=pytest.mark.slow),
+        pytest.param("efficientnet_v2_b0", marks=pytest.mark.slow),
+    ],
+)
+def test_rows_agree_with_the_installed_keras(name, monkeypatch):
+    """The weights file that Keras would fetch, and the width of what it builds."""
+    import keras
+    from keras.src.utils import file_utils
+
+    row = find_backbone(name)
+    build = getattr(keras.applications, row.constructor.partition(":")[2])
+    shape = (row.input_size_px, row.input_size_px, 3)
+    asked = []
+
+    class StoppedError(Exception):
+        pass
+
+    def get_file(fname=None, origin=None, **settings):
+        asked.append(fname)
+        raise StoppedError("get_file")
+
+    monkeypatch.setattr(file_utils, "get_file", get_file)
+    with pytest.raises(StoppedError, match="get_file"):
+        build(weights="imagenet", include_top=False, input_shape=shape)
+    assert asked == [row.weights_file]
+    model = build(weights=None, include_top=False, input_shape=shape, pooling="avg")
+    assert model.output_shape == (None, row.width)
+
+
+@pytest.mark.parametrize("mode", ["tf", "caffe", "torch"])
+def test_scalings_are_those_of_keras(mode):
+    import numpy as np
+    from keras.src.applications.imagenet_utils import preprocess_input
+
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 3, 3)).astype("float32")
+    scaling = SCALINGS[mode]
+    ours = pixels[..., ::-1] if scaling.channels == "BGR" else pixels
+    ours = ours * np.array(scaling.scale) + np.array(scaling.offset)
+    np.testing.assert_allclose(ours, preprocess_input(pixels.copy(), mode=mode), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["MobileNetV2", "mobilenet-v2", "MOBILENET_V2"])
+def test_names_are_found_however_they_are_written(name):
+    assert find_backbone(name).name == "mobilenet_v2"
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    with pytest.raises(UnknownExtractorError, match="did you mean mobilenet_v2"):
+        find_backbone("mobilnet_v2")
+    with pytest.raises(UnknownExtractorError, match="help` lists them"):
+        find_backbone("qqqq")
+    assert backbone_names() == sorted(backbone_names())

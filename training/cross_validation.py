@@ -1,0 +1,191 @@
+"""Figures of datasets of few images: cross-validated on all of them."""
+
+from __future__ import annotations
+
+from textwrap import indent
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..classifier.comparison import stratified_folds
+from ..classifier.cross_validation import out_of_fold
+from ..classifier.evaluation import LEAST_IMAGES, Evaluation, evaluate
+from ..classifier.layers import softmax
+from ..datasets.splits import (
+    TEST,
+    TRAIN,
+    Split,
+    rarest_class,
+)
+from ..formatting import counted
+from ..prediction.neighbours import trained_on
+from .split import groups_of_alike
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..classifier import DenseHead, Head, LogisticHead
+    from ..extraction.feature_table import FeatureTable
+
+N_FOLDS = 5
+FEW_OF_A_CLASS = 20
+"""Different images of a class below which a test split says too little."""
+MOST_IMAGES = 2000
+"""Beyond, training five more heads takes long."""
+_LITTLE = 30  # test images below which their figures say little
+
+
+class CrossValidated(NamedTuple):
+    """How good heads like the trained one are on images that they were not trained on."""
+
+    folds: int
+    reason: str
+    """Why the test split does not do."""
+    rows: np.ndarray
+    """int, (m,): the rows of the table that were judged."""
+    probabilities: np.ndarray
+    """float64, (m, k): what the heads say of them, in the order of `classes`."""
+    classes: list[str]
+    evaluation: Evaluation
+    not_judged: list[str]
+    """Classes whose images are all alike, or of one group: without them there is nothing to learn
+    the class from."""
+    images: int
+    """Of the dataset, judged or not."""
+    trained_on: int
+    """Images that a head of a fold was trained on, in the mean."""
+    head_trained_on: int
+    """Images that the head itself was trained on."""
+
+    def in_words(self) -> str:
+        """One sentence: how the figures were got, and why."""
+        n_judged = len(self.rows)
+        part = "all" if n_judged == self.images else f"{n_judged} of"
+        on = f"{part} {counted(self.images, 'image')}"
+        text = f"cross-validated in {self.folds} folds on {on}: {self.reason}"
+        if self.not_judged:
+            shown = ", ".join(map(repr, self.not_judged[:5]))
+            more = len(self.not_judged) - 5
+            text += (
+                f"; {shown}{f' and {more} more' if more > 0 else ''} cannot be judged, having one "
+                f"image, or only images that are alike: add others"
+            )
+        if self.evaluation.caution:
+            text = f"figures of {self.evaluation.images_in_words}: {text}"
+        return text
+
+    def __repr__(self) -> str:
+        return f"<CrossValidated {self.in_words()}\n{indent(repr(self.evaluation), '  ')}>"
+
+    def about_heads(self) -> str:
+        """Which heads the figures are of."""
+        return (
+            f"of {self.folds} heads like it, each trained on about "
+            f"{counted(self.trained_on, 'image')}; the "
+            f"head itself was trained on {self.head_trained_on}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "folds": self.folds,
+            "reason": self.reason,
+            "trained_on": self.trained_on,
+            "not_judged": self.not_judged,
+            **self.evaluation.as_dict(),
+        }
+
+
+def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossValidated | None:
+    """Judge heads like a trained one on all images, in folds, where a class has few.
+
+    The folds are those of `compare`: stratified by class, with equal files, near-duplicates and
+    declared groups kept together. In each, a head of the same kind and settings is trained on the
+    other folds; the trained head's temperature is kept.
+
+    Parameters
+    ----------
+    head
+        From `train_head`.
+    table
+        What it was trained on.
+    decided
+        The split of the table.
+
+    Returns
+    -------
+    CrossValidated or None
+        None where the split is declared, where each class has `FEW_OF_A_CLASS` different images
+        or more, where there are more than `MOST_IMAGES`, where the head was not trained on the
+        train split of this split, with these labels, and where no class has two different images.
+    """
+    if decided.declared or len(table) > MOST_IMAGES:
+        return None
+    rarest, n_rarest = rarest_class(table.contents, table.labels.tolist(), table.groups)
+    if n_rarest >= FEW_OF_A_CLASS or not _was_trained_here(head, table, decided):
+        return None
+    groups = groups_of_alike(table)
+    n_folds = min(N_FOLDS, len(set(groups.tolist())))
+    if n_folds < 2:
+        return None
+    if sorted(set(table.labels.tolist())) != list(head.classes):
+        return None  # labels have changed since
+    seed = int(head.training.get("seed", 0))
+    folds, _ = stratified_folds(table.labels, groups, n_folds, seed)
+    labels = table.labels
+    alone = [
+        name for name in np.unique(labels).tolist() if len(np.unique(folds[labels == name])) == 1
+    ]
+    rows = np.flatnonzero(~np.isin(labels, alone))
+    if not len(rows):
+        return None
+    found = out_of_fold(
+        lambda classes: _like(head, classes, seed), table.features, labels, folds
+    )  # fmt: skip
+    with np.errstate(divide="ignore"):  # a probability of 0 stays one
+        probabilities = softmax(np.log(found.probabilities[rows]) / head.temperature)
+    classes = found.classes.tolist()
+    return CrossValidated(
+        folds=len(np.unique(folds)),
+        reason=_reason(len(decided.rows(TEST)), rarest, n_rarest),
+        rows=rows,
+        probabilities=probabilities,
+        classes=classes,
+        evaluation=evaluate(labels[rows].tolist(), probabilities, classes),
+        not_judged=alone,
+        images=len(table),
+        trained_on=round(len(table) * (1 - 1 / len(np.unique(folds)))),
+        head_trained_on=len(decided.rows(TRAIN)),
+    )
+
+
+def _was_trained_here(head: Head, table: FeatureTable, decided: Split) -> bool:
+    """Whether it was trained on the train split and nothing else of the table."""
+    every = trained_on(head, table)
+    if every is None:
+        return False
+    mine = {table.keys[row] for row in np.flatnonzero(every).tolist()}
+    return mine == {table.keys[row] for row in decided.rows(TRAIN).tolist()}
+
+
+def _reason(n_test: int, rarest: str, n_rarest: int) -> str:
+    if n_test == 0:
+        return "the test split has no image"
+    if n_test < _LITTLE:
+        said = "nothing" if n_test < LEAST_IMAGES else "little"
+        return f"a test split of {counted(n_test, 'image')} says {said}"
+    different = "1 image" if n_rarest == 1 else f"{n_rarest} different images"
+    return f"the class {rarest!r} has {different} only"
+
+
+def _like(head: Head, classes: list[str], seed: int) -> LogisticHead | DenseHead:
+    """An untrained head of the same kind and settings, for some of its classes."""
+    from .. import classifier
+
+    weight: str | Mapping[str, float] | None = head.training.get("class_weight")
+    if not isinstance(weight, str | None):
+        weight = {name: value for name, value in weight.items() if name in classes}
+    if head.kind == "logistic":
+        return classifier.LogisticHead(class_weight=weight, random_state=seed)
+    hidden = [kernel.shape[1] for kernel in head.layers.kernels[:-1]]
+    return classifier.DenseHead(hidden=hidden, class_weight=weight, random_state=seed)

@@ -1,0 +1,281 @@
+"""Judging a head: the transfer values it needs, and how well it does on them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from textwrap import indent
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..cache import CacheFolder, Variant
+from ..classifier import load_head
+from ..classifier.evaluation import Evaluation, evaluate
+from ..datasets import as_dataset
+from ..datasets.splits import SPLITS, Split
+from ..errors import DatasetError, HeadMismatchError, UsageError
+from ..extraction.extract import bank
+from ..features.extractor import open_extractor, require_known
+from ..features.images.decoder import MAX_PIXELS
+from ..features.parity import transfer_values_of
+from ..formatting import counted, percent
+from ..prediction.head_extractor import read_recipe, weights_finder
+from ..prediction.neighbours import trained_on
+from ..prediction.parity import check_parity, require_known_parity
+from ..progress import Progress
+from .cross_validation import CrossValidated, cross_validate
+from .split import near_duplicates, split_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..classifier import Head
+    from ..classifier.head_file import HeadAnswer
+    from ..datasets import Dataset
+    from ..extraction.feature_table import FeatureTable
+
+CANNOT_BE_TOLD = (
+    "whether the head was trained on some of these images cannot be told: this cache does not know "
+    "what it was trained on"
+)
+
+logger = logging.getLogger(__name__)
+
+
+def extract_for_head(
+    dataset: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    head: str | os.PathLike[str],
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    extractor: str | None = None,
+    weights: str | None = None,
+    engine: str = "auto",
+    precision: str = "auto",
+    parity: str = "refuse",
+    max_pixels: int = MAX_PIXELS,
+    progress: bool | None = None,
+) -> tuple[FeatureTable, Head]:
+    """Load a head and bring the transfer values that it judges into the cache.
+
+    `dataset` is what `extract` takes, and `progress` is shown as there. Other parameters and
+    errors are those of `load_predictor`; of the cached variants, ``auto`` prefers the head's own.
+    """
+    require_known(engine, precision)
+    require_known_parity(parity)
+    dataset = as_dataset(dataset)
+    loaded = load_head(head)
+    trained_on = read_recipe(loaded, head)
+    with CacheFolder(cache, create=True) as folder:
+        find = weights_finder(trained_on, folder, head, extractor, weights, None)
+        names = folder.variants(trained_on.fingerprint)
+        if precision == "auto" and loaded.precision in {Variant.parse(n).precision for n in names}:
+            precision = loaded.precision
+        table = bank(
+            dataset,
+            trained_on,
+            find,
+            folder,
+            engine=engine,
+            precision=precision,
+            max_pixels=max_pixels,
+            progress=progress,
+        )
+        computed_in = table.report.precision
+
+        def compute(files: Sequence[bytes]) -> np.ndarray:
+            if table.probe is not None and list(table.probe.files) == list(files):
+                return table.probe.features
+            extractor = open_extractor(
+                trained_on,
+                find,
+                engine=engine,
+                precisions=[computed_in],
+                networks=folder.networks,
+                progress=progress,
+            )
+            return transfer_values_of(extractor, files)
+
+        check_parity(loaded, head, computed_in, compute, parity)
+    return table, loaded
+
+
+class TrainedOn(NamedTuple):
+    """How many of the images that a head is judged on it was trained on."""
+
+    images: int
+    near_duplicates: int
+    """Others that show nearly the same as one of these, or as another image that it was trained on:
+    as far as they were looked for, which is where not all images are in one split."""
+    without: Evaluation | None
+    """How it does without both; None where none is left."""
+
+    def in_words(self, judged: int) -> str:
+        """One sentence; empty where none of the images is concerned."""
+        found = []
+        these = f"{'these ' if judged > 1 else ''}{counted(judged, 'image')}"
+        if self.images:
+            found.append(f"the head was trained on {self.images} of {these}")
+        if self.near_duplicates:
+            are = "is a near-duplicate" if self.near_duplicates == 1 else "are near-duplicates"
+            found.append(
+                f"{self.near_duplicates} of {counted(judged, 'image')} {are} of training images"
+            )
+        return f"{', and '.join(found)}: these figures are too good" if found else ""
+
+    def __repr__(self) -> str:
+        rest = "no image is left without them"
+        if self.without is not None:
+            rest = f"accuracy {percent(self.without.accuracy)} without them"
+        n_images, n_near = self.images, self.near_duplicates
+        return (
+            f"<TrainedOn {counted(n_images, 'image')}, {counted(n_near, 'near-duplicate')}; {rest}>"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values; of the figures those of all classes together."""
+        figures = None if self.without is None else self.without.as_dict()
+        if figures is not None:
+            figures = {name: figures[name] for name in figures if name not in _PER_CLASS}
+        return {**self._asdict(), "without": figures}
+
+
+_PER_CLASS = ("classes", "confusion_matrix", "per_class")
+
+
+class Judged(NamedTuple):
+    """How a head does on one split of a table."""
+
+    side: str
+    rows: np.ndarray
+    """int, (n,): the rows of the table that were judged."""
+    answer: HeadAnswer
+    """What the head says of them."""
+    evaluation: Evaluation
+    split: Split
+    trained_on: TrainedOn | None
+    """None where the cache does not know what the head was trained on."""
+    cross_validated: CrossValidated | None = None
+    """Figures on all images, where no split was requested and the default one says too little."""
+
+    def __repr__(self) -> str:
+        seen = "on images that this cache does not know"
+        if self.trained_on is not None:
+            seen = self.trained_on.in_words(self.evaluation.images) or "on none of these images"
+        facts = [repr(self.answer), repr(self.split), f"trained: {seen}", repr(self.evaluation)]
+        if self.cross_validated is not None:
+            facts.insert(0, repr(self.cross_validated))
+        return f"<Judged on {self.side}\n{indent(chr(10).join(facts), '  ')}>"
+
+
+def evaluate_head(
+    head: Head,
+    table: FeatureTable,
+    side: str | None = None,
+    *,
+    progress: bool | None = None,
+) -> tuple[str, Evaluation]:
+    """Judge a head on one split of a table; other parameters and errors are those of `judge`.
+
+    A warning is logged when the head was trained on some of the images, with its accuracy on the
+    others, or when that cannot be told; and when the images are so few that cross-validation says
+    more, with its accuracy.
+
+    Parameters
+    ----------
+    progress
+        Show on stderr how long it has run, as in `extract`.
+
+    Returns
+    -------
+    (side, Evaluation)
+    """
+    with Progress("Evaluating the head", show=progress):
+        judged = judge(head, table, side)
+    seen = judged.trained_on
+    if seen is None:
+        logger.warning("warning: %s", CANNOT_BE_TOLD)
+    elif warning := seen.in_words(judged.evaluation.images):
+        without = "" if seen.without is None else f"; {seen.without.accuracy:.1%} without them"
+        logger.warning("warning: %s%s", warning, without)
+    if (better := judged.cross_validated) is not None:
+        logger.warning(
+            "warning: %s; accuracy %.1f %%", better.in_words(), 100 * better.evaluation.accuracy
+        )
+    return judged.side, judged.evaluation
+
+
+def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
+    """Judge a head on one split of a table.
+
+    Parameters
+    ----------
+    head
+        From `load_head`.
+    table
+        From `extract`, of the head's extractor.
+    side
+        ``train``, ``validation``, ``test`` or ``all``; None takes test, or validation where
+        test has no images, and cross-validates where they are few (`cross_validate`).
+
+    Raises
+    ------
+    UsageError
+        When the side is unknown.
+    HeadMismatchError
+        When the table has another recipe than the head.
+    DatasetError
+        When the side has no images.
+    """
+    if side not in (None, "all", *SPLITS):
+        raise UsageError(f"unknown split {side!r}: expected {', '.join(SPLITS)} or all")
+    changes = table.recipe.changes_since(head.recipe)
+    if changes:
+        raise HeadMismatchError(
+            f"the head was trained on other transfer values: {'; '.join(changes)}. Extract with "
+            f"what it was trained on, or train it again on these"
+        )
+    table.require_rows()
+    decided = split_table(table)
+    counts = decided.counts()
+    better = cross_validate(head, table, decided) if side is None else None
+    if side is None:
+        side = next((name for name in ("test", "validation") if counts[name]), "test")
+    rows = np.arange(len(table)) if side == "all" else decided.rows(side)
+    if not len(rows):
+        present = ", ".join(f"{name} ({n})" for name, n in counts.items() if n)
+        raise DatasetError(
+            f"no images in the split {side!r}; there are {present or 'none'}: choose one with "
+            f"--split, or --split all"
+        )
+    answer = head.answer(table.features[rows])
+    found = evaluate(table.labels[rows].tolist(), answer.probabilities, head.classes)
+    seen = _trained_on(head, table, rows, answer, decided)
+    return Judged(side, rows, answer, found, decided, seen, better)
+
+
+def _trained_on(
+    head: Head, table: FeatureTable, rows: np.ndarray, answer: HeadAnswer, decided: Split
+) -> TrainedOn | None:
+    every = trained_on(head, table)
+    if every is None:
+        return None
+    seen = every[rows]
+    near = np.zeros(len(table), bool)
+    near[[row for row, other in decided.near.items() if every[other]]] = True
+    if seen.any() and not seen.all():  # the head had another split than this table has
+        pairs = near_duplicates(table, rows[~seen], np.flatnonzero(every))
+        near[[row for row, _ in pairs]] = True
+    near_here = near[rows] & ~seen
+    rest = np.flatnonzero(~seen & ~near_here)
+    without = None
+    if len(rest):
+        labels = table.labels[rows[rest]].tolist()
+        without = evaluate(labels, answer.probabilities[rest], head.classes)
+    return TrainedOn(int(seen.sum()), int(near_here.sum()), without)
+
+
+def accuracy_of(head: Head, table: FeatureTable, rows: np.ndarray) -> float:
+    """Share of rows (n,) of a table whose most probable class is theirs."""
+    columns = head.predict_proba(table.features[rows]).argmax(axis=1)
+    return float((np.array(head.classes)[columns] == table.labels[rows]).mean())

@@ -1,0 +1,143 @@
+"""Writing a trained head, or a fitted estimator, to a head file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..cache import CacheFolder
+from ..classifier import Head
+from ..classifier import save_head as write_head
+from ..errors import NotAHeadError, UsageError
+from ..features import find_backbone, open_extractor, recipe_for
+from ..prediction.parity import parity_probe
+from .train import HEADS, Trained
+
+if TYPE_CHECKING:
+    from ..classifier import DenseHead, LogisticHead
+    from ..features import Extractor
+
+
+def save_head(
+    trained: Trained | Head | LogisticHead | DenseHead,
+    path: str | os.PathLike[str],
+    *,
+    extractor: str | None = None,
+    weights: str = "imagenet",
+    fit: str = "squash",
+    grey16: str = "scale",
+    precision: str = "float32",
+    cache: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+) -> Head:
+    """Write a head to a file that `load_predictor` and `bottlebank serve` read.
+
+    Parameters
+    ----------
+    trained
+        What `train_head` returns, or its head; or a fitted `LogisticHead` or `DenseHead`, or a
+        search of scikit-learn whose best estimator is one.
+    path
+        The head file.
+    extractor, weights, fit, grey16, precision
+        What the transfer values of a fitted estimator came from, as in `extract`; precision is
+        `table.report.precision`. A trained head knows these itself.
+    cache
+        A cache folder; remembers the hash of the weights.
+    progress
+        Show on stderr the conversion of a network that is not in the cache yet: as in `extract`.
+
+    Raises
+    ------
+    NotAHeadError
+        When it is something else, or not fitted.
+    UsageError
+        When the extractor is missing, or is not what the head was fitted on.
+    HeadFileError
+        When the file cannot be written.
+    """
+    if isinstance(trained, Trained):
+        trained = trained.head
+    if isinstance(trained, Head):
+        own = trained.recipe["extractor"]
+        if extractor is not None and find_backbone(extractor).name != own:
+            raise UsageError(
+                f"the head was trained on transfer values of {own}, not of {extractor}: leave out "
+                f"extractor, which the head knows itself"
+            )
+        write_head(trained, Path(path))
+        return trained
+    estimator = fitted_head(trained)
+    if extractor is None:
+        raise UsageError(
+            "expected extractor=, the name of the network whose transfer values the estimator was "
+            "fitted on, such as extractor=table.report.extractor"
+        )
+    with CacheFolder(cache) as folder:
+        recipe, found = recipe_for(
+            find_backbone(extractor),
+            weights,
+            fit=fit,
+            grey16=grey16,
+            digest=lambda path: folder.content_of_file(path).hex(),
+            progress=progress,
+        )
+        if estimator.layers_.n_features != recipe.width:
+            raise UsageError(
+                f"the head was fitted on {estimator.layers_.n_features} numbers per image, "
+                f"{recipe.extractor} gives {recipe.width}: name the extractor it was fitted on"
+            )
+
+        def start() -> Extractor:
+            networks = folder.networks
+            return open_extractor(
+                recipe,
+                lambda: found,
+                precisions=[precision],
+                networks=networks,
+                progress=progress,
+            )
+
+        probe = parity_probe(folder, recipe, precision, start)
+    head = Head(
+        kind=estimator.kind,
+        classes=tuple(str(label) for label in estimator.classes_),
+        layers=estimator.layers_,
+        recipe=recipe.as_dict(),
+        precision=precision,
+        probe=probe,
+    )
+    write_head(head, Path(path))
+    return head
+
+
+def fitted_head(estimator: Any) -> LogisticHead | DenseHead:
+    """Give the estimator whose layers can be written, or the best one of a search.
+
+    Raises
+    ------
+    NotAHeadError
+        With what to do instead.
+    """
+    found = getattr(estimator, "best_estimator_", estimator)
+    name = type(found).__name__
+    if hasattr(found, "layers_") and hasattr(found, "classes_"):
+        return found
+    remedy = "fit bb.LogisticHead() or bb.DenseHead() on table.features, and save that"
+    if isinstance(found, type):
+        reason, remedy = f"received the class {found.__name__}", f"save {found.__name__}().fit(…)"
+    elif getattr(found, "kind", None) == "knn":
+        reason = "received a NearestHead, which keeps every training row"
+    elif getattr(found, "kind", None) in HEADS or hasattr(found, "param_grid"):
+        reason = f"received a {name} that is not fitted"
+        remedy = "call its fit(table.features, table.labels) first"
+    elif hasattr(found, "steps"):
+        reason = f"received a {name}, whose steps before the last cannot be written"
+        remedy += "; it standardises the features itself"
+    else:
+        reason = f"received a {name}"
+    raise NotAHeadError(
+        f"expected what train_head returns, or a fitted LogisticHead or DenseHead; {reason}: "
+        f"{remedy}"
+    )

@@ -1,0 +1,122 @@
+"""The split that each image of a table is in, near-duplicates looked for."""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..datasets.near_duplicates import LEAST_COSINE, candidates
+from ..datasets.splits import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Split,
+    split,
+)
+from ..errors import ImageRejectedError
+from ..extraction.prefetch import threads
+from ..features.images.decoder import read
+from ..features.images.perceptual_hash import Look, differing_bits
+from ..hardware import available_cores
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..extraction.feature_table import FeatureTable
+
+MOST_DIFFERENT_BITS = 14
+"""By which the perceptual hashes of near-duplicates differ."""
+
+_PAIRS_AT_ONCE = 1000
+
+
+def split_table(table: FeatureTable) -> Split:
+    """Decide the split of every image: as declared, or else by content.
+
+    Of each pair of images in different splits that show nearly the same, the one of the later split
+    (train, validation, test) is noted: see `Split.near`.
+    """
+    return split(
+        table.contents,
+        table.labels.tolist(),
+        table.splits,
+        table.groups,
+        partial(_find_near, table),
+    )
+
+
+def _find_near(table: FeatureTable, sides: np.ndarray) -> dict[int, int]:
+    near: dict[int, int] = {}
+    for side, others in ((VALIDATION, (TRAIN,)), (TEST, (TRAIN, VALIDATION))):
+        against = np.flatnonzero(np.isin(sides, others))
+        for row, other in near_duplicates(table, np.flatnonzero(sides == side), against):
+            near.setdefault(row, other)
+    return near
+
+
+def near_duplicates(
+    table: FeatureTable,
+    rows: np.ndarray,
+    others: np.ndarray,
+    *,
+    differing: np.ndarray | None = None,
+    least_cosine: float = LEAST_COSINE,
+) -> Iterator[tuple[int, int]]:
+    """Pairs of rows that show nearly the same, by transfer values and perceptual hash.
+
+    Files that are equal to the byte are left out: they are found by their keys. The options are
+    those of `classifier.near_duplicates.candidates`.
+    """
+
+    def look(row: int) -> Look | None:
+        try:
+            return Look(read(table.paths[row])[0], table.recipe.grey16)
+        except ImageRejectedError:
+            return None  # gone since it was extracted
+
+    pairs = (
+        (row, other)
+        for row, other, _ in candidates(
+            table.features, rows, others, differing=differing, least_cosine=least_cosine
+        )
+        if table.keys[row].content != table.keys[other].content
+    )
+    with threads(available_cores()) as pool:
+        while some := list(itertools.islice(pairs, _PAIRS_AT_ONCE)):
+            asked = sorted({row for pair in some for row in pair})
+            with threadpool_limits(1, "blas"):  # small products, in threads of our own
+                seen = dict(zip(asked, pool.map(look, asked), strict=True))
+            for row, other in some:
+                mine, its = seen[row], seen[other]
+                if mine is None or its is None:
+                    continue
+                if differing_bits(mine, its) <= MOST_DIFFERENT_BITS:
+                    yield row, other
+
+
+def groups_of_alike(table: FeatureTable) -> np.ndarray:
+    """int, (n,): equal for images that must not be torn apart.
+
+    Those are equal files, near-duplicates, and images of one declared group.
+    """
+    leader = np.arange(len(table))
+
+    def find(row: int) -> int:
+        while leader[row] != row:
+            leader[row] = leader[leader[row]]
+            row = leader[row]
+        return row
+
+    first_of: dict[object, int] = {}
+    groups = table.groups or [None] * len(table)
+    for row, (content, group) in enumerate(zip(table.contents, groups, strict=True)):
+        for name in (content, *([] if group is None else [group])):
+            leader[find(row)] = find(first_of.setdefault(name, row))
+    every = np.arange(len(table))
+    for row, other in near_duplicates(table, every, every):
+        leader[find(row)] = find(other)
+    return np.array([find(row) for row in range(len(table))])
