@@ -3,19 +3,18 @@
 The public names are imported when they are first used: ``import bottlebank`` loads no library.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+# By its full name: pytest imports this file without its package.
+from bottlebank.lazy_names import lazy_names  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:
-    from .classifier import load_head
-    from .classifier.dense import DenseHead
-    from .classifier.logistic import LogisticHead
-    from .classifier.nearest import NearestHead
+    from .classifier import DenseHead, LogisticHead, NearestHead, load_head
     from .datasets import Dataset, load_dataset
     from .errors import BottlebankError
     from .extraction import FeatureTable, extract
     from .prediction import Prediction, Predictor, load_predictor
-    from .reports.plot import plot
+    from .reports import plot
     from .service import create_app
     from .training import evaluate_head, save_head, train_head
 
@@ -41,31 +40,16 @@ __all__ = [
     "train_head",
 ]
 
-_ROOMS = {
-    "errors": ("BottlebankError",),
-    "features": ("Dataset", "load_dataset"),
-    "classifier": ("DenseHead", "LogisticHead", "NearestHead", "load_head"),
-    "pipeline": (
-        "FeatureTable",
-        "Prediction",
-        "Predictor",
-        "evaluate_head",
-        "extract",
-        "load_predictor",
-        "save_head",
-        "train_head",
-    ),
-    "plots": ("plot",),
-    "service": ("create_app",),
-}
-
-
-def __getattr__(name: str) -> Any:
-    for room, names in _ROOMS.items():
-        if name in names:
-            return getattr(import_module(f".{room}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "classifier": ("DenseHead", "LogisticHead", "NearestHead", "load_head"),
+        "datasets": ("Dataset", "load_dataset"),
+        "errors": ("BottlebankError",),
+        "extraction": ("FeatureTable", "extract"),
+        "prediction": ("Prediction", "Predictor", "load_predictor"),
+        "reports": ("plot",),
+        "service": ("create_app",),
+        "training": ("evaluate_head", "save_head", "train_head"),
+    },
+)

@@ -30,7 +30,7 @@ from sklearn.preprocessing import StandardScaler
 
 import bottlebank as bb
 from bottlebank.features import find_backbone, open_extractor, recipe_for
-from bottlebank.features.images.fit import load
+from bottlebank.features.images.fit import decode_and_resize
 
 TIMED = 300
 
@@ -56,7 +56,7 @@ def ways(side_px: int) -> dict[str, Callable[[bytes], np.ndarray]]:
         "simplejpeg, OpenCV bilinear": lambda data: turbo(data, cv2.INTER_LINEAR),
     }
     for how in ("squash", "crop", "pad"):
-        found[f"bottlebank, {how}"] = lambda data, how=how: load(data, size, how)
+        found[f"bottlebank, {how}"] = lambda data, how=how: decode_and_resize(data, size, how)
     return found
 
 

@@ -47,7 +47,7 @@ import numpy as np
 
 import bottlebank as bb
 from bottlebank.features import find_backbone, open_extractor, recipe_for
-from bottlebank.features.images.fit import load
+from bottlebank.features.images.fit import decode_and_resize
 from bottlebank.hardware import available_cores
 
 ONE_AT_A_TIME = 48
@@ -258,7 +258,7 @@ def bound(extractor, paths: Sequence[str], processes: Executor) -> Cost:
     n_cores = available_cores()
     settings = extractor.input_size_px, extractor.recipe.fit
     decoding = list(processes.map(decode_alone, *([each] * n_cores for each in (paths, *settings))))
-    pixels = [extractor.load(Path(path).read_bytes()) for path in paths]
+    pixels = [extractor.decode_and_resize(Path(path).read_bytes()) for path in paths]
     size = extractor.batch_size
     batches = [np.stack(pixels[first : first + size]) for first in range(0, len(pixels), size)]
 
@@ -284,7 +284,7 @@ def decode_alone(paths: Sequence[str], size_px: tuple[int, int], how: str) -> Co
     data = [Path(path).read_bytes() for path in paths]
     start, begun = time.perf_counter(), time.process_time()
     for content in data:
-        load(content, size_px, how)
+        decode_and_resize(content, size_px, how)
     return Cost(time.perf_counter() - start, time.process_time() - begun)
 
 

@@ -1,6 +1,6 @@
 """Transfer values kept for good: immutable HDF5 shards, and an index that can be lost.
 
-May import: ``errors``, ``atomic`` and ``untrusted``.
+May import the root files and ``untrusted``.
 """
 
 from .directory import CacheFolder

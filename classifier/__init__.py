@@ -1,14 +1,15 @@
-"""Small heads on transfer values: splits, training, evaluation, and the head file.
+"""Small heads on transfer values: their training, calibration, figures, and the head file.
 
-May import: ``errors`` and ``atomic`` alone. It sees NumPy arrays, never files of the cache.
+May import the root files and ``untrusted``. It sees NumPy arrays, never files of the cache.
 Predicting needs NumPy only: scikit-learn and TensorFlow are loaded with the heads that train.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..lazy_names import lazy_names
 from .head_file import (
+    GoldenImages,
     Head,
-    Probe,
     load_head,
     save_head,
 )
@@ -21,27 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DenseHead",
+    "GoldenImages",
     "Head",
     "Layers",
     "LogisticHead",
     "NearestHead",
-    "Probe",
     "load_head",
     "save_head",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "LogisticHead":
-        from .logistic import LogisticHead
-
-        return LogisticHead
-    if name == "DenseHead":
-        from .dense import DenseHead
-
-        return DenseHead
-    if name == "NearestHead":
-        from .nearest import NearestHead
-
-        return NearestHead
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {"dense": ("DenseHead",), "logistic": ("LogisticHead",), "nearest": ("NearestHead",)},
+)

@@ -12,7 +12,7 @@ Layout::
 
 Anything else in a file is refused: other names, types or shapes, unknown or duplicate fields,
 links, virtual or external data, filters, numbers that are not finite, and more or longer classes
-and probe images than any head has.
+and golden images than any head has.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _NAMES = [
 ]
 
 
-class Probe(NamedTuple):
+class GoldenImages(NamedTuple):
     """Synthetic images, and what the extractor made of them when the head was trained."""
 
     files: Sequence[bytes]
@@ -92,7 +92,7 @@ class Probe(NamedTuple):
 
     def __repr__(self) -> str:
         n_bytes = sum(map(len, self.files))
-        return f"<Probe {counted(len(self.files), 'image')}, {counted(n_bytes, 'byte')}>"
+        return f"<GoldenImages {counted(len(self.files), 'image')}, {counted(n_bytes, 'byte')}>"
 
 
 class HeadAnswer(NamedTuple):
@@ -127,7 +127,7 @@ class Head:
     """What logits are divided by, so that probabilities are as often right as they say."""
     unknown: UnknownRule | None = None
     """Tells images of none of the classes; None where none could be made."""
-    probe: Probe | None = None
+    golden: GoldenImages | None = None
     training: dict[str, Any] = field(default_factory=dict)
     """Summary for people: counts, accuracies, settings."""
     created: str = ""
@@ -216,7 +216,7 @@ def save_head(head: Head, path: Path) -> None:
         "precision": head.precision,
         "temperature": float(head.temperature),
         "unknown": {} if head.unknown is None else head.unknown.numbers(),
-        "probe": [] if head.probe is None else [len(file) for file in head.probe.files],
+        "probe": [] if head.golden is None else [len(file) for file in head.golden.files],
         "training": head.training,
         "created": head.created or datetime.now(UTC).isoformat(timespec="seconds"),
         "version": head.version,
@@ -256,10 +256,10 @@ def load_head(path: str | os.PathLike[str]) -> Head:
             about = _about(file)
             arrays = {name: _array(file, name) for name in sorted(file.names)}
         rule = {name: arrays.pop(name) for name in [*arrays] if name.startswith(_UNKNOWN)}
-        probe = _probe(arrays, about["probe"])
+        golden = _golden_images(arrays, about["probe"])
         layers = _layers(arrays, len(about["classes"]))
-        if probe is not None and probe.features.shape[1] != layers.n_features:
-            raise ValueError(f"{_PROBE_FEATURES} has {probe.features.shape[1]} columns")
+        if golden is not None and golden.features.shape[1] != layers.n_features:
+            raise ValueError(f"{_PROBE_FEATURES} has {golden.features.shape[1]} columns")
         head = Head(
             kind=about["kind"],
             classes=tuple(about["classes"]),
@@ -268,7 +268,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
             precision=about["precision"],
             temperature=about["temperature"],
             unknown=_unknown(rule, about["unknown"], layers),
-            probe=probe,
+            golden=golden,
             training=about["training"],
             created=about["created"],
         )
@@ -303,9 +303,9 @@ def _arrays(head: Head) -> dict[str, np.ndarray]:
         arrays |= {f"kernel_{number}": kernel, f"bias_{number}": bias}
     if head.unknown is not None:
         arrays |= {_UNKNOWN + name: array for name, array in head.unknown.arrays().items()}
-    if head.probe is not None:
-        arrays[_PROBE_FILES] = np.frombuffer(b"".join(head.probe.files), np.uint8)
-        arrays[_PROBE_FEATURES] = head.probe.features
+    if head.golden is not None:
+        arrays[_PROBE_FILES] = np.frombuffer(b"".join(head.golden.files), np.uint8)
+        arrays[_PROBE_FEATURES] = head.golden.features
     return arrays
 
 
@@ -356,7 +356,7 @@ def _array(file: PlainFile, name: str) -> np.ndarray:
     return read_finite(file.array(name, "<f4", n_dimensions))
 
 
-def _probe(arrays: dict[str, np.ndarray], lengths: list[int]) -> Probe | None:
+def _golden_images(arrays: dict[str, np.ndarray], lengths: list[int]) -> GoldenImages | None:
     """Take the probe out of the arrays."""
     if not lengths and not {_PROBE_FILES, _PROBE_FEATURES} & set(arrays):
         return None
@@ -364,7 +364,7 @@ def _probe(arrays: dict[str, np.ndarray], lengths: list[int]) -> Probe | None:
     if files.shape != (sum(lengths),) or features.ndim != 2 or len(features) != len(lengths):
         raise ValueError(f"a probe of shapes {files.shape} and {features.shape}")
     parts = np.split(files, np.cumsum(lengths)[:-1])
-    return Probe([part.tobytes() for part in parts], features)
+    return GoldenImages([part.tobytes() for part in parts], features)
 
 
 def _unknown(

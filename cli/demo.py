@@ -118,7 +118,7 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
     )
     position = int(trained.split.rows("test")[0])
     image = table.paths[position]
-    pixels = predictor.load(Path(image).read_bytes())
+    pixels = predictor.decode_and_resize(Path(image).read_bytes())
     label, probability = predictor.ranked(predictor.probabilities(pixels[None])[0])[0]
     values_path = output / "transfer-values.png"
     draw_transfer_values(table.features[position], values_path, f"{image}", image=pixels)

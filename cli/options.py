@@ -154,7 +154,7 @@ def loading() -> Decorator:
             type=Choice(choices.PARITY),
             default=choices.PARITY[0],
             part_of="loading",
-            help="what to do if the head's probe images have other transfer values on this "
+            help="what to do if the head's golden images have other transfer values on this "
             "machine than in training",
         ),
         engine(part_of="loading"),

@@ -73,7 +73,7 @@ def _draw_map(
 ) -> tuple[FeatureTable, str]:
     """The table that is drawn, and how."""
     from ..extraction import extract
-    from ..reports.plot import plot
+    from ..reports.dataset_map import plot
 
     table = extract(dataset, **extraction)
     table.require_rows()
@@ -88,14 +88,14 @@ def _draw_image(image: str, extraction: dict[str, Any], output: Path) -> str:
     from ..errors import ImageRejectedError
     from ..extraction import extract
     from ..features.images.decoder import Limits, read
-    from ..features.images.fit import load
+    from ..features.images.fit import decode_and_resize
     from ..viz import draw_transfer_values
 
     table = extract(Dataset(image, [image], [""], [None]), **extraction)
     if table.rejected:
         raise ImageRejectedError(f"{image}: {table.rejected[0][1]}")
     recipe = table.recipe
-    pixels = load(
+    pixels = decode_and_resize(
         read(image)[0],
         (recipe.input_size_px, recipe.input_size_px),
         recipe.fit,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas
 
     from ..cache import ContentHash, Key
-    from ..classifier import Probe
+    from ..classifier import GoldenImages
     from ..features import Recipe
 
 
@@ -75,7 +75,7 @@ class FeatureTable:
     """(path, reason) of every image that has no row."""
     report: Report
     recipe: Recipe
-    probe: Probe | None = None
+    golden: GoldenImages | None = None
     """What the recipe makes of synthetic images; None where no row is there, or no engine ran."""
     groups: Sequence[str | None] = ()
     """What images belong to, as declared; empty where nothing is."""

@@ -17,13 +17,13 @@ from ..errors import EngineError, WeightsNotFoundError
 from ..features import open_extractor
 from ..features.images.colours import DARK_BELOW, unused_share
 from ..features.images.decoder import MAX_PIXELS, Limits, is_temporary
-from ..features.images.decoder_pool import Decoders
+from ..features.images.decoder_pool import DecoderPool
 from ..formatting import counted
 from ..hardware import available_cores
-from ..prediction.parity import parity_probe
 from ..progress import Progress
 from .feature_table import FeatureTable, Report
-from .prefetch import groups_of, threads, work_ahead
+from .golden_rows import keep_golden_images
+from .prefetch import groups_of, prefetch, threads
 from .stage_timing import (
     DECODE,
     DISK,
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from ..cache import ContentHash, FeatureCache
     from ..cache.writer import Writer
-    from ..classifier import Probe
+    from ..classifier import GoldenImages
     from ..datasets import Dataset
     from ..features import Extractor, Recipe
     from ..features.backbones.weights import Weights
@@ -105,16 +105,16 @@ class Job:
             self._warn_of_dark_grey()
         return self._table(loop_s)
 
-    def _probe(self) -> Probe | None:
+    def _golden_images(self) -> GoldenImages | None:
         """By which heads recognise the extractor; computed with the first rows, then kept."""
         if not len(self.cache) and not self.extracted:
             return None
         try:
-            return parity_probe(
+            return keep_golden_images(
                 self.folder, self.recipe, self.variant.precision, self.start_extractor
             )
         except (CannotRunError, WeightsNotFoundError) as error:
-            logger.info("without a parity probe: %s", error)
+            logger.info("without golden images: %s", error)
             return None
 
     def _look_up(self) -> list[int]:
@@ -158,7 +158,7 @@ class Job:
         with contextlib.ExitStack() as stack:
             stack.callback(lambda: self.folder.remember_files(remembered))
             decoders = stack.enter_context(
-                Decoders(
+                DecoderPool(
                     size_px,
                     self.recipe.fit,
                     n_cores,
@@ -167,7 +167,7 @@ class Job:
                 )
             )
             tools = stack.enter_context(_Tools(self, decoders, bar))
-            read = work_ahead(
+            read = prefetch(
                 stack.enter_context(threads(_READERS)),
                 read_files,
                 groups_of(
@@ -182,7 +182,7 @@ class Job:
                 waiting=lambda: self.waiting.waiting_for(DISK),
             )
             new = tools.started_for(self._sift(read, remembered, bar))
-            decoded = work_ahead(
+            decoded = prefetch(
                 stack.enter_context(threads(n_cores)),
                 lambda contents: decode(contents, decoders),
                 groups_of(
@@ -337,7 +337,7 @@ class Job:
             rejected=rejected,
             report=report,
             recipe=self.recipe,
-            probe=self._probe(),
+            golden=self._golden_images(),
             groups=[dataset.groups[position] for position in kept] if dataset.groups else (),
         )
 
@@ -345,7 +345,7 @@ class Job:
 class _Tools(contextlib.AbstractContextManager):
     """The lock, the decoders and the network, which wait for the first new image."""
 
-    def __init__(self, job: Job, decoders: Decoders, bar: Progress) -> None:
+    def __init__(self, job: Job, decoders: DecoderPool, bar: Progress) -> None:
         self._job = job
         self._decoders = decoders
         self._bar = bar
@@ -374,7 +374,7 @@ class _Tools(contextlib.AbstractContextManager):
         n_together = max(1, extractor.batch_size // _GROUP_SIZE)
         batches = groups_of(n_together, itertools.chain([first], groups))
         with threads(extractor.n_calls) as pool:
-            yield from work_ahead(
+            yield from prefetch(
                 pool,
                 lambda batch: compute(batch, extractor),
                 batches,

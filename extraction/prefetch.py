@@ -25,22 +25,22 @@ def threads(n_threads: int) -> Iterator[ThreadPoolExecutor]:
         pool.shutdown(cancel_futures=True)
 
 
-def work_ahead(
+def prefetch(
     pool: Executor,
     function: Callable[[_In], _Out],
     items: Iterable[_In],
-    n_ahead: int,
+    n_prefetch: int,
     *,
     n_bytes: Callable[[_In], int] = lambda item: 0,
     max_bytes: int = 0,
     waiting: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext,
 ) -> Iterator[_Out]:
-    """Like ``map(function, items)``, with at most `n_ahead` items begun and not yet taken.
+    """Like ``map(function, items)``, with at most `n_prefetch` items begun and not yet taken.
 
     Parameters
     ----------
     items
-        Drawn from in the calling thread, so that it may be another `work_ahead`.
+        Drawn from in the calling thread, so that it may be another `prefetch`.
     n_bytes, max_bytes
         Memory that an item takes, and how much those begun may take together; one that takes more
         is begun alone.
@@ -65,7 +65,7 @@ def work_ahead(
             begun.append((pool.submit(function, item), size))
             begun_bytes += size
             del item
-            if len(begun) >= n_ahead:
+            if len(begun) >= n_prefetch:
                 yield take()
         while begun:
             yield take()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..features import Extractor
-    from ..features.images.decoder_pool import Decoders
+    from ..features.images.decoder_pool import DecoderPool
 
 
 class Place(NamedTuple):
@@ -90,9 +90,9 @@ def read_files(places: Sequence[Place]) -> list[Content | Unreadable]:
     return contents
 
 
-def decode(contents: Sequence[Content], decoders: Decoders) -> Images:
+def decode(contents: Sequence[Content], decoders: DecoderPool) -> Images:
     """Turn contents into pixels of the network's input."""
-    decoded = decoders.load([content.data for content in contents])
+    decoded = decoders.decode([content.data for content in contents])
     paths = [os.fsencode(os.path.abspath(content.path)) for content in contents]  # noqa: PTH100
     keys = [content.key for content in contents]
     brightest = [kind.brightest for kind in decoded.kinds if kind and kind.brightest is not None]

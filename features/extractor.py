@@ -15,11 +15,11 @@ from .engines.conversion import converted_network, import_tensorflow_engine, rea
 from .golden_images import (
     COSINE_LIMITS,
     N_IMAGES,
+    golden_pixels,
     least_cosine,
-    probe_images,
 )
 from .images.decoder import Limits
-from .images.fit import load
+from .images.fit import decode_and_resize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +81,7 @@ class Extractor:
         """Raise OtherProcessError in a process that was forked since the network was started."""
         self._owner.check()
 
-    def load(self, data: bytes, limits: Limits = Limits()) -> np.ndarray:  # noqa: B008 (immutable)
+    def decode_and_resize(self, data: bytes, limits: Limits = Limits()) -> np.ndarray:  # noqa: B008 (immutable)
         """Decode the bytes of an image file within `limits`, and fit them to the network.
 
         Returns
@@ -95,7 +95,9 @@ class Extractor:
             With the reason.
         """
         recipe = self.recipe
-        return load(data, self.input_size_px, recipe.fit, limits=limits, grey16=recipe.grey16)
+        return decode_and_resize(
+            data, self.input_size_px, recipe.fit, limits=limits, grey16=recipe.grey16
+        )
 
     def transfer_values(self, images: np.ndarray) -> np.ndarray:
         """Run the network.
@@ -274,13 +276,13 @@ def _start_tensorflow(
         raise EngineError("TensorFlow finds no GPU that it can use")
     started = build(backbone, weights, precision)
     if precision != "float32":
-        _check(started, build(backbone, weights)(probe_images(backbone.input_size_px)), backbone)
+        _check(started, build(backbone, weights)(golden_pixels(backbone.input_size_px)), backbone)
     return started
 
 
 def _check(engine: Engine, reference: np.ndarray, backbone: Backbone, n_times: int = 1) -> None:
-    probe = np.tile(probe_images(backbone.input_size_px), (n_times, 1, 1, 1))
-    cosine = least_cosine(engine(probe), np.tile(reference, (n_times, 1)))
+    golden = np.tile(golden_pixels(backbone.input_size_px), (n_times, 1, 1, 1))
+    cosine = least_cosine(engine(golden), np.tile(reference, (n_times, 1)))
     limit = COSINE_LIMITS[engine.precision]
     if cosine < limit:
         raise _DisagreesError(

@@ -7,10 +7,10 @@ from PIL import Image
 
 N_IMAGES = 4
 COSINE_LIMITS = {"float32": 0.9999, "bfloat16": 0.99}
-"""The least cosine between an engine's transfer values of the probe and the float32 reference."""
+"""The least cosine between an engine's transfer values of these images and the reference's."""
 
 
-def probe_images(size_px: int) -> np.ndarray:
+def golden_pixels(size_px: int) -> np.ndarray:
     """Coloured noise in several octaves, like nothing and a little like photographs.
 
     Parameters

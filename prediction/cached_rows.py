@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Banked:
+class CachedRows:
     """The cached rows of one recipe, in the precisions that are accepted."""
 
     def __init__(self, folder: CacheFolder | None, caches: Sequence[FeatureCache]) -> None:
-        """See `open_banked`."""
+        """See `open_cached_rows`."""
         self._folder = folder
         self._caches = list(caches)
 
@@ -76,9 +76,9 @@ class Banked:
 
 
 @contextlib.contextmanager
-def open_banked(
+def open_cached_rows(
     cache: str | os.PathLike[str] | None, fingerprint: str, precisions: Sequence[str]
-) -> Iterator[Banked]:
+) -> Iterator[CachedRows]:
     """The rows of a recipe that were computed in one of `precisions`; earlier ones come first."""
     with contextlib.ExitStack() as stack:
         try:
@@ -92,6 +92,6 @@ def open_banked(
             ]
         except (CacheError, OSError) as error:
             logger.info("images are computed, not looked up: %s", error)
-            yield Banked(None, [])
+            yield CachedRows(None, [])
         else:
-            yield Banked(folder, caches)
+            yield CachedRows(folder, caches)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..features import Extractor, Recipe
 
 
-class LateStart:
+class LazyExtractor:
     """The extractor of a recipe, started when it is first asked for. Safe to use from threads.
 
     Parameters
@@ -36,7 +36,7 @@ class LateStart:
         )
 
     @classmethod
-    def of(cls, extractor: Extractor) -> LateStart:
+    def of(cls, extractor: Extractor) -> LazyExtractor:
         """One that has started already."""
         started = cls(extractor.recipe, lambda: extractor, extractor.batch_size)
         started.extractor()

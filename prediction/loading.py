@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from ..cache import CacheFolder
 from ..classifier import load_head
+from ..extraction.golden_rows import kept_golden_images
 from ..features import open_extractor
 from ..features.extractor import require_known
+from ..features.golden_files import transfer_values_of
 from ..features.images.decoder import MAX_PIXELS
-from ..features.parity import transfer_values_of
 from .head_extractor import read_recipe, weights_finder
-from .lazy_extractor import LateStart
-from .parity import check_parity, kept_probe, require_known_parity
+from .lazy_extractor import LazyExtractor
+from .parity import check_parity, require_known_parity
 from .predictor import Predictor
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ def load_predictor(
         can.
     many
         Whether many images are coming: the network is then compiled for batches as well. Where the
-        cache has the transfer values of the head's probe images, it starts with the first image
+        cache has the transfer values of the head's golden images, it starts with the first image
         whose own are not there.
     parity
-        What is done when the head's probe images give other transfer values here than when it was
+        What is done when the head's golden images give other transfer values here than when it was
         trained: ``refuse`` or ``warn``.
     download_timeout_s
         Give up a download of weights after this long.
@@ -100,10 +101,12 @@ def load_predictor(
 
     with CacheFolder(cache, waits=False) as folder:
         weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s)
-        kept = kept_probe(folder, trained_on.fingerprint, precisions, loaded) if many else None
+        kept = (
+            kept_golden_images(folder, trained_on.fingerprint, precisions, loaded) if many else None
+        )
     if kept is None:
         return Predictor(loaded, start(), cache=cache, precisions=precisions, max_pixels=max_pixels)
     agrees = check_parity(loaded, head, kept.precision, lambda files: kept.features, parity)
     batch_size = 32 if engine == "tensorflow" else 1
-    late = LateStart(trained_on, start, batch_size)
+    late = LazyExtractor(trained_on, start, batch_size)
     return Predictor(loaded, late, cache=cache, precisions=precisions, max_pixels=max_pixels)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from ..classifier import Probe
 from ..errors import HeadMismatchError, ImageRejectedError, UsageError
 from ..features.golden_images import least_cosine
-from ..features.parity import parity_images, transfer_values_of
 
 if TYPE_CHECKING:
     import os
@@ -16,9 +14,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from ..cache import CacheFolder
     from ..classifier import Head
-    from ..features import Extractor, Recipe
 
 PARITY = ("refuse", "warn")
 """What is done with a head whose probe comes out otherwise."""
@@ -36,41 +32,6 @@ def require_known_parity(parity: str) -> None:
         raise UsageError(f"unknown parity {parity!r}: expected {' or '.join(PARITY)}")
 
 
-def parity_probe(
-    folder: CacheFolder, recipe: Recipe, precision: str, start: Callable[[], Extractor]
-) -> Probe:
-    """Synthetic images and their transfer values, kept in the cache beside the recipe's rows.
-
-    `start` opens the extractor, when they are not there yet.
-    """
-    kept = folder.parity(recipe.fingerprint, precision)
-    if kept is not None and kept[1].shape == (len(kept[0]), recipe.width):
-        return Probe(*kept)
-    files = parity_images(recipe.input_size_px)
-    features = transfer_values_of(start(), files)
-    folder.keep_parity(recipe.fingerprint, precision, files, features)
-    return Probe(files, features)
-
-
-class KeptProbe(NamedTuple):
-    """What the cache's extractor made of a head's probe images."""
-
-    precision: str
-    features: np.ndarray
-    """Float32, (n, width)."""
-
-
-def kept_probe(
-    folder: CacheFolder, fingerprint: str, precisions: Sequence[str], head: Head
-) -> KeptProbe | None:
-    """What is kept beside the rows of the first precision that has any; None without."""
-    for precision in precisions:
-        kept = folder.parity(fingerprint, precision)
-        if kept is not None and head.probe is not None and kept[0] == list(head.probe.files):
-            return KeptProbe(precision, kept[1])
-    return None
-
-
 def check_parity(
     head: Head,
     name: str | os.PathLike[str],
@@ -78,7 +39,7 @@ def check_parity(
     compute: Callable[[Sequence[bytes]], np.ndarray],
     parity: str,
 ) -> bool:
-    """Compare what a head's probe images give here with what they gave when it was trained.
+    """Compare what a head's golden images give here with what they gave when it was trained.
 
     Parameters
     ----------
@@ -89,7 +50,7 @@ def check_parity(
     precision
         What is computed in here.
     compute
-        Turns the probe's image files into transfer values (n, width).
+        Turns the golden image files into transfer values (n, width).
     parity
         One of `PARITY`.
 
@@ -121,20 +82,20 @@ def _difference(
     compute: Callable[[Sequence[bytes]], np.ndarray],
 ) -> str | None:
     """Why the extractor here is not shown to be the head's own, or None."""
-    if head.probe is None:
-        return "it holds no probe images, by which the extractor could be recognised"
+    if head.golden is None:
+        return "it holds no golden images, by which the extractor could be recognised"
     try:
-        features = compute(head.probe.files)
+        features = compute(head.golden.files)
     except ImageRejectedError as error:
-        return f"a probe image cannot be decoded: {error}"
-    cosine = least_cosine(features, head.probe.features)
+        return f"a golden image cannot be decoded: {error}"
+    cosine = least_cosine(features, head.golden.features)
     both_float32 = precision == head.precision == "float32"
     limit = LIMIT_FLOAT32 if both_float32 else LIMIT
     logger.debug("parity of %s: cosine %.6f", name, cosine)
     if cosine >= limit:
         return None
     return (
-        f"its probe images give other transfer values here than when it was trained: cosine "
+        f"its golden images give other transfer values here than when it was trained: cosine "
         f"{cosine:.5f}, at least {limit} is asked for. Decoding, scaling, weights or precision "
         f"have changed"
     )

@@ -15,13 +15,13 @@ import numpy as np
 
 from ..cache import Key, content_of_bytes
 from ..errors import ImageRejectedError, UsageError
-from ..extraction.prefetch import groups_of, threads, work_ahead
+from ..extraction.prefetch import groups_of, prefetch, threads
 from ..extraction.stages import find
 from ..features.images.colours import darkness
 from ..features.images.decoder import Limits
-from ..features.images.decoder_pool import Decoders, load_here
+from ..features.images.decoder_pool import DecoderPool, decode_here
 from ..hardware import available_cores
-from .cached_rows import Banked, open_banked
+from .cached_rows import CachedRows, open_cached_rows
 from .image_inputs import (
     bytes_of,
     named,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..classifier import Head
     from ..features.images.decoder_pool import Decoded
     from .image_inputs import ImageLike, Input
-    from .lazy_extractor import LateStart
+    from .lazy_extractor import LazyExtractor
 
 _LOOKED_UP_TOGETHER = 512
 _GROUP_SIZE = 64
@@ -75,7 +75,7 @@ class Row(NamedTuple):
 
 def rows_of(
     images: Iterable[ImageLike],
-    late: LateStart,
+    late: LazyExtractor,
     cache: object,
     precisions: Sequence[str],
     limits: Limits,
@@ -103,19 +103,19 @@ def rows_of(
     n_cores = available_cores()
     n_open = max(8, late.batch_size)  # that one call of the network takes
     with contextlib.ExitStack() as stack:
-        banked, decoders = Banked(None, []), None
+        banked, decoders = CachedRows(None, []), None
         decode: Callable[[Sequence[bytes]], Decoded] = partial(
-            load_here, size_px=size_px, how=how, grey16=grey16, limits=limits
+            decode_here, size_px=size_px, how=how, grey16=grey16, limits=limits
         )
         if len(first) > 1:  # one image is there before the cache or a decoder has started
             if cache is not False:
                 banked = stack.enter_context(
-                    open_banked(cache, recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
+                    open_cached_rows(cache, recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
                 )
             decoders = stack.enter_context(
-                Decoders(size_px, how, n_cores, limits=limits, grey16=grey16)
+                DecoderPool(size_px, how, n_cores, limits=limits, grey16=grey16)
             )
-            decode = decoders.load
+            decode = decoders.decode
 
         def looked_up(items: list[Item]) -> list[Item]:
             items = _looked_up_by_content(items, banked)
@@ -129,7 +129,7 @@ def rows_of(
             return [_read(item, size_px, how, grey16) for item in items]
 
         found = _looked_up(itertools.chain(first, remaining), banked)
-        were_read = work_ahead(
+        were_read = prefetch(
             stack.enter_context(threads(_READERS)),
             read,
             groups_of(_GROUP_SIZE, found, n_bytes=lambda item: item.is_open, max_bytes=n_open),
@@ -138,7 +138,7 @@ def rows_of(
             max_bytes=_BYTES_AHEAD,
         )
         n_threads = 2 * n_cores  # some decode while others run the network
-        yield from work_ahead(
+        yield from prefetch(
             stack.enter_context(threads(n_threads)),
             lambda items: _computed(items, decode, late),
             map(looked_up, were_read),
@@ -148,7 +148,7 @@ def rows_of(
         )
 
 
-def say(rows: Sequence[Row], head: Head, top: int | None) -> list[Prediction]:
+def predictions_of(rows: Sequence[Row], head: Head, top: int | None) -> list[Prediction]:
     """What a head predicts of rows."""
     known = [row.values for row in rows if row.values is not None]
     said = zip(*head.answer(np.stack(known)), strict=True) if known else iter(())
@@ -173,7 +173,7 @@ def rank(
     return [(str(classes[int(column)]), float(probabilities[column])) for column in order]
 
 
-def _looked_up(images: Iterator[ImageLike], banked: Banked) -> Iterator[Item]:
+def _looked_up(images: Iterator[ImageLike], banked: CachedRows) -> Iterator[Item]:
     """Images, with the row of each whose file is known; no file is opened."""
     numbered = enumerate(images)
     while some := list(itertools.islice(numbered, _LOOKED_UP_TOGETHER)):
@@ -191,7 +191,7 @@ def _begun(image: ImageLike, position: int) -> Item:
     return Item(given, data=given.data, error=error, n_bytes=n_bytes)
 
 
-def _looked_up_by_content(items: list[Item], banked: Banked) -> list[Item]:
+def _looked_up_by_content(items: list[Item], banked: CachedRows) -> list[Item]:
     rows = banked.rows_of([item.key if item.is_open else None for item in items])
     return [
         item if row is None else item._replace(row=row, data=None)
@@ -214,7 +214,7 @@ def _read(item: Item, size_px: tuple[int, int], how: str, grey16: str) -> Item:
 
 
 def _computed(
-    items: Sequence[Item], decode: Callable[[Sequence[bytes]], Decoded], late: LateStart
+    items: Sequence[Item], decode: Callable[[Sequence[bytes]], Decoded], late: LazyExtractor
 ) -> list[Row]:
     """Decode and run what has no row yet, all in one call."""
     errors = [item.error for item in items]

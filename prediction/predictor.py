@@ -19,11 +19,11 @@ from ..errors import (
     OtherProcessError,
     UsageError,
 )
+from ..features.golden_files import transfer_values_of
 from ..features.images.colours import darkness
 from ..features.images.decoder import MAX_PIXELS, Limits
-from ..features.images.decoder_pool import Decoders
-from ..features.images.fit import load_picture
-from ..features.parity import transfer_values_of
+from ..features.images.decoder_pool import DecoderPool
+from ..features.images.fit import decode_and_resize_picture
 from ..formatting import counted, in_brief_names
 from ..progress import Progress
 from .head_extractor import read_recipe
@@ -35,13 +35,13 @@ from .image_inputs import (
     picture_in,
     several,
 )
-from .lazy_extractor import LateStart
+from .lazy_extractor import LazyExtractor
 from .parity import check_parity, require_known_parity
 from .predict_many import (
+    predictions_of,
     rank,
     reason_of,
     rows_of,
-    say,
 )
 from .prediction import Prediction
 
@@ -59,7 +59,7 @@ class Predictor:
     def __init__(
         self,
         head: Head,
-        extractor: Extractor | LateStart,
+        extractor: Extractor | LazyExtractor,
         *,
         cache: str | os.PathLike[str] | bool | None = False,
         precisions: Sequence[str] = (),
@@ -72,10 +72,10 @@ class Predictor:
         self._head = head
         self._cache = cache
         self._max_pixels = max_pixels
-        if isinstance(extractor, LateStart):
+        if isinstance(extractor, LazyExtractor):
             self._late, preferred = extractor, []
         else:
-            self._late, preferred = LateStart.of(extractor), [extractor.precision]
+            self._late, preferred = LazyExtractor.of(extractor), [extractor.precision]
         self._recipe = self._late.recipe
         self._precisions = list(dict.fromkeys([*preferred, *precisions]))
 
@@ -119,7 +119,7 @@ class Predictor:
         """What the network effectively computes in."""
         return self.extractor.precision
 
-    def load(self, data: bytes) -> np.ndarray:
+    def decode_and_resize(self, data: bytes) -> np.ndarray:
         """Decode an image file to uint8 (height, width, 3), RGB, of the extractor's input size.
 
         Raises
@@ -127,12 +127,12 @@ class Predictor:
         ImageRejectedError
             With the reason.
         """
-        return self.extractor.load(data, Limits(pixels=self._max_pixels))
+        return self.extractor.decode_and_resize(data, Limits(pixels=self._max_pixels))
 
-    def decoders(self, n_processes: int, max_decode_s: float, max_pixels: int) -> Decoders:
+    def decoders(self, n_processes: int, max_decode_s: float, max_pixels: int) -> DecoderPool:
         """Processes that do what `load` does, for a service that others send images to."""
         recipe = self._recipe
-        return Decoders(
+        return DecoderPool(
             (recipe.input_size_px, recipe.input_size_px),
             recipe.fit,
             n_processes,
@@ -142,10 +142,10 @@ class Predictor:
         )
 
     def answer(self, images: np.ndarray) -> HeadAnswer:
-        """What the head says of images uint8 (n, height, width, 3) from `load`."""
-        return self.say(self.transfer_values(images))
+        """What the head says of images uint8 (n, height, width, 3) from `decode_and_resize`."""
+        return self.predict_features(self.transfer_values(images))
 
-    def say(self, features: np.ndarray) -> HeadAnswer:
+    def predict_features(self, features: np.ndarray) -> HeadAnswer:
         """What the head says of transfer values float32 (n, width)."""
         return self._head.answer(features)
 
@@ -184,11 +184,11 @@ class Predictor:
         )
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
-        """float64 (n, n_classes) of images uint8 (n, height, width, 3) from `load`."""
+        """float64 (n, n_classes) of images uint8 (n, height, width, 3) from `decode_and_resize`."""
         return self.answer(images).probabilities
 
     def transfer_values(self, images: np.ndarray) -> np.ndarray:
-        """float32 (n, width) of images uint8 (n, height, width, 3) from `load`."""
+        """float32 (n, width) of images uint8 (n, height, width, 3) from `decode_and_resize`."""
         return self.extractor.transfer_values(images)
 
     def ranked(self, probabilities: np.ndarray, top: int | None = None) -> list[tuple[str, float]]:
@@ -242,7 +242,7 @@ class Predictor:
             else:
                 data = given.data or b"" if given.path is None else bytes_of(given.path)
                 limits = Limits(pixels=self._max_pixels)
-                picture = load_picture(
+                picture = decode_and_resize_picture(
                     data, size_px, recipe.fit, limits=limits, grey16=recipe.grey16
                 )
         except ImageRejectedError as error:
@@ -287,7 +287,7 @@ class Predictor:
         self, images: Iterable[ImageLike], top: int | None, max_pixels: int | None = None
     ) -> Iterator[Prediction]:
         for rows in self._rows_of(images, max_pixels):
-            yield from say(rows, self._head, top)
+            yield from predictions_of(rows, self._head, top)
 
     def _rows_of(
         self, images: Iterable[ImageLike], max_pixels: int | None = None
@@ -323,7 +323,7 @@ class Predictor:
         if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f":
             if X.shape[1] != width:
                 raise UsageError(f"expected transfer values (n, {width}), received {X.shape}")
-            return self.say(X).probabilities
+            return self.predict_features(X).probabilities
         if not is_several(X):
             raise UsageError(
                 f"expected a list of images or transfer values (n, {width}), received one "
@@ -337,7 +337,7 @@ class Predictor:
             values.append(row.values)
         if not values:
             return np.empty((0, len(self.classes)))
-        return self.say(np.stack(values)).probabilities
+        return self.predict_features(np.stack(values)).probabilities
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         """Refuse to be pickled or copied."""

@@ -1,1 +1,16 @@
-"""To be written."""
+"""Where results meet pictures: maps of datasets, and the report of an evaluation.
+
+May import ``training``, ``viz`` and below. A module is imported when one of its names is first
+used.
+"""
+
+from typing import TYPE_CHECKING
+
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .dataset_map import plot
+
+__all__ = ["plot"]
+
+__getattr__, __dir__ = lazy_names(__name__, {"dataset_map": ("plot",)})

@@ -59,7 +59,7 @@ def classify_images() -> dict[str, Any]:
     _raise_first([file if isinstance(file, RefusedError) else None for file in files])
     refusals, features, _ = current_service().inference(files, until, _refusal_of)
     _raise_first(refusals)
-    said = predictor.say(features)
+    said = predictor.predict_features(features)
     return {"tags": [tags(predictor.ranked(row, 2)) for row in said.probabilities]}
 
 

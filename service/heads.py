@@ -243,7 +243,7 @@ class Heads:
         try:
             predictor = self._served.predictor.with_head(path, self._parity)
             width = predictor.head.layers.n_features
-            predictor.say(np.zeros((1, width), np.float32))  # loads what it needs
+            predictor.predict_features(np.zeros((1, width), np.float32))  # loads what it needs
         except Exception as error:  # noqa: BLE001 (no file may end the watch)
             reason = refusal_reason(error, path)
             with self._lock:

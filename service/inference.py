@@ -111,7 +111,7 @@ class Inference:
 
     def _decode(self, files: Sequence[bytes], deadline: float) -> Decoded:
         try:
-            return self._decoders.load(files, max(0.0, deadline - time.monotonic()))
+            return self._decoders.decode(files, max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             raise DeadlineError from None
 

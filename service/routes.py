@@ -43,7 +43,7 @@ def predict() -> dict[str, Any]:
         n_evidence = whole_number("evidence", 1, MAX_NEIGHBOURS, "training images")
         training_images = service.training_images(predictor.head)
     uploads, refusals, features, kinds = _transfer_values(predictor)
-    said = predictor.say(features)
+    said = predictor.predict_features(features)
     entries = []
     for row, unknown in zip(said.probabilities, said.unknown.tolist(), strict=True):
         ranked = predictor.ranked(row, top)

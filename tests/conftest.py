@@ -8,11 +8,17 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 import pytest
 from PIL import Image
+
+import bottlebank
+
+if TYPE_CHECKING:
+    from bottlebank.training import Trained
 
 ROOT = Path(__file__).parents[1]
 TEST_DATA = Path(os.environ.get("BOTTLEBANK_TEST_DATA") or ROOT.parent / "shared")
@@ -115,3 +121,21 @@ def imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
     if not list(home.glob("models/mobilenet_v2_weights_*_1.0_224_no_top.h5")):
         pytest.skip(f"no MobileNetV2 weights under {home}; set BOTTLEBANK_TEST_DATA")
     monkeypatch.setenv("KERAS_HOME", str(home))
+
+
+@pytest.fixture
+def table(photos: Path, cache: Path) -> bottlebank.FeatureTable:
+    """Transfer values of the pictures."""
+    return bottlebank.extract(
+        bottlebank.load_dataset(photos),
+        "random",
+        cache=cache,
+        engine="openvino",
+        precision="float32",
+    )
+
+
+@pytest.fixture
+def trained(table: bottlebank.FeatureTable) -> Trained:
+    """A head that was trained on them."""
+    return bottlebank.train_head(table)

@@ -21,7 +21,7 @@ from bottlebank.cache import CacheFolder
 from bottlebank.cache.lock import WriterLock
 from bottlebank.classifier import save_head as write_head
 from bottlebank.errors import CacheLockedError, OtherProcessError
-from bottlebank.features.images.decoder_pool import Decoders
+from bottlebank.features.images.decoder_pool import DecoderPool
 from bottlebank.service import Settings
 
 LIMIT_S = 30
@@ -83,8 +83,8 @@ def test_a_predictor_says_to_load_it_in_each_process_and_that_works(head_file, t
     assert in_a_fork(lambda: bb.load_predictor(head_file, cache=cache)(image)) == str(expected)
     # what computes in NumPy alone goes on
     values = table.features[:1]
-    assert in_a_fork(lambda: predict.say(values).probabilities.argmax()) == str(
-        predict.say(values).probabilities.argmax()
+    assert in_a_fork(lambda: predict.predict_features(values).probabilities.argmax()) == str(
+        predict.predict_features(values).probabilities.argmax()
     )
     assert predict(image) == expected  # the parent's is as it was
 
@@ -176,9 +176,9 @@ def test_a_child_does_not_keep_the_cache_locked(tmp_path):
 
 def test_decoders_in_a_fork(photos):
     image = (photos / "disc" / "00.png").read_bytes()
-    with Decoders((32, 32), "squash", 2) as decoders:
-        before = decoders.load([image]).pixels
-        said = in_a_fork(lambda: decoders.load([image]))
+    with DecoderPool((32, 32), "squash", 2) as decoders:
+        before = decoders.decode([image]).pixels
+        said = in_a_fork(lambda: decoders.decode([image]))
         assert said.startswith("OtherProcessError: the decoder was started"), said
         assert in_a_fork(decoders.close) == "None"
         assert in_a_fork(decoders.start).startswith("OtherProcessError")
@@ -187,7 +187,7 @@ def test_decoders_in_a_fork(photos):
             time.sleep(LIMIT_S)
             os._exit(0)
         try:
-            assert (decoders.load([image]).pixels == before).all()
+            assert (decoders.decode([image]).pixels == before).all()
             start = time.monotonic()
             decoders.close()
             assert time.monotonic() - start < 5  # at once: their end does not wait for the child's
@@ -214,7 +214,7 @@ def test_a_fork_while_a_decoder_starts_leaves_no_socket_behind(monkeypatch):
 
     before = n_sockets()
     monkeypatch.setattr("bottlebank.features.images.decoder_pool.subprocess.Popen", start_slowly)
-    with Decoders((32, 32), "squash", 1) as decoders:
+    with DecoderPool((32, 32), "squash", 1) as decoders:
         thread = threading.Thread(target=decoders.start)
         thread.start()
         starts.wait(LIMIT_S)

@@ -1,1 +1,31 @@
-"""To be written."""
+"""Splitting, training, evaluating and comparing heads on tables of transfer values.
+
+May import ``prediction`` and below. A module is imported when one of its names is first used.
+"""
+
+from typing import TYPE_CHECKING
+
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .evaluate import evaluate_head, extract_for_head, judge
+    from .saving import save_head
+    from .train import Trained, train_head
+
+__all__ = [
+    "Trained",
+    "evaluate_head",
+    "extract_for_head",
+    "judge",
+    "save_head",
+    "train_head",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "evaluate": ("evaluate_head", "extract_for_head", "judge"),
+        "saving": ("save_head",),
+        "train": ("Trained", "train_head"),
+    },
+)

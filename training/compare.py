@@ -13,7 +13,7 @@ from ..classifier.cross_validation import out_of_fold
 from ..datasets import as_dataset
 from ..datasets.splits import TEST
 from ..errors import DatasetError, UsageError
-from ..extraction.extract import extract
+from ..extraction.extract_dataset import extract
 from ..formatting import counted
 from ..progress import Progress
 from .split import groups_of_alike, split_table

@@ -15,10 +15,10 @@ from ..classifier.evaluation import Evaluation, evaluate
 from ..datasets import as_dataset
 from ..datasets.splits import SPLITS, Split
 from ..errors import DatasetError, HeadMismatchError, UsageError
-from ..extraction.extract import bank
+from ..extraction.extract_dataset import extract_recipe
 from ..features.extractor import open_extractor, require_known
+from ..features.golden_files import transfer_values_of
 from ..features.images.decoder import MAX_PIXELS
-from ..features.parity import transfer_values_of
 from ..formatting import counted, percent
 from ..prediction.head_extractor import read_recipe, weights_finder
 from ..prediction.neighbours import trained_on
@@ -71,7 +71,7 @@ def extract_for_head(
         names = folder.variants(trained_on.fingerprint)
         if precision == "auto" and loaded.precision in {Variant.parse(n).precision for n in names}:
             precision = loaded.precision
-        table = bank(
+        table = extract_recipe(
             dataset,
             trained_on,
             find,
@@ -84,8 +84,8 @@ def extract_for_head(
         computed_in = table.report.precision
 
         def compute(files: Sequence[bytes]) -> np.ndarray:
-            if table.probe is not None and list(table.probe.files) == list(files):
-                return table.probe.features
+            if table.golden is not None and list(table.golden.files) == list(files):
+                return table.golden.features
             extractor = open_extractor(
                 trained_on,
                 find,

@@ -10,8 +10,8 @@ from ..cache import CacheFolder
 from ..classifier import Head
 from ..classifier import save_head as write_head
 from ..errors import NotAHeadError, UsageError
+from ..extraction.golden_rows import keep_golden_images
 from ..features import find_backbone, open_extractor, recipe_for
-from ..prediction.parity import parity_probe
 from .train import HEADS, Trained
 
 if TYPE_CHECKING:
@@ -99,14 +99,14 @@ def save_head(
                 progress=progress,
             )
 
-        probe = parity_probe(folder, recipe, precision, start)
+        golden = keep_golden_images(folder, recipe, precision, start)
     head = Head(
         kind=estimator.kind,
         classes=tuple(str(label) for label in estimator.classes_),
         layers=estimator.layers_,
         recipe=recipe.as_dict(),
         precision=precision,
-        probe=probe,
+        golden=golden,
     )
     write_head(head, Path(path))
     return head

@@ -20,7 +20,7 @@ from ..datasets.splits import (
 from ..errors import ImageRejectedError
 from ..extraction.prefetch import threads
 from ..features.images.decoder import read
-from ..features.images.perceptual_hash import Look, differing_bits
+from ..features.images.perceptual_hash import PerceptualHash, differing_bits
 from ..hardware import available_cores
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def near_duplicates(
     those of `classifier.near_duplicates.candidates`.
     """
 
-    def look(row: int) -> Look | None:
+    def look(row: int) -> PerceptualHash | None:
         try:
-            return Look(read(table.paths[row])[0], table.recipe.grey16)
+            return PerceptualHash(read(table.paths[row])[0], table.recipe.grey16)
         except ImageRejectedError:
             return None  # gone since it was extracted
 

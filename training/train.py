@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from ..extraction.feature_table import FeatureTable
 
 HEADS = ("logistic", "dense")
-_MODULES = {"logistic": "..classifier.likelihood", "dense": "..classifier.dense"}
+_MODULES = {"logistic": "..classifier.logistic_solver", "dense": "..classifier.dense"}
 
 logger = logging.getLogger(__name__)
 
@@ -249,9 +249,9 @@ def _train(
         temperature = fit_temperature(layers.logits(held_out_rows), held_out_codes)
         with threadpool_limits(1, "blas"):  # many small products: threads only wait there
             unknown = fit_unknown(layers, rows, codes, held_out_rows, coverage, temperature)
-    if table.probe is None:
+    if table.golden is None:
         logger.warning(
-            "warning: the head holds no probe images, by which its extractor could be recognised: "
+            "warning: the head holds no golden images, by which its extractor could be recognised: "
             "no engine here computes in %s",
             table.report.precision,
         )
@@ -263,7 +263,7 @@ def _train(
         precision=table.report.precision,
         temperature=temperature,
         unknown=unknown,
-        probe=table.probe,
+        golden=table.golden,
     )
     evaluations = {side: _evaluate(head, table, decided.rows(side)) for side in SPLITS}
     figures = {

@@ -1,6 +1,6 @@
 """Looking at transfer values and at heads: maps, curves, mistakes, and the page of a report.
 
-May import: ``errors`` and ``atomic``; NumPy, scikit-learn and umap for the reductions; matplotlib,
+May import the root files; NumPy, scikit-learn and umap for the reductions; matplotlib,
 which is imported only here; Jinja2 for the page. Everything arrives as NumPy arrays or plain
 values, never as files of the cache.
 """

@@ -1,1 +1,1 @@
-"""To be written."""
+"""The table of backbones, and their weights."""

@@ -1,8 +1,4 @@
-"""The programs that run a frozen network, behind one interface.
-
-`tensorflow` is the reference; `openvino` runs the same network faster on CPUs. Each module
-imports its framework; nobody imports them but `features.extractor`, when an engine starts.
-"""
+"""The interface of an engine: a compiled network that turns pixels into transfer values."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from ...untrusted.arrays import read_npy
 from ...untrusted.files import read_bounded, require_regular
 from ...untrusted.json_text import read_json_object
 from ..backbones.weights import file_sha256
-from ..golden_images import N_IMAGES, probe_images
+from ..golden_images import N_IMAGES, golden_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .tensorflow import TensorFlowEngine
 
 REFERENCE = "reference.npy"
-"""What TensorFlow in float32 made of the probe images: float32, (n, width)."""
+"""What TensorFlow in float32 made of the golden images: float32, (n, width)."""
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def _convert(backbone: Backbone, weights: Weights, folder: Path) -> None:
 
     reference_engine = import_tensorflow_engine()(backbone, weights)
     convert(reference_engine.graph(), folder)
-    np.save(folder / REFERENCE, reference_engine(probe_images(backbone.input_size_px)))
+    np.save(folder / REFERENCE, reference_engine(golden_pixels(backbone.input_size_px)))
     manifest = {name: file_sha256(folder / name) for name in (*_NETWORK, REFERENCE)}
     (folder / _MANIFEST).write_text(json.dumps(manifest))
 

@@ -32,7 +32,7 @@ from .decoder import (
     Limits,
 )
 from .decoder_process import FILES_AT, answer_questions
-from .fit import load_picture
+from .fit import decode_and_resize_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,19 +70,19 @@ class Decoded(NamedTuple):
     """Format and colour mode of each; None where it is rejected."""
 
 
-def load_here(
+def decode_here(
     files: Sequence[bytes],
     size_px: tuple[int, int],
     how: str,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
     grey16: str = "scale",
 ) -> Decoded:
-    """Do what `Decoders.load` does, in this process: for files that its user chose."""
+    """Do what `DecoderPool.decode` does, in this process: for files that its user chose."""
     pixels, reasons = [], []
     kinds: list[Kind | None] = []
     for file in files:
         try:
-            picture = load_picture(file, size_px, how, limits=limits, grey16=grey16)
+            picture = decode_and_resize_picture(file, size_px, how, limits=limits, grey16=grey16)
         except ImageRejectedError as error:
             reasons.append(str(error))
             kinds.append(None)
@@ -94,7 +94,7 @@ def load_here(
     return Decoded(reasons, np.stack(pixels) if pixels else empty, kinds)
 
 
-class Decoders(contextlib.AbstractContextManager["Decoders"]):
+class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
     """A few processes that turn image files into an extractor's input. Safe to call from threads.
 
     They start when they are needed or told to, ignore Ctrl-C, and end with the process that
@@ -134,7 +134,7 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
             with contextlib.suppress(OSError):  # `load` will tell
                 decoder.start()
 
-    def load(self, files: Sequence[bytes], timeout_s: float | None = None) -> Decoded:
+    def decode(self, files: Sequence[bytes], timeout_s: float | None = None) -> Decoded:
         """Decode image files in one process and fit them to the extractor's input.
 
         An image is also rejected when decoding it takes too long, or kills its process twice.
@@ -161,7 +161,7 @@ class Decoders(contextlib.AbstractContextManager["Decoders"]):
         except queue.Empty:
             raise TimeoutError(f"no decoder became free within {timeout_s} s") from None
         try:
-            return decoder.load(files)
+            return decoder.decode(files)
         finally:
             self._idle.put(decoder)
 
@@ -225,8 +225,8 @@ class _Decoder:
         self._connection: Connection | None = None
         self._shared: io.RawIOBase | None = None
 
-    def load(self, files: Sequence[bytes]) -> Decoded:
-        """See `Decoders.load`."""
+    def decode(self, files: Sequence[bytes]) -> Decoded:
+        """See `DecoderPool.decode`."""
         reasons = [""] * len(files)
         kinds: list[Kind | None] = [None] * len(files)
         left = list(range(len(files)))
@@ -376,7 +376,7 @@ class _Decoder:
             self._shared = None
 
     def let_go(self) -> None:
-        """See `Decoders.let_go`."""
+        """See `DecoderPool.let_go`."""
         if self._process is not None:
             self._process.returncode = 0  # not this process's child: there is nothing to wait for
             self._process = None

@@ -22,7 +22,7 @@ from .decoder import (
     Limits,
     Picture,
 )
-from .fit import load_picture
+from .fit import decode_and_resize_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ def answer_questions(
     warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
     height, width = size_px
     decode = partial(
-        load_picture,
+        decode_and_resize_picture,
         size_px=(height, width),
         how=how,
         formats=tuple(formats),

@@ -82,7 +82,7 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
 
 
-def load(
+def decode_and_resize(
     data: bytes,
     size_px: tuple[int, int],
     how: str = "squash",
@@ -102,10 +102,10 @@ def load(
     ImageRejectedError
         With the reason.
     """
-    return load_picture(data, size_px, how, formats, limits, grey16).pixels
+    return decode_and_resize_picture(data, size_px, how, formats, limits, grey16).pixels
 
 
-def load_picture(
+def decode_and_resize_picture(
     data: bytes,
     size_px: tuple[int, int],
     how: str = "squash",

@@ -16,7 +16,7 @@ _TRIMS = (*itertools.product((0.0, 0.03), repeat=2), (0.015, 0.015))
 """Shares cut off at the two ends of a side; the first cuts nothing."""
 
 
-class Look:
+class PerceptualHash:
     """Perceptual hashes of a picture, and of the picture with its edges trimmed.
 
     Each holds the signs of the lowest spatial frequencies (pHash; Zauner, 2010): of the cosine
@@ -74,7 +74,7 @@ def _lowest_frequencies(length: int) -> np.ndarray:
     return np.concatenate(every).astype(np.float32)
 
 
-def differing_bits(one: Look, other: Look) -> int:
+def differing_bits(one: PerceptualHash, other: PerceptualHash) -> int:
     """Of 144, by how many bits two pictures differ at the least, one of them trimmed or not.
 
     Photographs of clothing, saved once more, scaled by 0.5 or cropped by 3 %, differed from

@@ -119,7 +119,7 @@ def extract(photos, tmp_path, monkeypatch, capsys):
             return np.outer(means, np.arange(512)).astype(np.float32)
 
     monkeypatch.setattr(job, "open_extractor", lambda *arguments, **settings: Mean())
-    monkeypatch.setattr(job, "parity_probe", lambda *arguments: None)
+    monkeypatch.setattr(job, "keep_golden_images", lambda *arguments: None)
 
     def run(cache):
         options = ["--extractor", "random", "--precision", "float32", "--commit-every", "20"]

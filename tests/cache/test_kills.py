@@ -26,7 +26,7 @@ import openvino
 import bottlebank as bb
 from bottlebank.cache.shard_writer import Rows
 from bottlebank.cache.writer import Writer
-from bottlebank.pipeline import extraction
+from bottlebank import extraction
 
 photos, commit_every = sys.argv[1], int(sys.argv[2])
 

@@ -15,7 +15,7 @@ from bottlebank.classifier import (
     load_head,
     save_head,
 )
-from bottlebank.classifier.head_file import Probe
+from bottlebank.classifier.head_file import GoldenImages
 from bottlebank.classifier.open_set import fit_unknown
 from bottlebank.errors import HeadFileError
 
@@ -47,7 +47,7 @@ def make_full_head() -> Head:
         head,
         temperature=1.5,
         unknown=fit_unknown(head.layers, rows[::2], codes[::2], rows[1::2], coverage=0.8),
-        probe=Probe([b"one", b"three"], random.normal(size=(2, 5)).astype(np.float32)),
+        golden=GoldenImages([b"one", b"three"], random.normal(size=(2, 5)).astype(np.float32)),
     )
 
 
@@ -90,8 +90,8 @@ def test_a_full_head_comes_back_whole(full):
     for mine, its in zip(head.answer(rows), loaded.answer(rows), strict=True):
         assert np.array_equal(mine, its)
     assert 0 < head.answer(rows).unknown.sum() < 50
-    assert list(loaded.probe.files) == [b"one", b"three"]
-    assert np.array_equal(loaded.probe.features, head.probe.features)
+    assert list(loaded.golden.files) == [b"one", b"three"]
+    assert np.array_equal(loaded.golden.features, head.golden.features)
     assert loaded.temperature == 1.5
     assert loaded.version == head.version
 
@@ -182,8 +182,8 @@ HARMS = {
     "a long class name": (lambda p: change(p, classes=["a", "b", "c" * 1001]), "at most .* 1000"),
     "numbers for classes": (lambda p: change(p, classes=[1, 2, 3]), "not distinct strings"),
     "a class per atom": (lambda p: change(p, classes=[*map(str, range(100_001))]), "100001 class"),
-    "many probe images": (lambda p: change(p, probe=[1] * 9), "a probe of 9 files"),
-    "large probe images": (lambda p: change(p, probe=[1 << 40]), "a probe of 1 files; at most"),
+    "many golden images": (lambda p: change(p, probe=[1] * 9), "a probe of 9 files"),
+    "large golden images": (lambda p: change(p, probe=[1 << 40]), "a probe of 1 files; at most"),
     "a long date": (lambda p: change(p, created="2" * 65), "time of its creation"),
     "an ANSI date": (lambda p: change(p, created="\x1b[2J"), "time of its creation"),
     "deep JSON": (lambda p: rewrite(p, lambda t: "[" * 9000), "nested too deeply|no head file"),

@@ -400,7 +400,7 @@ def test_the_demo_mends_a_picture_that_is_torn(tmp_path, monkeypatch):
 def test_demo_without_weights_says_so_plainly(bottlebank, tmp_path, cache, monkeypatch):
     import sklearn.datasets
 
-    from bottlebank.features.backbones.registry import weights
+    from bottlebank.features.backbones import weights
 
     whole = sklearn.datasets.load_digits()
     few = sklearn.utils.Bunch(images=whole.images[:120], target=whole.target[:120])

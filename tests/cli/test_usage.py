@@ -377,10 +377,10 @@ def test_choices_are_those_of_the_library():
     """They are written twice, since help must not wait for the library."""
     from bottlebank.cli import choices
     from bottlebank.features import extractor
-    from bottlebank.features.backbones.registry import registry as backbones
-    from bottlebank.features.images.decoder import colours
-    from bottlebank.features.images.decoder import decoder as images
-    from bottlebank.features.images.decoder import fit as preprocess
+    from bottlebank.features.backbones import registry as backbones
+    from bottlebank.features.images import colours
+    from bottlebank.features.images import decoder as images
+    from bottlebank.features.images import fit as preprocess
     from bottlebank.prediction import parity
     from bottlebank.training import compare, train
     from bottlebank.viz.reduce import METHODS

@@ -45,18 +45,18 @@ def add_images(root, numbers) -> None:
 MEASURED = r"""
 import re, sys
 from bottlebank.cli import main
-from bottlebank.features.images.decoder_pool import Decoders
+from bottlebank.features.images.decoder_pool import DecoderPool
 
 def peak_kib(pid):
     with open(f"/proc/{pid}/status") as status:
         return int(re.search(r"VmHWM:\s*(\d+) kB", status.read())[1])
 
-real, decoders_kib = Decoders.__exit__, []
+real, decoders_kib = DecoderPool.__exit__, []
 def exit(self, *exception):
     decoders_kib.extend(peak_kib(one._process.pid) for one in self._decoders if one._process)
     return real(self, *exception)
 
-Decoders.__exit__ = exit
+DecoderPool.__exit__ = exit
 code = main(sys.argv[1:])
 print(peak_kib("self") + sum(decoders_kib), file=sys.stderr)
 sys.exit(code)

@@ -14,7 +14,7 @@ from bottlebank.features import find_backbone, open_extractor, recipe_for
 from bottlebank.features.backbones.weights import Weights
 from bottlebank.features.engines import conversion as networks
 from bottlebank.features.extractor import preferred_precisions
-from bottlebank.features.golden_images import least_cosine, probe_images
+from bottlebank.features.golden_images import golden_pixels, least_cosine
 
 RECIPE, WEIGHTS = recipe_for(find_backbone("random"))
 
@@ -129,7 +129,7 @@ def test_a_damaged_network_is_converted_again(cache):
     binary.write_bytes(data)
     extractor = random_extractor("openvino", cache / "networks")
     assert (
-        least_cosine(extractor.transfer_values(probe_images(64)), np.load(kept / "reference.npy"))
+        least_cosine(extractor.transfer_values(golden_pixels(64)), np.load(kept / "reference.npy"))
         > 0.9999
     )
     assert json.loads((kept / "manifest.json").read_text())["network.bin"]
@@ -251,7 +251,7 @@ def test_a_weights_file_of_another_network_is_refused(tmp_path):
 def test_a_networks_folder_that_cannot_be_written_costs_only_time(tmp_path, caplog):
     (tmp_path / "networks").write_text("a file in the way")
     extractor = random_extractor("openvino", tmp_path / "networks")
-    assert extractor.transfer_values(probe_images(64)).shape == (4, 512)
+    assert extractor.transfer_values(golden_pixels(64)).shape == (4, 512)
     assert "is not kept" in caplog.text
 
 
@@ -265,17 +265,17 @@ def test_values_that_are_not_finite_are_an_error():
             return np.full((len(images), 512), np.nan, np.float32)
 
     with pytest.raises(EngineError, match="not finite .* --precision float32"):
-        Extractor(RECIPE, Broken()).transfer_values(probe_images(64))
+        Extractor(RECIPE, Broken()).transfer_values(golden_pixels(64))
 
 
-def test_probe_images_are_always_the_same():
+def test_golden_pixels_are_always_the_same():
     import hashlib
 
-    images = probe_images(64)
+    images = golden_pixels(64)
     assert images.shape == (4, 64, 64, 3)
     assert images.std() > 20
     digest = hashlib.sha256(images.tobytes()).hexdigest()
-    assert digest == hashlib.sha256(probe_images(64).tobytes()).hexdigest()
+    assert digest == hashlib.sha256(golden_pixels(64).tobytes()).hexdigest()
 
 
 @pytest.mark.weights
@@ -293,7 +293,7 @@ def test_mobilenet_engines_agree_on_real_photographs(imagenet, clothing, tmp_pat
 
     tensorflow = started("tensorflow", "float32")
     paths = load_dataset(clothing / "validation").paths[::every]
-    images = np.stack([tensorflow.load(read(path)[0]) for path in paths])
+    images = np.stack([tensorflow.decode_and_resize(read(path)[0]) for path in paths])
 
     def features(extractor):
         size = extractor.batch_size

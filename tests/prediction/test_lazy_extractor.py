@@ -12,7 +12,7 @@ from bottlebank.classifier import load_head
 from bottlebank.classifier import save_head as write_head
 from bottlebank.cli import main
 from bottlebank.errors import EngineError, HeadMismatchError
-from bottlebank.features.images.decoder_pool import Decoders
+from bottlebank.features.images.decoder_pool import DecoderPool
 from bottlebank.prediction import loading
 
 
@@ -26,7 +26,7 @@ def head_file(trained, tmp_path):
 def started(monkeypatch):
     """What has been started, in order: networks and decoders."""
     order = []
-    real_open, real_start = loading.open_extractor, Decoders.start
+    real_open, real_start = loading.open_extractor, DecoderPool.start
 
     def open_extractor(*arguments, **settings):
         order.append("network")
@@ -37,7 +37,7 @@ def started(monkeypatch):
         real_start(decoders)
 
     monkeypatch.setattr(loading, "open_extractor", open_extractor)
-    monkeypatch.setattr(Decoders, "start", start)
+    monkeypatch.setattr(DecoderPool, "start", start)
     return order
 
 
@@ -101,16 +101,16 @@ def test_the_command_starts_it_for_what_is_new(
 
 def test_a_head_of_another_extractor_is_refused_before_it_starts(head_file, cache, started, caplog):
     head = load_head(head_file)
-    features = head.probe.features[:, ::-1].copy()
-    other = dataclasses.replace(head, probe=head.probe._replace(features=features))
+    features = head.golden.features[:, ::-1].copy()
+    other = dataclasses.replace(head, golden=head.golden._replace(features=features))
     write_head(other, head_file)
-    with pytest.raises(HeadMismatchError, match="its probe images give other transfer values"):
+    with pytest.raises(HeadMismatchError, match="its golden images give other transfer values"):
         bb.load_predictor(head_file, cache=cache, many=True)
     assert started == []
     with caplog.at_level(logging.WARNING):
         predict = bb.load_predictor(head_file, cache=cache, many=True, parity="warn")
         assert predict.engine == "openvino"
-    assert caplog.text.count("its probe images give other transfer values") == 1
+    assert caplog.text.count("its golden images give other transfer values") == 1
 
 
 def test_a_network_that_cannot_start_is_told_with_the_first_image(

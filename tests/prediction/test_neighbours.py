@@ -108,9 +108,9 @@ def test_a_head_of_another_extractor_is_refused(trained, cache, tmp_path):
     write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "crop.h5")
     with pytest.raises(HeadMismatchError, match=r"another extractor than the one that runs.*fit"):
         running.with_head(tmp_path / "crop.h5")
-    probe = trained.head.probe._replace(features=trained.head.probe.features[:, ::-1].copy())
-    write_head(dataclasses.replace(trained.head, probe=probe), tmp_path / "probe.h5")
-    with pytest.raises(HeadMismatchError, match="probe images give other transfer values"):
+    changed = trained.head.golden._replace(features=trained.head.golden.features[:, ::-1].copy())
+    write_head(dataclasses.replace(trained.head, golden=changed), tmp_path / "probe.h5")
+    with pytest.raises(HeadMismatchError, match="golden images give other transfer values"):
         running.with_head(tmp_path / "probe.h5")
     (tmp_path / "damaged.h5").write_bytes((tmp_path / "first.h5").read_bytes()[:-200])
     with pytest.raises(HeadFileError, match=r"damaged\.h5"):

@@ -35,8 +35,8 @@ def no_network(monkeypatch, predict):
         raise AssertionError("this image is in the cache")
 
     monkeypatch.setattr(Extractor, "transfer_values", fail)
-    monkeypatch.setattr("bottlebank.prediction.predict_many.load_here", fail)
-    monkeypatch.setattr("bottlebank.features.images.decoder_pool.Decoders.load", fail)
+    monkeypatch.setattr("bottlebank.prediction.predict_many.decode_here", fail)
+    monkeypatch.setattr("bottlebank.features.images.decoder_pool.DecoderPool.decode", fail)
 
 
 def test_every_form_of_one_picture_has_the_same_answer(predict, photos):

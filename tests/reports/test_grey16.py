@@ -46,7 +46,7 @@ def test_predictor_service_and_evaluate_stretch_as_training_did(dark, cache, tmp
         data = opened.read()
     for head in (path, by_estimator):
         predict = bb.load_predictor(head, cache=cache)
-        alone = predict.transfer_values(predict.load(data)[np.newaxis])
+        alone = predict.transfer_values(predict.decode_and_resize(data)[np.newaxis])
         assert least_cosine(alone, table.features[:1]) > 0.9999
         expected = dict(predict(file))
         assert dict(predict([file, file])[1]) == pytest.approx(expected, abs=1e-3)

@@ -112,7 +112,7 @@ def test_the_parts(table, trained):
     rule = bb.train_head(table, coverage=0.8).head.unknown
     assert "× 512, threshold" in few_lines(rule, lines=1)
     assert "coverage 0.8>" in repr(rule)
-    assert "3 images, " in few_lines(trained.head.probe, lines=1)
+    assert "3 images, " in few_lines(trained.head.golden, lines=1)
     assert f"{judged.evaluation.images} images, 3 classes" in few_lines(judged.answer, lines=1)
     assert "0 images, " in few_lines(judged.trained_on, lines=1)
     assert table.recipe.fingerprint[:12] in few_lines(table.recipe, lines=1)

@@ -13,7 +13,7 @@ from PIL import Image
 from bottlebank.cache import Key
 from bottlebank.classifier.head_file import HeadAnswer
 from bottlebank.features.images.decoder import Limits
-from bottlebank.features.images.decoder_pool import load_here
+from bottlebank.features.images.decoder_pool import decode_here
 from bottlebank.prediction import NoTrainingImagesError
 from bottlebank.prediction.neighbours import TrainingImages
 from bottlebank.service import (
@@ -54,7 +54,7 @@ class ColourExtractor:
 
 
 class DecodersHere:
-    """What `Decoders` do, in this process: starting others takes longer than most tests."""
+    """What `DecoderPool` do, in this process: starting others takes longer than most tests."""
 
     def __init__(self, max_pixels):
         self.limits = Limits(pixels=max_pixels)
@@ -62,8 +62,8 @@ class DecodersHere:
     def start(self):
         pass
 
-    def load(self, files, timeout_s=None):
-        return load_here(files, SIZE_PX, "squash", self.limits)
+    def decode(self, files, timeout_s=None):
+        return decode_here(files, SIZE_PX, "squash", self.limits)
 
     def close(self):
         pass
@@ -85,7 +85,7 @@ class ColourPredictor:
     def decoders(self, n_processes, max_decode_s, max_pixels):
         return DecodersHere(max_pixels)
 
-    def say(self, features):
+    def predict_features(self, features):
         sums = features.sum(axis=1, keepdims=True)
         shares = features / np.where(sums == 0, 1, sums)
         return HeadAnswer(shares.astype(np.float64), features.max(axis=1) < 5)

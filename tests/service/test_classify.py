@@ -11,7 +11,7 @@ from PIL import Image
 
 from bottlebank.classifier.tags import tags
 from bottlebank.features.images.decoder import Limits
-from bottlebank.features.images.decoder_pool import Decoders
+from bottlebank.features.images.decoder_pool import DecoderPool
 
 from .conftest import SIZE_PX
 
@@ -115,7 +115,7 @@ def test_the_process_of_the_server_parses_no_image(make_app, predictor, monkeypa
     """Whatever an image's header says, only a decoder process reads it."""
     limits = Limits(pixels=1000)
     monkeypatch.setattr(
-        predictor, "decoders", lambda *_: Decoders(SIZE_PX, "squash", 1, limits=limits)
+        predictor, "decoders", lambda *_: DecoderPool(SIZE_PX, "squash", 1, limits=limits)
     )
     client = make_app(predictor).test_client()
     for library, function in PARSERS:

@@ -61,7 +61,7 @@ def small_bank(tmp_path_factory):
     """A cache and a head on a network that needs no weights, and the images it was trained on."""
     from PIL import Image
 
-    folder = tmp_path_factory.mktemp("bank")
+    folder = tmp_path_factory.mktemp("extract_recipe")
     generator = np.random.default_rng(3)
     colours = {"red": (200, 40, 30), "green": (40, 200, 30), "blue": (30, 40, 200)}
     for label, colour in colours.items():

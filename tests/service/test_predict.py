@@ -369,7 +369,7 @@ def test_a_failure_of_the_predictor_is_not_shown_to_the_client(
     make_app, make_predictor, encode, caplog
 ):
     class Failing(make_predictor):
-        def say(self, features):
+        def predict_features(self, features):
             raise RuntimeError("the secret of the house")
 
     client = make_app(Failing()).test_client()

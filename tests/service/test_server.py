@@ -43,10 +43,10 @@ class Extractor:
             time.sleep(float(sys.argv[1]))
         return np.ones((len(images), 1), np.float32)
 
-class Decoders:
+class DecoderPool:
     def start(self):
         pass
-    def load(self, files, timeout_s):
+    def decode(self, files, timeout_s):
         n = len(files)
         pixels = np.ones((n, 8, 8, 3), np.uint8)
         return Decoded([""] * n, pixels, [Kind("PNG", "RGB")] * n)
@@ -57,8 +57,8 @@ class Predictor:
     classes, version, extractor_name, engine, precision = ("a", "b"), "1", "x", "y", "z"
     extractor, head = Extractor(), None
     def decoders(self, *limits):
-        return Decoders()
-    def say(self, features):
+        return DecoderPool()
+    def predict_features(self, features):
         return HeadAnswer(np.full((len(features), 2), 0.5), np.zeros(len(features), bool))
     def ranked(self, probabilities, top):
         return [("a", 0.5), ("b", 0.5)][:top]

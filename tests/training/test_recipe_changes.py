@@ -11,10 +11,10 @@ import pytest
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
-from bottlebank.extraction import extract as extraction
+from bottlebank.extraction import extract_dataset as extraction
 from bottlebank.extraction import job
 from bottlebank.features import recipe as recipe_module
-from bottlebank.features.backbones.registry import registry as backbones
+from bottlebank.features.backbones import registry as backbones
 from bottlebank.features.images.fit import RESIZE_RULE
 
 NONE_REUSED = "0 of the 60 cached rows of random are reused, because they differ in "
@@ -42,7 +42,7 @@ def extract(photos, tmp_path, monkeypatch, caplog):
             )
 
         monkeypatch.setattr(job, "open_extractor", open_extractor)
-        monkeypatch.setattr(job, "parity_probe", lambda *arguments: None)
+        monkeypatch.setattr(job, "keep_golden_images", lambda *arguments: None)
         monkeypatch.setattr(extraction, "preferred_precisions", lambda engine: ("float32",))
         caplog.clear()
         report = bb.extract(dataset, extractor, cache=tmp_path / "cache", **settings).report

@@ -61,7 +61,7 @@ def test_alone_in_a_batch_and_through_the_service(photos, cache, tmp_path, preci
     predictor = bb.load_predictor(tmp_path / "h.h5", cache=cache)
     assert predictor.precision == precision
     limit = COSINE_LIMITS[precision]
-    pixels = {path: predictor.load(read(path)[0]) for path in table.paths}
+    pixels = {path: predictor.decode_and_resize(read(path)[0]) for path in table.paths}
     batch = predictor.transfer_values(np.stack(list(pixels.values())[:64]))
     assert len(batch) == 64
     assert least_cosine(batch, table.features[:64]) >= limit

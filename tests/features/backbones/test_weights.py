@@ -6,7 +6,7 @@ import pytest
 from bottlebank import progress
 from bottlebank.errors import UsageError, WeightsNotFoundError
 from bottlebank.features import find_backbone
-from bottlebank.features.backbones.registry import weights
+from bottlebank.features.backbones import weights
 from bottlebank.features.backbones.weights import find_weights, imagenet_file
 
 MOBILENET = find_backbone("mobilenet_v2")

@@ -10,18 +10,18 @@ import simplejpeg
 from PIL import Image
 
 from bottlebank.errors import ImageRejectedError
+from bottlebank.features.images import decoder as images
+from bottlebank.features.images import fit as preprocess
+from bottlebank.features.images import formats
 from bottlebank.features.images.decoder import (
     FORMATS,
     Kind,
     Limits,
     decode,
     decode_picture,
-    formats,
     read,
 )
-from bottlebank.features.images.decoder import decoder as images
-from bottlebank.features.images.decoder import fit as preprocess
-from bottlebank.features.images.fit import fit, load
+from bottlebank.features.images.fit import decode_and_resize, fit
 
 
 def encoded(image: Image.Image, format: str, **options) -> bytes:
@@ -133,7 +133,7 @@ def test_ycck_jpeg_as_adobe_writes_it_is_converted():
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_one_pixel_is_a_picture(format):
-    pixels = load(encoded(Image.new("RGB", (1, 1), (90, 90, 90)), format), (224, 224))
+    pixels = decode_and_resize(encoded(Image.new("RGB", (1, 1), (90, 90, 90)), format), (224, 224))
     assert np.abs(pixels.astype(int) - 90).max() <= 2
 
 
@@ -547,7 +547,7 @@ def test_golden_pixels():
     for name, data in {"png": encoded(picture, "PNG"), "jpeg": jpeg}.items():
         for how in preprocess.FITS:
             for side in (224, 37):
-                pixels = load(data, (side, side), how)
+                pixels = decode_and_resize(data, (side, side), how)
                 found[f"{name} {how} {side}"] = hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
     assert found == GOLDEN
 
@@ -602,7 +602,7 @@ def test_an_extreme_shape_becomes_no_empty_picture():
 
 
 def test_load_gives_height_width_rgb(corners):
-    pixels = load(encoded(corners, "PNG"), (30, 50))
+    pixels = decode_and_resize(encoded(corners, "PNG"), (30, 50))
     assert pixels.shape == (30, 50, 3)
     assert pixels[2, 2].tolist() == [255, 0, 0]
     assert pixels[-3, -3].tolist() == [255, 255, 255]

@@ -16,11 +16,11 @@ import pytest
 from PIL import Image
 
 from bottlebank.errors import EngineError, ImageRejectedError
+from bottlebank.features.images import decoder_pool as decoders_module
+from bottlebank.features.images import decoder_process as decoding
 from bottlebank.features.images.decoder import Kind, Limits, is_temporary
-from bottlebank.features.images.decoder import decoder_pool as decoders_module
-from bottlebank.features.images.decoder import decoder_process as decoding
-from bottlebank.features.images.decoder_pool import Decoders
-from bottlebank.features.images.fit import load
+from bottlebank.features.images.decoder_pool import DecoderPool
+from bottlebank.features.images.fit import decode_and_resize as resized
 
 SIZE_PX = (40, 50)
 
@@ -34,19 +34,19 @@ def png(number: int) -> bytes:
 
 @pytest.fixture
 def decoders():
-    with Decoders(SIZE_PX, "crop", 2) as running:
+    with DecoderPool(SIZE_PX, "crop", 2) as running:
         yield running
 
 
-def decode(decoders: Decoders, data: bytes) -> np.ndarray:
+def decode(decoders: DecoderPool, data: bytes) -> np.ndarray:
     """Decode one image, as `load` does."""
-    (reason,), pixels, _ = decoders.load([data])
+    (reason,), pixels, _ = decoders.decode([data])
     if reason:
         raise ImageRejectedError(reason)
     return pixels[0]
 
 
-def running_processes(decoders: Decoders) -> list[subprocess.Popen]:
+def running_processes(decoders: DecoderPool) -> list[subprocess.Popen]:
     return [one._process for one in decoders._decoders if one._process is not None]
 
 
@@ -57,21 +57,21 @@ def test_pixels_are_those_of_the_decoder_in_this_process(decoders):
             files, pool.map(lambda data: decode(decoders, data), files), strict=True
         ):
             assert pixels.shape == (*SIZE_PX, 3)
-            assert np.array_equal(pixels, load(data, SIZE_PX, "crop"))
+            assert np.array_equal(pixels, resized(data, SIZE_PX, "crop"))
     assert len(running_processes(decoders)) == 2
 
 
 def test_reasons_come_back_in_the_same_words(decoders):
     for data in (b"", b"hello, I am a letter", png(0)[:-30]):
         with pytest.raises(ImageRejectedError) as here:
-            load(data, SIZE_PX)
+            resized(data, SIZE_PX)
         with pytest.raises(ImageRejectedError) as there:
             decode(decoders, data)
         assert str(here.value) == str(there.value)
 
 
 def test_formats_and_limits_are_kept_in_the_processes():
-    with Decoders(SIZE_PX, "crop", 1, formats=["JPEG"], limits=Limits(pixels=4000)) as decoders:
+    with DecoderPool(SIZE_PX, "crop", 1, formats=["JPEG"], limits=Limits(pixels=4000)) as decoders:
         with pytest.raises(ImageRejectedError, match=r"read here \(JPEG\)"):
             decode(decoders, png(0))
         jpeg = io.BytesIO()
@@ -81,17 +81,17 @@ def test_formats_and_limits_are_kept_in_the_processes():
 
 
 def test_whoever_finds_no_process_free_in_time_is_told(deadly):
-    with Decoders(SIZE_PX, "crop", 1, 3) as decoders, ThreadPoolExecutor(1) as pool:
-        busy = pool.submit(decoders.load, [b"for ever"])
+    with DecoderPool(SIZE_PX, "crop", 1, 3) as decoders, ThreadPoolExecutor(1) as pool:
+        busy = pool.submit(decoders.decode, [b"for ever"])
         while not decoders._idle.empty():
             time.sleep(0.01)
         with pytest.raises(TimeoutError):
-            decoders.load([png(0)], timeout_s=0.05)
+            decoders.decode([png(0)], timeout_s=0.05)
         assert "took more than 3 s" in busy.result().reasons[0]
 
 
 def test_processes_start_when_they_are_needed_and_end_with_the_block():
-    with Decoders(SIZE_PX, "squash", 8) as decoders:
+    with DecoderPool(SIZE_PX, "squash", 8) as decoders:
         assert running_processes(decoders) == []
         for number in range(3):
             decode(decoders, png(number))
@@ -159,13 +159,13 @@ def test_a_file_that_kills_its_decoder_is_rejected_and_the_others_are_not(
             bad.result()
         assert is_temporary(str(why.value)) == (content == b"killed")
         for number, future in enumerate(good):
-            assert np.array_equal(future.result(), load(png(number % 12), SIZE_PX, "crop"))
+            assert np.array_equal(future.result(), resized(png(number % 12), SIZE_PX, "crop"))
 
 
 def test_in_a_group_each_image_has_its_own_fate(deadly, decoders):
     files = [png(0), b"segfault", png(1), b"", b"for ever", png(2), b"abort", png(3)]
-    with Decoders(SIZE_PX, "crop", 1, max_decode_s=0.5) as one:
-        reasons, pixels, kinds = one.load(files)
+    with DecoderPool(SIZE_PX, "crop", 1, max_decode_s=0.5) as one:
+        reasons, pixels, kinds = one.decode(files)
     assert [bool(reason) for reason in reasons] == [
         False,
         True,
@@ -178,10 +178,10 @@ def test_in_a_group_each_image_has_its_own_fate(deadly, decoders):
     ]
     assert "SIGSEGV" in reasons[1] and "SIGABRT" in reasons[6]
     assert "empty" in reasons[3] and "took more than 0.5 s" in reasons[4]
-    expected = [load(png(number), SIZE_PX, "crop") for number in range(4)]
+    expected = [resized(png(number), SIZE_PX, "crop") for number in range(4)]
     assert np.array_equal(pixels, expected)
     assert kinds == [None if reason else Kind("PNG", "RGB") for reason in reasons]
-    reasons, pixels, kinds = decoders.load([b"", b"abort"])
+    reasons, pixels, kinds = decoders.decode([b"", b"abort"])
     assert all(reasons) and kinds == [None, None]
     assert pixels.shape == (0, *SIZE_PX, 3)
 
@@ -193,7 +193,7 @@ def test_large_files_leave_no_memory_taken(decoders):
     large = buffer.getvalue()
     assert len(large) > 16 << 20
     for data in (large, png(1), large):
-        assert np.array_equal(decode(decoders, data), load(data, SIZE_PX, "crop"))
+        assert np.array_equal(decode(decoders, data), resized(data, SIZE_PX, "crop"))
     sizes = [os.fstat(one._shared.fileno()).st_size for one in decoders._decoders if one._shared]
     assert sizes == [0]
 
@@ -205,7 +205,7 @@ def test_a_decoder_that_died_for_another_reason_is_asked_again(deadly, decoders)
 
 
 def test_a_file_that_takes_too_long_is_rejected(deadly):
-    with Decoders(SIZE_PX, "squash", 1, max_decode_s=0.5) as decoders:
+    with DecoderPool(SIZE_PX, "squash", 1, max_decode_s=0.5) as decoders:
         decode(decoders, png(0))
         with pytest.raises(ImageRejectedError, match="took more than 0.5 s"):
             decode(decoders, b"for ever")
@@ -215,11 +215,11 @@ def test_a_file_that_takes_too_long_is_rejected(deadly):
 def test_a_process_that_is_stopped_is_replaced(decoders, monkeypatch):
     """It takes no processor time, so that no limit on that ends it."""
     monkeypatch.setattr(decoders_module, "PATIENCE_S", 0.3)
-    with Decoders(SIZE_PX, "crop", 1, max_decode_s=0.5) as one:
+    with DecoderPool(SIZE_PX, "crop", 1, max_decode_s=0.5) as one:
         decode(one, png(0))
         (process,) = running_processes(one)
         os.kill(process.pid, signal.SIGSTOP)
-        assert np.array_equal(decode(one, png(1)), load(png(1), SIZE_PX, "crop"))
+        assert np.array_equal(decode(one, png(1)), resized(png(1), SIZE_PX, "crop"))
         assert process.returncode == -signal.SIGKILL
         (process,) = running_processes(one)
         os.kill(process.pid, signal.SIGSTOP)
@@ -229,7 +229,7 @@ def test_a_process_that_is_stopped_is_replaced(decoders, monkeypatch):
 def test_a_file_at_which_its_decoder_waits_for_ever_is_rejected(deadly, monkeypatch):
     monkeypatch.setattr(decoders_module, "PATIENCE_S", 1)
     with (
-        Decoders(SIZE_PX, "crop", 1, max_decode_s=0.5) as one,
+        DecoderPool(SIZE_PX, "crop", 1, max_decode_s=0.5) as one,
         pytest.raises(ImageRejectedError, match="did not answer within 2.5 s and was ended"),
     ):
         decode(one, b"asleep")
@@ -239,7 +239,7 @@ def test_a_machine_on_which_nothing_decodes_is_not_blamed_on_the_images(tmp_path
     (tmp_path / "sitecustomize.py").write_text("import os; os._exit(3)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with (
-        Decoders(SIZE_PX, "squash", 1) as decoders,
+        DecoderPool(SIZE_PX, "squash", 1) as decoders,
         pytest.raises(EngineError, match="cannot be decoded on this machine: .* exit code 3"),
     ):
         decode(decoders, png(0))
@@ -247,7 +247,7 @@ def test_a_machine_on_which_nothing_decodes_is_not_blamed_on_the_images(tmp_path
 
 def test_a_mistake_of_ours_is_no_fault_of_the_image():
     with (
-        Decoders(SIZE_PX, "stretch", 1) as decoders,
+        DecoderPool(SIZE_PX, "stretch", 1) as decoders,
         pytest.raises(EngineError, match=r"(?s)a mistake in bottlebank:\nTraceback.*'stretch'"),
     ):
         decode(decoders, png(0))
@@ -271,9 +271,9 @@ def test_too_little_memory_to_fit_an_image_costs_that_image():
 def test_processes_end_when_their_parent_is_killed(tmp_path):
     script = (
         "import os, signal, sys\n"
-        "from bottlebank.features.images.decoder_pool import Decoders, _KNOWN_GOOD\n"
-        "decoders = Decoders((8, 8), 'squash', 1)\n"
-        "decoders.load([_KNOWN_GOOD])\n"
+        "from bottlebank.features.images.decoder_pool import DecoderPool, _KNOWN_GOOD\n"
+        "decoders = DecoderPool((8, 8), 'squash', 1)\n"
+        "decoders.decode([_KNOWN_GOOD])\n"
         "print(decoders._decoders[0]._process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -299,9 +299,9 @@ def test_a_script_without_a_main_guard_is_not_run_again(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "print('once', flush=True)\n"
-        "from bottlebank.features.images.decoder_pool import Decoders, _KNOWN_GOOD\n"
-        "with Decoders((8, 8), 'squash', 2) as decoders:\n"
-        "    print(decoders.load([_KNOWN_GOOD]).pixels.shape)\n"
+        "from bottlebank.features.images.decoder_pool import DecoderPool, _KNOWN_GOOD\n"
+        "with DecoderPool((8, 8), 'squash', 2) as decoders:\n"
+        "    print(decoders.decode([_KNOWN_GOOD]).pixels.shape)\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("once\n(1, 8, 8, 3)\n", 0), done.stderr
@@ -313,7 +313,7 @@ def test_ctrl_c_is_for_the_parent(decoders):
     assert os.getpgid(process.pid) != os.getpgid(0)
     os.kill(process.pid, signal.SIGINT)
     time.sleep(0.2)
-    assert np.array_equal(decode(decoders, png(1)), load(png(1), SIZE_PX, "crop"))
+    assert np.array_equal(decode(decoders, png(1)), resized(png(1), SIZE_PX, "crop"))
     assert process.poll() is None
 
 
@@ -325,7 +325,7 @@ def test_an_answer_is_never_taken_for_that_to_another_question(decoders, monkeyp
         with pytest.raises(KeyboardInterrupt):
             decode(decoders, png(1))
     for number in (2, 3):
-        assert np.array_equal(decode(decoders, png(number)), load(png(number), SIZE_PX, "crop"))
+        assert np.array_equal(decode(decoders, png(number)), resized(png(number), SIZE_PX, "crop"))
 
 
 def interrupt(*arguments):
@@ -341,14 +341,14 @@ def test_more_threads_than_processes_wait_for_their_turn(decoders):
 
     with ThreadPoolExecutor(6) as pool:
         for number, pixels in enumerate(pool.map(ask, range(6))):
-            assert np.array_equal(pixels, load(png(number), SIZE_PX, "crop"))
+            assert np.array_equal(pixels, resized(png(number), SIZE_PX, "crop"))
 
 
 def test_without_files_in_memory_a_temporary_one_is_shared(monkeypatch, tmp_path):
     """As on macOS."""
     monkeypatch.delattr(os, "memfd_create")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with Decoders(SIZE_PX, "squash", 1) as decoders:
+    with DecoderPool(SIZE_PX, "squash", 1) as decoders:
         for number in range(2):
-            assert np.array_equal(decode(decoders, png(number)), load(png(number), SIZE_PX))
+            assert np.array_equal(decode(decoders, png(number)), resized(png(number), SIZE_PX))
     assert list(tmp_path.iterdir()) == []

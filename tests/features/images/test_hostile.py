@@ -17,10 +17,10 @@ import pytest
 from PIL import Image, features
 
 from bottlebank.errors import ImageRejectedError
+from bottlebank.features.images import decoder_pool as decoders_module
 from bottlebank.features.images.decoder import decode
-from bottlebank.features.images.decoder import decoder_pool as decoders_module
-from bottlebank.features.images.decoder_pool import MAX_DECODE_S, Decoders
-from bottlebank.features.images.fit import load
+from bottlebank.features.images.decoder_pool import MAX_DECODE_S, DecoderPool
+from bottlebank.features.images.fit import decode_and_resize
 
 SIZE_PX = (64, 64)
 
@@ -145,7 +145,7 @@ def decoders():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoders_module._Decoder, "start", start)
-        with Decoders(SIZE_PX, "squash", 2) as running:
+        with DecoderPool(SIZE_PX, "squash", 2) as running:
             running.started = started
             yield running
 
@@ -162,7 +162,7 @@ def outcomes(decoders):
 
     def decode_one(data: bytes) -> Outcome:
         start = time.perf_counter()
-        (reason,), pixels, _ = decoders.load([data])
+        (reason,), pixels, _ = decoders.decode([data])
         return Outcome(reason, None if reason else pixels[0], time.perf_counter() - start)
 
     def decode_all(files: dict[str, bytes]) -> dict[str, Outcome]:
@@ -177,7 +177,7 @@ def outcomes(decoders):
 
 def test_a_truncated_image_is_whole_or_rejected(outcomes):
     """At every percent of every format; never grey where bytes are missing."""
-    whole = {name: load(data, SIZE_PX) for name, data in in_every_format().items()}
+    whole = {name: decode_and_resize(data, SIZE_PX) for name, data in in_every_format().items()}
     found = outcomes(truncated())
     assert len(found) >= 1000
     accepted = Counter()

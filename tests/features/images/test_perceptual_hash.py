@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from bottlebank.errors import ImageRejectedError
-from bottlebank.features.images.perceptual_hash import Look, differing_bits
+from bottlebank.features.images.perceptual_hash import PerceptualHash, differing_bits
 
 
 def landscape(seed: int) -> Image.Image:
@@ -33,9 +33,9 @@ def changes(picture: Image.Image):
 
 def test_the_same_picture_saved_scaled_and_cropped_differs_in_few_bits():
     pictures = [landscape(seed) for seed in range(30)]
-    hashes = [Look(encoded(picture, "PNG")) for picture in pictures]
+    hashes = [PerceptualHash(encoded(picture, "PNG")) for picture in pictures]
     same = [
-        differing_bits(Look(file), mine)
+        differing_bits(PerceptualHash(file), mine)
         for picture, mine in zip(pictures, hashes, strict=True)
         for file in changes(picture)
     ]
@@ -46,4 +46,4 @@ def test_the_same_picture_saved_scaled_and_cropped_differs_in_few_bits():
 
 def test_what_is_no_image_has_none():
     with pytest.raises(ImageRejectedError, match="looks like text"):
-        Look(b"words, not pixels")
+        PerceptualHash(b"words, not pixels")

@@ -115,7 +115,7 @@ def extract(
             download_timeout_s=download_timeout_s,
             progress=progress,
         )
-        return bank(
+        return extract_recipe(
             dataset,
             recipe,
             lambda: found,
@@ -129,7 +129,7 @@ def extract(
         )
 
 
-def bank(
+def extract_recipe(
     dataset: Dataset,
     recipe: Recipe,
     weights: Callable[[], Weights],

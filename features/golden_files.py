@@ -1,7 +1,8 @@
 """Synthetic image files by which a head recognises the extractor that it was trained on.
 
-Unlike the pictures of `probe`, which compare two engines, these pass through everything between
-a file and its transfer values: decoder, resize rule, channel order, scaling, weights, precision.
+Unlike the pixels of `golden_images`, which compare two engines, these pass through everything
+between a file and its transfer values: decoder, resize rule, channel order, scaling, weights,
+precision.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageRejectedError
-from .images.decoder_pool import Decoders
+from .images.decoder_pool import DecoderPool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _FORMATS = ("PNG", "JPEG")
 
 
-def parity_images(size_px: int) -> list[bytes]:
+def golden_files(size_px: int) -> list[bytes]:
     """Two PNG files and a JPEG, all larger than the network's input.
 
     The PNG files show coloured blocks with fine stripes, because resize rules differ where detail
@@ -77,13 +78,13 @@ def transfer_values_of(extractor: Extractor, files: Sequence[bytes]) -> np.ndarr
     ImageRejectedError
         When one cannot be decoded.
     """
-    if list(files) == parity_images(extractor.recipe.input_size_px):
-        pictures = [extractor.load(file) for file in files]
+    if list(files) == golden_files(extractor.recipe.input_size_px):
+        pictures = [extractor.decode_and_resize(file) for file in files]
     else:
-        with Decoders(
+        with DecoderPool(
             extractor.input_size_px, extractor.recipe.fit, 1, formats=_FORMATS
         ) as decoders:
-            decoded = decoders.load(files)
+            decoded = decoders.decode(files)
         for reason in filter(None, decoded.reasons):
             raise ImageRejectedError(reason)
         pictures = list(decoded.pixels)

@@ -18,7 +18,7 @@ from bottlebank.errors import (
     WeightsNotFoundError,
 )
 from bottlebank.extraction import (
-    extract as extraction,
+    extract_dataset as extraction,
 )
 from bottlebank.extraction import (
     job,
@@ -28,8 +28,8 @@ from bottlebank.extraction import (
     prefetch as ahead,
 )
 from bottlebank.features import Extractor
-from bottlebank.features.backbones.registry import weights
-from bottlebank.features.images.decoder import decoder as images_module
+from bottlebank.features.backbones import weights
+from bottlebank.features.images import decoder as images_module
 
 
 def extract(data, cache, **settings):
@@ -69,7 +69,7 @@ def test_the_first_run_extracts_and_the_second_does_not_even_read(photos, cache,
 def test_rows_belong_to_their_images(photos, cache):
     """Each row is what the extractor says of that file alone."""
     from bottlebank.features import find_backbone, open_extractor, recipe_for
-    from bottlebank.features.images.fit import load
+    from bottlebank.features.images.fit import decode_and_resize
 
     table = extract(photos, cache, commit_every=7)
     recipe, found = recipe_for(find_backbone("random"))
@@ -78,7 +78,7 @@ def test_rows_belong_to_their_images(photos, cache):
     )
     for position in (0, 13, 31, 59):
         with open(table.paths[position], "rb") as file:
-            pixels = load(file.read(), (64, 64))
+            pixels = decode_and_resize(file.read(), (64, 64))
         alone = extractor.transfer_values(pixels[None])[0]
         np.testing.assert_allclose(table.features[position], alone, rtol=1e-5, atol=1e-6)
         assert table.labels[position] in table.paths[position]
@@ -145,7 +145,7 @@ def test_bad_images_are_rejected_with_their_reason_and_remembered(bad_photos, ca
     def refuse(*arguments):
         raise AssertionError("a rejected image was decoded again")
 
-    monkeypatch.setattr(job.Decoders, "load", refuse)
+    monkeypatch.setattr(job.DecoderPool, "decode", refuse)
     again = extract(bad_photos, cache)
     assert counts(again) == {**counts(table), "cached": 60, "extracted": 0}
     assert again.rejected == table.rejected
@@ -371,7 +371,7 @@ def test_an_image_that_kills_its_decoder_costs_one_image(photos, cache, tmp_path
         ((path, reason),) = table.rejected
         assert path.endswith("00 deadly.png")
         assert reason == "it crashes the decoder: its process was killed by SIGSEGV"
-        monkeypatch.setattr(job.Decoders, "load", None)  # would fail if it were tried again
+        monkeypatch.setattr(job.DecoderPool, "decode", None)  # would fail if it were tried again
         again = extract(photos, cache)
     assert again.rejected == table.rejected
     assert np.array_equal(again.features, table.features)
@@ -391,7 +391,7 @@ def test_what_holds_the_job_up_is_told(photos, cache, monkeypatch):
 
     slowed = {
         "disk": (stages, "read", stages.read),
-        "decode": (job.Decoders, "load", job.Decoders.load),
+        "decode": (job.DecoderPool, "decode", job.DecoderPool.decode),
         "network": (Extractor, "transfer_values", Extractor.transfer_values),
     }
     assert tuple(slowed) == names
@@ -431,7 +431,7 @@ def test_work_ahead_keeps_order_and_bounds_what_is_begun():
         return -item
 
     with ThreadPoolExecutor(3) as pool:
-        for result in ahead.work_ahead(pool, work, range(50), 5):
+        for result in ahead.prefetch(pool, work, range(50), 5):
             assert result == -taken
             taken += 1
             widest = max(widest, len(begun) - taken)
@@ -452,7 +452,7 @@ def test_work_ahead_bounds_the_memory_of_what_is_begun():
         return size
 
     with ThreadPoolExecutor(1) as pool:
-        results = ahead.work_ahead(pool, work, sizes, 6, n_bytes=n_bytes, max_bytes=10)
+        results = ahead.prefetch(pool, work, sizes, 6, n_bytes=n_bytes, max_bytes=10)
         for size in results:
             # Those begun by now, and this one, which its future still holds.
             pool.submit(int).result()

@@ -11,14 +11,14 @@ from bottlebank.features import (
     open_extractor,
     recipe_for,
 )
+from bottlebank.features.golden_files import golden_files, transfer_values_of
 from bottlebank.features.golden_images import least_cosine
-from bottlebank.features.images.decoder import fit as preprocess
-from bottlebank.features.parity import parity_images, transfer_values_of
+from bottlebank.features.images import fit as preprocess
 
 
 def test_they_are_small_files_of_two_formats_always_the_same():
-    files = parity_images(224)
-    assert files == parity_images(224)
+    files = golden_files(224)
+    assert files == golden_files(224)
     assert [Image.open(io.BytesIO(file)).format for file in files] == ["PNG", "PNG", "JPEG"]
     assert sum(map(len, files)) < 40_000
     for file in files:
@@ -44,13 +44,13 @@ def test_they_tell_channel_order_and_resize_rules_apart(imagenet, tmp_path, monk
     extractor = open_extractor(
         recipe, lambda: weights, precisions=[precision], networks=tmp_path / "networks"
     )
-    files = parity_images(224)
+    files = golden_files(224)
     expected = transfer_values_of(extractor, files)
     assert least_cosine(transfer_values_of(extractor, files), expected) > 0.99999
 
     class Swapped(Extractor):
-        def load(self, data):
-            return np.ascontiguousarray(super().load(data)[:, :, ::-1])
+        def decode_and_resize(self, data):
+            return np.ascontiguousarray(super().decode_and_resize(data)[:, :, ::-1])
 
     swapped = transfer_values_of(Swapped(recipe, extractor._engine), files)
     assert least_cosine(swapped, expected) < 0.95
