@@ -183,7 +183,7 @@ def test_more_than_it_can_carry_gets_503_with_retry_after(start, bodies):
     assert float(refused[1]) == result.statuses[503]
 
 
-def test_health_is_told_under_load(start, bodies):
+def test_health_routes_answer_under_load(start, bodies):
     server = start("--threads", 1, "--queue", 50)
     times = []
     with ThreadPoolExecutor(1) as pool:

@@ -135,7 +135,7 @@ def test_what_is_no_form(body, reason):
     assert refused.value.code == "no_image"
 
 
-def test_a_form_without_boundary_is_told_so(client):
+def test_a_form_without_boundary_is_refused_with_the_reason(client):
     answer = client.post("/predict", data=b"--x--", content_type="multipart/form-data")
     assert answer.status_code == 400
     assert "names no boundary" in answer.json["error"]["message"]

@@ -195,7 +195,7 @@ def test_a_parameter_that_is_not_there_is_refused(client, encode, address, name,
     assert (code, message) == ("unknown_parameter", f"the query has {name!r}; {takes}")
 
 
-def test_a_refused_image_is_told_what_its_sender_can_do(make_app, encode):
+def test_a_refusal_of_an_image_says_what_its_sender_can_do(make_app, encode):
     client = make_app(settings=Settings(max_pixels=100)).test_client()
     _, message = refusal(client.post("/predict", data=encode("red"), content_type="image/png"), 400)
     assert message == "12×9 pixels, more than the 100 in all that are read; send a smaller picture"

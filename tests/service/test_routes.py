@@ -1,4 +1,4 @@
-"""What is told beside predictions: features, neighbours, counters, logs."""
+"""What is answered beside predictions: features, neighbours, counters, logs."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_numbers_of_neighbours_that_are_none(client, encode, route):
     assert answer.json["error"]["code"] in ("invalid_top", "invalid_evidence")
 
 
-def test_unknown_is_told(client, encode):
+def test_answers_say_whether_an_image_is_unknown(client, encode):
     answer = send(client, "/predict", encode((3, 2, 1)), encode("red")).json
     assert [entry["unknown"] for entry in answer["predictions"]] == [True, False]
 
