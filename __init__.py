@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .errors import BottlebankError
     from .extraction import FeatureTable, extract
     from .prediction import Prediction, Predictor, load_predictor
-    from .reports import plot
+    from .reports import plot, write_report
     from .service import create_app
     from .training import evaluate_head, save_head, train_head
 
@@ -38,6 +38,7 @@ __all__ = [
     "plot",
     "save_head",
     "train_head",
+    "write_report",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -48,7 +49,7 @@ __getattr__, __dir__ = lazy_names(
         "errors": ("BottlebankError",),
         "extraction": ("FeatureTable", "extract"),
         "prediction": ("Prediction", "Predictor", "load_predictor"),
-        "reports": ("plot",),
+        "reports": ("plot", "write_report"),
         "service": ("create_app",),
         "training": ("evaluate_head", "save_head", "train_head"),
     },

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from ..extraction import FeatureTable
 
 _DOWNLOAD_TIMEOUT_S = 20
-_PICTURE_SIDE_PX = 64
 _TRAINED = "mobilenet_v2"
 _UNTRAINED = "random"
 
@@ -66,6 +64,7 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
     steps = _Steps(quiet=json)
     from ..classifier import save_head
     from ..datasets import load_dataset
+    from ..datasets.digits import write_digits
     from ..prediction import load_predictor
     from ..training import evaluate_head, train_head
     from ..viz import (
@@ -154,33 +153,6 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
             "",
         )
     return 0
-
-
-def write_digits(folder: Path) -> int:
-    """Write scikit-learn's 1,797 digits as PNG files, a folder per class; return how many are new.
-
-    The 8×8 grey values of 0 to 16 become 64×64 pixels of 0 to 255, each value a square. What is
-    there already is compared, not trusted: the files are not synced one by one, which took most
-    of the time, so that an interrupted run may leave one of them torn.
-    """
-    import numpy as np
-    from PIL import Image
-    from sklearn.datasets import load_digits
-
-    digits: Any = load_digits()
-    n_written = 0
-    for number, (values, label) in enumerate(zip(digits.images, digits.target, strict=True)):
-        path = folder / str(label) / f"{number:04d}.png"
-        picture = Image.fromarray(np.round(values * (255 / 16)).astype(np.uint8))
-        large = picture.resize((_PICTURE_SIDE_PX, _PICTURE_SIDE_PX), Image.Resampling.NEAREST)
-        encoded = io.BytesIO()
-        large.save(encoded, "PNG")
-        if path.is_file() and path.read_bytes() == encoded.getvalue():
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(encoded.getvalue())
-        n_written += 1
-    return n_written
 
 
 def _extract(dataset: Any, extraction: dict[str, Any], output: Path) -> tuple[FeatureTable, str]:

@@ -20,10 +20,7 @@ from .output_paths import require_report_folder, writing
 from .parameter_types import FOLDER, Choice
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..classifier import Head
-    from ..extraction import FeatureTable
     from ..training.evaluate import Judged, TrainedOn
 
 
@@ -60,19 +57,20 @@ def run(
     """Evaluate and say how good the head is."""
     folder = None if report is None else require_report_folder(report, data)
     from ..datasets import load_dataset
+    from ..reports.evaluation_answer import describe_evaluation
     from ..training import extract_for_head, judge
 
     dataset = load_dataset(data, **reading)
     table, loaded = extract_for_head(dataset, head, max_pixels=max_pixels, **loading)
     judged = judge(loaded, table, split)
-    answer = _answer(loaded, table, judged)
+    answer = describe_evaluation(loaded, table, judged)
     _warn(loaded, judged)
     written = []
     if folder is not None:
-        from .report import write_report
+        from ..reports.evaluation_report import write_evaluation
 
         with Progress("Writing the report"), writing(folder):
-            written = write_report(folder, data, loaded, table, judged, answer)
+            written = write_evaluation(folder, data, loaded, table, judged, answer)
     if json:
         print_json(answer)
     else:
@@ -80,26 +78,6 @@ def run(
         for path in written[:1]:
             tell(f"wrote {path} and the pictures in it")
     return report_rejections(table.rejected, strict)
-
-
-def _answer(head: Head, table: FeatureTable, judged: Judged) -> dict[str, Any]:
-    from ..training.dataset_problems import contradictions, describe, near_pairs
-
-    seen, better = judged.trained_on, judged.cross_validated
-    answer = {
-        "split": judged.side,
-        **judged.evaluation.as_dict(),
-        "unknown": int(judged.answer.unknown.sum()),
-        "trained_on": None if seen is None else seen.as_dict(),
-        "mistakes": _mistakes(head, table, judged.rows, judged.answer.probabilities),
-        "near_duplicates": describe(near_pairs(judged.split), table, judged.split),
-        "contradictions": describe(contradictions(table, judged.split), table, judged.split),
-        "rejections": [{"path": path, "reason": reason} for path, reason in table.rejected],
-    }
-    if better is None:
-        return {**answer, "cross_validated": None}
-    listed = _mistakes(head, table, better.rows, better.probabilities)
-    return {"cross_validated": {**better.as_dict(), "mistakes": listed}, **answer}
 
 
 def _warning(judged: Judged) -> str:
@@ -164,21 +142,3 @@ def _about_unknown(head: Head, n_unknown: int) -> str:
     if head.unknown is None:
         return "it had too few validation images to call any unknown"
     return f"{n_unknown} called unknown"
-
-
-def _mistakes(
-    head: Head, table: FeatureTable, rows: np.ndarray, probabilities: np.ndarray
-) -> list[dict[str, Any]]:
-    """Images that are taken for another class, the most confident first."""
-    found = []
-    for row, column, sure in zip(
-        rows.tolist(),
-        probabilities.argmax(axis=1).tolist(),
-        probabilities.max(axis=1).tolist(),
-        strict=True,
-    ):
-        label, predicted = str(table.labels[row]), head.classes[column]
-        if label != predicted:
-            place = {"path": table.paths[row], "label": label}
-            found.append({**place, "predicted": predicted, "probability": sure})
-    return sorted(found, key=lambda mistake: -mistake["probability"])

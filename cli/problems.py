@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
+from ..training.dataset_problems import without_contradictions
 from .output import tell
 
 if TYPE_CHECKING:
@@ -22,14 +23,6 @@ def print_problems(
     rest = without_contradictions(near, contradictions)
     more = "" if len(rest) == len(near) else "more "
     _print_pairs(f"{counted(len(rest), f'{more}near-duplicate')} in two splits", rest)
-
-
-def without_contradictions(
-    near: Sequence[dict[str, Any]], contradictions: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Near-duplicates that are not named among the contradictions, having one label."""
-    named = {frozenset((pair["path"], pair["of"])) for pair in contradictions}
-    return [pair for pair in near if frozenset((pair["path"], pair["of"])) not in named]
 
 
 def _print_pairs(title: str, pairs: Sequence[dict[str, Any]]) -> None:

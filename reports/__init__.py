@@ -10,7 +10,10 @@ from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .dataset_map import plot
+    from .evaluation_report import write_report
 
-__all__ = ["plot"]
+__all__ = ["plot", "write_report"]
 
-__getattr__, __dir__ = lazy_names(__name__, {"dataset_map": ("plot",)})
+__getattr__, __dir__ = lazy_names(
+    __name__, {"dataset_map": ("plot",), "evaluation_report": ("write_report",)}
+)

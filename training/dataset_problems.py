@@ -83,3 +83,11 @@ def describe(pairs: list[Pair], table: FeatureTable, decided: Split) -> list[dic
         }
         for row, other, equal in pairs
     ]
+
+
+def without_contradictions(
+    near: Sequence[dict[str, Any]], contradictions: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Near-duplicates that are not named among the contradictions, having one label."""
+    named = {frozenset((pair["path"], pair["of"])) for pair in contradictions}
+    return [pair for pair in near if frozenset((pair["path"], pair["of"])) not in named]

@@ -379,24 +379,6 @@ def test_demo(bottlebank, tmp_path, cache, monkeypatch):
     assert not own.exists()
 
 
-def test_the_demo_mends_a_picture_that_is_torn(tmp_path, monkeypatch):
-    import sklearn.datasets
-
-    from bottlebank.cli.demo import write_digits
-
-    whole = sklearn.datasets.load_digits()
-    few = sklearn.utils.Bunch(images=whole.images[:30], target=whole.target[:30])
-    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: few)
-    assert write_digits(tmp_path) == 30
-    torn, gone = sorted(tmp_path.rglob("*.png"))[:2]
-    wanted = torn.read_bytes()
-    torn.write_bytes(wanted[:50])
-    gone.unlink()
-    assert write_digits(tmp_path) == 2
-    assert torn.read_bytes() == wanted
-    assert write_digits(tmp_path) == 0
-
-
 def test_demo_without_weights_says_so_plainly(bottlebank, tmp_path, cache, monkeypatch):
     import sklearn.datasets
 

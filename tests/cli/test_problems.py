@@ -7,8 +7,12 @@ import shutil
 import pytest
 from PIL import Image
 
-from bottlebank.cli.problem_tables import MOST_IN_A_TABLE, problem_sections, table_of_mistakes
 from bottlebank.cli.problems import print_problems
+from bottlebank.reports.problem_tables import (
+    MOST_IN_A_TABLE,
+    problem_sections,
+    table_of_mistakes,
+)
 
 
 @pytest.fixture
@@ -163,7 +167,7 @@ def test_a_report_that_fails_leaves_its_folder_as_it_was(
     def fail(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bottlebank.cli.report.draw_reliability", fail)
+    monkeypatch.setattr("bottlebank.reports.evaluation_report.draw_reliability", fail)
     for folder in (tmp_path / "new", tmp_path / "deep" / "new", old):
         there = {path.name for path in tmp_path.iterdir()}
         assert bottlebank(*evaluate, folder).code != 0

@@ -1,8 +1,9 @@
-"""The report of `bottlebank evaluate --report`: pictures, and one page with all of them."""
+"""The report of an evaluation: pictures, and one page with all of them."""
 
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ from ..classifier.learning_curve import learning_curve
 from ..datasets.splits import TRAIN
 from ..errors import ImageRejectedError
 from ..features.images.decoder import NO_LIMITS, decode, read
-from ..formatting import counted
+from ..formatting import counted, with_interval
+from ..training import judge
 from ..training.evaluate import TrainedOn
 from ..untrusted.terminal import shown
 from ..viz import (
@@ -30,7 +32,7 @@ from ..viz import (
 from ..viz.curves import Forecast
 from ..viz.report import Section, Table
 from ..viz.report import write_report as write_page
-from .output import with_interval
+from .evaluation_answer import describe_evaluation
 from .problem_tables import problem_sections, table_of_mistakes
 
 if TYPE_CHECKING:
@@ -57,6 +59,49 @@ _STRENGTH = 1e-3
 
 
 def write_report(
+    folder: str | os.PathLike[str], head: Head, table: FeatureTable, split: str | None = None
+) -> list[Path]:
+    """Evaluate a head and write what was found as a page with pictures.
+
+    Parameters
+    ----------
+    folder
+        Where `report.html`, its pictures and `evaluation.json` are written; it is made. Files of
+        these names are replaced.
+    head
+        From `train_head` or `load_head`.
+    table
+        From `extract`, of the head's extractor.
+    split
+        ``train``, ``validation``, ``test`` or ``all``; None takes test, or validation where test
+        has no images.
+
+    Returns
+    -------
+    list of Path
+        What was written, the page first.
+
+    Raises
+    ------
+    UsageError
+        When the split is unknown.
+    HeadMismatchError
+        When the table has another recipe than the head.
+    DatasetError
+        When the split has no images.
+
+    Examples
+    --------
+    >>> table = bb.extract("photos/")  # doctest: +SKIP
+    >>> bb.write_report("report/", bb.train_head(table).head, table)  # doctest: +SKIP
+    """
+    judged = judge(head, table, split)
+    answer = describe_evaluation(head, table, judged)
+    source = os.path.commonpath([os.path.dirname(path) for path in table.paths])  # noqa: PTH120
+    return write_evaluation(Path(folder), source, head, table, judged, answer)
+
+
+def write_evaluation(
     folder: Path,
     source: str,
     head: Head,
@@ -64,10 +109,10 @@ def write_report(
     judged: Judged,
     answer: dict[str, Any],
 ) -> list[Path]:
-    """Write the pictures, `evaluation.json` and `report.html` into a folder; return them.
+    """Write the pictures, `evaluation.json` and `report.html` of an evaluation; return them.
 
     They appear in the folder, which is made, when all of them are written: a failure leaves it as
-    it was.
+    it was. Paths are shown relative to `source`.
     """
     above = folder
     while not above.is_dir():

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..training.dataset_problems import without_contradictions
 from ..untrusted.terminal import shown
 from ..viz.report import Section, Table
-from .problems import without_contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

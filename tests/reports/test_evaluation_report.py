@@ -1,0 +1,27 @@
+"""The report of an evaluation, written from Python."""
+
+import json
+
+import pytest
+
+import bottlebank as bb
+from bottlebank.errors import UsageError
+
+
+def test_it_is_the_one_of_the_command(table, trained, tmp_path):
+    written = bb.write_report(tmp_path / "deep" / "report", trained.head, table)
+    assert written[0].name == "report.html"
+    assert {path.parent for path in written} == {tmp_path / "deep" / "report"}
+    assert all(path.stat().st_size for path in written)
+    answer = json.loads((tmp_path / "deep" / "report" / "evaluation.json").read_text())
+    split, found = bb.evaluate_head(trained.head, table)
+    assert (answer["split"], answer["accuracy"]) == (split, found.accuracy)
+    page = written[0].read_text()
+    assert "photos, " in page
+    assert str(tmp_path) not in page.split("<table>")[-1]
+
+
+def test_a_split_that_there_is_not(table, trained, tmp_path):
+    with pytest.raises(UsageError, match="unknown split 'tset'"):
+        bb.write_report(tmp_path / "report", trained.head, table, "tset")
+    assert not (tmp_path / "report").exists()
