@@ -11,93 +11,18 @@ import logging
 import os
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from .. import __version__
 from ..errors import BottlebankError, UsageError
-from .command import Group, Option
-from .environment import PREFIX
+from .commands import COMPLETION, program
 from .interrupts import EXIT_CODE, MESSAGE, Interrupts
-from .output import (
-    AnswerUnreadError,
-    OneLine,
-    print_help,
-    say,
-)
+from .output import AnswerUnreadError, OneLine, say
 from .usage_errors import command_of, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_COMMANDS = {
-    "extract": "Bring the transfer values of every image into the cache.",
-    "train": "Train a head on a dataset, extracting first what is not in the cache.",
-    "evaluate": "Evaluate a head on one split of a dataset.",
-    "compare": "Cross-validate heads and extractors on the same folds, and say what differs.",
-    "predict": "Predict the classes of images; one line of output each.",
-    "plot": "Draw a map on which images with similar transfer values lie together.",
-    "serve": "Answer predictions over HTTP, with a page to drop images on.",
-    "cache": "Look into the cache, check it, tidy it, share it.",
-    "demo": "Extract, train, evaluate, draw maps and predict, on scikit-learn's digits.",
-}
-_OF_THE_CACHE = {
-    "info": "What the cache holds, by recipe: rows, bytes, rejected images and why.",
-    "verify": "Check every byte of every shard; exit 1 on damage.",
-    "prune": "Remove rows whose images are gone and damaged shards, and merge small shards; only "
-    "says what it would do, unless --yes.",
-    "export": "Write one plain HDF5 file for other tools: features, keys, paths.",
-    "import": "Bring in the rows of another cache folder, or of a file from `cache export`; exit 1 "
-    "where nothing of it can be.",
-}
-_COMPLETION = "_BOTTLEBANK_COMPLETE"
-_SETTINGS: dict[str, Any] = {"auto_envvar_prefix": PREFIX}
-
-
-def _print_version(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> None:
-    if is_wanted and not ctx.resilient_parsing:
-        print_help(f"bottlebank {__version__}\n", sys.stdout)
-        ctx.exit()
-
-
-program = Group(
-    "bottlebank",
-    summaries=_COMMANDS,
-    groups=[
-        Group(
-            "cache",
-            summaries=_OF_THE_CACHE,
-            module_prefix="cache_",
-            help=_COMMANDS["cache"],
-            subcommand_metavar="ACTION ...",
-            epilogue=["\b\nExample:\n  bottlebank cache info"],
-        )
-    ],
-    params=[
-        Option(
-            ["--version"],
-            is_flag=True,
-            is_eager=True,
-            expose_value=False,
-            only_typed=True,
-            callback=_print_version,
-            help="show the version and exit",
-        )
-    ],
-    help="Bank the bottleneck features of your images once; train, look at and serve small heads "
-    "on them in seconds.",
-    subcommand_metavar="COMMAND ...",
-    epilogue=[
-        "Environment variables: BOTTLEBANK_CACHE, BOTTLEBANK_EXTRACTOR, BOTTLEBANK_ENGINE and "
-        "BOTTLEBANK_PRECISION set these options for every command; any other option is "
-        "BOTTLEBANK_<COMMAND>_<OPTION>, such as BOTTLEBANK_SERVE_PORT.",
-        "Completion of commands, options, choices and paths, in bash (also zsh and fish):",
-        f'\b\n  eval "$({_COMPLETION}=bash_source bottlebank)"',
-        "\b\nExample:\n  bottlebank train photos/ --output head.h5",
-    ],
-)
-"""All commands; each is imported when it is run."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -121,13 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run() -> NoReturn:
     """Run the command of this process's arguments, and end the process.
 
-    It ends without taking down what it has loaded, module by module and network by network,
-    which would take a tenth of a second of every command, and more with TensorFlow.
+    Modules and networks are not taken down one by one, which would add a tenth of a second to
+    every command, and more with TensorFlow.
     """
-    try:
-        exit_code = main()
-    except SystemExit as end:  # of --help, or wrong usage
-        exit_code = end.code if isinstance(end.code, int) else 0
+    exit_code = main()
     logging.shutdown()
     try:
         sys.stdout.flush()
@@ -156,12 +78,12 @@ def _open_closed_streams() -> None:
 
 def _run_command(argv: list[str]) -> int:
     """Run a command: what click's own `main` does, but for catching errors and interrupts."""
-    if wanted := os.environ.get(_COMPLETION):
+    if wanted := os.environ.get(COMPLETION):
         return _complete(wanted)
     try:
-        with program.make_context("bottlebank", argv, **_SETTINGS) as context:
+        with program.make_context("bottlebank", argv) as context:
             return program.invoke(context)
-    except click.exceptions.Exit as end:  # of --help
+    except click.exceptions.Exit as end:  # of --help and --version, or of a bare group
         return end.exit_code
 
 
@@ -169,9 +91,9 @@ def _complete(wanted: str) -> int:
     """Print what a shell needs to complete commands, or what completes one."""
     from click.shell_completion import shell_complete
 
-    if shell_complete(program, _SETTINGS, "bottlebank", _COMPLETION, wanted):
+    if shell_complete(program, {}, "bottlebank", COMPLETION, wanted):
         raise UsageError(
-            f"{_COMPLETION}: expected bash_source, zsh_source or fish_source, received {wanted!r}"
+            f"{COMPLETION}: expected bash_source, zsh_source or fish_source, received {wanted!r}"
         )
     return 0
 

@@ -19,7 +19,7 @@ from .parameter_types import FILE
     "--data",
     type=FILE,
     metavar="DATA",
-    help=f"one row an image of DATA, with labels and split ({options.DATA_HELP})",
+    help=f"one row per image of DATA, with labels and split ({options.DATA_HELP})",
 )
 @options.reading()
 @option(

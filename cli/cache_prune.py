@@ -23,7 +23,7 @@ from .output import print_json, tell
     only_typed=True,
     help="remove the recipe with all its rows; needs --fingerprint",
 )
-@option("--yes", is_flag=True, only_typed=True, help="do it")
+@option("--yes", is_flag=True, only_typed=True, help="remove them; without it, nothing is changed")
 @options.cache()
 @options.as_json()
 def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json: bool) -> int:

@@ -11,7 +11,7 @@ import click
 
 from .environment import (
     SHARED,
-    set_in_vain,
+    notes_on_unread,
     shared_variable,
     variables_of,
 )
@@ -156,8 +156,8 @@ class Command(_Helpful):
         options = [param for param in self.params if isinstance(param, Option)]
         if not ctx.resilient_parsing:
             args = options_first(args, ctx)
-            for reason in set_in_vain(options, ctx):
-                say(f"note: {reason}")
+            for note in notes_on_unread([each for each in options if each.expose_value], ctx):
+                say(f"note: {note}")
         more = super().parse_args(ctx, args)
         if more and not ctx.resilient_parsing:
             taken = [f"one {param.metavar}" for param in self.params if param not in options]

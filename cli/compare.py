@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     default=choices.COMPARED_HEADS,
     metavar="NAME,…",
     default_in_words="all",
-    help=f"some of {', '.join(choices.COMPARED_HEADS)}, with commas between; knn, the nearest "
-    "neighbours, is a check that needs no tuning",
+    help=f"some of {', '.join(choices.COMPARED_HEADS)}, separated by commas; knn, the nearest "
+    "neighbours, is a baseline that needs no tuning",
 )
 @option(
     "--extractors",
@@ -49,7 +49,13 @@ if TYPE_CHECKING:
     help=f"frozen networks, separated by commas: {choices.EXTRACTORS_IN_WORDS}",
 )
 @options.extraction_with_any()
-@option("--folds", type=WholeNumber(2, 100), default=5, metavar="N", help="of the cross-validation")
+@option(
+    "--folds",
+    type=WholeNumber(2, 100),
+    default=5,
+    metavar="N",
+    help="folds of the cross-validation",
+)
 @options.seed()
 @options.as_json()
 @options.strict()

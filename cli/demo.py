@@ -11,9 +11,9 @@ from . import choices, options
 from .command import command
 from .output import (
     Stopwatch,
+    invocation,
     percent,
     print_json,
-    program,
     say,
     tell,
 )
@@ -123,7 +123,7 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
     draw_transfer_values(table.features[position], values_path, f"{image}", image=pixels)
     steps.done(f"predict: {image}: {label} ({percent(probability)}) → {values_path}")
 
-    serve = shlex.join([*program(), "serve", "--head", str(head_path), "--cache", cache])
+    serve = shlex.join([*invocation(), "serve", "--head", str(head_path), "--cache", cache])
     if json:
         print_json(
             {

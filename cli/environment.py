@@ -1,4 +1,4 @@
-"""Options from environment variables: their names, and what is set in vain."""
+"""Options from environment variables: which variable sets what."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 PREFIX = "BOTTLEBANK"
 SHARED = ("cache", "extractor", "engine", "precision")
-"""Options whose variable is one for all commands: `BOTTLEBANK_CACHE`, ...; the variable of any
-other is named after the command too, such as `BOTTLEBANK_SERVE_PORT`."""
-_NAMES_BEFORE = {"BOTTLEBANK_TRAIN_HEAD": "BOTTLEBANK_HEAD_KIND"}
-"""Of variables that had not the name of their option; until 0.1.0 none had the command's."""
+"""Options that one variable sets for all commands, such as `BOTTLEBANK_CACHE`. The variable of any
+other option has the command in its name, such as `BOTTLEBANK_SERVE_PORT`."""
+_FORMER_NAMES = {"BOTTLEBANK_TRAIN_HEAD": "BOTTLEBANK_HEAD_KIND"}
+"""Names up to 0.1.0, where they were not simply `BOTTLEBANK_<OPTION>`."""
 
 
 def shared_variable(option: str) -> str:
@@ -38,23 +38,18 @@ def variable_that_is_set(option: click.Option, context: click.Context) -> str | 
     return next((name for name in variables_of(option, context) if os.environ.get(name)), None)
 
 
-def set_in_vain(options: Iterable[click.Option], context: click.Context) -> Iterator[str]:
-    """Say of each variable that seems to be meant for this command why it is not read."""
+def notes_on_unread(options: Iterable[click.Option], context: click.Context) -> Iterator[str]:
+    """A note on each variable that is set, seems meant for this command, and is not read."""
     own = f"{context.auto_envvar_prefix}_"
-    known: set[str] = set()
-    for option in options:
-        names = variables_of(option, context)
-        known.update(names)
-        name = names[0] if names else f"{own}{str(option.name).upper()}"
-        before = _NAMES_BEFORE.get(name, f"{PREFIX}_{name.removeprefix(own)}")
-        if not names:
-            typed = max(option.opts, key=len)
-            known.add(name)
-            for each in (name, before):
-                if os.environ.get(each):
-                    yield f"{each} is not read: {typed} has to be typed"
-        elif os.environ.get(before) and before not in map(shared_variable, SHARED):
-            yield f"{before} is not read any more: set {name} in its place"
+    options_by_name = {f"{own}{str(option.name).upper()}": option for option in options}
+    for name, option in options_by_name.items():
+        former = _FORMER_NAMES.get(name, shared_variable(str(option.name)))
+        read = variables_of(option, context)
+        typed = f"{max(option.opts, key=len)} has to be typed"
+        for unread in {name, former} - {*read, *map(shared_variable, SHARED)}:
+            if os.environ.get(unread):
+                yield f"{unread} is not read: {f'set {read[0]} in its place' if read else typed}"
     for name in os.environ:
-        if name.startswith(own) and name not in known:
-            yield f"{name} is not read: no option has this name{did_you_mean(name, known)}"
+        if name.startswith(own) and name not in options_by_name:
+            meant = did_you_mean(name, options_by_name)
+            yield f"{name} is not read: no option has this name{meant}"

@@ -30,7 +30,7 @@ _STAGES = {"disk": "the disk", "decode": "decoding", "network": "the network"}
     type=COUNT,
     default=2048,
     metavar="ROWS",
-    help="most rows that a kill can lose",
+    help="rows per commit: the most that are lost when the process is killed",
 )
 @options.as_json()
 @options.strict()

@@ -1,4 +1,4 @@
-"""What somebody may have meant who typed a name that is not there, or forgot a value."""
+"""Arguments that are nearly right: suggestions, and what click would misread."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def did_you_mean(typed: str, known: Iterable[str]) -> str:
 
 
 def options_first(arguments: Sequence[str], context: click.Context) -> list[str]:
-    """The arguments of a command in an order that click cannot misread: options, ``--``, the rest.
+    """The arguments of a command as click cannot misread them: options, ``--``, the others.
 
     Of ``--cache --json`` click would take ``--json`` for the folder, of ``-o=map.png`` the name
     ``=map.png``, and ``-1.png`` for an option.
@@ -30,8 +30,7 @@ def options_first(arguments: Sequence[str], context: click.Context) -> list[str]
     Raises
     ------
     click.BadOptionUsage
-        When an option that takes a value is followed by another option or by nothing, or one that
-        takes none has one.
+        When an option that takes a value has none, or one that takes none has a value.
     """
     params = context.command.params
     options = {
@@ -65,7 +64,7 @@ def options_first(arguments: Sequence[str], context: click.Context) -> list[str]
 
 
 def _split(argument: str) -> tuple[str, bool, str]:
-    """Of an option: its name, whether a value is attached, and the value."""
+    """The name of an option, whether a value is attached to it, and the value."""
     if argument.startswith("--"):
         name, equals, value = argument.partition("=")
         return name, bool(equals), value
@@ -73,6 +72,6 @@ def _split(argument: str) -> tuple[str, bool, str]:
 
 
 def _is_option(argument: str) -> bool:
-    """Whether it is not a value, such as ``-`` for standard input, -0.5 or a name with a space."""
+    """Whether it is an option; not ``-`` for standard input, a number or a name with a space."""
     is_value = len(argument) < 2 or " " in argument or _NUMBER.match(argument) is not None
     return argument.startswith("-") and not is_value

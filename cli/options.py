@@ -36,7 +36,7 @@ def data(also: str = "") -> Decorator:
 
 def reading() -> Decorator:
     """Options that say how DATA is read: `reading`, keywords of `load_dataset`."""
-    add = partial(option, part_of="reading", section="Reading DATA, where its names leave a doubt")
+    add = partial(option, part_of="reading", section="Reading DATA, where it is ambiguous")
     return _all(
         add(
             "--exclude",
@@ -49,23 +49,23 @@ def reading() -> Decorator:
             "--class-level",
             type=COUNT,
             metavar="N",
-            default_in_words="found out",
+            default_in_words="detected",
             help="1: the folders in DATA are the classes; 2: those in them are",
         ),
-        add("--path-column", metavar="NAME", help="column of a CSV file that names image files"),
-        add("--label-column", metavar="NAME", help="column of a CSV file that names classes"),
+        add("--path-column", metavar="NAME", help="column of a CSV file with the image files"),
+        add("--label-column", metavar="NAME", help="column of a CSV file with the classes"),
         add(
             "--image-root",
             type=FOLDER,
             metavar="DIR",
-            default_in_words="its folder",
-            help="what the paths of a CSV file are relative to",
+            default_in_words="the CSV file's own",
+            help="folder to which the paths of a CSV file are relative",
         ),
         add(
             "--encoding",
             metavar="NAME",
-            default_in_words="UTF-8, UTF-16 or Windows-1252, found out",
-            help="of a CSV file",
+            default_in_words="detected: UTF-8, UTF-16 or Windows-1252",
+            help="encoding of a CSV file",
         ),
     )
 
@@ -170,7 +170,7 @@ def max_pixels(**settings: Any) -> Decorator:
         type=COUNT,
         default=choices.MAX_PIXELS,
         metavar="N",
-        help="pixels of the largest picture that is decoded",
+        help="largest picture that is decoded, in pixels",
         **settings,
     )
 
@@ -191,7 +191,7 @@ def precision(**settings: Any) -> Decorator:
     """--precision."""
     texts = {
         "default_in_words": "as in the cache or head, else the fastest",
-        "help": "precision of its arithmetic",
+        "help": "precision in which it computes",
     }
     types = {"type": Choice(choices.PRECISIONS), "default": choices.PRECISIONS[0]}
     return option("--precision", **{**types, **texts, **settings})

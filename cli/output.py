@@ -1,4 +1,4 @@
-"""Printing answers."""
+"""Printing: answers on stdout, remarks on stderr. Nothing else in the package prints."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 __all__ = [
     "OneLine",
     "Stopwatch",
+    "invocation",
     "percent",
     "print_json",
-    "program",
     "report_rejections",
     "say",
     "tell",
@@ -38,7 +38,7 @@ _REJECTIONS_SHOWN = 100
 
 
 class Stopwatch:
-    """Seconds since it was made."""
+    """Seconds since it was created."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
@@ -49,7 +49,7 @@ class Stopwatch:
 
 
 class AnswerUnreadError(Exception):
-    """Whoever reads stdout, such as `head`, has seen enough."""
+    """The reader of stdout, such as `head`, has closed it."""
 
 
 def print_json(answer: dict[str, Any]) -> None:
@@ -59,20 +59,20 @@ def print_json(answer: dict[str, Any]) -> None:
 
 
 def print_help(text: str, stream: TextIO) -> None:
-    """Print what the program says of itself, whole as it is."""
+    """Print help or the version, as it is."""
     with _unread():
         print(text, end="", file=stream, flush=True)
 
 
 def tell(*lines: str) -> None:
-    """Lines of the answer, on stdout. What they quote from elsewhere makes no line of its own."""
+    """Print lines of the answer on stdout; control characters in what they quote are escaped."""
     with _unread():
         print("\n".join(map(shown, lines)))
 
 
 @contextlib.contextmanager
 def _unread() -> Iterator[None]:
-    """Raise what `main` understands where an answer cannot be written."""
+    """Turn an error of writing to stdout into one that `main` handles."""
     try:
         yield
     except BrokenPipeError:
@@ -83,21 +83,21 @@ def _unread() -> Iterator[None]:
 
 
 def say(*lines: str) -> None:
-    """Remarks beside the answer, on stderr, as by `tell`; where nobody reads it, they are lost."""
+    """Print remarks on stderr, escaped as by `tell`; a closed or full stderr is no error."""
     with contextlib.suppress(OSError):
         print("\n".join(map(shown, lines)), file=sys.stderr)
 
 
 class OneLine(logging.Formatter):
-    """A log record as one line of a terminal: it may quote names and errors from elsewhere."""
+    """A log record as one escaped line: it may quote names and errors from elsewhere."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The message, without anything else."""
         return shown(" ".join(record.getMessage().split()))
 
 
-def program() -> list[str]:
-    """How this program is called here: by its name where the shell finds it, else by its path."""
+def invocation() -> list[str]:
+    """How to run this program here: by its name if the shell finds it, else by its path."""
     name, started = "bottlebank", Path(sys.argv[0])
     if started.name == name and started.exists():
         found = shutil.which(name)
@@ -108,7 +108,7 @@ def program() -> list[str]:
 
 
 def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
-    """Name what was rejected, on stderr; return the exit code."""
+    """Print what was rejected, and why, on stderr; return the exit code."""
     for path, reason in rejected[:_REJECTIONS_SHOWN]:
         say(f"rejected {path}: {reason}")
     if len(rejected) > _REJECTIONS_SHOWN:

@@ -29,25 +29,25 @@ if TYPE_CHECKING:
 
 
 LIMITS = {
-    "max_body_bytes": "bytes that the images of one request have together",
+    "max_body_bytes": "bytes of all images in one request",
     "max_images": "images in one request",
-    "max_pixels": "pixels of the largest picture",
-    "max_decode_s": "processor seconds that one picture may take",
-    "top": "classes in an answer whose request names no ?top=",
-    "threads": "requests that are worked on at the same time",
-    "queue": "requests that may wait; those beyond are refused with 503",
+    "max_pixels": "largest picture that is decoded, in pixels",
+    "max_decode_s": "CPU seconds to decode one picture",
+    "top": "classes in a prediction, unless the request has ?top=",
+    "threads": "requests that are processed at the same time",
+    "queue": "requests that may wait; further ones are refused with 503",
     "deadline_s": "seconds after which a request that still waits is refused with 503",
-    "retry_after_s": "seconds after which a refused client is told to try again",
-    "fetch_timeout_s": "seconds that fetching an image by URL may take",
-    "connection_limit": "connections that are open at the same time",
-    "header_timeout_s": "seconds in which the headers of a request have to arrive",
+    "retry_after_s": "seconds after which a refused client may try again",
+    "fetch_timeout_s": "seconds to fetch an image by URL",
+    "connection_limit": "open connections",
+    "header_timeout_s": "seconds for the headers of a request to arrive",
     "channel_timeout_s": "seconds after which a connection without traffic is closed",
-    "max_held_bytes": "bytes of all request bodies in memory; those beyond are refused with 503",
-    "drain_s": "seconds after SIGTERM in which requests are still taken",
-    "shutdown_grace_s": "seconds that requests in flight have to end then",
-    "watch_s": "seconds between two looks at the folder of heads",
+    "max_held_bytes": "bytes of request bodies in memory; further ones are refused with 503",
+    "drain_s": "seconds after SIGTERM in which requests are still accepted",
+    "shutdown_grace_s": "seconds that requests in flight have to finish after that",
+    "watch_s": "seconds between checks of the folder of heads",
 }
-"""Settings of the service that are numbers, and what they are."""
+"""Settings of the service that are numbers, and what they limit."""
 
 
 class _Hosts(Names):
@@ -95,32 +95,38 @@ def _limits(function: Any) -> Any:
     "--heads",
     type=FOLDER,
     metavar="DIR",
-    help="a folder of head files: the newest answers, and each that is added takes over",
+    help="a folder of head files: the newest answers, and each new one takes over",
 )
 @options.loading()
 @option(
     "--host",
     default="127.0.0.1",
     metavar="HOST",
-    help="address to listen on; 0.0.0.0 opens it to the network",
+    help="address to listen on; 0.0.0.0 accepts connections from the network",
 )
-@option("--port", type=WholeNumber(0, 65_535), default=8000, metavar="N", help="0 takes a free one")
+@option(
+    "--port",
+    type=WholeNumber(0, 65_535),
+    default=8000,
+    metavar="N",
+    help="port to listen on; 0 takes a free one",
+)
 @option(
     "--allowed-hosts",
     type=_Hosts(read_allowed_host),
     default=(),
     metavar="HOST,…",
-    help="names under which browsers and proxies ask for this server, beside localhost and "
-    "addresses in numbers; *.example.com stands for all below example.com, * for all",
+    help="host names to answer to, besides localhost and IP addresses; *.example.com means every "
+    "subdomain of example.com, * any name",
 )
 @option(
     "--fetch-from",
     type=_Hosts(read_entry),
     default=(),
     metavar="HOST,…",
-    default_in_words="from none",
-    help="fetch images that a request names by URL from these hosts; *.example.com stands for "
-    "all below example.com",
+    default_in_words="none",
+    help="hosts from which images named by URL are fetched; *.example.com means every subdomain "
+    "of example.com",
 )
 @option(
     "--log",
@@ -198,13 +204,10 @@ def _one_of(**values: str | None) -> list[str | None]:
     return [value if name in chosen else None for name, value in values.items()]
 
 
-def names_in_words(named: str) -> str:
-    """As whom a server answers that knows `named` names, with commas between, beside its own."""
-    if "*" in named.split(", "):
-        return "it answers under every name"
-    if named:
-        return f"it answers as localhost, at any address in numbers, and as {named}"
-    return (
-        "it answers as localhost and at any address in numbers; other names have to be named with "
-        "--allowed-hosts"
-    )
+def names_in_words(allowed: str) -> str:
+    """The host names that a server answers to, where `allowed` ones are separated by commas."""
+    if "*" in allowed.split(", "):
+        return "it answers to every host name"
+    if allowed:
+        return f"it answers to localhost, to IP addresses, and to {allowed}"
+    return "it answers to localhost and to IP addresses; --allowed-hosts adds other names"

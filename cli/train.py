@@ -10,9 +10,9 @@ from . import choices, options
 from .command import command, option
 from .output import (
     Stopwatch,
+    invocation,
     percent,
     print_json,
-    program,
     report_rejections,
     say,
     tell,
@@ -57,7 +57,7 @@ _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
     type=Share(),
     default=0.95,
     metavar="SHARE",
-    help="of validation images that are to be answered; the rest is called unknown",
+    help="share of validation images to answer; the others are called unknown",
 )
 @options.extraction()
 @options.seed()
@@ -156,7 +156,7 @@ def run(
         print_problems(near, contradicting)
         tell(f"  {_about_confidence(trained.head)}")
         tell(f"wrote {path} (version {trained.head.version}), {seconds():.1f} s in all")
-        command = shlex.join([*program(), "predict", "IMAGE", "--head", str(path)])
+        command = shlex.join([*invocation(), "predict", "IMAGE", "--head", str(path)])
         tell(f"next: {command}")
     return report_rejections(table.rejected, strict) or int(
         strict and trained.split.has_contradictions

@@ -33,10 +33,7 @@ def bottlebank(capsys: pytest.CaptureFixture[str]):
 
     def run(*arguments: object) -> Run:
         capsys.readouterr()
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as stop:
-            code = stop.code
+        code = main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Run(code, captured.out, captured.err)
 

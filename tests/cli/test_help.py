@@ -81,10 +81,7 @@ def answer(command: str) -> tuple[int, str, str]:
     """Exit code, stdout and stderr of a command."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = main(shlex.split(command)[1:])
-        except SystemExit as end:
-            code = end.code
+        code = main(shlex.split(command)[1:])
     return code, out.getvalue(), err.getvalue()
 
 

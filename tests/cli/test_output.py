@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import bottlebank
-from bottlebank.cli.output import program
+from bottlebank.cli.output import invocation
 
 
 @pytest.fixture
@@ -26,23 +26,23 @@ def installed(tmp_path, monkeypatch):
 
 def test_a_program_that_the_shell_finds_is_called_by_its_name(installed, monkeypatch):
     monkeypatch.setattr(sys, "argv", [str(installed("bin", on_path=True)), "demo"])
-    assert program() == ["bottlebank"]
+    assert invocation() == ["bottlebank"]
 
 
 def test_a_program_that_the_shell_does_not_find_is_called_by_its_path(installed, monkeypatch):
     path = str(installed("bin", on_path=False))
     monkeypatch.setattr(sys, "argv", [path, "demo"])
-    assert program() == [path]
+    assert invocation() == [path]
     installed("another", on_path=True)  # which is not this one
-    assert program() == [path]
+    assert invocation() == [path]
 
 
 def test_a_module_is_called_as_one(monkeypatch):
     main = Path(bottlebank.__file__).parent / "__main__.py"
     monkeypatch.setattr(sys, "argv", [str(main), "demo"])
-    assert program() == [sys.executable, "-m", "bottlebank"]
+    assert invocation() == [sys.executable, "-m", "bottlebank"]
 
 
 def test_within_another_program_it_has_its_name(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/usr/bin/notebook"])
-    assert program() == ["bottlebank"]
+    assert invocation() == ["bottlebank"]

@@ -400,10 +400,10 @@ def test_choices_are_those_of_the_library():
 @pytest.mark.parametrize(
     ("allowed", "said"),
     [
-        ((), "and at any address in numbers; other names have to be named with --allowed-hosts"),
-        (("10.0.0.1",), "other names have to be named with --allowed-hosts"),
-        (("b.example", "*.lan"), "localhost, at any address in numbers, and as *.lan, b.example"),
-        (("b.example", "*"), "it answers under every name"),
+        ((), "localhost and to IP addresses; --allowed-hosts adds other names"),
+        (("10.0.0.1",), "; --allowed-hosts adds other names"),
+        (("b.example", "*.lan"), "to localhost, to IP addresses, and to *.lan, b.example"),
+        (("b.example", "*"), "it answers to every host name"),
     ],
 )
 def test_serve_says_as_whom_it_answers(allowed, said):
