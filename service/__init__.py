@@ -1,8 +1,8 @@
 """The predict route over HTTP: a Flask app, its web page, and the production server under it.
 
-May import ``prediction`` and below. Flask and waitress are imported
-only here; TensorFlow never is. Each module is imported when one of its names is first used: Flask
-is, while the network starts.
+May import ``prediction`` and below. Flask and waitress are imported only here; TensorFlow never is.
+Each module is imported when one of its names is first used, so that Flask is while the network
+starts.
 """
 
 from typing import TYPE_CHECKING
