@@ -23,9 +23,13 @@ from .output_paths import HEAD, require_output, writing
 from .parameter_types import Choice, Share, WholeNumbers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..classifier import Head
     from ..classifier.evaluation import Evaluation
-    from ..training.train import NearDuplicates
+    from ..extraction import FeatureTable
+    from ..training.cross_validation import CrossValidated
+    from ..training.train import NearDuplicates, Trained
 
 _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 
@@ -105,62 +109,74 @@ def run(
         path.parent.mkdir(parents=True, exist_ok=True)
         save_head(trained.head, path)
 
-    near = describe(near_pairs(trained.split), table, trained.split)
-    contradicting = describe(contradictions(table, trained.split), table, trained.split)
     for warning in trained.split.warnings:
         say(f"warning: {warning}")
-    figures = {
-        side: None if found is None else found.as_dict()
-        for side, found in trained.evaluations.items()
-    }
-    better = trained.cross_validated
+    near = describe(near_pairs(trained.split), table, trained.split)
+    contradicting = describe(contradictions(table, trained.split), table, trained.split)
     if json:
-        cross_validated = None if better is None else _summary(better.as_dict())
-        print_json(
-            {
-                **({} if better is None else {"cross_validated": cross_validated}),
-                "head": str(path),
-                "classes": list(trained.head.classes),
-                **{side: _summary(found) for side, found in figures.items()},
-                "seconds": seconds(),
-                "kind": trained.head.kind,
-                "version": trained.head.version,
-                "extractor": table.report.extractor,
-                "precision": table.report.precision,
-                "temperature": trained.head.temperature,
-                "near_duplicates": {
-                    side: {
-                        **found._asdict(),
-                        "pairs": [pair for pair in near if pair["split"] == side],
-                    }
-                    for side, found in trained.near_duplicates.items()
-                },
-                "contradictions": contradicting,
-                "rejections": [{"path": name, "reason": reason} for name, reason in table.rejected],
-                "cross_validated": cross_validated,
-            }
+        answer = _answer(
+            trained, table, path, near=near, contradictions=contradicting, seconds=seconds()
         )
+        print_json(answer)
     else:
-        if better is not None:
-            tell_cross_validated(better)
-        how = "as declared" if trained.split.declared else "by content, 70:15:15"
-        tell(
-            f"{trained.head.kind} head of "
-            f"{counted(len(trained.head.classes), 'class', 'classes')} on "
-            f"{table.report.extractor} ({table.report.width} numbers per image); split {how}"
-        )
-        for side, found in trained.evaluations.items():
-            tell(f"  {side:<10} {_figures(found)}")
-        for side, found in trained.near_duplicates.items():
-            tell(f"  {_in_words(side, found, trained.split.declared)}")
+        _tell(trained, table)
         print_problems(near, contradicting)
         tell(f"  {_about_confidence(trained.head)}")
         tell(f"wrote {path} (version {trained.head.version}), {seconds():.1f} s in all")
-        command = shlex.join([*invocation(), "predict", "IMAGE", "--head", str(path)])
-        tell(f"next: {command}")
+        next_command = [*invocation(), "predict", "IMAGE", "--head", str(path)]
+        tell(f"next: {shlex.join(next_command)}")
     return report_rejections(table.rejected, strict) or int(
         strict and trained.split.has_contradictions
     )
+
+
+def _answer(
+    trained: Trained,
+    table: FeatureTable,
+    path: Path,
+    *,
+    near: list[dict[str, Any]],
+    contradictions: list[dict[str, Any]],
+    seconds: float,
+) -> dict[str, Any]:
+    better = trained.cross_validated
+    cross_validated = None if better is None else _summary(better)
+    return {
+        **({} if better is None else {"cross_validated": cross_validated}),
+        "head": str(path),
+        "classes": list(trained.head.classes),
+        **{
+            split: None if found is None else _summary(found)
+            for split, found in trained.evaluations.items()
+        },
+        "seconds": seconds,
+        "kind": trained.head.kind,
+        "version": trained.head.version,
+        "extractor": table.report.extractor,
+        "precision": table.report.precision,
+        "temperature": trained.head.temperature,
+        "near_duplicates": {
+            split: {**found._asdict(), "pairs": [pair for pair in near if pair["split"] == split]}
+            for split, found in trained.near_duplicates.items()
+        },
+        "contradictions": contradictions,
+        "rejections": [{"path": name, "reason": reason} for name, reason in table.rejected],
+        "cross_validated": cross_validated,
+    }
+
+
+def _tell(trained: Trained, table: FeatureTable) -> None:
+    if trained.cross_validated is not None:
+        tell_cross_validated(trained.cross_validated)
+    how = "as declared" if trained.split.declared else "by content, 70:15:15"
+    tell(
+        f"{trained.head.kind} head of {counted(len(trained.head.classes), 'class', 'classes')} on "
+        f"{table.report.extractor} ({table.report.width} numbers per image); split {how}"
+    )
+    for split, found in trained.evaluations.items():
+        tell(f"  {split:<10} {_figures(found)}")
+    for split, found in trained.near_duplicates.items():
+        tell(f"  {_in_words(split, found, trained.split.declared)}")
 
 
 def _figures(found: Evaluation | None) -> str:
@@ -195,7 +211,6 @@ def _in_words(side: str, found: NearDuplicates, declared: bool) -> str:
     )
 
 
-def _summary(figures: dict[str, Any] | None) -> dict[str, Any] | None:
-    if figures is None:
-        return None
+def _summary(found: Evaluation | CrossValidated) -> dict[str, Any]:
+    figures = found.as_dict()
     return {name: value for name, value in figures.items() if name not in _LEFT_TO_EVALUATE}
