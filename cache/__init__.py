@@ -11,6 +11,7 @@ from .keys import (
     KeyArray,
     content_of_bytes,
 )
+from .shard import Rejection
 from .store import FeatureCache
 from .variant import Variant
 
@@ -20,6 +21,7 @@ __all__ = [
     "FeatureCache",
     "Key",
     "KeyArray",
+    "Rejection",
     "Variant",
     "content_of_bytes",
     "is_settled",

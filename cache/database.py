@@ -46,7 +46,7 @@ class Database:
         path
             The file, in a folder that need not exist.
         schema
-            The statements that make the tables, with ``;`` between.
+            The statements that make the tables where they are missing, with ``;`` between.
         version
             Of the schema. A database of another version is emptied.
         waits
@@ -161,7 +161,7 @@ class Database:
                 tables = connection.execute("SELECT name FROM sqlite_master WHERE type='table'")
                 for (name,) in tables.fetchall():
                     connection.execute(f'DROP TABLE "{name}"')
-                self._make_tables(connection)
+            self._make_tables(connection)
             connection.execute("COMMIT")
         except BaseException:
             connection.close()
@@ -177,6 +177,7 @@ class Database:
                 with contextlib.closing(disk):
                     disk.backup(memory)
                 if memory.execute("PRAGMA user_version").fetchone()[0] == self._version:
+                    self._make_tables(memory)
                     return memory
             memory.close()
             memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)

@@ -129,9 +129,14 @@ class CacheFolder:
         """What is remembered of each file that is still as its status says; else None."""
         return self.index.contents_of_files(files)
 
-    def remember_files(self, files: Iterable[tuple[str, os.stat_result, ContentHash]]) -> None:
-        """Let `known_contents` answer for these files."""
+    def remember_files(self, files: Sequence[tuple[str, os.stat_result, ContentHash]]) -> None:
+        """Let `known_contents` answer for these files, which are seen on this machine."""
         self.index.remember_files(files)
+        self.remember_folders(path for path, _, _ in files)
+
+    def remember_folders(self, paths: Iterable[str]) -> None:
+        """Note where files are seen: `prune` removes what has gone from there, and nothing else."""
+        self.index.remember_folders(paths)
 
     def open(self, fingerprint: str, variant: str) -> FeatureCache:
         """The rows of one recipe and variant, which need not exist yet."""
@@ -239,7 +244,8 @@ class CacheFolder:
             with contextlib.suppress(ValueError):  # a folder of somebody else's
                 names.append(Variant.parse(name).name)
         caches = [self.open(fingerprint, name) for name in names]
-        used = sorted((cache for cache in caches if cache.shard_names()), key=len, reverse=True)
+        used = [cache for cache in caches if cache.shard_names()]
+        used.sort(key=lambda cache: cache.n_stored, reverse=True)
         return [cache.variant for cache in used]
 
     def all(self) -> Iterator[FeatureCache]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import xxhash
 
 from .database import Database
+from .identity import file_system_of, this_machine
 from .row_reader import Layout
 from .shard import Contents, Rejection
 
@@ -28,11 +29,16 @@ if TYPE_CHECKING:
 FILE_NAME = "index.sqlite"
 _VERSION = 6
 _SCHEMA = """
-CREATE TABLE file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, ctime_ns INTEGER,
-    inode INTEGER, key BLOB) WITHOUT ROWID;
-CREATE TABLE shard (variant TEXT, name TEXT, about BLOB, checksums BLOB, keys BLOB, seal BLOB,
+CREATE TABLE IF NOT EXISTS file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER,
+    ctime_ns INTEGER, inode INTEGER, key BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS folder (path BLOB, file_system BLOB, PRIMARY KEY (path, file_system))
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS shard (variant TEXT, name TEXT, about BLOB, checksums BLOB, keys BLOB,
+    seal BLOB, PRIMARY KEY (variant, name));
+CREATE TABLE IF NOT EXISTS damaged (variant TEXT, name TEXT, reason TEXT,
     PRIMARY KEY (variant, name));
-CREATE TABLE damaged (variant TEXT, name TEXT, reason TEXT, PRIMARY KEY (variant, name));
+CREATE TABLE IF NOT EXISTS tried (machine BLOB, variant TEXT, content BLOB, path BLOB, reason BLOB,
+    seal BLOB, PRIMARY KEY (machine, variant, content)) WITHOUT ROWID;
 """
 # SQLite may have been built to take 999 in a query.
 _VALUES_A_QUERY = 500
@@ -102,6 +108,23 @@ class Index:
         ]
         self._database.change("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?)", rows)
 
+    def remember_folders(self, paths: Iterable[str]) -> None:
+        """Remember on which file system the folder of each of these files lies now."""
+        folders = {name.rpartition(b"/")[0] or b"/" for name in _path_keys(paths)}
+        query = "SELECT path, file_system FROM folder WHERE path"
+        known = {tuple(row) for row in self._rows_of(query, folders)}
+        now = {(folder, file_system_of(folder)) for folder in folders}
+        new = sorted((path, number) for path, number in now - known if number is not None)
+        self._database.change("INSERT OR REPLACE INTO folder VALUES (?,?)", new)
+
+    def folders(self) -> dict[str, set[bytes]]:
+        """On which file systems each folder of remembered files has been seen."""
+        found: dict[str, set[bytes]] = {}
+        for path, number in self._database.ask("SELECT path, file_system FROM folder"):
+            if isinstance(path, bytes) and isinstance(number, bytes):  # else it is damaged
+                found.setdefault(os.fsdecode(path), set()).add(number)
+        return found
+
     def files(self) -> list[tuple[str, Stamp, ContentHash]]:
         """(path, stamp, content) of every file that is remembered."""
         query = "SELECT path, size, mtime_ns, ctime_ns, inode, key FROM file"
@@ -124,7 +147,7 @@ class Index:
         for name, about, checksums, keys, seal in self._database.ask(query, (variant,)):
             blobs = (about, checksums, keys)
             is_typed = all(isinstance(blob, bytes) for blob in blobs)
-            if is_typed and _seal_of_shard(variant, name, blobs) == seal:
+            if is_typed and _seal_of((variant, name, *blobs)) == seal:
                 with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
                     found[name] = _unpacked(name, about, checksums, keys)
         return found
@@ -134,7 +157,7 @@ class Index:
         rows: list[tuple[object, ...]] = []
         for shard in shards:
             blobs = (_about(shard), shard.layout.checksums, shard.keys)
-            seal = _seal_of_shard(variant, shard.name, blobs)
+            seal = _seal_of((variant, shard.name, *blobs))
             rows.append((variant, shard.name, *blobs, seal))
         self._database.change("INSERT OR REPLACE INTO shard VALUES (?,?,?,?,?,?)", rows)
 
@@ -158,6 +181,27 @@ class Index:
         """Forget that shards are damaged: they are gone, or sound again."""
         rows = [(variant, name) for name in names]
         self._database.change("DELETE FROM damaged WHERE variant=? AND name=?", rows)
+
+    def remember_failures(self, variant: str, failures: Iterable[Rejection]) -> None:
+        """Remember images that could not be decoded on this machine; another one may do better."""
+        machine = this_machine()
+        rows: list[tuple[bytes | str, ...]] = []
+        for content, path, reason in failures:
+            values = (machine, variant, content, path, reason.encode())
+            rows.append((*values, _seal_of(values)))
+        self._database.change("INSERT OR REPLACE INTO tried VALUES (?,?,?,?,?,?)", rows)
+
+    def failures(self, variant: str) -> list[Rejection]:
+        """What `remember_failures` was told on this machine."""
+        query = "SELECT content, path, reason, seal FROM tried WHERE machine=? AND variant=?"
+        known = (this_machine(), variant)
+        found: list[Rejection] = []
+        for content, path, reason, seal in self._database.ask(query, known):
+            values = (*known, content, path, reason)
+            is_typed = all(isinstance(value, bytes) for value in values[2:])
+            if is_typed and seal == _seal_of(values):
+                found.append(Rejection(content, path, reason.decode()))
+        return found
 
     def _rows_of(self, query: str, values: Iterable[bytes]) -> Iterator[Any]:
         """Rows of a `query` that ends with a column, for all `values` of it; others may be among.
@@ -198,12 +242,13 @@ def _unpacked(name: str, about: bytes, checksums: bytes, keys: bytes) -> Content
     return Contents(name, Layout(**told["layout"], checksums=checksums), keys, rejections)
 
 
-def _seal_of_shard(variant: str, name: str, blobs: Iterable[bytes]) -> bytes:
-    """XXH3 over what is remembered of a shard, and what it is remembered for."""
-    seal = xxhash.xxh3_64(f"{variant}/{name}".encode())
-    for blob in blobs:
-        seal.update(b"%d " % len(blob))
-        seal.update(blob)
+def _seal_of(values: Iterable[bytes | str]) -> bytes:
+    """XXH3 over what is remembered, and what it is remembered for."""
+    seal = xxhash.xxh3_64()
+    for value in values:
+        data = value.encode() if isinstance(value, str) else value
+        seal.update(b"%d " % len(data))
+        seal.update(data)
     return seal.digest()
 
 

@@ -41,6 +41,11 @@ class KeyMap:
     def __len__(self) -> int:
         return len(self._places())
 
+    @property
+    def n_stored(self) -> int:
+        """Rows in all shards, with those that two shards have; needs no dictionary."""
+        return sum(layout.n_rows for layout in self.layouts)
+
     def __contains__(self, key: Key) -> bool:
         return (key if key.view else key.content) in self._places()
 

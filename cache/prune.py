@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import logging
 import os
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
 from .directory import NETWORKS
+from .identity import file_system_of
 from .shard import Shard
 from .shard_name import next_number
 from .shard_writer import Rows, write_shard
@@ -49,6 +51,10 @@ class Plan(NamedTuple):
     rows_removed: int
     """Rows of images that are gone, and rows that another shard has too."""
     rejections_removed: int
+    rows_kept: int
+    """Rows whose image is not found, and may still be elsewhere: it was never seen here, or what it
+    was seen on is not there now."""
+    rejections_kept: int
 
     @property
     def is_empty(self) -> bool:
@@ -59,21 +65,16 @@ class Plan(NamedTuple):
 def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     """Look for what can go; nothing is changed.
 
-    A row is kept while a file is at one of the places where its image was seen. Shards are merged
-    where two or more are less than half full.
+    A row goes when its image was seen here, by an extraction with this index, and is gone from
+    every such place, while the folder is still there, on the file system on which it was. So a row
+    stays whose image is on the machine that it was imported from, or on a disk that is not mounted.
+    Shards are merged where two or more are less than half full.
     """
-    places_of: dict[ContentHash, list[str]] = {}
-    for path, _, content in folder.index.files():
-        places_of.setdefault(content, []).append(path)
-
-    def is_there(content: ContentHash, path: bytes) -> bool:
-        places = [os.fsdecode(path), *places_of.get(content, ())]
-        return any(os.path.lexists(place) for place in places)
-
+    images = _Images(folder)
     seen: set[Key] = set()
     every: list[_Kept] = []
     damaged: list[str] = []
-    n_rows = n_rejections = 0
+    n_rows = n_rejections = n_kept = n_rejections_kept = 0
     for name in cache.shard_names():
         try:
             with Shard(cache.storage, name) as shard:
@@ -90,12 +91,17 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
             continue
         rows: list[int] = []
         for row, (key, place) in enumerate(zip(keys, paths, strict=True)):
-            if key not in seen and is_there(key.content, place):
+            fate = _Fate.GONE if key in seen else images.fate(key.content, place)
+            if fate is not _Fate.GONE:
                 rows.append(row)
                 seen.add(key)
-        still = [
-            number for number, entry in enumerate(rejections) if is_there(entry.content, entry.path)
-        ]
+                n_kept += fate is _Fate.UNKNOWN
+        still: list[int] = []
+        for number, entry in enumerate(rejections):
+            fate = images.fate(entry.content, entry.path)
+            if fate is not _Fate.GONE:
+                still.append(number)
+                n_rejections_kept += fate is _Fate.UNKNOWN
         n_rows += len(keys) - len(rows)
         n_rejections += len(rejections) - len(still)
         is_whole = len(rows) == len(keys) and len(still) == len(rejections)
@@ -103,7 +109,42 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     half = COMMIT_EVERY_ROWS // 2
     small = [kept for kept in every if len(kept.rows) + len(kept.rejections) < half]
     rewrite = [kept for kept in every if not kept.is_whole or (len(small) > 1 and kept in small)]
-    return Plan(rewrite, damaged, n_rows, n_rejections)
+    return Plan(rewrite, damaged, n_rows, n_rejections, n_kept, n_rejections_kept)
+
+
+class _Fate(enum.Enum):
+    """What has become of an image."""
+
+    THERE = enum.auto()
+    GONE = enum.auto()
+    UNKNOWN = enum.auto()
+
+
+class _Images:
+    """Where images have been seen on this machine."""
+
+    def __init__(self, folder: CacheFolder) -> None:
+        self._places: dict[ContentHash, list[str]] = {}
+        for path, _, content in folder.index.files():
+            self._places.setdefault(content, []).append(path)
+        self._seen_on = folder.index.folders()
+        self._is_there: dict[str, bool] = {}
+
+    def fate(self, content: ContentHash, path: bytes) -> _Fate:
+        """Whether an image is at `path`, where it was extracted, or where it was seen here."""
+        seen = self._places.get(content, [])
+        if any(map(os.path.lexists, [os.fsdecode(path), *seen])):
+            return _Fate.THERE
+        return _Fate.GONE if seen and all(map(self._folder_is_there, seen)) else _Fate.UNKNOWN
+
+    def _folder_is_there(self, path: str) -> bool:
+        """Whether a file's folder is on the only file system on which it has been seen."""
+        folder = os.path.dirname(path)  # noqa: PTH120 (names may hold surrogate escapes)
+        is_there = self._is_there.get(folder)
+        if is_there is None:
+            is_there = {file_system_of(folder)} == self._seen_on.get(folder)
+            self._is_there[folder] = is_there
+        return is_there
 
 
 def carry_out(cache: FeatureCache, planned: Plan) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .index import Index
     from .keys import ContentHash
-    from .shard import Contents
+    from .shard import Contents, Rejection
     from .storage import Storage
 
 COMMIT_EVERY_ROWS = 2048
@@ -73,6 +73,7 @@ class FeatureCache:
         self._name = f"{fingerprint}/{variant}"
         self._index = index
         self._key_map = KeyMap()
+        self._failures: dict[ContentHash, Rejection] | None = None
         self.refresh()
 
     def refresh(self) -> None:
@@ -105,6 +106,11 @@ class FeatureCache:
     def __len__(self) -> int:
         return len(self._key_map)
 
+    @property
+    def n_stored(self) -> int:
+        """As `len`, but counts rows that two shards have twice, and needs no look-up of keys."""
+        return self._key_map.n_stored
+
     def __contains__(self, key: Key) -> bool:
         return key in self._key_map
 
@@ -123,6 +129,32 @@ class FeatureCache:
         return sorted(
             (found.path, found.reason) for found in rejections if Key(found.content) not in self
         )
+
+    def failure(self, content: ContentHash) -> str | None:
+        """Why the image could not be decoded on this machine; None where that is not known."""
+        found = self._failures_here().get(content)
+        return None if found is None else found.reason
+
+    def failures(self) -> list[tuple[bytes, str]]:
+        """(path, reason) of every image that failed on this machine and has no row, by path."""
+        failures = self._failures_here().values()
+        return sorted(
+            (found.path, found.reason) for found in failures if Key(found.content) not in self
+        )
+
+    def remember_failures(self, failures: Sequence[Rejection]) -> None:
+        """Remember images for which this machine lacked memory or time.
+
+        That is kept in the index, not in a shard: it says nothing of the image on another machine.
+        """
+        self._index.remember_failures(self._name, failures)
+        self._failures_here().update((failure.content, failure) for failure in failures)
+
+    def _failures_here(self) -> dict[ContentHash, Rejection]:
+        if self._failures is None:
+            found = self._index.failures(self._name)
+            self._failures = {failure.content: failure for failure in found}
+        return self._failures
 
     def keys(self) -> list[Key]:
         """Every key, in the order in which rows were committed."""

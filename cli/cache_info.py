@@ -35,6 +35,8 @@ def run(cache: str | None, json: bool) -> int:
         )
         for rejection in entry["rejected"]:
             tell(f"      {rejection['path']}: {rejection['reason']}")
+        for failure in entry["failed_here"]:
+            tell(f"      failed on this machine: {failure['path']}: {failure['reason']}")
         for name in entry["damaged"]:
             tell(f"      damaged: {name}")
     return 0

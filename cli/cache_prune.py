@@ -9,6 +9,8 @@ from . import options
 from .command import command, option
 from .output import print_json, tell
 
+_WORK = ("rows_removed", "rejections_removed", "damaged", "shards_rewritten")
+
 
 @command(example="bottlebank cache prune --yes")
 @option(
@@ -41,15 +43,24 @@ def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json
         print_json({"cache": root, "done": yes, "recipes": entries})
         return 0
     done = "" if yes else "would be "
+    work = 0
     for entry in entries:
-        tell(
-            f"{entry['fingerprint'][:12]} {entry['variant']}: {done}removed: "
-            f"{counted(entry['rows_removed'], 'row')}, "
-            f"{counted(entry['rejections_removed'], 'rejection')}, "
-            f"{counted(len(entry['damaged']), 'damaged shard')}; {done}written anew: "
-            f"{counted(entry['shards_rewritten'], 'shard')}"
-        )
-    if not entries:
+        name = f"{entry['fingerprint'][:12]} {entry['variant']}"
+        if entry["rows_kept"] or entry["rejections_kept"]:
+            tell(
+                f"{name}: kept: {counted(entry['rows_kept'], 'row')}, "
+                f"{counted(entry['rejections_kept'], 'rejection')}, whose images are not found: "
+                f"they were never seen on this machine, or their folder is not there"
+            )
+        if any(entry[what] for what in _WORK):
+            work += 1
+            tell(
+                f"{name}: {done}removed: {counted(entry['rows_removed'], 'row')}, "
+                f"{counted(entry['rejections_removed'], 'rejection')}, "
+                f"{counted(len(entry['damaged']), 'damaged shard')}; {done}written anew: "
+                f"{counted(entry['shards_rewritten'], 'shard')}"
+            )
+    if not work:
         tell("nothing to prune")
     elif not yes:
         tell("nothing has been changed yet: add --yes to do this")

@@ -32,6 +32,11 @@ _STAGES = {"disk": "the disk", "decode": "decoding", "network": "the network"}
     metavar="ROWS",
     help="rows per commit: the most that are lost when the process is killed",
 )
+@option(
+    "--retry-rejected",
+    is_flag=True,
+    help="decode again what took too much memory or time on this machine",
+)
 @options.as_json()
 @options.strict()
 def run(
@@ -39,6 +44,7 @@ def run(
     reading: dict[str, Any],
     extraction: dict[str, Any],
     commit_every: int,
+    retry_rejected: bool,
     json: bool,
     strict: bool,
 ) -> int:
@@ -47,7 +53,12 @@ def run(
     from ..datasets import load_dataset
     from ..extraction import extract
 
-    table = extract(load_dataset(data, **reading), **extraction, commit_every=commit_every)
+    table = extract(
+        load_dataset(data, **reading),
+        **extraction,
+        commit_every=commit_every,
+        retry_rejected=retry_rejected,
+    )
     if json:
         answer = table.as_json()
         startup = answer.pop("startup_seconds")

@@ -42,6 +42,7 @@ def extract(
     precision: str = "auto",
     store: str = "auto",
     commit_every: int = COMMIT_EVERY_ROWS,
+    retry_rejected: bool = False,
     download_timeout_s: float | None = None,
     progress: bool | None = None,
 ) -> FeatureTable:
@@ -49,7 +50,8 @@ def extract(
 
     Images whose content is in the cache are not decoded again; those whose path, size,
     modification time and inode are known are not even read. What cannot be decoded is rejected,
-    remembered, and named in the table.
+    remembered, and named in the table; where this machine lacked the memory or the time, it is
+    remembered for this machine alone.
 
     Parameters
     ----------
@@ -80,6 +82,8 @@ def extract(
         what the cache holds already, else float32.
     commit_every
         Rows in a shard; at most this many are lost when the process is killed.
+    retry_rejected
+        Decode again what took too much memory or time on this machine, or crashed the decoder.
     download_timeout_s
         Give up a download of weights after this long.
     progress
@@ -126,6 +130,7 @@ def extract(
             commit_every=commit_every,
             progress=progress,
             max_pixels=max_pixels,
+            retry_rejected=retry_rejected,
         )
 
 
@@ -141,6 +146,7 @@ def extract_recipe(
     commit_every: int = COMMIT_EVERY_ROWS,
     progress: bool | None = None,
     max_pixels: int = MAX_PIXELS,
+    retry_rejected: bool = False,
 ) -> FeatureTable:
     """As `extract`, for a recipe whose weights need not be at hand while nothing is missing."""
     if engine == "tensorflow" and precision == "auto" and not may_have_gpu():
@@ -157,7 +163,16 @@ def extract_recipe(
     reasons = []
     for variant in _variants_to_try(precision, store, engine, known):
         job = Job(
-            dataset, recipe, weights, folder, engine, variant, commit_every, progress, max_pixels
+            dataset,
+            recipe,
+            weights,
+            folder,
+            engine,
+            variant,
+            commit_every,
+            progress,
+            max_pixels,
+            retry_rejected,
         )
         try:
             return job.run()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..cache import CacheFolder, Key, Variant
+from ..cache import CacheFolder, Key, Rejection, Variant
 from ..errors import EngineError, WeightsNotFoundError
 from ..features import open_extractor
 from ..features.images.colours import DARK_BELOW, unused_share
-from ..features.images.decoder import MAX_PIXELS, Limits, is_temporary
+from ..features.images.decoder import MAX_PIXELS, Limits, depends_on_machine, is_temporary
 from ..features.images.decoder_pool import DecoderPool
 from ..formatting import counted
 from ..hardware import available_cores
@@ -24,21 +24,8 @@ from ..progress import Progress
 from .feature_table import FeatureTable, Report
 from .golden_rows import keep_golden_images
 from .prefetch import groups_of, prefetch, threads
-from .stage_timing import (
-    DECODE,
-    DISK,
-    NETWORK,
-    Waiting,
-)
-from .stages import (
-    Content,
-    Images,
-    Unreadable,
-    compute,
-    decode,
-    find,
-    read_files,
-)
+from .stage_timing import DECODE, DISK, NETWORK, Waiting
+from .stages import Content, Images, Unreadable, compute, decode, find, read_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -78,8 +65,9 @@ class Job:
         commit_every: int,
         progress: bool | None,
         max_pixels: int = MAX_PIXELS,
+        retry_rejected: bool = False,
     ) -> None:
-        self.max_pixels = max_pixels
+        self.max_pixels, self.retry_rejected = max_pixels, retry_rejected
         self.dark: list[int] = []
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
         self.weights, self.engine, self.variant = weights, engine, variant
@@ -135,6 +123,7 @@ class Job:
                 with contextlib.suppress(OSError, ValueError):  # reading it will tell the reason
                     files.append((path, os.stat(path)))  # noqa: PTH116
                     positions.append(position)
+            self.folder.remember_folders(path for path, _ in files)
             found = self.folder.known_contents(files)
             for position, content in zip(positions, found, strict=True):
                 keys[position] = None if content is None else Key(content)
@@ -143,13 +132,20 @@ class Job:
     def _settle(self, position: int, key: Key) -> bool:
         """Note an image's key; False when the cache knows nothing of it."""
         if key not in self.extracted and key not in self.cache:
-            reason = self.cache.rejection(key.content)
-            # Other versions have kept temporary ones, and so may those whose cache was imported.
-            if reason is None or is_temporary(reason):
+            reason = self._why_not(key.content)
+            if reason is None:
                 return False
             self.rejected[key] = reason
         self.keys[position] = key
         return True
+
+    def _why_not(self, content: ContentHash) -> str | None:
+        """Why an image need not be tried; None when it is to be."""
+        reason = self.cache.rejection(content)
+        # Other versions have kept such, and so may those whose cache was imported.
+        if reason is not None and not is_temporary(reason) and not depends_on_machine(reason):
+            return reason
+        return None if self.retry_rejected else self.cache.failure(content)
 
     def _extract(self, unknown: Iterable[int], bar: Progress) -> None:
         remembered: list[tuple[str, os.stat_result, ContentHash]] = []
@@ -235,14 +231,19 @@ class Job:
     def _keep(self, images: Images, writer: Writer) -> None:
         keys: list[Key] = []
         paths: list[bytes] = []
+        failed: list[Rejection] = []
         for key, path, reason in zip(images.keys, images.paths, images.reasons, strict=True):
             if reason:
-                if not is_temporary(reason):
+                if depends_on_machine(reason):
+                    failed.append(Rejection(key.content, path, reason))
+                elif not is_temporary(reason):
                     writer.reject(key.content, path, reason)
                 self.rejected[key] = reason
             else:
                 keys.append(key)
                 paths.append(path)
+        if failed:
+            self.cache.remember_failures(failed)
         if keys:
             writer.extend(keys, paths, images.values)
             self.extracted.update(keys)

@@ -49,6 +49,9 @@ def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
         "rejected": [
             {"path": os.fsdecode(path), "reason": reason} for path, reason in cache.rejections()
         ],
+        "failed_here": [
+            {"path": os.fsdecode(path), "reason": reason} for path, reason in cache.failures()
+        ],
         "damaged": sorted(cache.damaged()),
     }
 
@@ -156,7 +159,8 @@ def prune(
     Returns
     -------
     list of dict
-        What is, or would be, done to each variant that has something to prune.
+        What is, or would be, done to each variant that has something to prune, and what is kept
+        though its image is not found.
 
     Raises
     ------
@@ -176,13 +180,15 @@ def prune(
                 "variant": variant,
                 "rows_removed": len(cache) if whole else planned.rows_removed,
                 "rejections_removed": planned.rejections_removed,
+                "rows_kept": 0 if whole else planned.rows_kept,
+                "rejections_kept": 0 if whole else planned.rejections_kept,
                 "shards_rewritten": 0 if whole else len(planned.rewrite),
                 "damaged": planned.damaged,
             }
-            if whole or not planned.is_empty:
+            if whole or not planned.is_empty or planned.rows_kept or planned.rejections_kept:
                 entries.append(entry)
-                if do and not whole:
-                    carry_out(cache, planned)
+            if do and not whole and not planned.is_empty:
+                carry_out(cache, planned)
         if do and whole:
             remove_recipe(folder, fingerprint)
     return entries

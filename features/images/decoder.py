@@ -48,9 +48,12 @@ RAISE_LIMIT = "--max-pixels raises the limit"
 TOO_LITTLE_MEMORY = "too little memory to decode it"
 KILLED = "was killed (SIGKILL), most likely for want of memory"
 SILENT = "s and was ended"
-# These say what the machine, or the user's options, lacked. A file that takes too much processor
-# time, or crashes a library, does so again: trying each time would cost seconds an image.
-_TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF, TOO_LITTLE_MEMORY, KILLED, SILENT)
+CRASHES = "it crashes the decoder"
+TOO_SLOW = "decoding it took more than"
+# What the user's options or libraries lacked, which is seen in the header.
+_TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF)
+# What the machine lacked. To find out costs seconds an image.
+_OF_THE_MACHINE = (CRASHES, TOO_SLOW, TOO_LITTLE_MEMORY)
 _WANT_OF_MEMORY = ("insufficient memory", "out of memory", "cannot allocate", "failed to allocate")
 
 _ORIENTATION_TAG = 0x0112
@@ -214,11 +217,19 @@ def _loaded(
 
 
 def is_temporary(reason: str) -> bool:
-    """Whether an image may be read another time: with an option, a library, or more memory.
+    """Whether an image may be read with another option or library, without decoding it first.
 
     The words decide, since caches keep nothing else of a rejection.
     """
     return reason.endswith(_TEMPORARY)
+
+
+def depends_on_machine(reason: str) -> bool:
+    """Whether an image may be read on another machine: with more memory, or in less time.
+
+    Again the words decide.
+    """
+    return reason.startswith(_OF_THE_MACHINE)
 
 
 def _opened(data: bytes, formats: tuple[str, ...]) -> ImageFile:

@@ -25,9 +25,11 @@ import numpy as np
 from ...errors import EngineError, ImageRejectedError
 from ...fork_safety import Owner, let_go_in_children, not_while_forking
 from .decoder import (
+    CRASHES,
     FORMATS,
     KILLED,
     SILENT,
+    TOO_SLOW,
     Kind,
     Limits,
 )
@@ -241,7 +243,7 @@ class _Decoder:
                     acquitted.add(position)
                     continue
                 left.remove(position)
-                reasons[position] = reason or f"it crashes the decoder: {death}"
+                reasons[position] = reason or f"{CRASHES}: {death}"
             else:
                 for position, reason, kind in zip(left, answer.reasons, answer.kinds, strict=True):
                     reasons[position], kinds[position] = reason, kind
@@ -251,7 +253,7 @@ class _Decoder:
     def _blame(self, file: bytes, death: _DiedError) -> str | None:
         """Why an image is rejected at which a process died; None where it does no harm alone."""
         if death.exit_code == -signal.SIGPROF:
-            return f"decoding it took more than {self._max_decode_s} s"
+            return f"{TOO_SLOW} {self._max_decode_s} s"
         # The kernel may have chosen this process when another one wanted memory.
         try:
             self._ask([file])
@@ -260,7 +262,7 @@ class _Decoder:
                 self._ask([_KNOWN_GOOD])
             except _DiedError:
                 raise EngineError(f"images cannot be decoded on this machine: {again}") from None
-            return f"it crashes the decoder: {again}"
+            return f"{CRASHES}: {again}"
         return None
 
     def _ask(self, files: Sequence[bytes]) -> Decoded:

@@ -1,10 +1,17 @@
 import errno
 import os
+import shutil
 
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, Key
+from bottlebank.cache import (
+    CacheFolder,
+    Key,
+    index,
+    prune,
+)
+from bottlebank.cache.import_export import Described, import_shards
 from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
 from bottlebank.cache.shard_writer import write_shard
@@ -37,7 +44,14 @@ def folder(tmp_path):
                 path = photos / f"{number}.jpg"
                 path.touch()
                 writer.reject(key(number).content, str(path).encode(), "torn")
+        see(folder, photos)
         yield folder
+
+
+def see(folder, photos):
+    """What an extraction remembers of images named by number."""
+    found = [(str(path), path.stat(), key(int(path.stem)).content) for path in photos.iterdir()]
+    folder.remember_files(found)
 
 
 def contents(folder) -> dict[bytes, float]:
@@ -75,6 +89,60 @@ def test_an_image_that_was_seen_elsewhere_keeps_its_row(folder, tmp_path):
     folder.remember_files([(str(moved), moved.stat(), key(3).content)])
     planned = plan(folder, folder.open(PRINT, "float32"))
     assert planned.rows_removed == 0
+
+
+def pruned(folder):
+    """Rows and rejections that are removed, then those that are kept though nothing is found."""
+    planned = plan(folder, folder.open(PRINT, "float32"))
+    return planned[2:]
+
+
+def test_what_was_never_seen_here_is_kept(folder, tmp_path):
+    """As after an import, or when the index is lost: the images may be on another machine."""
+    with CacheFolder(tmp_path / "mine", create=True) as mine:
+        import_shards(mine, folder.root, lambda recipe: Described(PRINT, 8))
+        assert pruned(mine) == (0, 0, 0, 0)
+        shutil.rmtree(tmp_path / "photos")
+        (tmp_path / "photos").mkdir()
+        assert pruned(mine) == (0, 0, 10, 2)
+        carry_out(mine.open(PRINT, "float32"), plan(mine, mine.open(PRINT, "float32")))
+        assert len(contents(mine)) == 10
+    assert pruned(folder) == (10, 2, 0, 0)
+
+
+def test_images_in_a_folder_that_is_not_there_are_kept(folder, tmp_path):
+    (tmp_path / "photos").rename(tmp_path / "away")
+    assert pruned(folder) == (0, 0, 10, 2)
+    (tmp_path / "away").rename(tmp_path / "photos")
+    (tmp_path / "photos" / "3.jpg").unlink()
+    assert pruned(folder) == (1, 0, 0, 0)
+
+
+def test_images_on_a_disk_that_is_not_mounted_are_kept(folder, tmp_path, monkeypatch):
+    """The folder under the mount point is there, and empty; on another machine it is as well."""
+    shutil.rmtree(tmp_path / "photos")
+    (tmp_path / "photos").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(prune, "file_system_of", lambda folder: b"another!")
+        assert pruned(folder) == (0, 0, 10, 2)
+        patch.setattr(index, "file_system_of", lambda folder: b"another!")
+        folder.remember_folders([str(tmp_path / "photos" / "new.jpg")])
+        assert pruned(folder) == (0, 0, 10, 2), "two disks have been there"
+    assert pruned(folder) == (0, 0, 10, 2)
+
+
+def test_an_image_at_two_places_goes_when_it_is_gone_from_both(folder, tmp_path):
+    usb = tmp_path / "usb"
+    usb.mkdir()
+    shutil.copy(tmp_path / "photos" / "3.jpg", usb)
+    see(folder, usb)
+    (tmp_path / "photos" / "3.jpg").unlink()
+    assert pruned(folder) == (0, 0, 0, 0)
+    usb.rename(tmp_path / "pulled out")
+    assert pruned(folder) == (0, 0, 1, 0)
+    (tmp_path / "pulled out" / "3.jpg").unlink()
+    (tmp_path / "pulled out").rename(usb)
+    assert pruned(folder) == (1, 0, 0, 0)
 
 
 def test_damaged_shards_are_removed(folder):
@@ -130,6 +198,7 @@ def test_a_shard_with_a_number_beyond_counting_costs_no_rows(folder, tmp_path):
         writer.add(key(30), str(tmp_path / "photos" / "30.jpg").encode(), row(30))
     everything = {key(n): n + 0.5 for n in [*range(10), 30]}
     assert contents(folder) == everything
+    see(folder, tmp_path / "photos")
     (tmp_path / "photos" / "0.jpg").unlink()
     cache = folder.open(PRINT, "float32")
     carry_out(cache, plan(folder, cache))

@@ -4,6 +4,7 @@ import shutil
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
+from bottlebank.cache import index as index_module
 from bottlebank.errors import (
     CacheLockedError,
     EngineError,
@@ -27,6 +29,7 @@ from bottlebank.extraction import (
 from bottlebank.extraction import (
     prefetch as ahead,
 )
+from bottlebank.extraction.maintenance import import_from
 from bottlebank.features import Extractor
 from bottlebank.features.backbones import weights
 from bottlebank.features.images import decoder as images_module
@@ -166,15 +169,23 @@ def test_a_mended_image_is_tried_again(bad_photos, cache):
     assert (counts(again)["extracted"], counts(again)["rejected"]) == (1, 2)
 
 
-def test_what_another_run_lacked_is_tried_again(photos, cache):
-    process = "it crashes the decoder: its process"
+PROCESS = "it crashes the decoder: its process"
+OF_THE_MACHINE = [
+    "too little memory to decode it",
+    f"{PROCESS} was killed (SIGKILL), most likely for want of memory",
+    f"{PROCESS} did not answer within 40 s and was ended",
+    f"{PROCESS} was killed by SIGSEGV",
+    "decoding it took more than 10 s",
+]
+
+
+def test_what_another_run_or_machine_lacked_is_tried_again(photos, cache):
+    """As other versions have kept it in shards, and as it comes with an import."""
     temporary = [
-        "too little memory to decode it",
-        f"{process} was killed (SIGKILL), most likely for want of memory",
-        f"{process} did not answer within 40 s and was ended",
+        *OF_THE_MACHINE,
         "300×300 pixels, more than the 9 in all that are read; --max-pixels raises the limit",
     ]
-    lasting = ["decoding it took more than 10 s", f"{process} was killed by SIGSEGV"]
+    lasting = ["the file is truncated or damaged", "the file is empty"]
     recipe = extract(photos, cache).recipe.as_dict()
     with CacheFolder(cache) as folder:
         (rows,) = folder.all()
@@ -189,6 +200,69 @@ def test_what_another_run_lacked_is_tried_again(photos, cache):
     with CacheFolder(cache) as folder:
         (rows,) = folder.all()
         assert [why for _, why in rows.rejections()] == lasting
+
+
+@pytest.fixture
+def decoding(monkeypatch):
+    """What becomes of some images: ``decoding[content] = reason``; and how many are decoded."""
+    real = job.DecoderPool.decode
+    told = SimpleNamespace(reasons={}, n_decoded=0)
+
+    def decode(self, files, timeout_s=None):
+        told.n_decoded += len(files)
+        decoded = real(self, files, timeout_s)
+        reasons = [
+            told.reasons.get(file, reason)
+            for file, reason in zip(files, decoded.reasons, strict=True)
+        ]
+        kept = [not reason for reason in reasons]
+        kinds = [kind if keep else None for kind, keep in zip(decoded.kinds, kept, strict=True)]
+        return decoded._replace(reasons=reasons, pixels=decoded.pixels[kept], kinds=kinds)
+
+    monkeypatch.setattr(job.DecoderPool, "decode", decode)
+    return told
+
+
+@pytest.mark.parametrize("reason", OF_THE_MACHINE)
+def test_what_this_machine_lacked_is_tried_again_when_asked_for_and_on_another_machine(
+    photos, cache, tmp_path, decoding, monkeypatch, reason
+):
+    bad = photos / "disc" / "03.png"
+    decoding.reasons[bad.read_bytes()] = reason
+    first = extract(photos, cache)
+    assert first.rejected == [(str(bad), reason)]
+    decoding.n_decoded = 0
+    assert extract(photos, cache).rejected == first.rejected
+    assert decoding.n_decoded == 0
+    assert extract(photos, cache, retry_rejected=True).rejected == first.rejected
+    assert decoding.n_decoded == 1
+    with CacheFolder(cache) as folder:
+        (rows,) = folder.all()
+        assert rows.rejections() == []  # which shards hold, and an import brings
+        assert rows.failures() == [(os.fsencode(bad), reason)]
+    shutil.copytree(cache, tmp_path / "copy")
+    shutil.copytree(cache, tmp_path / "retried")
+    decoding.reasons.clear()
+    assert counts(extract(photos, cache))["rejected"] == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(index_module, "this_machine", lambda: b"another machine!")
+        found = counts(extract(photos, tmp_path / "copy"))
+        assert (found["extracted"], found["rejected"]) == (1, 0)
+    found = counts(extract(photos, tmp_path / "retried", retry_rejected=True))
+    assert (found["extracted"], found["rejected"]) == (1, 0)
+    with CacheFolder(tmp_path / "retried") as folder:
+        assert next(folder.all()).failures() == []
+
+
+def test_an_import_brings_no_failure_of_another_machine(photos, cache, tmp_path, decoding):
+    bad = photos / "disc" / "03.png"
+    decoding.reasons[bad.read_bytes()] = "decoding it took more than 10 s"
+    extract(photos, cache)
+    decoding.reasons.clear()
+    with CacheFolder(tmp_path / "mine", create=True) as folder:
+        import_from(folder, cache)
+    found = counts(extract(photos, tmp_path / "mine"))
+    assert (found["cached"], found["extracted"], found["rejected"]) == (59, 1, 0)
 
 
 def test_files_that_cannot_be_read_are_rejected_but_not_remembered(photos, cache, monkeypatch):

@@ -265,7 +265,7 @@ def test_heic_is_read_and_its_exif_orientation_is_not_applied(mode):
 
 
 @pytest.mark.parametrize(
-    ("error", "is_temporary"),
+    ("error", "depends_on_machine"),
     [
         (MemoryError(), True),
         (OSError("decoder error: Insufficient memory (Failed to allocate 9 bytes)"), True),
@@ -273,15 +273,15 @@ def test_heic_is_read_and_its_exif_orientation_is_not_applied(mode):
         (OSError("image file is truncated"), False),
     ],
 )
-def test_only_want_of_memory_is_temporary(monkeypatch, error, is_temporary):
+def test_only_want_of_memory_depends_on_the_machine(monkeypatch, error, depends_on_machine):
     def fail(*arguments, **options):
         raise error
 
     monkeypatch.setattr(Image, "open", fail)
     with pytest.raises(ImageRejectedError) as why:
         decode(b"GIF89a")
-    assert images.is_temporary(str(why.value)) == is_temporary
-    assert (str(why.value) == "too little memory to decode it") == is_temporary
+    assert images.depends_on_machine(str(why.value)) == depends_on_machine
+    assert (str(why.value) == "too little memory to decode it") == depends_on_machine
 
 
 def test_without_its_library_heic_says_what_to_install(monkeypatch):
