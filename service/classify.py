@@ -10,13 +10,7 @@ from ..classifier.tags import tags
 from ..untrusted.json_text import json_type
 from .errors import RefusedError
 from .request_context import current_service, deadline
-from .uploads import (
-    check_bytes,
-    check_number,
-    image_from_base64,
-    json_object,
-    max_received_bytes,
-)
+from .uploads import check_bytes, check_number, image_from_base64, json_object, max_received_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

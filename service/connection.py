@@ -17,12 +17,7 @@ from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
 from .file_descriptors import max_connections
-from .request_parser import (
-    BodyMemory,
-    RequestParser,
-    RequestTimeoutError,
-    TooBusyError,
-)
+from .request_parser import BodyMemory, RequestParser, RequestTimeoutError, TooBusyError
 from .tasks import RefusalTask, Task
 from .uploads import max_received_bytes
 

@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HeadFileError, UsageError
 from ..prediction import load_predictor
-from .heads import (
-    Heads,
-    Served,
-    read_stamps,
-    refusal_reason,
-)
+from .heads import Heads, Served, read_stamps, refusal_reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,12 +12,7 @@ from flask import g, request
 from pythonjsonlogger.json import JsonFormatter
 
 from ..untrusted.terminal import shown
-from .request_context import (
-    HEALTH,
-    arrived,
-    current_service,
-    milliseconds,
-)
+from .request_context import HEALTH, arrived, current_service, milliseconds
 
 if TYPE_CHECKING:
     from flask import Flask, Response

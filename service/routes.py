@@ -11,13 +11,7 @@ from ..datasets.folders import EXTENSIONS
 from ..features.images.colours import darkness
 from ..features.images.formats import formats_in_words
 from .errors import RefusedError, error_body
-from .request_context import (
-    check_parameters,
-    current_service,
-    deadline,
-    milliseconds,
-    whole_number,
-)
+from .request_context import check_parameters, current_service, deadline, milliseconds, whole_number
 from .uploads import Uploads, read_uploads
 
 if TYPE_CHECKING:

@@ -19,12 +19,7 @@ from waitress.task import ThreadedTaskDispatcher
 
 from ..errors import BottlebankError, UsageError
 from .connection import PAUSE_S, Listener
-from .request_context import (
-    HEALTH,
-    HOSTS,
-    SERVICE,
-    is_page,
-)
+from .request_context import HEALTH, HOSTS, SERVICE, is_page
 from .request_parser import MAX_HEADER_BYTES, TooBusyError
 from .settings import Settings
 from .uploads import max_received_bytes
@@ -263,9 +258,6 @@ class _Dispatcher:
             self._beside.add_task(channel)
         else:
             self._threads.add_task(channel)
-
-    def set_thread_count(self, count: int) -> None:
-        self._threads.set_thread_count(count)
 
     def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
         self._beside.shutdown(cancel_pending, timeout)

@@ -81,7 +81,7 @@ def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], by
     elif kind == "application/json" or kind.endswith("+json"):
         payload = json_object(request, max_received_bytes(settings), max_images=settings.max_images)
         if "url" in payload:
-            return Uploads([_fetched(_url(payload), fetch)], by_url=True)
+            return Uploads([_from_url(payload, fetch)], by_url=True)
         files = _from_json(payload, settings.max_images)
     elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
         files = [request.get_data(cache=False)]
@@ -170,18 +170,13 @@ def _check_values(body: bytes, most: int, expected: str) -> None:
         )
 
 
-def _url(payload: dict[str, Any]) -> str:
+def _from_url(payload: dict[str, Any], fetch: Callable[[str], bytes]) -> bytes:
+    url = payload["url"]
     others = [key for key in ("image", "images") if key in payload]
     if others:
         raise RefusedError("invalid_json", f'expected "url" or "{others[0]}", received both')
-    if not isinstance(payload["url"], str):
-        raise RefusedError(
-            "invalid_json", f'"url": expected a string, received {json_type(payload["url"])}'
-        )
-    return payload["url"]
-
-
-def _fetched(url: str, fetch: Callable[[str], bytes]) -> bytes:
+    if not isinstance(url, str):
+        raise RefusedError("invalid_json", f'"url": expected a string, received {json_type(url)}')
     try:
         return fetch(url)
     except FetchError as error:

@@ -23,13 +23,7 @@ from typing import TYPE_CHECKING, cast
 from ..errors import UsageError
 from .public_addresses import is_public
 from .terminal import quote
-from .urls import (
-    INSTEAD,
-    PORTS,
-    FetchError,
-    read_entry,
-    read_url,
-)
+from .urls import INSTEAD, PORTS, FetchError, read_entry, read_url
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer

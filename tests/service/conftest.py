@@ -16,12 +16,7 @@ from bottlebank.features.images.decoder import Limits
 from bottlebank.features.images.decoder_pool import decode_here
 from bottlebank.prediction import NoTrainingImagesError
 from bottlebank.prediction.neighbours import TrainingImages
-from bottlebank.service import (
-    Server,
-    Service,
-    Settings,
-    create_app,
-)
+from bottlebank.service import Server, Service, Settings, create_app
 from bottlebank.service.heads import Heads, Served
 
 COLOURS = {"red": (250, 20, 10), "green": (10, 250, 20), "blue": (20, 10, 250)}
