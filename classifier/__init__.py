@@ -1,22 +1,18 @@
 """Small heads on transfer values: their training, calibration, figures, and the head file.
 
 May import the root files and ``untrusted``. It sees NumPy arrays, never files of the cache.
-Predicting needs NumPy only: scikit-learn and TensorFlow are loaded with the heads that train.
+Predicting needs NumPy only: scikit-learn and TensorFlow are loaded with the heads that train. A
+module is imported when one of its names is first used.
 """
 
 from typing import TYPE_CHECKING
 
 from ..lazy_names import lazy_names
-from .head_file import (
-    GoldenImages,
-    Head,
-    load_head,
-    save_head,
-)
-from .layers import Layers
 
 if TYPE_CHECKING:
     from .dense import DenseHead
+    from .head_file import GoldenImages, Head, load_head, save_head
+    from .layers import Layers
     from .logistic import LogisticHead
     from .nearest import NearestHead
 
@@ -34,5 +30,11 @@ __all__ = [
 
 __getattr__, __dir__ = lazy_names(
     __name__,
-    {"dense": ("DenseHead",), "logistic": ("LogisticHead",), "nearest": ("NearestHead",)},
+    {
+        "dense": ("DenseHead",),
+        "head_file": ("GoldenImages", "Head", "load_head", "save_head"),
+        "layers": ("Layers",),
+        "logistic": ("LogisticHead",),
+        "nearest": ("NearestHead",),
+    },
 )

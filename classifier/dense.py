@@ -167,6 +167,10 @@ class DenseHead(LayeredHead):
         self.layers_ = Layers(mean, scale, *training.folded_layers())
         return self
 
+    def training_facts(self) -> dict[str, Any]:
+        """The best epoch, counted from 1, and the losses and accuracies of each."""
+        return {"best_epoch": self.best_epoch_, "history": [*map(list, self.history_)]}
+
     def _check_settings(self) -> None:
         require_hidden(self.hidden)
         require_flag("batch_norm", self.batch_norm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -22,6 +22,10 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
     kind: str
     """What the head file calls it."""
     classes_: np.ndarray
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any) -> Self:
+        """Train on transfer values, float (n, d), and labels (n,) of at least two classes."""
 
     @abstractmethod
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -57,6 +61,10 @@ class LayeredHead(HeadEstimator):
     """A classifier whose `fit` ends in `layers_`."""
 
     layers_: Layers
+
+    def training_facts(self) -> dict[str, Any]:
+        """What training has found besides the layers: JSON values, kept in the head file."""
+        return {}
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""

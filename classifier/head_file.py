@@ -43,12 +43,12 @@ from ..untrusted.json_text import read_json_object
 from .calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE
 from .layers import Layers, softmax
 from .open_set import ARRAYS, UnknownRule
+from .registry import saved_head_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 FORMAT = 2
-_KINDS = ("logistic", "dense")
 _PRECISIONS = ("float32", "bfloat16")
 _MAX_JSON_BYTES = 1 << 24
 _MAX_LAYERS = 24
@@ -116,7 +116,7 @@ class Head:
     """A trained head, ready to predict with NumPy alone."""
 
     kind: str
-    """``logistic`` or ``dense``."""
+    """Its name in the registry of heads, such as ``logistic``."""
     classes: tuple[str, ...]
     layers: Layers
     recipe: dict[str, Any]
@@ -319,7 +319,7 @@ def _about(file: PlainFile) -> dict[str, Any]:
             raise ValueError(f"field {name} is missing or no {kind.__name__}")
     if about.keys() != _FIELDS.keys():
         raise ValueError(f"unknown field(s) {named(about.keys() - _FIELDS.keys())}")
-    for name, known in (("kind", _KINDS), ("precision", _PRECISIONS)):
+    for name, known in (("kind", saved_head_names()), ("precision", _PRECISIONS)):
         if about[name] not in known:
             raise ValueError(f"{name} {about[name]!r}; expected {' or '.join(known)}")
     _require_classes(about["classes"])

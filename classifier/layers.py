@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -54,6 +54,14 @@ class Layers(NamedTuple):
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """float64 (n, n_classes), each row adding up to 1: the softmax of the logits."""
         return softmax(self.logits(features))
+
+
+class Fitted(NamedTuple):
+    """What training a head gives."""
+
+    layers: Layers
+    facts: dict[str, Any]
+    """What was found on the way, such as the strength of a penalty: JSON values for people."""
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -119,3 +119,7 @@ class LogisticHead(LayeredHead):
         )
         self.layers_, self.strength_, self.scores_ = found
         return self
+
+    def training_facts(self) -> dict[str, Any]:
+        """The C of the penalty."""
+        return {"strength": self.strength_}

@@ -6,17 +6,18 @@ Importing scikit-learn takes longer than a fit, so the estimator around it is a 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from ..hardware import available_cores
-from .layers import Layers, standardisation
+from .layers import Fitted, Layers, standardisation
+from .settings import class_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1)
 """Inverse strengths C of the penalty, from strong to weak."""
@@ -94,6 +95,29 @@ def fit_logistic(
         kernel, bias = np.hstack([np.zeros_like(kernel), kernel]), np.append(0, bias)
     layers = Layers(mean, scale, [kernel.astype(np.float32)], [bias.astype(np.float32)])
     return LogisticFit(layers, strength, scores)
+
+
+def fit_without_scikit_learn(
+    rows: np.ndarray,
+    labels: np.ndarray,
+    class_weight: str | Mapping[Any, float] | None = None,
+    random_state: int = 0,
+) -> Fitted:
+    """Fit as `LogisticHead` does, on rows that are known to be sound.
+
+    Parameters
+    ----------
+    rows
+        float32, (n, d): transfer values, finite.
+    labels
+        (n,): of at least two classes.
+    class_weight, random_state
+        As in `LogisticHead`.
+    """
+    classes, codes = np.unique(labels, return_inverse=True)
+    weights = class_weights(class_weight, classes, codes)
+    fitted = fit_logistic(rows, codes, len(classes), class_weights=weights, seed=random_state)
+    return Fitted(fitted.layers, {"strength": fitted.strength})
 
 
 def _choose_strength(

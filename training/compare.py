@@ -10,6 +10,7 @@ import numpy as np
 from ..classifier.comparison import Candidate, stratified_folds
 from ..classifier.comparison import compare as compare_right
 from ..classifier.cross_validation import out_of_fold
+from ..classifier.registry import make_head, require_heads
 from ..datasets import as_dataset
 from ..datasets.splits import TEST
 from ..errors import DatasetError, UsageError
@@ -23,11 +24,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
-    from ..classifier import DenseHead, LogisticHead, NearestHead
+    from ..classifier.estimator import HeadEstimator
     from ..datasets import Dataset
     from ..extraction.feature_table import FeatureTable
-
-HEADS = ("logistic", "dense", "knn")
 
 
 class Trial(NamedTuple):
@@ -77,7 +76,7 @@ def compare(
     dataset
         What `extract` takes.
     heads
-        Of ``logistic``, ``dense`` and ``knn``.
+        Names in the registry of heads, such as ``logistic``, ``dense`` and ``knn``.
     extractors
         Names in the table of backbones.
     n_folds
@@ -98,8 +97,7 @@ def compare(
     DatasetError
         When there are fewer than two classes, or fewer than two different images.
     """
-    if not heads or not set(heads) <= set(HEADS):
-        raise UsageError(f"expected heads of {', '.join(HEADS)}, received {', '.join(heads)!r}")
+    require_heads(heads)
     if not extractors:
         raise UsageError("expected at least one extractor, received none")
     dataset = as_dataset(dataset)
@@ -145,8 +143,9 @@ def compare(
             features = table.features[rows]
             for head in heads:
                 name = f"{table.recipe.extractor}, {head}"
-                make = partial(_make_head, head, seed)
-                judged = out_of_fold(make, features, labels, folds, partial(begin, name))
+                judged = out_of_fold(
+                    partial(_make, head, seed), features, labels, folds, partial(begin, name)
+                )
                 right[name] = judged.predicted == labels
                 fit_seconds[name] = float(np.median(judged.fit_seconds))
     trials = []
@@ -157,11 +156,5 @@ def compare(
     return Trials(len(rows), n_folds, trials, warnings, len(first.rejected), in_test)
 
 
-def _make_head(kind: str, seed: int, classes: list[str]) -> LogisticHead | DenseHead | NearestHead:
-    from .. import classifier
-
-    if kind == "logistic":
-        return classifier.LogisticHead(random_state=seed)
-    if kind == "dense":
-        return classifier.DenseHead(random_state=seed)
-    return classifier.NearestHead()
+def _make(head: str, seed: int, classes: list[str]) -> HeadEstimator:
+    return make_head(head, random_state=seed)

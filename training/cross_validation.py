@@ -11,6 +11,7 @@ from ..classifier.comparison import stratified_folds
 from ..classifier.cross_validation import out_of_fold
 from ..classifier.evaluation import LEAST_IMAGES, Evaluation, evaluate
 from ..classifier.layers import softmax
+from ..classifier.registry import make_head
 from ..datasets.splits import (
     TEST,
     TRAIN,
@@ -24,7 +25,8 @@ from .split import groups_of_alike
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..classifier import DenseHead, Head, LogisticHead
+    from ..classifier import Head
+    from ..classifier.estimator import HeadEstimator
     from ..extraction.feature_table import FeatureTable
 
 N_FOLDS = 5
@@ -178,14 +180,10 @@ def _reason(n_test: int, rarest: str, n_rarest: int) -> str:
     return f"the class {rarest!r} has {different} only"
 
 
-def _like(head: Head, classes: list[str], seed: int) -> LogisticHead | DenseHead:
+def _like(head: Head, classes: list[str], seed: int) -> HeadEstimator:
     """An untrained head of the same kind and settings, for some of its classes."""
-    from .. import classifier
-
     weight: str | Mapping[str, float] | None = head.training.get("class_weight")
     if not isinstance(weight, str | None):
         weight = {name: value for name, value in weight.items() if name in classes}
-    if head.kind == "logistic":
-        return classifier.LogisticHead(class_weight=weight, random_state=seed)
     hidden = [kernel.shape[1] for kernel in head.layers.kernels[:-1]]
-    return classifier.DenseHead(hidden=hidden, class_weight=weight, random_state=seed)
+    return make_head(head.kind, hidden=hidden, class_weight=weight, random_state=seed)

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 from ..cache import CacheFolder
 from ..classifier import Head
 from ..classifier import save_head as write_head
+from ..classifier.registry import HEADS, saved_head_names
 from ..errors import NotAHeadError, UsageError
 from ..extraction.golden_rows import keep_golden_images
 from ..features import find_backbone, open_extractor, recipe_for
-from .train import HEADS, Trained
+from .train import Trained
 
 if TYPE_CHECKING:
-    from ..classifier import DenseHead, LogisticHead
+    from ..classifier.estimator import LayeredHead
     from ..features import Extractor
 
 
 def save_head(
-    trained: Trained | Head | LogisticHead | DenseHead,
+    trained: Trained | Head | LayeredHead,
     path: str | os.PathLike[str],
     *,
     extractor: str | None = None,
@@ -112,7 +113,7 @@ def save_head(
     return head
 
 
-def fitted_head(estimator: Any) -> LogisticHead | DenseHead:
+def fitted_head(estimator: Any) -> LayeredHead:
     """Give the estimator whose layers can be written, or the best one of a search.
 
     Raises
@@ -124,12 +125,16 @@ def fitted_head(estimator: Any) -> LogisticHead | DenseHead:
     name = type(found).__name__
     if hasattr(found, "layers_") and hasattr(found, "classes_"):
         return found
-    remedy = "fit bb.LogisticHead() or bb.DenseHead() on table.features, and save that"
+    classes = [HEADS[head].class_name for head in saved_head_names()]
+    remedy = (
+        f"fit {' or '.join(f'bb.{name}()' for name in classes)} on table.features, and save that"
+    )
+    kind = getattr(found, "kind", None)
     if isinstance(found, type):
         reason, remedy = f"received the class {found.__name__}", f"save {found.__name__}().fit(…)"
-    elif getattr(found, "kind", None) == "knn":
-        reason = "received a NearestHead, which keeps every training row"
-    elif getattr(found, "kind", None) in HEADS or hasattr(found, "param_grid"):
+    elif kind in HEADS and HEADS[kind].not_saved:
+        reason = f"received a {name}, which {HEADS[kind].not_saved}"
+    elif kind in HEADS or hasattr(found, "param_grid"):
         reason = f"received a {name} that is not fitted"
         remedy = "call its fit(table.features, table.labels) first"
     elif hasattr(found, "steps"):
@@ -138,6 +143,5 @@ def fitted_head(estimator: Any) -> LogisticHead | DenseHead:
     else:
         reason = f"received a {name}"
     raise NotAHeadError(
-        f"expected what train_head returns, or a fitted LogisticHead or DenseHead; {reason}: "
-        f"{remedy}"
+        f"expected what train_head returns, or a fitted {' or '.join(classes)}; {reason}: {remedy}"
     )

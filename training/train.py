@@ -7,9 +7,8 @@ import logging
 import os
 from dataclasses import dataclass
 from html import escape
-from importlib import import_module
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -18,8 +17,10 @@ from ..cache import CacheFolder
 from ..classifier import Head
 from ..classifier.calibration import fit_temperature
 from ..classifier.evaluation import evaluate
+from ..classifier.fitting import fit_head, import_head
 from ..classifier.open_set import fit_unknown
-from ..classifier.settings import class_weights, require_seed, require_share
+from ..classifier.registry import heads_with, require_saved_head
+from ..classifier.settings import require_seed, require_share
 from ..datasets.splits import (
     SPLITS,
     TRAIN,
@@ -43,12 +44,8 @@ from .split import split_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..classifier import Layers
     from ..classifier.evaluation import Evaluation
     from ..extraction.feature_table import FeatureTable
-
-HEADS = ("logistic", "dense")
-_MODULES = {"logistic": "..classifier.logistic_solver", "dense": "..classifier.dense"}
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +153,8 @@ def train_head(
     table
         From `extract`.
     kind
-        ``logistic`` or ``dense``. The dense head stops by the validation split.
+        A head that can be saved, such as ``logistic`` or ``dense``, which stops by the validation
+        split.
     hidden
         Units of each hidden layer of a dense head; None for one of 256.
     class_weight
@@ -176,10 +174,16 @@ def train_head(
     DatasetError
         When fewer than two classes have images to train on.
     """
-    if not isinstance(kind, str) or kind not in HEADS:
-        raise UsageError(f"unknown head {kind!r}: expected {' or '.join(HEADS)}")
-    if hidden is not None and kind != "dense":
-        raise UsageError(f"hidden is {hidden!r}, but only a dense head has hidden layers")
+    own = require_saved_head(kind).settings
+    if hidden is not None and "hidden" not in own:
+        some = " or ".join(heads_with("hidden"))
+        raise UsageError(f"hidden is {hidden!r}, but only a {some} head has hidden layers")
+    if class_weight is not None and "class_weight" not in own:
+        some = " or ".join(heads_with("class_weight"))
+        raise UsageError(
+            f"class_weight is {class_weight!r}, which a {kind} head does not take: train a {some} "
+            f"head"
+        )
     require_share("coverage", coverage)
     require_seed("seed", seed)
     if not hasattr(table, "require_rows"):
@@ -206,8 +210,9 @@ def _train(
     bar: Progress,
 ) -> Trained:
     with threads(1) as pool:  # the import takes as long as looking for near-duplicates
-        module = pool.submit(import_module, _MODULES[kind], __package__)
+        imported = pool.submit(import_head, kind)
         decided = split_table(table)
+        imported.result()
     train = decided.rows(TRAIN)
     learned = sorted(set(table.labels[train].tolist()))
     if len(learned) < 2:
@@ -221,28 +226,17 @@ def _train(
     rows, labels = table.features[train], table.labels[train]
     held_out_rows, held_out_labels = table.features[held_out], table.labels[held_out]
     classes, codes = np.unique(labels, return_inverse=True)
-    if kind == "logistic":  # without the estimator: importing scikit-learn takes as long as the fit
-        weights = class_weights(class_weight, classes, codes)
-        fitted = module.result().fit_logistic(
-            rows, codes, len(classes), class_weights=weights, seed=seed
-        )
-        layers: Layers = fitted.layers
-        settings: dict[str, Any] = {"strength": fitted.strength}
-    else:
-        epochs = (f"epoch {number}" for number in itertools.count(1))
-        fitted = module.result().DenseHead(
-            hidden=(256,) if hidden is None else hidden,
-            class_weight=class_weight,
-            random_state=seed,
-        )
-        fitted.fit(
-            rows,
-            labels,
-            validation=(held_out_rows, held_out_labels) if len(held_out) else None,
-            on_epoch=lambda epoch: bar.note(next(epochs)),
-        )
-        layers = fitted.layers_
-        settings = {"best_epoch": fitted.best_epoch_, "history": [*map(list, fitted.history_)]}
+    epochs = (f"epoch {number}" for number in itertools.count(1))
+    layers, settings = fit_head(
+        kind,
+        rows,
+        labels,
+        validation=(held_out_rows, held_out_labels) if len(held_out) else None,
+        on_epoch=lambda epoch: bar.note(next(epochs)),
+        class_weight=class_weight,
+        random_state=seed,
+        **({} if hidden is None else {"hidden": hidden}),
+    )
     temperature, unknown = 1.0, None
     if len(held_out):
         held_out_codes = np.searchsorted(classes, held_out_labels)

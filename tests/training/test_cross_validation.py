@@ -168,7 +168,7 @@ def test_a_head_is_trained_again_with_its_settings(table, monkeypatch):
         made.append(settings)
         return real(**settings)
 
-    monkeypatch.setattr("bottlebank.classifier.LogisticHead", logistic_head, raising=False)
+    monkeypatch.setattr("bottlebank.classifier.logistic.LogisticHead", logistic_head)
     cross_validate(trained.head, few, trained.split)
     assert {settings["random_state"] for settings in made} == {7}
     given = [settings["class_weight"] for settings in made]

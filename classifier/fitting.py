@@ -1,0 +1,59 @@
+"""Fitting a head by its name in the registry, to the layers that a head file holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .layers import Fitted
+from .registry import HEADS, make_head, resolve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+
+def import_head(name: str) -> None:
+    """Import what fits a head, which may take seconds."""
+    resolve(HEADS[name].fit or HEADS[name].estimator)
+
+
+def fit_head(
+    name: str,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    *,
+    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    on_epoch: Callable[[Any], object] = lambda epoch: None,
+    **settings: Any,
+) -> Fitted:
+    """Fit a head that ends in layers.
+
+    Parameters
+    ----------
+    name
+        Of the registry.
+    rows, labels
+        float32, (n, d), and (n,).
+    validation, on_epoch
+        For a head whose `fit` takes them: rows and labels by which it may stop, and what is
+        called after each epoch.
+    **settings
+        Parameters of the head; those that it does not have are left out.
+
+    Raises
+    ------
+    UsageError
+        When a setting is out of range, or the rows cannot be trained on.
+    """
+    head = HEADS[name]
+    if head.fit:
+        own = {key: value for key, value in settings.items() if key in head.settings}
+        return resolve(head.fit)(rows, labels, **own)
+    estimator: Any = make_head(name, **settings)
+    from sklearn.utils.validation import has_fit_parameter
+
+    given = {"validation": validation, "on_epoch": on_epoch}
+    taken = {key: value for key, value in given.items() if has_fit_parameter(estimator, key)}
+    estimator.fit(rows, labels, **taken)
+    return Fitted(estimator.layers_, estimator.training_facts())
