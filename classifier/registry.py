@@ -50,7 +50,7 @@ HEADS: dict[str, HeadEntry] = {
     ),
     "knn": HeadEntry(
         ".nearest:NearestHead",
-        "the nearest neighbours, a check that needs no tuning",
+        "the nearest neighbours",
         settings=(),
         not_saved="keeps every training row",
     ),

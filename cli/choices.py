@@ -1,7 +1,11 @@
 """What options can be set to: names that help, completion and errors show without the libraries.
 
-`tests/cli/test_usage.py` compares them with those of the rooms.
+Those of heads are read from their registry; `tests/cli/test_usage.py` compares the others with
+those of the rooms.
 """
+
+from ..classifier.registry import HEADS as _HEADS
+from ..classifier.registry import head_names, saved_head_names
 
 ENGINES = ("auto", "openvino", "tensorflow")
 PRECISIONS = ("auto", "bfloat16", "float32")
@@ -9,9 +13,15 @@ FITS = ("squash", "crop", "pad")
 GREY16 = ("scale", "stretch")
 STORES = ("auto", "float32", "float16")
 PARITY = ("refuse", "warn")
-HEADS = ("logistic", "dense")
+HEADS = tuple(saved_head_names())
 """That can be trained and saved."""
-COMPARED_HEADS = ("logistic", "dense", "knn")
+HEADS_IN_WORDS = ", or ".join(_HEADS[name].in_words for name in HEADS)
+COMPARED_HEADS = tuple(head_names())
+BASELINES_IN_WORDS = "".join(
+    f"; {name}, {_HEADS[name].in_words}, is a baseline that needs no tuning"
+    for name in COMPARED_HEADS
+    if name not in HEADS
+)
 CLASS_WEIGHTS = ("none", "balanced")
 METHODS = ("pca", "tsne", "umap")
 LOGS = ("auto", "json", "text")

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     default=choices.COMPARED_HEADS,
     metavar="NAME,…",
     default_in_words="all",
-    help=f"some of {', '.join(choices.COMPARED_HEADS)}, separated by commas; knn, the nearest "
-    "neighbours, is a baseline that needs no tuning",
+    help=f"some of {', '.join(choices.COMPARED_HEADS)}, separated by commas"
+    f"{choices.BASELINES_IN_WORDS}",
 )
 @option(
     "--extractors",

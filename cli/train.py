@@ -41,7 +41,7 @@ _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
     "--head",
     type=Choice(choices.HEADS),
     default=choices.HEADS[0],
-    help="logistic regression, or a small neural network",
+    help=choices.HEADS_IN_WORDS,
 )
 @option(
     "--hidden",
@@ -84,6 +84,7 @@ def run(
     seconds = Stopwatch()
     path = require_output(output, HEAD, [data, extraction["weights"]])
     from ..classifier import save_head
+    from ..classifier.registry import heads_with
     from ..datasets import load_dataset
     from ..extraction import extract
     from ..training import train_head
@@ -91,16 +92,20 @@ def run(
     from ..training.train import require_two_classes
     from .problems import print_problems
 
-    is_dense = head == "dense"
-    if hidden is not None and not is_dense:
-        say("warning: --hidden has no effect: only a dense head has hidden layers (--head dense)")
+    layered = heads_with("hidden")
+    if hidden is not None and head not in layered:
+        say(
+            f"warning: --hidden has no effect: only a {' or '.join(layered)} head has hidden "
+            f"layers (--head {layered[0]})"
+        )
+        hidden = None
     dataset = load_dataset(data, **reading)
     require_two_classes(dataset.labels, data)
     table = extract(dataset, **extraction)
     trained = train_head(
         table,
         head,
-        hidden=hidden if is_dense else None,
+        hidden=hidden,
         class_weight=None if class_weight == "none" else class_weight,
         coverage=coverage,
         seed=seed,

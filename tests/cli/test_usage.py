@@ -382,7 +382,6 @@ def test_choices_are_those_of_the_library():
     from bottlebank.features.images import decoder as images
     from bottlebank.features.images import fit as preprocess
     from bottlebank.prediction import parity
-    from bottlebank.training import compare, train
     from bottlebank.viz.reduce import METHODS
 
     assert choices.ENGINES == extractor.ENGINES
@@ -390,8 +389,6 @@ def test_choices_are_those_of_the_library():
     assert choices.FITS == preprocess.FITS
     assert choices.GREY16 == colours.GREY16
     assert choices.PARITY == parity.PARITY
-    assert choices.HEADS == train.HEADS
-    assert choices.COMPARED_HEADS == compare.HEADS
     assert choices.METHODS == METHODS
     assert choices.MAX_PIXELS == images.MAX_PIXELS
     assert set(choices.EXTRACTORS) <= set(backbones.backbone_names())
