@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-PRECISIONS = ("float32", "bfloat16")
+from ..precisions import PRECISIONS
+
 STORAGES = ("float32", "float16")
 
 

@@ -38,6 +38,7 @@ from ..formatting import (
     in_brief_names,
     percent,
 )
+from ..precisions import PRECISIONS
 from ..untrusted.hdf5 import PlainFile, named, read_finite
 from ..untrusted.json_text import read_json_object
 from .calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 FORMAT = 2
-_PRECISIONS = ("float32", "bfloat16")
 _MAX_JSON_BYTES = 1 << 24
 _MAX_LAYERS = 24
 _MAX_CLASSES, _MAX_CLASS_LENGTH = 100_000, 1_000
@@ -319,7 +319,7 @@ def _about(file: PlainFile) -> dict[str, Any]:
             raise ValueError(f"field {name} is missing or no {kind.__name__}")
     if about.keys() != _FIELDS.keys():
         raise ValueError(f"unknown field(s) {named(about.keys() - _FIELDS.keys())}")
-    for name, known in (("kind", saved_head_names()), ("precision", _PRECISIONS)):
+    for name, known in (("kind", saved_head_names()), ("precision", PRECISIONS)):
         if about[name] not in known:
             raise ValueError(f"{name} {about[name]!r}; expected {' or '.join(known)}")
     _require_classes(about["classes"])

@@ -1,14 +1,16 @@
 """What options can be set to: names that help, completion and errors show without the libraries.
 
-Those of heads are read from their registry; `tests/cli/test_usage.py` compares the others with
-those of the rooms.
+Those of backbones, engines and heads are read from their registries; `tests/cli/test_usage.py`
+compares the others with those of the rooms.
 """
 
 from ..classifier.registry import HEADS as _HEADS
 from ..classifier.registry import head_names, saved_head_names
+from ..features.backbones.registry import BEST_KNOWN, DEFAULT_EXTRACTOR
+from ..features.engines.registry import engine_names, precision_names
 
-ENGINES = ("auto", "openvino", "tensorflow")
-PRECISIONS = ("auto", "bfloat16", "float32")
+ENGINES = tuple(engine_names())
+PRECISIONS = tuple(precision_names())
 FITS = ("squash", "crop", "pad")
 GREY16 = ("scale", "stretch")
 STORES = ("auto", "float32", "float16")
@@ -26,18 +28,8 @@ CLASS_WEIGHTS = ("none", "balanced")
 METHODS = ("pca", "tsne", "umap")
 LOGS = ("auto", "json", "text")
 SPLITS = ("test", "validation", "train", "all")
-EXTRACTOR = "inception_v3"
-"""The default."""
-EXTRACTORS = (
-    "inception_v3",
-    "mobilenet_v2",
-    "convnext_tiny",
-    "resnet50_v2",
-    "efficientnet_v2_b0",
-    "vgg16",
-    "random",
-)
-"""The best known."""
+EXTRACTOR = DEFAULT_EXTRACTOR
+EXTRACTORS = BEST_KNOWN
 EXTRACTORS_IN_WORDS = (
     f"{', '.join(EXTRACTORS[:-1])}, any other image network of keras.applications, or random, "
     "which needs no weights and has learned nothing"

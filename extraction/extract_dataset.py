@@ -11,9 +11,9 @@ from ..cache.variant import STORAGES
 from ..datasets import as_dataset
 from ..errors import EngineError, UsageError
 from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
-from ..features.extractor import preferred_precisions, require_known
+from ..features.engines.registry import require_known
+from ..features.engines.select import only_precision, preferred_precisions
 from ..features.images.decoder import MAX_PIXELS
-from ..hardware import may_have_gpu
 from .cache_miss import why_nothing_is_reused
 from .job import CannotRunError, Job
 
@@ -73,7 +73,7 @@ def extract(
     cache
         The cache folder; by default ``$BOTTLEBANK_CACHE`` or the platform's.
     engine
-        ``auto``, ``openvino`` or ``tensorflow``.
+        ``auto``, or a name in the registry of engines: ``openvino`` or ``tensorflow``.
     precision
         ``float32``, ``bfloat16``, or ``auto``: what the cache holds already, else the machine's
         fastest that agrees with TensorFlow.
@@ -149,8 +149,8 @@ def extract_recipe(
     retry_rejected: bool = False,
 ) -> FeatureTable:
     """As `extract`, for a recipe whose weights need not be at hand while nothing is missing."""
-    if engine == "tensorflow" and precision == "auto" and not may_have_gpu():
-        precision = "float32"  # TensorFlow's bfloat16 is slower on CPUs
+    if precision == "auto":
+        precision = only_precision(engine) or "auto"
     known = [
         variant
         for variant in map(Variant.parse, folder.variants(recipe.fingerprint))

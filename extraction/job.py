@@ -7,7 +7,6 @@ import itertools
 import logging
 import os
 import time
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from ..cache import CacheFolder, Key, Rejection, Variant
 from ..errors import EngineError, WeightsNotFoundError
 from ..features import open_extractor
+from ..features.engines.select import expected_engine
 from ..features.images.colours import DARK_BELOW, unused_share
 from ..features.images.decoder import MAX_PIXELS, Limits, depends_on_machine, is_temporary
 from ..features.images.decoder_pool import DecoderPool
@@ -324,7 +324,7 @@ class Job:
             bottleneck=self.waiting.bottleneck if n_extracted else None,
             extractor=self.recipe.extractor,
             width=self.recipe.width,
-            engine=_engine_that_runs(self.engine),
+            engine=expected_engine(self.engine),
             precision=self.variant.precision,
             store=self.variant.storage,
             fingerprint=self.recipe.fingerprint,
@@ -390,9 +390,3 @@ class _Tools(contextlib.AbstractContextManager):
             writing = job.cache.writer(job.recipe.as_dict(), commit_every_rows=job.commit_every)
             self._writer = self._stack.enter_context(writing)
         return self._writer
-
-
-def _engine_that_runs(engine: str) -> str:
-    if engine != "auto":
-        return engine
-    return "openvino" if find_spec("openvino") else "tensorflow"

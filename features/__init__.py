@@ -1,13 +1,19 @@
 """Image bytes to transfer values: decoding, backbones, and the engines that run them.
 
-May import the root files and ``untrusted``. TensorFlow and OpenVINO are each imported by the engine
-of that name alone, when it starts.
+May import the root files and ``untrusted``. TensorFlow and OpenVINO are imported by the engine of
+that name, when it starts. A module is imported when one of its names is first used: reading the
+registries of backbones and engines loads no library.
 """
 
-from .backbones.registry import DEFAULT_EXTRACTOR, Backbone, backbone_names, find_backbone
-from .extractor import Extractor, open_extractor
-from .images.decoder import DECODER_VERSION, decode
-from .recipe import Recipe, recipe_for
+from typing import TYPE_CHECKING
+
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .backbones.registry import DEFAULT_EXTRACTOR, Backbone, backbone_names, find_backbone
+    from .extractor import Extractor, open_extractor
+    from .images.decoder import DECODER_VERSION, decode
+    from .recipe import Recipe, recipe_for
 
 __all__ = [
     "DECODER_VERSION",
@@ -21,3 +27,13 @@ __all__ = [
     "open_extractor",
     "recipe_for",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "backbones.registry": ("DEFAULT_EXTRACTOR", "Backbone", "backbone_names", "find_backbone"),
+        "extractor": ("Extractor", "open_extractor"),
+        "images.decoder": ("DECODER_VERSION", "decode"),
+        "recipe": ("Recipe", "recipe_for"),
+    },
+)

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import EngineError, UsageError
 from ..fork_safety import Owner
-from ..hardware import may_have_gpu
-from .backbones.registry import Backbone, find_backbone
-from .engines.conversion import converted_network, import_tensorflow_engine, read_reference
-from .golden_images import (
-    COSINE_LIMITS,
-    N_IMAGES,
-    golden_pixels,
-    least_cosine,
-)
+from .engines.network import Network
+from .engines.select import start_engine
 from .images.decoder import Limits
 from .images.fit import decode_and_resize
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from .backbones.weights import Weights
     from .engines.base import Engine
     from .recipe import Recipe
-
-ENGINES = ("auto", "openvino", "tensorflow")
-PRECISIONS = ("auto", "bfloat16", "float32")
-
-logger = logging.getLogger(__name__)
 
 
 class Extractor:
@@ -169,8 +156,8 @@ def open_extractor(
     weights
         Finds the weights; called only where no converted network is kept yet.
     engine
-        ``openvino``, ``tensorflow``, or ``auto``: OpenVINO where it runs and agrees; before it,
-        with `gpu`, TensorFlow on one.
+        A name in the registry, such as ``openvino`` or ``tensorflow``; or ``auto``: OpenVINO where
+        it runs and agrees; before it, with `gpu`, TensorFlow on one.
     precisions
         What may be computed in, in order of preference.
     networks
@@ -185,108 +172,7 @@ def open_extractor(
     Raises
     ------
     EngineError
-        When nothing that was asked for runs here; with the reason of each.
+        When nothing that was requested runs here; with the reason of each.
     """
-    reasons = []
-    for precision in precisions:
-        for candidate in _candidates(engine, precision, gpu):
-            try:
-                started = _start(candidate, precision, recipe, weights, networks, many, progress)
-            except EngineError as error:
-                reasons.append(f"{candidate.engine} in {precision}: {error}")
-                level = logging.WARNING if isinstance(error, _DisagreesError) else logging.INFO
-                logger.log(level, "not used: %s", reasons[-1])
-            else:
-                return Extractor(recipe, started)
-    raise EngineError(f"no engine can run {recipe.extractor}: {'; '.join(reasons)}")
-
-
-def require_known(engine: str, precision: str) -> None:
-    """Raise UsageError unless both names are known."""
-    for name, value, known in (("engine", engine, ENGINES), ("precision", precision, PRECISIONS)):
-        if value not in known:
-            raise UsageError(f"unknown {name} {value!r}: expected {', '.join(known)}")
-
-
-def preferred_precisions(engine: str) -> Sequence[str]:
-    """What ``auto`` computes in on this machine, fastest first."""
-    if engine != "openvino" and may_have_gpu():
-        return ("bfloat16", "float32")
-    if engine == "tensorflow":
-        return ("float32",)
-    try:
-        from .engines.openvino import supported_precisions
-    except ImportError:
-        return ("float32",)
-    return supported_precisions()
-
-
-class _Candidate(NamedTuple):
-    engine: str
-    only_on_gpu: bool = False
-
-
-class _DisagreesError(EngineError):
-    """An engine runs, but its numbers are not the network's."""
-
-
-def _candidates(engine: str, precision: str, gpu: bool) -> Iterator[_Candidate]:
-    if engine != "auto":
-        yield _Candidate(engine)
-        return
-    if gpu and may_have_gpu():
-        yield _Candidate("tensorflow", only_on_gpu=True)
-    yield _Candidate("openvino")
-    if precision == "float32":  # on a CPU TensorFlow's bfloat16 is slower still
-        yield _Candidate("tensorflow")
-
-
-def _start(
-    candidate: _Candidate,
-    precision: str,
-    recipe: Recipe,
-    weights: Callable[[], Weights],
-    networks: Path | None,
-    many: bool,
-    progress: bool | None,
-) -> Engine:
-    backbone = find_backbone(recipe.extractor)
-    if candidate.engine == "tensorflow":
-        return _start_tensorflow(backbone, weights(), precision, candidate.only_on_gpu)
-    try:
-        from .engines.openvino import OpenVinoEngine
-    except ImportError as error:
-        raise EngineError(f"OpenVINO cannot be imported ({error})") from error
-    with converted_network(recipe, backbone, weights, networks, progress) as folder:
-        try:
-            started = OpenVinoEngine(folder, precision, many=many)
-        except RuntimeError as error:
-            raise EngineError(str(error).strip().splitlines()[-1]) from error
-        # Enough images to make a batch, and a rest.
-        n_times = OpenVinoEngine.batch_size // N_IMAGES + 1 if many else 1
-        _check(started, read_reference(folder), backbone, n_times)
-    return started
-
-
-def _start_tensorflow(
-    backbone: Backbone, weights: Weights, precision: str, only_on_gpu: bool
-) -> Engine:
-    build = import_tensorflow_engine()
-    if only_on_gpu and not build.has_gpu():
-        raise EngineError("TensorFlow finds no GPU that it can use")
-    started = build(backbone, weights, precision)
-    if precision != "float32":
-        _check(started, build(backbone, weights)(golden_pixels(backbone.input_size_px)), backbone)
-    return started
-
-
-def _check(engine: Engine, reference: np.ndarray, backbone: Backbone, n_times: int = 1) -> None:
-    golden = np.tile(golden_pixels(backbone.input_size_px), (n_times, 1, 1, 1))
-    cosine = least_cosine(engine(golden), np.tile(reference, (n_times, 1)))
-    limit = COSINE_LIMITS[engine.precision]
-    if cosine < limit:
-        raise _DisagreesError(
-            f"its transfer values differ from TensorFlow's in float32: cosine {cosine:.5f}, "
-            f"at least {limit} is asked for"
-        )
-    logger.debug("%s in %s: cosine %.6f", engine.name, engine.precision, cosine)
+    with Network(recipe, weights, networks, progress) as network:
+        return Extractor(recipe, start_engine(network, engine, precisions, many=many, gpu=gpu))

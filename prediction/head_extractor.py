@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import HeadFileError, HeadMismatchError, WeightsNotFoundError
 from ..features import Recipe, find_backbone, recipe_for
-from ..features.backbones.weights import IMAGENET, SEED
+from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.images.fit import FITS
 from ..features.recipe import recipe_of
 
@@ -68,7 +68,7 @@ def weights_finder(
     def find() -> Weights:
         name = weights
         if name is None:
-            if trained_on.weights not in (IMAGENET, SEED):
+            if trained_on.weights not in (IMAGENET, SEED_WEIGHTS):
                 raise WeightsNotFoundError(
                     f"{head} was trained with the weights file {trained_on.weights!r} (SHA-256 "
                     f"{trained_on.weights_sha256}): name its path with --weights"

@@ -10,7 +10,8 @@ from ..cache import CacheFolder
 from ..classifier import load_head
 from ..extraction.golden_rows import kept_golden_images
 from ..features import open_extractor
-from ..features.extractor import require_known
+from ..features.engines.registry import require_known
+from ..features.engines.select import expected_batch_size
 from ..features.golden_files import transfer_values_of
 from ..features.images.decoder import MAX_PIXELS
 from .head_extractor import read_recipe, weights_finder
@@ -107,6 +108,5 @@ def load_predictor(
     if kept is None:
         return Predictor(loaded, start(), cache=cache, precisions=precisions, max_pixels=max_pixels)
     agrees = check_parity(loaded, head, kept.precision, lambda files: kept.features, parity)
-    batch_size = 32 if engine == "tensorflow" else 1
-    late = LazyExtractor(trained_on, start, batch_size)
+    late = LazyExtractor(trained_on, start, expected_batch_size(engine))
     return Predictor(loaded, late, cache=cache, precisions=precisions, max_pixels=max_pixels)

@@ -41,8 +41,8 @@ ROOMS = (
 
 # Only these places may import a library at all, at the top or inside a function.
 OWNERS = {
-    "tensorflow": ("features/engines/tensorflow.py", "classifier/dense_training.py"),
-    "keras": ("features/engines/tensorflow.py", "classifier/dense_training.py"),
+    "tensorflow": ("features/engines/", "features/backbones/", "classifier/dense_training.py"),
+    "keras": ("features/backbones/keras_applications.py", "classifier/dense_training.py"),
     "openvino": ("features/engines/openvino.py",),
     "cv2": ("features/",),
     "simplejpeg": ("features/",),

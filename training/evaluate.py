@@ -16,7 +16,8 @@ from ..datasets import as_dataset
 from ..datasets.splits import SPLITS, Split
 from ..errors import DatasetError, HeadMismatchError, UsageError
 from ..extraction.extract_dataset import extract_recipe
-from ..features.extractor import open_extractor, require_known
+from ..features import open_extractor
+from ..features.engines.registry import require_known
 from ..features.golden_files import transfer_values_of
 from ..features.images.decoder import MAX_PIXELS
 from ..formatting import counted, percent

@@ -9,9 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+
+from ...errors import UsageError
+from .weights import IMAGENET, SEED_WEIGHTS, Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .registry import Backbone
 
 SEED = 0
 
@@ -35,6 +43,35 @@ def draw_weights() -> list[Convolution]:
         bias = (generator.standard_normal(shape[3]) * 0.1).astype(np.float32)
         layers.append(Convolution(kernel, bias))
     return layers
+
+
+def find_weights(
+    backbone: Backbone, weights: str, download_timeout_s: float | None, progress: bool | None
+) -> Weights:
+    """The weights, which are drawn."""
+    if weights != IMAGENET:
+        raise UsageError(
+            f"the extractor {backbone.name!r} draws its weights; --weights has no meaning"
+        )
+    return Weights(SEED_WEIGHTS, None, weights_sha256())
+
+
+def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any], Any]:
+    """Build the network: both convolutions, and the average in a grid of 4 by 4."""
+    import tensorflow as tf
+
+    dtype = tf.as_dtype(precision)
+
+    def network(values: Any) -> Any:
+        values = tf.cast(values, dtype)
+        for layer in draw_weights():
+            kernel, bias = tf.cast(layer.kernel, dtype), tf.cast(layer.bias, dtype)
+            values = tf.nn.conv2d(values, kernel, strides=2, padding="SAME")
+            values = tf.nn.relu(values + bias)
+        pooled = tf.nn.avg_pool2d(values, ksize=4, strides=4, padding="VALID")  # (n, 4, 4, 32)
+        return tf.reshape(pooled, (-1, 4 * 4 * 32))
+
+    return network
 
 
 def weights_sha256() -> str:

@@ -1,18 +1,28 @@
-"""The table of frozen networks. Data only: reading it imports no framework.
+"""The registry of frozen networks. Data only: reading it imports no library.
 
-A new network is a new row of `_TABLE`; `tests/features/backbones/test_registry.py` compares every row
-with the installed Keras.
+A network of `keras.applications` is a row of `_KERAS_TABLE`; tests compare each with the installed
+Keras. Any other is a module, which finds the weights and builds it, and a line of `BACKBONES`.
 """
 
 from __future__ import annotations
 
-import difflib
-from typing import NamedTuple
+from importlib import import_module
+from typing import Any, NamedTuple
 
 from ...errors import UnknownExtractorError
 
 DEFAULT_EXTRACTOR = "inception_v3"
 RANDOM = "random"
+BEST_KNOWN = (
+    DEFAULT_EXTRACTOR,
+    "mobilenet_v2",
+    "convnext_tiny",
+    "resnet50_v2",
+    "efficientnet_v2_b0",
+    "vgg16",
+    RANDOM,
+)
+"""What help texts name."""
 
 
 class PixelScaling(NamedTuple):
@@ -47,21 +57,30 @@ SCALINGS = {
 
 
 class Backbone(NamedTuple):
-    """One row of the table."""
+    """One network."""
 
     name: str
     constructor: str
-    """``module:name`` of the function that builds the network."""
+    """Name of the architecture: for a Keras network ``module:name`` of what builds it."""
     input_size_px: int
     """Height and width of the input."""
     width: int
-    """Numbers an image."""
+    """Features per image."""
     scaling: PixelScaling
     weights_file: str | None
     """Name of the ImageNet weights without top in Keras's `models` folder; None where the
     weights are not read from a file."""
     pooling: str = "global average"
     """How the last feature map becomes one vector."""
+    module: str = ".keras_applications"
+    """Where it is; a name that begins with a dot is of this package. The module has two functions:
+    ``find_weights``, with the parameters of that of `weights`; and ``build(backbone, weights,
+    precision)``, which returns what makes of scaled pixels, a tensor (n, height, width, 3) of
+    TensorFlow, the transfer values (n, width)."""
+
+    def imported(self) -> Any:
+        """The module."""
+        return import_module(self.module, __package__)
 
 
 # name, constructor in keras.applications, input px, width, scaling, ImageNet weights file, where
@@ -124,7 +143,14 @@ BACKBONES = {
     for name, constructor, px, width, scaling, file in _KERAS_TABLE
 }
 BACKBONES[RANDOM] = Backbone(
-    RANDOM, "bottlebank:random_network", 64, 512, SCALINGS["tf"], None, "average in a 4x4 grid"
+    RANDOM,
+    "bottlebank:random_network",
+    64,
+    512,
+    SCALINGS["tf"],
+    None,
+    "average in a 4x4 grid",
+    ".random_network",
 )
 
 
@@ -134,7 +160,7 @@ def backbone_names() -> list[str]:
 
 
 def find_backbone(name: str) -> Backbone:
-    """Look up a row of the table; ``MobileNetV2`` and ``mobilenet-v2`` are ``mobilenet_v2``.
+    """Look up a network by its name; ``MobileNetV2`` and ``mobilenet-v2`` are ``mobilenet_v2``.
 
     Raises
     ------
@@ -145,6 +171,8 @@ def find_backbone(name: str) -> Backbone:
     row = plain.get(_plain(name))
     if row is not None:
         return row
+    import difflib
+
     near = [plain[match].name for match in difflib.get_close_matches(_plain(name), plain, n=3)]
     suggestion = (
         f"did you mean {' or '.join(near)}?" if near else "`bottlebank extract --help` lists them"

@@ -1,4 +1,7 @@
-"""The interface of an engine: a compiled network that turns pixels into transfer values."""
+"""The interface of an engine: a compiled network that turns pixels into transfer values.
+
+How one is started and registered, `registry` says.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ class Engine(Protocol):
     """A compiled network. Calls may come from several threads at once."""
 
     name: str
-    """``tensorflow`` or ``openvino``."""
+    """As in the registry."""
     precision: str
     """What the network effectively computes in: ``float32`` or ``bfloat16``."""
 

@@ -16,6 +16,8 @@ from ...hardware import available_cores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .network import Network
+
 # Without this, importing OpenVINO reports its use to its makers over the network.
 sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
 import openvino as ov  # noqa: E402
@@ -40,6 +42,15 @@ def convert(graph: bytes, folder: Path) -> None:
     ov.save_model(model, folder / "network.xml", compress_to_fp16=False)
     del model
     frozen.unlink()
+
+
+def start(network: Network, precision: str, *, many: bool) -> OpenVinoEngine:
+    """See `registry`; the network is converted where that has not been done."""
+    folder = network.converted()
+    try:
+        return OpenVinoEngine(folder, precision, many=many)
+    except RuntimeError as error:
+        raise EngineError(str(error).strip().splitlines()[-1]) from error
 
 
 class OpenVinoEngine:

@@ -1,17 +1,12 @@
-"""The reference engine: builds networks with Keras, freezes them, and runs them in TensorFlow."""
+"""The reference engine: freezes a network that its backbone builds, and runs it in TensorFlow."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import importlib
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EngineError
 from ...fork_safety import claim
 from ...native_stderr import silent_stderr
-from ..backbones.random_network import draw_weights
-from ..backbones.registry import RANDOM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,14 +15,23 @@ if TYPE_CHECKING:
 
     from ..backbones.registry import Backbone
     from ..backbones.weights import Weights
-
+    from .network import Network
 
 with silent_stderr():
-    import keras
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,  # pyright: ignore[reportMissingImports]
     )
+
+
+def start(network: Network, precision: str, *, many: bool) -> TensorFlowEngine:
+    """See `registry`; it takes batches of any size, be there many images or few."""
+    return TensorFlowEngine(network.backbone, network.weights(), precision)
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 class TensorFlowEngine:
@@ -48,15 +52,10 @@ class TensorFlowEngine:
         """
         claim("TensorFlow")
         self.precision = precision
-        self.batch_size = 128 if self.has_gpu() else 32
+        self.batch_size = 128 if has_gpu() else 32
         self.batch_sizes: Sequence[int] = range(1, self.batch_size + 1)
         with silent_stderr():
             self._function = _freeze(backbone, weights, precision)
-
-    @staticmethod
-    def has_gpu() -> bool:
-        """Whether TensorFlow computes on a GPU."""
-        return bool(tf.config.list_physical_devices("GPU"))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """See `Engine`."""
@@ -76,10 +75,7 @@ def _share_gpus() -> None:
 
 def _freeze(backbone: Backbone, weights: Weights, precision: str) -> Any:
     _share_gpus()
-    if backbone.name == RANDOM:
-        network = functools.partial(_random_network, dtype=tf.as_dtype(precision))
-    else:
-        network = _keras_network(backbone, weights, precision)
+    network = backbone.imported().build(backbone, weights, precision)
     scaling = backbone.scaling
     size_px = backbone.input_size_px
 
@@ -95,35 +91,3 @@ def _freeze(backbone: Backbone, weights: Weights, precision: str) -> Any:
 
     function: Any = transfer_values
     return convert_variables_to_constants_v2(function.get_concrete_function())
-
-
-def _keras_network(backbone: Backbone, weights: Weights, precision: str) -> Any:
-    module, _, constructor = backbone.constructor.partition(":")
-    build = getattr(importlib.import_module(module), constructor)
-    size_px = backbone.input_size_px
-    usual = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
-    try:
-        model = build(
-            weights=str(weights.path),
-            include_top=False,
-            input_shape=(size_px, size_px, 3),
-            pooling="avg",
-        )
-    except (ValueError, OSError, KeyError, TypeError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise EngineError(
-            f"{weights.path} does not hold weights without top of {backbone.name}: {reason}"
-        ) from error
-    finally:
-        keras.config.set_dtype_policy(usual)
-    return lambda values: model(values, training=False)
-
-
-def _random_network(values: Any, dtype: Any) -> Any:
-    values = tf.cast(values, dtype)
-    for layer in draw_weights():
-        values = tf.nn.conv2d(values, tf.cast(layer.kernel, dtype), strides=2, padding="SAME")
-        values = tf.nn.relu(values + tf.cast(layer.bias, dtype))
-    pooled = tf.nn.avg_pool2d(values, ksize=4, strides=4, padding="VALID")  # (n, 4, 4, 32)
-    return tf.reshape(pooled, (-1, 4 * 4 * 32))

@@ -388,12 +388,12 @@ def test_demo(bottlebank, tmp_path, cache, monkeypatch):
 def test_demo_without_weights_says_so_plainly(bottlebank, tmp_path, cache, monkeypatch):
     import sklearn.datasets
 
-    from bottlebank.features.backbones import weights
+    from bottlebank.features.backbones import keras_applications
 
     whole = sklearn.datasets.load_digits()
     few = sklearn.utils.Bunch(images=whole.images[:120], target=whole.target[:120])
     monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: few)
-    monkeypatch.setattr(weights, "_DOWNLOAD", "raise OSError('no network')")
+    monkeypatch.setattr(keras_applications, "_DOWNLOAD", "raise OSError('no network')")
     shutil.copytree(cache, tmp_path / "demo" / "cache")
     done = bottlebank("demo", "--output", tmp_path / "demo", "--precision", "float32")
     assert done.code == 0

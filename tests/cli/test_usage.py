@@ -376,22 +376,17 @@ def test_a_folder_without_permission(bottlebank, photos, options):
 def test_choices_are_those_of_the_library():
     """They are written twice, since help must not wait for the library."""
     from bottlebank.cli import choices
-    from bottlebank.features import extractor
-    from bottlebank.features.backbones import registry as backbones
     from bottlebank.features.images import colours
     from bottlebank.features.images import decoder as images
     from bottlebank.features.images import fit as preprocess
     from bottlebank.prediction import parity
     from bottlebank.viz.reduce import METHODS
 
-    assert choices.ENGINES == extractor.ENGINES
-    assert choices.PRECISIONS == extractor.PRECISIONS
     assert choices.FITS == preprocess.FITS
     assert choices.GREY16 == colours.GREY16
     assert choices.PARITY == parity.PARITY
     assert choices.METHODS == METHODS
     assert choices.MAX_PIXELS == images.MAX_PIXELS
-    assert set(choices.EXTRACTORS) <= set(backbones.backbone_names())
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from bottlebank.extraction import (
 )
 from bottlebank.extraction.maintenance import import_from
 from bottlebank.features import Extractor
-from bottlebank.features.backbones import weights
+from bottlebank.features.backbones import keras_applications
 from bottlebank.features.images import decoder as images_module
 
 
@@ -411,7 +411,7 @@ def test_unknown_names_are_refused_before_any_work(photos, tmp_path):
 
 
 def test_without_weights_nothing_is_left_behind(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "_DOWNLOAD", "raise OSError('no network')")
+    monkeypatch.setattr(keras_applications, "_DOWNLOAD", "raise OSError('no network')")
     with pytest.raises(WeightsNotFoundError, match="no network"):
         bb.extract(bb.load_dataset(photos), "mobilenet_v2", cache=tmp_path / "c")
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["index.sqlite"]

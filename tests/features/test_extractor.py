@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from bottlebank.errors import EngineError, UsageError
-from bottlebank.features import extractor as extractor_module
 from bottlebank.features import find_backbone, open_extractor, recipe_for
 from bottlebank.features.backbones.weights import Weights
 from bottlebank.features.engines import conversion as networks
-from bottlebank.features.extractor import preferred_precisions
+from bottlebank.features.engines import select
+from bottlebank.features.engines.select import preferred_precisions
 from bottlebank.features.golden_images import golden_pixels, least_cosine
 
 RECIPE, WEIGHTS = recipe_for(find_backbone("random"))
@@ -143,7 +143,7 @@ def test_an_engine_whose_numbers_are_not_the_networks_is_refused(cache, monkeypa
     np.save(kept / "reference.npy", reference[:, ::-1])
     monkeypatch.setattr(networks, "_is_whole", lambda folder, width: True)
     with pytest.raises(
-        EngineError, match=r"openvino in float32: .* cosine 0\.\d+, at least 0.9999"
+        EngineError, match=r"openvino in float32: .* cosine 0\.\d+, expected at least 0.9999"
     ):
         random_extractor("openvino", cache / "networks")
     caplog.clear()
@@ -200,11 +200,12 @@ def test_images_go_to_a_gpu_where_tensorflow_finds_one(converted_random, monkeyp
         ).engine
 
     caplog.set_level("INFO")
-    monkeypatch.setattr(extractor_module, "may_have_gpu", lambda: True)
+    monkeypatch.setattr(select, "may_have_gpu", lambda: True)
     assert engine(gpu=True) == "openvino"
     assert "TensorFlow finds no GPU that it can use" in caplog.text
-    tensorflow_engine = networks.import_tensorflow_engine()
-    monkeypatch.setattr(tensorflow_engine, "has_gpu", staticmethod(lambda: True))
+    from bottlebank.features.engines import tensorflow
+
+    monkeypatch.setattr(tensorflow, "has_gpu", lambda: True)
     assert engine(gpu=True) == "tensorflow"
     assert engine(gpu=False) == "openvino"
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import bottlebank as bb
-from bottlebank.features.extractor import preferred_precisions
+from bottlebank.features.engines.select import preferred_precisions
 from bottlebank.features.golden_images import COSINE_LIMITS, least_cosine
 from bottlebank.features.images.decoder import read
 from bottlebank.service import Settings, create_app

@@ -1,0 +1,143 @@
+"""The networks of `keras.applications`: finding weights, and building them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import EngineError, UsageError, WeightsNotFoundError
+from ...progress import Progress
+from .registry import RANDOM
+from .weights import IMAGENET, Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .registry import Backbone
+
+# Run in a child process: it can be given up at any moment, keeps TensorFlow out of this one,
+# and Keras knows the addresses and checks the hashes of its own files.
+_DOWNLOAD = """
+import socket, sys, urllib.request
+if not urllib.request.getproxies():  # without a network, known before TensorFlow has started
+    socket.create_connection(("storage.googleapis.com", 443), timeout=5).close()
+import keras
+constructor, size_px = sys.argv[1], int(sys.argv[2])
+getattr(keras.applications, constructor)(
+    weights="imagenet", include_top=False, input_shape=(size_px, size_px, 3)
+)
+"""
+
+
+def keras_models_folder() -> Path:
+    """Where Keras keeps downloaded weights: ``$KERAS_HOME/models``, by default under ~/.keras."""
+    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+
+
+def find_weights(
+    backbone: Backbone, weights: str, download_timeout_s: float | None, progress: bool | None
+) -> Weights:
+    """The weights that are named, downloaded where they are ImageNet's and not here yet."""
+    if weights != IMAGENET:
+        path = Path(weights)
+        if not path.is_file():
+            raise UsageError(
+                f"no weights file at {weights}; give its path, or --weights {IMAGENET}"
+            )
+        return Weights(path.name, path)
+    path = imagenet_file(backbone)
+    if not path.is_file():
+        _download(backbone, path, download_timeout_s, progress)
+    return Weights(IMAGENET, path)
+
+
+def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any], Any]:
+    """Build the network with its weights.
+
+    Raises
+    ------
+    EngineError
+        When the weights file does not fit the architecture.
+    """
+    import keras
+
+    module, _, constructor = backbone.constructor.partition(":")
+    size_px = backbone.input_size_px
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        model = getattr(importlib.import_module(module), constructor)(
+            weights=str(weights.path),
+            include_top=False,
+            input_shape=(size_px, size_px, 3),
+            pooling="avg",
+        )
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise EngineError(
+            f"{weights.path} does not hold weights without top of {backbone.name}: {reason}"
+        ) from error
+    finally:
+        keras.config.set_dtype_policy(usual)
+    return lambda values: model(values, training=False)
+
+
+def imagenet_file(backbone: Backbone) -> Path:
+    """Where Keras keeps this backbone's ImageNet weights, there or not."""
+    assert backbone.weights_file is not None, "every row of a Keras network names its file"
+    return keras_models_folder() / backbone.weights_file
+
+
+def _download(
+    backbone: Backbone, path: Path, timeout_s: float | None, progress: bool | None
+) -> None:
+    """Let Keras download into a folder beside `path`, then rename: never half a file."""
+    above = next(folder for folder in path.parents if folder.exists())
+    try:  # on the same disk, and nothing is left of it where the download fails
+        home = tempfile.TemporaryDirectory(dir=above, prefix=".download-")
+    except OSError as error:
+        raise _not_found(backbone, path, f"{above} cannot be written: {error}") from error
+    with home:
+        environment = {**os.environ, "KERAS_HOME": home.name, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        constructor = backbone.constructor.partition(":")[2]
+        command = [sys.executable, "-P", "-c", _DOWNLOAD, constructor, str(backbone.input_size_px)]
+        keras_shows = sys.stderr.isatty() and progress is not False
+        what = f"Downloading the ImageNet weights of {backbone.name}"
+        try:
+            with Progress(what, show=False if keras_shows else progress):
+                child = subprocess.run(
+                    command,
+                    env={**environment, "KERAS_BACKEND": "tensorflow"},
+                    stdout=sys.stderr if keras_shows else subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    timeout=timeout_s,
+                    check=False,
+                )
+            lines = child.stderr.decode(errors="replace").strip().splitlines()
+            reason = lines[-1] if lines else f"Keras ended with {child.returncode}"
+        except subprocess.TimeoutExpired:
+            reason = f"no answer within {timeout_s:g} s"
+        fresh = Path(home.name) / "models" / path.name
+        if not fresh.is_file():
+            raise _not_found(backbone, path, reason)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                fresh.replace(path)
+        except OSError as error:
+            raise _not_found(backbone, path, f"{path} cannot be written: {error}") from error
+
+
+def _not_found(backbone: Backbone, path: Path, reason: str) -> WeightsNotFoundError:
+    return WeightsNotFoundError(
+        f"the ImageNet weights of {backbone.name} are not on this machine: put the file "
+        f"{path.name} into {path.parent}, or name a weights file with --weights FILE, or set "
+        f"KERAS_HOME to a folder that has models/{path.name}, or choose another extractor "
+        f"(--extractor {RANDOM} needs no weights); they could not be downloaded: {reason}"
+    )

@@ -1,0 +1,76 @@
+"""A backbone with its weights, in the forms that engines start from."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from ..backbones.registry import find_backbone
+from ..golden_images import golden_pixels
+from . import conversion
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
+
+    from ..backbones.weights import Weights
+    from ..recipe import Recipe
+
+
+class Network(contextlib.AbstractContextManager):
+    """What an engine is started from; each form is made when it is first asked for.
+
+    Parameters
+    ----------
+    recipe
+        Which network.
+    weights
+        Finds the weights.
+    kept
+        Folder in which converted networks are kept; None: none is.
+    progress
+        Whether a conversion is shown on stderr; None: as `Progress` has it.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        weights: Callable[[], Weights],
+        kept: Path | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        self.recipe = recipe
+        self.backbone = find_backbone(recipe.extractor)
+        self.weights = weights
+        self._kept, self._progress = kept, progress
+        self._converted: Path | None = None
+        self._stack = contextlib.ExitStack()
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    def converted(self) -> Path:
+        """A folder with the network as OpenVINO reads it: ``network.xml`` and ``network.bin``.
+
+        It lasts until the end of the ``with`` block.
+        """
+        if self._converted is None:
+            self._converted = self._stack.enter_context(
+                conversion.converted_network(
+                    self.recipe, self.backbone, self.weights, self._kept, self._progress
+                )
+            )
+        return self._converted
+
+    def graph(self) -> bytes:
+        """The frozen graph of TensorFlow, a serialised GraphDef; its input is 8-bit pixels."""
+        return conversion.import_tensorflow_engine()(self.backbone, self.weights()).graph()
+
+    def reference(self) -> np.ndarray:
+        """What TensorFlow in float32 makes of the golden images: float32, (n, width)."""
+        if self._converted is not None:
+            return conversion.read_reference(self._converted)
+        engine = conversion.import_tensorflow_engine()(self.backbone, self.weights())
+        return engine(golden_pixels(self.backbone.input_size_px))

@@ -1,0 +1,67 @@
+"""The registry of engines. Data only: reading it imports no library and no engine.
+
+An engine is a module and a line of `ENGINES`. The module has a function ``start(network, precision,
+*, many)``, which returns an `Engine` of `base`; what else it has, `EngineEntry` says.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...errors import UsageError
+from ...precisions import PRECISIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+AUTO = "auto"
+
+
+class EngineEntry(NamedTuple):
+    """What is known of an engine without importing it."""
+
+    module: str
+    """A name that begins with a dot is of this package."""
+    title: str
+    """What people call it."""
+    library: str = ""
+    """What has to be installed for it; empty for nothing else."""
+    precisions: Sequence[str] = ("float32",)
+    """What ``auto`` computes in with it on a CPU, fastest first. Of several, the module's
+    ``supported_precisions()`` returns those of this machine."""
+    on_gpu: bool = False
+    """Whether it computes on a GPU; the module's ``has_gpu()`` then says whether it finds one."""
+    batch_size: int = 1
+    """Images in a call that are expected to keep it busy, before it has started."""
+
+
+ENGINES: dict[str, EngineEntry] = {
+    "openvino": EngineEntry(".openvino", "OpenVINO", "openvino", ("bfloat16", "float32")),
+    # Its bfloat16 is slower than its float32 on CPUs.
+    "tensorflow": EngineEntry(
+        ".tensorflow", "TensorFlow", "tensorflow", on_gpu=True, batch_size=32
+    ),
+}
+"""In the order in which ``auto`` tries them on a CPU."""
+REFERENCE = "tensorflow"
+"""The engine by which the others are judged, in float32."""
+
+
+def engine_names() -> list[str]:
+    """What `engine` can be."""
+    return [AUTO, *ENGINES]
+
+
+def precision_names() -> list[str]:
+    """What `precision` can be."""
+    return [AUTO, *PRECISIONS]
+
+
+def require_known(engine: str, precision: str) -> None:
+    """Raise UsageError unless both names are known."""
+    for what, value, known in (
+        ("engine", engine, engine_names()),
+        ("precision", precision, precision_names()),
+    ):
+        if value not in known:
+            raise UsageError(f"unknown {what} {value!r}: expected {', '.join(known)}")

@@ -1,0 +1,133 @@
+"""Choosing the engine that runs a network on this machine, and checking what it computes."""
+
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...errors import EngineError
+from ...hardware import may_have_gpu
+from ..golden_images import COSINE_LIMITS, N_IMAGES, golden_pixels, least_cosine
+from .network import Network
+from .registry import AUTO, ENGINES, REFERENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .base import Engine
+
+logger = logging.getLogger(__name__)
+
+
+def start_engine(
+    network: Network, engine: str, precisions: Sequence[str], *, many: bool, gpu: bool
+) -> Engine:
+    """Start the first engine and precision that this machine runs and that agree with TensorFlow.
+
+    Every engine but the reference is checked when it starts: a few synthetic images go through
+    it, and the cosine with what TensorFlow in float32 made of them must reach the precision's
+    limit. The parameters are those of `open_extractor`.
+
+    Raises
+    ------
+    EngineError
+        When nothing that was requested runs here; with the reason of each.
+    """
+    reasons = []
+    for precision in precisions:
+        for candidate in _candidates(engine, precision, gpu):
+            try:
+                return _start(candidate, precision, network, many)
+            except EngineError as error:
+                reasons.append(f"{candidate.engine} in {precision}: {error}")
+                level = logging.WARNING if isinstance(error, _DisagreesError) else logging.INFO
+                logger.log(level, "not used: %s", reasons[-1])
+    raise EngineError(f"no engine can run {network.recipe.extractor}: {'; '.join(reasons)}")
+
+
+def preferred_precisions(engine: str) -> Sequence[str]:
+    """What ``auto`` computes in on this machine, fastest first."""
+    if may_have_gpu() and any(ENGINES[name].on_gpu for name in _meant_by(engine)):
+        return ("bfloat16", "float32")
+    first = ENGINES[_meant_by(engine)[0]]
+    if len(first.precisions) == 1:
+        return first.precisions
+    try:
+        return import_module(first.module, __package__).supported_precisions()
+    except ImportError:
+        return ("float32",)
+
+
+def only_precision(engine: str) -> str | None:
+    """The one precision that is worth computing in with an engine on this machine, if it is one."""
+    if engine == AUTO or (ENGINES[engine].on_gpu and may_have_gpu()):
+        return None
+    precisions = ENGINES[engine].precisions
+    return precisions[0] if len(precisions) == 1 else None
+
+
+def expected_engine(engine: str) -> str:
+    """The engine that ``auto`` tries first on a CPU, of those that are installed."""
+    for name in _meant_by(engine):
+        if name == engine or not ENGINES[name].library or find_spec(ENGINES[name].library):
+            return name
+    return REFERENCE
+
+
+def expected_batch_size(engine: str) -> int:
+    """Images in a call that are expected to keep an engine busy, before it has started."""
+    return 1 if engine == AUTO else ENGINES[engine].batch_size
+
+
+class _Candidate(NamedTuple):
+    engine: str
+    only_on_gpu: bool = False
+
+
+class _DisagreesError(EngineError):
+    """An engine runs, but its numbers are not the network's."""
+
+
+def _meant_by(engine: str) -> list[str]:
+    return [*ENGINES] if engine == AUTO else [engine]
+
+
+def _candidates(engine: str, precision: str, gpu: bool) -> Iterator[_Candidate]:
+    if engine != AUTO:
+        yield _Candidate(engine)
+        return
+    if gpu and may_have_gpu():
+        yield from (_Candidate(name, True) for name in ENGINES if ENGINES[name].on_gpu)
+    yield from (_Candidate(name) for name in ENGINES if precision in ENGINES[name].precisions)
+
+
+def _start(candidate: _Candidate, precision: str, network: Network, many: bool) -> Engine:
+    entry = ENGINES[candidate.engine]
+    try:
+        module: Any = import_module(entry.module, __package__)
+    except ImportError as error:
+        raise EngineError(f"{entry.title} cannot be imported ({error})") from error
+    if candidate.only_on_gpu and not module.has_gpu():
+        raise EngineError(f"{entry.title} finds no GPU that it can use")
+    started = module.start(network, precision, many=many)
+    if (candidate.engine, precision) != (REFERENCE, "float32"):
+        _check(started, network, many)
+    return started
+
+
+def _check(engine: Engine, network: Network, many: bool) -> None:
+    # With many to come, enough images to fill a batch.
+    n_times = max(engine.batch_sizes) // N_IMAGES + 1 if many else 1
+    golden = np.tile(golden_pixels(network.backbone.input_size_px), (n_times, 1, 1, 1))
+    cosine = least_cosine(engine(golden), np.tile(network.reference(), (n_times, 1)))
+    limit = COSINE_LIMITS[engine.precision]
+    if cosine < limit:
+        raise _DisagreesError(
+            f"its transfer values differ from TensorFlow's in float32: cosine {cosine:.5f}, "
+            f"expected at least {limit}"
+        )
+    logger.debug("%s in %s: cosine %.6f", engine.name, engine.precision, cosine)

@@ -1,0 +1,3 @@
+"""What networks compute in."""
+
+PRECISIONS = ("bfloat16", "float32")
