@@ -80,6 +80,14 @@ class MissingRowsError(CacheError, LookupError):
     """Rows that were asked for and are not in the cache."""
 
 
+class RecipeError(BottlebankError, ValueError):
+    """A recipe, from a cache, a head file or an export, that this version cannot read."""
+
+
+class NewerRecipeError(RecipeError):
+    """A recipe of a newer version, which has fields that this one does not know."""
+
+
 class HeadFileError(BottlebankError, ValueError):
     """A head file that is missing, damaged or not a head file."""
 

@@ -12,7 +12,7 @@ from ..cache.import_export import Described, export_rows, import_shards
 from ..cache.isolated_reading import open_export
 from ..cache.prune import carry_out, plan, remove_recipe
 from ..datasets.splits import split
-from ..errors import CacheError, UsageError, in_brief
+from ..errors import CacheError, NewerRecipeError, RecipeError, UsageError
 from ..features import Recipe
 
 if TYPE_CHECKING:
@@ -100,12 +100,20 @@ def export(
     Raises
     ------
     CacheError
-        When no image of the dataset has a row, or the file cannot be written.
+        When no image of the dataset has a row, the recipe is of a newer version, or the file cannot
+        be written.
     """
+    recipe = _recipe(folder, cache.fingerprint)
+    try:
+        Recipe.from_dict(recipe or {})
+    except NewerRecipeError as error:
+        raise CacheError(f"{cache.folder}: {error}") from error
+    except RecipeError as error:  # damaged, or of an earlier version: its rows are exported
+        logger.debug("%s: %s", cache.folder, error)
     attributes = {
         "fingerprint": cache.fingerprint,
         "variant": cache.variant,
-        "recipe": json.dumps(_recipe(folder, cache.fingerprint)),
+        "recipe": json.dumps(recipe),
     }
     if dataset is None:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -222,8 +230,8 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
     with open_export(source) as export:
         try:
             recipe = Recipe.from_dict(export.recipe)
-        except ValueError as error:
-            raise CacheError(f"{source} does not say its recipe ({in_brief(error)})") from error
+        except RecipeError as error:
+            raise CacheError(f"{source}: {error}") from error
         if recipe.fingerprint != export.fingerprint:
             raise CacheError(f"{source}: the recipe and the fingerprint do not belong together")
         if recipe.width != export.width:
@@ -267,5 +275,5 @@ def _in_words(recipe: dict[str, Any] | None) -> str:
         return "recipe.json is damaged"
     try:
         return Recipe.from_dict(recipe).in_words()
-    except ValueError:
-        return f"{recipe.get('extractor', 'unknown')}, of another version of bottlebank"
+    except RecipeError as error:
+        return f"{recipe.get('extractor', 'unknown')}, of another version of bottlebank: {error}"

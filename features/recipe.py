@@ -1,4 +1,10 @@
-"""The recipe: everything that a transfer value means, and its fingerprint."""
+"""The recipe: everything that a transfer value means, and its fingerprint.
+
+It grows without invalidating what is cached or trained. A new field has a default, which is what
+rows of earlier versions were computed with; at its default, it is left out of the fingerprint and
+of what is written. So earlier recipes keep their fingerprints, and earlier versions of bottlebank
+read new recipes that need nothing new.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +13,7 @@ import json
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import NewerRecipeError, RecipeError, UsageError, in_brief
 from .backbones.registry import Backbone
 from .backbones.weights import Weights, file_sha256, find_weights
 from .images.colours import GREY16
@@ -15,8 +21,11 @@ from .images.decoder import DECODER_VERSION
 from .images.fit import FITS, RESIZE_RULE, require_known_fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
+
+SCHEMA = 1
+"""Raised when the meaning of a field changes; a new field with a default needs no other schema."""
 
 # Fields whose name says too little, or too much, to people.
 _WORDS = {"weights_sha256": "weights", "input_size_px": "input size", "resize": "resize rule"}
@@ -46,50 +55,69 @@ class Recipe:
     augmentation: str | None = None
     grey16: str = "scale"
     """How 16 bits per channel become 8: `colours.GREY16`."""
+    schema: int = 1
+    """Which `SCHEMA` the other fields are written in."""
 
     # Names of things whose meaning another field holds.
     _NOT_MEANING = ("extractor", "weights")
+    # Fields with a default that the first versions wrote.
+    _ALWAYS_WRITTEN = ("augmentation", "grey16")
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 (64 hexadecimal digits) of the fields that decide the numbers."""
-        # A field at its default is left out, so that one that is added later changes nothing.
-        defaults = self._defaults()
-        meaning = {
-            key: value
-            for key, value in asdict(self).items()
-            if key not in self._NOT_MEANING and (key not in defaults or defaults[key] != value)
-        }
+        changed = self._without_defaults()
+        meaning = {key: changed[key] for key in changed if key not in self._NOT_MEANING}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
         return {field.name: field.default for field in fields(cls) if field.default is not MISSING}
 
+    def _without_defaults(self) -> dict[str, Any]:
+        defaults = self._defaults()
+        return {
+            key: value
+            for key, value in asdict(self).items()
+            if key not in defaults or defaults[key] != value
+        }
+
     def as_dict(self) -> dict[str, Any]:
         """The fields as JSON values, for `from_dict`."""
-        return asdict(self)
+        always = {key: getattr(self, key) for key in self._ALWAYS_WRITTEN}
+        return {**self._without_defaults(), **always}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """Read what `as_dict` gave.
+        """Read what `as_dict` gave, in this version of bottlebank or another.
+
+        A field that is missing has its default.
 
         Raises
         ------
-        ValueError
-            When a field is missing, unknown or of another type.
+        NewerRecipeError
+            When it has fields, or a schema, of a newer version; they are named.
+        RecipeError
+            When a field without a default is missing, or one is of another type.
         """
+        known = {field.name: str(field.type) for field in fields(cls)}
+        if unknown := [key for key in values if key not in known]:
+            raise NewerRecipeError(
+                f"its recipe has {_named(unknown)}, which this version of bottlebank does not "
+                f"know: {_UPDATE}"
+            )
         values = {**cls._defaults(), **values}
-        known = {field.name for field in fields(cls)}
-        if set(values) != known:
-            odd = ", ".join(sorted(set(values) ^ known))
-            raise ValueError(f"not a recipe of this version of bottlebank: field(s) {odd}")
-        for field in fields(cls):
-            allowed = {"str": (str,), "int": (int,), "str | None": (str, type(None))}[
-                str(field.type)
-            ]
-            if type(values[field.name]) not in allowed:
-                raise ValueError(f"recipe field {field.name} is {values[field.name]!r}")
+        if missing := [key for key in known if key not in values]:
+            raise RecipeError(f"its recipe lacks {_named(missing)}: extract or train again")
+        for key, kind in known.items():
+            if type(values[key]).__name__ not in kind.replace("None", "NoneType").split(" | "):
+                given = in_brief(repr(values[key]), 60)
+                raise RecipeError(f"its recipe's field {key} is {given}; expected {kind}")
+        if values["schema"] > SCHEMA:
+            raise NewerRecipeError(
+                f"its recipe is written in schema {values['schema']}, this version of bottlebank "
+                f"reads {SCHEMA}: {_UPDATE}"
+            )
         return cls(**values)
 
     def changes_since(self, old: Mapping[str, Any]) -> list[str]:
@@ -97,7 +125,7 @@ class Recipe:
 
         `old` holds JSON values as `as_dict` gives them, in this version of bottlebank or another.
         """
-        new, old = self.as_dict(), {**self._defaults(), **old}
+        new, old = asdict(self), {**self._defaults(), **old}
         return [
             f"{_WORDS.get(key, key.replace('_', ' '))}: {_say(key, old)} → {_say(key, new)}"
             for key in {**new, **old}
@@ -115,6 +143,15 @@ class Recipe:
             f"{self.extractor}, weights {self.weights} ({self.weights_sha256[:8]}), "
             f"{self.width} numbers, input {self.input_size_px}×{self.input_size_px}"
         )
+
+
+_UPDATE = "update bottlebank to the version that wrote it, or a later one"
+
+
+def _named(keys: Sequence[str]) -> str:
+    """Fields, whose names may be from a file of others."""
+    noun = "the field" if len(keys) == 1 else "the fields"
+    return in_brief(f"{noun} {', '.join(map(repr, keys))}", 200)
 
 
 def _say(key: str, recipe: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..errors import HeadFileError, HeadMismatchError, WeightsNotFoundError
+from ..errors import HeadFileError, HeadMismatchError, RecipeError, WeightsNotFoundError
 from ..features import Recipe, find_backbone, recipe_for
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.images.fit import FITS
@@ -29,7 +29,7 @@ def read_recipe(head: Head, path: str | os.PathLike[str]) -> Recipe:
     """
     try:
         recipe = Recipe.from_dict(head.recipe)
-    except ValueError as error:
+    except RecipeError as error:
         raise HeadFileError(f"{path}: {error}") from error
     if recipe.width != head.layers.n_features:
         raise HeadFileError(

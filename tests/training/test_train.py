@@ -151,7 +151,9 @@ def test_a_head_of_another_extractor_is_refused(head_file, trained, tmp_path, ca
     with pytest.raises(HeadFileError, match="512 inputs for the 4 transfer values"):
         bb.load_predictor(tmp_path / "odd.h5", cache=cache)
     write_head(dataclasses.replace(trained.head, recipe={"x": 1}), tmp_path / "none.h5")
-    with pytest.raises(HeadFileError, match="not a recipe of this version"):
+    with pytest.raises(
+        HeadFileError, match="the field 'x', which this version of bottlebank does not know"
+    ):
         bb.load_predictor(tmp_path / "none.h5", cache=cache)
 
 
