@@ -1,6 +1,7 @@
 """Transfer values kept for good: immutable HDF5 shards, and an index that can be lost.
 
-May import the root files and ``untrusted``.
+May import ``untrusted`` and, of the root files, ``atomic_file``, ``errors``, ``fork_safety``,
+``formatting`` and ``hardware``. Nobody else knows what a shard is.
 """
 
 from .directory import CacheFolder

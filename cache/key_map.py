@@ -11,7 +11,7 @@ import numpy as np
 from .keys import HASH_BYTES, ContentHash, Key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -62,7 +62,10 @@ class KeyMap:
 
     def find(self, keys: Sequence[Key]) -> NDArray[np.int64]:
         """Place of each key, int64 (n,); -1 where it has no row."""
-        known: list[_Known] = [key if key.view else key.content for key in keys]
+        contents, views = zip(*keys, strict=True) if keys else ((), ())
+        known: Iterable[_Known] = contents
+        if any(views):
+            known = (key if key.view else key.content for key in keys)
         found = map(self._places().get, known, itertools.repeat(-1))
         return np.fromiter(found, np.int64, len(keys))
 

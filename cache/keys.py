@@ -73,9 +73,9 @@ class KeyArray(NamedTuple):
     @classmethod
     def of(cls, keys: Sequence[Key]) -> KeyArray:
         """The keys in this order."""
-        joined = b"".join([content for content, _ in keys])
-        views = np.fromiter([view for _, view in keys], np.uint32, len(keys))
-        return cls(np.frombuffer(joined, np.uint8).reshape(-1, HASH_BYTES), views)
+        contents, views = zip(*keys, strict=True) if keys else ((), ())
+        hashes = np.frombuffer(b"".join(contents), np.uint8).reshape(-1, HASH_BYTES)
+        return cls(hashes, np.array(views, np.uint32))
 
     def take(self, rows: NDArray[np.intp]) -> KeyArray:
         """Some of the keys, by number."""

@@ -12,6 +12,7 @@ import pytest
 from bottlebank import atomic_file as atomic
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.cache.database import Database
+from bottlebank.cache.key_map import KeyMap
 from bottlebank.errors import (
     CacheError,
     CacheLockedError,
@@ -256,3 +257,11 @@ def test_variants_never_mix(folder):
     assert key(9) not in folder.open(PRINT, "float32")
     assert folder.variants(PRINT) == ["float32", "bfloat16"]  # the one with more rows first
     assert folder.fingerprints() == [PRINT]
+
+
+def test_the_variants_are_ordered_without_reading_their_keys(folder, monkeypatch):
+    fill(folder, range(3))
+    with folder.open(PRINT, "bfloat16").writer(RECIPE) as writer:
+        writer.add(key(1), b"1", row(100))
+    monkeypatch.setattr(KeyMap, "_places", None)
+    assert folder.variants(PRINT) == ["float32", "bfloat16"]
