@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .datasets import Dataset, load_dataset
     from .errors import BottlebankError
     from .extraction import FeatureTable, extract
-    from .prediction import Prediction, Predictor, load_predictor
+    from .prediction import Prediction, Predictor, TransferValues, load_predictor
     from .reports import plot, write_report
     from .service import create_app
     from .training import evaluate_head, save_head, train_head
@@ -29,6 +29,7 @@ __all__ = [
     "NearestHead",
     "Prediction",
     "Predictor",
+    "TransferValues",
     "create_app",
     "evaluate_head",
     "extract",
@@ -48,7 +49,7 @@ __getattr__, __dir__ = lazy_names(
         "datasets": ("Dataset", "load_dataset"),
         "errors": ("BottlebankError",),
         "extraction": ("FeatureTable", "extract"),
-        "prediction": ("Prediction", "Predictor", "load_predictor"),
+        "prediction": ("Prediction", "Predictor", "TransferValues", "load_predictor"),
         "reports": ("plot", "write_report"),
         "service": ("create_app",),
         "training": ("evaluate_head", "save_head", "train_head"),

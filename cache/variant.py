@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..errors import UsageError
 from ..precisions import PRECISIONS
 
 STORAGES = ("float32", "float16")
+
+
+def require_known_storage(storage: str) -> None:
+    """Raise UsageError unless `storage` is one of `STORAGES`, or ``auto``."""
+    if storage not in ("auto", *STORAGES):
+        raise UsageError(f"unknown storage {storage!r}: expected auto, {', '.join(STORAGES)}")
 
 
 class Variant(NamedTuple):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from ..cache import CacheFolder, Variant
 from ..cache.store import COMMIT_EVERY_ROWS
-from ..cache.variant import STORAGES
+from ..cache.variant import require_known_storage
 from ..datasets import as_dataset
-from ..errors import EngineError, UsageError
+from ..errors import EngineError
 from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
 from ..features.engines.registry import require_known
 from ..features.engines.select import only_precision, preferred_precisions
@@ -105,8 +105,7 @@ def extract(
         When the cache is being written by another process, or cannot be written.
     """
     require_known(engine, precision)
-    if store not in ("auto", *STORAGES):
-        raise UsageError(f"unknown storage {store!r}: expected auto, {', '.join(STORAGES)}")
+    require_known_storage(store)
     backbone = find_backbone(extractor)
     dataset = as_dataset(dataset)
     with CacheFolder(cache, create=True) as folder:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import NewerRecipeError, RecipeError, UsageError, in_brief
 from .backbones.registry import Backbone
 from .backbones.weights import Weights, file_sha256, find_weights
-from .images.colours import GREY16
+from .images.colours import GREY16, require_known_grey16
 from .images.decoder import DECODER_VERSION
 from .images.fit import FITS, RESIZE_RULE, require_known_fit
 
@@ -229,7 +229,6 @@ def recipe_for(
         When the weights are not on this machine and cannot be downloaded.
     """
     require_known_fit(fit)
-    if grey16 not in GREY16:
-        raise UsageError(f"unknown grey16 {grey16!r}: expected {' or '.join(GREY16)}")
+    require_known_grey16(grey16)
     found = find_weights(backbone, weights, download_timeout_s, progress)
     return recipe_of(backbone, found.name, found.sha256(digest), fit, grey16), found

@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from .neighbours import NoTrainingImagesError, TrainingImages, open_training_images
     from .prediction import Prediction
     from .predictor import Predictor
+    from .transfer_values import TransferValues
 
 __all__ = [
     "NoTrainingImagesError",
     "Prediction",
     "Predictor",
     "TrainingImages",
+    "TransferValues",
     "load_predictor",
     "open_training_images",
 ]
@@ -30,5 +32,6 @@ __getattr__, __dir__ = lazy_names(
         "neighbours": ("NoTrainingImagesError", "TrainingImages", "open_training_images"),
         "prediction": ("Prediction",),
         "predictor": ("Predictor",),
+        "transfer_values": ("TransferValues",),
     },
 )

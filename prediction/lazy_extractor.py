@@ -24,16 +24,22 @@ class LazyExtractor:
         Opens and checks the extractor; called once, unless it fails.
     batch_size
         Images in a call that keep the engine busy, as far as is known before it has started.
+    instead
+        What to do in a process that was forked since, as an error says it.
     """
 
-    def __init__(self, recipe: Recipe, start: Callable[[], Extractor], batch_size: int = 1) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        start: Callable[[], Extractor],
+        batch_size: int = 1,
+        instead: str = "Load it in each process: call load_predictor there",
+    ) -> None:
         self.recipe = recipe
         self._start, self._batch_size = start, batch_size
         self._extractor: Extractor | None = None
         self._lock = threading.Lock()
-        self._owner = Owner(
-            f"the network {recipe.extractor}", "Load it in each process: call load_predictor there"
-        )
+        self._owner = Owner(f"the network {recipe.extractor}", instead)
 
     @classmethod
     def of(cls, extractor: Extractor) -> LazyExtractor:

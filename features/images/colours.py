@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image, ImageCms
 
-from ...errors import ImageRejectedError
+from ...errors import ImageRejectedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,12 @@ two, so that pictures of one camera are scaled alike and one bright pixel decide
 
 WHITE_16 = 0xFFFF
 _STRIP_PIXELS = 4_000_000
+
+
+def require_known_grey16(grey16: str) -> None:
+    """Raise UsageError unless `grey16` is one of `GREY16`."""
+    if grey16 not in GREY16:
+        raise UsageError(f"unknown grey16 {grey16!r}: expected {' or '.join(GREY16)}")
 
 
 DARK_BELOW = 1 << 14
