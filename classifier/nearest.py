@@ -5,13 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .estimator import HeadEstimator
 from .settings import require_whole
-
-_SIMILARITIES_AT_ONCE = 2**24
-"""64 MiB of float32, whatever the number of training rows."""
 
 
 class NearestHead(HeadEstimator):
@@ -35,7 +33,7 @@ class NearestHead(HeadEstimator):
     ----------
     classes_ : ndarray, (n_classes,)
     rows_ : ndarray, float32, (n, d)
-        The training rows, each of length 1.
+        The training rows.
     codes_ : ndarray, int, (n,)
         Their classes as positions in `classes_`.
     n_features_in_ : int
@@ -65,31 +63,16 @@ class NearestHead(HeadEstimator):
             (n,): labels of at least two classes.
         """
         require_whole("n_neighbours", self.n_neighbours, 1)
-        X, self.codes_ = self._check_training_rows(X, y)
-        self.rows_ = _of_length_one(X)
+        self.rows_, self.codes_ = self._check_training_rows(X, y)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
         check_is_fitted(self)
-        checked: Any = validate_data(self, X, dtype=np.float32, reset=False)
-        rows = _of_length_one(checked)
-        n_together = max(1, _SIMILARITIES_AT_ONCE // len(self.rows_))
-        blocks = [rows[start : start + n_together] for start in range(0, len(rows), n_together)]
-        return np.concatenate([self._probabilities(block) for block in blocks])
-
-    def _probabilities(self, rows: np.ndarray) -> np.ndarray:
+        rows: Any = validate_data(self, X, dtype=np.float32, reset=False)
         n_neighbours = min(self.n_neighbours, len(self.rows_))
-        n_classes = len(self.classes_)
-        similarities = rows @ self.rows_.T  # (block, n)
-        nearest = np.argpartition(similarities, -n_neighbours, axis=1)[:, -n_neighbours:]
-        weights = (1 + np.take_along_axis(similarities, nearest, axis=1)) / 2  # (block, k)
-        votes = np.full((len(rows), n_classes), 1 / n_classes)
-        np.add.at(votes, (np.arange(len(rows))[:, None], self.codes_[nearest]), weights)
+        search = NearestNeighbors(n_neighbors=n_neighbours, metric="cosine", algorithm="brute")
+        distances, nearest = search.fit(self.rows_).kneighbors(rows)  # 1 - similarity; (n, k)
+        votes = np.full((len(rows), len(self.classes_)), 1 / len(self.classes_))
+        np.add.at(votes, (np.arange(len(rows))[:, None], self.codes_[nearest]), 1 - distances / 2)
         return votes / votes.sum(axis=1, keepdims=True)
-
-
-def _of_length_one(rows: np.ndarray) -> np.ndarray:
-    """The rows divided by their lengths; a row of zeros, like nothing, stays."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
-    return rows / np.where(lengths > 0, lengths, 1)

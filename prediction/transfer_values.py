@@ -316,9 +316,8 @@ class TransferValues(TransformerMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         """The parameters, without the network, which starts anew in another process."""
-        state = dict(super().__getstate__())
-        state.pop("_started", None)
-        return state
+        state: Any = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_started"}
 
     def __sklearn_is_fitted__(self) -> bool:
         """Nothing is learned."""

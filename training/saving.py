@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cache import CacheFolder
+from ..cache.variant import PRECISIONS
 from ..classifier import Head
 from ..classifier import save_head as write_head
 from ..classifier.registry import HEADS, saved_head_names
@@ -74,6 +75,11 @@ def save_head(
         raise UsageError(
             "expected extractor=, the name of the network whose transfer values the estimator was "
             "fitted on, such as extractor=table.report.extractor"
+        )
+    if precision not in PRECISIONS:
+        raise UsageError(
+            f"unknown precision {precision!r}: expected {' or '.join(PRECISIONS)}, as "
+            f"table.report.precision has it"
         )
     with CacheFolder(cache) as folder:
         recipe, found = recipe_for(

@@ -103,20 +103,17 @@ def groups_of_alike(table: FeatureTable) -> np.ndarray:
 
     Those are equal files, near-duplicates, and images of one declared group.
     """
-    leader = np.arange(len(table))
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def find(row: int) -> int:
-        while leader[row] != row:
-            leader[row] = leader[leader[row]]
-            row = leader[row]
-        return row
-
+    n = len(table)
+    every = np.arange(n)
     first_of: dict[object, int] = {}
-    groups = table.groups or [None] * len(table)
-    for row, (content, group) in enumerate(zip(table.contents, groups, strict=True)):
-        for name in (content, *([] if group is None else [group])):
-            leader[find(row)] = find(first_of.setdefault(name, row))
-    every = np.arange(len(table))
-    for row, other in near_duplicates(table, every, every):
-        leader[find(row)] = find(other)
-    return np.array([find(row) for row in range(len(table))])
+    pairs = [*near_duplicates(table, every, every)]
+    for row, (key, group) in enumerate(zip(table.keys, table.groups or [None] * n, strict=True)):
+        pairs.append((row, first_of.setdefault(key, row)))
+        if group is not None:
+            pairs.append((row, first_of.setdefault(group, row)))
+    rows, others = np.array(pairs).T
+    graph = coo_array((np.ones(len(pairs), bool), (rows, others)), shape=(n, n))
+    return connected_components(graph, directed=False)[1]

@@ -167,6 +167,10 @@ def find_backbone(name: str) -> Backbone:
     UnknownExtractorError
         With the nearest names.
     """
+    if not isinstance(name, str):
+        raise UnknownExtractorError(
+            f"expected the name of an extractor, such as {DEFAULT_EXTRACTOR!r}, received {name!r}"
+        )
     plain = {_plain(known): row for known, row in BACKBONES.items()}
     row = plain.get(_plain(name))
     if row is not None:

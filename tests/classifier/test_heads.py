@@ -21,7 +21,6 @@ from bottlebank.classifier import (
     NearestHead,
     layers,
     load_head,
-    nearest,
     save_head,
 )
 from bottlebank.classifier import (
@@ -399,18 +398,6 @@ class TestNearestHead:
             head.predict_proba(rows * 1000), head.predict_proba(rows), rtol=1e-5
         )
         assert np.isfinite(head.predict_proba(np.zeros((1, 20)))).all()
-
-    def test_memory_is_bounded_and_blocks_change_nothing(self, monkeypatch):
-        rows, labels = blobs(2, 1000)
-        head = NearestHead().fit(rows, labels)
-        whole = head.predict_proba(rows)
-        monkeypatch.setattr(nearest, "_SIMILARITIES_AT_ONCE", 2000 * 20)
-        tracemalloc.start()
-        blocks = head.predict_proba(rows)
-        _, peak = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        np.testing.assert_allclose(blocks, whole, rtol=1e-6)
-        assert peak < 2_000_000  # all similarities together are 16 MB
 
     def test_more_neighbours_than_rows(self):
         head = NearestHead(n_neighbours=50).fit(np.eye(3, dtype="f4"), ["a", "a", "b"])

@@ -244,6 +244,28 @@ def test_what_is_no_head_is_refused_with_what_to_do(table, tmp_path, cache):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"extractor": "randon"}, "unknown extractor 'randon': did you mean random"),
+        ({"extractor": 3}, "expected the name of an extractor.*received 3"),
+        ({"weights": "typo"}, "typo"),
+        ({"fit": "typo"}, "unknown fit 'typo': expected squash, crop, pad"),
+        ({"grey16": "typo"}, "unknown grey16 'typo': expected scale or stretch"),
+        ({"precision": "typo"}, "unknown precision 'typo': expected float32 or bfloat16"),
+        ({"precision": "auto"}, "unknown precision 'auto'"),
+    ],
+)
+def test_what_an_estimator_was_fitted_on_is_refused_by_name(tmp_path, cache, settings, message):
+    rows = np.random.default_rng(0).normal(size=(40, 512)).astype("f4")
+    fitted = bb.LogisticHead().fit(rows, ["a", "b"] * 20)
+    with pytest.raises(bb.BottlebankError, match=message):
+        bb.save_head(
+            fitted, tmp_path / "x.h5", **{"extractor": "random", "cache": cache, **settings}
+        )
+    assert not (tmp_path / "x.h5").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
         ({"hidden": (8,)}, "only a dense head has hidden layers"),
         ({"coverage": 2}, "coverage is 2; expected a number above 0 and below 1"),
         ({"coverage": float("nan")}, "coverage is nan"),

@@ -88,4 +88,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         find_backbone("mobilnet_v2")
     with pytest.raises(UnknownExtractorError, match="help` lists them"):
         find_backbone("qqqq")
+    for given in (None, 3, ["random"]):
+        with pytest.raises(UnknownExtractorError, match="expected the name of an extractor"):
+            find_backbone(given)
     assert backbone_names() == sorted(backbone_names())
