@@ -246,7 +246,6 @@ def test_what_is_no_head_is_refused_with_what_to_do(table, tmp_path, cache):
     [
         ({"extractor": "randon"}, "unknown extractor 'randon': did you mean random"),
         ({"extractor": 3}, "expected the name of an extractor.*received 3"),
-        ({"weights": "typo"}, "typo"),
         ({"fit": "typo"}, "unknown fit 'typo': expected squash, crop, pad"),
         ({"grey16": "typo"}, "unknown grey16 'typo': expected scale or stretch"),
         ({"precision": "typo"}, "unknown precision 'typo': expected float32 or bfloat16"),
