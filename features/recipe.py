@@ -13,7 +13,7 @@ import json
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NewerRecipeError, RecipeError, UsageError, in_brief
+from ..errors import NewerRecipeError, RecipeError, in_brief
 from .backbones.registry import Backbone
 from .backbones.weights import Weights, file_sha256, find_weights
 from .images.colours import GREY16, require_known_grey16

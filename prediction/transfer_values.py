@@ -17,7 +17,7 @@ from ..errors import CacheLockedError, ImageRejectedError, UsageError
 from ..extraction import extract
 from ..features import DEFAULT_EXTRACTOR, find_backbone, open_extractor, recipe_for
 from ..features.engines.registry import require_known
-from ..features.engines.select import preferred_precisions
+from ..features.engines.select import expected_batch_size, preferred_precisions
 from ..features.images.colours import require_known_grey16
 from ..features.images.decoder import MAX_PIXELS, Limits
 from ..features.images.fit import require_known_fit
@@ -295,7 +295,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
                 )
 
         instead = "Use a copy there: sklearn.base.clone makes one without a network"
-        late = LazyExtractor(recipe, start, instead=instead)
+        late = LazyExtractor(recipe, start, expected_batch_size(self.engine), instead)
         self._started = parameters, late
         return late
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cache import CacheFolder
-from ..cache.variant import PRECISIONS
 from ..classifier import Head
 from ..classifier import save_head as write_head
 from ..classifier.registry import HEADS, saved_head_names
 from ..errors import NotAHeadError, UsageError
 from ..extraction.golden_rows import keep_golden_images
 from ..features import find_backbone, open_extractor, recipe_for
+from ..precisions import PRECISIONS
 from .train import Trained
 
 if TYPE_CHECKING:
