@@ -187,7 +187,8 @@ class Database:
     def _make_tables(self, connection: sqlite3.Connection) -> None:
         for statement in self._schema.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={self._version}")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != self._version:
+            connection.execute(f"PRAGMA user_version={self._version}")  # which writes
 
 
 def _remove(path: Path) -> None:
