@@ -1,13 +1,14 @@
 """What options can be set to: names that help, completion and errors show without the libraries.
 
-Those of backbones, engines and heads are read from their registries; `tests/cli/test_usage.py`
-compares the others with those of the rooms.
+Those of backbones, engines, heads and map methods are read from their registries;
+`tests/cli/test_usage.py` compares the others with those of the rooms.
 """
 
 from ..classifier.registry import HEADS as _HEADS
 from ..classifier.registry import head_names, saved_head_names
 from ..features.backbones.registry import BEST_KNOWN, DEFAULT_EXTRACTOR
 from ..features.engines.registry import engine_names, precision_names
+from ..viz.map_methods import METHODS as _METHODS
 
 ENGINES = tuple(engine_names())
 PRECISIONS = tuple(precision_names())
@@ -25,7 +26,9 @@ BASELINES_IN_WORDS = "".join(
     if name not in HEADS
 )
 CLASS_WEIGHTS = ("none", "balanced")
-METHODS = ("pca", "tsne", "umap")
+METHODS = tuple(_METHODS)
+*_FIRST, _LAST = (method.in_words for method in _METHODS.values())
+METHODS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"
 LOGS = ("auto", "json", "text")
 SPLITS = ("test", "validation", "train", "all")
 EXTRACTOR = DEFAULT_EXTRACTOR

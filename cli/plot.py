@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "--method",
     type=Choice(choices.METHODS),
     default=choices.METHODS[0],
-    help="principal components (instant), t-SNE or UMAP",
+    help=choices.METHODS_IN_WORDS,
 )
 @options.extraction()
 @options.seed()

@@ -12,18 +12,17 @@ from ..extraction import FeatureTable, extract
 from ..features import DEFAULT_EXTRACTOR
 from ..formatting import counted
 from ..viz import (
-    METHODS,
     Embedding,
     draw_map,
     reduce,
     require_picture_path,
 )
+from ..viz.map_methods import require_method
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..datasets import Dataset
-    from ..viz.reduce import Method
 
 
 class Plot(NamedTuple):
@@ -50,7 +49,7 @@ def plot(
     data: FeatureTable | Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     *,
-    method: Method | str = "pca",
+    method: str = "pca",
     random_state: int = 0,
     title: str | None = None,
     progress: bool | None = None,
@@ -65,7 +64,7 @@ def plot(
     output
         A ``.png`` or ``.svg`` file. Its folder is made where there is none.
     method
-        ``pca`` (instant), ``tsne`` or ``umap``; see `viz.reduce`.
+        ``pca`` (instant), ``tsne`` or ``umap``; see `bottlebank.viz.reduce`.
     random_state
         0 to 2**32 - 1.
     title
@@ -92,8 +91,7 @@ def plot(
     """
     path = Path(output)
     require_picture_path(path)
-    if method not in METHODS:
-        raise UsageError(f"unknown method {method!r}: choose one of {', '.join(METHODS)}")
+    require_method(method)
     if isinstance(data, FeatureTable):
         if extraction:
             raise UsageError(

@@ -2,18 +2,25 @@
 
 May import the root files; NumPy, scikit-learn and umap for the reductions; matplotlib,
 which is imported only here; Jinja2 for the page. Everything arrives as NumPy arrays or plain
-values, never as files of the cache.
+values, never as files of the cache. A module is imported when one of its names is first used:
+reading the registry of map methods loads no library.
 """
 
-from .confusion import draw_confusion_matrix
-from .curves import Forecast, draw_learning_curve, draw_training_curves
-from .feature_heatmap import draw_transfer_values
-from .figure_file import require_picture_path
-from .maps import draw_map
-from .mistakes import draw_mistakes
-from .reduce import METHODS, Embedding, reduce
-from .reliability import draw_reliability
-from .report import Section, Table, write_report
+from typing import TYPE_CHECKING
+
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .confusion import draw_confusion_matrix
+    from .curves import Forecast, draw_learning_curve, draw_training_curves
+    from .feature_heatmap import draw_transfer_values
+    from .figure_file import require_picture_path
+    from .map_methods import METHODS
+    from .maps import draw_map
+    from .mistakes import draw_mistakes
+    from .reduction import Embedding, reduce
+    from .reliability import draw_reliability
+    from .report import Section, Table, write_report
 
 __all__ = [
     "METHODS",
@@ -32,3 +39,19 @@ __all__ = [
     "require_picture_path",
     "write_report",
 ]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "confusion": ("draw_confusion_matrix",),
+        "curves": ("Forecast", "draw_learning_curve", "draw_training_curves"),
+        "feature_heatmap": ("draw_transfer_values",),
+        "figure_file": ("require_picture_path",),
+        "map_methods": ("METHODS",),
+        "maps": ("draw_map",),
+        "mistakes": ("draw_mistakes",),
+        "reduction": ("Embedding", "reduce"),
+        "reliability": ("draw_reliability",),
+        "report": ("Section", "Table", "write_report"),
+    },
+)

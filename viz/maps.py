@@ -17,6 +17,7 @@ from .figure_file import (
     require_picture_path,
     write_picture,
 )
+from .map_methods import METHODS
 from .palette import Style, class_style
 from .text import (
     NAME_LENGTH,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from .reduce import Embedding
+    from .reduction import Embedding
 
 _SIDE_IN: Final = 7.0
 _LEGEND_ROWS: Final = 34
@@ -88,7 +89,7 @@ def draw_map(embedding: Embedding, labels: Sequence[str], output: Path, title: s
     axes.annotate(
         wrapped(f"{counted(len(labels), 'image')}. {embedding.caption}", 102),
         (0, 0),
-        xytext=(0, -42 if embedding.method == "pca" else -8),
+        xytext=(0, -42 if _axis_of(embedding) else -8),
         xycoords="axes fraction",
         textcoords="offset points",
         va="top",
@@ -123,14 +124,18 @@ def _draw_points(axes: Axes, embedding: Embedding, classes: list[_Class]) -> Non
     # The limits give way, not the frame: a flat map keeps the size of the picture.
     axes.set_aspect("equal", adjustable="datalim")
     axes.spines[["top", "right", "bottom", "left"]].set_color("#bbbbbb")
-    if embedding.method == "pca":
-        axes.set_xlabel("principal component 1", **text_style(9))
-        axes.set_ylabel("principal component 2", **text_style(9))
+    if axis := _axis_of(embedding):
+        axes.set_xlabel(f"{axis} 1", **text_style(9))
+        axes.set_ylabel(f"{axis} 2", **text_style(9))
         axes.tick_params(labelsize=8, color="#bbbbbb")
     else:
-        # Neither axis of t-SNE or UMAP has a unit or a meaning.
         axes.set_xticks([])
         axes.set_yticks([])
+
+
+def _axis_of(embedding: Embedding) -> str:
+    """What an axis means; empty where it means nothing."""
+    return METHODS[embedding.method].axis if embedding.method in METHODS else ""
 
 
 def _draw_legend(axes: Axes, classes: list[_Class]) -> None:

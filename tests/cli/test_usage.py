@@ -380,12 +380,10 @@ def test_choices_are_those_of_the_library():
     from bottlebank.features.images import decoder as images
     from bottlebank.features.images import fit as preprocess
     from bottlebank.prediction import parity
-    from bottlebank.viz.reduce import METHODS
 
     assert choices.FITS == preprocess.FITS
     assert choices.GREY16 == colours.GREY16
     assert choices.PARITY == parity.PARITY
-    assert choices.METHODS == METHODS
     assert choices.MAX_PIXELS == images.MAX_PIXELS
 
 

@@ -9,7 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from bottlebank.errors import UsageError
-from bottlebank.viz import METHODS, Embedding, reduce
+from bottlebank.viz import METHODS, Embedding, reduce, tsne
 
 N_CLASSES, N_EACH, N_FEATURES = 4, 40, 120
 LABELS = np.repeat(np.arange(N_CLASSES), N_EACH)
@@ -183,7 +183,7 @@ def test_a_seed_out_of_range_is_refused(seed, blobs):
 def test_umap_does_not_import_tensorflow():
     script = (
         "import sys\n"
-        "from bottlebank.viz.reduce import _import_umap\n"
+        "from bottlebank.viz.umap import _import_umap\n"
         "_import_umap()\n"
         "print([name for name in ('umap', 'tensorflow', 'keras') if name in sys.modules])\n"
         "import umap.parametric_umap"  # can still be imported by whoever has TensorFlow
@@ -205,7 +205,7 @@ def test_a_small_tsne_has_one_thread(monkeypatch, blobs, least, n_threads):
         return values[:, :2]
 
     monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", fit_transform)
-    monkeypatch.setattr(sys.modules[reduce.__module__], "_THREADS_FROM_IMAGES", least)
+    monkeypatch.setattr(tsne, "_THREADS_FROM_IMAGES", least)
     with threadpool_limits(2, "openmp"):
         reduce(blobs[:30], "tsne")
     assert set(seen) == {n_threads}

@@ -1,0 +1,59 @@
+"""The methods by which images become points of a map. Reading it imports no library.
+
+A method is a module and a line of `METHODS`. The module has a function ``place(components, seed,
+progress)``: of `Components`, a seed and whether progress is shown it makes the points, float
+(n, 2), and a caption that gives the method and its parameters in words.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from .components import Components
+
+
+class MapMethod(NamedTuple):
+    """What is known of a method without importing it."""
+
+    module: str
+    """A name that begins with a dot is of this package."""
+    in_words: str
+    """What it is, for help texts."""
+    n_components: int = 50
+    """How many principal components it sees at most."""
+    axis: str = ""
+    """What an axis of the map means; empty where it has neither a unit nor a meaning."""
+
+    def imported(self) -> Callable[[Components, int, bool | None], tuple[NDArray, str]]:
+        """Its function `place`."""
+        return import_module(self.module, __package__).place
+
+
+METHODS: dict[str, MapMethod] = {
+    "pca": MapMethod(
+        ".pca", "principal components (instant)", n_components=2, axis="principal component"
+    ),
+    "tsne": MapMethod(".tsne", "t-SNE"),
+    "umap": MapMethod(".umap", "UMAP"),
+}
+
+
+def require_method(name: str) -> MapMethod:
+    """The method of that name.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    if not isinstance(name, str) or name not in METHODS:
+        raise UsageError(f"unknown method {name!r}: choose one of {', '.join(METHODS)}")
+    return METHODS[name]
