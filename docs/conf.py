@@ -37,8 +37,8 @@ templates_path = ["_templates"]
 autosummary_generate = True
 autodoc_default_options = {
     "members": True,
-    "inherited-members": "BaseEstimator, ClassifierMixin, list",
-    "exclude-members": "get_metadata_routing, set_fit_request, set_score_request",
+    "inherited-members": "BaseEstimator, ClassifierMixin, TransformerMixin, list",
+    "exclude-members": "get_metadata_routing, set_fit_request, set_output, set_score_request",
 }
 python_maximum_signature_line_length = 88
 numpydoc_show_class_members = False
