@@ -213,7 +213,7 @@ def test_a_fork_while_a_decoder_starts_leaves_no_socket_behind(monkeypatch):
         return real(*arguments, **settings)
 
     before = n_sockets()
-    monkeypatch.setattr("bottlebank.features.images.decoder_pool.subprocess.Popen", start_slowly)
+    monkeypatch.setattr("bottlebank.untrusted.child.subprocess.Popen", start_slowly)
     with DecoderPool((32, 32), "squash", 1) as decoders:
         thread = threading.Thread(target=decoders.start)
         thread.start()

@@ -10,35 +10,23 @@ import contextlib
 import importlib
 import json
 import os
-import resource
 import signal
-import socket
-import subprocess
-import sys
 import traceback
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from .child import start_child
 from .files import at_most_more
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Generator, Iterator
+    from multiprocessing.connection import Connection
 
 STEP_S = 1.0
 """Processor time that may pass between two messages."""
 
 _PATIENCE_S = 60  # by the clock: a file system that is gone, or a process that is stopped
 _MORE_BYTES = 1 << 30
-# The arguments come over the socket: a command line holds 128 KiB on Linux.
-_CHILD = f"""
-import json, socket, sys
-with socket.socket(fileno=int(sys.argv[1])) as asked, asked.makefile("rb") as lines:
-    arguments = json.loads(lines.readline())
-    sys.path[:] = arguments.pop("path")
-    handle = asked.detach()
-from {__name__} import answer
-answer(handle, **arguments)
-"""
 
 
 class DiedError(ValueError):
@@ -83,35 +71,12 @@ def isolated_reader(
     DiedError
         While iterating: when the process has died or taken too long.
     """
-    ours, theirs = socket.socketpair()
-    settings = {
-        "path": sys.path,
-        "module": module,
-        "function": function,
-        "arguments": arguments,
-    }
-    with theirs:
-        process = subprocess.Popen(
-            # -P: no module of the current folder, which may be somebody else's, comes first.
-            [sys.executable, "-P", "-c", _CHILD, str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
-            # NumPy's threads would take memory and are not needed.
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C is for the parent, whose end it notices
-        )
-    with process, ours:
+    process, connection = start_child(
+        answer, {"module": module, "function": function, "arguments": arguments}, quiet=True
+    )
+    with process, connection:
         try:
-            ours.settimeout(_PATIENCE_S)
-            with contextlib.suppress(
-                OSError
-            ):  # that it does not listen shows where it is to answer
-                ours.sendall(json.dumps(settings).encode() + b"\n")
-            ours.settimeout(None)
-            with Connection(ours.detach()) as connection:
-                yield _messages(process, connection)
+            yield _messages(process, connection)
         finally:
             process.kill()
 
@@ -142,34 +107,29 @@ def _receive(connection: Connection) -> bytes:
     return connection.recv_bytes()
 
 
-def answer(handle: int, module: str, function: str, arguments: list[str | int]) -> None:
+def answer(connection: Connection, module: str, function: str, arguments: list[str | int]) -> None:
     """In the child: run the reader."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     read = getattr(importlib.import_module(module), function)
-    # The parent may be gone at any time: then there is nobody to tell.
-    with contextlib.suppress(ConnectionError), Connection(handle) as connection:
 
-        def put(value: dict[str, Any], *parts: bytes) -> None:
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            connection.send_bytes(json.dumps(value).encode())
-            for part in parts:
-                connection.send_bytes(part)
+    def put(value: dict[str, Any], *parts: bytes) -> None:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        connection.send_bytes(json.dumps(value).encode())
+        for part in parts:
+            connection.send_bytes(part)
 
-        def send(about: dict[str, Any], *parts: bytes, next_s: float = STEP_S) -> None:
-            put({"about": about, "parts": len(parts)}, *parts)
-            signal.setitimer(signal.ITIMER_PROF, next_s)  # its signal ends the process
+    def send(about: dict[str, Any], *parts: bytes, next_s: float = STEP_S) -> None:
+        put({"about": about, "parts": len(parts)}, *parts)
+        signal.setitimer(signal.ITIMER_PROF, next_s)  # its signal ends the process
 
-        signal.setitimer(signal.ITIMER_PROF, STEP_S)
-        try:
-            with at_most_more(_MORE_BYTES):
-                read(send, *arguments)
-            put({"done": True})
-        except ConnectionError:
-            raise
-        except (ValueError, OSError) as error:
-            put({"failed": str(error)})
-        except Exception:  # noqa: BLE001 (told to the parent)
-            put({"failed": traceback.format_exc(limit=-1)})
-        os._exit(0)  # what HDF5 does with a damaged file when it is taken down is nobody's concern
+    signal.setitimer(signal.ITIMER_PROF, STEP_S)
+    try:
+        with at_most_more(_MORE_BYTES):
+            read(send, *arguments)
+        put({"done": True})
+    except ConnectionError:  # the parent is gone: nobody is left to answer
+        raise
+    except (ValueError, OSError) as error:
+        put({"failed": str(error)})
+    except Exception:  # noqa: BLE001 (the parent raises it)
+        put({"failed": traceback.format_exc(limit=-1)})
+    os._exit(0)  # what HDF5 does with a damaged file when it is taken down is nobody's concern

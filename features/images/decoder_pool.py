@@ -12,18 +12,16 @@ import json
 import os
 import queue
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 import time
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ...errors import EngineError, ImageRejectedError
 from ...fork_safety import Owner, let_go_in_children, not_while_forking
+from ...untrusted.child import start_child
 from .decoder import (
     CRASHES,
     FORMATS,
@@ -33,11 +31,12 @@ from .decoder import (
     Kind,
     Limits,
 )
-from .decoder_process import FILES_AT, answer_questions
+from .decoder_process import FILES_AT, answer_questions, note_position, noted_position
 from .fit import decode_and_resize_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from multiprocessing.connection import Connection
 
 MAX_DECODE_S = 30
 """Processor time that one image may take."""
@@ -46,13 +45,6 @@ PATIENCE_S = 10
 """Time by the clock that an image may take, beside three times its processor time."""
 
 _KEEP_SHARED_BYTES = 16 << 20
-
-# The child finds modules where this process does, as children of `multiprocessing` do; unlike
-# those, it does not run the user's script again.
-_CHILD = (
-    "import json, sys; arguments = json.loads(sys.argv[1]); sys.path[:] = arguments.pop('path'); "
-    f"from {answer_questions.__module__} import answer_questions; answer_questions(**arguments)"
-)
 
 # A bitmap of one pixel: what every decoder that works at all can decode.
 _KNOWN_GOOD = (
@@ -268,7 +260,7 @@ class _Decoder:
     def _ask(self, files: Sequence[bytes]) -> Decoded:
         file_of_both = self._shared_file()
         shared = file_of_both.fileno()
-        os.pwrite(shared, b"\0", 0)
+        note_position(shared, 0)
         at = FILES_AT
         for file in files:
             at += os.pwrite(shared, file, at)
@@ -278,7 +270,7 @@ class _Decoder:
             self._wait_for(connection, shared, len(files))
             answer: Any = json.loads(connection.recv_bytes())
         except (EOFError, OSError) as error:
-            position = min(os.pread(shared, 1, 0)[0], len(files) - 1)
+            position = min(noted_position(shared), len(files) - 1)
             raise _DiedError(self._bury(), position) from error
         except BaseException:  # such as Ctrl-C: the answer to come must not be taken for another's
             self._bury()
@@ -303,7 +295,7 @@ class _Decoder:
         patience_s = 3 * self._max_decode_s + PATIENCE_S
         at, until = -1, 0.0
         while True:
-            before, at = at, os.pread(shared, 1, 0)[0]
+            before, at = at, noted_position(shared)
             if at != before:
                 until = time.monotonic() + patience_s
             left_s = until - time.monotonic()
@@ -324,34 +316,20 @@ class _Decoder:
     def start(self) -> Connection:
         """Start the process, without waiting until it is ready."""
         with not_while_forking:
-            return self._start()
-
-    def _start(self) -> Connection:
-        shared = self._shared_file().fileno()
-        ours, theirs = socket.socketpair()
-        arguments = {
-            "path": sys.path,
-            "handle": theirs.fileno(),
-            "shared": shared,
-            "size_px": self._size_px,
-            "how": self._how,
-            "max_decode_s": self._max_decode_s,
-            "formats": self._formats,
-            "limits": self._limits,
-            "grey16": self._grey16,
-        }
-        with theirs:
-            self._process = subprocess.Popen(
-                # -P: no module of the current folder, which may be somebody else's, comes first.
-                [sys.executable, "-P", "-c", _CHILD, json.dumps(arguments)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), shared],
-                # NumPy's threads would take memory and are not needed for copying pixels.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-                start_new_session=True,  # Ctrl-C is for the parent, whose end they notice
+            shared = self._shared_file().fileno()
+            arguments = {
+                "shared": shared,
+                "size_px": self._size_px,
+                "how": self._how,
+                "max_decode_s": self._max_decode_s,
+                "formats": self._formats,
+                "limits": self._limits,
+                "grey16": self._grey16,
+            }
+            self._process, self._connection = start_child(
+                answer_questions, arguments, descriptors=[shared]
             )
-        self._connection = Connection(ours.detach())
-        return self._connection
+            return self._connection
 
     def hang_up(self) -> None:
         """Have the process end when it has done what it is at."""

@@ -10,7 +10,6 @@ import signal
 import traceback
 import warnings
 from functools import partial
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 import cv2
@@ -26,6 +25,7 @@ from .fit import decode_and_resize_picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from multiprocessing.connection import Connection
 
 MAX_MEMORY_BYTES = 4 << 30
 """Memory that a process may ask for."""
@@ -34,9 +34,11 @@ FILES_AT = 8
 """Where the image files begin in the file that both processes share: before them is the number of
 the image that is being decoded, behind them are the pixels."""
 
+_POSITION_BYTES = 4
+
 
 def answer_questions(
-    handle: int,
+    connection: Connection,
     shared: int,
     size_px: Sequence[int],
     how: str,
@@ -45,7 +47,7 @@ def answer_questions(
     limits: Sequence[int],
     grey16: str,
 ) -> None:
-    """Decode what the parent hands over until it closes the socket `handle`."""
+    """Decode what the parent hands over until it closes the connection."""
     warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
     height, width = size_px
     decode = partial(
@@ -56,23 +58,27 @@ def answer_questions(
         limits=Limits(*limits),
         grey16=grey16,
     )
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    for limit, value in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_DATA, MAX_MEMORY_BYTES),
-    ):
-        with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
-            resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
-    # The parent may be gone at any time: then there is nobody to tell.
-    with contextlib.suppress(EOFError, OSError), Connection(handle) as connection:
-        while True:
-            lengths: list[int] = json.loads(connection.recv_bytes())
-            try:
-                answer = _decode_all(shared, lengths, decode, max_decode_s)
-            except Exception:  # noqa: BLE001 (told to the parent, which raises it)
-                answer = traceback.format_exc()
-            connection.send_bytes(json.dumps(answer).encode())
+    with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
+        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, most))
+    while True:
+        lengths: list[int] = json.loads(connection.recv_bytes())
+        try:
+            answer = _decode_all(shared, lengths, decode, max_decode_s)
+        except Exception:  # noqa: BLE001 (the parent raises it)
+            answer = traceback.format_exc()
+        connection.send_bytes(json.dumps(answer).encode())
+
+
+def note_position(shared: int, position: int) -> None:
+    """Write which image is being decoded into the shared file."""
+    os.pwrite(shared, position.to_bytes(_POSITION_BYTES, "little"), 0)
+
+
+def noted_position(shared: int) -> int:
+    """Which image is being decoded."""
+    return int.from_bytes(os.pread(shared, _POSITION_BYTES, 0), "little")
 
 
 def _decode_all(
@@ -85,7 +91,7 @@ def _decode_all(
     at, pixels_at = FILES_AT, FILES_AT + sum(lengths)
     answers: list[tuple[str, Kind | None]] = []
     for position, length in enumerate(lengths):
-        os.pwrite(shared, bytes([position]), 0)
+        note_position(shared, position)
         signal.setitimer(signal.ITIMER_PROF, max_decode_s)  # its signal ends the process
         try:
             picture = decode(os.pread(shared, length, at))

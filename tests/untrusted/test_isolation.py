@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from bottlebank.untrusted import isolation
+from bottlebank.untrusted import child, isolation
 from bottlebank.untrusted.isolation import DiedError, FailedError, isolated_reader
 
 READERS = """
@@ -124,7 +124,7 @@ def test_arguments_may_be_many_and_long(read):
 
 
 def test_a_reader_that_dies_before_it_has_listened(monkeypatch, read):
-    monkeypatch.setattr(isolation, "_CHILD", "raise SystemExit(7)")
+    monkeypatch.setattr(child, "_CHILD", "raise SystemExit(7)")
     with pytest.raises(DiedError, match="ended with exit code 7"):
         read("send_all", "x" * 10_000_000)
 

@@ -186,6 +186,18 @@ def test_in_a_group_each_image_has_its_own_fate(deadly, decoders):
     assert pixels.shape == (0, *SIZE_PX, 3)
 
 
+def test_a_group_may_be_of_more_images_than_a_byte_counts(deadly):
+    files = [b""] * 600
+    files[0] = files[300] = png(0)
+    files[290] = b"segfault"
+    with DecoderPool(SIZE_PX, "crop", 1) as one:
+        reasons, pixels, _ = one.decode(files)
+    rejected = dict(enumerate(reasons))
+    assert (rejected.pop(0), rejected.pop(300), len(pixels)) == ("", "", 2)
+    assert "SIGSEGV" in rejected.pop(290)
+    assert all("empty" in reason for reason in rejected.values())
+
+
 def test_large_files_leave_no_memory_taken(decoders):
     noise = np.random.default_rng(0).integers(0, 256, (2400, 2400, 3), dtype=np.uint8)
     buffer = io.BytesIO()
