@@ -1,5 +1,13 @@
 """Filling the cache: what is missing is read, decoded, computed and committed.
 
+`run` puts the parts together, which do not know of it or, but for the types that they hand on, of
+one another:
+
+- `plan`: which images of a dataset have to be read, and which contents are new;
+- `worker`: reads, hashes and decodes, beside the main thread;
+- `network`: turns pixels into transfer values, in an engine that starts when it is first needed;
+- `ledger`: takes the lock, commits rows and rejections, remembers the contents of files.
+
 May import ``datasets``, ``features``, ``cache``, ``classifier`` and below. A module is imported
 when one of its names is first used.
 """

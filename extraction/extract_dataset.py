@@ -15,7 +15,8 @@ from ..features.engines.registry import require_known
 from ..features.engines.select import only_precision, preferred_precisions
 from ..features.images.decoder import MAX_PIXELS
 from .cache_miss import why_nothing_is_reused
-from .job import CannotRunError, Job
+from .network import CannotRunError
+from .run import Run
 
 if TYPE_CHECKING:
     import os
@@ -161,20 +162,20 @@ def extract_recipe(
             logger.warning("%s", why)
     reasons = []
     for variant in _variants_to_try(precision, store, engine, known):
-        job = Job(
+        run = Run(
             dataset,
             recipe,
             weights,
             folder,
-            engine,
             variant,
-            commit_every,
-            progress,
-            max_pixels,
-            retry_rejected,
+            engine=engine,
+            commit_every=commit_every,
+            progress=progress,
+            max_pixels=max_pixels,
+            retry_rejected=retry_rejected,
         )
         try:
-            return job.run()
+            return run.complete()
         except CannotRunError as error:
             reasons.append(str(error))
     raise EngineError("; ".join(reasons))

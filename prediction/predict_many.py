@@ -16,7 +16,7 @@ import numpy as np
 from ..cache import Key, content_of_bytes
 from ..errors import ImageRejectedError, UsageError
 from ..extraction.prefetch import groups_of, prefetch, threads
-from ..extraction.stages import find
+from ..extraction.worker import size_of
 from ..features.images.colours import darkness
 from ..features.images.decoder import Limits
 from ..features.images.decoder_pool import DecoderPool, decode_here
@@ -187,7 +187,7 @@ def _begun(image: ImageLike, position: int) -> Item:
     given, error = one_of_several(image, position)
     n_bytes = len(given.data or b"")
     if given.path is not None:
-        n_bytes = find(0, given.path).n_bytes
+        n_bytes = size_of(given.path)
     return Item(given, data=given.data, error=error, n_bytes=n_bytes)
 
 

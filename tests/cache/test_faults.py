@@ -18,7 +18,8 @@ from bottlebank import atomic_file as atomic
 from bottlebank.cache import CacheFolder
 from bottlebank.cli import main
 from bottlebank.errors import CacheError, DamagedShardError, MissingRowsError
-from bottlebank.extraction import job
+from bottlebank.extraction import network
+from bottlebank.extraction import run as run_module
 
 from . import faults
 from .faults import (
@@ -118,8 +119,8 @@ def extract(photos, tmp_path, monkeypatch, capsys):
             means = images.mean(axis=(1, 2, 3), dtype=np.float64)
             return np.outer(means, np.arange(512)).astype(np.float32)
 
-    monkeypatch.setattr(job, "open_extractor", lambda *arguments, **settings: Mean())
-    monkeypatch.setattr(job, "keep_golden_images", lambda *arguments: None)
+    monkeypatch.setattr(network, "open_extractor", lambda *arguments, **settings: Mean())
+    monkeypatch.setattr(run_module, "keep_golden_images", lambda *arguments: None)
 
     def run(cache):
         options = ["--extractor", "random", "--precision", "float32", "--commit-every", "20"]

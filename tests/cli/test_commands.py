@@ -435,13 +435,13 @@ def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottleba
     """A signal in the middle of a real run: one line, and the next run goes on."""
     script = (
         "import sys, time\n"
-        "from bottlebank.extraction.job import Job\n"
-        "real = Job._keep\n"
-        "def keep(self, results, writer):\n"
-        "    real(self, results, writer)\n"
+        "from bottlebank.extraction.ledger import Ledger\n"
+        "real = Ledger.keep\n"
+        "def keep(self, images):\n"
+        "    real(self, images)\n"
         "    print(len(self.extracted), flush=True)\n"
         "    time.sleep(0.02)\n"
-        "Job._keep = keep\n"
+        "Ledger.keep = keep\n"
         "from bottlebank.cli import main\n"
         "sys.exit(main())\n"
     )

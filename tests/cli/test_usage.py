@@ -329,12 +329,12 @@ def test_every_number_among_the_settings_of_the_service_is_a_flag(served):
 
 
 def test_an_unexpected_error_is_one_line_too(bottlebank, photos, options, monkeypatch):
-    from bottlebank.extraction.job import Job
+    from bottlebank.extraction.run import Run
 
     def fail(*arguments):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr(Job, "run", fail)
+    monkeypatch.setattr(Run, "complete", fail)
     done = bottlebank("extract", photos, *options)
     assert done.code == 1
     assert "unexpected ZeroDivisionError: of all things (BOTTLEBANK_DEBUG=1" in one_line(done)

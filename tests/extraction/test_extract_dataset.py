@@ -3,7 +3,6 @@ import os
 import shutil
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,16 +18,9 @@ from bottlebank.errors import (
     UsageError,
     WeightsNotFoundError,
 )
-from bottlebank.extraction import (
-    extract_dataset as extraction,
-)
-from bottlebank.extraction import (
-    job,
-    stages,
-)
-from bottlebank.extraction import (
-    prefetch as ahead,
-)
+from bottlebank.extraction import extract_dataset as extraction
+from bottlebank.extraction import network, worker
+from bottlebank.extraction.ledger import Ledger
 from bottlebank.extraction.maintenance import import_from
 from bottlebank.features import Extractor
 from bottlebank.features.backbones import keras_applications
@@ -60,7 +52,7 @@ def test_the_first_run_extracts_and_the_second_does_not_even_read(photos, cache,
     def refuse(path):
         raise AssertionError(f"{path} was read")
 
-    monkeypatch.setattr(stages, "read", refuse)
+    monkeypatch.setattr(worker, "read", refuse)
     second = extract(photos, cache)
     assert counts(second)["cached"] == 60
     assert counts(second)["extracted"] == 0
@@ -92,7 +84,7 @@ def test_moved_and_renamed_images_cost_nothing(photos, cache, tmp_path, monkeypa
     moved = tmp_path / "elsewhere"
     shutil.copytree(photos, moved)
     os.rename(moved / "disc" / "03.png", moved / "disc" / "another name.png")
-    monkeypatch.setattr(job, "open_extractor", None)  # would fail if it were started
+    monkeypatch.setattr(network, "open_extractor", None)  # would fail if it were started
     second = extract(moved, cache)
     assert counts(second)["cached"] == 60
     assert sorted(second.keys) == sorted(first.keys)
@@ -148,7 +140,7 @@ def test_bad_images_are_rejected_with_their_reason_and_remembered(bad_photos, ca
     def refuse(*arguments):
         raise AssertionError("a rejected image was decoded again")
 
-    monkeypatch.setattr(job.DecoderPool, "decode", refuse)
+    monkeypatch.setattr(worker.DecoderPool, "decode", refuse)
     again = extract(bad_photos, cache)
     assert counts(again) == {**counts(table), "cached": 60, "extracted": 0}
     assert again.rejected == table.rejected
@@ -293,17 +285,17 @@ def test_folders_that_cannot_be_listed_count_as_rejected(photos, cache):
 
 
 def test_an_interrupted_run_is_resumed(photos, cache, monkeypatch):
-    real = job.Job._keep
+    real = Ledger.keep
     kept = []
 
-    def keep(self, results, writer):
+    def keep(self, images):
         if len(kept) == 4:  # batches of 8
             raise KeyboardInterrupt
-        kept.append(results)
-        real(self, results, writer)
+        kept.append(images)
+        real(self, images)
 
     with monkeypatch.context() as patch:
-        patch.setattr(job.Job, "_keep", keep)
+        patch.setattr(Ledger, "keep", keep)
         with pytest.raises(KeyboardInterrupt):
             extract(photos, cache)
     table = extract(photos, cache)
@@ -335,14 +327,14 @@ def test_auto_starts_its_own_variant_and_says_so(photos, cache, monkeypatch, cap
         fingerprint = folder.fingerprints()[0]
     os.rename(cache / fingerprint / "float32", cache / fingerprint / "bfloat16")
     monkeypatch.setattr(extraction, "preferred_precisions", lambda engine: ("float32",))
-    real = job.open_extractor
+    real = network.open_extractor
 
     def open_extractor(*arguments, precisions, **settings):
         if precisions == ["bfloat16"]:
             raise EngineError("this CPU does not compute in bfloat16")
         return real(*arguments, precisions=precisions, **settings)
 
-    monkeypatch.setattr(job, "open_extractor", open_extractor)
+    monkeypatch.setattr(network, "open_extractor", open_extractor)
     assert counts(extract(photos, cache, precision="auto"))["cached"] == 60  # nothing to compute
     Image.new("RGB", (9, 9), "red").save(photos / "disc" / "new.png")
     table = extract(photos, cache, precision="auto")
@@ -445,7 +437,7 @@ def test_an_image_that_kills_its_decoder_costs_one_image(photos, cache, tmp_path
         ((path, reason),) = table.rejected
         assert path.endswith("00 deadly.png")
         assert reason == "it crashes the decoder: its process was killed by SIGSEGV"
-        monkeypatch.setattr(job.DecoderPool, "decode", None)  # would fail if it were tried again
+        monkeypatch.setattr(worker.DecoderPool, "decode", None)  # would fail if it were tried again
         again = extract(photos, cache)
     assert again.rejected == table.rejected
     assert np.array_equal(again.features, table.features)
@@ -464,8 +456,8 @@ def test_what_holds_the_job_up_is_told(photos, cache, monkeypatch):
         return call
 
     slowed = {
-        "disk": (stages, "read", stages.read),
-        "decode": (job.DecoderPool, "decode", job.DecoderPool.decode),
+        "disk": (worker, "read", worker.read),
+        "decode": (worker.DecoderPool, "decode", worker.DecoderPool.decode),
         "network": (Extractor, "transfer_values", Extractor.transfer_values),
     }
     assert tuple(slowed) == names
@@ -495,56 +487,6 @@ def test_groups_of_batches_reach_an_engine_that_wants_more(photos, cache, monkey
     found = extract(photos, cache)
     assert sorted(sizes) == [28, 32]
     np.testing.assert_allclose(found.features, expected, rtol=1e-5, atol=1e-6)
-
-
-def test_work_ahead_keeps_order_and_bounds_what_is_begun():
-    begun, taken, widest = [], 0, 0
-
-    def work(item):
-        begun.append(item)
-        return -item
-
-    with ThreadPoolExecutor(3) as pool:
-        for result in ahead.prefetch(pool, work, range(50), 5):
-            assert result == -taken
-            taken += 1
-            widest = max(widest, len(begun) - taken)
-    assert taken == 50
-    assert widest <= 5
-
-
-def test_work_ahead_bounds_the_memory_of_what_is_begun():
-    sizes = [3, 3, 3, 50, 1, 1, 1, 1, 9, 9, 0, 0, 0, 10, 2]
-    begun, taken = [], []
-    most = 0
-
-    def n_bytes(size):
-        return size
-
-    def work(size):
-        begun.append(size)
-        return size
-
-    with ThreadPoolExecutor(1) as pool:
-        results = ahead.prefetch(pool, work, sizes, 6, n_bytes=n_bytes, max_bytes=10)
-        for size in results:
-            # Those begun by now, and this one, which its future still holds.
-            pool.submit(int).result()
-            most = max(most, sum(begun) - sum(taken) if size != 50 else 0)
-            taken.append(size)
-    assert taken == sizes
-    assert most <= 10
-
-
-def test_groups_are_full_but_for_the_last():
-    assert list(ahead.groups_of(3, range(7))) == [[0, 1, 2], [3, 4, 5], [6]]
-    assert list(ahead.groups_of(3, [])) == []
-
-
-def test_groups_are_small_where_their_members_are_large():
-    sizes = [1, 1, 1, 1, 9, 30, 2, 2, 9, 1]
-    groups = ahead.groups_of(3, sizes, n_bytes=lambda size: size, max_bytes=10)
-    assert list(groups) == [[1, 1, 1], [1, 9], [30], [2, 2], [9, 1]]
 
 
 def test_what_extract_takes(photos, cache):

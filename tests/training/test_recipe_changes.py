@@ -12,7 +12,8 @@ import pytest
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.extraction import extract_dataset as extraction
-from bottlebank.extraction import job
+from bottlebank.extraction import network
+from bottlebank.extraction import run as run_module
 from bottlebank.features import recipe as recipe_module
 from bottlebank.features.backbones import registry as backbones
 from bottlebank.features.images.fit import RESIZE_RULE
@@ -41,8 +42,8 @@ def extract(photos, tmp_path, monkeypatch, caplog):
                 transfer_values=lambda images: transfer_values(recipe, images),
             )
 
-        monkeypatch.setattr(job, "open_extractor", open_extractor)
-        monkeypatch.setattr(job, "keep_golden_images", lambda *arguments: None)
+        monkeypatch.setattr(network, "open_extractor", open_extractor)
+        monkeypatch.setattr(run_module, "keep_golden_images", lambda *arguments: None)
         monkeypatch.setattr(extraction, "preferred_precisions", lambda engine: ("float32",))
         caplog.clear()
         report = bb.extract(dataset, extractor, cache=tmp_path / "cache", **settings).report

@@ -1,0 +1,123 @@
+"""What the cache holds, and what a run adds to it: rows, rejections, and the contents of files."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from ..cache import Key
+from ..features.images.decoder import depends_on_machine, is_temporary
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    from ..cache import CacheFolder, ContentHash, Rejection, Variant
+    from ..cache.writer import Writer
+    from ..features import Recipe
+    from .network import Features
+    from .worker import HashedFile
+
+_REMEMBERED_TOGETHER = 2048
+
+
+class Ledger(contextlib.AbstractContextManager["Ledger"]):
+    """The rows of one recipe and variant; what was kept is committed when the block is left.
+
+    Attributes
+    ----------
+    extracted
+        Keys of the rows that this run has added.
+    rejected
+        Why contents have no row: those that were rejected now, or that a look-up has met.
+    """
+
+    def __init__(
+        self,
+        folder: CacheFolder,
+        recipe: Recipe,
+        variant: Variant,
+        commit_every: int,
+        retry_rejected: bool,
+    ) -> None:
+        """Read what is there; the lock is not taken yet.
+
+        With `retry_rejected`, images that failed on this machine are tried again.
+        """
+        self._folder, self._recipe, self._commit_every = folder, recipe, commit_every
+        self._retry_rejected = retry_rejected
+        self._cache = folder.open(recipe.fingerprint, variant.name)
+        self._writer: Writer | None = None
+        self._remembered: list[tuple[str, os.stat_result, ContentHash]] = []
+        self._stack = contextlib.ExitStack()
+        self._stack.callback(self._flush)
+        self.extracted: set[Key] = set()
+        self.rejected: dict[ContentHash, str] = {}
+
+    def __exit__(self, *exception: object) -> None:
+        self._stack.close()
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether any image has a row."""
+        return len(self._cache) > 0 or len(self.extracted) > 0
+
+    def is_answered(self, content: ContentHash) -> bool:
+        """Whether a content has a row, or a reason why it has none that holds here, too."""
+        if Key(content) in self._cache:
+            return True
+        reason = self._why_not(content)
+        if reason is None:
+            return False
+        self.rejected[content] = reason
+        return True
+
+    def _why_not(self, content: ContentHash) -> str | None:
+        """Why an image need not be tried; None when it is to be."""
+        reason = self._cache.rejection(content)
+        # Other versions have kept such, and so may those whose cache was imported.
+        if reason is not None and not is_temporary(reason) and not depends_on_machine(reason):
+            return reason
+        return None if self._retry_rejected else self._cache.failure(content)
+
+    def writer(self) -> Writer:
+        """Where rows are added; takes the lock at the first call.
+
+        Raises
+        ------
+        CacheLockedError, CacheError
+            When another process writes to these rows, or they cannot be written.
+        """
+        if self._writer is None:
+            recipe = self._recipe.as_dict()
+            writing = self._cache.writer(recipe, commit_every_rows=self._commit_every)
+            self._writer = self._stack.enter_context(writing)
+        return self._writer
+
+    def remember(self, files: Iterable[HashedFile]) -> None:
+        """Note the contents of files, so that the next run need not read them."""
+        self._remembered += [
+            (file.path, file.status, file.content) for file in files if file.is_settled
+        ]
+        if len(self._remembered) >= _REMEMBERED_TOGETHER:
+            self._flush()
+
+    def keep(self, images: Features) -> None:
+        """Add rows and rejections, and commit those that are due."""
+        writer = self.writer()
+        failed: list[Rejection] = []
+        for rejection in images.rejections:
+            if depends_on_machine(rejection.reason):
+                failed.append(rejection)
+            elif not is_temporary(rejection.reason):
+                writer.reject(*rejection)
+            self.rejected[rejection.content] = rejection.reason
+        if failed:
+            self._cache.remember_failures(failed)
+        if images.keys:
+            writer.extend(images.keys, images.paths, images.features)
+            self.extracted.update(images.keys)
+
+    def _flush(self) -> None:
+        self._folder.remember_files(self._remembered)
+        self._remembered.clear()

@@ -1,0 +1,90 @@
+"""What is missing: which images of a dataset have to be read, and which contents are new."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from .worker import HashedFile, ImageFile, UnreadableFile, size_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ..cache import CacheFolder, ContentHash
+
+_LOOKED_UP_TOGETHER = 2048
+
+
+class Plan:
+    """What is known of each image of a dataset.
+
+    Attributes
+    ----------
+    contents
+        The hash of each image's bytes; None while it is not known, and where it cannot be read.
+    unreadable
+        Why files cannot be read, by position.
+    missing
+        Positions of the images that have to be read.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str],
+        folder: CacheFolder,
+        is_answered: Callable[[ContentHash], bool],
+    ) -> None:
+        """Settle, by a `stat` of each file, what needs not be read.
+
+        Parameters
+        ----------
+        paths
+            Of the images.
+        folder
+            Whose index knows the contents of files that have not changed.
+        is_answered
+            Whether there is a row for a content, or a reason why there is none.
+        """
+        self._paths = paths
+        self._is_answered = is_answered
+        self._begun: set[ContentHash] = set()
+        self.contents: list[ContentHash | None] = [None] * len(paths)
+        self.unreadable: dict[int, str] = {}
+        for start in range(0, len(paths), _LOOKED_UP_TOGETHER):
+            self._look_up(range(start, min(start + _LOOKED_UP_TOGETHER, len(paths))), folder)
+        self.missing = [
+            position for position, content in enumerate(self.contents) if content is None
+        ]
+
+    def _look_up(self, positions: range, folder: CacheFolder) -> None:
+        found, files = [], []
+        for position in positions:
+            path = self._paths[position]
+            with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
+                files.append((path, os.stat(path)))  # noqa: PTH116 (surrogate escapes)
+                found.append(position)
+        folder.remember_folders(path for path, _ in files)
+        for position, content in zip(found, folder.known_contents(files), strict=True):
+            if content is not None and self._is_answered(content):
+                self.contents[position] = content
+
+    def files(self) -> Iterator[ImageFile]:
+        """The files that have to be read."""
+        for position in self.missing:
+            path = self._paths[position]
+            yield ImageFile(position, path, size_of(path))
+
+    def are_new(self, files: Sequence[HashedFile | UnreadableFile]) -> list[bool]:
+        """Note what has been read; True for each file whose content is to be computed."""
+        return [self._is_new(file) for file in files]
+
+    def _is_new(self, file: HashedFile | UnreadableFile) -> bool:
+        if isinstance(file, UnreadableFile):
+            self.unreadable[file.position] = file.reason
+            return False
+        self.contents[file.position] = file.content
+        if file.content in self._begun or self._is_answered(file.content):
+            return False
+        self._begun.add(file.content)
+        return True

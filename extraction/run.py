@@ -1,0 +1,186 @@
+"""One run over a dataset: the parts put together, and what they have counted."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..cache import Key
+from ..errors import WeightsNotFoundError
+from ..features.images.colours import unused_share
+from ..formatting import counted
+from ..progress import Progress
+from .feature_table import FeatureTable, Report
+from .golden_rows import keep_golden_images
+from .ledger import Ledger
+from .network import CannotRunError, Network
+from .plan import Plan
+from .stage_timing import DISK, Waiting
+from .worker import HashedFile, Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ..cache import CacheFolder, Variant
+    from ..classifier import GoldenImages
+    from ..datasets import Dataset
+    from ..features import Recipe
+    from ..features.backbones.weights import Weights
+    from .worker import UnreadableFile
+
+logger = logging.getLogger(__name__)
+
+
+class Run:
+    """One run over a dataset in one variant."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        weights: Callable[[], Weights],
+        folder: CacheFolder,
+        variant: Variant,
+        *,
+        engine: str,
+        commit_every: int,
+        progress: bool | None,
+        max_pixels: int,
+        retry_rejected: bool,
+    ) -> None:
+        """Look up what is missing; see `extract_recipe`."""
+        self._dataset, self._recipe, self._folder = dataset, recipe, folder
+        self._variant, self._progress = variant, progress
+        self._waiting = Waiting()
+        self._ledger = Ledger(folder, recipe, variant, commit_every, retry_rejected)
+        self._plan = Plan(dataset.paths, folder, self._ledger.is_answered)
+        self._workers = Workers(recipe, max_pixels, self._waiting)
+        self._network = Network(
+            recipe, weights, folder.networks, engine, variant.precision, progress, self._waiting
+        )
+        self._is_started = False
+
+    def complete(self) -> FeatureTable:
+        """Extract what is missing and return the table.
+
+        Raises
+        ------
+        CannotRunError
+            When something is missing, and no engine of this machine computes in the precision.
+        """
+        loop_s = 0.0
+        if self._plan.missing:
+            start = time.perf_counter()
+            n_known = len(self._dataset) - len(self._plan.missing)
+            what = f"Extracting ({self._recipe.extractor})"
+            with Progress(what, len(self._dataset), initial=n_known, show=self._progress) as bar:
+                self._extract(bar)
+            loop_s = time.perf_counter() - start - self._network.startup_s
+            self._warn_of_dark_images()
+        return self._table(loop_s)
+
+    def _extract(self, bar: Progress) -> None:
+        def are_new(files: Sequence[HashedFile | UnreadableFile]) -> list[bool]:
+            new = self._plan.are_new(files)
+            self._ledger.remember(file for file in files if isinstance(file, HashedFile))
+            bar.update(new.count(False))
+            if any(new):
+                self._start(bar)
+            return new
+
+        with (
+            self._ledger,
+            self._workers,
+            contextlib.closing(self._workers.pixels(self._plan.files(), are_new)) as pixels,
+            contextlib.closing(self._network.features(pixels)) as features,
+        ):
+            for images in features:
+                with self._waiting.waiting_for(DISK):
+                    self._ledger.keep(images)
+                bar.note(f"waiting for {self._waiting.bottleneck}")
+                bar.update(len(images.keys) + len(images.rejections))
+
+    def _start(self, bar: Progress) -> None:
+        """Before the first new image is decoded: take the lock, start decoders and network."""
+        if not self._is_started:
+            self._ledger.writer()
+            self._workers.start()
+            self._network.start()
+            bar.start_counting()
+            self._is_started = True
+
+    def _warn_of_dark_images(self) -> None:
+        """Warn of 16-bit pictures that use little of their range: nearly black when scaled."""
+        n_dark = self._workers.n_dark
+        if n_dark:
+            logger.warning(
+                "warning: %s with 16 bits per channel %s at most the lowest 1/%s of the range and "
+                "came out nearly black; extract and train with --grey16 stretch to scale such "
+                "images by the bits that they use",
+                counted(n_dark, "image"),
+                "uses" if n_dark == 1 else "use",
+                f"{unused_share(self._workers.brightest_dark):,}",
+            )
+
+    def _golden_images(self) -> GoldenImages | None:
+        """By which heads recognise the extractor; computed with the first rows, then kept."""
+        if not self._ledger.has_rows:
+            return None
+        try:
+            return keep_golden_images(
+                self._folder, self._recipe, self._variant.precision, self._network.start
+            )
+        except (CannotRunError, WeightsNotFoundError) as error:
+            logger.info("without golden images: %s", error)
+            return None
+
+    def _table(self, loop_s: float) -> FeatureTable:
+        dataset, extracted = self._dataset, self._ledger.extracted
+        rejected = list(dataset.unreadable)
+        kept: list[int] = []
+        keys: list[Key] = []
+        for position, content in enumerate(self._plan.contents):
+            if content is None:
+                rejected.append((dataset.paths[position], self._plan.unreadable[position]))
+            elif content in self._ledger.rejected:
+                rejected.append((dataset.paths[position], self._ledger.rejected[content]))
+            else:
+                kept.append(position)
+                keys.append(Key(content))
+        different = set(keys)
+        n_extracted = len(different & extracted)
+        report = Report(
+            images=len(dataset) + len(dataset.unreadable),
+            cached=len(different) - n_extracted,
+            extracted=n_extracted,
+            duplicates=len(keys) - len(different),
+            rejected=len(rejected),
+            ignored=dataset.ignored,
+            ignored_kinds=dict(dataset.ignored_kinds),
+            dark_16bit=self._workers.n_dark,
+            startup_seconds=round(self._network.startup_s, 3),
+            images_per_second=round(n_extracted / loop_s, 1) if n_extracted else None,
+            bottleneck=self._waiting.bottleneck if n_extracted else None,
+            extractor=self._recipe.extractor,
+            width=self._recipe.width,
+            engine=self._network.engine,
+            precision=self._variant.precision,
+            store=self._variant.storage,
+            fingerprint=self._recipe.fingerprint,
+            cache=str(self._folder.root),
+        )
+        return FeatureTable(
+            paths=[dataset.paths[position] for position in kept],
+            labels=np.array([dataset.labels[position] for position in kept], dtype=np.str_),
+            splits=[dataset.splits[position] for position in kept],
+            keys=keys,
+            rejected=rejected,
+            report=report,
+            recipe=self._recipe,
+            golden=self._golden_images(),
+            groups=[dataset.groups[position] for position in kept] if dataset.groups else (),
+        )
