@@ -35,7 +35,7 @@ from .decoder_process import FILES_AT, answer_questions, note_position, noted_po
 from .fit import decode_and_resize_picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from multiprocessing.connection import Connection
 
 MAX_DECODE_S = 30
@@ -91,7 +91,7 @@ def decode_here(
 class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
     """A few processes that turn image files into an extractor's input. Safe to call from threads.
 
-    They start when they are needed or told to, ignore Ctrl-C, and end with the process that
+    They start when they are needed, or with `start`, ignore Ctrl-C, and end with the process that
     started them.
     """
 
@@ -106,14 +106,19 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
         limits: Limits = Limits(),  # noqa: B008 (immutable)
         grey16: str = "scale",
     ) -> None:
-        """Decode to (height, width) `size_px`, fitted as `preprocess.FITS` says.
+        """Decode to (height, width) `size_px`, fitted as `fit.FITS` says.
 
-        `formats`, `limits` and `grey16` are those of `images.decode`.
+        `formats`, `limits` and `grey16` are those of `decoder.decode`.
         """
-        self._decoders = [
-            _Decoder(size_px, how, max_decode_s, tuple(formats), limits, grey16)
-            for _ in range(n_processes)
-        ]
+        settings = {
+            "size_px": size_px,
+            "how": how,
+            "max_decode_s": max_decode_s,
+            "formats": tuple(formats),
+            "limits": limits,
+            "grey16": grey16,
+        }
+        self._decoders = [_Decoder(size_px, max_decode_s, settings) for _ in range(n_processes)]
         self._owner = Owner("the decoder", "Make one in each process")
         let_go_in_children(self)  # a copy of its sockets would keep the processes waiting
         # The one that was busy last is asked first, so that no more are started than are needed.
@@ -125,7 +130,7 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
         """Start all processes, without waiting until they are ready."""
         self._owner.check()
         for decoder in self._decoders:
-            with contextlib.suppress(OSError):  # `load` will tell
+            with contextlib.suppress(OSError):  # `decode` tries again, and raises it
                 decoder.start()
 
     def decode(self, files: Sequence[bytes], timeout_s: float | None = None) -> Decoded:
@@ -201,20 +206,12 @@ class _Decoder:
     """
 
     def __init__(
-        self,
-        size_px: tuple[int, int],
-        how: str,
-        max_decode_s: float,
-        formats: tuple[str, ...],
-        limits: Limits,
-        grey16: str,
+        self, size_px: tuple[int, int], max_decode_s: float, settings: Mapping[str, Any]
     ) -> None:
-        self._grey16 = grey16
+        """Prepare to start; `settings` are the arguments of `answer_questions`."""
         self._size_px = size_px
-        self._how = how
         self._max_decode_s = max_decode_s
-        self._formats = formats
-        self._limits = limits
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._shared: io.RawIOBase | None = None
@@ -317,17 +314,8 @@ class _Decoder:
         """Start the process, without waiting until it is ready."""
         with not_while_forking:
             shared = self._shared_file().fileno()
-            arguments = {
-                "shared": shared,
-                "size_px": self._size_px,
-                "how": self._how,
-                "max_decode_s": self._max_decode_s,
-                "formats": self._formats,
-                "limits": self._limits,
-                "grey16": self._grey16,
-            }
             self._process, self._connection = start_child(
-                answer_questions, arguments, descriptors=[shared]
+                answer_questions, {"shared": shared, **self._settings}, descriptors=[shared]
             )
             return self._connection
 

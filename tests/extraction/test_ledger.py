@@ -1,0 +1,94 @@
+"""What a run adds to the cache, and when."""
+
+import os
+
+import numpy as np
+import pytest
+
+from bottlebank.cache import CacheFolder, Key, Variant, content_of_bytes
+from bottlebank.cache.shard import Rejection
+from bottlebank.errors import CacheLockedError
+from bottlebank.extraction.ledger import Ledger
+from bottlebank.extraction.network import Features
+from bottlebank.extraction.worker import HashedFile
+from bottlebank.features import find_backbone, recipe_for
+
+WIDTH = 512
+TEMPORARY = "too little memory to decode it"
+
+
+@pytest.fixture
+def folder(cache):
+    with CacheFolder(cache, create=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def ledger(folder):
+    """Opens a ledger, again and again."""
+    recipe, _ = recipe_for(find_backbone("random"))
+
+    def open_ledger():
+        return Ledger(folder, recipe, Variant("float32"), commit_every=100)
+
+    return open_ledger
+
+
+def content(name):
+    return content_of_bytes(name.encode())
+
+
+def images(*names, **reasons):
+    """Rows of some images, and rejections of others."""
+    return Features(
+        [Key(content(name)) for name in names],
+        [name.encode() for name in names],
+        np.full((len(names), WIDTH), 3, np.float32),
+        [Rejection(content(name), name.encode(), reason) for name, reason in reasons.items()],
+    )
+
+
+def test_rows_and_lasting_rejections_are_committed_when_the_block_is_left(ledger):
+    with ledger() as writing:
+        assert not writing.has_rows
+        writing.keep(images("a", "b", torn="truncated", large=TEMPORARY))
+        assert writing.has_rows
+        assert not any(ledger().is_answered(content(name)) for name in ("a", "torn"))
+    assert writing.extracted == {Key(content("a")), Key(content("b"))}
+    assert writing.rejected == {content("torn"): "truncated", content("large"): TEMPORARY}
+    again = ledger()
+    answered = [again.is_answered(content(name)) for name in ("a", "b", "torn", "large", "x")]
+    assert answered == [True, True, True, False, False]
+    assert again.rejected == {content("torn"): "truncated"}
+
+
+def test_what_was_kept_before_a_failure_is_committed(ledger):
+    def fail_after_a_row():
+        with ledger() as writing:
+            writing.keep(images("a"))
+            raise ZeroDivisionError("late")
+
+    with pytest.raises(ZeroDivisionError, match="late"):
+        fail_after_a_row()
+    assert ledger().is_answered(content("a"))
+
+
+def test_the_lock_is_taken_at_the_first_row_and_given_back(ledger):
+    with ledger() as first, ledger() as second:
+        first.keep(images("a"))
+        with pytest.raises(CacheLockedError, match=f"process {os.getpid()}"):
+            second.writer()
+    with ledger() as third:
+        third.writer()
+
+
+def test_files_are_remembered_unless_they_may_still_change(ledger, folder, tmp_path):
+    files = []
+    for name in ("old", "fresh"):
+        (tmp_path / name).write_text(name)
+        status = os.stat(tmp_path / name)
+        files.append(HashedFile(0, str(tmp_path / name), content(name), status, name == "old"))
+    with ledger() as writing:
+        writing.remember(files)
+    known = folder.known_contents([(file.path, file.status) for file in files])
+    assert known == [content("old"), None]

@@ -1,0 +1,51 @@
+"""What is missing: by a stat of each file, then by what has been read."""
+
+import os
+
+import pytest
+
+from bottlebank.cache import CacheFolder, content_of_bytes
+from bottlebank.extraction.plan import Plan
+from bottlebank.extraction.worker import HashedFile, UnreadableFile
+
+
+@pytest.fixture
+def folder(cache):
+    with CacheFolder(cache, create=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """Five files, each with a content of its own, but for the last two."""
+    for number in range(5):
+        (tmp_path / f"{number}.png").write_bytes(b"%d" % min(number, 3))
+    return [str(tmp_path / f"{number}.png") for number in range(5)]
+
+
+def content(number):
+    return content_of_bytes(b"%d" % number)
+
+
+def hashed(paths, position):
+    path = paths[position]
+    return HashedFile(position, path, content(min(position, 3)), os.stat(path), True)
+
+
+def test_only_what_the_index_knows_and_the_cache_answers_is_not_read(folder, paths):
+    folder.remember_files((paths[n], os.stat(paths[n]), content(n)) for n in (0, 1))
+    plan = Plan([*paths, "gone.png"], folder, {content(1), content(2)}.__contains__)
+    assert plan.missing == [0, 2, 3, 4, 5]
+    assert plan.contents == [None, content(1), None, None, None, None]
+    assert [(file.position, file.n_bytes) for file in plan.files()] == [
+        (0, 1), (2, 1), (3, 1), (4, 1), (5, 0),
+    ]  # fmt: skip
+
+
+def test_a_content_is_new_once(folder, paths):
+    plan = Plan(paths, folder, {content(2)}.__contains__)
+    read = [hashed(paths, 0), UnreadableFile(1, "gone"), *(hashed(paths, n) for n in (2, 3, 4))]
+    assert plan.are_new(read) == [True, False, False, True, False]
+    assert plan.are_new([hashed(paths, 0)]) == [False]
+    assert plan.contents == [content(0), None, content(2), content(3), content(3)]
+    assert plan.unreadable == {1: "gone"}
