@@ -1,4 +1,4 @@
-"""What holds a job up: the stage for which it waits longest."""
+"""What holds a run up: the stage for which it waits longest."""
 
 from __future__ import annotations
 
