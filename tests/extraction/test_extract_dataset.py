@@ -197,7 +197,7 @@ def test_what_another_run_or_machine_lacked_is_tried_again(photos, cache):
 @pytest.fixture
 def decoding(monkeypatch):
     """What becomes of some images: ``decoding[content] = reason``; and how many are decoded."""
-    real = job.DecoderPool.decode
+    real = worker.DecoderPool.decode
     told = SimpleNamespace(reasons={}, n_decoded=0)
 
     def decode(self, files, timeout_s=None):
@@ -211,7 +211,7 @@ def decoding(monkeypatch):
         kinds = [kind if keep else None for kind, keep in zip(decoded.kinds, kept, strict=True)]
         return decoded._replace(reasons=reasons, pixels=decoded.pixels[kept], kinds=kinds)
 
-    monkeypatch.setattr(job.DecoderPool, "decode", decode)
+    monkeypatch.setattr(worker.DecoderPool, "decode", decode)
     return told
 
 

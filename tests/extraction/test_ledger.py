@@ -5,8 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, Key, Variant, content_of_bytes
-from bottlebank.cache.shard import Rejection
+from bottlebank.cache import CacheFolder, Key, Rejection, Variant, content_of_bytes
 from bottlebank.errors import CacheLockedError
 from bottlebank.extraction.ledger import Ledger
 from bottlebank.extraction.network import Features
@@ -14,7 +13,8 @@ from bottlebank.extraction.worker import HashedFile
 from bottlebank.features import find_backbone, recipe_for
 
 WIDTH = 512
-TEMPORARY = "too little memory to decode it"
+LIMITED = "9×9 pixels, more than the 4 in all that are read; --max-pixels raises the limit"
+OF_THE_MACHINE = "too little memory to decode it"
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def ledger(folder):
     """Opens a ledger, again and again."""
     recipe, _ = recipe_for(find_backbone("random"))
 
-    def open_ledger():
-        return Ledger(folder, recipe, Variant("float32"), commit_every=100)
+    def open_ledger(*, retry=False):
+        return Ledger(folder, recipe, Variant("float32"), commit_every=100, retry_rejected=retry)
 
     return open_ledger
 
@@ -48,18 +48,21 @@ def images(*names, **reasons):
     )
 
 
-def test_rows_and_lasting_rejections_are_committed_when_the_block_is_left(ledger):
+def test_rows_and_rejections_are_there_when_the_block_is_left(ledger):
+    reasons = {"torn": "truncated", "large": LIMITED, "greedy": OF_THE_MACHINE}
     with ledger() as writing:
         assert not writing.has_rows
-        writing.keep(images("a", "b", torn="truncated", large=TEMPORARY))
+        writing.keep(images("a", "b", **reasons))
         assert writing.has_rows
         assert not any(ledger().is_answered(content(name)) for name in ("a", "torn"))
     assert writing.extracted == {Key(content("a")), Key(content("b"))}
-    assert writing.rejected == {content("torn"): "truncated", content("large"): TEMPORARY}
-    again = ledger()
-    answered = [again.is_answered(content(name)) for name in ("a", "b", "torn", "large", "x")]
-    assert answered == [True, True, True, False, False]
-    assert again.rejected == {content("torn"): "truncated"}
+    assert writing.rejected == {content(name): reason for name, reason in reasons.items()}
+
+    names = ("a", "b", "torn", "greedy", "large", "x")
+    again, retried = ledger(), ledger(retry=True)
+    assert [again.is_answered(content(name)) for name in names] == [True] * 4 + [False] * 2
+    assert [retried.is_answered(content(name)) for name in names] == [True] * 3 + [False] * 3
+    assert again.rejected == {content("torn"): "truncated", content("greedy"): OF_THE_MACHINE}
 
 
 def test_what_was_kept_before_a_failure_is_committed(ledger):
