@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from ..errors import UsageError
 from ..native_stderr import silent_stderr
-from .dense_training import Epoch, Rows, Training
+from .dense_training import Epoch, NetworkSettings, Rows, Training
 from .estimator import LayeredHead
 from .layers import Layers, standardisation
 from .settings import (
@@ -143,7 +143,7 @@ class DenseHead(LayeredHead):
             When a parameter is out of range, the rows cannot be trained on, or no validation row
             has a class that is trained.
         """
-        self._check_settings()
+        settings = self._checked_settings()
         X, codes = self._check_training_rows(X, y)
         if self.output == "sigmoid" and len(self.classes_) > 2:
             raise UsageError(
@@ -156,12 +156,12 @@ class DenseHead(LayeredHead):
         if validation is None:
             chosen, held_out = self._hold_out(codes, random)
             train = Rows(X, codes, chosen, mean, scale)
-            judged = Rows(X, codes, held_out, mean, scale)
+            validating = Rows(X, codes, held_out, mean, scale)
         else:
             train = Rows(X, codes, np.arange(len(X)), mean, scale)
-            judged = Rows(*self._known(*validation), mean, scale)
+            validating = Rows(*self._known(*validation), mean, scale)
         with silent_stderr():
-            training = Training(self, train, judged, weights, random)
+            training = Training(settings, train, validating, weights, random)
         self.history_ = training.run(on_epoch)
         self.best_epoch_ = 1 + int(np.argmin([epoch.validation_loss for epoch in self.history_]))
         self.layers_ = Layers(mean, scale, *training.folded_layers())
@@ -171,22 +171,26 @@ class DenseHead(LayeredHead):
         """The best epoch, counted from 1, and the losses and accuracies of each."""
         return {"best_epoch": self.best_epoch_, "history": [*map(list, self.history_)]}
 
-    def _check_settings(self) -> None:
-        require_hidden(self.hidden)
-        require_flag("batch_norm", self.batch_norm)
-        require_number("dropout", self.dropout, "at least 0 and below 1", -math.ulp(0), 1)
-        require_one_of("output", self.output, OUTPUTS)
-        require_number("learning_rate", self.learning_rate, "a positive number", 0, math.inf)
-        if self.batch_size != "auto":
-            require_whole("batch_size", self.batch_size, 1)
-        require_one_of("precision", self.precision, PRECISIONS)
-        require_whole("max_epochs", self.max_epochs, 1)
-        require_whole("patience", self.patience, 1)
+    def _checked_settings(self) -> NetworkSettings:
         require_share("validation_fraction", self.validation_fraction)
         if self.random_state is not None and not isinstance(
             self.random_state, np.random.RandomState
         ):
             require_seed("random_state", self.random_state)
+        batch_size = self.batch_size
+        if batch_size != "auto":
+            batch_size = require_whole("batch_size", batch_size, 1)
+        return NetworkSettings(
+            require_hidden(self.hidden),
+            require_flag("batch_norm", self.batch_norm),
+            require_number("dropout", self.dropout, "at least 0 and below 1", -math.ulp(0), 1),
+            require_one_of("output", self.output, OUTPUTS),
+            require_number("learning_rate", self.learning_rate, "a positive number", 0, math.inf),
+            batch_size,
+            require_one_of("precision", self.precision, PRECISIONS),
+            require_whole("max_epochs", self.max_epochs, 1),
+            require_whole("patience", self.patience, 1),
+        )
 
     def _hold_out(self, codes: np.ndarray, random: Any) -> Any:
         every = np.arange(len(codes))

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..fork_safety import claim
-from .settings import require_hidden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-    from .dense import DenseHead
 
 _NUMBERS_AT_ONCE = 2**23
 """Transfer values that are handed to TensorFlow together: 32 MiB of float32."""
@@ -24,6 +21,20 @@ _BATCH_SIZE = 32
 """Rows per step of a small dataset."""
 _WORK_FOR_BFLOAT16 = 10**10
 """Rows times weights, per epoch, from which `precision="auto"` takes bfloat16."""
+
+
+class NetworkSettings(NamedTuple):
+    """The parameters of `DenseHead` that shape and train its network, checked."""
+
+    hidden: tuple[int, ...]
+    batch_norm: bool
+    dropout: float
+    output: str
+    learning_rate: float
+    batch_size: int | str
+    precision: str
+    max_epochs: int
+    patience: int
 
 
 class Epoch(NamedTuple):
@@ -64,26 +75,32 @@ class Training:
     """One training run, in TensorFlow."""
 
     def __init__(
-        self, head: DenseHead, train: Rows, held_out: Rows, class_weights: np.ndarray, random: Any
+        self,
+        settings: NetworkSettings,
+        train: Rows,
+        held_out: Rows,
+        class_weights: np.ndarray,
+        random: Any,
     ) -> None:
         claim("TensorFlow")
         import tensorflow as tf
 
-        self._head, self._train, self._held_out, self._random = head, train, held_out, random
+        self._settings, self._train, self._held_out = settings, train, held_out
+        self._random = random
         n_features = train.features.shape[1]
-        self._batch_size = batch_size = _batch_size(head.batch_size, len(train))
+        self._batch_size = batch_size = _batch_size(settings.batch_size, len(train))
         # One call of the graph takes several batches: all of them where the rows are few.
         self._n_together = batch_size * max(1, _NUMBERS_AT_ONCE // (batch_size * n_features))
-        self._model = model = self._build(n_features)
+        self._model = model = self._build(n_features, len(class_weights))
         trained = [variable.value for variable in model.trainable_variables]
-        adam = _Adam(trained, head.learning_rate * math.sqrt(batch_size / 64))
+        adam = _Adam(trained, settings.learning_rate * math.sqrt(batch_size / 64))
         of_class = tf.constant(class_weights)
         types = [tf.TensorSpec((None, n_features), tf.float32), tf.TensorSpec((None,), tf.int64)]
 
         def logits_of(rows: Any, training: bool) -> Any:
             outputs = model(rows, training=training)
             # One sigmoid is a softmax whose first logit is 0.
-            return tf.pad(outputs, [[0, 0], [1, 0]]) if head.output == "sigmoid" else outputs
+            return tf.pad(outputs, [[0, 0], [1, 0]]) if settings.output == "sigmoid" else outputs
 
         def losses(codes: Any, logits: Any) -> Any:
             each = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, logits)
@@ -104,7 +121,7 @@ class Training:
             return tf.while_loop(lambda start, _: start < n_rows, train_batch, (0, 0.0))[1]
 
         @tf.function(input_signature=types, autograph=False)
-        def judge(rows: Any, codes: Any) -> tuple[Any, Any, Any]:
+        def validate(rows: Any, codes: Any) -> tuple[Any, Any, Any]:
             logits = logits_of(rows, training=False)
             right = tf.cast(tf.equal(tf.argmax(logits, axis=1), codes), tf.float32)
             weights = tf.gather(of_class, codes)
@@ -114,39 +131,39 @@ class Training:
                 tf.reduce_sum(right),
             )
 
-        self._train_batches, self._judge = train_batches, judge
+        self._train_batches, self._validate_batches = train_batches, validate
 
-    def _build(self, n_features: int) -> Any:
+    def _build(self, n_features: int, n_classes: int) -> Any:
         """The untrained network; each layer has its type, whatever the global one is."""
         import keras
 
-        head = self._head
+        settings = self._settings
         initializers: Any = keras.initializers
 
         def seed() -> int:
             return int(self._random.randint(2**31 - 1))
 
-        n_outputs = 1 if head.output == "sigmoid" else len(head.classes_)
-        hidden = require_hidden(head.hidden)
-        widths = [n_features, *hidden, n_outputs]
+        n_outputs = 1 if settings.output == "sigmoid" else n_classes
+        widths = [n_features, *settings.hidden, n_outputs]
         n_weights = sum(before * after for before, after in itertools.pairwise(widths))
-        hidden_type = _hidden_type(head.precision, len(self._train) * n_weights)
+        hidden_type = _hidden_type(settings.precision, len(self._train) * n_weights)
         layers: list[Any] = [keras.layers.Input((n_features,), dtype="float32")]
-        for units in hidden:
+        for units in settings.hidden:
             layers.append(
                 keras.layers.Dense(
                     units,
-                    use_bias=not head.batch_norm,
+                    use_bias=not settings.batch_norm,
                     kernel_initializer=initializers.HeNormal(seed=seed()),
                     dtype=hidden_type,
                 )
             )
-            if head.batch_norm:
+            if settings.batch_norm:
                 # Few steps make an epoch of a small dataset: the running moments must follow.
                 layers.append(keras.layers.BatchNormalization(momentum=0.9, dtype="float32"))
             layers.append(keras.layers.ReLU(dtype="float32"))
-            if head.dropout:
-                layers.append(keras.layers.Dropout(head.dropout, seed=seed(), dtype="float32"))
+            if settings.dropout:
+                dropout = keras.layers.Dropout(settings.dropout, seed=seed(), dtype="float32")
+                layers.append(dropout)
         initial = initializers.GlorotUniform(seed=seed())
         layers.append(keras.layers.Dense(n_outputs, kernel_initializer=initial, dtype="float32"))
         return keras.Sequential(layers)
@@ -155,14 +172,14 @@ class Training:
         """Train until the validation loss stops falling; the best weights are kept."""
         history: list[Epoch] = []
         best_loss, best_weights, best_epoch = math.inf, self._model.get_weights(), 0
-        for number in range(self._head.max_epochs):
+        for number in range(self._settings.max_epochs):
             train_loss = self._train_epoch()
             loss, accuracy = self._validate()
             history.append(Epoch(train_loss, loss, accuracy))
             on_epoch(history[-1])
             if loss < best_loss:
                 best_loss, best_weights, best_epoch = loss, self._model.get_weights(), number
-            elif number - best_epoch >= self._head.patience:
+            elif number - best_epoch >= self._settings.patience:
                 break
         self._model.set_weights(best_weights)
         return history
@@ -177,7 +194,7 @@ class Training:
     def _validate(self) -> tuple[float, float]:
         order = np.arange(len(self._held_out))
         blocks = self._held_out.blocks(order, self._n_together)
-        figures = [[float(figure) for figure in self._judge(*block)] for block in blocks]
+        figures = [[float(figure) for figure in self._validate_batches(*block)] for block in blocks]
         loss, weight, right = np.sum(figures, axis=0).tolist()
         return loss / weight, right / len(order)
 
@@ -200,7 +217,7 @@ class Training:
                 factor = gamma / np.sqrt(variance + layer.epsilon)
                 kernels[-1] = (kernels[-1] * factor).astype(np.float32)
                 biases[-1] = ((biases[-1] - mean) * factor + beta).astype(np.float32)
-        if self._head.output == "sigmoid":
+        if self._settings.output == "sigmoid":
             kernels[-1] = np.hstack([np.zeros_like(kernels[-1]), kernels[-1]])
             biases[-1] = np.append(np.float32(0), biases[-1])
         return kernels, biases
@@ -240,10 +257,10 @@ class _Adam:
             )
 
 
-def _batch_size(asked: int | str, n_rows: int) -> int:
-    if asked == "auto":
-        asked = min(max(_BATCH_SIZE, 2 ** round(math.log2(n_rows / 12))), 1024)
-    return min(int(asked), n_rows)
+def _batch_size(requested: int | str, n_rows: int) -> int:
+    if requested == "auto":
+        requested = min(max(_BATCH_SIZE, 2 ** round(math.log2(n_rows / 12))), 1024)
+    return min(int(requested), n_rows)
 
 
 def _hidden_type(precision: str, work: int) -> str:
