@@ -11,7 +11,8 @@ from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .dense import DenseHead
-    from .head_file import GoldenImages, Head, load_head, save_head
+    from .head import GoldenImages, Head
+    from .head_file import load_head, write_head_file
     from .layers import Layers
     from .logistic import LogisticHead
     from .nearest import NearestHead
@@ -24,7 +25,7 @@ __all__ = [
     "LogisticHead",
     "NearestHead",
     "load_head",
-    "save_head",
+    "write_head_file",
 ]
 
 
@@ -32,7 +33,8 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "dense": ("DenseHead",),
-        "head_file": ("GoldenImages", "Head", "load_head", "save_head"),
+        "head": ("GoldenImages", "Head"),
+        "head_file": ("load_head", "write_head_file"),
         "layers": ("Layers",),
         "logistic": ("LogisticHead",),
         "nearest": ("NearestHead",),

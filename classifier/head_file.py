@@ -4,7 +4,7 @@ Layout::
 
     mean, scale           float32 (d,)
     kernel_0, bias_0, …   float32 (inputs, outputs), (outputs,)
-    unknown_…             float32: what tells images of no class; see `unknown`. Optional
+    unknown_…             float32: what tells images of no class; see `open_set`. Optional
     probe_files           uint8 (bytes,): synthetic image files, one after the other. Optional
     probe_features        float32 (files, d): their transfer values at training time
     attribute `head`      JSON: format, kind, classes, recipe, precision, temperature, unknown,
@@ -17,37 +17,29 @@ and golden images than any head has.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import os
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
 from ..atomic_file import write_bytes
 from ..errors import HeadFileError, in_brief
-from ..formatting import (
-    counted,
-    html_table,
-    in_brief_names,
-    percent,
-)
 from ..precisions import PRECISIONS
 from ..untrusted.hdf5 import PlainFile, named, read_finite
 from ..untrusted.json_text import read_json_object
 from .calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE
-from .layers import Layers, softmax
+from .head import PROBE_FEATURES, PROBE_FILES, UNKNOWN, GoldenImages, Head
+from .layers import Layers
 from .open_set import ARRAYS, UnknownRule
 from .registry import saved_head_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 FORMAT = 2
 _MAX_JSON_BYTES = 1 << 24
@@ -71,132 +63,17 @@ _FIELDS = {
 
 
 _MAX_PROBE_FILES, _MAX_PROBE_BYTES = 8, 4 << 20
-_UNKNOWN, _PROBE_FILES, _PROBE_FEATURES = "unknown_", "probe_files", "probe_features"
 _NAMES = [
     "mean",
     "scale",
     *(f"{kind}_{number}" for kind in ("kernel", "bias") for number in range(_MAX_LAYERS)),
-    *(_UNKNOWN + name for name in ARRAYS),
-    _PROBE_FILES,
-    _PROBE_FEATURES,
+    *(UNKNOWN + name for name in ARRAYS),
+    PROBE_FILES,
+    PROBE_FEATURES,
 ]
 
 
-class GoldenImages(NamedTuple):
-    """Synthetic images, and what the extractor made of them when the head was trained."""
-
-    files: Sequence[bytes]
-    """Image files."""
-    features: np.ndarray
-    """float32, (n, d)."""
-
-    def __repr__(self) -> str:
-        n_bytes = sum(map(len, self.files))
-        return f"<GoldenImages {counted(len(self.files), 'image')}, {counted(n_bytes, 'byte')}>"
-
-
-class HeadAnswer(NamedTuple):
-    """What a head says of n rows."""
-
-    probabilities: np.ndarray
-    """float64, (n, n_classes), each row adding up to 1."""
-    unknown: np.ndarray
-    """bool, (n,): whether the image is most likely of none of the classes."""
-
-    def __repr__(self) -> str:
-        n_images, n_classes = self.probabilities.shape
-        return (
-            f"<HeadAnswer {counted(n_images, 'image')}, "
-            f"{counted(n_classes, 'class', 'classes')}, {self.unknown.sum()} unknown>"
-        )
-
-
-@dataclass(frozen=True)
-class Head:
-    """A trained head, ready to predict with NumPy alone."""
-
-    kind: str
-    """Its name in the registry of heads, such as ``logistic``."""
-    classes: tuple[str, ...]
-    layers: Layers
-    recipe: dict[str, Any]
-    """The extractor's full specification."""
-    precision: str
-    """What the transfer values that it was trained on were computed in."""
-    temperature: float = 1.0
-    """What logits are divided by, so that probabilities are as often right as they say."""
-    unknown: UnknownRule | None = None
-    """Tells images of none of the classes; None where none could be made."""
-    golden: GoldenImages | None = None
-    training: dict[str, Any] = field(default_factory=dict)
-    """Summary for people: counts, accuracies, settings."""
-    created: str = ""
-    """ISO 8601, UTC."""
-
-    @cached_property
-    def version(self) -> str:
-        """12 hexadecimal digits that name all that the head computes with: equal heads, equal
-        version.
-        """
-        rule = {} if self.unknown is None else self.unknown.numbers()
-        words = [self.classes, self.recipe, self.temperature, rule]
-        digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode())
-        for name, array in _arrays(self).items():
-            digest.update(f"{name}{array.shape}".encode())
-            digest.update(array.astype("<f4").tobytes())
-        return digest.hexdigest()[:12]
-
-    def __repr__(self) -> str:
-        facts = "\n".join(f"  {name:<12} {value}" for name, value in self.facts())
-        return f"<Head {self.version}\n{facts}>"
-
-    def _repr_html_(self) -> str:
-        """A table of what it is, for notebooks."""
-        return html_table(f"Head {self.version}", [], self.facts())
-
-    def facts(self, *, with_figures: bool = True) -> list[tuple[str, str]]:
-        """What it is, in words, and how good: names from a head file may be anything."""
-        weights = str(self.recipe.get("weights_sha256"))[:8]
-        extractor = in_brief(repr(self.recipe.get("extractor"))[1:-1], 60)
-        widths = repr(self.layers).removeprefix("<Layers ").removesuffix(">")
-        n_classes = counted(len(self.classes), "class", "classes")
-        rule = "never: too few validation images"
-        if self.unknown is not None:
-            rule = f"{percent(self.unknown.coverage)} of validation images are answered"
-        return [
-            ("kind", f"{self.kind}, {widths}"),
-            ("classes", f"{n_classes}: {in_brief_names(self.classes)}"),
-            ("extractor", f"{extractor} (weights {in_brief(repr(weights)[1:-1], 40)})"),
-            *(_accuracies(self.training) if with_figures else ()),
-            ("unknown", rule),
-            *([("created", in_brief(repr(self.created)[1:-1], 40))] if self.created else []),
-        ]
-
-    def predict_proba(self, features: np.ndarray) -> np.ndarray:
-        """float64 (n, n_classes) of transfer values (n, d), in the order of `classes`."""
-        return softmax(self.layers.logits(features) / self.temperature)
-
-    def answer(self, features: np.ndarray) -> HeadAnswer:
-        """Probabilities of transfer values (n, d), and whether they are of none of the classes."""
-        logits = self.layers.logits(features)
-        unknown = np.zeros(len(logits), bool)
-        if self.unknown is not None:
-            unknown = self.unknown.is_unknown(features, logits)
-        return HeadAnswer(softmax(logits / self.temperature), unknown)
-
-
-def _accuracies(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Of each split, where the summary has them: it is any JSON."""
-    for split in ("train", "validation", "test"):
-        found = training.get(split)
-        if not isinstance(found, dict):
-            continue
-        n_images, accuracy = found.get("images"), found.get("accuracy")
-        if isinstance(n_images, int) and isinstance(accuracy, float):
-            yield split, f"{counted(n_images, 'image')}, accuracy {percent(accuracy)}"
-
-
-def save_head(head: Head, path: Path) -> None:
+def write_head_file(head: Head, path: Path) -> None:
     """Write a head file, which appears whole or not at all.
 
     Raises
@@ -223,7 +100,7 @@ def save_head(head: Head, path: Path) -> None:
     }
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("v110", "latest")) as file:
-        for name, array in _arrays(head).items():
+        for name, array in head.arrays().items():
             file.create_dataset(name, data=array)
         file.attrs["head"] = np.bytes_(json.dumps(about))  # ASCII: any class name is escaped
     try:
@@ -255,11 +132,11 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         with PlainFile(path, _NAMES) as file:
             about = _about(file)
             arrays = {name: _array(file, name) for name in sorted(file.names)}
-        rule = {name: arrays.pop(name) for name in [*arrays] if name.startswith(_UNKNOWN)}
+        rule = {name: arrays.pop(name) for name in [*arrays] if name.startswith(UNKNOWN)}
         golden = _golden_images(arrays, about["probe"])
         layers = _layers(arrays, len(about["classes"]))
         if golden is not None and golden.features.shape[1] != layers.n_features:
-            raise ValueError(f"{_PROBE_FEATURES} has {golden.features.shape[1]} columns")
+            raise ValueError(f"{PROBE_FEATURES} has {golden.features.shape[1]} columns")
         head = Head(
             kind=about["kind"],
             classes=tuple(about["classes"]),
@@ -294,19 +171,6 @@ def _remedy(path: Path, verb: str = "train it again") -> str:
     if path.suffix.lower() in (".h5", ".hdf5"):
         return f"{verb} with `bottlebank train DATA --output {path}`"
     return "name a head file, which `bottlebank train DATA --output head.h5` makes"
-
-
-def _arrays(head: Head) -> dict[str, np.ndarray]:
-    layers = head.layers
-    arrays = {"mean": layers.mean, "scale": layers.scale}
-    for number, (kernel, bias) in enumerate(zip(layers.kernels, layers.biases, strict=True)):
-        arrays |= {f"kernel_{number}": kernel, f"bias_{number}": bias}
-    if head.unknown is not None:
-        arrays |= {_UNKNOWN + name: array for name, array in head.unknown.arrays().items()}
-    if head.golden is not None:
-        arrays[_PROBE_FILES] = np.frombuffer(b"".join(head.golden.files), np.uint8)
-        arrays[_PROBE_FEATURES] = head.golden.features
-    return arrays
 
 
 def _about(file: PlainFile) -> dict[str, Any]:
@@ -351,16 +215,16 @@ def _require_classes(classes: Sequence[Any]) -> None:
 def _array(file: PlainFile, name: str) -> np.ndarray:
     file.require_attributes([], name)
     n_dimensions = file.n_dimensions(name)
-    if name == _PROBE_FILES:
+    if name == PROBE_FILES:
         return file.array(name, "u1", n_dimensions)[()]
     return read_finite(file.array(name, "<f4", n_dimensions))
 
 
 def _golden_images(arrays: dict[str, np.ndarray], lengths: list[int]) -> GoldenImages | None:
     """Take the probe out of the arrays."""
-    if not lengths and not {_PROBE_FILES, _PROBE_FEATURES} & set(arrays):
+    if not lengths and not {PROBE_FILES, PROBE_FEATURES} & set(arrays):
         return None
-    files, features = arrays.pop(_PROBE_FILES), arrays.pop(_PROBE_FEATURES)
+    files, features = arrays.pop(PROBE_FILES), arrays.pop(PROBE_FEATURES)
     if files.shape != (sum(lengths),) or features.ndim != 2 or len(features) != len(lengths):
         raise ValueError(f"a probe of shapes {files.shape} and {features.shape}")
     parts = np.split(files, np.cumsum(lengths)[:-1])
@@ -372,7 +236,7 @@ def _unknown(
 ) -> UnknownRule | None:
     if not arrays and not numbers:
         return None
-    named = {name.removeprefix(_UNKNOWN): array for name, array in arrays.items()}
+    named = {name.removeprefix(UNKNOWN): array for name, array in arrays.items()}
     return UnknownRule.of(named, numbers, layers)
 
 

@@ -62,11 +62,10 @@ def run(output: str, extraction: dict[str, Any], seed: int, json: bool) -> int:
 def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int:
     seconds = Stopwatch()
     steps = _Steps(quiet=json)
-    from ..classifier import save_head
     from ..datasets import load_dataset
     from ..datasets.digits import write_digits
     from ..prediction import load_predictor
-    from ..training import evaluate_head, train_head
+    from ..training import evaluate_head, save_head, train_head
     from ..viz import (
         draw_confusion_matrix,
         draw_map,
@@ -92,7 +91,7 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
 
     trained = train_head(table, seed=seed)
     head_path = output / "head.h5"
-    save_head(trained.head, head_path)
+    save_head(trained, head_path)
     steps.done(f"train: {trained.head.kind} head → {head_path}")
 
     side, found = evaluate_head(trained.head, table)

@@ -83,11 +83,10 @@ def run(
     """Train, write the head and say how good it is."""
     seconds = Stopwatch()
     path = require_output(output, HEAD, [data, extraction["weights"]])
-    from ..classifier import save_head
     from ..classifier.registry import heads_with
     from ..datasets import load_dataset
     from ..extraction import extract
-    from ..training import train_head
+    from ..training import save_head, train_head
     from ..training.dataset_problems import contradictions, describe, near_pairs
     from ..training.train import require_two_classes
     from .problems import print_problems
@@ -112,7 +111,7 @@ def run(
     )
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_head(trained.head, path)
+        save_head(trained, path)
 
     for warning in trained.split.warnings:
         say(f"warning: {warning}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from ..classifier import Head, load_head
-from ..classifier.head_file import HeadAnswer
+from ..classifier.head import HeadAnswer
 from ..errors import (
     HeadMismatchError,
     ImageRejectedError,

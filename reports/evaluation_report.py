@@ -13,7 +13,7 @@ import numpy as np
 from ..atomic_file import write_bytes
 from ..classifier.calibration import MIN_ROWS
 from ..classifier.evaluation import LEAST_IMAGES
-from ..classifier.head_file import HeadAnswer
+from ..classifier.head import HeadAnswer
 from ..classifier.learning_curve import learning_curve
 from ..datasets.splits import TRAIN
 from ..errors import ImageRejectedError

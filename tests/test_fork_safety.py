@@ -19,7 +19,7 @@ import pytest
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.cache.lock import WriterLock
-from bottlebank.classifier import save_head as write_head
+from bottlebank.classifier import write_head_file
 from bottlebank.errors import CacheLockedError, OtherProcessError
 from bottlebank.features.images.decoder_pool import DecoderPool
 from bottlebank.service import Settings
@@ -61,7 +61,7 @@ def table(photos, cache):
 @pytest.fixture
 def head_file(table, tmp_path):
     path = tmp_path / "head.h5"
-    write_head(bb.train_head(table).head, path)
+    write_head_file(bb.train_head(table).head, path)
     return path
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..classifier import Head
-    from ..classifier.head_file import HeadAnswer
+    from ..classifier.head import HeadAnswer
     from ..datasets import Dataset
     from ..extraction.feature_table import FeatureTable
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..cache import CacheFolder
-from ..classifier import Head
-from ..classifier import save_head as write_head
+from ..classifier import Head, write_head_file
 from ..classifier.registry import HEADS, saved_head_names
 from ..errors import NotAHeadError, UsageError
 from ..extraction.golden_rows import keep_golden_images
@@ -68,7 +67,7 @@ def save_head(
                 f"the head was trained on transfer values of {own}, not of {extractor}: leave out "
                 f"extractor, which the head knows itself"
             )
-        write_head(trained, Path(path))
+        write_head_file(trained, Path(path))
         return trained
     estimator = fitted_head(trained)
     if extractor is None:
@@ -115,7 +114,7 @@ def save_head(
         precision=precision,
         golden=golden,
     )
-    write_head(head, Path(path))
+    write_head_file(head, Path(path))
     return head
 
 

@@ -11,7 +11,7 @@ import pytest
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.cache.import_export import export_rows
 from bottlebank.cache.isolated_reading import damage_of_shards, open_export
-from bottlebank.classifier import Head, Layers, save_head
+from bottlebank.classifier import Head, Layers, write_head_file
 from bottlebank.errors import CacheError
 from bottlebank.features import find_backbone, recipe_for
 from bottlebank.untrusted.isolation import DiedError, isolated_reader
@@ -50,7 +50,7 @@ def originals(tmp_path_factory):
         [random.normal(size=8).astype("f4"), random.normal(size=3).astype("f4")],
     )
     head = Head("dense", ("cat", "dog", "fish"), layers, {"width": width}, "float32")
-    save_head(head, base / "head.h5")
+    write_head_file(head, base / "head.h5")
     return {"export": base / "rows.h5", "shard": shard, "head": base / "head.h5"}
 
 

@@ -13,9 +13,9 @@ from bottlebank.classifier import (
     Head,
     Layers,
     load_head,
-    save_head,
+    write_head_file,
 )
-from bottlebank.classifier.head_file import GoldenImages
+from bottlebank.classifier.head import GoldenImages
 from bottlebank.classifier.open_set import fit_unknown
 from bottlebank.errors import HeadFileError
 
@@ -54,14 +54,14 @@ def make_full_head() -> Head:
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "head.h5"
-    save_head(make_head(), path)
+    write_head_file(make_head(), path)
     return path
 
 
 @pytest.fixture
 def full(tmp_path):
     path = tmp_path / "full.h5"
-    save_head(make_full_head(), path)
+    write_head_file(make_full_head(), path)
     return path
 
 
@@ -108,7 +108,7 @@ def test_the_temperature_softens_probabilities_and_changes_no_answer():
 
 def test_many_classes_with_long_names(tmp_path):
     head = make_head([f"{number:05d} {'x' * 60}" for number in range(3000)], hidden=2)
-    save_head(head, tmp_path / "head.h5")
+    write_head_file(head, tmp_path / "head.h5")
     assert load_head(tmp_path / "head.h5").classes == head.classes
 
 
@@ -249,7 +249,7 @@ def test_every_array_of_the_unknown_rule_is_needed_and_checked(full):
     assert names
     for name in names:
         for array in (None, np.full(shapes[name], np.nan, "f4"), np.zeros((3, 2, 2), "f4")):
-            save_head(make_full_head(), full)
+            write_head_file(make_full_head(), full)
             change(full, name, array)
             with pytest.raises(HeadFileError, match="damaged"):
                 load_head(full)
@@ -285,7 +285,7 @@ def test_links_virtual_external_and_chunked_data_are_refused(saved, tmp_path):
     layout[:] = h5py.VirtualSource(str(canary), "mean", shape=(5,))
 
     def spoil(make):
-        save_head(make_head(), saved)
+        write_head_file(make_head(), saved)
         with h5py.File(saved, "r+") as file:
             del file["mean"]
             make(file)
@@ -349,7 +349,7 @@ def test_no_file(tmp_path):
     with pytest.raises(HeadFileError, match="no head file at .* `bottlebank train"):
         load_head(tmp_path / "none.h5")
     with pytest.raises(HeadFileError, match="cannot be written"):
-        save_head(make_head(), tmp_path / "none" / "head.h5")
+        write_head_file(make_head(), tmp_path / "none" / "head.h5")
 
 
 def test_loading_imports_neither_pickle_users_nor_keras(saved):

@@ -21,7 +21,7 @@ from bottlebank.classifier import (
     NearestHead,
     layers,
     load_head,
-    save_head,
+    write_head_file,
 )
 from bottlebank.classifier import (
     dense_training as training,
@@ -147,7 +147,7 @@ class TestHeadsOfLayers:
         fitted = make().fit(rows, labels)
         classes = tuple(fitted.classes_.tolist())
         head = Head(fitted.kind, classes, fitted.layers_, {"width": 20}, "float32")
-        save_head(head, tmp_path / "head.h5")
+        write_head_file(head, tmp_path / "head.h5")
         loaded = load_head(tmp_path / "head.h5")
         assert loaded.classes == classes
         assert loaded.version == head.version

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from bottlebank.classifier import Head, load_head, save_head
+from bottlebank.classifier import Head, load_head, write_head_file
 from bottlebank.classifier.estimator import HeadEstimator, LayeredHead
 from bottlebank.classifier.fitting import fit_head
 from bottlebank.classifier.registry import HEADS, make_head, resolve, saved_head_names
@@ -40,7 +40,7 @@ def test_a_head_that_is_saved_predicts_what_its_estimator_does(name, three_class
         recipe={},
         precision="float32",
     )
-    save_head(head, tmp_path / "head.h5")
+    write_head_file(head, tmp_path / "head.h5")
     loaded = load_head(tmp_path / "head.h5")
     assert loaded.kind == name
     assert np.mean(np.array(loaded.classes)[loaded.predict_proba(rows).argmax(1)] == labels) > 0.9

@@ -10,13 +10,13 @@ import pytest
 from PIL import Image
 
 import bottlebank as bb
-from bottlebank.classifier import save_head as write_head
+from bottlebank.classifier import write_head_file
 from bottlebank.errors import ImageRejectedError, UsageError
 
 
 @pytest.fixture
 def predict(trained, cache, tmp_path):
-    write_head(trained.head, tmp_path / "head.h5")
+    write_head_file(trained.head, tmp_path / "head.h5")
     return bb.load_predictor(tmp_path / "head.h5", cache=cache)
 
 

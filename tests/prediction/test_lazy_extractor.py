@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 import bottlebank as bb
-from bottlebank.classifier import load_head
-from bottlebank.classifier import save_head as write_head
+from bottlebank.classifier import load_head, write_head_file
 from bottlebank.cli import main
 from bottlebank.errors import EngineError, HeadMismatchError
 from bottlebank.features.images.decoder_pool import DecoderPool
@@ -18,7 +17,7 @@ from bottlebank.prediction import loading
 
 @pytest.fixture
 def head_file(trained, tmp_path):
-    write_head(trained.head, tmp_path / "head.h5")
+    write_head_file(trained.head, tmp_path / "head.h5")
     return tmp_path / "head.h5"
 
 
@@ -103,7 +102,7 @@ def test_a_head_of_another_extractor_is_refused_before_it_starts(head_file, cach
     head = load_head(head_file)
     features = head.golden.features[:, ::-1].copy()
     other = dataclasses.replace(head, golden=head.golden._replace(features=features))
-    write_head(other, head_file)
+    write_head_file(other, head_file)
     with pytest.raises(HeadMismatchError, match="its golden images give other transfer values"):
         bb.load_predictor(head_file, cache=cache, many=True)
     assert started == []

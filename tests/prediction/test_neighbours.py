@@ -9,7 +9,7 @@ import pytest
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
-from bottlebank.classifier import save_head as write_head
+from bottlebank.classifier import write_head_file
 from bottlebank.errors import HeadFileError, HeadMismatchError
 from bottlebank.prediction import NoTrainingImagesError, open_training_images
 from bottlebank.prediction.neighbours import remember_training_rows
@@ -93,8 +93,8 @@ def test_equal_training_is_kept_once_and_the_last_twenty(trained, table, cache):
 
 
 def test_another_head_takes_the_place_of_the_first(trained, table, cache, tmp_path):
-    write_head(trained.head, tmp_path / "first.h5")
-    write_head(bb.train_head(table, coverage=0.8, seed=1).head, tmp_path / "second.h5")
+    write_head_file(trained.head, tmp_path / "first.h5")
+    write_head_file(bb.train_head(table, coverage=0.8, seed=1).head, tmp_path / "second.h5")
     first = bb.load_predictor(tmp_path / "first.h5", cache=cache)
     second = first.with_head(tmp_path / "second.h5")
     assert second.extractor is first.extractor
@@ -102,14 +102,14 @@ def test_another_head_takes_the_place_of_the_first(trained, table, cache, tmp_pa
 
 
 def test_a_head_of_another_extractor_is_refused(trained, cache, tmp_path):
-    write_head(trained.head, tmp_path / "first.h5")
+    write_head_file(trained.head, tmp_path / "first.h5")
     running = bb.load_predictor(tmp_path / "first.h5", cache=cache)
     recipe = {**trained.head.recipe, "fit": "crop"}
-    write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "crop.h5")
+    write_head_file(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "crop.h5")
     with pytest.raises(HeadMismatchError, match=r"another extractor than the one that runs.*fit"):
         running.with_head(tmp_path / "crop.h5")
     changed = trained.head.golden._replace(features=trained.head.golden.features[:, ::-1].copy())
-    write_head(dataclasses.replace(trained.head, golden=changed), tmp_path / "probe.h5")
+    write_head_file(dataclasses.replace(trained.head, golden=changed), tmp_path / "probe.h5")
     with pytest.raises(HeadMismatchError, match="golden images give other transfer values"):
         running.with_head(tmp_path / "probe.h5")
     (tmp_path / "damaged.h5").write_bytes((tmp_path / "first.h5").read_bytes()[:-200])

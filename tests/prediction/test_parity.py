@@ -9,8 +9,7 @@ import pytest
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
-from bottlebank.classifier import load_head
-from bottlebank.classifier import save_head as write_head
+from bottlebank.classifier import load_head, write_head_file
 from bottlebank.errors import HeadMismatchError, UsageError
 from bottlebank.features import Extractor
 from bottlebank.features.backbones import random_network
@@ -24,7 +23,7 @@ REASON = r"its golden images give other transfer values here .* cosine .* at lea
 
 @pytest.fixture
 def head_file(table, tmp_path):
-    write_head(bb.train_head(table).head, tmp_path / "head.h5")
+    write_head_file(bb.train_head(table).head, tmp_path / "head.h5")
     return tmp_path / "head.h5"
 
 
@@ -106,7 +105,7 @@ def test_evaluating_asks_it_too(head_file, table, photos, cache):
     head = load_head(head_file)
     features = head.golden.features[:, ::-1].copy()
     other = dataclasses.replace(head, golden=head.golden._replace(features=features))
-    write_head(other, head_file)
+    write_head_file(other, head_file)
     with pytest.raises(HeadMismatchError, match=REASON):
         extract_for_head(bb.load_dataset(photos), head_file, cache=cache)
     extract_for_head(bb.load_dataset(photos), head_file, cache=cache, parity="warn")
@@ -118,7 +117,7 @@ def test_images_of_another_version_are_run_through_the_extractor(head_file, tabl
     changed = head.golden._replace(
         files=head.golden.files[::-1], features=np.ascontiguousarray(head.golden.features[::-1])
     )
-    write_head(dataclasses.replace(head, golden=changed), head_file)
+    write_head_file(dataclasses.replace(head, golden=changed), head_file)
     extract_for_head(bb.load_dataset(photos), head_file, cache=cache)
 
 
@@ -128,7 +127,7 @@ def test_golden_images_of_others_are_decoded_in_a_process_of_their_own(
     """Whoever made the head may have put anything there."""
     head = load_head(head_file)
     files = [b"\x89PNG\r\n\x1a\nno picture", *head.golden.files[1:]]
-    write_head(dataclasses.replace(head, golden=head.golden._replace(files=files)), head_file)
+    write_head_file(dataclasses.replace(head, golden=head.golden._replace(files=files)), head_file)
 
     def refuse(*arguments):
         raise AssertionError("decoded in this process")
@@ -141,7 +140,7 @@ def test_golden_images_of_others_are_decoded_in_a_process_of_their_own(
 
 
 def test_a_head_without_a_probe_is_not_believed(head_file, cache):
-    write_head(dataclasses.replace(load_head(head_file), golden=None), head_file)
+    write_head_file(dataclasses.replace(load_head(head_file), golden=None), head_file)
     with pytest.raises(HeadMismatchError, match="it holds no golden images"):
         bb.load_predictor(head_file, cache=cache)
     bb.load_predictor(head_file, cache=cache, parity="warn")
@@ -155,8 +154,8 @@ def test_in_bfloat16_the_limit_is_wider(table, head_file, tmp_path, cache, monke
     noise = np.random.default_rng(0).normal(size=head.golden.features.shape)
     shaken = head.golden.features * (1 + 0.06 * noise).astype(np.float32)
     changed = head.golden._replace(features=shaken)
-    write_head(dataclasses.replace(head, golden=changed), head_file)
+    write_head_file(dataclasses.replace(head, golden=changed), head_file)
     with pytest.raises(HeadMismatchError, match=REASON):
         bb.load_predictor(head_file, cache=cache)
-    write_head(dataclasses.replace(head, golden=changed, precision="bfloat16"), head_file)
+    write_head_file(dataclasses.replace(head, golden=changed, precision="bfloat16"), head_file)
     bb.load_predictor(head_file, cache=cache, precision="float32")

@@ -10,7 +10,7 @@ from PIL import Image
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
-from bottlebank.classifier import save_head as write_head
+from bottlebank.classifier import write_head_file
 from bottlebank.errors import ImageRejectedError, UsageError
 from bottlebank.features.extractor import Extractor
 
@@ -18,7 +18,7 @@ from bottlebank.features.extractor import Extractor
 @pytest.fixture
 def head_file(trained, tmp_path):
     path = tmp_path / "head.h5"
-    write_head(trained.head, path)
+    write_head_file(trained.head, path)
     return path
 
 

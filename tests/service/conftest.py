@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from bottlebank.cache import Key
-from bottlebank.classifier.head_file import HeadAnswer
+from bottlebank.classifier.head import HeadAnswer
 from bottlebank.features.images.decoder import Limits
 from bottlebank.features.images.decoder_pool import decode_here
 from bottlebank.prediction import NoTrainingImagesError

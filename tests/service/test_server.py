@@ -28,7 +28,7 @@ PROGRAM = """
 import sys, time
 from types import SimpleNamespace
 import numpy as np
-from bottlebank.classifier.head_file import HeadAnswer
+from bottlebank.classifier.head import HeadAnswer
 from bottlebank.features.images.decoder_pool import Decoded
 from bottlebank.features.images.decoder import Kind
 from bottlebank.service import Service, create_app, serve

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import bottlebank as bb
-from bottlebank.classifier import save_head as write_head
+from bottlebank.classifier import write_head_file
 from bottlebank.errors import (
     DatasetError,
     HeadFileError,
@@ -24,7 +24,7 @@ from bottlebank.training import extract_for_head
 @pytest.fixture
 def head_file(trained, tmp_path):
     path = tmp_path / "head.h5"
-    write_head(trained.head, path)
+    write_head_file(trained.head, path)
     return path
 
 
@@ -136,7 +136,7 @@ def test_a_head_of_another_recipe_is_refused_with_the_field(
     trained, tmp_path, cache, field, value, phrase
 ):
     recipe = {**trained.head.recipe, field: value}
-    write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "old.h5")
+    write_head_file(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "old.h5")
     with pytest.raises(HeadMismatchError, match=phrase):
         bb.load_predictor(tmp_path / "old.h5", cache=cache)
 
@@ -147,10 +147,10 @@ def test_a_head_of_another_extractor_is_refused(head_file, trained, tmp_path, ca
     ):
         bb.load_predictor(head_file, cache=cache, extractor="mobilenet_v2")
     recipe = {**trained.head.recipe, "width": 4}
-    write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "odd.h5")
+    write_head_file(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "odd.h5")
     with pytest.raises(HeadFileError, match="512 inputs for the 4 transfer values"):
         bb.load_predictor(tmp_path / "odd.h5", cache=cache)
-    write_head(dataclasses.replace(trained.head, recipe={"x": 1}), tmp_path / "none.h5")
+    write_head_file(dataclasses.replace(trained.head, recipe={"x": 1}), tmp_path / "none.h5")
     with pytest.raises(
         HeadFileError, match="the field 'x', which this version of bottlebank does not know"
     ):
@@ -160,14 +160,14 @@ def test_a_head_of_another_extractor_is_refused(head_file, trained, tmp_path, ca
 def test_other_weights_than_the_heads_are_refused(trained, tmp_path):
     """The head says which weights it was trained on; without a kept network they are compared."""
     recipe = {**trained.head.recipe, "weights_sha256": "0" * 64}
-    write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "other.h5")
+    write_head_file(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "other.h5")
     with pytest.raises(HeadMismatchError, match=r"weights: .*SHA-256 00000000…\) → "):
         bb.load_predictor(tmp_path / "other.h5", cache=tmp_path / "empty")
 
 
 def test_a_head_trained_with_a_weights_file_asks_for_it(trained, tmp_path):
     recipe = {**trained.head.recipe, "weights": "mine.weights.h5"}
-    write_head(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "head.h5")
+    write_head_file(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "head.h5")
     with pytest.raises(
         WeightsNotFoundError, match=r"weights file 'mine\.weights\.h5' .* --weights"
     ):
@@ -176,7 +176,7 @@ def test_a_head_trained_with_a_weights_file_asks_for_it(trained, tmp_path):
 
 def test_a_cpu_without_the_heads_precision_falls_back(trained, tmp_path, cache, monkeypatch):
     head = dataclasses.replace(trained.head, precision="bfloat16")
-    write_head(head, tmp_path / "head.h5")
+    write_head_file(head, tmp_path / "head.h5")
     tried = []
     real = loading.open_extractor
 
