@@ -8,9 +8,9 @@ import numpy as np
 
 from ..errors import UsageError
 from ..formatting import counted, in_brief_names, with_interval
+from .calibration import calibration_interval
 from .intervals import (
     Interval,
-    calibration_interval,
     f1_inflation,
     f1_of_share,
     mean_interval,

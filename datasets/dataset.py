@@ -77,11 +77,6 @@ class Dataset:
         """The distinct labels, sorted."""
         return sorted(set(self.labels))
 
-    @property
-    def has_declared_splits(self) -> bool:
-        """Whether any image has a declared split."""
-        return any(split is not None for split in self.splits)
-
     def __repr__(self) -> str:
         n_classes, classes = len(set(self.labels)), classes_in_words(self.labels)
         return (

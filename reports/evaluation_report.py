@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..atomic_file import write_bytes
-from ..classifier.calibration import MIN_ROWS
+from ..classifier.calibration import MIN_ROWS, N_BINS, reliability_bins
 from ..classifier.evaluation import LEAST_IMAGES
 from ..classifier.head import HeadAnswer
+from ..classifier.intervals import wilson_interval
 from ..classifier.learning_curve import learning_curve
 from ..datasets.splits import TRAIN
 from ..errors import ImageRejectedError
@@ -23,6 +24,7 @@ from ..training import judge
 from ..training.evaluate import TrainedOn
 from ..untrusted.terminal import shown
 from ..viz import (
+    ReliabilityBins,
     draw_confusion_matrix,
     draw_learning_curve,
     draw_mistakes,
@@ -325,7 +327,11 @@ def _reliability(
     probabilities = judged.answer.probabilities
     right = np.array(head.classes)[probabilities.argmax(axis=1)] == table.labels[judged.rows]
     picture = folder / "reliability.png"
-    draw_reliability(probabilities.max(axis=1), right, picture, title, least_images=LEAST_IMAGES)
+    bins = reliability_bins(probabilities.max(axis=1), right)
+    low, high = wilson_interval(bins.n_right, bins.n_images)
+    found = judged.evaluation
+    error = found.calibration_error if found.images >= LEAST_IMAGES else None
+    draw_reliability(ReliabilityBins(*bins[:4], low, high), N_BINS, error, picture, title)
     text = "How often the head is right where it says so many per cent."
     if head.temperature != 1:
         text += (

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from .maps import draw_map
     from .mistakes import draw_mistakes
     from .reduction import Embedding, reduce
-    from .reliability import draw_reliability
+    from .reliability import ReliabilityBins, draw_reliability
     from .report import Section, Table, write_report
 
 __all__ = [
     "METHODS",
     "Embedding",
     "Forecast",
+    "ReliabilityBins",
     "Section",
     "Table",
     "draw_confusion_matrix",
@@ -51,7 +52,7 @@ __getattr__, __dir__ = lazy_names(
         "maps": ("draw_map",),
         "mistakes": ("draw_mistakes",),
         "reduction": ("Embedding", "reduce"),
-        "reliability": ("draw_reliability",),
+        "reliability": ("ReliabilityBins", "draw_reliability"),
         "report": ("Section", "Table", "write_report"),
     },
 )

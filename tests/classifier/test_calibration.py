@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
 
-from bottlebank.classifier.calibration import expected_calibration_error, fit_temperature
+from bottlebank.classifier.calibration import (
+    calibration_interval,
+    fit_temperature,
+    reliability_bins,
+)
 from bottlebank.classifier.layers import softmax
+
+
+def calibration_error(probabilities, codes, n_bins=15):
+    right = probabilities.argmax(axis=1) == codes
+    return calibration_interval(probabilities.max(axis=1), right, n_bins)[0]
 
 
 def draw(n, factor=1.0, n_classes=5, seed=0):
@@ -22,8 +31,8 @@ def test_the_factor_of_simulated_logits_is_found(factor):
 def test_other_rows_are_better_calibrated():
     temperature = fit_temperature(*draw(300, 3.0))
     logits, codes = draw(4000, 3.0, seed=1)
-    before = expected_calibration_error(softmax(logits), codes)
-    after = expected_calibration_error(softmax(logits / temperature), codes)
+    before = calibration_error(softmax(logits), codes)
+    after = calibration_error(softmax(logits / temperature), codes)
     assert before > 0.2
     assert after < 0.06
 
@@ -69,20 +78,20 @@ def test_the_error_by_hand():
     codes = np.array([0, 1, 1, 0])
     # bins of 0.2 width: 0.9, 0.9 half right; 0.8 right; 0.6 wrong
     by_hand = (2 * abs(0.5 - 0.9) + abs(1 - 0.8) + abs(0 - 0.6)) / 4
-    assert expected_calibration_error(probabilities, codes, n_bins=5) == pytest.approx(by_hand)
+    assert calibration_error(probabilities, codes, n_bins=5) == pytest.approx(by_hand)
 
 
 def test_certainty_that_is_right_has_no_error_and_wrong_certainty_all():
     certain = np.eye(3)[np.arange(30) % 3]
-    assert expected_calibration_error(certain, np.arange(30) % 3) == 0
-    assert expected_calibration_error(certain, (np.arange(30) + 1) % 3) == 1
+    assert calibration_error(certain, np.arange(30) % 3) == 0
+    assert calibration_error(certain, (np.arange(30) + 1) % 3) == 1
 
 
 def test_few_rows_of_a_calibrated_head_seem_to_err():
     few, many = (
         np.mean(
             [
-                expected_calibration_error(softmax(logits), codes)
+                calibration_error(softmax(logits), codes)
                 for logits, codes in (draw(n, seed=seed) for seed in range(20))
             ]
         )
@@ -105,10 +114,11 @@ def test_few_rows_of_a_calibrated_head_seem_to_err():
 def test_what_does_not_fit_is_refused(logits, codes, reason):
     with pytest.raises(ValueError, match=reason):
         fit_temperature(logits, codes)
-    with pytest.raises(ValueError, match=reason):
-        expected_calibration_error(logits, codes)
 
 
-def test_no_rows_have_no_error():
-    with pytest.raises(ValueError, match="needs rows"):
-        expected_calibration_error(np.empty((0, 3)), np.empty(0, int))
+def test_bins_hold_their_upper_edge_and_the_first_holds_0():
+    bins = reliability_bins(np.array([0.0, 1.0, 1 / 15]), np.array([False, True, False]))
+    np.testing.assert_allclose(bins.middles, [1 / 30, 29 / 30])
+    assert (bins.n_images.tolist(), bins.n_right.tolist()) == ([2, 1], [0, 1])
+    np.testing.assert_allclose(bins.confidence, [1 / 30, 1])
+    np.testing.assert_allclose(bins.excess, [-1 / 15, 0])

@@ -34,7 +34,7 @@ def test_a_folder_per_class(tmp_path):
     ]
     assert dataset.classes == ["coat", "hat"]
     assert dataset.ignored == 4  # notes, readme, a hidden file, a hidden folder
-    assert not dataset.has_declared_splits
+    assert set(dataset.splits) == {None}
 
 
 def test_split_folders(tmp_path):
