@@ -186,7 +186,7 @@ def fit_unknown(
     n_held_out = 0 if held_out_features is None else len(held_out_features)
     # (1 - 0.95) * 20 is a little more than 1 in binary, (1 - 0.9) * 10 a little less.
     rank = math.floor((1 - coverage) * (n_held_out + 1) + 1e-9)
-    if held_out_features is None or rank < 1:
+    if held_out_features is None or not 1 <= rank <= n_held_out:
         return None
     prototypes, spreads = _summed_up(features, codes, layers.n_classes)
     logits = layers.logits(held_out_features)

@@ -19,8 +19,6 @@ from .output import (
 from .parameter_types import Names, WholeNumber
 
 if TYPE_CHECKING:
-    from ..datasets import Dataset
-    from ..extraction import FeatureTable
     from ..training.compare import Trials
 
 
@@ -79,13 +77,8 @@ def run(
 
     dataset = load_dataset(data, **reading)
     require_two_classes(dataset.labels, data)
-    tables: list[FeatureTable] = []
-
-    def extract_with(dataset: Dataset, extractor: str) -> FeatureTable:
-        tables.append(extract(dataset, extractor, **extraction))
-        return tables[-1]
-
-    found = compare(dataset, heads, extractors, n_folds=folds, seed=seed, extract_with=extract_with)
+    tables = [extract(dataset, name, **extraction) for name in extractors]
+    found = compare(tables, heads, n_folds=folds, seed=seed)
     for warning in found.warnings:
         say(f"warning: {warning}")
     if json:

@@ -21,7 +21,7 @@ from .parameter_types import FOLDER, Choice
 
 if TYPE_CHECKING:
     from ..classifier import Head
-    from ..training.evaluate import Judged, TrainedOn
+    from ..training.evaluate import SplitEvaluation, TrainedOn
 
 
 @command(example="bottlebank evaluate photos/ --head head.h5 --report report/")
@@ -58,40 +58,40 @@ def run(
     folder = None if report is None else require_report_folder(report, data)
     from ..datasets import load_dataset
     from ..reports.evaluation_answer import describe_evaluation
-    from ..training import extract_for_head, judge
+    from ..training import evaluate_split, extract_for_head
 
     dataset = load_dataset(data, **reading)
     table, loaded = extract_for_head(dataset, head, max_pixels=max_pixels, **loading)
-    judged = judge(loaded, table, split)
-    answer = describe_evaluation(loaded, table, judged)
-    _warn(loaded, judged)
+    evaluated = evaluate_split(loaded, table, split)
+    answer = describe_evaluation(loaded, table, evaluated)
+    _warn(loaded, evaluated)
     written = []
     if folder is not None:
         from ..reports.evaluation_report import write_evaluation
 
         with Progress("Writing the report"), writing(folder):
-            written = write_evaluation(folder, data, loaded, table, judged, answer)
+            written = write_evaluation(folder, data, loaded, table, evaluated, answer)
     if json:
         print_json(answer)
     else:
-        _tell(loaded, judged, answer)
+        _tell(loaded, evaluated, answer)
         for path in written[:1]:
             tell(f"wrote {path} and the pictures in it")
     return report_rejections(table.rejected, strict)
 
 
-def _warning(judged: Judged) -> str:
+def _warning(evaluated: SplitEvaluation) -> str:
     from ..training.evaluate import CANNOT_BE_TOLD
 
-    seen = judged.trained_on
-    return CANNOT_BE_TOLD if seen is None else seen.in_words(judged.evaluation.images)
+    seen = evaluated.trained_on
+    return CANNOT_BE_TOLD if seen is None else seen.in_words(evaluated.evaluation.images)
 
 
-def _warn(head: Head, judged: Judged) -> None:
-    remarks = judged.split.warnings if judged.split.has_contradictions else []
-    for warning in filter(None, (_warning(judged), *remarks)):
+def _warn(head: Head, evaluated: SplitEvaluation) -> None:
+    remarks = evaluated.split.warnings if evaluated.split.has_contradictions else []
+    for warning in filter(None, (_warning(evaluated), *remarks)):
         say(f"warning: {warning}")
-    unknown = sorted(set(judged.evaluation.classes) - set(head.classes))
+    unknown = sorted(set(evaluated.evaluation.classes) - set(head.classes))
     if unknown:
         say(
             f"warning: the head does not know {', '.join(map(repr, unknown[:5]))}"
@@ -100,20 +100,20 @@ def _warn(head: Head, judged: Judged) -> None:
         )
 
 
-def _tell(head: Head, judged: Judged, answer: dict[str, Any]) -> None:
+def _tell(head: Head, evaluated: SplitEvaluation, answer: dict[str, Any]) -> None:
     from .problems import MOST_PRINTED, print_problems
 
-    found, seen, better = judged.evaluation, judged.trained_on, judged.cross_validated
+    found, seen, better = evaluated.evaluation, evaluated.trained_on, evaluated.cross_validated
     if better is not None:
         tell_cross_validated(better)
     accuracy = with_interval(found.accuracy, found.intervals["accuracy"])
     tell(
-        f"{judged.side}: {found.images_in_words}{':' if found.caution else ','} accuracy "
+        f"{evaluated.name}: {found.images_in_words}{':' if found.caution else ','} accuracy "
         f"{accuracy}, precision {percent(found.precision_macro)}, recall "
         f"{percent(found.recall_macro)}, F1 {percent(found.f1_macro)} ({found.means_over}); "
         f"{_about_unknown(head, answer['unknown'])}"
     )
-    if seen is not None and _warning(judged):
+    if seen is not None and _warning(evaluated):
         tell(f"  {_without(seen)}")
     mistakes = answer["mistakes"] if better is None else answer["cross_validated"]["mistakes"]
     if better is not None and mistakes:

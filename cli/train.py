@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..classifier.evaluation import Evaluation
     from ..extraction import FeatureTable
     from ..training.cross_validation import CrossValidated
-    from ..training.train import NearDuplicates, Trained
+    from ..training.trained import NearDuplicates, Trained
 
 _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 

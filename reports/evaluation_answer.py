@@ -11,33 +11,35 @@ if TYPE_CHECKING:
 
     from ..classifier import Head
     from ..extraction import FeatureTable
-    from ..training.evaluate import Judged
+    from ..training.evaluate import SplitEvaluation
 
 
-def describe_evaluation(head: Head, table: FeatureTable, judged: Judged) -> dict[str, Any]:
+def describe_evaluation(
+    head: Head, table: FeatureTable, evaluated: SplitEvaluation
+) -> dict[str, Any]:
     """JSON values: figures, mistakes, near-duplicates, contradictions and rejections.
 
     Parameters
     ----------
     head, table
         What was evaluated, on what.
-    judged
-        From `training.judge`.
+    evaluated
+        From `training.evaluate_split`.
 
     Returns
     -------
     dict
         What `bottlebank evaluate --json` prints, and a report keeps as ``evaluation.json``.
     """
-    seen, better = judged.trained_on, judged.cross_validated
+    seen, better = evaluated.trained_on, evaluated.cross_validated
     answer = {
-        "split": judged.side,
-        **judged.evaluation.as_dict(),
-        "unknown": int(judged.answer.unknown.sum()),
+        "split": evaluated.name,
+        **evaluated.evaluation.as_dict(),
+        "unknown": int(evaluated.answer.unknown.sum()),
         "trained_on": None if seen is None else seen.as_dict(),
-        "mistakes": _mistakes(head, table, judged.rows, judged.answer.probabilities),
-        "near_duplicates": describe(near_pairs(judged.split), table, judged.split),
-        "contradictions": describe(contradictions(table, judged.split), table, judged.split),
+        "mistakes": _mistakes(head, table, evaluated.rows, evaluated.answer.probabilities),
+        "near_duplicates": describe(near_pairs(evaluated.split), table, evaluated.split),
+        "contradictions": describe(contradictions(table, evaluated.split), table, evaluated.split),
         "rejections": [{"path": path, "reason": reason} for path, reason in table.rejected],
     }
     if better is None:

@@ -15,13 +15,12 @@ from ..classifier.calibration import MIN_ROWS, N_BINS, reliability_bins
 from ..classifier.evaluation import LEAST_IMAGES
 from ..classifier.head import HeadAnswer
 from ..classifier.intervals import wilson_interval
-from ..classifier.learning_curve import learning_curve
-from ..datasets.splits import TRAIN
 from ..errors import ImageRejectedError
 from ..features.images.decoder import NO_LIMITS, decode, read
 from ..formatting import counted, with_interval
-from ..training import judge
+from ..training import evaluate_split
 from ..training.evaluate import TrainedOn
+from ..training.learning_curve import train_learning_curve
 from ..untrusted.terminal import shown
 from ..viz import (
     ReliabilityBins,
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from ..classifier.learning_curve import LearningCurve
     from ..extraction import FeatureTable
     from ..training.cross_validation import CrossValidated
-    from ..training.evaluate import Judged
+    from ..training.evaluate import SplitEvaluation
 
 _MOST_MISTAKES = 20
 _THUMBNAIL_PX = 200
@@ -56,8 +55,6 @@ _GROWTH_OF_FEW = (
     "That cannot be told from so few images: a learning curve needs 20 different images of each "
     "class."
 )
-_STRENGTH = 1e-3
-"""Of the logistic heads of a learning curve, where the head itself is none."""
 
 
 def write_report(
@@ -97,10 +94,10 @@ def write_report(
     >>> table = bb.extract("photos/")  # doctest: +SKIP
     >>> bb.write_report("report/", bb.train_head(table).head, table)  # doctest: +SKIP
     """
-    judged = judge(head, table, split)
-    answer = describe_evaluation(head, table, judged)
+    evaluated = evaluate_split(head, table, split)
+    answer = describe_evaluation(head, table, evaluated)
     source = os.path.commonpath([os.path.dirname(path) for path in table.paths])  # noqa: PTH120
-    return write_evaluation(Path(folder), source, head, table, judged, answer)
+    return write_evaluation(Path(folder), source, head, table, evaluated, answer)
 
 
 def write_evaluation(
@@ -108,7 +105,7 @@ def write_evaluation(
     source: str,
     head: Head,
     table: FeatureTable,
-    judged: Judged,
+    evaluated: SplitEvaluation,
     answer: dict[str, Any],
 ) -> list[Path]:
     """Write the pictures, `evaluation.json` and `report.html` of an evaluation; return them.
@@ -120,7 +117,7 @@ def write_evaluation(
     while not above.is_dir():
         above = above.parent
     with TemporaryDirectory(prefix=".bottlebank-report-", dir=above) as name:
-        written = _write(Path(name), source, head, table, judged, answer)
+        written = _write(Path(name), source, head, table, evaluated, answer)
         folder.mkdir(parents=True, exist_ok=True)
         return [path.replace(folder / path.name) for path in written]
 
@@ -130,28 +127,29 @@ def _write(
     source: str,
     head: Head,
     table: FeatureTable,
-    judged: Judged,
+    evaluated: SplitEvaluation,
     answer: dict[str, Any],
 ) -> list[Path]:
-    of_side, better = judged, judged.cross_validated
+    of_split, better = evaluated, evaluated.cross_validated
     mistakes = answer["mistakes"]
     if better is not None:
-        judged, mistakes = _cross_validated(judged, better), answer["cross_validated"]["mistakes"]
-    found = judged.evaluation
-    title = f"{source}, {judged.side}"
+        evaluated = _cross_validated(evaluated, better)
+        mistakes = answer["cross_validated"]["mistakes"]
+    found = evaluated.evaluation
+    title = f"{source}, {evaluated.name}"
     sections = [
         Section("Classes", _about_classes(found), table=_class_table(found)),
         _confusion(folder, title, found),
-        _mistakes(folder, title, head, table, judged, table_of_mistakes(mistakes, source)),
+        _mistakes(folder, title, head, table, evaluated, table_of_mistakes(mistakes, source)),
         *problem_sections(answer, source),
-        _reliability(folder, title, head, table, judged),
+        _reliability(folder, title, head, table, evaluated),
     ]
     if head.training.get("history"):
         sections.append(_training(folder, head))
     if better is not None:
         sections.append(Section("Would more images help?", _GROWTH_OF_FEW))
-    elif (curve := _learning(head, table, judged)) is not None:
-        sections.append(_growth(folder, curve, judged))
+    elif (curve := train_learning_curve(head, table, evaluated)) is not None:
+        sections.append(_growth(folder, curve, evaluated))
     figures = [
         (name, found.in_words(key))
         for name, key in (
@@ -163,9 +161,9 @@ def _write(
     ]
     facts = [
         *figures,
-        ("images", f"{found.images} ({judged.side})"),
-        ("trained on", _about_training(judged)),
-        ("called unknown", _about_unknown(head, of_side)),
+        ("images", f"{found.images} ({evaluated.name})"),
+        ("trained on", _about_training(evaluated)),
+        ("called unknown", _about_unknown(head, of_split)),
         ("head", f"{head.kind}, version {head.version}, {head.created[:10]}"),
         ("extractor", table.recipe.in_words()),
     ]
@@ -179,28 +177,28 @@ def _write(
     return [page, numbers, *(part.picture for part in sections if part.picture is not None)]
 
 
-def _cross_validated(judged: Judged, better: CrossValidated) -> Judged:
+def _cross_validated(evaluated: SplitEvaluation, better: CrossValidated) -> SplitEvaluation:
     """The figures of cross-validation in the place of those of one split."""
-    n_judged = len(better.rows)
-    return judged._replace(
-        side="cross-validated",
+    n_images = len(better.rows)
+    return evaluated._replace(
+        name="cross-validated",
         rows=better.rows,
-        answer=HeadAnswer(better.probabilities, np.zeros(n_judged, bool)),
+        answer=HeadAnswer(better.probabilities, np.zeros(n_images, bool)),
         evaluation=better.evaluation,
         trained_on=TrainedOn(0, 0, better.evaluation),
     )
 
 
-def _about_unknown(head: Head, judged: Judged) -> str:
+def _about_unknown(head: Head, evaluated: SplitEvaluation) -> str:
     if head.unknown is None:
         return "none can be: there were too few validation images"
-    return f"{judged.answer.unknown.sum()} of {judged.evaluation.images} ({judged.side})"
+    return f"{evaluated.answer.unknown.sum()} of {evaluated.evaluation.images} ({evaluated.name})"
 
 
-def _about_training(judged: Judged) -> str:
-    if judged.cross_validated is not None:
-        return "none of the images that a head is judged on"
-    seen, n_images = judged.trained_on, judged.evaluation.images
+def _about_training(evaluated: SplitEvaluation) -> str:
+    if evaluated.cross_validated is not None:
+        return "none of the images that a head is evaluated on"
+    seen, n_images = evaluated.trained_on, evaluated.evaluation.images
     if seen is None:
         return "unknown: this cache does not hold the list of its training images"
     if not seen.images + seen.near_duplicates:
@@ -285,16 +283,16 @@ def _mistakes(
     title: str,
     head: Head,
     table: FeatureTable,
-    judged: Judged,
+    evaluated: SplitEvaluation,
     listed: Table | None,
 ) -> Section:
-    probabilities = judged.answer.probabilities
+    probabilities = evaluated.answer.probabilities
     predicted = np.array(head.classes)[probabilities.argmax(axis=1)]
-    wrong = np.flatnonzero(predicted != table.labels[judged.rows])
+    wrong = np.flatnonzero(predicted != table.labels[evaluated.rows])
     surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
     thumbnails, captions = [], []
     for number in surest.tolist():
-        row = int(judged.rows[number])
+        row = int(evaluated.rows[number])
         path = table.paths[row]
         try:
             pixels = decode(
@@ -322,14 +320,14 @@ def _mistakes(
 
 
 def _reliability(
-    folder: Path, title: str, head: Head, table: FeatureTable, judged: Judged
+    folder: Path, title: str, head: Head, table: FeatureTable, evaluated: SplitEvaluation
 ) -> Section:
-    probabilities = judged.answer.probabilities
-    right = np.array(head.classes)[probabilities.argmax(axis=1)] == table.labels[judged.rows]
+    probabilities = evaluated.answer.probabilities
+    right = np.array(head.classes)[probabilities.argmax(axis=1)] == table.labels[evaluated.rows]
     picture = folder / "reliability.png"
     bins = reliability_bins(probabilities.max(axis=1), right)
     low, high = wilson_interval(bins.n_right, bins.n_images)
-    found = judged.evaluation
+    found = evaluated.evaluation
     error = found.calibration_error if found.images >= LEAST_IMAGES else None
     draw_reliability(ReliabilityBins(*bins[:4], low, high), N_BINS, error, picture, title)
     text = "How often the head is right where it says so many per cent."
@@ -337,9 +335,9 @@ def _reliability(
         text += (
             f" Its logits are divided by {head.temperature:.2f}, chosen on the validation split."
         )
-    if judged.cross_validated is not None and head.temperature == 1:
+    if evaluated.cross_validated is not None and head.temperature == 1:
         text += f" They are not calibrated: that takes {MIN_ROWS} validation images."
-    if judged.side == "validation":
+    if evaluated.name == "validation":
         text += " That is the split shown here, so that these figures are a little too good."
     return Section("Are the probabilities right?", text, picture)
 
@@ -354,25 +352,7 @@ def _training(folder: Path, head: Head) -> Section:
     return Section("Training", text, picture)
 
 
-def _learning(head: Head, table: FeatureTable, judged: Judged) -> LearningCurve | None:
-    """With logistic heads, which train in a moment; None where there is nothing to train on."""
-    train = judged.split.rows(TRAIN)
-    if judged.side in (TRAIN, "all") or len(set(table.labels[train].tolist())) < 2:
-        return None
-    from ..classifier import LogisticHead
-
-    strength = head.training.get("strength", _STRENGTH)
-    return learning_curve(
-        lambda rows, labels: LogisticHead(strengths=(strength,)).fit(rows, labels),
-        table.features[train],
-        table.labels[train],
-        table.features[judged.rows],
-        table.labels[judged.rows],
-        n_repeats=3,
-    )
-
-
-def _growth(folder: Path, curve: LearningCurve, judged: Judged) -> Section:
+def _growth(folder: Path, curve: LearningCurve, evaluated: SplitEvaluation) -> Section:
     picture = folder / "learning-curve.png"
     forecast = curve.forecast(_MORE_PER_CLASS)
     drawn = None
@@ -383,6 +363,6 @@ def _growth(folder: Path, curve: LearningCurve, judged: Judged) -> Section:
             [size, size + _MORE_PER_CLASS], *([now, min(1.0, max(0.0, end))] for end in ends)
         )
     draw_learning_curve(
-        curve.sizes, curve.right.mean(axis=2), picture, f"logistic heads, {judged.side}", drawn
+        curve.sizes, curve.right.mean(axis=2), picture, f"logistic heads, {evaluated.name}", drawn
     )
     return Section("Would more images help?", f"{forecast.in_words()}.", picture)

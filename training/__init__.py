@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from .evaluate import evaluate_head, extract_for_head, judge
+    from .evaluate import evaluate_head, evaluate_split, extract_for_head
     from .saving import save_head
-    from .train import Trained, train_head
+    from .train import train_head
+    from .trained import Trained
 
 __all__ = [
     "Trained",
     "evaluate_head",
+    "evaluate_split",
     "extract_for_head",
-    "judge",
     "save_head",
     "train_head",
 ]
@@ -24,8 +25,9 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "evaluate": ("evaluate_head", "extract_for_head", "judge"),
+        "evaluate": ("evaluate_head", "evaluate_split", "extract_for_head"),
         "saving": ("save_head",),
-        "train": ("Trained", "train_head"),
+        "train": ("train_head",),
+        "trained": ("Trained",),
     },
 )

@@ -10,22 +10,18 @@ import numpy as np
 from ..classifier.comparison import Candidate, stratified_folds
 from ..classifier.comparison import compare as compare_right
 from ..classifier.cross_validation import out_of_fold
-from ..classifier.registry import make_head, require_heads
-from ..datasets import as_dataset
+from ..classifier.registry import require_heads
 from ..datasets.splits import TEST
 from ..errors import DatasetError, UsageError
-from ..extraction.extract_dataset import extract
 from ..formatting import counted
 from ..progress import Progress
+from .head_settings import HeadSettings
 from .split import groups_of_alike, split_table
 from .train import require_two_classes
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
 
-    from ..classifier.estimator import HeadEstimator
-    from ..datasets import Dataset
     from ..extraction.feature_table import FeatureTable
 
 
@@ -55,59 +51,52 @@ class Trials(NamedTuple):
 
 
 def compare(
-    dataset: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    tables: Sequence[FeatureTable],
     heads: Sequence[str],
-    extractors: Sequence[str],
     *,
     n_folds: int = 5,
     seed: int = 0,
     on_fold: Callable[[str, int], object] = lambda name, fold: None,
-    extract_with: Callable[[Dataset, str], FeatureTable] | None = None,
     progress: bool | None = None,
 ) -> Trials:
     """Cross-validate every head on every extractor's transfer values.
 
     The folds are the same for all: stratified by class, with equal files, near-duplicates and
     declared groups kept together. Images of the test split take no part, so that the choice made
-    here can still be judged by them.
+    here can still be evaluated on them.
 
     Parameters
     ----------
-    dataset
-        What `extract` takes.
+    tables
+        From `extract`: one of each extractor, of the same dataset.
     heads
         Names in the registry of heads, such as ``logistic``, ``dense`` and ``knn``.
-    extractors
-        Names in the table of backbones.
     n_folds
         At least 2; fewer are made where fewer images differ.
     seed
         Random seed of the folds and heads.
     on_fold
         Called before each fit.
-    extract_with
-        Brings a dataset's transfer values of one extractor into the cache; None: `extract`.
     progress
-        Show extractions and fits on stderr, as in `extract`.
+        Show the fits on stderr, as in `extract`.
 
     Raises
     ------
     UsageError
-        When a head is unknown or nothing is compared.
+        When a head is unknown, nothing is compared, or two tables have one extractor.
     DatasetError
-        When there are fewer than two classes, or fewer than two different images.
+        When the tables hold different images, fewer than two classes, or fewer than two different
+        images.
+
+    Examples
+    --------
+    >>> import bottlebank as bb  # doctest: +SKIP
+    >>> names = "mobilenet_v2", "inception_v3"  # doctest: +SKIP
+    >>> compare([bb.extract("photos/", name) for name in names], ["logistic"])  # doctest: +SKIP
     """
     require_heads(heads)
-    if not extractors:
-        raise UsageError("expected at least one extractor, received none")
-    dataset = as_dataset(dataset)
-    if extract_with is None:
-        extract_with = partial(extract, progress=progress)
-    tables = [extract_with(dataset, name) for name in extractors]
-    for table in tables:
-        table.require_rows()
-        if list(table.keys) != list(tables[0].keys):
-            raise DatasetError("the images have changed while they were extracted: run it again")
+    settings = [HeadSettings(head, seed=seed) for head in heads]
+    _require_tables(tables)
     first = tables[0]
     require_two_classes(first.labels, "the dataset, without its rejected images,")
     rows = np.flatnonzero(split_table(first).sides != TEST)
@@ -129,7 +118,7 @@ def compare(
     folds, thin = stratified_folds(labels, groups, min(n_folds, n_different), seed)
     warnings = [*fewer, *thin]
     right: dict[str, np.ndarray] = {}
-    fit_seconds: dict[str, float] = {}
+    fitted: dict[str, tuple[str, str, float]] = {}
     n_folds = len(np.unique(folds))
     n_fits = len(tables) * len(heads) * n_folds
     with Progress("Fitting", n_fits, unit="fits", show=progress) as bar:
@@ -140,21 +129,29 @@ def compare(
             on_fold(name, fold)
 
         for table in tables:
-            features = table.features[rows]
-            for head in heads:
-                name = f"{table.recipe.extractor}, {head}"
-                judged = out_of_fold(
-                    partial(_make, head, seed), features, labels, folds, partial(begin, name)
-                )
-                right[name] = judged.predicted == labels
-                fit_seconds[name] = float(np.median(judged.fit_seconds))
-    trials = []
-    for standing in compare_right(right).candidates:
-        extractor, head = standing.name.split(", ")
-        trials.append(Trial(extractor, head, fit_seconds[standing.name], standing))
+            features, extractor = table.features[rows], table.recipe.extractor
+            for head in settings:
+                name = f"{extractor}, {head.kind}"
+                found = out_of_fold(head.estimator, features, labels, folds, partial(begin, name))
+                right[name] = found.predicted == labels
+                fitted[name] = extractor, head.kind, float(np.median(found.fit_seconds))
+    trials = [
+        Trial(*fitted[standing.name], standing) for standing in compare_right(right).candidates
+    ]
     in_test = len(first) - len(rows)
     return Trials(len(rows), n_folds, trials, warnings, len(first.rejected), in_test)
 
 
-def _make(head: str, seed: int, classes: list[str]) -> HeadEstimator:
-    return make_head(head, random_state=seed)
+def _require_tables(tables: Sequence[FeatureTable]) -> None:
+    names = [table.recipe.extractor for table in tables]
+    if not names:
+        raise UsageError("expected a table of at least one extractor, received none")
+    if len(set(names)) < len(names):
+        raise UsageError(f"expected a table of each extractor, received {', '.join(names)}")
+    for table in tables:
+        table.require_rows()
+        if list(table.keys) != list(tables[0].keys):
+            raise DatasetError(
+                f"the tables of {names[0]} and {table.recipe.extractor} hold different images: "
+                f"extract both again"
+            )

@@ -11,7 +11,6 @@ from ..classifier.comparison import stratified_folds
 from ..classifier.cross_validation import out_of_fold
 from ..classifier.evaluation import LEAST_IMAGES, Evaluation, evaluate
 from ..classifier.layers import softmax
-from ..classifier.registry import make_head
 from ..datasets.splits import (
     TEST,
     TRAIN,
@@ -20,13 +19,11 @@ from ..datasets.splits import (
 )
 from ..formatting import counted
 from ..prediction.neighbours import trained_on
+from .head_settings import HeadSettings
 from .split import groups_of_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ..classifier import Head
-    from ..classifier.estimator import HeadEstimator
     from ..extraction.feature_table import FeatureTable
 
 N_FOLDS = 5
@@ -44,7 +41,7 @@ class CrossValidated(NamedTuple):
     reason: str
     """Why the test split does not do."""
     rows: np.ndarray
-    """int, (m,): the rows of the table that were judged."""
+    """int, (m,): the rows of the table that were evaluated."""
     probabilities: np.ndarray
     """float64, (m, k): what the heads say of them, in the order of `classes`."""
     classes: list[str]
@@ -53,7 +50,7 @@ class CrossValidated(NamedTuple):
     """Classes whose images are all alike, or of one group: without them there is nothing to learn
     the class from."""
     images: int
-    """Of the dataset, judged or not."""
+    """Of the dataset, evaluated or not."""
     trained_on: int
     """Images that a head of a fold was trained on, in the mean."""
     head_trained_on: int
@@ -68,9 +65,10 @@ class CrossValidated(NamedTuple):
         if self.not_judged:
             shown = ", ".join(map(repr, self.not_judged[:5]))
             more = len(self.not_judged) - 5
+            others = f" and {more} more" if more > 0 else ""
             text += (
-                f"; {shown}{f' and {more} more' if more > 0 else ''} cannot be judged, having one "
-                f"image, or only images that are alike: add others"
+                f"; {shown}{others} cannot be evaluated, having one image, or only images that are "
+                f"alike: add others"
             )
         if self.evaluation.caution:
             text = f"figures of {self.evaluation.images_in_words}: {text}"
@@ -99,7 +97,7 @@ class CrossValidated(NamedTuple):
 
 
 def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossValidated | None:
-    """Judge heads like a trained one on all images, in folds, where a class has few.
+    """Evaluate heads like a trained one on all images, in folds, where a class has few.
 
     The folds are those of `compare`: stratified by class, with equal files, near-duplicates and
     declared groups kept together. In each, a head of the same kind and settings is trained on the
@@ -132,8 +130,8 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
         return None
     if sorted(set(table.labels.tolist())) != list(head.classes):
         return None  # labels have changed since
-    seed = int(head.training.get("seed", 0))
-    folds, _ = stratified_folds(table.labels, groups, n_folds, seed)
+    settings = HeadSettings.of(head)
+    folds, _ = stratified_folds(table.labels, groups, n_folds, settings.seed)
     labels = table.labels
     alone = [
         name for name in np.unique(labels).tolist() if len(np.unique(folds[labels == name])) == 1
@@ -141,9 +139,7 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
     rows = np.flatnonzero(~np.isin(labels, alone))
     if not len(rows):
         return None
-    found = out_of_fold(
-        lambda classes: _like(head, classes, seed), table.features, labels, folds
-    )  # fmt: skip
+    found = out_of_fold(settings.estimator, table.features, labels, folds)
     with np.errstate(divide="ignore"):  # a probability of 0 stays one
         probabilities = softmax(np.log(found.probabilities[rows]) / head.temperature)
     classes = found.classes.tolist()
@@ -178,12 +174,3 @@ def _reason(n_test: int, rarest: str, n_rarest: int) -> str:
         return f"a test split of {counted(n_test, 'image')} says {said}"
     different = "1 image" if n_rarest == 1 else f"{n_rarest} different images"
     return f"the class {rarest!r} has {different} only"
-
-
-def _like(head: Head, classes: list[str], seed: int) -> HeadEstimator:
-    """An untrained head of the same kind and settings, for some of its classes."""
-    weight: str | Mapping[str, float] | None = head.training.get("class_weight")
-    if not isinstance(weight, str | None):
-        weight = {name: value for name, value in weight.items() if name in classes}
-    hidden = [kernel.shape[1] for kernel in head.layers.kernels[:-1]]
-    return make_head(head.kind, hidden=hidden, class_weight=weight, random_state=seed)

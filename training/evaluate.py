@@ -1,4 +1,4 @@
-"""Judging a head: the transfer values it needs, and how well it does on them."""
+"""Evaluating a head: the transfer values that it needs, and how well it does on them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def extract_for_head(
     max_pixels: int = MAX_PIXELS,
     progress: bool | None = None,
 ) -> tuple[FeatureTable, Head]:
-    """Load a head and bring the transfer values that it judges into the cache.
+    """Load a head, and extract with its recipe the images that it is evaluated on.
 
     `dataset` is what `extract` takes, and `progress` is shown as there. Other parameters and
     errors are those of `load_predictor`; of the cached variants, ``auto`` prefers the head's own.
@@ -102,7 +102,7 @@ def extract_for_head(
 
 
 class TrainedOn(NamedTuple):
-    """How many of the images that a head is judged on it was trained on."""
+    """How many of the images that a head is evaluated on it was trained on."""
 
     images: int
     near_duplicates: int
@@ -111,16 +111,16 @@ class TrainedOn(NamedTuple):
     without: Evaluation | None
     """How it does without both; None where none is left."""
 
-    def in_words(self, judged: int) -> str:
+    def in_words(self, n_images: int) -> str:
         """One sentence; empty where none of the images is concerned."""
         found = []
-        these = f"{'these ' if judged > 1 else ''}{counted(judged, 'image')}"
+        these = f"{'these ' if n_images > 1 else ''}{counted(n_images, 'image')}"
         if self.images:
             found.append(f"the head was trained on {self.images} of {these}")
         if self.near_duplicates:
             are = "is a near-duplicate" if self.near_duplicates == 1 else "are near-duplicates"
             found.append(
-                f"{self.near_duplicates} of {counted(judged, 'image')} {are} of training images"
+                f"{self.near_duplicates} of {counted(n_images, 'image')} {are} of training images"
             )
         return f"{', and '.join(found)}: these figures are too good" if found else ""
 
@@ -144,12 +144,13 @@ class TrainedOn(NamedTuple):
 _PER_CLASS = ("classes", "confusion_matrix", "per_class")
 
 
-class Judged(NamedTuple):
+class SplitEvaluation(NamedTuple):
     """How a head does on one split of a table."""
 
-    side: str
+    name: str
+    """``train``, ``validation``, ``test`` or ``all``."""
     rows: np.ndarray
-    """int, (n,): the rows of the table that were judged."""
+    """int, (n,): the rows of the table that are in it."""
     answer: HeadAnswer
     """What the head says of them."""
     evaluation: Evaluation
@@ -166,17 +167,17 @@ class Judged(NamedTuple):
         facts = [repr(self.answer), repr(self.split), f"trained: {seen}", repr(self.evaluation)]
         if self.cross_validated is not None:
             facts.insert(0, repr(self.cross_validated))
-        return f"<Judged on {self.side}\n{indent(chr(10).join(facts), '  ')}>"
+        return f"<SplitEvaluation of {self.name}\n{indent(chr(10).join(facts), '  ')}>"
 
 
 def evaluate_head(
     head: Head,
     table: FeatureTable,
-    side: str | None = None,
+    split: str | None = None,
     *,
     progress: bool | None = None,
 ) -> tuple[str, Evaluation]:
-    """Judge a head on one split of a table; other parameters and errors are those of `judge`.
+    """Evaluate a head on one split of a table.
 
     A warning is logged when the head was trained on some of the images, with its accuracy on the
     others, or when that cannot be told; and when the images are so few that cross-validation says
@@ -184,30 +185,47 @@ def evaluate_head(
 
     Parameters
     ----------
+    head
+        From `load_head`, or the `head` of what `train_head` returns.
+    table
+        From `extract`, of the head's extractor.
+    split
+        ``train``, ``validation``, ``test`` or ``all``; None for test, or validation where test
+        has no images.
     progress
         Show on stderr how long it has run, as in `extract`.
 
     Returns
     -------
-    (side, Evaluation)
+    (str, Evaluation)
+        The split and its figures.
+
+    Raises
+    ------
+    UsageError
+        When the split is unknown.
+    HeadMismatchError
+        When the table has another recipe than the head.
+    DatasetError
+        When the split has no images.
     """
     with Progress("Evaluating the head", show=progress):
-        judged = judge(head, table, side)
-    seen = judged.trained_on
+        found = evaluate_split(head, table, split)
+    seen = found.trained_on
     if seen is None:
         logger.warning("warning: %s", CANNOT_BE_TOLD)
-    elif warning := seen.in_words(judged.evaluation.images):
+    elif warning := seen.in_words(found.evaluation.images):
         without = "" if seen.without is None else f"; {seen.without.accuracy:.1%} without them"
         logger.warning("warning: %s%s", warning, without)
-    if (better := judged.cross_validated) is not None:
+    if (better := found.cross_validated) is not None:
         logger.warning(
             "warning: %s; accuracy %.1f %%", better.in_words(), 100 * better.evaluation.accuracy
         )
-    return judged.side, judged.evaluation
+    return found.name, found.evaluation
 
 
-def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
-    """Judge a head on one split of a table.
+def evaluate_split(head: Head, table: FeatureTable, split: str | None = None) -> SplitEvaluation:
+    """Evaluate a head on one split of a table.
 
     Parameters
     ----------
@@ -215,21 +233,21 @@ def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
         From `load_head`.
     table
         From `extract`, of the head's extractor.
-    side
+    split
         ``train``, ``validation``, ``test`` or ``all``; None takes test, or validation where
         test has no images, and cross-validates where they are few (`cross_validate`).
 
     Raises
     ------
     UsageError
-        When the side is unknown.
+        When the split is unknown.
     HeadMismatchError
         When the table has another recipe than the head.
     DatasetError
-        When the side has no images.
+        When the split has no images.
     """
-    if side not in (None, "all", *SPLITS):
-        raise UsageError(f"unknown split {side!r}: expected {', '.join(SPLITS)} or all")
+    if split not in (None, "all", *SPLITS):
+        raise UsageError(f"unknown split {split!r}: expected {', '.join(SPLITS)} or all")
     changes = table.recipe.changes_since(head.recipe)
     if changes:
         raise HeadMismatchError(
@@ -239,20 +257,20 @@ def judge(head: Head, table: FeatureTable, side: str | None = None) -> Judged:
     table.require_rows()
     decided = split_table(table)
     counts = decided.counts()
-    better = cross_validate(head, table, decided) if side is None else None
-    if side is None:
-        side = next((name for name in ("test", "validation") if counts[name]), "test")
-    rows = np.arange(len(table)) if side == "all" else decided.rows(side)
+    better = cross_validate(head, table, decided) if split is None else None
+    if split is None:
+        split = next((name for name in ("test", "validation") if counts[name]), "test")
+    rows = np.arange(len(table)) if split == "all" else decided.rows(split)
     if not len(rows):
         present = ", ".join(f"{name} ({n})" for name, n in counts.items() if n)
         raise DatasetError(
-            f"no images in the split {side!r}; there are {present or 'none'}: choose one with "
+            f"no images in the split {split!r}; there are {present or 'none'}: choose one with "
             f"--split, or --split all"
         )
     answer = head.answer(table.features[rows])
     found = evaluate(table.labels[rows].tolist(), answer.probabilities, head.classes)
     seen = _trained_on(head, table, rows, answer, decided)
-    return Judged(side, rows, answer, found, decided, seen, better)
+    return SplitEvaluation(split, rows, answer, found, decided, seen, better)
 
 
 def _trained_on(
@@ -274,6 +292,20 @@ def _trained_on(
         labels = table.labels[rows[rest]].tolist()
         without = evaluate(labels, answer.probabilities[rest], head.classes)
     return TrainedOn(int(seen.sum()), int(near_here.sum()), without)
+
+
+def evaluate_splits(
+    head: Head, table: FeatureTable, decided: Split
+) -> dict[str, Evaluation | None]:
+    """Evaluate a head on each split of a table; None for a split without images."""
+    found: dict[str, Evaluation | None] = {}
+    for name in SPLITS:
+        rows = decided.rows(name)
+        found[name] = None
+        if len(rows):
+            probabilities = head.predict_proba(table.features[rows])
+            found[name] = evaluate(table.labels[rows].tolist(), probabilities, head.classes)
+    return found
 
 
 def accuracy_of(head: Head, table: FeatureTable, rows: np.ndarray) -> float:

@@ -11,8 +11,8 @@ def declare(photos):
     """Fold the pictures into split folders."""
     for path in sorted(photos.rglob("*.png")):
         number = int(path.stem)
-        side = "test" if number % 5 == 0 else "val" if number % 5 == 1 else "train"
-        folder = photos.parent / "declared" / side / path.parent.name
+        split = "test" if number % 5 == 0 else "val" if number % 5 == 1 else "train"
+        folder = photos.parent / "declared" / split / path.parent.name
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder)
     return photos.parent / "declared"
@@ -27,6 +27,7 @@ def declare(photos):
             ["--class-weight", "balanced", "--coverage", 0.8, "--seed", 3],
             {"class_weight": "balanced", "coverage": 0.8, "seed": 3},
         ),
+        (["--head", "dense", "--hidden", 8], {"kind": "dense", "hidden": (8,)}),
     ],
 )
 def test_the_same_head(
@@ -41,10 +42,10 @@ def test_the_same_head(
     bb.save_head(trained, tmp_path / "python.h5")
     heads = [bb.load_head(tmp_path / f"{name}.h5") for name in ("cli", "python")]
     assert heads[0].version == heads[1].version == trained.head.version == there["version"]
-    for side in ("train", "validation", "test"):
-        found = trained.evaluations[side]
-        assert there[side]["images"] == found.images
-        assert there[side]["accuracy"] == found.accuracy
+    for split in ("train", "validation", "test"):
+        found = trained.evaluations[split]
+        assert there[split]["images"] == found.images
+        assert there[split]["accuracy"] == found.accuracy
     assert heads[0].training == heads[1].training
     answers = [
         bottlebank("evaluate", data, "--head", tmp_path / f"{name}.h5", "--cache", cache, "--json")

@@ -8,7 +8,7 @@ import pytest
 import bottlebank as bb
 from bottlebank.classifier.learning_curve import learning_curve
 from bottlebank.formatting import with_interval
-from bottlebank.training import judge
+from bottlebank.training import evaluate_split
 
 TRICKS = "<script>alert('x')</script> & \x1b[2J\n"
 
@@ -101,11 +101,11 @@ def test_names_from_elsewhere_are_escaped_and_bounded(trained, n_classes):
 
 
 def test_the_parts(table, trained):
-    judged = judge(trained.head, table)
-    accuracy = f"{100 * judged.evaluation.accuracy:.1f} %"
-    assert f"accuracy           {accuracy} [" in few_lines(judged.evaluation)
-    assert accuracy in few_lines(judged)
-    assert "'checks': " in few_lines(judged.evaluation.per_class[0], lines=1)
+    evaluated = evaluate_split(trained.head, table)
+    accuracy = f"{100 * evaluated.evaluation.accuracy:.1f} %"
+    assert f"accuracy           {accuracy} [" in few_lines(evaluated.evaluation)
+    assert accuracy in few_lines(evaluated)
+    assert "'checks': " in few_lines(evaluated.evaluation.per_class[0], lines=1)
     counts = trained.split.counts()
     assert f"train {counts['train']}, " in few_lines(trained.split, lines=1)
     assert few_lines(trained.head.layers) == "<Layers 512 → 3>"
@@ -113,10 +113,12 @@ def test_the_parts(table, trained):
     assert "× 512, threshold" in few_lines(rule, lines=1)
     assert "coverage 0.8>" in repr(rule)
     assert "3 images, " in few_lines(trained.head.golden, lines=1)
-    assert f"{judged.evaluation.images} images, 3 classes" in few_lines(judged.answer, lines=1)
-    assert "0 images, " in few_lines(judged.trained_on, lines=1)
+    assert f"{evaluated.evaluation.images} images, 3 classes" in few_lines(
+        evaluated.answer, lines=1
+    )
+    assert "0 images, " in few_lines(evaluated.trained_on, lines=1)
     assert table.recipe.fingerprint[:12] in few_lines(table.recipe, lines=1)
-    train, test = trained.split.rows("train"), judged.rows
+    train, test = trained.split.rows("train"), evaluated.rows
     curve = learning_curve(
         lambda rows, labels: bb.LogisticHead(strengths=1e-3).fit(rows, labels),
         table.features[train], table.labels[train], table.features[test], table.labels[test],

@@ -10,7 +10,8 @@ import pytest
 import bottlebank as bb
 from bottlebank.training import cross_validation
 from bottlebank.training.cross_validation import cross_validate
-from bottlebank.training.evaluate import judge
+from bottlebank.training.evaluate import evaluate_split
+from bottlebank.training.head_settings import HeadSettings
 from bottlebank.training.split import groups_of_alike
 
 
@@ -40,7 +41,7 @@ def of_each(table, *counts):
     "counts",
     [(2, 2), (2, 2, 2), (3, 3, 3), (5, 5, 5), (8, 8, 8), (19, 19, 19), (20, 3, 8), (20, 20, 1)],
 )
-def test_few_images_are_all_judged(table, counts):
+def test_few_images_are_all_evaluated(table, counts):
     few = of_each(table, *counts)
     trained = bb.train_head(few)
     found = trained.cross_validated
@@ -56,7 +57,7 @@ def test_few_images_are_all_judged(table, counts):
     n_test = len(trained.split.rows("test"))
     said = "nothing" if n_test < 10 else "little"
     assert found.reason == f"a test split of {n_test} images says {said}"
-    assert ("'stripes' cannot be judged, having one image" in found.in_words()) == bool(alone)
+    assert ("'stripes' cannot be evaluated, having one image" in found.in_words()) == bool(alone)
     for name, count in zip(found.classes, counts, strict=True):
         sides = set(trained.split.sides[few.labels == name].tolist())
         assert len(sides) == min(count, 3)
@@ -67,12 +68,12 @@ def test_eight_a_class_are_told_apart_and_evaluated_the_same(table, caplog):
     trained = bb.train_head(few)
     assert trained.cross_validated.evaluation.accuracy > 0.6  # chance is 0.33
     assert trained.cross_validated.in_words() in unescape(trained._repr_html_())
-    judged = judge(trained.head, few)
-    again = judged.cross_validated
+    evaluated = evaluate_split(trained.head, few)
+    again = evaluated.cross_validated
     np.testing.assert_array_equal(again.probabilities, trained.cross_validated.probabilities)
     assert again.as_dict() == trained.cross_validated.as_dict()
-    assert judged.side == "test"  # whose figures stay what they were
-    assert judged.evaluation.images == len(trained.split.rows("test"))
+    assert evaluated.name == "test"  # whose figures stay what they were
+    assert evaluated.evaluation.images == len(trained.split.rows("test"))
     with caplog.at_level(logging.WARNING):
         bb.evaluate_head(trained.head, few)
     assert "cross-validated in 5 folds on all 24 images" in caplog.text
@@ -85,11 +86,11 @@ def test_labels_without_sense_are_not_found(table):
     assert found.evaluation.accuracy < 0.65
 
 
-def test_a_side_that_is_asked_for_is_what_is_judged(table):
+def test_a_split_that_is_named_is_what_is_evaluated(table):
     few = of_each(table, 8, 8, 8)
     head = bb.train_head(few).head
-    for side in ("train", "test", "all"):
-        assert judge(head, few, side).cross_validated is None
+    for split in ("train", "test", "all"):
+        assert evaluate_split(head, few, split).cross_validated is None
 
 
 def test_where_the_test_split_does_there_is_no_cross_validation(table, monkeypatch):
@@ -99,20 +100,20 @@ def test_where_the_test_split_does_there_is_no_cross_validation(table, monkeypat
     declared = dataclasses.replace(few, splits=splits)
     trained = bb.train_head(declared)
     assert trained.cross_validated is None
-    assert judge(trained.head, declared).cross_validated is None
-    assert judge(trained.head, few).cross_validated is None  # trained on another split
+    assert evaluate_split(trained.head, declared).cross_validated is None
+    assert evaluate_split(trained.head, few).cross_validated is None  # trained on another split
     monkeypatch.setattr(cross_validation, "MOST_IMAGES", 23)
     assert bb.train_head(few).cross_validated is None
 
 
-def test_heads_of_other_images_or_labels_are_judged_as_they_are(table):
+def test_heads_of_other_images_or_labels_are_evaluated_as_they_are(table):
     few = of_each(table, 8, 8, 8)
     head = bb.train_head(few).head
-    assert judge(head, of_each(table, 9, 9, 12)).cross_validated is None
+    assert evaluate_split(head, of_each(table, 9, 9, 12)).cross_validated is None
     renamed = dataclasses.replace(few, labels=np.char.add(few.labels, "!"))
-    assert judge(head, renamed).cross_validated is None
+    assert evaluate_split(head, renamed).cross_validated is None
     unknown = dataclasses.replace(head, training={})
-    assert judge(unknown, few).cross_validated is None
+    assert evaluate_split(unknown, few).cross_validated is None
 
 
 def test_nothing_is_said_where_every_class_is_one_image_or_one_group(table):
@@ -145,7 +146,7 @@ def test_groups_are_not_torn_by_folds(table, monkeypatch):
         assert len(set(dealt[0][[mine == roll for mine in few.groups]].tolist())) == 1
 
 
-def test_equal_and_nearly_equal_files_are_judged_by_heads_that_have_seen_neither(table):
+def test_equal_and_nearly_equal_files_are_evaluated_with_heads_that_have_seen_neither(table):
     """Each image twice, under labels without sense: whoever knew the copy would be right."""
     few = of_each(table, 8, 8, 8)
     labels = np.random.default_rng(3).permutation(few.labels)
@@ -180,7 +181,7 @@ def test_dense_heads_have_the_hidden_layers_of_the_trained_one(table):
     few = of_each(table, 6, 6)
     trained = bb.train_head(few, "dense", hidden=(8, 4))
     assert trained.cross_validated.evaluation.images == 12
-    made = cross_validation._like(trained.head, ["checks", "disc"], 0)
+    made = HeadSettings.of(trained.head).estimator(["checks", "disc"])
     assert (list(made.hidden), made.class_weight) == ([8, 4], None)
 
 

@@ -1,6 +1,7 @@
 """From a table to a head file to predictions."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from bottlebank.errors import (
     WeightsNotFoundError,
 )
 from bottlebank.prediction import loading
-from bottlebank.training import extract_for_head
+from bottlebank.training import evaluate_split, extract_for_head, train
 
 
 @pytest.fixture
@@ -64,6 +65,20 @@ def test_one_class_is_an_error(table):
         bb.train_head(one)
     with pytest.raises(UsageError, match="unknown head 'svm': expected logistic or dense"):
         bb.train_head(table, "svm")
+
+
+def test_a_head_has_its_summary_from_the_start(table, monkeypatch):
+    """What is evaluated is what is returned: nothing is written into a head that is there."""
+    summaries = []
+
+    def cross_validate(head, table, split):
+        summaries.append(json.dumps(head.training))
+
+    monkeypatch.setattr(train, "cross_validate", cross_validate)
+    head = bb.train_head(table).head
+    assert {"strength", "seed", "class_weight", "declared_split", "rows"} <= {*head.training}
+    evaluate_split(head, table)
+    assert summaries == [json.dumps(head.training)]
 
 
 def test_command_line_python_and_batch_agree(trained, head_file, table, cache):

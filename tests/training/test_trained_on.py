@@ -9,7 +9,7 @@ import pytest
 
 import bottlebank as bb
 from bottlebank.prediction.neighbours import trained_on
-from bottlebank.training import judge
+from bottlebank.training import evaluate_split
 
 
 @pytest.fixture
@@ -22,20 +22,20 @@ def test_a_declared_test_split_was_not_trained_on(table, caplog):
     splits = ["test" if number % 4 == 0 else "train" for number in range(len(table))]
     declared = dataclasses.replace(table, splits=splits)
     head = bb.train_head(declared).head
-    seen = judge(head, declared).trained_on
+    seen = evaluate_split(head, declared).trained_on
     assert (seen.images, seen.near_duplicates + seen.without.images) == (0, 15)
     with caplog.at_level(logging.WARNING):
         bb.evaluate_head(head, declared)
     assert "was trained on" not in caplog.text
     assert bool(caplog.records) == bool(seen.near_duplicates)
-    assert judge(head, declared, "train").trained_on.without is None
+    assert evaluate_split(head, declared, "train").trained_on.without is None
 
 
 def test_training_images_under_another_split_are_counted(table, on_all, caplog):
-    judged = judge(on_all, table)
-    assert judged.side == "test"
-    assert judged.trained_on.images == judged.evaluation.images
-    assert judged.trained_on.without is None
+    evaluated = evaluate_split(on_all, table)
+    assert evaluated.name == "test"
+    assert evaluated.trained_on.images == evaluated.evaluation.images
+    assert evaluated.trained_on.without is None
     with caplog.at_level(logging.WARNING):
         bb.evaluate_head(on_all, table)
     assert "the head was trained on" in caplog.text
@@ -43,8 +43,8 @@ def test_training_images_under_another_split_are_counted(table, on_all, caplog):
 
 def test_all_images_and_the_figures_of_those_that_are_new(table):
     trained = bb.train_head(table)
-    judged = judge(trained.head, table, "all")
-    seen = judged.trained_on
+    evaluated = evaluate_split(trained.head, table, "all")
+    seen = evaluated.trained_on
     mask = trained_on(trained.head, table)
     np.testing.assert_array_equal(np.flatnonzero(mask), trained.split.rows("train"))
     assert seen.images == mask.sum()
@@ -60,13 +60,13 @@ def test_all_images_and_the_figures_of_those_that_are_new(table):
 def test_where_the_cache_does_not_know_it_cannot_be_told(table, trained, cache, caplog):
     for path in cache.glob("*/training-*.npz"):
         path.unlink()
-    assert judge(trained.head, table).trained_on is None
+    assert evaluate_split(trained.head, table).trained_on is None
     with caplog.at_level(logging.WARNING):
         bb.evaluate_head(trained.head, table)
     assert "cannot be told" in caplog.text
     fitted = bb.LogisticHead().fit(table.features, table.labels)
     saved = dataclasses.replace(trained.head, layers=fitted.layers_, training={})
-    assert judge(saved, table).trained_on is None
+    assert evaluate_split(saved, table).trained_on is None
 
 
 def test_the_command_line_says_so(photos, cache, tmp_path, capsys):
