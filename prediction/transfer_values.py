@@ -208,7 +208,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
 
     def _extracted(self, dataset: Dataset) -> FeatureTable:
         """As `extract` gives it, once no other process writes."""
-        until, pause_s = time.monotonic() + _LOCK_WAIT_S, 0.5
+        until, pause_s = time.monotonic() + _LOCK_WAIT_S, 1.0
         while True:
             try:
                 return extract(
