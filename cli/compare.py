@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
@@ -16,7 +17,7 @@ from .output import (
     say,
     tell,
 )
-from .parameter_types import Names, WholeNumber
+from .parameter_types import Extractors, Names, WholeNumber
 
 if TYPE_CHECKING:
     from ..training.compare import Trials
@@ -38,13 +39,16 @@ if TYPE_CHECKING:
 )
 @option(
     "--extractors",
-    type=Names(choices.EXTRACTORS),
+    type=Extractors(choices.EXTRACTORS),
+    multiple=True,
+    callback=lambda ctx, param, given: list(dict.fromkeys(chain.from_iterable(given))),
     default=(choices.EXTRACTOR,),
     metavar="NAME,…",
     default_in_words=choices.EXTRACTOR,
     envvar=["BOTTLEBANK_COMPARE_EXTRACTORS", shared_variable("extractor")],
     allow_from_autoenv=False,
-    help=f"frozen networks, separated by commas: {choices.EXTRACTORS_IN_WORDS}",
+    help="frozen networks, separated by commas or with the option repeated: "
+    f"{choices.EXTRACTORS_IN_WORDS}",
 )
 @options.extraction_with_any()
 @option(

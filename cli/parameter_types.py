@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from ..features.backbones.registry import is_backbone
 from .mistakes import did_you_mean
 
 if TYPE_CHECKING:
@@ -116,6 +118,24 @@ class Names(click.ParamType):
             for name in self._known
             if name.startswith(begun) and name not in before.split(",")
         ]
+
+
+class Extractors(Names):
+    """Extractors, which are names separated by commas, or one path that may hold commas."""
+
+    name = "extractors"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> list[str]:
+        """The names, in their order; or the path of what there is, whole."""
+        found = super().convert(value, param, ctx)
+        is_path = not all(map(is_backbone, found)) and os.path.lexists(value)
+        return [value] if is_path else found
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """One value, as it would be typed."""
+        return [rv]
 
 
 class WholeNumbers(Names):

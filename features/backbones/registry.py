@@ -159,6 +159,11 @@ def backbone_names() -> list[str]:
     return sorted(BACKBONES)
 
 
+def is_backbone(name: str) -> bool:
+    """Whether `find_backbone` knows the name."""
+    return _plain(name) in map(_plain, BACKBONES)
+
+
 def find_backbone(name: str) -> Backbone:
     """Look up a network by its name; ``MobileNetV2`` and ``mobilenet-v2`` are ``mobilenet_v2``.
 

@@ -398,3 +398,21 @@ def test_choices_are_those_of_the_library():
 )
 def test_serve_says_as_whom_it_answers(allowed, said):
     assert names_in_words(str(Hosts(allowed))).endswith(said)
+
+
+def test_extractors_are_repeated_or_separated_by_commas(parse, tmp_path, monkeypatch):
+    def extractors(*given):
+        arguments = [each for name in given for each in ("--extractors", str(name))]
+        return parse("compare", "photos", *arguments)["extractors"]
+
+    assert extractors("random,MobileNetV2") == ["random", "MobileNetV2"]
+    assert extractors("random", "vgg16,random") == ["random", "vgg16"]
+    monkeypatch.chdir(tmp_path)
+    for name in ("random,vgg16", "my, network.onnx"):
+        (tmp_path / name).touch()
+    assert extractors("my, network.onnx", "random") == ["my, network.onnx", "random"]
+    assert extractors(tmp_path / "my, network.onnx") == [f"{tmp_path}/my, network.onnx"]
+    assert extractors("random,vgg16") == ["random", "vgg16"], "names are names"
+    assert extractors("mobilnet,random") == ["mobilnet", "random"], "so that each is judged"
+    monkeypatch.setenv("BOTTLEBANK_COMPARE_EXTRACTORS", "my, network.onnx")
+    assert extractors() == ["my, network.onnx"]
