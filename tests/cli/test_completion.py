@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bottlebank.features.engines.registry import ENGINES
+
 SCRIPTS = str(Path(sys.executable).parent)
 
 
@@ -45,7 +47,7 @@ def test_options(completed):
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["extract", "photos", "--engine", ""], ["auto", "openvino", "tensorflow"]),
+        (["extract", "photos", "--engine", ""], ["auto", *ENGINES]),
         (["train", "photos", "--head", "d"], ["dense"]),
         (["extract", "--extractor", "mobile"], ["mobilenet_v2"]),
         (["compare", "photos", "--heads", "l"], ["logistic"]),

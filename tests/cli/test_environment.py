@@ -3,6 +3,7 @@
 import click
 import pytest
 
+from bottlebank.classifier.registry import HEADS
 from bottlebank.cli import program
 from bottlebank.cli.environment import variables_of
 
@@ -49,7 +50,7 @@ def test_help_names_the_variables(bottlebank, names):
 def test_a_setting_of_one_command_leaves_the_others_alone(parse, monkeypatch):
     monkeypatch.setenv("BOTTLEBANK_SERVE_HEADS", "heads/")
     assert parse("serve")["heads"] == "heads/"
-    assert parse("compare", "photos")["heads"] == ["logistic", "dense", "knn"]
+    assert parse("compare", "photos")["heads"] == [*HEADS]
     monkeypatch.setenv("BOTTLEBANK_COMPARE_HEADS", "knn")
     assert parse("compare", "photos")["heads"] == ["knn"]
     assert parse("compare", "photos", "--heads", "dense")["heads"] == ["dense"]

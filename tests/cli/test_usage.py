@@ -10,6 +10,7 @@ import pytest
 
 from bottlebank.cli import program
 from bottlebank.cli.serve import LIMITS, names_in_words
+from bottlebank.features.engines.registry import ENGINES
 from bottlebank.service import Settings
 from bottlebank.service.hosts import Hosts
 
@@ -101,7 +102,7 @@ def test_unknown_extractor(bottlebank, photos):
         (["extract"], "extract: missing DATA; see"),
         (
             ["extract", "DATA", "--engine", "torch"],
-            "--engine: expected one of auto, openvino, tensorflow, received 'torch'",
+            f"--engine: expected one of auto, {', '.join(ENGINES)}, received 'torch'",
         ),
         (["extract", "DATA", "--commit-every", "0"], "at least 1, received '0'"),
         (["extract", "DATA", "--weights", "gone.h5"], "no weights file at gone.h5"),
@@ -278,7 +279,7 @@ def test_a_wrong_environment_names_the_variable(bottlebank, photos, monkeypatch,
     monkeypatch.setenv("BOTTLEBANK_ENGINE", "torch")
     done = bottlebank("extract", photos)
     assert done.code == 2
-    assert "BOTTLEBANK_ENGINE: expected one of auto, openvino, tensorflow, received" in one_line(
+    assert f"BOTTLEBANK_ENGINE: expected one of auto, {', '.join(ENGINES)}, received" in one_line(
         done
     )
     monkeypatch.delenv("BOTTLEBANK_ENGINE")

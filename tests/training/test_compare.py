@@ -52,7 +52,7 @@ def test_extractors_are_compared_on_the_same_folds(table):
 
 
 def test_what_cannot_be_compared(table):
-    with pytest.raises(UsageError, match="expected heads of logistic, dense, knn, received 'svm'"):
+    with pytest.raises(UsageError, match="expected heads of logistic, .*, received 'svm'"):
         compare([table], ["svm"])
     with pytest.raises(UsageError, match="a table of at least one extractor, received none"):
         compare([], ["knn"])

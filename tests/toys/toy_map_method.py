@@ -1,0 +1,12 @@
+"""A map method in one file: images on a circle, by the angle of their first two components."""
+
+import numpy as np
+
+from bottlebank.viz.map_methods import MapMethod
+
+LINE = MapMethod("toy_map_method", "on a circle", n_components=2)
+
+
+def place(components, seed, progress):
+    lengths = np.linalg.norm(components.plane, axis=1, keepdims=True)
+    return components.plane / np.maximum(lengths, 1e-6), f"on a circle, seed {seed}"
