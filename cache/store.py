@@ -19,7 +19,7 @@ from .key_map import KeyMap, shards_and_rows
 from .keys import Key, KeyArray
 from .row_reader import BytesDifferError, RowReader
 from .shard import Shard
-from .shard_name import ShardName
+from .shard_name import ShardName, next_number
 from .variant import Variant
 from .writer import Writer
 
@@ -307,7 +307,14 @@ class FeatureCache:
                 reason = error.strerror or error
                 raise CacheError(f"{self.folder} cannot be written: {reason}") from error
             self.refresh()
-            writer = Writer(self, commit_every_rows, commit_every_s)
+            writer = Writer(
+                self.storage,
+                self.variant,
+                next_number(self.shard_names()),
+                self.add_shard,
+                commit_every_rows,
+                commit_every_s,
+            )
             try:
                 yield writer
             finally:

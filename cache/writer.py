@@ -10,30 +10,37 @@ import numpy as np
 from ..errors import CacheError
 from ..formatting import counted
 from .shard import Rejection
-from .shard_name import next_number
 from .shard_writer import Rows, write_shard
 from .variant import Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     from .keys import ContentHash, Key
-    from .store import FeatureCache
+    from .shard import Contents
+    from .storage import Storage
 
 
 class Writer:
     """Collects rows and commits them as shards; made by `FeatureCache.writer`."""
 
-    def __init__(self, cache: FeatureCache, every_rows: int, every_s: float) -> None:
-        """The lock is held."""
-        self._cache = cache
-        self._every_rows = every_rows
-        self._every_s = every_s
-        self._rows = Rows(Variant.parse(cache.variant).storage)
+    def __init__(
+        self,
+        storage: Storage,
+        variant: str,
+        first_number: int,
+        on_commit: Callable[[Contents], object],
+        every_rows: int,
+        every_s: float,
+    ) -> None:
+        """The lock is held; `on_commit` is given each shard that was written."""
+        self._storage, self._on_commit = storage, on_commit
+        self._every_rows, self._every_s = every_rows, every_s
+        self._rows = Rows(Variant.parse(variant).storage)
         self._since = time.monotonic()
-        self._number = next_number(cache.shard_names())
+        self._number = first_number
 
     def add(self, key: Key, path: bytes, features: NDArray[np.float32]) -> None:
         """As `extend`, for one row, float32 (width,)."""
@@ -75,17 +82,17 @@ class Writer:
         """Write what was added as one shard; once this returns it survives a power cut."""
         if len(self._rows):
             try:
-                shard = write_shard(self._cache.storage, self.take_number(), self._rows)
+                shard = write_shard(self._storage, self.take_number(), self._rows)
             except OSError as error:
                 raise CacheError(
                     f"{counted(len(self._rows), 'row')} could not be written to "
-                    f"{self._cache.folder}: "
+                    f"{self._storage.where}: "
                     f"{error.strerror or error}. What was committed before is kept; run the "
                     f"command again to go on"
                 ) from error
             finally:
                 self._rows.clear()
-            self._cache.add_shard(shard)
+            self._on_commit(shard)
         self._since = time.monotonic()
 
     def _commit_if_due(self) -> None:

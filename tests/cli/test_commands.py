@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.utils import Bunch
 
 from bottlebank.cache import CacheFolder
 from bottlebank.classifier.registry import HEADS
@@ -359,14 +360,14 @@ def test_cache_info_of_an_empty_cache(bottlebank, tmp_path):
 
 def test_demo(bottlebank, tmp_path, cache, monkeypatch):
     """On a tenth of the digits: the whole is `make demo`."""
-    import sklearn.datasets
+    from bottlebank.datasets import digits
 
     own = tmp_path / "a person's own cache"
     monkeypatch.setenv("BOTTLEBANK_CACHE", str(own))
 
-    whole = sklearn.datasets.load_digits()
-    few = sklearn.utils.Bunch(images=whole.images[:240], target=whole.target[:240])
-    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: few)
+    whole = digits.load_digits()
+    few = Bunch(images=whole.images[:240], target=whole.target[:240])
+    monkeypatch.setattr(digits, "load_digits", lambda: few)
     output = tmp_path / "demo"
     shutil.copytree(cache, output / "cache")
     arguments = ["demo", "--output", output, "--extractor", "random", "--precision", "float32"]
@@ -387,13 +388,12 @@ def test_demo(bottlebank, tmp_path, cache, monkeypatch):
 
 
 def test_demo_without_weights_says_so_plainly(bottlebank, tmp_path, cache, monkeypatch):
-    import sklearn.datasets
-
+    from bottlebank.datasets import digits
     from bottlebank.features.backbones import keras_applications
 
-    whole = sklearn.datasets.load_digits()
-    few = sklearn.utils.Bunch(images=whole.images[:120], target=whole.target[:120])
-    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: few)
+    whole = digits.load_digits()
+    few = Bunch(images=whole.images[:120], target=whole.target[:120])
+    monkeypatch.setattr(digits, "load_digits", lambda: few)
     monkeypatch.setattr(keras_applications, "_DOWNLOAD", "raise OSError('no network')")
     shutil.copytree(cache, tmp_path / "demo" / "cache")
     done = bottlebank("demo", "--output", tmp_path / "demo", "--precision", "float32")
