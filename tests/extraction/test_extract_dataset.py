@@ -1,8 +1,10 @@
+import contextlib
 import io
 import os
 import shutil
 import socket
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 import bottlebank as bb
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Key, content_of_bytes
 from bottlebank.cache import index as index_module
 from bottlebank.errors import (
     CacheLockedError,
@@ -20,11 +22,13 @@ from bottlebank.errors import (
 )
 from bottlebank.extraction import extract_dataset as extraction
 from bottlebank.extraction import network, worker
+from bottlebank.extraction import run as run_module
 from bottlebank.extraction.ledger import Ledger
 from bottlebank.extraction.maintenance import import_from
 from bottlebank.features import Extractor
 from bottlebank.features.backbones import keras_applications
 from bottlebank.features.images import decoder as images_module
+from bottlebank.features.images.fit import decode_and_resize
 
 
 def extract(data, cache, **settings):
@@ -64,7 +68,6 @@ def test_the_first_run_extracts_and_the_second_does_not_even_read(photos, cache,
 def test_rows_belong_to_their_images(photos, cache):
     """Each row is what the extractor says of that file alone."""
     from bottlebank.features import find_backbone, open_extractor, recipe_for
-    from bottlebank.features.images.fit import decode_and_resize
 
     table = extract(photos, cache, commit_every=7)
     recipe, found = recipe_for(find_backbone("random"))
@@ -469,6 +472,38 @@ def test_what_holds_the_job_up_is_told(photos, cache, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(owner, name, slow(real, 0.2 if stage == "disk" else 0.4))
             assert extract(data, cache).report.bottleneck == stage
+
+
+class ReadsHere(contextlib.AbstractContextManager):
+    """A worker that reads, hashes and decodes where it is called, one file at a time."""
+
+    n_dark = brightest_dark = 0
+
+    def __init__(self, recipe, max_pixels, waiting):
+        self._size_px = (recipe.input_size_px, recipe.input_size_px)
+
+    def __exit__(self, *exception):
+        pass
+
+    def start(self):
+        pass
+
+    def pixels(self, files, are_new):
+        for position, path, _ in files:
+            data = Path(path).read_bytes()
+            file = worker.HashedFile(position, path, content_of_bytes(data), os.stat(path), True)
+            if are_new([file]) == [True]:
+                pixels = decode_and_resize(data, self._size_px)[np.newaxis]
+                yield worker.Pixels([Key(file.content)], [os.fsencode(path)], pixels, [])
+
+
+def test_where_files_are_read_is_known_to_the_worker_alone(photos, cache, tmp_path, monkeypatch):
+    shutil.copy(photos / "disc" / "00.png", photos / "disc" / "copy.png")
+    expected = extract(photos, cache)
+    monkeypatch.setattr(run_module, "Workers", ReadsHere)
+    found = extract(photos, tmp_path / "another")
+    assert counts(found) == counts(expected)
+    np.testing.assert_allclose(found.features, expected.features, rtol=1e-5, atol=1e-6)
 
 
 def test_groups_of_batches_reach_an_engine_that_wants_more(photos, cache, monkeypatch):
