@@ -182,9 +182,9 @@ def main() -> None:
     dataset = bb.load_dataset(arguments.data)
     table = bb.extract(dataset, arguments.extractor, cache=arguments.cache)
     labels = np.asarray(table.labels)
-    sides = split(table.keys, table.labels, table.splits).sides
+    splits = split(table.keys, table.labels, table.splits).of_row
     found = {
-        name: leave_out(name, table.features, labels, sides, arguments.coverage)
+        name: leave_out(name, table.features, labels, splits, arguments.coverage)
         for name in sorted(set(labels.tolist()))
     }
     print(f"{len(labels)} images, {arguments.extractor}; AUROC, mean over the class left out")
@@ -205,12 +205,12 @@ def main() -> None:
 
 
 def leave_out(
-    name: str, features: np.ndarray, labels: np.ndarray, sides: np.ndarray, coverage: float
+    name: str, features: np.ndarray, labels: np.ndarray, splits: np.ndarray, coverage: float
 ) -> LeftOut:
-    train = (labels != name) & (sides == TRAIN)
-    known = np.flatnonzero((labels != name) & (sides == VALIDATION))
+    train = (labels != name) & (splits == TRAIN)
+    known = np.flatnonzero((labels != name) & (splits == VALIDATION))
     novel = np.flatnonzero(labels == name)
-    in_validation = sides[novel] == VALIDATION
+    in_validation = splits[novel] == VALIDATION
     head = bb.LogisticHead().fit(features[train], labels[train])
     codes = np.searchsorted(head.classes_, labels[train])
     fold = Fold(features[train], codes, head.layers_)

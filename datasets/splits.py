@@ -19,7 +19,7 @@ FRACTIONS = (0.70, 0.15, 0.15)
 class Split(NamedTuple):
     """The split of every row."""
 
-    sides: np.ndarray
+    of_row: np.ndarray
     """str, (n,): ``train``, ``validation`` or ``test``."""
     declared: bool
     """Whether somebody declared it; otherwise the contents decided."""
@@ -35,37 +35,37 @@ class Split(NamedTuple):
 
     def __repr__(self) -> str:
         how = "as declared" if self.declared else "by content"
-        counts = ", ".join(f"{side} {n:,}" for side, n in self.counts().items())
+        counts = ", ".join(f"{name} {n:,}" for name, n in self.counts().items())
         remarks = [
             *([counted(len(self.near), "near-duplicate")] if self.near else []),
             *([counted(len(self.warnings), "warning")] if self.warnings else []),
         ]
         return f"<Split {how}: {'; '.join([counts, *remarks])}>"
 
-    def rows(self, side: str) -> np.ndarray:
+    def rows(self, name: str) -> np.ndarray:
         """Indices of the rows in a split, ascending, without those that are left out."""
-        rows = self.with_near(side)
+        rows = self.with_near(name)
         return rows if self.declared or not self.near else rows[~np.isin(rows, [*self.near])]
 
-    def without_near(self, side: str) -> np.ndarray:
+    def without_near(self, name: str) -> np.ndarray:
         """Those that show nearly the same as no row of another split."""
-        rows = self.with_near(side)
+        rows = self.with_near(name)
         return rows[~np.isin(rows, [*self.near])]
 
-    def with_near(self, side: str) -> np.ndarray:
+    def with_near(self, name: str) -> np.ndarray:
         """Indices of all rows in a split."""
-        return np.flatnonzero(self.sides == side)
+        return np.flatnonzero(self.of_row == name)
 
     def counts(self) -> dict[str, int]:
         """Rows in each split."""
-        return {side: len(self.rows(side)) for side in SPLITS}
+        return {name: len(self.rows(name)) for name in SPLITS}
 
 
 def split_by_content(keys: Sequence[bytes]) -> np.ndarray:
     """The split that each image's own hash decides: 70 : 15 : 15 in expectation.
 
-    An image keeps its side when others are added or removed and when files are renamed, and
-    equal files share a side. The first 8 bytes of the key, as a fraction of 2**64, are uniform.
+    An image keeps its split when others are added or removed and when files are renamed, and
+    equal files share a split. The first 8 bytes of the key, as a fraction of 2**64, are uniform.
 
     Parameters
     ----------
@@ -86,11 +86,11 @@ def split(
     labels: Sequence[str],
     declared: Sequence[str | None] = (),
     groups: Sequence[str | None] = (),
-    find_near: Callable[[np.ndarray], dict[int, int]] = lambda sides: {},
+    find_near: Callable[[np.ndarray], dict[int, int]] = lambda splits: {},
 ) -> Split:
     """Decide the split of every row: as declared, or else by content.
 
-    By content, each class is given an image for each side, wherever its hash falls: the lowest
+    By content, each class is given an image for each split, wherever its hash falls: the lowest
     hash trains, the highest tests, and of the others the nearest to the middle of the validation
     range validates. A class of one image trains, one of two has no validation. Where equal files
     or a group stand for several classes, training goes before testing, and that before
@@ -107,28 +107,29 @@ def split(
     labels
         Its class.
     declared
-        Its side; empty, or all None, where the contents decide.
+        Its split; empty, or all None, where the contents decide.
     groups
         What it belongs to: the group's name decides then instead of the content.
     find_near
-        Given the sides, finds `Split.near`. An image that would link two sides is left out rather
-        than moved: the side of the others would depend on which of them was there first.
+        Given the split of each row, finds `Split.near`. An image that would link two splits is
+        left out rather than moved: the split of the others would depend on which of them was there
+        first.
     """
-    is_declared = any(side is not None for side in declared)
+    is_declared = any(name is not None for name in declared)
     if is_declared:
-        sides = np.array([side or TRAIN for side in declared])
+        splits = np.array([name or TRAIN for name in declared])
     else:
         deciding = _deciding_keys(keys, groups)
-        sides = split_by_content(deciding)
-        _give_each_class_every_side(sides, deciding, labels)
-    near = find_near(sides)
-    contradictions = _contradictions(keys, labels, sides)
+        splits = split_by_content(deciding)
+        _give_each_class_every_split(splits, deciding, labels)
+    near = find_near(splits)
+    contradictions = _contradictions(keys, labels, splits)
     if is_declared:
-        contradictions += _straddling_groups(groups, sides)
-    decided = Split(sides, is_declared, [], bool(contradictions), near)
-    left_out = sides.copy()
-    for side in SPLITS:
-        left_out[np.setdiff1d(decided.with_near(side), decided.rows(side))] = ""
+        contradictions += _straddling_groups(groups, splits)
+    decided = Split(splits, is_declared, [], bool(contradictions), near)
+    left_out = splits.copy()
+    for name in SPLITS:
+        left_out[np.setdiff1d(decided.with_near(name), decided.rows(name))] = ""
     warnings = [*_missing(left_out, labels, is_declared), *contradictions]
     return decided._replace(warnings=warnings)
 
@@ -154,21 +155,21 @@ def _deciding_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> Seque
     ]
 
 
-def _give_each_class_every_side(
-    sides: np.ndarray, deciding: Sequence[bytes], labels: Sequence[str]
+def _give_each_class_every_split(
+    splits: np.ndarray, deciding: Sequence[bytes], labels: Sequence[str]
 ) -> None:
     """Change the splits of the rows that `split` speaks of."""
     of_class: dict[str, set[bytes]] = {}
     for key, label in zip(deciding, labels, strict=True):
         of_class.setdefault(label, set()).add(key)
     chosen: dict[bytes, str] = {}
-    for side, choose in (
+    for name, choose in (
         (VALIDATION, _in_the_middle), (TEST, lambda keys: keys[-1:]), (TRAIN, lambda keys: keys[:1])
     ):  # fmt: skip
         for keys in of_class.values():
-            chosen.update(dict.fromkeys(choose(sorted(keys)), side))
+            chosen.update(dict.fromkeys(choose(sorted(keys)), name))
     for row, key in enumerate(deciding):
-        sides[row] = chosen.get(key, sides[row])
+        splits[row] = chosen.get(key, splits[row])
 
 
 def _in_the_middle(ascending: list[bytes]) -> list[bytes]:
@@ -182,12 +183,12 @@ def _leading(key: bytes) -> int:
     return int.from_bytes(key[:8], "big")
 
 
-def _straddling_groups(groups: Sequence[str | None], sides: np.ndarray) -> list[str]:
-    sides_of: dict[str, set[str]] = {}
-    for group, side in zip(groups, sides.tolist(), strict=bool(groups)):
+def _straddling_groups(groups: Sequence[str | None], splits: np.ndarray) -> list[str]:
+    splits_of: dict[str, set[str]] = {}
+    for group, name in zip(groups, splits.tolist(), strict=bool(groups)):
         if group is not None:
-            sides_of.setdefault(group, set()).add(side)
-    torn = [group for group, found in sides_of.items() if len(found) > 1]
+            splits_of.setdefault(group, set()).add(name)
+    torn = [group for group, found in splits_of.items() if len(found) > 1]
     if not torn:
         return []
     return [
@@ -196,41 +197,41 @@ def _straddling_groups(groups: Sequence[str | None], sides: np.ndarray) -> list[
     ]
 
 
-def _missing(sides: np.ndarray, labels: Sequence[str], declared: bool) -> list[str]:
-    present = set(zip(labels, sides.tolist(), strict=True))
-    wanted = [side for side in SPLITS if not declared or side in sides]
+def _missing(splits: np.ndarray, labels: Sequence[str], declared: bool) -> list[str]:
+    present = set(zip(labels, splits.tolist(), strict=True))
+    wanted = [name for name in SPLITS if not declared or name in splits]
     remedy = "declare some of their images for it" if declared else "add images of them"
     consequence = {TRAIN: "learned", VALIDATION: "validated", TEST: "tested"}
     found = []
-    for side in wanted:
-        absent = [label for label in sorted(set(labels)) if (label, side) not in present]
+    for name in wanted:
+        absent = [label for label in sorted(set(labels)) if (label, name) not in present]
         if absent:
             found.append(
-                f"{_named(absent)} cannot be {consequence[side]}, having no image in {side}: "
+                f"{_named(absent)} cannot be {consequence[name]}, having no image in {name}: "
                 f"{remedy}"
             )
     return found
 
 
-def _contradictions(keys: Sequence[bytes], labels: Sequence[str], sides: np.ndarray) -> list[str]:
+def _contradictions(keys: Sequence[bytes], labels: Sequence[str], splits: np.ndarray) -> list[str]:
     """Equal files that are said to be different things, or to be both learned and tested."""
     labels_of: dict[bytes, set[str]] = {}
-    sides_of: dict[bytes, set[str]] = {}
-    for key, label, side in zip(keys, labels, sides.tolist(), strict=True):
+    splits_of: dict[bytes, set[str]] = {}
+    for key, label, name in zip(keys, labels, splits.tolist(), strict=True):
         labels_of.setdefault(key, set()).add(label)
-        sides_of.setdefault(key, set()).add(side)
+        splits_of.setdefault(key, set()).add(name)
     two_labels = [sorted(found) for found in labels_of.values() if len(found) > 1]
-    two_sides = [sorted(found) for found in sides_of.values() if len(found) > 1]
+    two_splits = [sorted(found) for found in splits_of.values() if len(found) > 1]
     warnings = []
     if two_labels:
         warnings.append(
             f"{counted(len(two_labels), 'image')} under two labels or more, byte for byte, such as "
             f"{' and '.join(two_labels[0][:2])}: keep the right one"
         )
-    if two_sides:
+    if two_splits:
         warnings.append(
-            f"{counted(len(two_sides), 'image')} in two splits, byte for byte, such as "
-            f"{' and '.join(two_sides[0][:2])}: the accuracy there is too good; keep one of each"
+            f"{counted(len(two_splits), 'image')} in two splits, byte for byte, such as "
+            f"{' and '.join(two_splits[0][:2])}: the accuracy there is too good; keep one of each"
         )
     return warnings
 

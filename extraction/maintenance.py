@@ -144,7 +144,7 @@ def export(
     labels = [dataset.labels[position] for position, _ in rows]
     declared = [dataset.splits[position] for position, _ in rows]
     groups = [dataset.groups[position] for position, _ in rows] if dataset.groups else ()
-    columns = {"labels": labels, "split": split(contents, labels, declared, groups).sides.tolist()}
+    columns = {"labels": labels, "split": split(contents, labels, declared, groups).of_row.tolist()}
     paths = [os.fsencode(dataset.paths[position]) for position, _ in rows]
     export_rows(cache, output, keys, paths, columns, attributes)
     return Exported(len(rows), missing)

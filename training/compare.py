@@ -99,7 +99,7 @@ def compare(
     _require_tables(tables)
     first = tables[0]
     require_two_classes(first.labels, "the dataset, without its rejected images,")
-    rows = np.flatnonzero(split_table(first).sides != TEST)
+    rows = np.flatnonzero(split_table(first).of_row != TEST)
     labels = first.labels[rows]
     require_two_classes(labels, "the dataset, without the images of its test split,")
     groups = groups_of_alike(first)[rows]

@@ -41,7 +41,7 @@ def contradictions(table: FeatureTable, decided: Split) -> list[Pair]:
     Equal files come first, then those that show nearly the same: of these only such as have two
     labels, since near-duplicates in two splits are `near_pairs`.
     """
-    labels, splits = table.labels.tolist(), decided.sides.tolist()
+    labels, splits = table.labels.tolist(), decided.of_row.tolist()
     found = [*_equal_files(table.contents, labels, splits)]
     _, codes = np.unique(table.labels, return_inverse=True)
     every = np.arange(len(table))
@@ -68,7 +68,7 @@ def _equal_files(
 
 def describe(pairs: list[Pair], table: FeatureTable, decided: Split) -> list[dict[str, Any]]:
     """JSON values: path, label and split of both images of each pair."""
-    labels, splits = table.labels.tolist(), decided.sides.tolist()
+    labels, splits = table.labels.tolist(), decided.of_row.tolist()
     left_out = set() if decided.declared else {*decided.near}
     return [
         {

@@ -49,11 +49,11 @@ def split_table(table: FeatureTable) -> Split:
     )
 
 
-def _find_near(table: FeatureTable, sides: np.ndarray) -> dict[int, int]:
+def _find_near(table: FeatureTable, splits: np.ndarray) -> dict[int, int]:
     near: dict[int, int] = {}
-    for side, others in ((VALIDATION, (TRAIN,)), (TEST, (TRAIN, VALIDATION))):
-        against = np.flatnonzero(np.isin(sides, others))
-        for row, other in near_duplicates(table, np.flatnonzero(sides == side), against):
+    for name, earlier in ((VALIDATION, (TRAIN,)), (TEST, (TRAIN, VALIDATION))):
+        against = np.flatnonzero(np.isin(splits, earlier))
+        for row, other in near_duplicates(table, np.flatnonzero(splits == name), against):
             near.setdefault(row, other)
     return near
 

@@ -12,13 +12,13 @@ def keys(numbers) -> list[bytes]:
 
 
 def test_the_shares_are_70_15_15():
-    sides = split_by_content(keys(range(20_000)))
-    shares = [np.mean(sides == side) for side in ("train", "validation", "test")]
+    splits = split_by_content(keys(range(20_000)))
+    shares = [np.mean(splits == name) for name in ("train", "validation", "test")]
     np.testing.assert_allclose(shares, [0.70, 0.15, 0.15], atol=0.01)
 
 
 def given_a_side(numbers) -> dict:
-    """The images of a class that are given a side, wherever their hashes fall."""
+    """The images of a class that are given a split, wherever their hashes fall."""
     ascending = sorted(numbers, key=lambda number: keys([number])[0])
     between = sorted(
         ascending[1:-1],
@@ -32,10 +32,10 @@ def given_a_side(numbers) -> dict:
     st.dictionaries(st.integers(), st.sampled_from("abc"), min_size=1),
     st.dictionaries(st.integers(), st.sampled_from("abc")),
 )
-def test_each_class_is_on_every_side_and_three_images_a_class_move_at_most(present, added):
+def test_each_class_is_in_every_split_and_three_images_a_class_move_at_most(present, added):
     numbers = sorted(present)
     decided = split(keys(numbers), [present[number] for number in numbers])
-    before = dict(zip(numbers, decided.sides.tolist(), strict=True))
+    before = dict(zip(numbers, decided.of_row.tolist(), strict=True))
     may_move = set()
     for label in set(present.values()):
         mine = [number for number in numbers if present[number] == label]
@@ -47,7 +47,7 @@ def test_each_class_is_on_every_side_and_three_images_a_class_move_at_most(prese
     grown = {**added, **present}
     every = sorted(grown)
     decided = split(keys(every), [grown[number] for number in every])
-    after = dict(zip(every, decided.sides.tolist(), strict=True))
+    after = dict(zip(every, decided.of_row.tolist(), strict=True))
     moved = {number for number in numbers if before[number] != after[number]}
     assert moved <= may_move
     assert {present[number] for number in moved} <= {
@@ -56,17 +56,17 @@ def test_each_class_is_on_every_side_and_three_images_a_class_move_at_most(prese
 
 
 @given(st.sets(st.integers(), min_size=60, max_size=60), st.sets(st.integers(), max_size=20))
-def test_of_many_images_none_has_to_be_given_a_side(present, added):
+def test_of_many_images_none_has_to_be_given_a_split(present, added):
     numbers = sorted(present)
     natural = split_by_content(keys(numbers)).tolist()
-    decided = split(keys(numbers), ["a"] * 60).sides.tolist()
+    decided = split(keys(numbers), ["a"] * 60).of_row.tolist()
     if set(natural) == {"train", "validation", "test"} and natural.count("validation") > 1:
         assert decided == natural
 
 
 def test_an_image_of_two_classes_trains_before_it_tests():
     low, high = sorted(keys(range(2)))
-    decided = split([low, high, high], ["a", "a", "b"]).sides.tolist()
+    decided = split([low, high, high], ["a", "a", "b"]).of_row.tolist()
     assert decided == ["train", "train", "train"]  # the only one of b
 
 
@@ -74,9 +74,9 @@ def test_the_lowest_group_of_a_class_trains_as_a_whole():
     for seed in range(30):
         numbers = range(10 * seed, 10 * seed + 6)
         groups = [f"{seed} one", f"{seed} one", f"{seed} two", f"{seed} two", None, None]
-        sides = split(keys(numbers), list("aaaabb"), groups=groups).sides.tolist()
-        assert sides[0] == sides[1] and sides[2] == sides[3]
-        assert "train" in sides[:4] and "train" in sides[4:]
+        splits = split(keys(numbers), list("aaaabb"), groups=groups).of_row.tolist()
+        assert splits[0] == splits[1] and splits[2] == splits[3]
+        assert "train" in splits[:4] and "train" in splits[4:]
 
 
 @given(st.sets(st.integers(), min_size=1), st.sets(st.integers()), st.randoms())
@@ -85,25 +85,25 @@ def test_nothing_moves_when_data_grows_or_is_shuffled(present, added, random):
     grown = list(present | added)
     random.shuffle(grown)
     after = dict(zip(grown, split_by_content(keys(grown)), strict=True))
-    assert all(after[number] == side for number, side in before.items())
+    assert all(after[number] == name for number, name in before.items())
 
 
 def test_sides_at_the_edges():
     edge = [int(fraction * 2**64) for fraction in (0, 0.6999, 0.7001, 0.8499, 0.8501, 0.99999)]
-    sides = split_by_content([number.to_bytes(8, "big") + bytes(24) for number in edge])
-    assert sides.tolist() == ["train", "train", "validation", "validation", "test", "test"]
+    splits = split_by_content([number.to_bytes(8, "big") + bytes(24) for number in edge])
+    assert splits.tolist() == ["train", "train", "validation", "validation", "test", "test"]
 
 
 def test_declared_splits_are_respected_and_the_undeclared_train():
     decided = split(keys(range(4)), list("abab"), ["train", None, "test", "test"])
-    assert decided.sides.tolist() == ["train", "train", "test", "test"]
+    assert decided.of_row.tolist() == ["train", "train", "test", "test"]
     assert decided.declared
     assert decided.warnings == []
     assert decided.counts() == {"train": 2, "validation": 0, "test": 2}
     assert decided.rows("test").tolist() == [2, 3]
 
 
-def test_classes_without_images_on_a_side_are_a_warning_with_its_remedy():
+def test_classes_without_images_in_a_split_are_a_warning_with_its_remedy():
     decided = split(keys([0, 1]), ["a", "b"], ["train", "test"])
     assert decided.warnings == [
         "class 'b' cannot be learned, having no image in train: declare some of their images for "
@@ -136,22 +136,22 @@ def test_equal_files_that_contradict_are_reported():
     st.dictionaries(st.integers(), st.sampled_from(["film", "garden", None]), min_size=1),
     st.sets(st.integers()),
 )
-def test_a_group_stands_on_one_side_and_three_of_a_class_move_at_most(present, added):
+def test_a_group_is_in_one_split_and_three_of_a_class_move_at_most(present, added):
     numbers = sorted(present)
     groups = [present[number] for number in numbers]
-    before = split(keys(numbers), ["a"] * len(numbers), groups=groups).sides
+    before = split(keys(numbers), ["a"] * len(numbers), groups=groups).of_row
     for group in ("film", "garden"):
-        assert len({side for side, mine in zip(before, groups, strict=True) if mine == group}) <= 1
+        assert len({name for name, mine in zip(before, groups, strict=True) if mine == group}) <= 1
     grown = [*numbers, *sorted(added - set(numbers))]
     more = [*groups, *["film"] * (len(grown) - len(numbers))]
-    after = split(keys(grown), ["a"] * len(grown), groups=more).sides[: len(before)]
+    after = split(keys(grown), ["a"] * len(grown), groups=more).of_row[: len(before)]
     moved = {groups[row] or numbers[row] for row in np.flatnonzero(after != before).tolist()}
     assert len(moved) <= (3 if len(grown) > len(numbers) else 0)
 
 
 def test_a_group_decides_for_its_images_and_the_others_for_themselves():
     contents = keys(range(200))
-    grouped = split(contents, ["a"] * 200, groups=["one"] * 50 + [None] * 150).sides
+    grouped = split(contents, ["a"] * 200, groups=["one"] * 50 + [None] * 150).of_row
     assert len(set(grouped[:50])) == 1
     assert (grouped[50:] == split_by_content(contents)[50:]).all()
 
@@ -164,8 +164,8 @@ def test_declared_splits_that_tear_a_group_are_reported():
 
 def test_near_duplicates_are_left_out_unless_the_split_is_declared():
     contents, labels = keys(range(300)), ["a", "b"] * 150
-    sides = split_by_content(contents)
-    row, other = np.flatnonzero(sides == "test")[0], np.flatnonzero(sides == "train")[0]
+    splits = split_by_content(contents)
+    row, other = np.flatnonzero(splits == "test")[0], np.flatnonzero(splits == "train")[0]
     seen = []
 
     def find_near(found):
@@ -173,23 +173,23 @@ def test_near_duplicates_are_left_out_unless_the_split_is_declared():
         return {int(row): int(other)}
 
     decided = split(contents, labels, find_near=find_near)
-    assert seen == [sides.tolist()]
-    assert (decided.sides == sides).all()  # nobody moves
+    assert seen == [splits.tolist()]
+    assert (decided.of_row == splits).all()  # nobody moves
     assert row not in decided.rows("test")
     assert row in decided.with_near("test")
     assert row not in decided.without_near("test")
     assert sum(decided.counts().values()) == 299
-    declared = split(contents, labels, sides.tolist(), find_near=find_near)
+    declared = split(contents, labels, splits.tolist(), find_near=find_near)
     assert row in declared.rows("test")
     assert row not in declared.without_near("test")
 
 
 def test_a_class_whose_only_test_image_is_left_out_cannot_be_tested():
     contents = keys(range(300))
-    sides = split_by_content(contents)
-    row = int(np.flatnonzero(sides == "test")[0])
+    splits = split_by_content(contents)
+    row = int(np.flatnonzero(splits == "test")[0])
     labels = ["rare" if number == row else "often" for number in range(300)]
-    decided = split(contents, labels, find_near=lambda sides: {row: 0})
+    decided = split(contents, labels, find_near=lambda splits: {row: 0})
     assert any("class 'rare' cannot be tested" in warning for warning in decided.warnings)
 
 
@@ -207,10 +207,8 @@ def test_classes_of_one_two_and_three_images():
         decided = split(keys(range(100 * seed, 100 * seed + 6)), labels)
         assert sum(decided.counts().values()) == 6
         for name in ("one", "two", "three"):
-            here = {
-                side for side, label in zip(decided.sides, labels, strict=True) if label == name
-            }
-            for side, verb in (
+            here = set(decided.of_row[np.array(labels) == name].tolist())
+            for where, verb in (
                 ("train", "learned"),
                 ("validation", "validated"),
                 ("test", "tested"),
@@ -219,4 +217,4 @@ def test_classes_of_one_two_and_three_images():
                     f"cannot be {verb}" in warning and f"'{name}'" in warning
                     for warning in decided.warnings
                 )
-                assert warned == (side not in here)
+                assert warned == (where not in here)

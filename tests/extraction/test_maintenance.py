@@ -78,7 +78,7 @@ def test_an_exports_split_is_that_of_training(filled, tmp_path, photos):
     export(folder, choose(folder, None), tmp_path / "out.h5", dataset)
     with h5py.File(tmp_path / "out.h5") as file:
         exported = file["split"].asstr()[()].tolist()
-    assert exported == split_table(trained_on).sides.tolist()
+    assert exported == split_table(trained_on).of_row.tolist()
     sides = {}
     for number, side in enumerate(exported):
         assert sides.setdefault(number % 7, side) == side, "a group lies on two sides"

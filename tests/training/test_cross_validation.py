@@ -59,8 +59,8 @@ def test_few_images_are_all_evaluated(table, counts):
     assert found.reason == f"a test split of {n_test} images says {said}"
     assert ("'stripes' cannot be evaluated, having one image" in found.in_words()) == bool(alone)
     for name, count in zip(found.classes, counts, strict=True):
-        sides = set(trained.split.sides[few.labels == name].tolist())
-        assert len(sides) == min(count, 3)
+        splits = set(trained.split.of_row[few.labels == name].tolist())
+        assert len(splits) == min(count, 3)
 
 
 def test_eight_a_class_are_told_apart_and_evaluated_the_same(table, caplog):

@@ -1,4 +1,4 @@
-"""Near-duplicates do not stand on two sides of a split."""
+"""Near-duplicates are not in two splits."""
 
 import io
 
@@ -57,37 +57,37 @@ def test_planted_near_duplicates_never_straddle(planted):
     table, copies = planted
     names = [path.rsplit("/", 1)[-1] for path in table.paths]
     decided = split_table(table)
-    judged = {side: {names[row] for row in decided.rows(side)} for side in ("validation", "test")}
+    judged = {name: {names[row] for row in decided.rows(name)} for name in ("validation", "test")}
     trained = {names[row] for row in decided.rows("train")}
-    sides = dict(zip(names, decided.sides.tolist(), strict=True))
-    assert sum(sides[copy] != sides[original] for copy, original in copies.items()) > 15
+    splits = dict(zip(names, decided.of_row.tolist(), strict=True))
+    assert sum(splits[copy] != splits[original] for copy, original in copies.items()) > 15
     for copy, original in copies.items():
         both = {copy, original}
-        assert sum(bool(both & side) for side in (trained, *judged.values())) == 1
+        assert sum(bool(both & rows) for rows in (trained, *judged.values())) == 1
     # And nobody else is left out.
     assert {names[row] for row in decided.near} <= {*copies, *copies.values()}
 
 
 def test_adding_images_or_renaming_the_folder_moves_nobody(planted, tmp_path, cache):
     table, _ = planted
-    before = dict(zip(table.keys, split_table(table).sides.tolist(), strict=True))
+    before = dict(zip(table.keys, split_table(table).of_row.tolist(), strict=True))
     (tmp_path / "photos").rename(tmp_path / "moved")
     for number in range(1000, 1100):
         scene(number).save(tmp_path / "moved" / "a" / f"{number}.png")
     grown = extract(tmp_path / "moved", cache)
-    after = dict(zip(grown.keys, split_table(grown).sides.tolist(), strict=True))
+    after = dict(zip(grown.keys, split_table(grown).of_row.tolist(), strict=True))
     assert len(after) == len(before) + 100
-    assert all(after[key] == side for key, side in before.items())
+    assert all(after[key] == name for key, name in before.items())
 
 
 def test_training_tells_the_accuracy_with_and_without_them(planted):
     table, _ = planted
     trained = bb.train_head(table)
-    for side, found in trained.near_duplicates.items():
-        every, judged = trained.split.with_near(side), trained.split.rows(side)
+    for name, found in trained.near_duplicates.items():
+        every, judged = trained.split.with_near(name), trained.split.rows(name)
         assert found.images == len(every) - len(judged) > 0
-        assert trained.evaluations[side].images == len(judged)
-        assert trained.evaluations[side].accuracy == pytest.approx(found.accuracy_without)
+        assert trained.evaluations[name].images == len(judged)
+        assert trained.evaluations[name].accuracy == pytest.approx(found.accuracy_without)
     assert set(trained.near_duplicates) == {"validation", "test"}
 
 
@@ -106,7 +106,7 @@ def test_groups_of_a_csv_file_stand_together(photos, cache, tmp_path):
             lines.append(f"photos/{kind}/{number:02d}.png,{kind},roll {number % 7}")
     (tmp_path / "photos.csv").write_text("\n".join(lines))
     table = extract(tmp_path / "photos.csv", cache)
-    sides = split_table(table).sides
+    splits = split_table(table).of_row
     for roll in range(7):
         mine = [group == f"roll {roll}" for group in table.groups]
-        assert len(set(sides[mine])) == 1
+        assert len(set(splits[mine])) == 1

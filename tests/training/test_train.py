@@ -34,8 +34,8 @@ def test_a_head_learns_and_judges_itself_on_what_it_has_not_seen(table, kind):
     trained = bb.train_head(table, kind)
     counts = trained.split.counts()
     assert sum(counts.values()) + len(trained.split.near) == 60
-    for side, n in counts.items():
-        assert trained.evaluations[side].images == n
+    for name, n in counts.items():
+        assert trained.evaluations[name].images == n
     assert trained.evaluations["test"].accuracy > 0.8  # chance is 0.33
     assert trained.head.classes == ("checks", "disc", "stripes")
     assert trained.head.recipe == table.recipe.as_dict()
@@ -47,14 +47,14 @@ def test_declared_splits_are_used(table):
     trained = bb.train_head(dataclasses.replace(table, splits=declared))
     assert trained.evaluations["train"].images == 30
     assert trained.evaluations["test"] is None
-    side, found = bb.evaluate_head(trained.head, dataclasses.replace(table, splits=declared))
-    assert (side, found.images) == ("validation", 30)
+    name, found = bb.evaluate_head(trained.head, dataclasses.replace(table, splits=declared))
+    assert (name, found.images) == ("validation", 30)
 
 
 def test_labels_without_sense_are_not_learned(table):
     shuffled = np.random.default_rng(0).permutation(table.labels)
     trained = bb.train_head(dataclasses.replace(table, labels=shuffled))
-    held_out = [trained.evaluations[side] for side in ("validation", "test")]
+    held_out = [trained.evaluations[name] for name in ("validation", "test")]
     right = sum(found.accuracy * found.images for found in held_out)
     assert right / sum(found.images for found in held_out) < 0.75
 
@@ -119,10 +119,10 @@ def test_predicting_adds_nothing_to_the_cache(head_file, table, cache):
     assert {path: path.stat().st_mtime_ns for path in cache.rglob("*")} == before
 
 
-def test_evaluating_finds_the_sides_of_training(head_file, trained, photos, cache):
+def test_evaluating_finds_the_splits_of_training(head_file, trained, photos, cache):
     table, head = extract_for_head(bb.load_dataset(photos), head_file, cache=cache)
-    side, found = bb.evaluate_head(head, table)
-    assert side == "test"
+    name, found = bb.evaluate_head(head, table)
+    assert name == "test"
     assert found.accuracy == trained.evaluations["test"].accuracy
     assert found.confusion_matrix.sum() == found.images
     assert bb.evaluate_head(head, table, "all")[1].images == 60
@@ -130,7 +130,7 @@ def test_evaluating_finds_the_sides_of_training(head_file, trained, photos, cach
         bb.evaluate_head(head, table, "holdout")
 
 
-def test_a_side_without_images_is_named(trained, table):
+def test_a_split_without_images_is_named(trained, table):
     declared = dataclasses.replace(table, splits=["train"] * 60)
     with pytest.raises(
         DatasetError, match=r"no images in the split 'test'; there are train \(60\)"
