@@ -99,9 +99,10 @@ def near_duplicates(
 
 
 def groups_of_alike(table: FeatureTable) -> np.ndarray:
-    """int, (n,): equal for images that must not be torn apart.
+    """int, (n,): equal for images that must be in one fold, whose last row it is.
 
-    Those are equal files, near-duplicates, and images of one declared group.
+    Those are equal files, near-duplicates, and images of one declared group. The folds of a seed
+    depend on the order of these numbers.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -116,4 +117,7 @@ def groups_of_alike(table: FeatureTable) -> np.ndarray:
             pairs.append((row, first_of.setdefault(group, row)))
     rows, others = np.array(pairs).T
     graph = coo_array((np.ones(len(pairs), bool), (rows, others)), shape=(n, n))
-    return connected_components(graph, directed=False)[1]
+    n_groups, group_of = connected_components(graph, directed=False)
+    last = np.zeros(n_groups, int)
+    np.maximum.at(last, group_of, every)
+    return last[group_of]

@@ -97,6 +97,8 @@ def test_what_is_alike_forms_a_group(planted, tmp_path, cache):
     group_of = dict(zip(names, groups_of_alike(table).tolist(), strict=True))
     assert all(group_of[copy] == group_of[original] for copy, original in copies.items())
     assert len(set(group_of.values())) == 150
+    last = {group: row for row, group in enumerate(groups_of_alike(table).tolist())}
+    assert all(group == row for group, row in last.items())  # by which a seed deals the folds
 
 
 def test_groups_of_a_csv_file_stand_together(photos, cache, tmp_path):
