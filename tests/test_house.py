@@ -44,7 +44,7 @@ OWNERS = {
     "tensorflow": ("features/engines/", "features/backbones/", "classifier/dense_training.py"),
     "keras": ("features/backbones/keras_applications.py", "classifier/dense_training.py"),
     "openvino": ("features/engines/openvino.py",),
-    "cv2": ("features/",),
+    "cv2": ("features/", "training/perceptual_hash.py"),
     "simplejpeg": ("features/",),
     "h5py": ("cache/", "classifier/head_file.py", "untrusted/hdf5.py"),
     "click": ("cli/",),

@@ -20,8 +20,8 @@ from ..datasets.splits import (
 from ..errors import ImageRejectedError
 from ..extraction.prefetch import threads
 from ..features.images.decoder import read
-from ..features.images.perceptual_hash import PerceptualHash, differing_bits
 from ..hardware import available_cores
+from .perceptual_hash import PerceptualHash, differing_bits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .decoder import NO_LIMITS, decode
+from ..features.images.decoder import NO_LIMITS, decode
 
 _SIDE_PX = 64
 _N_FREQUENCIES = 12

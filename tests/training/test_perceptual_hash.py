@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from bottlebank.errors import ImageRejectedError
-from bottlebank.features.images.perceptual_hash import PerceptualHash, differing_bits
+from bottlebank.training.perceptual_hash import PerceptualHash, differing_bits
 
 
 def landscape(seed: int) -> Image.Image:
