@@ -4,6 +4,7 @@ Each toy is a file in `toys/`. Its line is added here, and everything is used as
 """
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -152,3 +153,15 @@ def test_a_setting_that_a_head_does_not_take_is_refused(toys, photos, tmp_path):
         bb.train_head(table, "toy", class_weight="balanced")
     with pytest.raises(UsageError, match="only a dense head has hidden layers"):
         bb.train_head(table, "toy", hidden=(8,))
+
+
+def test_reading_the_registries_loads_no_library():
+    script = (
+        "import sys, bottlebank.cli.choices\n"
+        "heavy = ('numpy', 'sklearn', 'h5py', 'tensorflow', 'openvino', 'matplotlib', 'umap')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

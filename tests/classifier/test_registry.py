@@ -2,8 +2,6 @@
 
 import inspect
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -55,14 +53,3 @@ def test_training_without_scikit_learn_gives_the_same(name, three_classes):
     for mine, its in zip(fitted.layers, estimator.layers_, strict=True):
         np.testing.assert_array_equal(np.array(mine), np.array(its))
     assert fitted.facts == estimator.training_facts()
-
-
-def test_naming_the_heads_loads_no_library():
-    script = (
-        "import sys, bottlebank.classifier.registry\n"
-        "print([name for name in ('numpy', 'sklearn', 'h5py') if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
