@@ -94,11 +94,11 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
     save_head(trained, head_path)
     steps.done(f"train: {trained.head.kind} head → {head_path}")
 
-    side, found = evaluate_head(trained.head, table)
+    split, found = evaluate_head(trained.head, table)
     matrix_path = output / "confusion-matrix.png"
-    draw_confusion_matrix(found.confusion_matrix, found.classes, matrix_path, f"digits, {side}")
+    draw_confusion_matrix(found.confusion_matrix, found.classes, matrix_path, f"digits, {split}")
     steps.done(
-        f"evaluate: accuracy {percent(found.accuracy)} on {found.images} {side} images that it "
+        f"evaluate: accuracy {percent(found.accuracy)} on {found.images} {split} images that it "
         f"has not seen → {matrix_path}"
     )
 
@@ -137,7 +137,7 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
                 "extracted": report.extracted,
                 "duplicates": report.duplicates,
                 "rejected": report.rejected,
-                side: {"images": found.images, "accuracy": found.accuracy},
+                split: {"images": found.images, "accuracy": found.accuracy},
                 "prediction": {"path": image, "label": label, "probability": probability},
                 "serve": serve,
                 "seconds": seconds(),

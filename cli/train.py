@@ -201,7 +201,7 @@ def _about_confidence(head: Head) -> str:
     )
 
 
-def _in_words(side: str, found: NearDuplicates, declared: bool) -> str:
+def _in_words(split: str, found: NearDuplicates, declared: bool) -> str:
     with_them = f"{percent(found.accuracy_with)} with them"
     without = "nothing is left without them"
     if found.accuracy_without is not None:
@@ -210,7 +210,7 @@ def _in_words(side: str, found: NearDuplicates, declared: bool) -> str:
     show = "show" if found.images > 1 else "shows"
     are = "are" if found.images > 1 else "is"
     return (
-        f"{counted(found.images, 'image')} of {side} {show} nearly the same as one of another "
+        f"{counted(found.images, 'image')} of {split} {show} nearly the same as one of another "
         f"split and {are} {fate}: accuracy {with_them}, {without}"
     )
 
