@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 
     from ..classifier import Head
     from ..classifier.evaluation import Evaluation
-    from ..classifier.learning_curve import LearningCurve
     from ..extraction import FeatureTable
     from ..training.cross_validation import CrossValidated
     from ..training.evaluate import SplitEvaluation
+    from ..training.learning_curve import LearningCurve
 
 _MOST_MISTAKES = 20
 _THUMBNAIL_PX = 200

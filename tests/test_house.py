@@ -79,6 +79,16 @@ def test_rooms_import_in_one_direction():
     assert done.returncode == 0, done.stdout
 
 
+def test_files_and_rooms_have_a_size_that_can_be_read():
+    lines = {path: len(path.read_text().splitlines()) for path in sources()}
+    assert {path.name: n for path, n in lines.items() if n > 400} == {}
+    of_rooms = {
+        room: sum(n for path, n in lines.items() if path.is_relative_to(ROOT / room))
+        for room in ROOMS
+    }
+    assert {room: n for room, n in of_rooms.items() if n > 3500} == {}
+
+
 def test_each_library_is_imported_only_by_its_owner():
     assert len(sources()) > 40
     strangers = [

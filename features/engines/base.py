@@ -10,7 +10,26 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from ..backbones.registry import Backbone
+    from ..backbones.weights import Weights
+
+
+class Source(Protocol):
+    """A backbone with its weights, in the forms from which engines start."""
+
+    backbone: Backbone
+    weights: Callable[[], Weights]
+
+    def converted(self) -> Path:
+        """A folder with ``network.xml`` and ``network.bin``, as OpenVINO reads them."""
+        ...
+
+    def graph(self) -> bytes:
+        """The frozen graph of TensorFlow, a serialised GraphDef; its input is 8-bit pixels."""
+        ...
 
 
 class Engine(Protocol):

@@ -16,7 +16,7 @@ from ...hardware import available_cores
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .network import Network
+    from .base import Source
 
 # Without this, importing OpenVINO reports its use to its makers over the network.
 sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
@@ -44,9 +44,9 @@ def convert(graph: bytes, folder: Path) -> None:
     frozen.unlink()
 
 
-def start(network: Network, precision: str, *, many: bool) -> OpenVinoEngine:
+def start(source: Source, precision: str, *, many: bool) -> OpenVinoEngine:
     """See `registry`; the network is converted where that has not been done."""
-    folder = network.converted()
+    folder = source.converted()
     try:
         return OpenVinoEngine(folder, precision, many=many)
     except RuntimeError as error:

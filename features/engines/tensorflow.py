@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ..backbones.registry import Backbone
     from ..backbones.weights import Weights
-    from .network import Network
+    from .base import Source
 
 with silent_stderr():
     import tensorflow as tf
@@ -24,9 +24,9 @@ with silent_stderr():
     )
 
 
-def start(network: Network, precision: str, *, many: bool) -> TensorFlowEngine:
+def start(source: Source, precision: str, *, many: bool) -> TensorFlowEngine:
     """See `registry`; it takes batches of any size, be there many images or few."""
-    return TensorFlowEngine(network.backbone, network.weights(), precision)
+    return TensorFlowEngine(source.backbone, source.weights(), precision)
 
 
 def has_gpu() -> bool:

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 import pytest
 
 import bottlebank as bb
-from bottlebank.classifier.learning_curve import learning_curve
 from bottlebank.formatting import with_interval
 from bottlebank.training import evaluate_split
+from bottlebank.training.learning_curve import learning_curve
 
 TRICKS = "<script>alert('x')</script> & \x1b[2J\n"
 

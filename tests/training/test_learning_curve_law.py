@@ -8,10 +8,10 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from bottlebank.classifier import LogisticHead
-from bottlebank.classifier.learning_curve import LearningCurve, fit_power_law, learning_curve
 from bottlebank.errors import UsageError
+from bottlebank.training.learning_curve import LearningCurve, fit_power_law, learning_curve
 
-from .conftest import blobs
+from ..classifier.conftest import blobs
 
 
 def simulated(a, b, c, n, n_held_out=341, n_repeats=5, seed=0, by_training=0.0):
