@@ -17,7 +17,7 @@ import platformdirs
 from ..atomic_file import make_folder, write_bytes
 from ..errors import CacheError, DamagedShardError, in_brief
 from ..untrusted.arrays import read_npz
-from ..untrusted.files import open_regular, read_bounded
+from ..untrusted.files import open_regular
 from ..untrusted.json_text import read_json, read_json_object
 from .index import Index, Stamp, is_settled
 from .keys import KeyArray
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .keys import ContentHash, Key
+    from .storage import Storage
 
 NETWORKS = "networks"
 _TRAININGS_KEPT = 20
@@ -69,8 +70,12 @@ class CacheFolder:
         *,
         create: bool = False,
         waits: bool = True,
+        storage: Storage | None = None,
     ) -> None:
         """Open the cache at `root`, by default `default_folder()`.
+
+        Shards and recipes are kept in `storage`, by default in `root` itself; all else stays in
+        `root`.
 
         `waits` False is for what can do without the cache: an index that another process keeps
         locked delays it for half a second, not for 30.
@@ -96,7 +101,7 @@ class CacheFolder:
                     f"the cache folder {self.root} cannot be created: {error.strerror}; "
                     f"name another with --cache"
                 ) from error
-        self.storage = LocalStorage(self.root)
+        self.storage: Storage = LocalStorage(self.root) if storage is None else storage
         self.index = Index(self.root, waits=waits)
 
     def __enter__(self) -> CacheFolder:
@@ -148,7 +153,7 @@ class CacheFolder:
             names = [name for name in self.storage.list() if is_fingerprint(name)]
             return sorted(name for name in names if RECIPE_FILE in self.storage.below(name).list())
         except OSError as error:
-            raise CacheError(f"{self.root} cannot be read: {error.strerror}") from error
+            raise CacheError(f"{self.storage.where} cannot be read: {error.strerror}") from error
 
     def recipe(self, fingerprint: str) -> dict[str, Any]:
         """What a fingerprint stands for.
@@ -156,12 +161,15 @@ class CacheFolder:
         Raises
         ------
         CacheError
-            When `recipe.json` is damaged.
+            When `recipe.json` is damaged, or not there.
         """
-        path = self.root / fingerprint / RECIPE_FILE
+        folder = self.storage.below(fingerprint)
         try:
-            return read_json_object(read_bounded(path, MAX_RECIPE_BYTES), MAX_RECIPE_BYTES)
+            with folder.open(RECIPE_FILE) as file:
+                text = file.read(MAX_RECIPE_BYTES + 1) or b""
+            return read_json_object(text, MAX_RECIPE_BYTES)
         except (OSError, ValueError) as error:
+            path = folder.where / RECIPE_FILE
             raise CacheError(f"{path} cannot be read: {in_brief(error)}") from error
 
     def keep_parity(

@@ -7,9 +7,10 @@ import contextlib
 import numpy as np
 import pytest
 
-from bottlebank.errors import CacheLockedError, MissingRowsError
+from bottlebank.errors import CacheError, CacheLockedError, MissingRowsError
 
 from .faults import (
+    PRINT,
     RECIPE,
     key,
     row,
@@ -28,10 +29,10 @@ def keys(numbers):
 
 
 class StoreContract:
-    """Subclass it, with a fixture `open_store`: each call opens what is stored as a later process.
+    """Subclass it, with two fixtures whose every call opens what is stored as a later process.
 
-    It takes the variant's name, by default "float32", and returns an object with the methods of
-    `FeatureCache`.
+    `open_store` takes the variant's name, by default "float32", and returns an object with the
+    methods of `FeatureCache`; `open_folder` returns one with those of `CacheFolder`.
     """
 
     def test_an_empty_store(self, open_store):
@@ -174,3 +175,26 @@ class StoreContract:
             fail()
         assert np.array_equal(open_store().rows([key(1)]), rows([1]))
         add(open_store(), [2])
+
+    def test_an_empty_folder(self, open_folder):
+        folder = open_folder()
+        assert folder.fingerprints() == []
+        assert folder.variants(PRINT) == []
+        assert list(folder.verify()) == []
+        with pytest.raises(CacheError, match=r"recipe\.json cannot be read"):
+            folder.recipe(PRINT)
+
+    def test_a_folder_knows_its_recipes_and_variants(self, open_store, open_folder):
+        add(open_store("float32"), range(2))
+        add(open_store("bfloat16"), range(5))
+        other = "0" * 64
+        with open_folder().open(other, "float32").writer({"extractor": "other"}) as writer:
+            writer.add(key(1), b"1", row(1))
+        folder = open_folder()
+        assert folder.fingerprints() == [other, PRINT]
+        assert folder.variants(PRINT) == ["bfloat16", "float32"]  # most rows first
+        assert folder.variants(other) == ["float32"]
+        assert folder.recipe(PRINT) == RECIPE
+        assert folder.recipe(other) == {"extractor": "other"}
+        assert [len(cache) for cache in folder.all()] == [1, 5, 2]
+        assert all(damage is None for damage in folder.verify())

@@ -4,8 +4,7 @@ import contextlib
 
 import pytest
 
-from bottlebank.cache import CacheFolder, FeatureCache
-from bottlebank.cache.index import Index
+from bottlebank.cache import CacheFolder
 
 from .contract import StoreContract
 from .faults import PRINT
@@ -14,28 +13,21 @@ from .memory_storage import MemoryStorage
 
 class TestFeatureCache(StoreContract):
     @pytest.fixture
-    def open_store(self, tmp_path):
+    def open_folder(self, tmp_path):
         with contextlib.ExitStack() as stack:
+            yield lambda: stack.enter_context(CacheFolder(tmp_path / "cache", create=True))
 
-            def open_store(variant="float32"):
-                folder = stack.enter_context(CacheFolder(tmp_path / "cache", create=True))
-                return folder.open(PRINT, variant)
-
-            yield open_store
+    @pytest.fixture
+    def open_store(self, open_folder):
+        return lambda variant="float32": open_folder().open(PRINT, variant)
 
 
-class TestFeatureCacheInMemory(StoreContract):
+class TestFeatureCacheInMemory(TestFeatureCache):
     """Nothing but the index, which is derived, touches a disk."""
 
     @pytest.fixture
-    def open_store(self, tmp_path):
+    def open_folder(self, tmp_path):
         storage = MemoryStorage()
         with contextlib.ExitStack() as stack:
-
-            def open_store(variant="float32"):
-                index = Index(tmp_path)
-                stack.callback(index.close)
-                return FeatureCache(storage, PRINT, variant, index)
-
-            yield open_store
+            yield lambda: stack.enter_context(CacheFolder(tmp_path, storage=storage))
         assert [path.name for path in tmp_path.iterdir()] == ["index.sqlite"]
