@@ -31,8 +31,8 @@ def main() -> None:
     print(f"least cosine of a row {cosines.min():.7f}; largest relative error {error.max():.5f}")
     for store, table in tables.items():
         figures = {
-            side: f"{found.accuracy:.4f}"
-            for side, found in bb.train_head(table).evaluations.items()
+            split: f"{found.accuracy:.4f}"
+            for split, found in bb.train_head(table).evaluations.items()
             if found is not None
         }
         print(f"{store}: accuracy of the logistic head {figures}")

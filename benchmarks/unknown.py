@@ -1,4 +1,4 @@
-"""How well images of none of the classes are told, by leaving out one class after the other.
+"""How well images of none of the classes are found, by leaving out one class after the other.
 
     python benchmarks/unknown.py photos/ --extractor mobilenet_v2
 
@@ -14,7 +14,7 @@ discriminant against the mean of all classes, and bottlebank's rule with its dis
 other weights of its two signs. Where a way has settings, they are the usual ones, and none is
 tuned to a class that is left out.
 
-The second table is what the rule does at the coverage that was asked for: its threshold comes from
+The second table is what the rule does at the requested coverage: its threshold comes from
 one half of the known validation images, and coverage is counted on the other half, both ways round;
 with, as the peer, the same threshold rule on the plain probability.
 """
@@ -182,7 +182,7 @@ def main() -> None:
     dataset = bb.load_dataset(arguments.data)
     table = bb.extract(dataset, arguments.extractor, cache=arguments.cache)
     labels = np.asarray(table.labels)
-    splits = split(table.keys, table.labels, table.splits).of_row
+    splits = split(table.contents, table.labels, table.splits).of_row
     found = {
         name: leave_out(name, table.features, labels, splits, arguments.coverage)
         for name in sorted(set(labels.tolist()))
@@ -194,7 +194,7 @@ def main() -> None:
         every = [left.against_all[way] for left in found.values()]
         figures = " ".join(f"{value:6.2f}" for value in every)
         print(f"{way:26}{validation:10.3f} {np.mean(every):5.3f} {'':14} {figures}")
-    print(f"asked for a coverage of {arguments.coverage}; bottlebank, and the plain probability")
+    print(f"requested coverage {arguments.coverage}; bottlebank, and the plain probability")
     print(f"{'left out':26}known and answered   unknown and caught")
     shares = {name: left.shares for name, left in found.items()}
     shares["mean"] = np.mean([*shares.values()], axis=0)
@@ -219,26 +219,28 @@ def leave_out(
 
     aurocs: dict[str, list[tuple[float, float]]] = {way: [] for way in [*WAYS, *WEIGHTS]}
 
-    def judge(way: str, scores_of: Callable[[np.ndarray], np.ndarray], among: np.ndarray) -> None:
+    def evaluate(
+        way: str, scores_of: Callable[[np.ndarray], np.ndarray], among: np.ndarray
+    ) -> None:
         familiar, strange = scores_of(among), scores_of(novel)
         aurocs[way].append((auroc(familiar, strange[in_validation]), auroc(familiar, strange)))
 
     for way, score in WAYS.items():
-        judge(way, lambda at, score=score: score(fold, features[at], logits[at]), known)
+        evaluate(way, lambda at, score=score: score(fold, features[at], logits[at]), known)
     shares = []
-    for chosen, judged in (halves, halves[::-1]):
+    for chosen, evaluated in (halves, halves[::-1]):
         rule = fit_unknown(head.layers_, features[train], codes, features[chosen], coverage)
         if rule is None:
             raise SystemExit(f"{len(chosen)} validation images are too few for {coverage}")
         for way, weight in WEIGHTS.items():
             weighed = rule._replace(distance_scale=rule.distance_scale / weight)
-            judge(way, lambda at, r=weighed: r.scores(features[at], logits[at]), judged)
+            evaluate(way, lambda at, r=weighed: r.scores(features[at], logits[at]), evaluated)
         probabilities = softmax(logits).max(axis=1)
         rank = int((1 - coverage) * (len(chosen) + 1))
         threshold = np.sort(probabilities[chosen])[rank - 1]
         shares.append(
             [
-                [1 - unknown[judged].mean(), unknown[novel].mean()]
+                [1 - unknown[evaluated].mean(), unknown[novel].mean()]
                 for unknown in (rule.is_unknown(features, logits), probabilities < threshold)
             ]
         )

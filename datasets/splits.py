@@ -61,15 +61,15 @@ class Split(NamedTuple):
         return {name: len(self.rows(name)) for name in SPLITS}
 
 
-def split_by_content(keys: Sequence[bytes]) -> np.ndarray:
+def split_by_content(contents: Sequence[bytes]) -> np.ndarray:
     """The split that each image's own hash decides: 70 : 15 : 15 in expectation.
 
     An image keeps its split when others are added or removed and when files are renamed, and
-    equal files share a split. The first 8 bytes of the key, as a fraction of 2**64, are uniform.
+    equal files share a split. The first 8 bytes of the hash, as a fraction of 2**64, are uniform.
 
     Parameters
     ----------
-    keys
+    contents
         SHA-256 of each image, 32 bytes.
 
     Returns
@@ -77,12 +77,12 @@ def split_by_content(keys: Sequence[bytes]) -> np.ndarray:
     ndarray
         str, (n,).
     """
-    uniform = np.array([_leading(key) / 2**64 for key in keys])
+    uniform = np.array([_leading(content) / 2**64 for content in contents])
     return np.array(SPLITS)[np.searchsorted(np.cumsum(FRACTIONS)[:2], uniform, side="right")]
 
 
 def split(
-    keys: Sequence[bytes],
+    contents: Sequence[bytes],
     labels: Sequence[str],
     declared: Sequence[str | None] = (),
     groups: Sequence[str | None] = (),
@@ -102,7 +102,7 @@ def split(
 
     Parameters
     ----------
-    keys
+    contents
         SHA-256 of each image, 32 bytes.
     labels
         Its class.
@@ -119,11 +119,11 @@ def split(
     if is_declared:
         splits = np.array([name or TRAIN for name in declared])
     else:
-        deciding = _deciding_keys(keys, groups)
+        deciding = _deciding_hashes(contents, groups)
         splits = split_by_content(deciding)
         _give_each_class_every_split(splits, deciding, labels)
     near = find_near(splits)
-    contradictions = _contradictions(keys, labels, splits)
+    contradictions = _contradictions(contents, labels, splits)
     if is_declared:
         contradictions += _straddling_groups(groups, splits)
     decided = Split(splits, is_declared, [], bool(contradictions), near)
@@ -135,23 +135,23 @@ def split(
 
 
 def rarest_class(
-    keys: Sequence[bytes], labels: Sequence[str], groups: Sequence[str | None] = ()
+    contents: Sequence[bytes], labels: Sequence[str], groups: Sequence[str | None] = ()
 ) -> tuple[str, int]:
     """The class with the fewest different images, of which a group is one, and how many it has."""
     of_class: dict[str, set[bytes]] = {}
-    for key, label in zip(_deciding_keys(keys, groups), labels, strict=True):
-        of_class.setdefault(label, set()).add(key)
+    for content, label in zip(_deciding_hashes(contents, groups), labels, strict=True):
+        of_class.setdefault(label, set()).add(content)
     return min(((label, len(found)) for label, found in of_class.items()), key=lambda it: it[1])
 
 
-def _deciding_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> Sequence[bytes]:
+def _deciding_hashes(contents: Sequence[bytes], groups: Sequence[str | None]) -> Sequence[bytes]:
     if not any(groups):
-        return keys
+        return contents
     return [
-        key
+        content
         if group is None
         else hashlib.sha256(b"group\0" + group.encode("utf-8", "surrogateescape")).digest()
-        for key, group in zip(keys, groups, strict=True)
+        for content, group in zip(contents, groups, strict=True)
     ]
 
 
@@ -160,27 +160,29 @@ def _give_each_class_every_split(
 ) -> None:
     """Change the splits of the rows that `split` speaks of."""
     of_class: dict[str, set[bytes]] = {}
-    for key, label in zip(deciding, labels, strict=True):
-        of_class.setdefault(label, set()).add(key)
+    for content, label in zip(deciding, labels, strict=True):
+        of_class.setdefault(label, set()).add(content)
     chosen: dict[bytes, str] = {}
     for name, choose in (
-        (VALIDATION, _in_the_middle), (TEST, lambda keys: keys[-1:]), (TRAIN, lambda keys: keys[:1])
-    ):  # fmt: skip
-        for keys in of_class.values():
-            chosen.update(dict.fromkeys(choose(sorted(keys)), name))
-    for row, key in enumerate(deciding):
-        splits[row] = chosen.get(key, splits[row])
+        (VALIDATION, _in_the_middle),
+        (TEST, lambda hashes: hashes[-1:]),
+        (TRAIN, lambda hashes: hashes[:1]),
+    ):
+        for hashes in of_class.values():
+            chosen.update(dict.fromkeys(choose(sorted(hashes)), name))
+    for row, content in enumerate(deciding):
+        splits[row] = chosen.get(content, splits[row])
 
 
 def _in_the_middle(ascending: list[bytes]) -> list[bytes]:
-    """The key that validates: neither the lowest nor the highest."""
+    """The hash that validates: neither the lowest nor the highest."""
     middle = int((FRACTIONS[0] + FRACTIONS[1] / 2) * 2**64)
     between = ascending[1:-1]
-    return sorted(between, key=lambda key: (abs(_leading(key) - middle), key))[:1]
+    return sorted(between, key=lambda content: (abs(_leading(content) - middle), content))[:1]
 
 
-def _leading(key: bytes) -> int:
-    return int.from_bytes(key[:8], "big")
+def _leading(content: bytes) -> int:
+    return int.from_bytes(content[:8], "big")
 
 
 def _straddling_groups(groups: Sequence[str | None], splits: np.ndarray) -> list[str]:
@@ -213,13 +215,15 @@ def _missing(splits: np.ndarray, labels: Sequence[str], declared: bool) -> list[
     return found
 
 
-def _contradictions(keys: Sequence[bytes], labels: Sequence[str], splits: np.ndarray) -> list[str]:
+def _contradictions(
+    contents: Sequence[bytes], labels: Sequence[str], splits: np.ndarray
+) -> list[str]:
     """Equal files that are said to be different things, or to be both learned and tested."""
     labels_of: dict[bytes, set[str]] = {}
     splits_of: dict[bytes, set[str]] = {}
-    for key, label, name in zip(keys, labels, splits.tolist(), strict=True):
-        labels_of.setdefault(key, set()).add(label)
-        splits_of.setdefault(key, set()).add(name)
+    for content, label, name in zip(contents, labels, splits.tolist(), strict=True):
+        labels_of.setdefault(content, set()).add(label)
+        splits_of.setdefault(content, set()).add(name)
     two_labels = [sorted(found) for found in labels_of.values() if len(found) > 1]
     two_splits = [sorted(found) for found in splits_of.values() if len(found) > 1]
     warnings = []
