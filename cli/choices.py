@@ -6,7 +6,8 @@ Those of backbones, engines, heads and map methods are read from their registrie
 
 from ..classifier.registry import HEADS as _HEADS
 from ..classifier.registry import head_names, saved_head_names
-from ..features.backbones.registry import BEST_KNOWN, DEFAULT_EXTRACTOR
+from ..features.backbones.registry import BACKBONES as _BACKBONES
+from ..features.backbones.registry import DEFAULT_EXTRACTOR, KERAS
 from ..features.engines.registry import engine_names, precision_names
 from ..viz.map_methods import METHODS as _METHODS
 
@@ -32,9 +33,13 @@ METHODS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"
 LOGS = ("auto", "json", "text")
 SPLITS = ("test", "validation", "train", "all")
 EXTRACTOR = DEFAULT_EXTRACTOR
-EXTRACTORS = BEST_KNOWN
-EXTRACTORS_IN_WORDS = (
-    f"{', '.join(EXTRACTORS[:-1])}, any other image network of keras.applications, or random, "
-    "which needs no weights and has learned nothing"
+_NAMED = {name: row for name, row in _BACKBONES.items() if row.in_words}
+EXTRACTORS = tuple(_NAMED)
+"""That help and completion name."""
+*_BEFORE, _LAST_EXTRACTOR = (
+    *(row.in_words for row in _NAMED.values() if row.module == KERAS),
+    "any other image network of keras.applications",
+    *(row.in_words for row in _NAMED.values() if row.module != KERAS),
 )
+EXTRACTORS_IN_WORDS = f"{', '.join(_BEFORE)}, or {_LAST_EXTRACTOR}"
 MAX_PIXELS = 250_000_000

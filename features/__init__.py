@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from .backbones.registry import DEFAULT_EXTRACTOR, Backbone, backbone_names, find_backbone
+    from .backbones.registry import DEFAULT_EXTRACTOR, Backbone, find_backbone
     from .extractor import Extractor, open_extractor
     from .images.decoder import DECODER_VERSION, decode
     from .recipe import Recipe, recipe_for
@@ -21,7 +21,6 @@ __all__ = [
     "Backbone",
     "Extractor",
     "Recipe",
-    "backbone_names",
     "decode",
     "find_backbone",
     "open_extractor",
@@ -31,7 +30,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "backbones.registry": ("DEFAULT_EXTRACTOR", "Backbone", "backbone_names", "find_backbone"),
+        "backbones.registry": ("DEFAULT_EXTRACTOR", "Backbone", "find_backbone"),
         "extractor": ("Extractor", "open_extractor"),
         "images.decoder": ("DECODER_VERSION", "decode"),
         "recipe": ("Recipe", "recipe_for"),

@@ -1,6 +1,6 @@
 """The registry of frozen networks. Data only: reading it imports no library.
 
-A network of `keras.applications` is a row of `_KERAS_TABLE`; tests compare each with the installed
+A network of `keras.applications` is a row of `_OTHERS`; tests compare each with the installed
 Keras. Any other is a module, which finds the weights and builds it, and a line of `BACKBONES`.
 """
 
@@ -13,16 +13,7 @@ from ...errors import UnknownExtractorError
 
 DEFAULT_EXTRACTOR = "inception_v3"
 RANDOM = "random"
-BEST_KNOWN = (
-    DEFAULT_EXTRACTOR,
-    "mobilenet_v2",
-    "convnext_tiny",
-    "resnet50_v2",
-    "efficientnet_v2_b0",
-    "vgg16",
-    RANDOM,
-)
-"""What help texts name."""
+KERAS = ".keras_applications"
 
 
 class PixelScaling(NamedTuple):
@@ -72,7 +63,9 @@ class Backbone(NamedTuple):
     weights are not read from a file."""
     pooling: str = "global average"
     """How the last feature map becomes one vector."""
-    module: str = ".keras_applications"
+    in_words: str = ""
+    """What help texts say of it, beginning with its name; empty where they do not name it."""
+    module: str = KERAS
     """Where it is; a name that begins with a dot is of this package. The module has two functions:
     ``find_weights``, with the parameters of that of `weights`; and ``build(backbone, weights,
     precision)``, which returns what makes of scaled pixels, a tensor (n, height, width, 3) of
@@ -86,8 +79,15 @@ class Backbone(NamedTuple):
 # name, constructor in keras.applications, input px, width, scaling, ImageNet weights file, where
 # *NAME is NAME_weights_tf_dim_ordering_tf_kernels_notop.h5
 # fmt: off
-_KERAS_TABLE = (
+_BEST_KNOWN = (  # help texts name them, in this order, and sum up the others
+    ("inception_v3", "InceptionV3", 299, 2048, "tf", "*inception_v3"),
+    ("mobilenet_v2", "MobileNetV2", 224, 1280, "tf", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
     ("convnext_tiny", "ConvNeXtTiny", 224, 768, "none", "convnext_tiny_notop.h5"),
+    ("resnet50_v2", "ResNet50V2", 224, 2048, "tf", "*resnet50v2"),
+    ("efficientnet_v2_b0", "EfficientNetV2B0", 224, 1280, "none", "efficientnetv2-b0_notop.h5"),
+    ("vgg16", "VGG16", 224, 512, "caffe", "*vgg16"),
+)
+_OTHERS = (
     ("convnext_small", "ConvNeXtSmall", 224, 768, "none", "convnext_small_notop.h5"),
     ("convnext_base", "ConvNeXtBase", 224, 1024, "none", "convnext_base_notop.h5"),
     ("convnext_large", "ConvNeXtLarge", 224, 1536, "none", "convnext_large_notop.h5"),
@@ -103,7 +103,6 @@ _KERAS_TABLE = (
     ("efficientnet_b5", "EfficientNetB5", 456, 2048, "none", "efficientnetb5_notop.h5"),
     ("efficientnet_b6", "EfficientNetB6", 528, 2304, "none", "efficientnetb6_notop.h5"),
     ("efficientnet_b7", "EfficientNetB7", 600, 2560, "none", "efficientnetb7_notop.h5"),
-    ("efficientnet_v2_b0", "EfficientNetV2B0", 224, 1280, "none", "efficientnetv2-b0_notop.h5"),
     ("efficientnet_v2_b1", "EfficientNetV2B1", 240, 1280, "none", "efficientnetv2-b1_notop.h5"),
     ("efficientnet_v2_b2", "EfficientNetV2B2", 260, 1408, "none", "efficientnetv2-b2_notop.h5"),
     ("efficientnet_v2_b3", "EfficientNetV2B3", 300, 1536, "none", "efficientnetv2-b3_notop.h5"),
@@ -111,9 +110,7 @@ _KERAS_TABLE = (
     ("efficientnet_v2_m", "EfficientNetV2M", 480, 1280, "none", "efficientnetv2-m_notop.h5"),
     ("efficientnet_v2_l", "EfficientNetV2L", 480, 1280, "none", "efficientnetv2-l_notop.h5"),
     ("inception_resnet_v2", "InceptionResNetV2", 299, 1536, "tf", "*inception_resnet_v2"),
-    ("inception_v3", "InceptionV3", 299, 2048, "tf", "*inception_v3"),
     ("mobilenet", "MobileNet", 224, 1024, "tf", "mobilenet_1_0_224_tf_no_top.h5"),
-    ("mobilenet_v2", "MobileNetV2", 224, 1280, "tf", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
     ("mobilenet_v3_small", "MobileNetV3Small", 224, 576, "none", "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5"),
     ("mobilenet_v3_large", "MobileNetV3Large", 224, 960, "none", "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"),
     ("nasnet_mobile", "NASNetMobile", 224, 1056, "tf", "nasnet_mobile_no_top.h5"),
@@ -121,10 +118,8 @@ _KERAS_TABLE = (
     ("resnet50", "ResNet50", 224, 2048, "caffe", "*resnet50"),
     ("resnet101", "ResNet101", 224, 2048, "caffe", "*resnet101"),
     ("resnet152", "ResNet152", 224, 2048, "caffe", "*resnet152"),
-    ("resnet50_v2", "ResNet50V2", 224, 2048, "tf", "*resnet50v2"),
     ("resnet101_v2", "ResNet101V2", 224, 2048, "tf", "*resnet101v2"),
     ("resnet152_v2", "ResNet152V2", 224, 2048, "tf", "*resnet152v2"),
-    ("vgg16", "VGG16", 224, 512, "caffe", "*vgg16"),
     ("vgg19", "VGG19", 224, 512, "caffe", "*vgg19"),
     ("xception", "Xception", 299, 2048, "tf", "*xception"),
 )
@@ -137,10 +132,15 @@ def _weights_file(name: str) -> str:
 
 
 BACKBONES = {
-    name: Backbone(
-        name, f"keras.applications:{constructor}", px, width, SCALINGS[scaling], _weights_file(file)
+    row[0]: Backbone(
+        row[0],
+        f"keras.applications:{row[1]}",
+        *row[2:4],
+        SCALINGS[row[4]],
+        _weights_file(row[5]),
+        in_words=row[0] if row in _BEST_KNOWN else "",
     )
-    for name, constructor, px, width, scaling, file in _KERAS_TABLE
+    for row in (*_BEST_KNOWN, *_OTHERS)
 }
 BACKBONES[RANDOM] = Backbone(
     RANDOM,
@@ -150,13 +150,9 @@ BACKBONES[RANDOM] = Backbone(
     SCALINGS["tf"],
     None,
     "average in a 4x4 grid",
+    "random, which needs no weights and has learned nothing",
     ".random_network",
 )
-
-
-def backbone_names() -> list[str]:
-    """Every name that `find_backbone` knows, sorted."""
-    return sorted(BACKBONES)
 
 
 def is_backbone(name: str) -> bool:

@@ -14,6 +14,7 @@ LINE = Backbone(
     scaling=SCALINGS["tf"],
     weights_file=None,
     pooling="average in a 4x4 grid",
+    in_words="toy, the mean colours of a grid",
     module="toy_backbone",
 )
 

@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from bottlebank.errors import UnknownExtractorError
-from bottlebank.features import backbone_names, find_backbone
+from bottlebank.features import find_backbone
 from bottlebank.features.backbones.registry import BACKBONES, DEFAULT_EXTRACTOR, SCALINGS
 
 
@@ -18,6 +18,12 @@ def test_the_default_and_the_promised_networks_are_there():
     }
     assert DEFAULT_EXTRACTOR == "inception_v3"
     assert {name: find_backbone(name).width for name in widths} == widths
+
+
+def test_what_help_texts_say_of_a_network_begins_with_its_name():
+    named = {name: row.in_words for name, row in BACKBONES.items() if row.in_words}
+    assert next(iter(named)) == DEFAULT_EXTRACTOR
+    assert all(words.split(",")[0] == name for name, words in named.items())
 
 
 def test_every_image_network_of_keras_is_in_the_table():
@@ -91,4 +97,3 @@ def test_an_unknown_name_is_answered_with_the_nearest():
     for given in (None, 3, ["random"]):
         with pytest.raises(UnknownExtractorError, match="expected the name of an extractor"):
             find_backbone(given)
-    assert backbone_names() == sorted(backbone_names())
