@@ -1,9 +1,15 @@
-"""Every error that bottlebank raises on purpose.
+"""The errors that callers of bottlebank meet.
 
-Each one is a :class:`BottlebankError`, so a program can catch them all at once, and also the
-built-in exception that a caller would expect in its place. The message says what was expected,
-what was received and what to do next. ``exit_code`` is what the command line ends with: 2 for
-wrong usage that is found before any work, 1 for everything else.
+What a command, a route or a public name raises on purpose is a :class:`BottlebankError`, so that a
+program can catch them all at once, and also the built-in exception that a caller would expect in
+its place. The message says what was expected, what was received and what to do next. ``exit_code``
+is what the command line ends with: 2 for wrong usage that is found before any work, 1 for
+everything else. An error that only one room raises stands in that room.
+
+Below that there are two other kinds. Readers of files, keys and names raise a built-in error whose
+text is the reason alone; whoever knows the path makes it a BottlebankError of that. Signals are
+exceptions by which one module stops another, which catches them; their docstrings begin so.
+`tests/test_errors.py` lists both.
 """
 
 
@@ -37,7 +43,7 @@ class DatasetError(UsageError):
 
 
 class UnknownExtractorError(UsageError, LookupError):
-    """A name that is in no table of backbones."""
+    """A name that no backbone of the registry has."""
 
 
 class WeightsNotFoundError(BottlebankError, FileNotFoundError):

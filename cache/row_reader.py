@@ -25,7 +25,7 @@ _BLOCKS_A_READ = 2  # as much as stays in the processor's cache until its checks
 
 
 class BytesDifferError(Exception):
-    """The bytes of a file are not those that its layout promises."""
+    """Signal to `Shard` and `FeatureCache`: the bytes are not those that the layout promises."""
 
 
 class Layout(NamedTuple):

@@ -380,4 +380,4 @@ def _holds(storage: Storage, name: str, data: bytes) -> bool:
 
 
 class _IndexIsWrongError(Exception):
-    """The index names a shard or row that is not there, or holds another key."""
+    """Signal: the index names a shard or row that is not there, or holds another key."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..errors import UsageError
 from .intervals import Interval, wilson_interval
 
 MIN_ROWS = 50
@@ -38,7 +39,7 @@ def fit_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
 
     Raises
     ------
-    ValueError
+    UsageError
         When the shapes do not fit, a logit is not finite, or a code has no column.
 
     Notes
@@ -206,12 +207,12 @@ def _gap(rows: np.ndarray, excess: np.ndarray, confidence: np.ndarray) -> np.nda
 
 def _check(logits: np.ndarray, codes: np.ndarray) -> None:
     if logits.ndim != 2 or codes.shape != logits.shape[:1] or logits.shape[1] < 2:
-        raise ValueError(
+        raise UsageError(
             f"expected logits (n, n_classes) and codes (n,); got {logits.shape} and {codes.shape}"
         )
     if not np.isfinite(logits).all():
-        raise ValueError("logits have numbers that are not finite")
+        raise UsageError("logits have numbers that are not finite")
     if codes.dtype.kind not in "iu" or (
         len(codes) and not 0 <= codes.min() <= codes.max() < logits.shape[1]
     ):
-        raise ValueError(f"codes must be integers from 0 to {logits.shape[1] - 1}")
+        raise UsageError(f"codes must be integers from 0 to {logits.shape[1] - 1}")

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -168,7 +170,7 @@ def fit_unknown(
 
     Raises
     ------
-    ValueError
+    UsageError
         When the coverage is not between 0 and 1.
 
     Examples
@@ -182,7 +184,7 @@ def fit_unknown(
     True
     """
     if not 0 < coverage < 1:
-        raise ValueError(f"coverage must lie between 0 and 1; got {coverage}")
+        raise UsageError(f"coverage must lie between 0 and 1; got {coverage}")
     n_held_out = 0 if held_out_features is None else len(held_out_features)
     # (1 - 0.95) * 20 is a little more than 1 in binary, (1 - 0.9) * 10 a little less.
     rank = math.floor((1 - coverage) * (n_held_out + 1) + 1e-9)

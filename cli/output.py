@@ -49,7 +49,7 @@ class Stopwatch:
 
 
 class AnswerUnreadError(Exception):
-    """The reader of stdout, such as `head`, has closed it."""
+    """Signal to `cli`: the reader of stdout, such as `head`, has closed it."""
 
 
 def print_json(answer: dict[str, Any]) -> None:

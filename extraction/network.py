@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .worker import Pixels
 
 
-class CannotRunError(Exception):
+class CannotRunError(EngineError):
     """No engine of this machine computes in the precision."""
 
 

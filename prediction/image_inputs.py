@@ -146,8 +146,7 @@ def picture_in(given: Input, size_px: tuple[int, int], how: str, grey16: str = "
     ImageRejectedError
         With the reason.
     """
-    if given.picture is None:
-        raise ValueError("this input has no picture")
+    assert given.picture is not None, "the caller has looked for it"
     try:
         picture = picture_of(given.picture, size_px, grey16)
     except ImageRejectedError as error:

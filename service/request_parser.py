@@ -32,14 +32,14 @@ _of_chunks.CHUNK_EXT_RE = re.compile(_of_chunks.CHUNK_EXT_RE.pattern.removesuffi
 
 
 class TooBusyError(WaitressError):
-    """Too many requests wait, or their bodies need too much memory together."""
+    """Signal to waitress: too many requests wait, or their bodies need too much memory together."""
 
     code = 503
     reason = "Service Unavailable"
 
 
 class RequestTimeoutError(WaitressError):
-    """A request that did not arrive in time."""
+    """Signal to waitress: a request that did not arrive in time."""
 
     code = 408
     reason = "Request Timeout"

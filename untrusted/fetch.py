@@ -280,7 +280,7 @@ class _Attempt:
 
 
 class _TooManyBytesError(Exception):
-    """No ValueError, which http.client would take for a bad chunk."""
+    """Signal; no ValueError, which http.client would take for a bad chunk."""
 
 
 class _Wire(io.RawIOBase):

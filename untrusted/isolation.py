@@ -14,6 +14,7 @@ import signal
 import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from ..errors import BottlebankError
 from .child import start_child
 from .files import at_most_more
 
@@ -29,11 +30,11 @@ _PATIENCE_S = 60  # by the clock: a file system that is gone, or a process that 
 _MORE_BYTES = 1 << 30
 
 
-class DiedError(ValueError):
+class DiedError(BottlebankError, ValueError):
     """The process ended, or had to be ended; the message says how."""
 
 
-class FailedError(ValueError):
+class FailedError(BottlebankError, ValueError):
     """The reader has refused the file; the message says why."""
 
 

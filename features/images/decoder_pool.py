@@ -181,7 +181,7 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
 
 
 class _DiedError(Exception):
-    """A process ended instead of answering."""
+    """Signal: a process ended instead of answering."""
 
     def __init__(self, exit_code: int, at: int, silent_s: float | None = None) -> None:
         self.exit_code = exit_code
