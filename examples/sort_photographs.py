@@ -3,11 +3,14 @@
     python examples/sort_photographs.py photos/ inbox/ sorted/
 
 `photos/` has one folder per class. Each image of `inbox/` is copied to a folder of its class in
-`sorted/`, or to `sorted/unknown/` where it resembles nothing in `photos/`. Nothing is moved or
-replaced.
+`sorted/`, or to `sorted/unknown/` where the head does not recognise it; images that look much like
+a class are often put there instead. Nothing is moved or replaced: where another image has the name
+already, the copy gets a number, such as `IMG_1-2.jpg`. The head is saved as `sorted/head.h5`.
 """
 
 import argparse
+import filecmp
+import itertools
 import shutil
 import sys
 from pathlib import Path
@@ -37,8 +40,18 @@ def main() -> None:
             continue
         folder = arguments.sorted / ("unknown" if prediction.unknown else prediction.label)
         folder.mkdir(exist_ok=True)
-        if not (folder / path.name).exists():
-            shutil.copy2(path, folder)
+        copy(path, folder)
+
+
+def copy(path: Path, folder: Path) -> None:
+    """Copy a file under its name, or that with a number; a file already there is left alone."""
+    for number in itertools.count(1):
+        place = folder / (path.name if number == 1 else f"{path.stem}-{number}{path.suffix}")
+        if not place.exists():
+            shutil.copy2(path, place)
+            return
+        if filecmp.cmp(path, place, shallow=False):
+            return
 
 
 if __name__ == "__main__":

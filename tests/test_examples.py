@@ -40,6 +40,19 @@ def test_the_script_sorts_photographs(photos, tmp_path):
     assert sorted(path.name for path in inbox.iterdir()) == ["disc.png", "notes.txt", "stripes.png"]
 
 
+def test_the_script_copies_images_of_one_name_under_numbers(photos, tmp_path):
+    for camera, image in (("cam1", "03.png"), ("cam2", "04.png")):
+        (tmp_path / "inbox" / camera).mkdir(parents=True)
+        shutil.copy(photos / "stripes" / image, tmp_path / "inbox" / camera / "IMG_1.png")
+    script = str(EXAMPLES / "sort_photographs.py")
+    for _ in range(2):  # the second run copies nothing again
+        run(tmp_path, script, "photos", "inbox", "sorted", "--extractor", "random")
+    copies = {path.name: path.read_bytes() for path in (tmp_path / "sorted").rglob("*.png")}
+    originals = [photos / "stripes" / image for image in ("03.png", "04.png")]
+    names = ("IMG_1.png", "IMG_1-2.png")
+    assert copies == {name: path.read_bytes() for name, path in zip(names, originals, strict=True)}
+
+
 def test_every_cell_of_the_notebook_runs(tmp_path):
     notebook = json.loads((EXAMPLES / "first_steps.ipynb").read_text())
     assert notebook["nbformat"] == 4
