@@ -1,11 +1,13 @@
-"""How long a person waits for `bottlebank predict` and `bottlebank serve`, all being cached.
+"""How long a person waits for `predict`, `train` and `serve`, all being cached.
 
     python benchmarks/startup.py photos/ --extractor mobilenet_v2
 
-A new process each time, by the clock: `predict` with one image from its start to its end, `serve`
-from its start until /readyz says yes. The peer is a process that does nothing but
-`import tensorflow`, which a program has to do before it can begin with Keras. They take turns; the
-table holds medians and the range.
+A new process each time, by the clock: `--help`, `predict` with one image and `train` from start to
+end, `serve` from its start until /readyz says yes. The peer of `--help` is a bare interpreter; that
+of the others a process that does nothing but `import tensorflow`, which a program has to do before
+it can begin with Keras. Three of the ways leave out one thing that is done for speed: ending the
+process without taking down what it has loaded (`os._exit`), and importing beside other work, in
+`train` and in `serve`. They take turns; the table holds medians and the range.
 """
 
 from __future__ import annotations
@@ -26,6 +28,28 @@ import bottlebank as bb
 
 PREDICT = "import sys; from bottlebank.cli import main; code = main(); {}; sys.exit(code)"
 TELL = "print('tensorflow' in sys.modules, file=sys.stderr)"
+PEERS = {
+    "--help": "python",
+    "predict, taken down": "predict",
+    "train, in turn": "train",
+    "serve, in turn": "serve, to ready",
+}
+PROGRAM = "import sys; from bottlebank.cli import run; run()"
+TAKEN_DOWN = "import sys; from bottlebank.cli import main; sys.exit(main(sys.argv[1:]))"
+IN_TURN = """
+import concurrent.futures
+
+class InTurn(concurrent.futures.ThreadPoolExecutor):
+    def submit(self, function, *arguments):
+        if function.__name__ not in ("import_head", "import_the_rest"):
+            return super().submit(function, *arguments)
+        future = concurrent.futures.Future()
+        future.result = lambda: function(*arguments)
+        return future
+
+concurrent.futures.ThreadPoolExecutor = InTurn
+"""
+"""Imports that are handed to a thread are done when they are waited for."""
 
 
 def main() -> None:
@@ -49,11 +73,18 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
     print(f"{arguments.extractor}; TensorFlow imported by predict: {told.stderr.split()[-1]}")
     print(f"  {json.loads(told.stdout)['predictions'][:1]}")
 
+    train = ["train", arguments.data, *options, "--output", head]
+    serve = ["serve", "--head", head, "--cache", cache, "--port", "0"]
+    in_turn = [sys.executable, "-c", IN_TURN + PROGRAM]
     ways = {
+        "python": partial(run, [sys.executable, "-c", "pass"]),
+        "--help": partial(run, [*bottlebank, "--help"]),
         "predict": partial(run, [*bottlebank, *predict]),
-        "serve, to ready": partial(
-            serve, [*bottlebank, "serve", "--head", head, "--cache", cache, "--port", "0"]
-        ),
+        "predict, taken down": partial(run, [sys.executable, "-c", TAKEN_DOWN, *predict]),
+        "train": partial(run, [*bottlebank, *train]),
+        "train, in turn": partial(run, [*in_turn, *train]),
+        "serve, to ready": partial(until_ready, [*bottlebank, *serve]),
+        "serve, in turn": partial(until_ready, [*in_turn, *serve]),
         "import tensorflow": partial(run, [sys.executable, "-c", "import tensorflow"]),
     }
     times: dict[str, list[float]] = {way: [] for way in ways}
@@ -63,10 +94,11 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
             measured()
             times[way].append(time.perf_counter() - start)
     for way, values in times.items():
-        ratios = [value / mine for value, mine in zip(values, times["predict"], strict=True)]
+        peer = PEERS.get(way, "import tensorflow")
+        ratios = [value / its for value, its in zip(values, times[peer], strict=True)]
         print(
-            f"  {way:<18} {statistics.median(values):5.2f} s [{min(values):.2f}, {max(values):.2f}]"
-            f"   it / predict {statistics.median(ratios):5.2f}"
+            f"  {way:<20} {statistics.median(values):5.2f} s [{min(values):.2f}, {max(values):.2f}]"
+            f"   {statistics.median(ratios):5.2f} of {peer}"
         )
 
 
@@ -74,7 +106,7 @@ def run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True)
 
 
-def serve(command: Sequence[str]) -> None:
+def until_ready(command: Sequence[str]) -> None:
     """Start a server, see that it is ready, and end it; ending it takes no time to speak of."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

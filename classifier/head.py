@@ -104,7 +104,7 @@ class Head:
         n_classes = counted(len(self.classes), "class", "classes")
         rule = "never: too few validation images"
         if self.unknown is not None:
-            rule = f"{percent(self.unknown.coverage)} of validation images are answered"
+            rule = f"about {percent(self.unknown.coverage)} of images of its classes are answered"
         return [
             ("kind", f"{self.kind}, {widths}"),
             ("classes", f"{n_classes}: {in_brief_names(self.classes)}"),

@@ -65,6 +65,7 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
     from ..datasets import load_dataset
     from ..datasets.digits import write_digits
     from ..prediction import load_predictor
+    from ..reports import write_report
     from ..training import evaluate_head, save_head, train_head
     from ..viz import (
         draw_confusion_matrix,
@@ -102,6 +103,9 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
         f"has not seen → {matrix_path}"
     )
 
+    page = write_report(output / "report", trained.head, table)[0]
+    steps.done(f"report: {page}")
+
     maps = []
     for method in choices.METHODS:
         map_path = output / f"map-{method}.png"
@@ -130,6 +134,7 @@ def _run(output: Path, extraction: dict[str, Any], seed: int, json: bool) -> int
                 "head": str(head_path),
                 "maps": maps,
                 "confusion_matrix": str(matrix_path),
+                "report": str(page),
                 "extractor": report.extractor,
                 "trained_weights": report.extractor != _UNTRAINED,
                 "images": report.images,

@@ -196,8 +196,8 @@ def _about_confidence(head: Head) -> str:
     if head.unknown is None:
         return "too few validation images to set a threshold of unknown: every image is answered"
     return (
-        f"what resembles no training image is called unknown; {percent(head.unknown.coverage)} of "
-        f"validation images are answered"
+        f"what resembles no training image is called unknown; the threshold is set so that about "
+        f"{percent(head.unknown.coverage)} of images of the known classes are answered"
     )
 
 
