@@ -5,9 +5,9 @@
 A new process each time, by the clock: `--help`, `predict` with one image and `train` from start to
 end, `serve` from its start until /readyz says yes. The peer of `--help` is a bare interpreter; that
 of the others a process that does nothing but `import tensorflow`, which a program has to do before
-it can begin with Keras. Three of the ways leave out one thing that is done for speed: ending the
-process without taking down what it has loaded (`os._exit`), and importing beside other work, in
-`train` and in `serve`. They take turns; the table holds medians and the range.
+it can begin with Keras. Two of the ways leave out something that is done for speed: ending the
+process without taking down what it has loaded (`os._exit`), and importing beside other work in
+`serve`. They take turns; the table holds medians and the range.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ TELL = "print('tensorflow' in sys.modules, file=sys.stderr)"
 PEERS = {
     "--help": "python",
     "predict, taken down": "predict",
-    "train, in turn": "train",
     "serve, in turn": "serve, to ready",
 }
 PROGRAM = "import sys; from bottlebank.cli import run; run()"
@@ -41,7 +40,7 @@ import concurrent.futures
 
 class InTurn(concurrent.futures.ThreadPoolExecutor):
     def submit(self, function, *arguments):
-        if function.__name__ not in ("import_head", "import_the_rest"):
+        if function.__name__ != "import_the_rest":
             return super().submit(function, *arguments)
         future = concurrent.futures.Future()
         future.result = lambda: function(*arguments)
@@ -82,7 +81,6 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
         "predict": partial(run, [*bottlebank, *predict]),
         "predict, taken down": partial(run, [sys.executable, "-c", TAKEN_DOWN, *predict]),
         "train": partial(run, [*bottlebank, *train]),
-        "train, in turn": partial(run, [*in_turn, *train]),
         "serve, to ready": partial(until_ready, [*bottlebank, *serve]),
         "serve, in turn": partial(until_ready, [*in_turn, *serve]),
         "import tensorflow": partial(run, [sys.executable, "-c", "import tensorflow"]),

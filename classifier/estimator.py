@@ -58,7 +58,10 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
 
 
 class LayeredHead(HeadEstimator):
-    """A classifier whose `fit` ends in `layers_`."""
+    """A classifier that comes down to `layers_`, which a head file keeps.
+
+    Its `fit` calls `_check_training_rows`, which sets `classes_`, then sets `layers_`.
+    """
 
     layers_: Layers
 

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-def import_head(name: str) -> None:
-    """Import what fits a head, which may take seconds."""
-    resolve(HEADS[name].fit or HEADS[name].estimator)
-
-
 def fit_head(
     name: str,
     rows: np.ndarray,

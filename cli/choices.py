@@ -19,7 +19,8 @@ STORES = ("auto", "float32", "float16")
 PARITY = ("refuse", "warn")
 HEADS = tuple(saved_head_names())
 """That can be trained and saved."""
-HEADS_IN_WORDS = ", or ".join(_HEADS[name].in_words for name in HEADS)
+*_FIRST, _LAST = (_HEADS[name].in_words for name in HEADS)
+HEADS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"
 COMPARED_HEADS = tuple(head_names())
 BASELINES_IN_WORDS = "".join(
     f"; {name}, {_HEADS[name].in_words}, is a baseline that needs no tuning"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
 _NUMBER = re.compile(r"-\.?\d")
 
@@ -42,7 +42,7 @@ def options_first(arguments: Sequence[str], context: click.Context) -> list[str]
     for argument in rest:
         if argument == "--":
             others += rest
-        elif not _is_option(argument):
+        elif not _is_option(argument, options):
             others.append(argument)
         else:
             name, has_value, value = _split(argument)
@@ -54,7 +54,7 @@ def options_first(arguments: Sequence[str], context: click.Context) -> list[str]
                 continue
             if not has_value:
                 value = next(rest, "--")
-                if _is_option(value):
+                if _is_option(value, options):
                     received = "none" if value == "--" else f"the option {value}"
                     raise click.BadOptionUsage(
                         name, f"expected a value, received {received}", context
@@ -71,7 +71,12 @@ def _split(argument: str) -> tuple[str, bool, str]:
     return argument[:2], len(argument) > 2, argument[2:].removeprefix("=")
 
 
-def _is_option(argument: str) -> bool:
-    """Whether it is an option; not ``-`` for standard input, a number or a name with a space."""
-    is_value = len(argument) < 2 or " " in argument or _NUMBER.match(argument) is not None
-    return argument.startswith("-") and not is_value
+def _is_option(argument: str, options: Container[str]) -> bool:
+    """Whether it is an option; not ``-`` for standard input, a number or a name with a space.
+
+    A space may stand in the value that is attached to one of `options`.
+    """
+    if not argument.startswith("-") or len(argument) < 2 or _NUMBER.match(argument):
+        return False
+    name, has_value, _ = _split(argument)
+    return " " not in argument or (has_value and name in options)

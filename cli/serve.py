@@ -164,7 +164,8 @@ def run(
     def import_the_rest() -> None:
         from ..service import app, server  # noqa: F401
 
-    with ThreadPoolExecutor(1) as beside:  # imported while the network is compiled
+    # While the network is compiled: in turn, it took 1.13 times as long (`benchmarks/startup.py`).
+    with ThreadPoolExecutor(1) as beside:
         imported = beside.submit(import_the_rest)
         service = Service.open(settings)
         imported.result()

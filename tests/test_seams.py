@@ -39,8 +39,10 @@ def toys(converted_random, monkeypatch):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr(bb, "cli", raising=False)
     yield
-    for module in REGISTRIES:
-        sys.modules.pop(module, None)
+    toys = [name for name in sys.modules if name.startswith("bottlebank.cli")]
+    for name in (*toys, *REGISTRIES):
+        sys.modules.pop(name, None)
+    vars(bb).pop("cli", None)
 
 
 @pytest.fixture

@@ -14,12 +14,10 @@ from threadpoolctl import threadpool_limits
 from ..cache import CacheFolder
 from ..classifier import Head
 from ..classifier.calibration import fit_temperature
-from ..classifier.fitting import import_head
 from ..classifier.open_set import fit_unknown
 from ..classifier.registry import require_saved_head
 from ..datasets.splits import SPLITS, TRAIN, VALIDATION
 from ..errors import DatasetError, UsageError
-from ..extraction.prefetch import threads
 from ..formatting import counted
 from ..prediction.neighbours import ROWS, remember_training_rows
 from ..progress import Progress
@@ -111,10 +109,7 @@ def train_head(
 
 def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Trained:
     """Fit, calibrate, choose the threshold of the open set, package, evaluate."""
-    with threads(1) as pool:  # the import takes as long as looking for near-duplicates
-        imported = pool.submit(import_head, settings.kind)
-        split = split_table(table)
-        imported.result()
+    split = split_table(table)
     train, held_out = _rows(table, split)
     features, labels = table.features[train], table.labels[train]
     classes, codes = np.unique(labels, return_inverse=True)

@@ -29,6 +29,8 @@ class MapMethod(NamedTuple):
     """What it is, for help texts."""
     n_components: int = 50
     """How many principal components it sees at most."""
+    seeded: bool = True
+    """Whether its map depends on the seed."""
     axis: str = ""
     """What an axis of the map means; empty where it has neither a unit nor a meaning."""
 
@@ -39,7 +41,11 @@ class MapMethod(NamedTuple):
 
 METHODS: dict[str, MapMethod] = {
     "pca": MapMethod(
-        ".pca", "principal components (instant)", n_components=2, axis="principal component"
+        ".pca",
+        "principal components (instant)",
+        n_components=2,
+        seeded=False,
+        axis="principal component",
     ),
     "tsne": MapMethod(".tsne", "t-SNE"),
     "umap": MapMethod(".umap", "UMAP"),
