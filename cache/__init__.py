@@ -1,7 +1,6 @@
 """Transfer values kept for good: immutable HDF5 shards, and an index that can be lost.
 
-May import ``untrusted`` and, of the root files, ``atomic_file``, ``errors``, ``fork_safety``,
-``formatting`` and ``hardware``. Nobody else knows what a shard is.
+May import the root files and ``untrusted``. Nobody else knows what a shard is.
 """
 
 from .directory import CacheFolder

@@ -60,7 +60,7 @@ def extract(
         From `load_dataset`; or what that reads (a folder, a CSV file); or a list of image files,
         which have no classes.
     extractor
-        A name in the table of backbones.
+        The name of a backbone, such as ``mobilenet_v2``.
     weights
         ``imagenet`` or the path of a weights file.
     fit

@@ -1,8 +1,8 @@
 """Image bytes to transfer values: decoding, backbones, and the engines that run them.
 
-May import the root files and ``untrusted``. TensorFlow and OpenVINO are imported by the engine of
-that name, when it starts. A module is imported when one of its names is first used: reading the
-registries of backbones and engines loads no library.
+May import the root files and ``untrusted``. OpenVINO is imported by its engine, TensorFlow by its
+engine and by the backbones, when they start. A module is imported when one of its names is first
+used: reading the registries of backbones and engines loads no library.
 """
 
 from typing import TYPE_CHECKING

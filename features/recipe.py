@@ -48,7 +48,7 @@ class Recipe:
     width: int
     input_size_px: int
     fit: str
-    """How a picture of another shape is fitted to the input: `preprocess.FITS`."""
+    """How a picture of another shape is fitted to the input: `fit.FITS`."""
     resize: str
     pixel_scaling: str
     decoder_version: int
@@ -207,11 +207,11 @@ def recipe_for(
     Parameters
     ----------
     backbone
-        A row of the table.
+        A line of the registry.
     weights
         ``imagenet``, or the path of a Keras weights file without top.
     fit
-        How a picture of another shape is fitted to the input: one of `preprocess.FITS`.
+        How a picture of another shape is fitted to the input: one of `fit.FITS`.
     grey16
         How 16 bits per channel become 8: one of `colours.GREY16`.
     digest

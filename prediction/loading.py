@@ -73,8 +73,8 @@ def load_predictor(
         When there is no head, or it is damaged.
     HeadMismatchError
         When this version's extractor, or the weights found, differ from the head's, by what is
-        written or by the probe. With `many`, what needs the network to run can also be raised by
-        the first image that needs it.
+        written or by its golden images. With `many`, what needs the network to run can also be
+        raised by the first image that needs it.
     """
     require_known(engine, precision)
     require_known_parity(parity)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..classifier import Head
 
 PARITY = ("refuse", "warn")
-"""What is done with a head whose probe comes out otherwise."""
+"""What is done with a head whose golden images have other transfer values here."""
 
 LIMIT_FLOAT32 = 0.9999
 LIMIT = 0.99

@@ -130,7 +130,7 @@ class Predictor:
         return self.extractor.decode_and_resize(data, Limits(pixels=self._max_pixels))
 
     def decoders(self, n_processes: int, max_decode_s: float, max_pixels: int) -> DecoderPool:
-        """Processes that do what `load` does, for a service that others send images to."""
+        """Processes that decode and resize, for a service that others send images to."""
         recipe = self._recipe
         return DecoderPool(
             (recipe.input_size_px, recipe.input_size_px),
@@ -157,7 +157,7 @@ class Predictor:
         HeadFileError
             When there is no head, or it is damaged.
         HeadMismatchError
-            When it was trained on another extractor, by what is written or by its probe.
+            When it was trained on another extractor, by what is written or by its golden images.
         """
         require_known_parity(parity)
         loaded = load_head(Path(path))

@@ -1,4 +1,4 @@
-"""Drawing what was extracted: where the pipeline and the pictures meet."""
+"""Drawing what was extracted: where extraction and the pictures meet."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """The architecture: who may import whom, and what is loaded when."""
 
 import ast
+import re
 import resource
 import subprocess
 import sys
@@ -98,6 +99,30 @@ def test_each_library_is_imported_only_by_its_owner():
         if not str(path.relative_to(ROOT)).startswith(OWNERS[library])
     ]
     assert strangers == []
+
+
+def names_in(path: Path) -> set[str]:
+    """What a module defines, or a room holds; nothing for what is neither."""
+    if path.is_dir():
+        return {each.stem for each in path.iterdir()} | names_in(path / "__init__.py")
+    tree = ast.walk(ast.parse(path.read_text()))
+    return {getattr(node, "name", getattr(node, "id", "")) for node in tree}
+
+
+def test_names_of_modules_and_constants_in_prose_exist():
+    """In backticks: ``room.module`` and ``module.CONSTANT``."""
+    places: dict[str, list[Path]] = {}
+    for path in sources():
+        places.setdefault(path.stem, []).append(path)
+    places |= {room: [ROOT / room] for room in ROOMS}
+    stale = []
+    for path in [*sources(), *ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]:
+        for owner, name in re.findall(r"`(\w+)\.(\w+)[\w.]*`", path.read_text()):
+            is_checked = owner in ROOMS or (name.isupper() and owner not in sys.stdlib_module_names)
+            known = set().union(*(names_in(place) for place in places.get(owner, ())))
+            if is_checked and name not in known:
+                stale.append(f"{path.relative_to(ROOT)}: {owner}.{name}")
+    assert stale == []
 
 
 def test_inside_the_package_imports_are_relative():

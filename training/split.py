@@ -69,7 +69,7 @@ def near_duplicates(
     """Pairs of rows that show nearly the same, by transfer values and perceptual hash.
 
     Files that are equal to the byte are left out: they are found by their keys. The options are
-    those of `classifier.near_duplicates.candidates`.
+    those of `datasets.near_duplicates.candidates`.
     """
 
     def look(row: int) -> PerceptualHash | None:

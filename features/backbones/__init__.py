@@ -1,1 +1,1 @@
-"""The table of backbones, and their weights."""
+"""The registry of backbones, what builds them, and their weights."""

@@ -113,6 +113,6 @@ def decode_and_resize_picture(
     limits: Limits = Limits(),  # noqa: B008 (immutable)
     grey16: str = "scale",
 ) -> Picture:
-    """As `load`, with the file's format and colour mode."""
+    """As `decode_and_resize`, with the file's format and colour mode."""
     picture = decode_picture(data, size_px, formats, limits, grey16)
     return picture._replace(pixels=fit(picture.pixels, size_px, how))
