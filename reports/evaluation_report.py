@@ -20,7 +20,7 @@ from ..features.images.decoder import NO_LIMITS, decode, read
 from ..formatting import counted, with_interval
 from ..training import evaluate_split
 from ..training.evaluate import TrainedOn
-from ..training.learning_curve import train_learning_curve
+from ..training.learning_curve import KIND, train_learning_curve
 from ..untrusted.terminal import shown
 from ..viz import (
     ReliabilityBins,
@@ -149,7 +149,7 @@ def _write(
     if better is not None:
         sections.append(Section("Would more images help?", _GROWTH_OF_FEW))
     elif (curve := train_learning_curve(head, table, evaluated)) is not None:
-        sections.append(_growth(folder, curve, evaluated))
+        sections.append(_growth(folder, head, curve, evaluated))
     figures = [
         (name, found.in_words(key))
         for name, key in (
@@ -352,7 +352,7 @@ def _training(folder: Path, head: Head) -> Section:
     return Section("Training", text, picture)
 
 
-def _growth(folder: Path, curve: LearningCurve, evaluated: SplitEvaluation) -> Section:
+def _growth(folder: Path, head: Head, curve: LearningCurve, evaluated: SplitEvaluation) -> Section:
     picture = folder / "learning-curve.png"
     forecast = curve.forecast(_MORE_PER_CLASS)
     drawn = None
@@ -363,6 +363,9 @@ def _growth(folder: Path, curve: LearningCurve, evaluated: SplitEvaluation) -> S
             [size, size + _MORE_PER_CLASS], *([now, min(1.0, max(0.0, end))] for end in ends)
         )
     draw_learning_curve(
-        curve.sizes, curve.right.mean(axis=2), picture, f"logistic heads, {evaluated.name}", drawn
+        curve.sizes, curve.right.mean(axis=2), picture, f"{KIND} heads, {evaluated.name}", drawn
     )
-    return Section("Would more images help?", f"{forecast.in_words()}.", picture)
+    text = f"{forecast.in_words()}."
+    if head.kind != KIND:
+        text += f" The curve is of {KIND} heads: {head.kind} heads take too long to train so often."
+    return Section("Would more images help?", text, picture)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -11,25 +11,27 @@ from ..classifier.intervals import Interval, wilson_interval
 from ..datasets.splits import TRAIN
 from ..errors import UsageError
 from ..formatting import percent
+from .head_settings import HeadSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike
 
-    from ..classifier import Head, LogisticHead
+    from ..classifier import Head
+    from ..classifier.estimator import HeadEstimator
     from ..extraction.feature_table import FeatureTable
     from .evaluate import SplitEvaluation
 
 MIN_SIZES = 4
-"""Sizes from which a law of three numbers can be told."""
+"""Fewest sizes to which a law of three parameters is fitted."""
 MOST_GROWTH = 3.0
 """A forecast goes to this multiple of the images at most."""
 LEAST_GAIN = 0.0005
 """Below this a gain rounds to 0.0 %."""
 N_REPEATS = 3
-STRENGTH = 1e-3
-"""Of the logistic heads of `train_learning_curve`, where the head itself is none."""
+KIND = "logistic"
+"""Of the heads of `train_learning_curve`."""
 _EXPONENTS = np.geomspace(0.05, 2, 80)
 _N_RESAMPLES = 1000
 
@@ -43,7 +45,7 @@ class Forecast(NamedTuple):
 
     n_more_per_class: float
     gain: float | None
-    """Expected accuracy gained, 0–1; None where it cannot be told."""
+    """Expected accuracy gained, 0–1; None where it cannot be estimated."""
     interval: Interval | None
     """95 % of the gain; None where there is no forecast at all."""
     reason: str | None
@@ -89,7 +91,7 @@ class LearningCurve:
         return list(zip(low.tolist(), high.tolist(), strict=True))
 
     def forecast(self, n_more_per_class: float = 20, random_state: int = 0) -> Forecast:
-        """Say how much accuracy more images would bring, in the same proportions of the classes.
+        """Estimate the accuracy gained by more images, in the same proportions of the classes.
 
         Parameters
         ----------
@@ -109,8 +111,8 @@ class LearningCurve:
 
         The interval goes from the low end of fits with c to the high end of those without, with
         the repeats drawn anew and the held-out rows drawn anew, these by the normal distribution
-        with their covariances: all sizes are judged on the same rows, so that what is hard in them
-        cancels in the gain. There is one head on all rows; how far another of as many rows would
+        with their covariances: all sizes are evaluated on the same rows, so that hard rows cancel
+        in the gain. There is one head on all rows; how far another of as many rows would
         differ is taken from the largest subsets. In simulations of laws with and without c, 95 %
         of the intervals or more held the gain. It is that of the mean over many sets of images:
         one set can bring more or less.
@@ -119,7 +121,9 @@ class LearningCurve:
         if more <= 0:
             raise UsageError(f"expected more images per class than none; got {n_more_per_class}")
         if len(self.sizes) < MIN_SIZES:
-            return Forecast(more, None, None, f"too few images to tell ({now:.0f} per class now)")
+            return Forecast(
+                more, None, None, f"too few images for an estimate ({now:.0f} per class now)"
+            )
         if now + more > MOST_GROWTH * now:
             reason = f"the {now:.0f} per class that there are do not show it yet"
             return Forecast(more, None, None, reason)
@@ -179,7 +183,7 @@ def learning_curve(
     n_repeats: int = 5,
     random_state: int = 0,
 ) -> LearningCurve:
-    """Train heads on more and more of the rows and judge them on held-out ones.
+    """Train heads on more and more of the rows and evaluate them on held-out ones.
 
     Parameters
     ----------
@@ -188,7 +192,7 @@ def learning_curve(
     features, labels
         float, (n, d), and (n,): rows to train on.
     held_out_features, held_out_labels
-        float, (h, d), and (h,): rows to judge on; none of them, nor a copy, is in `features`.
+        float, (h, d), and (h,): rows to evaluate on; none of them, nor a copy, is in `features`.
     sizes
         Training images per class, in the mean over classes, ascending. None takes up to six, from
         two or a 32nd of all to all, in equal ratios.
@@ -206,7 +210,7 @@ def learning_curve(
     Raises
     ------
     UsageError
-        When a size is out of range, or there is nothing to train or judge on.
+        When a size is out of range, or there is nothing to train or evaluate on.
 
     Examples
     --------
@@ -225,7 +229,7 @@ def learning_curve(
         len(features) == len(labels) > 0 and len(held_out_features) == len(held_out_labels) > 0
     ):
         raise UsageError(
-            f"expected rows with labels to train and to judge on; got {len(features)} rows with "
+            f"expected rows with labels to train and to evaluate on; got {len(features)} rows with "
             f"{len(labels)} labels, and {len(held_out_features)} with {len(held_out_labels)}"
         )
     if n_repeats < 1:
@@ -315,7 +319,9 @@ def train_learning_curve(
 ) -> LearningCurve | None:
     """Train heads on more and more training images, and evaluate them on a split.
 
-    They are logistic heads, which train in a moment, with the penalty of a logistic head.
+    They are trained as the head was, with its class weights and a penalty of their own: of the same
+    training images, the last is the head. A dense head takes too long to train so many times: its
+    curve is of logistic heads with its class weights.
 
     Parameters
     ----------
@@ -332,12 +338,10 @@ def train_learning_curve(
     train = evaluated.split.rows(TRAIN)
     if evaluated.name in (TRAIN, "all") or len(set(table.labels[train].tolist())) < 2:
         return None
-    from ..classifier import LogisticHead
+    settings = replace(HeadSettings.of(head), kind=KIND, hidden=None)
 
-    strength = head.training.get("strength", STRENGTH)
-
-    def fit(features: np.ndarray, labels: np.ndarray) -> LogisticHead:
-        return LogisticHead(strengths=(strength,)).fit(features, labels)
+    def fit(features: np.ndarray, labels: np.ndarray) -> HeadEstimator:
+        return settings.estimator(np.unique(labels).tolist()).fit(features, labels)
 
     return learning_curve(
         fit,

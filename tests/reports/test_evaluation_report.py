@@ -25,3 +25,9 @@ def test_a_split_that_there_is_not(table, trained, tmp_path):
     with pytest.raises(UsageError, match="unknown split 'tset'"):
         bb.write_report(tmp_path / "report", trained.head, table, "tset")
     assert not (tmp_path / "report").exists()
+
+
+def test_the_curve_of_a_dense_head_is_of_logistic_heads(table, tmp_path):
+    head = bb.train_head(table, "dense", hidden=(8,)).head
+    bb.write_report(tmp_path, head, table, "test")
+    assert "The curve is of logistic heads" in (tmp_path / "report.html").read_text()

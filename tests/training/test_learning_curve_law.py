@@ -79,7 +79,7 @@ def test_sizes_are_chosen_up_to_all_rows():
     assert few.forecast().gain is None
     assert (
         few.forecast().in_words()
-        == "20 more images per class: too few images to tell (3 per class now)"
+        == "20 more images per class: too few images for an estimate (3 per class now)"
     )
 
 
