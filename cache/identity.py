@@ -1,4 +1,4 @@
-"""What tells a machine and a file system from others, for what the index remembers of them.
+"""What tells a machine and a folder from others, for what the index remembers of them.
 
 A cache is copied, lies on a network drive, or is used in containers, so that neither its own files
 nor a host name say where something was observed. When in doubt these values differ, which costs a
@@ -37,17 +37,20 @@ def this_machine() -> bytes:
     return hashlib.sha256("\0".join(parts).encode()).digest()[:16]
 
 
-def file_system_of(folder: str | bytes) -> bytes | None:
-    """8 bytes that stand for the file system on which a folder lies; None where there is none.
+def place_of(folder: str | bytes) -> bytes | None:
+    """16 bytes that stand for a folder of this machine; None where there is no folder.
 
-    On Linux they come from the UUID of most disk file systems: the folder under a mount point is
-    another one when its disk is not mounted, or on another machine.
+    They hash the machine, the file system and the inode. The file system alone, which on Linux has
+    the UUID of most disks, is the same on machines that were cloned from one disk image, and for
+    whatever folder of that disk a container mounts there.
     """
     try:
-        number = os.statvfs(folder).f_fsid or os.stat(folder).st_dev  # noqa: PTH116 (bytes)
+        status = os.stat(folder)  # noqa: PTH116 (bytes)
+        file_system = os.statvfs(folder).f_fsid or status.st_dev
     except (OSError, ValueError):
         return None
-    return (number % (1 << 64)).to_bytes(8, "big")
+    place = b"%b\0%d %d" % (this_machine(), file_system, status.st_ino)
+    return hashlib.sha256(place).digest()[:16]
 
 
 def _text_of(path: Path) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import xxhash
 
 from .database import Database
-from .identity import file_system_of, this_machine
+from .identity import place_of, this_machine
 from .row_reader import Layout
 from .shard import Contents, Rejection
 
@@ -31,7 +31,7 @@ _VERSION = 6
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER,
     ctime_ns INTEGER, inode INTEGER, key BLOB) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS folder (path BLOB, file_system BLOB, PRIMARY KEY (path, file_system))
+CREATE TABLE IF NOT EXISTS seen (folder BLOB, place BLOB, PRIMARY KEY (folder, place))
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shard (variant TEXT, name TEXT, about BLOB, checksums BLOB, keys BLOB,
     seal BLOB, PRIMARY KEY (variant, name));
@@ -109,20 +109,20 @@ class Index:
         self._database.change("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?)", rows)
 
     def remember_folders(self, paths: Iterable[str]) -> None:
-        """Remember on which file system the folder of each of these files lies now."""
+        """Remember which place the folder of each of these files is now; see `place_of`."""
         folders = {name.rpartition(b"/")[0] or b"/" for name in _path_keys(paths)}
-        query = "SELECT path, file_system FROM folder WHERE path"
+        query = "SELECT folder, place FROM seen WHERE folder"
         known = {tuple(row) for row in self._rows_of(query, folders)}
-        now = {(folder, file_system_of(folder)) for folder in folders}
-        new = sorted((path, number) for path, number in now - known if number is not None)
-        self._database.change("INSERT OR REPLACE INTO folder VALUES (?,?)", new)
+        now = {(folder, place_of(folder)) for folder in folders}
+        new = sorted((folder, place) for folder, place in now - known if place is not None)
+        self._database.change("INSERT OR REPLACE INTO seen VALUES (?,?)", new)
 
     def folders(self) -> dict[str, set[bytes]]:
-        """On which file systems each folder of remembered files has been seen."""
+        """Which places the folder of remembered files has been, on any machine, by its path."""
         found: dict[str, set[bytes]] = {}
-        for path, number in self._database.ask("SELECT path, file_system FROM folder"):
-            if isinstance(path, bytes) and isinstance(number, bytes):  # else it is damaged
-                found.setdefault(os.fsdecode(path), set()).add(number)
+        for folder, place in self._database.ask("SELECT folder, place FROM seen"):
+            if isinstance(folder, bytes) and isinstance(place, bytes):  # else it is damaged
+                found.setdefault(os.fsdecode(folder), set()).add(place)
         return found
 
     def files(self) -> list[tuple[str, Stamp, ContentHash]]:

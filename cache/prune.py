@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
 from .directory import NETWORKS
-from .identity import file_system_of
+from .identity import place_of
 from .shard import Shard
 from .shard_name import next_number
 from .shard_writer import Rows, write_shard
@@ -66,8 +66,8 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     """Look for what can go; nothing is changed.
 
     A row goes when its image was seen here, by an extraction with this index, and is gone from
-    every such place, while the folder is still there, on the file system on which it was. So a row
-    stays whose image is on the machine that it was imported from, or on a disk that is not mounted.
+    every such place, while the very folder is still there. So a row stays whose image is on another
+    machine, on a disk that is not mounted, or in a folder that another one has replaced.
     Shards are merged where two or more are less than half full.
     """
     images = _Images(folder)
@@ -138,11 +138,11 @@ class _Images:
         return _Fate.GONE if seen and all(map(self._folder_is_there, seen)) else _Fate.UNKNOWN
 
     def _folder_is_there(self, path: str) -> bool:
-        """Whether a file's folder is on the only file system on which it has been seen."""
+        """Whether a file's folder is the only one that has been seen under its path."""
         folder = os.path.dirname(path)  # noqa: PTH120 (names may hold surrogate escapes)
         is_there = self._is_there.get(folder)
         if is_there is None:
-            is_there = {file_system_of(folder)} == self._seen_on.get(folder)
+            is_there = {place_of(folder)} == self._seen_on.get(folder)
             self._is_there[folder] = is_there
         return is_there
 

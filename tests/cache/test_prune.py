@@ -1,16 +1,13 @@
 import errno
 import os
 import shutil
+import sqlite3
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from bottlebank.cache import (
-    CacheFolder,
-    Key,
-    index,
-    prune,
-)
+from bottlebank.cache import CacheFolder, Key, identity
 from bottlebank.cache.import_export import Described, import_shards
 from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
@@ -102,8 +99,8 @@ def test_what_was_never_seen_here_is_kept(folder, tmp_path):
     with CacheFolder(tmp_path / "mine", create=True) as mine:
         import_shards(mine, folder.root, lambda recipe: Described(PRINT, 8))
         assert pruned(mine) == (0, 0, 0, 0)
-        shutil.rmtree(tmp_path / "photos")
-        (tmp_path / "photos").mkdir()
+        for path in (tmp_path / "photos").iterdir():
+            path.unlink()
         assert pruned(mine) == (0, 0, 10, 2)
         carry_out(mine.open(PRINT, "float32"), plan(mine, mine.open(PRINT, "float32")))
         assert len(contents(mine)) == 10
@@ -120,14 +117,52 @@ def test_images_in_a_folder_that_is_not_there_are_kept(folder, tmp_path):
 
 def test_images_on_a_disk_that_is_not_mounted_are_kept(folder, tmp_path, monkeypatch):
     """The folder under the mount point is there, and empty; on another machine it is as well."""
-    shutil.rmtree(tmp_path / "photos")
-    (tmp_path / "photos").mkdir()
+    for path in (tmp_path / "photos").iterdir():
+        path.unlink()
+    assert pruned(folder) == (10, 2, 0, 0)
     with monkeypatch.context() as patch:
-        patch.setattr(prune, "file_system_of", lambda folder: b"another!")
+        patch.setattr(identity.os, "statvfs", another_disk(os.statvfs))
         assert pruned(folder) == (0, 0, 10, 2)
-        patch.setattr(index, "file_system_of", lambda folder: b"another!")
         folder.remember_folders([str(tmp_path / "photos" / "new.jpg")])
         assert pruned(folder) == (0, 0, 10, 2), "two disks have been there"
+    assert pruned(folder) == (0, 0, 10, 2)
+
+
+def another_disk(statvfs):
+    return lambda folder: SimpleNamespace(f_fsid=statvfs(folder).f_fsid + 1)
+
+
+def test_images_on_a_machine_cloned_from_the_same_disk_are_kept(folder, tmp_path, monkeypatch):
+    """It has the file systems and inodes of this one, and the index where the cache is copied."""
+    for path in (tmp_path / "photos").iterdir():
+        path.unlink()
+    shutil.copytree(folder.root, tmp_path / "copy")
+    monkeypatch.setattr(identity, "this_machine", lambda: b"another machine!")
+    with CacheFolder(tmp_path / "copy") as copy:
+        assert pruned(copy) == (0, 0, 10, 2)
+        copy.remember_folders([str(tmp_path / "photos" / "new.jpg")])
+        assert pruned(copy) == (0, 0, 10, 2), "two machines have it"
+
+
+def test_images_in_a_folder_that_another_has_replaced_are_kept(folder, tmp_path):
+    """As when a container mounts another folder of the same disk there."""
+    photos = tmp_path / "photos"
+    photos.rename(tmp_path / "elsewhere")
+    photos.mkdir()
+    assert pruned(folder) == (0, 0, 10, 2)
+    folder.remember_folders([str(photos / "new.jpg")])
+    assert pruned(folder) == (0, 0, 10, 2), "two folders have been there"
+
+
+def test_a_place_that_only_its_file_system_was_noted_of_is_not_believed(folder, tmp_path):
+    """As indexes had it before."""
+    photos = tmp_path / "photos"
+    for path in photos.iterdir():
+        path.unlink()
+    number = os.statvfs(photos).f_fsid.to_bytes(8, "big")
+    with sqlite3.connect(folder.root / "index.sqlite") as database:
+        database.execute("UPDATE seen SET place=?", (number,))
+    database.close()
     assert pruned(folder) == (0, 0, 10, 2)
 
 
