@@ -54,6 +54,11 @@ class LazyExtractor:
         return self._extractor is not None
 
     @property
+    def is_here(self) -> bool:
+        """Whether it was made in this process, not in one that this was forked from."""
+        return self._owner.is_here
+
+    @property
     def batch_size(self) -> int:
         """Images in a call that keep the engine busy."""
         return self._batch_size if self._extractor is None else self._extractor.batch_size

@@ -21,6 +21,7 @@ from ..features.engines.select import expected_batch_size, preferred_precisions
 from ..features.images.colours import require_known_grey16
 from ..features.images.decoder import MAX_PIXELS, Limits
 from ..features.images.fit import require_known_fit
+from ..fork_safety import not_while_forking
 from ..formatting import counted
 from .cached_rows import open_cached_rows
 from .image_inputs import ACCEPTED, is_several, named, one_of_several, several
@@ -66,11 +67,11 @@ class TransferValues(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The network starts with the first image that needs it, once in each process. It is not pickled,
-    so that ``n_jobs`` works; one that was started before a process was forked cannot run there, but
-    what is in the cache is still answered. Where another process adds rows to the cache,
-    `transform` waits up to 10 minutes for it: with ``n_jobs``, one worker computes the images and
-    the others read them.
+    The network starts with the first image that needs it, once in each process, and is shared by
+    its threads. It is not pickled, so that ``n_jobs`` works; one that was started before a process
+    was forked cannot run there, but what is in the cache is still answered. Where another process
+    adds rows to the cache, `transform` waits up to 10 minutes for it: with ``n_jobs``, one worker
+    computes the images and the others read them.
 
     Examples
     --------
@@ -246,6 +247,9 @@ class TransferValues(TransformerMixin, BaseEstimator):
                 missing.append(number)
             else:
                 out[positions[number]] = row
+        if not missing:
+            return
+        late.check_process()
         computed = rows_of(
             [images[number].data or images[number].picture or b"" for number in missing],
             late,
@@ -265,13 +269,13 @@ class TransferValues(TransformerMixin, BaseEstimator):
         _refuse(rejected)
 
     def _network(self) -> LazyExtractor:
-        """The network of these parameters, started when something is to be computed."""
+        """The network of these parameters, started when something is to be computed.
+
+        In a forked process it may be the parent's, of which only the recipe can be used.
+        """
         parameters = self.get_params()
-        if self._started is not None:
-            of, late = self._started
-            late.check_process()  # to free another process's network would be to wait for ever
-            if of == parameters:
-                return late
+        if (known := self._known_network(parameters)) is not None:
+            return known
         with CacheFolder(self.cache, create=True) as folder:
             recipe, weights = recipe_for(
                 find_backbone(self.extractor),
@@ -296,8 +300,19 @@ class TransferValues(TransformerMixin, BaseEstimator):
 
         instead = "Use a copy there: sklearn.base.clone makes one without a network"
         late = LazyExtractor(recipe, start, expected_batch_size(self.engine), instead)
-        self._started = parameters, late
-        return late
+        with not_while_forking:  # a forked process would find another lock held for ever
+            known = self._known_network(parameters)  # by another thread, meanwhile
+            if known is None:
+                self._started = parameters, late
+        return late if known is None else known
+
+    def _known_network(self, parameters: dict[str, Any]) -> LazyExtractor | None:
+        if self._started is None:
+            return None
+        of, late = self._started
+        if late.is_started and of != parameters:
+            late.check_process()  # to free another process's network would be to wait for ever
+        return late if of == parameters and (late.is_started or late.is_here) else None
 
     def _precisions(self, fingerprint: str) -> Sequence[str]:
         """What is computed in, in order of preference: as the cached rows were, where it can be."""

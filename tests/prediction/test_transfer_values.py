@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -267,11 +268,51 @@ def test_after_a_fork_what_is_cached_is_answered_and_the_rest_refused(table, tra
     transformer.transform(pixels)  # starts the network
     said = in_a_fork(lambda: np.array_equal(transformer.transform(table.paths), table.features))
     assert said == "True"
+    files = [Path(path).read_bytes() for path in table.paths]
+    said = in_a_fork(lambda: np.array_equal(transformer.transform(files), table.features))
+    assert said == "True"
+    said = in_a_fork(lambda: transformer.transform([*files, *pixels]))
+    assert said.startswith(OtherProcessError.__name__), said
     said = in_a_fork(lambda: transformer.transform(pixels))
     assert said.startswith(OtherProcessError.__name__), said
     assert "sklearn.base.clone" in said
     said = in_a_fork(lambda: clone(transformer).transform(pixels).shape)
     assert said == "(1, 512)"
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_after_a_fork_a_network_that_had_not_started_starts(table, transformer):
+    files = [Path(path).read_bytes() for path in table.paths]
+    np.testing.assert_array_equal(transformer.transform(files), table.features)
+    assert not transformer._started[1].is_started
+    said = in_a_fork(lambda: np.array_equal(transformer.transform(files), table.features))
+    assert said == "True"
+    said = in_a_fork(lambda: transformer.transform([np.zeros((40, 40, 3), np.uint8)]).shape)
+    assert said == "(1, 512)"
+
+
+def test_threads_share_one_network(transformer, monkeypatch):
+    together, opened = threading.Barrier(4), []
+
+    def recipe_for(*given, **named):
+        found = real_recipe_for(*given, **named)
+        together.wait(timeout=60)  # no thread has a network yet
+        return found
+
+    def open_extractor(*given, **named):
+        opened.append(given)
+        return real_open_extractor(*given, **named)
+
+    real_recipe_for = transfer_values.recipe_for
+    real_open_extractor = transfer_values.open_extractor
+    monkeypatch.setattr(transfer_values, "recipe_for", recipe_for)
+    monkeypatch.setattr(transfer_values, "open_extractor", open_extractor)
+    pixels = [np.zeros((40, 40, 3), np.uint8)]
+    with ThreadPoolExecutor(4) as pool:
+        rows = list(pool.map(transformer.transform, [pixels] * 4))
+    assert len(opened) == 1
+    for row in rows:
+        np.testing.assert_array_equal(row, rows[0])
 
 
 def test_it_waits_for_a_process_that_writes(table, transformer, tmp_path, monkeypatch):
