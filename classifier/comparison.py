@@ -1,4 +1,7 @@
-"""Comparing heads on the same rows: folds to judge them on, and which differences are real."""
+"""Statistics of heads evaluated on the same rows: the folds, and which differences are real.
+
+It sees arrays alone; `training.compare` trains the heads of a table and calls this.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,7 @@ class Candidate(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Heads that were judged on the same rows."""
+    """Heads that were evaluated on the same rows."""
 
     images: int
     best: str
@@ -48,7 +51,7 @@ class Comparison(NamedTuple):
 
 
 def compare(right: Mapping[str, ArrayLike]) -> Comparison:
-    """Say which head is best, and which others may be as good.
+    """Find the best head, and which others may be as good.
 
     Parameters
     ----------
@@ -89,7 +92,7 @@ def compare(right: Mapping[str, ArrayLike]) -> Comparison:
     shapes = {values.shape for values in rows.values()}
     if len(shapes) != 1 or len(shape := next(iter(shapes))) != 1 or not shape[0]:
         raise UsageError(
-            f"expected heads that were judged on the same rows, one value a row; got "
+            f"expected heads that were evaluated on the same rows, one value a row; got "
             f"{', '.join(f'{name}: {values.shape}' for name, values in rows.items()) or 'none'}"
         )
     n = shape[0]
@@ -158,8 +161,8 @@ def stratified_folds(
     labels
         (n,).
     groups
-        int, (n,): rows with the same number are the same image, or nearly. A head that is judged
-        on one of them must not have been trained on another.
+        int, (n,): rows with the same number are the same image, or nearly. A head that is
+        evaluated on one of them must not have been trained on another.
     n_folds
         At least 2, and not more than there are groups.
     random_state
@@ -222,8 +225,8 @@ def _thin(names: np.ndarray, classes: np.ndarray, folds: np.ndarray, n_folds: in
     n_present = present.sum(axis=1)
     warnings = []
     for thin, consequence in (
-        (n_present == 1, "is never learned when it is judged, and so is always wrong"),
-        ((n_present > 1) & (n_present < n_folds), f"is judged in fewer than {n_folds} folds"),
+        (n_present == 1, "is never learned when it is evaluated, and so is always wrong"),
+        ((n_present > 1) & (n_present < n_folds), f"is evaluated in fewer than {n_folds} folds"),
     ):
         if thin.any():
             first = names[thin][:5].tolist()

@@ -1,4 +1,7 @@
-"""Judging a kind of head on every row: by heads that were trained without the row's fold."""
+"""Predictions for every row, from heads that were trained without the row's fold.
+
+It sees arrays alone; `training.cross_validation` decides when a table is cross-validated.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ class _Head(Protocol):
 
 
 class OutOfFold(NamedTuple):
-    """What heads say of rows that they were not trained on."""
+    """Predictions for rows by heads that were not trained on them."""
 
     classes: np.ndarray
     """(k,): ascending."""
@@ -40,7 +43,7 @@ def out_of_fold(
     folds: np.ndarray,
     on_fold: Callable[[int], object] = lambda fold: None,
 ) -> OutOfFold:
-    """Train a head without each fold in turn, and ask it about the fold.
+    """Train a head without each fold in turn, and predict the fold with it.
 
     Parameters
     ----------

@@ -147,7 +147,7 @@ class DenseHead(LayeredHead):
         X, codes = self._check_training_rows(X, y)
         if self.output == "sigmoid" and len(self.classes_) > 2:
             raise UsageError(
-                f"one sigmoid tells two classes apart, there are {len(self.classes_)}: "
+                f"one sigmoid separates two classes, there are {len(self.classes_)}: "
                 f"use output='softmax'"
             )
         random = check_random_state(self.random_state)

@@ -35,7 +35,7 @@ _FIGURES = (
     ("calibration error", "calibration_error"),
 )
 LEAST_IMAGES = 10
-"""Below so many, figures say nothing."""
+"""With fewer images, figures mean nothing."""
 _NEED_IMAGES = ("roc_auc_macro", "calibration_error")
 
 
@@ -106,13 +106,13 @@ class Evaluation(NamedTuple):
 
     @property
     def caution(self) -> str:
-        """Why the images say nothing; empty where they say something."""
+        """Why the figures mean little; empty where there is no reason."""
         present = [figures.label for figures in self.per_class if figures.images]
         few = "too few to say anything" if self.images < LEAST_IMAGES else ""
         if len(present) > 1:
             return few
         alone = f"all of one class ({in_brief_names(present)})"
-        return f"{few} and {alone}" if few else f"{alone}, which says nothing of the others"
+        return f"{few} and {alone}" if few else f"{alone}, which says nothing about the others"
 
     @property
     def images_in_words(self) -> str:
@@ -123,7 +123,7 @@ class Evaluation(NamedTuple):
         """A figure of all classes with its interval, or why there is none."""
         value = getattr(self, name)
         if value is None or (name in _NEED_IMAGES and self.images < LEAST_IMAGES):
-            return f"cannot be told from {counted(self.images, 'image')}"
+            return f"cannot be estimated from {counted(self.images, 'image')}"
         return with_interval(value, self.intervals.get(name))
 
     def __repr__(self) -> str:
@@ -208,13 +208,13 @@ def evaluate(
         probabilities[np.arange(len(codes)), answers], right, random_state=random_state
     )
 
-    judged = known & present
+    evaluated = known & present
     inflation = {"f1": f1_inflation(matrix)}
     intervals: dict[str, Interval | None] = {"accuracy": _pair(right.sum(), len(right))}
     for name, n in trials.items():
         intervals[f"{name}_macro"] = mean_interval(
-            hits[judged],
-            n[judged],
+            hits[evaluated],
+            n[evaluated],
             int(present.sum()),
             f1=name == "f1",
             inflation=inflation.get(name, 1.0),

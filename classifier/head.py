@@ -38,7 +38,7 @@ class GoldenImages(NamedTuple):
 
 
 class HeadAnswer(NamedTuple):
-    """What a head says of n rows."""
+    """The predictions of a head for n rows."""
 
     probabilities: np.ndarray
     """float64, (n, n_classes), each row adding up to 1."""
@@ -68,7 +68,7 @@ class Head:
     temperature: float = 1.0
     """What logits are divided by, so that probabilities are as often right as they say."""
     unknown: UnknownRule | None = None
-    """Tells images of none of the classes; None where none could be made."""
+    """Recognises images of none of the classes; None where no rule could be made."""
     golden: GoldenImages | None = None
     training: dict[str, Any] = field(default_factory=dict)
     """Summary for people: counts, accuracies, settings."""

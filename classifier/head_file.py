@@ -4,7 +4,7 @@ Layout::
 
     mean, scale           float32 (d,)
     kernel_0, bias_0, …   float32 (inputs, outputs), (outputs,)
-    unknown_…             float32: what tells images of no class; see `open_set`. Optional
+    unknown_…             float32: the rule for images of no class; see `open_set`. Optional
     probe_files           uint8 (bytes,): synthetic image files, one after the other. Optional
     probe_features        float32 (files, d): their transfer values at training time
     attribute `head`      JSON: format, kind, classes, recipe, precision, temperature, unknown,
@@ -110,7 +110,7 @@ def write_head_file(head: Head, path: Path) -> None:
 
 
 def is_head_file(path: Path) -> bool:
-    """Whether a file says of itself what head it holds; its arrays are not read."""
+    """Whether a file is marked as a head; its arrays are not read."""
     try:
         with PlainFile(path, _NAMES) as file:
             _about(file)

@@ -38,7 +38,7 @@ _POSITIVE = ("temperature", "odds_scale", "distance_scale")
 
 
 class UnknownRule(NamedTuple):
-    """What it takes to say that an image is of none of the classes."""
+    """The rule that decides whether an image is of none of the classes."""
 
     prototypes: np.ndarray
     """float32, (m, d), each of length 1: directions around which the training rows lie."""
@@ -139,7 +139,7 @@ def fit_unknown(
     coverage: float = 0.95,
     temperature: float = 1.0,
 ) -> UnknownRule | None:
-    """Make the rule by which images of none of the classes are told.
+    """Make the rule that recognises images of none of the classes.
 
     The threshold is the score of rank ``floor((1 - coverage) * (m + 1))`` from below of the m
     held-out rows. A further image of the classes, drawn as these were, scores less with a

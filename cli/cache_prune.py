@@ -29,7 +29,7 @@ _WORK = ("rows_removed", "rejections_removed", "damaged", "shards_rewritten")
 @options.cache()
 @options.as_json()
 def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json: bool) -> int:
-    """Say what can go; with --yes, remove it."""
+    """Report what can go; with --yes, remove it."""
     if whole and not fingerprint:
         raise UsageError("--whole removes a recipe with all its rows: name it with --fingerprint")
     from ..cache import CacheFolder

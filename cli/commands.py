@@ -15,7 +15,7 @@ _COMMANDS = {
     "extract": "Bring the transfer values of every image into the cache.",
     "train": "Train a head on a dataset, extracting first what is not in the cache.",
     "evaluate": "Evaluate a head on one split of a dataset.",
-    "compare": "Cross-validate heads and extractors on the same folds, and say what differs.",
+    "compare": "Cross-validate heads and extractors on the same folds, and report what differs.",
     "predict": "Predict the classes of images; one line of output each.",
     "plot": "Draw a map on which images with similar transfer values lie together.",
     "serve": "Answer predictions over HTTP, with a page to drop images on.",
@@ -26,7 +26,7 @@ _OF_THE_CACHE = {
     "info": "What the cache holds, by recipe: rows, bytes, rejected images and why.",
     "verify": "Check every byte of every shard; exit 1 on damage.",
     "prune": "Remove rows whose images are gone and damaged shards, and merge small shards; only "
-    "says what it would do, unless --yes.",
+    "reports what it would do, unless --yes.",
     "export": "Write one plain HDF5 file for other tools: features, keys, paths.",
     "import": "Bring in the rows of another cache folder, or of a file from `cache export`; exit 1 "
     "where nothing of it can be.",

@@ -53,7 +53,7 @@ _UNTRAINED = "random"
 @options.seed()
 @options.as_json()
 def run(output: str, extraction: dict[str, Any], seed: int, json: bool) -> int:
-    """Run every step, say how long each took, and leave the results in a folder."""
+    """Run every step, report how long each took, and leave the results in a folder."""
     folder = require_folder(output)
     with writing(folder):
         return _run(folder, extraction, seed, json)

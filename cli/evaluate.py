@@ -54,7 +54,7 @@ def run(
     json: bool,
     strict: bool,
 ) -> int:
-    """Evaluate and say how good the head is."""
+    """Evaluate the head and report the figures."""
     folder = None if report is None else require_report_folder(report, data)
     from ..datasets import load_dataset
     from ..reports.evaluation_answer import describe_evaluation
@@ -81,10 +81,10 @@ def run(
 
 
 def _warning(evaluated: SplitEvaluation) -> str:
-    from ..training.evaluate import CANNOT_BE_TOLD
+    from ..training.evaluate import SEEN_IS_UNKNOWN
 
     seen = evaluated.trained_on
-    return CANNOT_BE_TOLD if seen is None else seen.in_words(evaluated.evaluation.images)
+    return SEEN_IS_UNKNOWN if seen is None else seen.in_words(evaluated.evaluation.images)
 
 
 def _warn(head: Head, evaluated: SplitEvaluation) -> None:

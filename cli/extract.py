@@ -48,7 +48,7 @@ def run(
     json: bool,
     strict: bool,
 ) -> int:
-    """Extract and say what was done."""
+    """Extract and report what was done."""
     seconds = Stopwatch()
     from ..datasets import load_dataset
     from ..extraction import extract

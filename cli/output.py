@@ -117,7 +117,7 @@ def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
 
 
 def tell_cross_validated(found: CrossValidated) -> None:
-    """Figures that say more than those of a small test split, and why: part of the answer."""
+    """Print figures more reliable than those of a small test split, and why."""
     figures = found.evaluation
     tell(found.in_words())
     tell(

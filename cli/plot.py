@@ -47,7 +47,7 @@ def run(
     json: bool,
     strict: bool,
 ) -> int:
-    """Draw and say where."""
+    """Draw and report where."""
     path = require_output(output, PICTURE, [data, extraction["weights"]])
     require_outside(path, data)
     from ..datasets import load_dataset

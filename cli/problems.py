@@ -26,7 +26,7 @@ def print_problems(
 
 
 def _print_pairs(title: str, pairs: Sequence[dict[str, Any]]) -> None:
-    """Name the first pairs, and say where the others are."""
+    """Name the first pairs, and how to list the others."""
     if not pairs:
         return
     tell(f"  {title}:")

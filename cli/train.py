@@ -80,7 +80,7 @@ def run(
     json: bool,
     strict: bool,
 ) -> int:
-    """Train, write the head and say how good it is."""
+    """Train, write the head and report how good it is."""
     seconds = Stopwatch()
     path = require_output(output, HEAD, [data, extraction["weights"]])
     from ..classifier.registry import heads_with
@@ -206,7 +206,7 @@ def _in_words(split: str, found: NearDuplicates, declared: bool) -> str:
     without = "nothing is left without them"
     if found.accuracy_without is not None:
         without = f"{percent(found.accuracy_without)} without"
-    fate = "judged, since the split is declared" if declared else "left out"
+    fate = "evaluated, since the split is declared" if declared else "left out"
     show = "show" if found.images > 1 else "shows"
     are = "are" if found.images > 1 else "is"
     return (

@@ -98,7 +98,7 @@ def split(
     when another of its class takes its place. A group counts as one image of each of its classes.
 
     Where some rows are declared and others not, those that are not train: an image without a
-    split in the CSV must not end up judging the head.
+    split in the CSV must not end up evaluating the head.
 
     Parameters
     ----------

@@ -50,10 +50,10 @@ _MOST_MISTAKES = 20
 _THUMBNAIL_PX = 200
 _MORE_PER_CLASS = 20
 _LEAST_OF_A_CLASS = 3
-"""Images of a class, and others, from which its area under the curve says something."""
+"""Images of a class, and others, from which its area under the curve is shown."""
 _GROWTH_OF_FEW = (
-    "That cannot be told from so few images: a learning curve needs 20 different images of each "
-    "class."
+    "That cannot be estimated from so few images: a learning curve needs 20 different images of "
+    "each class."
 )
 
 
@@ -225,7 +225,7 @@ def _about_classes(found: Evaluation) -> str:
     if absent:
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
         text += (
-            f" Nothing can be told of {', '.join(map(repr, absent[:5]))}{more}: no image here is "
+            f" There are no figures for {', '.join(map(repr, absent[:5]))}{more}: no image here is "
             f"of such a class. Precision, recall and F1 above are {found.means_over}."
         )
     return text
@@ -233,9 +233,9 @@ def _about_classes(found: Evaluation) -> str:
 
 def _class_table(found: Evaluation) -> Table:
     rows = []
-    said = found.confusion_matrix.sum(axis=0)
-    for figures, n_said in zip(found.per_class, said.tolist(), strict=True):
-        missing = _missing(figures.images, n_said, found.images)
+    predicted = found.confusion_matrix.sum(axis=0)
+    for figures, n_predicted in zip(found.per_class, predicted.tolist(), strict=True):
+        missing = _missing(figures.images, n_predicted, found.images)
         cells = [
             missing.get(name) or _cell(getattr(figures, name), figures.intervals.get(name))
             for name in ("precision", "recall", "f1", "roc_auc")
@@ -244,10 +244,10 @@ def _class_table(found: Evaluation) -> Table:
     return Table(["class", "images", "precision", "recall", "F1", "ROC AUC"], rows)
 
 
-def _missing(n_images: int, n_said: int, n_all: int) -> dict[str, str]:
+def _missing(n_images: int, n_predicted: int, n_all: int) -> dict[str, str]:
     """For the figures of a class that would be computed from nothing: why there are none."""
     found = {}
-    if not n_said:
+    if not n_predicted:
         found["precision"] = "never answered"
     if min(n_images, n_all - n_images) < _LEAST_OF_A_CLASS:
         found["roc_auc"] = "too few images"
@@ -330,7 +330,7 @@ def _reliability(
     found = evaluated.evaluation
     error = found.calibration_error if found.images >= LEAST_IMAGES else None
     draw_reliability(ReliabilityBins(*bins[:4], low, high), N_BINS, error, picture, title)
-    text = "How often the head is right where it says so many per cent."
+    text = "How often the head is right at each predicted probability."
     if head.temperature != 1:
         text += (
             f" Its logits are divided by {head.temperature:.2f}, chosen on the validation split."

@@ -35,9 +35,7 @@ def problem_sections(answer: dict[str, Any], source: str) -> Iterator[Section]:
     if near:
         fate = "They are left out: the figures do not count them."
         if not all(pair["left_out"] for pair in near):
-            fate = (
-                "They are judged, since the split is declared: the figures are a little too good."
-            )
+            fate = "They are evaluated, since the split is declared: figures are a little too good."
         yield Section(
             "Near-duplicates in two splits",
             _bounded(f"Images that show nearly the same as one of another split. {fate}", near),

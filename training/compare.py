@@ -1,4 +1,7 @@
-"""Comparing heads and extractors on the same images, in the same folds."""
+"""Comparing heads and extractors on the same images, in the same folds.
+
+It trains the heads of tables; the folds and the statistics are in `classifier.comparison`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Figures of datasets of few images: cross-validated on all of them."""
+"""Figures of datasets of few images: cross-validated on all of them.
+
+It decides when and on which rows; the folds' predictions come from `classifier.cross_validation`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
 N_FOLDS = 5
 FEW_OF_A_CLASS = 20
-"""Different images of a class below which a test split says too little."""
+"""Fewest different images of each class for which a test split suffices."""
 MOST_IMAGES = 2000
 """Beyond, training five more heads takes long."""
 _LITTLE = 30  # test images below which their figures say little
@@ -43,7 +46,7 @@ class CrossValidated(NamedTuple):
     rows: np.ndarray
     """int, (m,): the rows of the table that were evaluated."""
     probabilities: np.ndarray
-    """float64, (m, k): what the heads say of them, in the order of `classes`."""
+    """float64, (m, k): predicted by the heads, in the order of `classes`."""
     classes: list[str]
     evaluation: Evaluation
     not_judged: list[str]

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..extraction.feature_table import FeatureTable
 
-CANNOT_BE_TOLD = (
-    "whether the head was trained on some of these images cannot be told: this cache does not know "
+SEEN_IS_UNKNOWN = (
+    "whether the head was trained on some of these images is unknown: this cache does not know "
     "what it was trained on"
 )
 
@@ -152,7 +152,7 @@ class SplitEvaluation(NamedTuple):
     rows: np.ndarray
     """int, (n,): the rows of the table that are in it."""
     answer: HeadAnswer
-    """What the head says of them."""
+    """The predictions of the head for them."""
     evaluation: Evaluation
     split: Split
     trained_on: TrainedOn | None
@@ -180,7 +180,7 @@ def evaluate_head(
     """Evaluate a head on one split of a table.
 
     A warning is logged when the head was trained on some of the images, with its accuracy on the
-    others, or when that cannot be told; and when the images are so few that cross-validation says
+    others, or when that is unknown; and when the images are so few that cross-validation says
     more, with its accuracy.
 
     Parameters
@@ -213,7 +213,7 @@ def evaluate_head(
         found = evaluate_split(head, table, split)
     seen = found.trained_on
     if seen is None:
-        logger.warning("warning: %s", CANNOT_BE_TOLD)
+        logger.warning("warning: %s", SEEN_IS_UNKNOWN)
     elif warning := seen.in_words(found.evaluation.images):
         without = "" if seen.without is None else f"; {seen.without.accuracy:.1%} without them"
         logger.warning("warning: %s%s", warning, without)

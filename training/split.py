@@ -87,9 +87,9 @@ def near_duplicates(
     )
     with threads(available_cores()) as pool:
         while some := list(itertools.islice(pairs, _PAIRS_AT_ONCE)):
-            asked = sorted({row for pair in some for row in pair})
+            needed = sorted({row for pair in some for row in pair})
             with threadpool_limits(1, "blas"):  # small products, in threads of our own
-                seen = dict(zip(asked, pool.map(look, asked), strict=True))
+                seen = dict(zip(needed, pool.map(look, needed), strict=True))
             for row, other in some:
                 mine, its = seen[row], seen[other]
                 if mine is None or its is None:

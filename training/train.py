@@ -1,4 +1,4 @@
-"""Training a head on a table of transfer values: one flow, whoever asks for it."""
+"""Training a head on a table of transfer values: one flow for every caller."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def require_two_classes(labels: Sequence[str] | np.ndarray, source: str) -> None
     names = sorted({str(label) for label in labels})
     if len(names) < 2:
         raise DatasetError(
-            f"{source} has one class only ({names[0]!r}); a head tells at least two apart: add a "
+            f"{source} has one class only ({names[0]!r}); a head needs at least two: add a "
             f"folder of images that are something else"
             if names
             else f"{source} has no image"

@@ -134,7 +134,7 @@ def _caption(bins: ReliabilityBins, n_bins: int, error: float | None) -> str:
     if total == 0:
         return "no images"
     noun = "image" if total == 1 else "images"
-    words = f"calibration error: cannot be told from {total:,.0f} {noun}"
+    words = f"calibration error: cannot be estimated from {total:,.0f} {noun}"
     if error is not None:
         words = f"expected calibration error {error:.1%} ({n_bins} bins)"
     return (

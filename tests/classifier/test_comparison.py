@@ -106,7 +106,7 @@ def test_one_head_alone_is_the_best():
     "right", [{}, {"a": []}, {"a": [True], "b": [True, False]}, {"a": [[True]]}]
 )
 def test_heads_on_other_rows_are_not_compared(right):
-    with pytest.raises(UsageError, match="judged on the same rows"):
+    with pytest.raises(UsageError, match="evaluated on the same rows"):
         compare(right)
 
 
@@ -171,8 +171,8 @@ def test_rare_classes_are_named_and_do_not_fail():
     assert Counter(folds[:20].tolist()) == dict.fromkeys(range(5), 4)
     assert len(set(folds[22:25].tolist())) == 1
     assert [text.split(":")[0] for text in warnings] == ["'copies', 'single'", "'pair'"]
-    assert "never learned when it is judged" in warnings[0]
-    assert "judged in fewer than 5 folds" in warnings[1]
+    assert "never learned when it is evaluated" in warnings[0]
+    assert "evaluated in fewer than 5 folds" in warnings[1]
 
 
 def test_what_cannot_be_dealt_is_refused():

@@ -157,7 +157,7 @@ def test_the_number_of_classes_that_are_averaged_is_named(labels, classes, words
         ("ab" * 5, "10 images"),
         ("aab" * 3, "9 images, too few to say anything"),
         ("a", "1 image, too few to say anything and all of one class ('a')"),
-        ("b" * 12, "12 images, all of one class ('b'), which says nothing of the others"),
+        ("b" * 12, "12 images, all of one class ('b'), which says nothing about the others"),
     ],
 )
 def test_images_that_say_nothing_are_called_so(labels, words):
@@ -165,7 +165,7 @@ def test_images_that_say_nothing_are_called_so(labels, words):
     assert found.images_in_words == words
     first, *figures = repr(found).splitlines()
     assert first == f"<Evaluation of 2 classes on {words}"
-    untold = [line for line in figures if "cannot be told from" in line]
+    untold = [line for line in figures if "cannot be estimated from" in line]
     assert len(untold) == (2 if len(labels) < 10 else len(set(labels)) == 1)
 
 

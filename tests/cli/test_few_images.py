@@ -94,8 +94,8 @@ def test_a_report_on_two_images_has_no_figure_from_nothing(
     assert answer["images"] == 2
     assert answer["cross_validated"] is None
     page = (report / "report.html").read_text()
-    assert page.count("cannot be told from 2 images") == 2  # ROC AUC and calibration error
-    assert "Nothing can be told of &#39;disc&#39;" in page
+    assert page.count("cannot be estimated from 2 images") == 2  # ROC AUC and calibration error
+    assert "There are no figures for &#39;disc&#39;" in page
     row = page[page.index("<bdi>disc</bdi>") :].split("</tr>")[0]
     assert row.count("no images") == 4
     assert "%" not in row

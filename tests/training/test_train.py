@@ -61,7 +61,7 @@ def test_labels_without_sense_are_not_learned(table):
 
 def test_one_class_is_an_error(table):
     one = dataclasses.replace(table, labels=np.full(60, "only"))
-    with pytest.raises(DatasetError, match="one class only .'only'.; a head tells at least two"):
+    with pytest.raises(DatasetError, match="one class only .'only'.; a head needs at least two"):
         bb.train_head(one)
     with pytest.raises(UsageError, match="unknown head 'svm': expected logistic or "):
         bb.train_head(table, "svm")

@@ -63,7 +63,7 @@ def test_where_the_cache_does_not_know_it_cannot_be_told(table, trained, cache, 
     assert evaluate_split(trained.head, table).trained_on is None
     with caplog.at_level(logging.WARNING):
         bb.evaluate_head(trained.head, table)
-    assert "cannot be told" in caplog.text
+    assert "some of these images is unknown" in caplog.text
     fitted = bb.LogisticHead().fit(table.features, table.labels)
     saved = dataclasses.replace(trained.head, layers=fitted.layers_, training={})
     assert evaluate_split(saved, table).trained_on is None

@@ -65,7 +65,7 @@ def test_the_caption_gives_the_calibration_error(tmp_path, svg_texts):
 def test_no_calibration_error_from_too_few_images(tmp_path, svg_texts):
     draw(CONFIDENCE, RIGHT, tmp_path / "few.svg", with_error=False)
     words = " ".join(svg_texts(tmp_path / "few.svg"))
-    assert "calibration error: cannot be told from 6 images" in words
+    assert "calibration error: cannot be estimated from 6 images" in words
     assert "expected calibration error" not in words
     assert "accuracy 50.0 %, 6 images" in words
 
