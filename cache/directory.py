@@ -83,7 +83,7 @@ class CacheFolder:
         Raises
         ------
         CacheError
-            When it is no folder, or `create` is set and it cannot be created.
+            When it is not a folder, or `create` is set and it cannot be created.
         """
         self.root = default_folder() if root is None else Path(root)
         if self.root.exists() and not self.root.is_dir():

@@ -159,7 +159,7 @@ class Export:
                 digest = xxhash.xxh3_64_intdigest(row.data)
                 if seen.setdefault(key, digest) != digest:
                     raise CacheError(
-                        f"{self._path} is no export of bottlebank (two rows of the image "
+                        f"{self._path} is not an export of bottlebank (two rows of the image "
                         f"{str(key)[:12]} differ): export it again"
                     )
             on_part()
@@ -181,6 +181,6 @@ class Export:
             yield
         except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:
             raise CacheError(
-                f"{self._path} is no export of bottlebank ({in_brief(error)}): "
+                f"{self._path} is not an export of bottlebank ({in_brief(error)}): "
                 f"make one with `bottlebank cache export`"
             ) from error

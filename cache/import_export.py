@@ -153,12 +153,12 @@ def import_shards(
     CacheLockedError
         When another process writes to a variant of `target`.
     CacheError
-        When `source` is no cache, or a file cannot be written.
+        When `source` is not a cache, or a file cannot be written.
     """
     n_shards, n_present, left_out = 0, 0, list[str]()
     recipes = [path for path in _entries(source) if is_fingerprint(path.name)]
     if not recipes:
-        raise CacheError(f"{source} is no cache of bottlebank, or an empty one")
+        raise CacheError(f"{source} is not a cache of bottlebank, or an empty one")
     for folder in recipes:
         try:
             recipe, described = _recipe_of(folder, describe)
@@ -234,7 +234,7 @@ def _copy_shard(path: Path, storage: Storage, number: int) -> None:
     """Copy one shard, all of which has been checked: these bytes, or none."""
     name = ShardName.parse(path.name)
     if name is None:
-        raise ValueError(f"{path} is no shard")
+        raise ValueError(f"{path} is not a shard")
 
     def parts() -> Iterator[bytes]:
         digest = xxhash.xxh3_64()

@@ -79,7 +79,7 @@ class CheckedExport:
             raise CacheError(str(error)) from error
         except (DiedError, StopIteration) as error:
             raise CacheError(
-                f"{self._path} is no export of bottlebank ({error}): make one with "
+                f"{self._path} is not an export of bottlebank ({error}): make one with "
                 f"`bottlebank cache export`"
             ) from error
 

@@ -56,7 +56,7 @@ class Key(NamedTuple):
         view = int(match[2] or 0) if match else -1
         if match is None or view >= 1 << 8 * _VIEW_BYTES:
             raise ValueError(
-                f"{text[:100]!r} is no key: expected 64 hexadecimal digits, with :VIEW behind "
+                f"{text[:100]!r} is not a key: expected 64 hexadecimal digits, with :VIEW behind "
                 f"them where it is not of the image itself"
             )
         return cls(bytes.fromhex(match[1]), view)

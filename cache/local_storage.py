@@ -45,7 +45,7 @@ class LocalStorage:
             return []
 
     def open(self, name: str) -> Blob:
-        """See `Storage.open`; what is no regular file is an OSError, since a pipe would wait."""
+        """See `Storage.open`; what is not a regular file is an OSError, since a pipe would wait."""
         return open_regular(self.where / name)
 
     def local_path(self, name: str) -> Path:

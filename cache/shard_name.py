@@ -23,7 +23,7 @@ class ShardName(NamedTuple):
 
     @classmethod
     def parse(cls, name: str) -> ShardName | None:
-        """Read a file name; None when it is no shard's."""
+        """Read a file name; None when it is not a shard's."""
         match = _NAME.fullmatch(name)
         return cls(int(match[1]), match[2]) if match else None
 

@@ -64,7 +64,7 @@ class FeatureCache:
         except ValueError as error:
             raise CacheError(str(error)) from error
         if not is_fingerprint(fingerprint):
-            raise CacheError(f"{fingerprint[:100]!r} is no fingerprint: expected 64 digits")
+            raise CacheError(f"{fingerprint[:100]!r} is not a fingerprint: expected 64 digits")
         self._above = root.below(fingerprint)
         self.storage = self._above.below(variant)
         self.folder = self.storage.where
@@ -96,7 +96,7 @@ class FeatureCache:
         return [name for _, name in sorted(parsed)]
 
     def n_bytes(self) -> int:
-        """Bytes of all shards; what is no file counts nothing."""
+        """Bytes of all shards; what is not a file counts nothing."""
         n_bytes = 0
         for name in self.shard_names():
             with contextlib.suppress(OSError), self.storage.open(name) as file:

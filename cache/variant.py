@@ -36,7 +36,7 @@ class Variant(NamedTuple):
         Raises
         ------
         ValueError
-            When it is no variant's: names come from other people's files, and become paths.
+            When it is not a variant's: names come from other people's files, and become paths.
         """
         precision, _, storage = name.partition("-")
         found = cls(precision, storage or "float32")

@@ -155,7 +155,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         raise HeadFileError(f"the head file {path} cannot be read: {error.strerror}") from error
     except _DAMAGE as error:
         raise HeadFileError(
-            f"{path} is damaged or no head file of bottlebank ({in_brief(error)}): {_remedy(path)}"
+            f"{path} is damaged or not a bottlebank head file ({in_brief(error)}): {_remedy(path)}"
         ) from error
     if head.version != about["version"]:
         raise HeadFileError(
@@ -167,7 +167,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
 
 
 def _remedy(path: Path, verb: str = "train it again") -> str:
-    """What to do instead of loading what is no head; never to overwrite another kind of file."""
+    """What to do instead of loading what is not a head: never to overwrite another kind of file."""
     if path.suffix.lower() in (".h5", ".hdf5"):
         return f"{verb} with `bottlebank train DATA --output {path}`"
     return "name a head file, which `bottlebank train DATA --output head.h5` makes"
@@ -180,7 +180,7 @@ def _about(file: PlainFile) -> dict[str, Any]:
         raise ValueError(f"format {about.get('format')}; this version of bottlebank reads {FORMAT}")
     for name, kind in _FIELDS.items():
         if type(about.get(name)) is not kind:
-            raise ValueError(f"field {name} is missing or no {kind.__name__}")
+            raise ValueError(f"field {name} is missing or not a {kind.__name__}")
     if about.keys() != _FIELDS.keys():
         raise ValueError(f"unknown field(s) {named(about.keys() - _FIELDS.keys())}")
     for name, known in (("kind", saved_head_names()), ("precision", PRECISIONS)):

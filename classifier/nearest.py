@@ -17,7 +17,7 @@ class NearestHead(HeadEstimator):
 
     A check on the other heads that trains nothing and needs no tuning: where it does better, they
     were trained badly, and where all are poor, the transfer values do not separate the classes.
-    It keeps every training row, so it is no head for a head file.
+    It keeps every training row, so it is not a head for a head file.
 
     A vote weighs ``(1 + similarity) / 2``, 0 to 1. Transfer values lie in a narrow cone, so that
     these are nearly plain votes; similarity decides between classes with equally many. Before

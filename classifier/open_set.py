@@ -87,7 +87,7 @@ class UnknownRule(NamedTuple):
 
     def is_unknown(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
         """bool (n,): whether each image is most likely of none of the classes."""
-        return ~(self.scores(features, logits) >= self.threshold)  # so is what is no number
+        return ~(self.scores(features, logits) >= self.threshold)  # so is what is not a number
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The float32 arrays by name."""

@@ -108,7 +108,7 @@ def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> 
     Raises
     ------
     UsageError
-        When it is something else, names a class that no row has, or holds what is no positive
+        When it is something else, names a class that no row has, or holds what is not a positive
         number.
     """
     if class_weight is None:

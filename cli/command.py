@@ -83,6 +83,11 @@ class Argument(click.Argument):
         self.help_in_words = help
         super().__init__(*declarations, **settings)
 
+    def make_metavar(self, ctx: click.Context) -> str:
+        """Its name, with dots behind it where many are taken."""
+        name = super().make_metavar(ctx)
+        return f"{name}..." if self.nargs == -1 else name
+
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """Its name, and what it is."""
         return self.make_metavar(ctx), self.help_in_words

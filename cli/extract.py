@@ -91,8 +91,7 @@ def _tell(report: Report, seconds: Stopwatch) -> None:
     )
     speed = ""
     if report.bottleneck is not None:
-        held_up_by = _STAGES[report.bottleneck]
-        speed = f", {report.images_per_second} images/s, held up most by {held_up_by}"
+        speed = f", {report.images_per_second} images/s, bottleneck: {_STAGES[report.bottleneck]}"
     tell(
         f"{report.width} numbers per image from {report.extractor} ({report.engine}, "
         f"{report.precision}{speed}), {seconds():.1f} s in all"

@@ -83,7 +83,7 @@ def _unread() -> Iterator[None]:
 
 
 def say(*lines: str) -> None:
-    """Print remarks on stderr, escaped as by `tell`; a closed or full stderr is no error."""
+    """Print remarks on stderr, escaped as by `tell`; a closed or full stderr is not an error."""
     with contextlib.suppress(OSError):
         print("\n".join(map(shown, lines)), file=sys.stderr)
 

@@ -58,7 +58,7 @@ def require_output(output: str, kind: Kind, inputs: Iterable[str | None] = ()) -
 
 
 def require_folder(folder: str | Path) -> Path:
-    """A folder that can be written into, or made; it is made when something is written.
+    """A folder that can be written into, or made; it is created when something is written.
 
     Raises
     ------

@@ -61,7 +61,7 @@ class Dataset:
     """What an image belongs to, such as a person or a film: images of one group stand in one
     split. None, or nothing at all, where the image stands for itself."""
     ignored: int = 0
-    """Entries that are no candidates: other extensions, hidden files, sockets, …"""
+    """Entries that are not candidates: other extensions, hidden files, sockets, …"""
     unreadable: Sequence[tuple[str, str]] = field(default=())
     """Folders that could not be listed, and why."""
     ignored_kinds: Mapping[str, int] = field(default_factory=dict)

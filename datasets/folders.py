@@ -181,7 +181,7 @@ def images_below(path: str, folder: Folder, seen: dict[Folder, str] | None = Non
 def find_images(
     path: str | os.PathLike[str], unreadable: list[tuple[str, str]] | None = None
 ) -> list[str]:
-    """The image files at or below `path`, sorted; a path that is no folder is returned as it is.
+    """The image files at or below `path`, sorted; a path that is not a folder is returned as it is.
 
     Folders that cannot be listed, and why, are added to `unreadable`.
     """

@@ -255,7 +255,7 @@ def _split_inside(folders: Sequence[Place]) -> list[ClassFolder] | None:
                 f"{holding[0].path} holds folders that are named as splits, "
                 f"{_listed(holding[0].inside())}; {folder.path} holds {what}: give each class the "
                 f"same split folders, leave folders out with --exclude NAME, or say "
-                f"--class-level 1 if these names are no splits"
+                f"--class-level 1 if these names are not splits"
             )
         _require_one_each(folder.inside())
     return [

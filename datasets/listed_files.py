@@ -103,7 +103,7 @@ class ListedFiles:
         path, line = self._first
         raise DatasetError(
             f"{self._file}: none of its paths leads to a file; the first, {path[:200]!r} in line "
-            f"{line}, was looked for in {self._root}: say --image-root"
+            f'{line}, was not found in "{self._root}"; use --image-root'
         )
 
     def _look(self, path: str, root: str | None = None) -> str | None:

@@ -228,9 +228,10 @@ def _contradictions(
     two_splits = [sorted(found) for found in splits_of.values() if len(found) > 1]
     warnings = []
     if two_labels:
+        has = "has" if len(two_labels) == 1 else "have"
         warnings.append(
-            f"{counted(len(two_labels), 'image')} under two labels or more, byte for byte, such as "
-            f"{' and '.join(two_labels[0][:2])}: keep the right one"
+            f"{counted(len(two_labels), 'image')} {has} more than one label (such as "
+            f"{' and '.join(two_labels[0][:2])}): keep the correct copy"
         )
     if two_splits:
         warnings.append(

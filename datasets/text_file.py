@@ -65,7 +65,7 @@ def encoding_of(file: Path, encoding: str | None = None) -> str:
     Raises
     ------
     DatasetError
-        When the file is no text, or text in some other encoding.
+        When the file is not text, or text in some other encoding.
     """
     with file.open("rb") as opened:
         head = opened.read(_HEAD_BYTES)
@@ -168,7 +168,7 @@ def _refuse_other_kinds(file: Path, head: bytes) -> None:
 
 def _why_not(file: Path, encoding: str, is_said: bool) -> str:
     if is_said:
-        return f"{file} is no text in {encoding}: leave --encoding out, or name another"
+        return f"{file} is not text in {encoding}: leave --encoding out, or name another"
     if encoding != LEGACY:
         return f"{file} begins as {encoding} text and does not go on as such: save it as UTF-8"
     return (

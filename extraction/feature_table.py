@@ -37,7 +37,7 @@ class Report:
     rejected: int
     """Files that cannot be read or decoded, and folders that cannot be listed."""
     ignored: int
-    """Entries that are no images, outside `images`."""
+    """Entries that are not images, outside `images`."""
     startup_seconds: float
     """Starting the engine, with conversion and check."""
     images_per_second: float | None

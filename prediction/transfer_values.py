@@ -43,12 +43,12 @@ logger = logging.getLogger(__name__)
 
 
 class TransferValues(TransformerMixin, BaseEstimator):
-    """Turn images into transfer values, answered from the cache where they are in it.
+    """Turn images into transfer values, reading those already computed from the cache.
 
     For `sklearn.pipeline.Pipeline`, `GridSearchCV`, `cross_val_score` and the like. Nothing is
     learned: `fit` only checks the parameters, and `transform` works without it. Image files are
-    computed once and kept in the cache, as `extract` does it, so that every further fold and
-    parameter reads their rows. The bytes of an image file are answered from the cache too; what is
+    computed once and kept in the cache, as `extract` does it: later folds, parameter settings and
+    processes reuse those rows. The bytes of an image file are answered from the cache too; what is
     not there is computed and not added, since a row of the cache belongs to a file. Pictures (PIL
     images and arrays of pixels) are computed each time; ``Pipeline(memory=...)`` keeps those.
 
@@ -125,7 +125,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
         Raises
         ------
         UsageError
-            When a parameter is unknown, or `X` is no list of images.
+            When a parameter is unknown, or `X` is not a list of images.
         """
         self._check_parameters()
         _images(X)

@@ -72,7 +72,7 @@ def plot(
     progress
         Show progress on stderr, as in `extract`.
     **extraction
-        `extractor` and the other parameters of `extract`, where `data` is no table.
+        `extractor` and the other parameters of `extract`, where `data` is not a table.
 
     Returns
     -------

@@ -60,13 +60,13 @@ _GROWTH_OF_FEW = (
 def write_report(
     folder: str | os.PathLike[str], head: Head, table: FeatureTable, split: str | None = None
 ) -> list[Path]:
-    """Evaluate a head and write what was found as a page with pictures.
+    """Evaluate a head and write an illustrated HTML report.
 
     Parameters
     ----------
     folder
-        Where `report.html`, its pictures and `evaluation.json` are written; it is made. Files of
-        these names are replaced.
+        Where `report.html`, its pictures and `evaluation.json` are written; created if missing.
+        Files of these names are replaced.
     head
         From `train_head` or `load_head`.
     table
@@ -268,14 +268,14 @@ def _confusion(folder: Path, title: str, found: Evaluation) -> Section:
     picture = folder / "confusion-matrix.png"
     draw_confusion_matrix(found.confusion_matrix, found.classes, picture, title)
     matrix = found.confusion_matrix * (1 - np.eye(len(found.classes), dtype=int))
-    text = "Nothing was taken for anything else."
+    text = "No class was confused with another."
     if matrix.any():
         row, column = np.unravel_index(matrix.argmax(), matrix.shape)
         text = (
-            f"Most often {found.classes[row]} is taken for {found.classes[column]}: "
+            f"Most common confusion: {found.classes[row]} → {found.classes[column]}, "
             f"{matrix[row, column]} of {counted(int(found.confusion_matrix[row].sum()), 'image')}."
         )
-    return Section("What is taken for what", text, picture)
+    return Section("Confused classes", text, picture)
 
 
 def _mistakes(

@@ -49,7 +49,7 @@ class Forecast(NamedTuple):
     interval: Interval | None
     """95 % of the gain; None where there is no forecast at all."""
     reason: str | None
-    """Why there is no gain that can be shown."""
+    """Why there is no measurable gain."""
 
     def in_words(self) -> str:
         """One sentence."""
@@ -139,7 +139,7 @@ class LearningCurve:
         low = min(float(np.quantile(gain(drawn, True), 0.025)), expected)
         high = max(float(np.quantile(gain(drawn, False), 0.975)), expected)
         if low < LEAST_GAIN:
-            return Forecast(more, None, (low, high), "no gain that can be shown")
+            return Forecast(more, None, (low, high), "no measurable gain")
         return Forecast(more, expected, (low, high), None)
 
     def _resampled_errors(self, random: np.random.Generator) -> np.ndarray:

@@ -41,7 +41,7 @@ def read_npy(path: Path, dtype: str, n_dimensions: int, max_bytes: int) -> NDArr
     OSError
         When there is no file, or it cannot be read.
     ValueError
-        When it is no such file, larger than `max_bytes`, or holds another type or shape.
+        When it is not such a file, larger than `max_bytes`, or holds another type or shape.
     """
     return _array(read_bounded(path, max_bytes), dtype, n_dimensions)
 

@@ -67,7 +67,7 @@ class Fetcher:
     Raises
     ------
     UsageError
-        When an entry of `allowed` is no host name, or a limit is not positive.
+        When an entry of `allowed` is not a host name, or a limit is not positive.
     """
 
     def __init__(

@@ -26,7 +26,7 @@ def require_regular(path: Path) -> int:
     OSError
         When it is not there, or a folder.
     ValueError
-        When it is no regular file (a pipe would wait for ever), or nearly all of it is holes,
+        When it is not a regular file (a pipe would wait for ever), or nearly all of it is holes,
         which take no space on the disk and for ever to read.
     """
     status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
@@ -46,7 +46,7 @@ def open_regular(path: Path | str) -> FileIO:
     Raises
     ------
     OSError
-        When it is not there, cannot be read, or is no regular file.
+        When it is not there, cannot be read, or is not a regular file.
     """
     file = FileIO(path, opener=_without_waiting)
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -65,7 +65,7 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     Raises
     ------
     OSError
-        When it is not there, cannot be read, or is no regular file.
+        When it is not there, cannot be read, or is not a regular file.
     ValueError
         When it is larger than `max_bytes`, or nearly all of it is holes.
     """

@@ -68,7 +68,7 @@ class PlainFile:
         self._file: Any = None
         try:
             if self._read(0, len(_SIGNATURE)) != _SIGNATURE:
-                raise ValueError("it is no HDF5 file")
+                raise ValueError("not HDF5")
             # Nothing writes to such a file while it is read, and some file systems cannot lock.
             self._file = h5py.File(source, "r", locking=False)
             root: Any = self._file.id
@@ -116,7 +116,7 @@ class PlainFile:
         """The dataset of that name, still to be read, once its type and shape are as expected."""
         dataset: Any = self._file[name] if name in self.names else None
         if not self.is_of_type(name, dtype):
-            raise ValueError(f"{name} is no {np.dtype(dtype).name} array")
+            raise ValueError(f"{name} is not an array of {np.dtype(dtype).name}")
         if dataset.ndim != n_dimensions:
             raise ValueError(f"{name} has the shape {dataset.shape}")
         return dataset
@@ -131,7 +131,7 @@ class PlainFile:
             raise ValueError(f"{name} is missing")
         dataset: Any = self._file[name]
         if dataset.ndim != 1 or h5py.check_string_dtype(dataset.dtype) is None:
-            raise ValueError(f"{name} is no column of strings")
+            raise ValueError(f"{name} is not a column of strings")
         if dataset.id.get_type().is_variable_str() and dataset.size:
             if dataset.id.get_offset() is None:
                 raise ValueError(f"{name} is not stored in one piece in this file")
@@ -161,7 +161,7 @@ class PlainFile:
         """A whole number that is kept as an attribute."""
         found = self._attribute(attribute, name)
         if not found.get_type().equal(h5t.py_create(np.dtype(dtype))):
-            raise ValueError(f"the attribute {attribute} is no {np.dtype(dtype).name}")
+            raise ValueError(f"the attribute {attribute} is not of type {np.dtype(dtype).name}")
         value = np.empty((), dtype)
         found.read(value)
         return int(value)
@@ -184,7 +184,7 @@ class PlainFile:
         if not (isinstance(kind, h5t.TypeStringID) and (is_fixed or may_vary)) or (
             is_fixed and kind.get_size() > max_bytes
         ):
-            raise ValueError(f"the attribute {attribute} is no text of at most {max_bytes} bytes")
+            raise ValueError(f"the attribute {attribute} is not text of at most {max_bytes} bytes")
         # The length of a variable one is only known to HDF5, which sets aside what is claimed.
         with contextlib.nullcontext() if is_fixed else at_most_more(_MORE_BYTES):
             value: Any = self._file.attrs[attribute]
@@ -208,10 +208,10 @@ class PlainFile:
         if root.links.get_info(name.encode()).type != h5l.TYPE_HARD:
             raise ValueError(f"{name} is a link")
         if h5o.get_info(root, name.encode()).type != h5o.TYPE_DATASET:
-            raise ValueError(f"{name} is no array")
+            raise ValueError(f"{name} is not an array")
         dataset = h5d.open(root, name.encode())
         if dataset.get_space().get_simple_extent_type() != h5s.SIMPLE:
-            raise ValueError(f"{name} is no array")
+            raise ValueError(f"{name} is not an array")
         plist = dataset.get_create_plist()
         if (
             plist.get_layout() not in (h5d.CONTIGUOUS, h5d.COMPACT)

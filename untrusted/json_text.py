@@ -10,7 +10,7 @@ _MAX_DEPTH = 16
 
 
 def read_json(text: str | bytes, max_bytes: int) -> Any:
-    """Read JSON. ``NaN`` and ``Infinity``, which are no JSON, are read as None.
+    """Read JSON. ``NaN`` and ``Infinity``, which are not JSON, are read as None.
 
     Raises
     ------

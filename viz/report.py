@@ -124,7 +124,7 @@ def _shown(value: Cell) -> str:
         return value
     if value is None or math.isnan(value):
         return "–"
-    # NumPy's whole numbers are no `int`.
+    # NumPy's whole numbers are not `int`.
     return f"{value:,}" if isinstance(value, Integral) else f"{value:,.3f}"
 
 

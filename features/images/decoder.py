@@ -75,7 +75,7 @@ def read(path: str) -> tuple[bytes, os.stat_result]:
     Raises
     ------
     ImageRejectedError
-        When it cannot be read, is no regular file (a pipe would wait for ever), or has more than
+        When it cannot be read, is not a regular file (a pipe would wait for ever), or has more than
         512 MiB.
     """
     try:

@@ -105,7 +105,7 @@ def format_by_signature(data: bytes) -> str | None:
 
 
 def what_it_is(data: bytes) -> str | None:
-    """What a file is that is no image of `FORMATS`, and what helps; None where that is unknown."""
+    """What a file is that is not an image of `FORMATS`, and what helps; None if unknown."""
     found = brands(data)
     if is_heif(data):
         return "HEIC" if HAS_HEIF else f"HEIC: {INSTALL_HEIF}"

@@ -1,4 +1,4 @@
-"""Storage that is no folder: blobs in a dictionary, which stand for those of an object store."""
+"""Storage that is not a folder: blobs in a dictionary, which stand for those of an object store."""
 
 from __future__ import annotations
 

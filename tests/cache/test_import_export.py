@@ -162,7 +162,7 @@ def test_damage_to_any_part_of_an_export_is_noticed(tmp_path, what):
         with Export(path) as export:
             export.verify()
 
-    with pytest.raises(CacheError, match=r"(is damaged|is no export of bottlebank) \("):
+    with pytest.raises(CacheError, match=r"(is damaged|is not an export of bottlebank) \("):
         read()
 
 
@@ -231,7 +231,7 @@ def test_what_is_no_export_is_refused(tmp_path, harm):
             file["features"] = np.zeros((3, 4), "f4")
             if harm == "shape":
                 file["keys"], file["paths"] = np.zeros((2, 32), "u1"), np.zeros(3)
-    with pytest.raises(CacheError, match="is no export of bottlebank"):
+    with pytest.raises(CacheError, match="is not an export of bottlebank"):
         Export(path)
 
 
@@ -258,7 +258,7 @@ def test_an_export_at_which_hdf5_crashes_is_refused(tmp_path, monkeypatch):
     path.write_bytes(b"x")
     crashing(monkeypatch, path)
     with (
-        pytest.raises(CacheError, match=r"x.h5 is no export of bottlebank \(it crashes .*SIGSEGV"),
+        pytest.raises(CacheError, match=r"x.h5 is not an export .* \(it crashes .*SIGSEGV"),
         open_export(path),
     ):
         pass

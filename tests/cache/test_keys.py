@@ -26,7 +26,7 @@ def test_the_key_of_an_image_itself_is_the_hash_of_its_file():
     "text", ["", "ab", "g" * 64, "A" * 64, "a" * 65, "a" * 64 + ":0", "a" * 64 + ":4294967296"]
 )
 def test_other_texts_are_refused(text):
-    with pytest.raises(ValueError, match="is no key: expected 64 hexadecimal digits"):
+    with pytest.raises(ValueError, match="is not a key: expected 64 hexadecimal digits"):
         Key.parse(text)
 
 

@@ -156,8 +156,11 @@ def regroup(path, name, loop=False):
 HARMS = {
     "another array": (lambda p: change(p, "extra", np.zeros(3, "f4")), "arrays"),
     "a missing array": (lambda p: change(p, "bias_1"), "arrays"),
-    "another type": (lambda p: change(p, "mean", np.zeros(5, "f8")), "mean is no float32 array"),
-    "objects": (lambda p: change(p, "mean", np.array([b"x"], dtype=object)), "no float32 array"),
+    "another type": (
+        lambda p: change(p, "mean", np.zeros(5, "f8")),
+        "mean is not an array of float32",
+    ),
+    "objects": (lambda p: change(p, "mean", np.array([b"x"], dtype=object)), "not an array of f"),
     "another shape": (lambda p: change(p, "kernel_1", np.zeros((9, 3), "f4")), "a layer of shape"),
     "no number": (lambda p: change(p, "mean", np.full(5, np.nan, "f4")), "not finite"),
     "a zero scale": (lambda p: change(p, "scale", np.zeros(5, "f4")), "mean and scale"),
@@ -166,7 +169,7 @@ HARMS = {
     "equal classes": (lambda p: change(p, classes=["a", "a", "b"]), "not distinct"),
     "an earlier format": (lambda p: change(p, format=1), "format 1; this version"),
     "a temperature of zero": (lambda p: change(p, temperature=0.0), "temperature of 0"),
-    "an endless temperature": (lambda p: change(p, temperature=float("inf")), "no float"),
+    "an endless temperature": (lambda p: change(p, temperature=float("inf")), "not a float"),
     "a huge temperature": (lambda p: change(p, temperature=1e300), "temperature of 1e\\+300"),
     "a number beyond all": (
         lambda p: rewrite(p, lambda t: t.replace('"temperature": 1.0', '"temperature": 1e999')),
@@ -195,11 +198,11 @@ HARMS = {
         "nested too deeply",
     ),
     "20,000 arrays": (lambda p: crowd(p, 20_000), "20000 of the 20006 arrays"),
-    "a group": (lambda p: regroup(p, "mean"), "mean is no array"),
-    "a group that holds itself": (lambda p: regroup(p, "mean", loop=True), "mean is no array"),
+    "a group": (lambda p: regroup(p, "mean"), "mean is not an array"),
+    "a group that holds itself": (lambda p: regroup(p, "mean", loop=True), "mean is not an array"),
     "a missing field": (lambda p: change(p, recipe=None), "field recipe"),
-    "not HDF5": (lambda p: p.write_bytes(b"pickle" * 50), "damaged or no head file"),
-    "an empty file": (lambda p: p.write_bytes(b""), "damaged or no head file"),
+    "not HDF5": (lambda p: p.write_bytes(b"pickle" * 50), "damaged or not a bottlebank head file"),
+    "an empty file": (lambda p: p.write_bytes(b""), "damaged or not a bottlebank head file"),
 }
 
 
@@ -210,7 +213,7 @@ HARMS_TO_FULL = {
     "a negative length": (lambda p: change(p, probe=[9, -1]), "lengths of the probe's files"),
     "floating files": (
         lambda p: change(p, "probe_files", np.zeros(8, "f4")),
-        "probe_files is no uint8 array",
+        "probe_files is not an array of uint8",
     ),
     "no probe features": (lambda p: change(p, "probe_features"), "probe_features"),
     "a narrower probe": (
@@ -332,7 +335,7 @@ def test_a_pickle_is_never_unpickled(saved, tmp_path, place):
                 file["mean"].attrs["pickle"] = np.void(pickled)
             else:
                 file.attrs["head"] = np.void(pickled)
-    with pytest.raises(HeadFileError, match="damaged or no head file"):
+    with pytest.raises(HeadFileError, match="damaged or not a bottlebank head file"):
         load_head(saved)
     assert canary.read_text() == "alive"
 

@@ -50,7 +50,7 @@ def test_extract_with_another_fit(bottlebank, photos, options):
     assert squashed["bottleneck"] in ("disk", "decode", "network")
     cropped = bottlebank("extract", photos, *options, "--fit", "crop")
     assert "60 images: 60 extracted, 0 cached" in cropped.out
-    assert re.search(r"images/s, held up most by (the disk|decoding|the network)\), ", cropped.out)
+    assert re.search(r"images/s, bottleneck: (the disk|decoding|the network)\), ", cropped.out)
     again = bottlebank("extract", photos, *options, "--fit", "crop", "--json").json
     assert (again["cached"], again["bottleneck"]) == (60, None)
     assert again["fingerprint"] != squashed["fingerprint"]

@@ -129,7 +129,7 @@ def test_a_map_does_not_become_part_of_the_dataset(bottlebank, photos, options, 
     assert "lies inside the dataset" in one_line(done)
     monkeypatch.chdir(photos)
     assert bottlebank("plot", ".", "-o", "maps/map.png", *options).code == 2
-    # Beside the folders of the classes it is no image of the dataset.
+    # Beside the folders of the classes it is not an image of the dataset.
     assert bottlebank("plot", ".", "-o", "map.png", *options).code == 0
     assert bottlebank("extract", ".", *options, "--json").json["images"] == 60
 

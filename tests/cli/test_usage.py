@@ -142,7 +142,7 @@ def test_heads_that_are_missing_or_damaged(bottlebank, photos, head, cache, tmp_
     head.write_bytes(data[: len(data) // 2])
     done = bottlebank(command, *what, "--head", head, "--cache", cache)
     assert done.code == 1
-    assert "is damaged or no head file" in one_line(done)
+    assert "is damaged or not a bottlebank head file" in one_line(done)
     flipped = bytearray(data)
     flipped[data.rindex(b"\x00" * 4) - 40] ^= 1
     head.write_bytes(flipped)
@@ -196,7 +196,7 @@ def test_equal_bytes_under_two_labels(bottlebank, photos, options, tmp_path):
     arguments = ["train", photos, "--output", tmp_path / "h.h5", *options]
     done = bottlebank(*arguments)
     assert done.code == 0
-    assert "warning: 1 image under two labels or more, byte for byte" in done.err
+    assert "warning: 1 image has more than one label (such as" in done.err
     assert bottlebank(*arguments, "--strict").code == 1
 
 
@@ -293,7 +293,7 @@ def test_a_wrong_environment_names_the_variable(bottlebank, photos, monkeypatch,
 def served(bottlebank, monkeypatch):
     """Run `bottlebank serve` up to its settings."""
 
-    class StopHere(Exception):  # noqa: N818 (it is no error)
+    class StopHere(Exception):  # noqa: N818 (it is not an error)
         """Instead of a service."""
 
     def serve(*arguments):

@@ -151,7 +151,7 @@ def test_an_encoding_that_is_said(folder):
     for name in ("nonsense", "base64"):
         with pytest.raises(DatasetError, match=f"unknown encoding '{name}'"):
             load(folder, data, encoding=name)
-    with pytest.raises(DatasetError, match="is no text in utf-8"):
+    with pytest.raises(DatasetError, match="is not text in utf-8"):
         load(folder, data, encoding="utf-8")
 
 

@@ -122,7 +122,7 @@ def test_equal_files_that_contradict_are_reported():
     decided = split(keys([0, 0, 1, 2]), ["cat", "dog", "cat", "dog"], ["train"] * 4)
     assert decided.has_contradictions
     assert decided.warnings == [
-        "1 image under two labels or more, byte for byte, such as cat and dog: keep the right one"
+        "1 image has more than one label (such as cat and dog): keep the correct copy"
     ]
     decided = split(keys([0, 0, 1, 1]), ["cat", "cat", "dog", "dog"], ["train", "test"] * 2)
     assert decided.has_contradictions

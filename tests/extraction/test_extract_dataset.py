@@ -117,7 +117,7 @@ def test_equal_bytes_share_a_row_and_are_counted(photos, cache):
 
 @pytest.fixture
 def bad_photos(photos):
-    """Three files that are no images, in a folder of good ones."""
+    """Three files that are not images, in a folder of good ones."""
     good = (photos / "disc" / "00.png").read_bytes()
     buffer = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)

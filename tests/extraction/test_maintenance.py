@@ -139,7 +139,7 @@ def test_an_export_is_imported_into_another_cache(filled, tmp_path, photos):
 def test_importing_what_cannot_be_imported(filled, tmp_path):
     _, folder = filled
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CacheError, match="is no cache of bottlebank"):
+    with pytest.raises(CacheError, match="is not a cache of bottlebank"):
         import_from(folder, tmp_path / "empty")
     export(folder, choose(folder, None), tmp_path / "rows.h5")
     with h5py.File(tmp_path / "rows.h5", "r+") as file:

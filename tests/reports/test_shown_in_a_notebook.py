@@ -73,7 +73,7 @@ def test_a_head_new_and_loaded(table, tmp_path):
         for words in (head.version, "logistic, 512 → 3", "3 classes: 'checks', 'disc', 'stripes'"):
             assert words in text
         assert "random" in text
-        assert "80.0 % of validation images" in text
+        assert "80.0 % of images of its classes" in text
         assert head.version in " ".join(Html(head._repr_html_()).words)
     dense = bb.train_head(table, "dense", hidden=[8, 4]).head
     assert "dense, 512 → 8 → 4 → 3" in few_lines(dense)

@@ -76,7 +76,7 @@ def test_without_training_images(make_app, encode, route):
 @pytest.mark.parametrize("error", [ValueError, OSError, MemoryError])
 def test_a_damaged_cache_is_no_failure_of_the_server(make_app, encode, error):
     def damaged(head):
-        raise error("/home/somebody/cache/training-1.npz is no npz file")
+        raise error("/home/somebody/cache/training-1.npz is not an npz file")
 
     client = make_app(find_training_images=damaged).test_client()
     answer = send(client, "/similar", encode("red"))

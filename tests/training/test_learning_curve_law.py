@@ -139,9 +139,7 @@ def test_the_gain_of_a_law_is_forecast(a, b, c, n):
 def test_without_a_gain_none_is_told():
     told = [simulated(0, 1, 0.2, 40, seed=seed).forecast() for seed in range(10)]
     assert [found.gain for found in told] == [None] * 10
-    assert {found.in_words() for found in told} == {
-        "20 more images per class: no gain that can be shown"
-    }
+    assert {found.in_words() for found in told} == {"20 more images per class: no measurable gain"}
     assert all(found.interval[0] == pytest.approx(0, abs=0.001) for found in told)
     assert all(found.interval[1] < 0.02 for found in told)
 
