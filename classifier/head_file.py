@@ -126,6 +126,10 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     ------
     HeadFileError
         When there is none, or it is damaged, or it holds anything that a head file does not.
+
+    Examples
+    --------
+    >>> bb.load_head("head.h5").classes  # doctest: +SKIP
     """
     path = Path(path)
     try:

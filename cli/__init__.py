@@ -89,8 +89,16 @@ def _run_command(argv: list[str]) -> int:
 
 def _complete(wanted: str) -> int:
     """Print what a shell needs to complete commands, or what completes one."""
-    from click.shell_completion import shell_complete
+    from click.shell_completion import BashComplete, add_completion_class, shell_complete
 
+    class Bash(BashComplete):
+        """Of ``--head=lo`` bash makes three words."""
+
+        def get_completion_args(self) -> tuple[list[str], str]:
+            words, begun = super().get_completion_args()
+            return [word for word in words if word != "="], begun
+
+    add_completion_class(Bash)
     if shell_complete(program, {}, "bottlebank", COMPLETION, wanted):
         raise UsageError(
             f"{COMPLETION}: expected bash_source, zsh_source or fish_source, received {wanted!r}"

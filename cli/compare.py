@@ -117,8 +117,10 @@ def _tell(found: Trials) -> None:
         f"the same for all; the best first"
     )
     width = max(9, *(len(trial.extractor) for trial in found.trials))
-    heading = f"  {'extractor':<{width}}  head      accuracy  95 % interval     "
-    tell(f"{heading} against the best      per fit")
+    tell(
+        f"  {'extractor':<{width}}  {'head':<8}  accuracy  {'95 % interval':<18}  "
+        f"{'against the best':<27}  per fit"
+    )
     for trial in found.trials:
         standing = trial.standing
         low, high = standing.interval
@@ -129,7 +131,7 @@ def _tell(found: Trials) -> None:
         tell(
             f"  {trial.extractor:<{width}}  {trial.head:<8}  "
             f"{percent(standing.accuracy):>8}  {percent(low):>7} to {percent(high):>7}  "
-            f"{against:<24} {trial.fit_seconds:4.1f} s"
+            f"{against:<27}  {trial.fit_seconds:5.1f} s"
         )
     tell("p: McNemar's exact test on the same images, corrected for all pairs (Holm)")
 

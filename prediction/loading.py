@@ -67,6 +67,11 @@ def load_predictor(
         Of the largest picture that is decoded. How 16 bits per channel become 8, and what becomes
         of pictures that are not square, the head decides: as its training images were.
 
+    Returns
+    -------
+    Predictor
+        Called with images, it answers their classes.
+
     Raises
     ------
     HeadFileError

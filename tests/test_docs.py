@@ -42,6 +42,12 @@ def test_every_public_name_has_a_page(site):
         assert f'id="bottlebank.{name}"' in page
 
 
+def test_every_error_has_a_page(site):
+    for name in re.findall(r"^class (\w+)", (ROOT / "errors.py").read_text(), re.MULTILINE):
+        pages = [f"bottlebank.{name}.html", f"bottlebank.errors.{name}.html"]
+        assert any((site / "reference" / page).is_file() for page in pages), name
+
+
 def test_every_command_has_a_page_with_all_of_its_options(site):
     def commands(context):
         yield context

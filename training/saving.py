@@ -57,6 +57,10 @@ def save_head(
         When the extractor is missing, or is not what the head was fitted on.
     HeadFileError
         When the file cannot be written.
+
+    Examples
+    --------
+    >>> bb.save_head(bb.train_head(table), "head.h5")  # doctest: +SKIP
     """
     if isinstance(trained, Trained):
         trained = trained.head

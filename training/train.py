@@ -84,6 +84,11 @@ def train_head(
     progress
         Show on stderr how long it has run, and the epochs of a dense head: as in `extract`.
 
+    Returns
+    -------
+    Trained
+        The head, and how it does on each split; `print` shows both.
+
     Raises
     ------
     UsageError

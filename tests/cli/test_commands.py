@@ -251,6 +251,9 @@ def test_compare(bottlebank, photos, options):
     assert best["interval"][0] < best["accuracy"] <= best["interval"][1]
     words = bottlebank("compare", photos, *settings)
     assert re.search(r"random +(knn|logistic) +\d+\.\d % .* the best", words.out)
+    table = words.out.splitlines()[1:4]
+    assert len({len(line) for line in table}) == 1, table
+    assert table[0].index("against the best") == table[1].index("the best")
     wrong = bottlebank("compare", photos, "--heads", "logistic,svm", *options[2:])
     assert wrong.code == 2
     assert f"expected some of {', '.join(HEADS)}, received 'svm'" in wrong.err

@@ -92,14 +92,23 @@ def test_a_shell_that_is_not_known(bottlebank, monkeypatch):
     assert "expected bash_source, zsh_source or fish_source, received 'csh" in refused.err
 
 
-def test_bash_completes():
+@pytest.mark.parametrize(
+    ("words", "index", "expected"),
+    [
+        ("--heads knn,d", 4, "knn,dense"),
+        ("--heads = log", 5, "logistic"),
+        ("--heads =", 4, "logistic dense knn"),
+        ("--engine = openvino --heads lo", 7, "logistic"),
+    ],
+)
+def test_bash_completes(words, index, expected):
     if shutil.which("bash") is None:
         pytest.skip("bash is not installed")
-    script = """
+    script = f"""
         eval "$(_BOTTLEBANK_COMPLETE=bash_source bottlebank)"
-        COMP_WORDS=(bottlebank compare photos --heads knn,d) COMP_CWORD=4
+        COMP_WORDS=(bottlebank compare photos {words}) COMP_CWORD={index}
         _bottlebank_completion bottlebank
-        echo "${COMPREPLY[*]}"
+        echo "${{COMPREPLY[*]}}"
     """
     done = subprocess.run(
         ["bash", "--norc", "-c", script],
@@ -108,4 +117,4 @@ def test_bash_completes():
         text=True,
         check=True,
     )
-    assert (done.stdout, done.stderr) == ("knn,dense\n", "")
+    assert (done.stdout, done.stderr) == (f"{expected}\n", "")
