@@ -37,13 +37,16 @@ from .head import PROBE_FEATURES, PROBE_FILES, UNKNOWN, GoldenImages, Head
 from .layers import Layers
 from .open_set import ARRAYS, UnknownRule
 from .registry import saved_head_names
+from .settings import MAX_HIDDEN_LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FORMAT = 2
+_BEGINNING_BYTES = 8192
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAX_JSON_BYTES = 1 << 24
-_MAX_LAYERS = 24
+_MAX_LAYERS = MAX_HIDDEN_LAYERS + 1
 _MAX_CLASSES, _MAX_CLASS_LENGTH = 100_000, 1_000
 _MAX_CREATED = 64
 _DAMAGE = (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError)
@@ -107,6 +110,15 @@ def write_head_file(head: Head, path: Path) -> None:
         write_bytes(path, buffer.getvalue())
     except OSError as error:
         raise HeadFileError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def was_head_file(path: Path) -> bool:
+    """Whether it is a head, or a damaged one: its arrays are named where an HDF5 file begins."""
+    with path.open("rb") as file:
+        beginning = file.read(_BEGINNING_BYTES)
+    names = (b"mean", b"kernel_0", b"bias_0")
+    is_named = all(map(beginning.__contains__, names))
+    return beginning.startswith(_HDF5) and (is_named or is_head_file(path))
 
 
 def is_head_file(path: Path) -> bool:

@@ -12,6 +12,8 @@ import numpy as np
 from ..errors import UsageError
 
 MAX_SEED = 2**32 - 1
+MAX_HIDDEN_LAYERS = 23
+"""As many as a head file holds beside the last layer."""
 
 
 def require_whole(name: str, value: Any, least: int, most: int | None = None) -> int:
@@ -83,7 +85,13 @@ def require_hidden(value: Any) -> tuple[int, ...]:
         raise UsageError(
             f"hidden is {value!r}; expected the units of each hidden layer, such as (256,)"
         )
-    return tuple(require_whole("a number in hidden", number, 1, 2**20) for number in several)
+    units = tuple(require_whole("a number in hidden", number, 1, 2**20) for number in several)
+    if len(units) > MAX_HIDDEN_LAYERS:
+        raise UsageError(
+            f"hidden has {len(units)} layers; expected at most {MAX_HIDDEN_LAYERS}, as many as a "
+            f"head file holds"
+        )
+    return units
 
 
 def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
 _BEGINNING_BYTES = 8192
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 # Up to 0.1.0 the page did not name what had made it: it began with these lines.
 _PAGE_BEGINS = re.compile(
     rb"""<!doctype html>\s+<html lang="en">\s+<head>\s+<meta charset="utf-8">\s+"""
@@ -157,14 +156,9 @@ def _require_replaceable(path: Path, kind: Kind, inputs: Iterable[str | None]) -
 
 
 def _was_head(path: Path) -> bool:
-    """Whether it is a head, or a damaged one: its arrays are named where an HDF5 file begins."""
-    from ..classifier.head_file import is_head_file
+    from ..classifier.head_file import was_head_file
 
-    with path.open("rb") as file:
-        beginning = file.read(_BEGINNING_BYTES)
-    names = (b"mean", b"kernel_0", b"bias_0")
-    is_named = all(map(beginning.__contains__, names))
-    return beginning.startswith(_HDF5) and (is_named or is_head_file(path))
+    return was_head_file(path)
 
 
 def _is_export(path: Path) -> bool:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..errors import HeadFileError, HeadMismatchError, RecipeError, WeightsNotFoundError
+from ..errors import (
+    HeadFileError,
+    HeadMismatchError,
+    RecipeError,
+    UsageError,
+    WeightsNotFoundError,
+)
 from ..features import Recipe, find_backbone, recipe_for
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
+from ..features.images.colours import require_known_grey16
 from ..features.images.fit import FITS
 from ..features.recipe import recipe_of
 
@@ -25,11 +32,14 @@ def read_recipe(head: Head, path: str | os.PathLike[str]) -> Recipe:
     Raises
     ------
     HeadFileError
-        When it is not one of this version, or its width is not the head's.
+        When it is not one of this version, which does not know its extractor or how it reads grey
+        images, or its width is not the head's.
     """
     try:
         recipe = Recipe.from_dict(head.recipe)
-    except RecipeError as error:
+        find_backbone(recipe.extractor)
+        require_known_grey16(recipe.grey16)
+    except (RecipeError, UsageError) as error:
         raise HeadFileError(f"{path}: {error}") from error
     if recipe.width != head.layers.n_features:
         raise HeadFileError(

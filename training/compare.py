@@ -14,6 +14,7 @@ from ..classifier.comparison import Candidate, stratified_folds
 from ..classifier.comparison import compare as compare_right
 from ..classifier.cross_validation import out_of_fold
 from ..classifier.registry import require_heads
+from ..classifier.settings import require_whole
 from ..datasets.splits import TEST
 from ..errors import DatasetError, UsageError
 from ..formatting import counted
@@ -86,7 +87,8 @@ def compare(
     Raises
     ------
     UsageError
-        When a head is unknown, nothing is compared, or two tables have one extractor.
+        When a head is unknown, `n_folds` is no whole number of at least 2, nothing or something
+        else than tables is compared, or two tables have one extractor.
     DatasetError
         When the tables hold different images, fewer than two classes, or fewer than two different
         images.
@@ -99,6 +101,7 @@ def compare(
     """
     require_heads(heads)
     settings = [HeadSettings(head, seed=seed) for head in heads]
+    n_folds = require_whole("n_folds", n_folds, 2)
     _require_tables(tables)
     first = tables[0]
     require_two_classes(first.labels, "the dataset, without its rejected images,")
@@ -146,6 +149,13 @@ def compare(
 
 
 def _require_tables(tables: Sequence[FeatureTable]) -> None:
+    for table in [tables] if hasattr(tables, "require_rows") else tables:
+        if table is tables or not hasattr(table, "require_rows"):
+            raise UsageError(
+                f"expected a list of tables from bb.extract, received "
+                f"{'one table' if table is tables else f'a {type(table).__name__} in it'}: "
+                f"compare([bb.extract(…)], …)"
+            )
     names = [table.recipe.extractor for table in tables]
     if not names:
         raise UsageError("expected a table of at least one extractor, received none")

@@ -51,8 +51,9 @@ class HeadSettings:
                 f"class_weight is {self.class_weight!r}, which a {self.kind} head does not take: "
                 f"train a {some} head"
             )
-        require_share("coverage", self.coverage)
-        require_seed("seed", self.seed)
+        # Numbers of NumPy are none of JSON, in which a head file keeps them.
+        object.__setattr__(self, "coverage", require_share("coverage", self.coverage))
+        object.__setattr__(self, "seed", require_seed("seed", self.seed))
 
     @classmethod
     def of(cls, head: Head) -> HeadSettings:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..cache import CacheFolder
 from ..classifier import Head, write_head_file
+from ..classifier.head_file import was_head_file
 from ..classifier.registry import HEADS, saved_head_names
-from ..errors import NotAHeadError, UsageError
+from ..errors import HeadFileError, NotAHeadError, UsageError
 from ..extraction.golden_rows import keep_golden_images
 from ..features import find_backbone, open_extractor, recipe_for
 from ..precisions import PRECISIONS
@@ -54,7 +55,8 @@ def save_head(
     NotAHeadError
         When it is something else, or not fitted.
     UsageError
-        When the extractor is missing, or is not what the head was fitted on.
+        When the extractor is missing, or is not what the head was fitted on; or when a file is
+        there that is no head, such as a photograph.
     HeadFileError
         When the file cannot be written.
 
@@ -62,6 +64,7 @@ def save_head(
     --------
     >>> bb.save_head(bb.train_head(table), "head.h5")  # doctest: +SKIP
     """
+    _require_replaceable(Path(path))
     if isinstance(trained, Trained):
         trained = trained.head
     if isinstance(trained, Head):
@@ -120,6 +123,18 @@ def save_head(
     )
     write_head_file(head, Path(path))
     return head
+
+
+def _require_replaceable(path: Path) -> None:
+    try:
+        may_replace = not path.is_file() or path.stat().st_size == 0 or was_head_file(path)
+    except OSError as error:
+        raise HeadFileError(f"{path} cannot be written: {error.strerror or error}") from error
+    if not may_replace:
+        raise UsageError(
+            f"{path} exists and is not a head file, so it is not overwritten; choose another name, "
+            f"or delete it first"
+        )
 
 
 def fitted_head(estimator: Any) -> LayeredHead:

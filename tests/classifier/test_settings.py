@@ -18,7 +18,7 @@ WRONG = {
         "random_state": (-1, 2**32, 0.5, "0"),
     },
     DenseHead: {
-        "hidden": ((0,), (-1,), (2.5,), "256", ("8",), None, (8, 0), (True,)),
+        "hidden": ((0,), (-1,), (2.5,), "256", ("8",), None, (8, 0), (True,), [4] * 24),
         "dropout": (-0.1, 1, 1.5, NAN, "0.5", None),
         "batch_norm": ("no", 1, None),
         "output": ("tanh", None, 1),

@@ -99,3 +99,23 @@ def test_it_shows_how_far_it_is(table, capfd):
     assert "Fitting" in capfd.readouterr().err
     compare([table], ["knn"], n_folds=2, progress=False)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("choose", "message"),
+    [
+        (lambda table: table, "expected a list of tables from bb.extract, received one table"),
+        (lambda table: ["data"], "expected a list of tables .*, received a str in it"),
+        (lambda table: "data", "expected a list of tables .*, received a str in it"),
+        (lambda table: [], "expected a table of at least one extractor, received none"),
+    ],
+)
+def test_only_tables_are_compared(table, choose, message):
+    with pytest.raises(UsageError, match=message):
+        compare(choose(table), ["knn"])
+
+
+@pytest.mark.parametrize("n_folds", [2.5, 1, True, "5", None])
+def test_folds_are_a_whole_number(table, n_folds):
+    with pytest.raises(UsageError, match="n_folds is .*; expected a whole number of at least 2"):
+        compare([table], ["knn"], n_folds=n_folds)

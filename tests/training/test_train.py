@@ -321,3 +321,44 @@ def test_evaluation_shows_that_it_goes_on(trained, table, capfd):
     assert "Evaluating the head" in capfd.readouterr().err
     bb.evaluate_head(trained.head, table, progress=False)
     assert "Evaluating" not in capfd.readouterr().err
+
+
+def test_numbers_of_numpy_are_saved(table, tmp_path):
+    trained = bb.train_head(table, seed=np.int64(3), coverage=np.float32(0.5))
+    bb.save_head(trained, tmp_path / "head.h5")
+    assert bb.load_head(tmp_path / "head.h5").training["seed"] == 3
+
+
+def test_more_layers_than_a_head_file_holds_are_refused_before_training(table):
+    with pytest.raises(UsageError, match="hidden has 24 layers; expected at most 23"):
+        bb.train_head(table, "dense", hidden=[4] * 24)
+
+
+def test_a_head_replaces_no_other_file(trained, tmp_path):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"\xff\xd8 not a head")
+    with pytest.raises(UsageError, match="photo.jpg exists and is not a head file, so it is not"):
+        bb.save_head(trained, photo)
+    assert photo.read_bytes() == b"\xff\xd8 not a head"
+    head = tmp_path / "head.h5"
+    head.touch()
+    for _ in range(2):
+        bb.save_head(trained, head)
+    whole = head.read_bytes()
+    head.write_bytes(whole[: len(whole) // 2])  # a damaged head may be replaced
+    bb.save_head(trained, head)
+    assert bb.load_head(head).classes == trained.head.classes
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"extractor": "mobilenet_v9"}, "odd.h5: unknown extractor 'mobilenet_v9': did you mean"),
+        ({"grey16": "clip"}, "odd.h5: unknown grey16 'clip': expected scale or stretch"),
+    ],
+)
+def test_a_head_whose_recipe_is_unknown_is_named(trained, tmp_path, cache, changed, message):
+    recipe = {**trained.head.recipe, **changed}
+    write_head_file(dataclasses.replace(trained.head, recipe=recipe), tmp_path / "odd.h5")
+    with pytest.raises(HeadFileError, match=message):
+        bb.load_predictor(tmp_path / "odd.h5", cache=cache)
