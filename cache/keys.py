@@ -39,10 +39,6 @@ class Key(NamedTuple):
     def __str__(self) -> str:
         return f"{self.content.hex()}:{self.view}" if self.view else self.content.hex()
 
-    def hex(self) -> str:
-        """Its text: of an image itself, 64 hexadecimal digits."""
-        return str(self)
-
     @classmethod
     def parse(cls, text: str) -> Key:
         """Read what `str` of a key gives.

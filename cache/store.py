@@ -26,7 +26,6 @@ from .writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -81,10 +80,6 @@ class FeatureCache:
         present, damaged = set(self.shard_names()), self.damaged().keys()
         if set(self._key_map.names) != present - damaged or not damaged <= present:
             self._load()
-
-    def shard_paths(self) -> list[Path]:
-        """The committed shards, in the order of their numbers."""
-        return [self.folder / name for name in self.shard_names()]
 
     def shard_names(self) -> list[str]:
         """Names of the committed shards, in the order of their numbers."""

@@ -167,11 +167,6 @@ class Server:
         """Requests that are complete and wait for a thread."""
         return self._dispatcher.n_waiting
 
-    @property
-    def n_held_bytes(self) -> int:
-        """Bytes of all bodies in memory."""
-        return self._listener.held.n_bytes
-
     def run(self) -> None:
         """Answer requests until `stop`, then those in flight for the grace period; then close."""
         try:

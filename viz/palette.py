@@ -9,9 +9,6 @@ _COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79
 # Filled shapes alone, so that all take an edge; neighbours in the list differ most.
 _MARKERS: Final = ("o", "^", "s", "X", "v", "D", "P", "*", "<", "d", ">", "p", "h", "8", "H")
 
-N_STYLES: Final = len(_COLOURS) * len(_MARKERS)
-"""How many classes differ in colour or shape; then the styles begin again."""
-
 
 class Style(NamedTuple):
     """How the points of one class are drawn."""
@@ -25,7 +22,8 @@ class Style(NamedTuple):
 def class_style(index: int) -> Style:
     """The style of class number `index`, the same in every picture.
 
-    The first seven classes differ in colour alone, which reads best in a dense map.
+    The first seven classes differ in colour alone, which reads best in a dense map; after 105 the
+    styles begin again.
     """
     shape, colour = divmod(index, len(_COLOURS))
     return Style(_COLOURS[colour], _MARKERS[shape % len(_MARKERS)])

@@ -109,6 +109,11 @@ def killed(shim: FaultyOs, call: Call) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def shard_paths(cache: FeatureCache) -> list[Path]:
+    """The files of the committed shards, in the order of their numbers."""
+    return [cache.folder / name for name in cache.shard_names()]
+
+
 def key(number: int) -> Key:
     return Key(content_of_bytes(b"%d" % number))
 
@@ -164,7 +169,7 @@ def rows_in_shards(cache: FeatureCache) -> int:
     from bottlebank.cache.shard import Shard
 
     n = 0
-    for path in cache.shard_paths():
+    for path in shard_paths(cache):
         with Shard(LocalStorage(path.parent), path.name) as shard:
             n += shard.layout.n_rows
     return n

@@ -16,6 +16,7 @@ from bottlebank.errors import CacheError
 from bottlebank.features import find_backbone, recipe_for
 from bottlebank.untrusted.isolation import DiedError, isolated_reader
 
+from .faults import shard_paths
 from .fuzzing import spoiled, write
 
 N_OF_EACH = 2000
@@ -41,7 +42,7 @@ def originals(tmp_path_factory):
         about["recipe"] = json.dumps(recipe.as_dict())
         labels = {"labels": [str(number % 3) for number in range(40)]}
         export_rows(cache, base / "rows.h5", keys, paths, labels, about)
-        [shard] = cache.shard_paths()
+        [shard] = shard_paths(cache)
     width = 5
     layers = Layers(
         random.normal(size=width).astype("f4"),

@@ -12,6 +12,8 @@ from bottlebank.cache.import_export import Described, export_rows, import_shards
 from bottlebank.cache.isolated_reading import damage_of_shards, open_export
 from bottlebank.errors import CacheError
 
+from .faults import shard_paths
+
 PRINT = "f" * 64
 ABOUT = {"fingerprint": PRINT, "variant": "float32", "recipe": '{"a": 1}'}
 
@@ -45,7 +47,7 @@ def test_shards_of_another_cache_are_copied_once(tmp_path):
 def test_what_others_number_their_shards_is_nothing_to_us(tmp_path):
     theirs = fill(tmp_path / "theirs", range(6))
     with CacheFolder(theirs) as source:
-        paths = source.open(PRINT, "float32").shard_paths()
+        paths = shard_paths(source.open(PRINT, "float32"))
     shutil.copy(paths[0], paths[0].with_name(f"000123{paths[0].name[6:]}"))  # there twice
     for number, path in zip([10**18 - 1, 10**12 - 1], paths, strict=True):
         path.rename(path.with_name(f"{number:06d}{path.name[6:]}"))
@@ -55,7 +57,7 @@ def test_what_others_number_their_shards_is_nothing_to_us(tmp_path):
         for number in (30, 31):
             with cache.writer({"a": 1}) as writer:
                 writer.add(key(number), b"p", np.full(5, number, np.float32))
-        assert [path.name[:7] for path in cache.shard_paths()] == [f"00000{n}-" for n in range(5)]
+        assert [path.name[:7] for path in shard_paths(cache)] == [f"00000{n}-" for n in range(5)]
     with CacheFolder(tmp_path / "mine") as target:
         cache = target.open(PRINT, "float32")
         assert set(cache.keys()) == {key(n) for n in [*range(6), 20, 21, 30, 31]}
@@ -83,7 +85,7 @@ def test_a_shard_that_is_damaged_here_is_brought_again(tmp_path):
     shutil.copytree(mine, theirs)
     with CacheFolder(mine) as target:
         cache = target.open(PRINT, "float32")
-        cache.shard_paths()[0].write_bytes(b"no HDF5")
+        shard_paths(cache)[0].write_bytes(b"no HDF5")
         assert sum(found is not None for found in target.verify()) == 1
         assert import_shards(target, theirs, describe) == (1, [], 1)
         assert len(target.open(PRINT, "float32")) == 6
@@ -100,7 +102,7 @@ def test_into_an_empty_cache_with_the_recipe(tmp_path):
 def test_damaged_shards_are_left_out(tmp_path):
     theirs = fill(tmp_path / "theirs", range(6))
     with CacheFolder(tmp_path / "new", create=True) as target, CacheFolder(theirs) as source:
-        path = source.open(PRINT, "float32").shard_paths()[0]
+        path = shard_paths(source.open(PRINT, "float32"))[0]
         data = bytearray(path.read_bytes())
         data[-1] ^= 1
         path.write_bytes(data)
@@ -266,7 +268,7 @@ def test_an_export_at_which_hdf5_crashes_is_refused(tmp_path, monkeypatch):
 
 def test_a_shard_at_which_hdf5_crashes_is_left_out_and_no_other(tmp_path, monkeypatch):
     with CacheFolder(fill(tmp_path / "theirs", range(9))) as source:
-        paths = sorted(source.open(PRINT, "float32").shard_paths())
+        paths = sorted(shard_paths(source.open(PRINT, "float32")))
     assert len(paths) == 3
     crashing(monkeypatch, paths[0])
     first, *others = damage_of_shards(paths, "float32", 5)
@@ -280,7 +282,7 @@ def test_a_number_that_float16_cannot_hold_is_refused(tmp_path):
         refused = pytest.raises(CacheError, match="largest number of float16: use --store float32")
         with refused, cache.writer({}) as writer:
             writer.add(key(1), b"p", np.array([1e6], np.float32))
-        assert cache.shard_paths() == []
+        assert shard_paths(cache) == []
 
 
 def test_float16_keeps_eleven_bits_at_half_the_size(tmp_path):
@@ -299,5 +301,5 @@ def test_float16_keeps_eleven_bits_at_half_the_size(tmp_path):
             bound = 2.0**-11 * np.maximum(np.abs(rows[order]), 2.0**-14)
             error = np.abs(read - rows[order])
             assert (error <= bound).all() if "float16" in variant else not error.any()
-            sizes[variant] = cache.shard_paths()[0].stat().st_size
+            sizes[variant] = shard_paths(cache)[0].stat().st_size
     assert sizes["float32-float16"] < 0.55 * sizes["float32"]

@@ -36,12 +36,12 @@ def say(*words):
 
 
 def extend(self, keys, paths, features, real=Rows.extend):
-    say("add", *(key.hex() for key in keys))
+    say("add", *(str(key) for key in keys))
     real(self, keys, paths, features)
 
 
 def commit(self, real=Writer.commit):
-    keys = [key.hex() for key in self._rows.keys]
+    keys = [str(key) for key in self._rows.keys]
     real(self)
     say("committed", *keys)
 
@@ -109,7 +109,7 @@ def stored(root):
         (cache,) = caches
         assert_sound(folder, cache)
         keys = cache.keys()
-        return dict(zip((key.hex() for key in keys), cache.rows(keys), strict=True))
+        return dict(zip((str(key) for key in keys), cache.rows(keys), strict=True))
 
 
 @pytest.fixture

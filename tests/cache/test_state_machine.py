@@ -31,6 +31,7 @@ from .faults import (
     key,
     row,
     rows,
+    shard_paths,
 )
 
 N_NUMBERS = 30
@@ -70,7 +71,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     def note_commit(self):
         """Learn the new shard's name."""
-        new = {path.name for path in self.cache.shard_paths()} - self.shards.keys()
+        new = {path.name for path in shard_paths(self.cache)} - self.shards.keys()
         assert len(new) == bool(self.pending)
         for name in new:
             self.shards[name], self.pending = self.pending, set()

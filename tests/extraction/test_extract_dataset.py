@@ -184,7 +184,7 @@ def test_what_another_run_or_machine_lacked_is_tried_again(photos, cache):
     recipe = extract(photos, cache).recipe.as_dict()
     with CacheFolder(cache) as folder:
         (rows,) = folder.all()
-        for path in rows.shard_paths():
+        for path in (rows.folder / name for name in rows.shard_names()):
             path.unlink()
         with rows.writer(recipe) as writer:
             for number, reason in enumerate(temporary + lasting):

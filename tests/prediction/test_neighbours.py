@@ -20,7 +20,7 @@ def test_the_nearest_of_a_training_image_is_itself(trained, table, cache):
     rows = trained.split.rows("train")
     assert len(images) == len(rows)
     for row, near in zip(rows, images.nearest(table.features[rows], 3), strict=True):
-        assert near[0].key == table.keys[row].hex()
+        assert near[0].key == str(table.keys[row])
         assert near[0].label == table.labels[row]
         assert near[0].file == table.paths[row].rpartition("/")[2]
         assert near[0].similarity == pytest.approx(1, abs=1e-5)
@@ -31,7 +31,7 @@ def test_the_nearest_of_a_training_image_is_itself(trained, table, cache):
 def test_no_image_of_another_side_is_named(trained, table, cache):
     images = open_training_images(trained.head, cache)
     others = {
-        table.keys[row].hex() for side in ("validation", "test") for row in trained.split.rows(side)
+        str(table.keys[row]) for side in ("validation", "test") for row in trained.split.rows(side)
     }
     named = {near.key for some in images.nearest(table.features, 50) for near in some}
     assert others
