@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from .keys import HASH_BYTES, ContentHash, Key
+from .keys import HASH_BYTES, ContentHash, Key, content_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -62,9 +62,8 @@ class KeyMap:
 
     def find(self, keys: Sequence[Key]) -> NDArray[np.int64]:
         """Place of each key, int64 (n,); -1 where it has no row."""
-        contents, views = zip(*keys, strict=True) if keys else ((), ())
-        known: Iterable[_Known] = contents
-        if any(views):
+        known: Iterable[_Known] = map(content_of, keys)
+        if any(map(view_of, keys)):
             known = (key if key.view else key.content for key in keys)
         found = map(self._places().get, known, itertools.repeat(-1))
         return np.fromiter(found, np.int64, len(keys))
