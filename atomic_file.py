@@ -5,6 +5,7 @@ synced and renamed: the rename is the commit.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import uuid
@@ -14,6 +15,8 @@ from pathlib import Path
 TEMPORARY_PREFIX = ".bottlebank-"
 _PARTS_A_CALL = 1024  # what Linux and macOS take
 _BYTES_A_CALL = 1 << 21
+# What a file system answers that has no hard links, as that of most memory sticks.
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def write_bytes(path: Path, data: bytes | memoryview) -> None:
@@ -27,9 +30,13 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     write_parts(path, [data])
 
 
-def write_parts(path: Path, parts: Iterable[bytes | memoryview]) -> None:
-    """As `write_bytes`, for data in parts that follow one another."""
-    with _aside(path) as temporary:
+def write_parts(path: Path, parts: Iterable[bytes | memoryview], *, replace: bool = True) -> None:
+    """As `write_bytes`, for data in parts that follow one another.
+
+    Without `replace`, what is at `path` stays, and is a FileExistsError, also when another process
+    has put it there meanwhile.
+    """
+    with _aside(path, _rename if replace else _rename_if_absent) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             _write(handle, (memoryview(part) for part in parts if part))
@@ -70,13 +77,36 @@ def write_with(path: Path, fill: Callable[[Path], None]) -> None:
         sync(temporary)
 
 
+def _rename(source: Path, target: Path) -> None:
+    os.replace(source, target)  # noqa: PTH105 (the fault tests stand in for `os` here)
+
+
+def _rename_if_absent(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Two processes that come here at once are kept apart by the lock of whoever has one.
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        _rename(source, target)
+    else:
+        with contextlib.suppress(OSError):  # a second name of the same file
+            source.unlink()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
+
+
 @contextlib.contextmanager
-def _aside(path: Path) -> Generator[Path]:
+def _aside(path: Path, rename: Callable[[Path, Path], None] = _rename) -> Generator[Path]:
     """A name beside `path` for what is written in the block, and takes its place at the end."""
-    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
+    temporary = _beside(path)
     try:
         yield temporary
-        os.replace(temporary, path)  # noqa: PTH105 (the fault tests stand in for `os` here)
+        rename(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):  # the first error is the one to tell
             temporary.unlink(missing_ok=True)
@@ -105,10 +135,11 @@ def make_folder(path: Path) -> None:
 def remove_whole(path: Path) -> None:
     """Remove a folder with all in it, or what lies in its place; nothing is no error.
 
+    A folder is renamed first: nobody sees half of it, nor writes into it.
     `shutil.rmtree` opens what it is to remove, and a pipe would have it wait for ever.
     """
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        shutil.rmtree(path.rename(_beside(path)))
     else:
         path.unlink(missing_ok=True)
 

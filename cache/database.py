@@ -1,4 +1,4 @@
-"""An SQLite database that holds only what can be derived again, and so survives its own loss."""
+"""An SQLite database that holds nothing whose loss costs a row, and so survives its own."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ class Database:
             self._path, timeout=timeout_s, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA synchronous=OFF")  # a power cut costs what can be derived
+            connection.execute("PRAGMA synchronous=OFF")  # a power cut costs time
             connection.execute("BEGIN IMMEDIATE")  # raises where it cannot be written
             if connection.execute("PRAGMA user_version").fetchone()[0] != self._version:
                 tables = connection.execute("SELECT name FROM sqlite_master WHERE type='table'")

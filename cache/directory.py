@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import platformdirs
 
-from ..atomic_file import make_folder, write_bytes
+from ..atomic_file import make_folder, remove_whole, write_bytes
 from ..errors import CacheError, DamagedShardError, in_brief
 from ..untrusted.arrays import read_npz
 from ..untrusted.files import open_regular
@@ -184,8 +184,10 @@ class CacheFolder:
         joined = np.frombuffer(b"".join(files), np.uint8)
         lengths = np.array([len(file) for file in files], np.int64)
         np.savez(buffer, files=joined, lengths=lengths, features=features)
+        path = self._parity_path(fingerprint, precision)
         with contextlib.suppress(OSError):  # a read-only cache works: it is computed again
-            write_bytes(self._parity_path(fingerprint, precision), buffer.getvalue())
+            make_folder(path.parent)
+            write_bytes(path, buffer.getvalue())
 
     def parity(
         self, fingerprint: str, precision: str
@@ -218,6 +220,7 @@ class CacheFolder:
         packed = KeyArray.of(keys).packed()
         np.savez(buffer, keys=packed, labels=np.frombuffer(labels, np.uint8))
         with contextlib.suppress(OSError):  # a read-only cache works, without these
+            make_folder(folder)
             write_bytes(folder / f"training-{name}.npz", buffer.getvalue())
             kept = sorted(folder.glob("training-*.npz"), key=lambda path: path.stat().st_mtime_ns)
             for path in kept[:-_TRAININGS_KEPT]:
@@ -239,6 +242,14 @@ class CacheFolder:
         if not labels or not all(type(label) is str for label in labels):  # pyright: ignore
             return None
         return keys, labels  # pyright: ignore
+
+    def remove_local_files(self, fingerprint: str) -> None:
+        """Remove what is kept of a recipe in `root`, wherever its shards are."""
+        folder = self.root / fingerprint
+        for path in [*folder.glob("*.npz"), self.networks / fingerprint]:
+            remove_whole(path)
+        with contextlib.suppress(OSError):  # the shards are in it, or there is none
+            folder.rmdir()
 
     def variants(self, fingerprint: str) -> list[str]:
         """The variants of a recipe that have shards, the one with the most rows first."""

@@ -107,6 +107,7 @@ def export_rows(
             file.attrs[CHECKSUM] = np.uint64(checksum.value())
 
     try:
+        output.parent.mkdir(parents=True, exist_ok=True)
         write_with(output, fill)
     except CacheError:
         raise

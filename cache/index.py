@@ -1,9 +1,12 @@
-"""The derived index: what is where. It can be deleted at any time and is rebuilt from the shards.
+"""The index: what is known of images and shards without opening them. It can be deleted any time.
 
-It answers two questions without opening an image or a shard: which content a file has (by path,
-size, inode, and the times of its last modification and last change), and what a shard holds.
-Neither answer is trusted with data: each carries a checksum, a row's key is compared with the
-shard's, and a file that is not known is read.
+Two kinds of entries are derived, and found again in the files: which content a file has (by path,
+size, inode, and the times of its last modification and last change), and what a shard holds, or
+that it is damaged. Neither is trusted with data: contents carry a checksum, a row's key is compared
+with the shard's, and a file that is not known is read.
+
+Two are of this machine, and in no file: which images failed here, and where images were seen. When
+they are lost, an image is tried once more, and `prune` keeps rows that could go.
 """
 
 from __future__ import annotations

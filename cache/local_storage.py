@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from typing import TYPE_CHECKING
 
@@ -53,14 +52,11 @@ class LocalStorage:
         return self.where / name
 
     def put(self, name: str, parts: Iterable[bytes | memoryview], *, replace: bool = False) -> None:
-        """See `Storage.put`. Without `replace`, the caller is `writing`: the lock keeps others out.
+        """See `Storage.put`: written aside, synced and renamed, and the folder is synced.
 
-        The file is written aside, synced and renamed, and the folder is synced.
+        Where the file system has no hard links, only `writing` keeps two of one name apart.
         """
-        path = self.where / name
-        if not replace and os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-        write_parts(path, parts)
+        write_parts(self.where / name, parts, replace=replace)
 
     def delete(self, name: str) -> None:
         """See `Storage.delete`."""

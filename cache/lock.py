@@ -24,7 +24,8 @@ class WriterLock:
     Raises
     ------
     CacheLockedError
-        On entering, when another process holds it; nothing has been changed then.
+        On entering, when another process holds it, or has just removed the folder; nothing has been
+        changed then.
     CacheError
         On entering, when the file system has no locks or the folder cannot be written.
     """
@@ -50,6 +51,8 @@ class WriterLock:
             # A link would have another file emptied.
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             self._handle = os.open(self._path, flags, 0o666)
+        except FileNotFoundError as error:
+            raise self._removed() from error
         except OSError as error:
             raise CacheError(
                 f"{self._path} cannot be written: {error.strerror}; name another with --cache"
@@ -70,6 +73,18 @@ class WriterLock:
                 f"{self._path} cannot be locked ({error.strerror}): this file system has no "
                 f"locks; use a --cache on a local disk"
             ) from error
+        try:
+            is_there = os.path.samestat(os.fstat(self._handle), self._path.stat())
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:  # it was removed between the two calls, and locks out nobody
+            self.let_go()
+            raise self._removed()
+
+    def _removed(self) -> CacheLockedError:
+        return CacheLockedError(
+            f"{self._path.parent} was being removed by another process; run the command again"
+        )
 
     def __exit__(self, *exception: object) -> None:
         if self._handle >= 0:

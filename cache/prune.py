@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
-from .directory import NETWORKS
 from .identity import place_of
 from .shard import Shard
 from .shard_name import next_number
 from .shard_writer import Rows, write_shard
 from .store import COMMIT_EVERY_ROWS
-from .variant import Variant
+from .variant import Variant, every_variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,16 +179,36 @@ def carry_out(cache: FeatureCache, planned: Plan) -> None:
 
 
 def remove_recipe(folder: CacheFolder, fingerprint: str) -> None:
-    """Remove all rows of a recipe and its converted network, under the locks of its variants."""
-    for variant in folder.variants(fingerprint):
-        cache = folder.open(fingerprint, variant)
-        with cache.storage.writing():
-            for name in cache.shard_names():
-                cache.storage.delete(name)
+    """Remove a recipe with its rows, what is kept beside them, and its converted network.
+
+    The locks of all variants that it can have are held, whether they have rows or not: no writer
+    is at work, and none begins before everything is gone.
+
+    Raises
+    ------
+    CacheLockedError
+        When another process writes to one of them; nothing has been removed then.
+    CacheError
+        When something cannot be removed.
+    """
+    caches = [folder.open(fingerprint, variant.name) for variant in every_variant()]
+    with contextlib.ExitStack() as locks:
+        for cache in caches:
+            locks.enter_context(cache.storage.writing())
+        try:
+            # Shards first: what a kill leaves is still a recipe, which can be removed again.
+            for cache in caches:
+                for name in cache.shard_names():
+                    cache.storage.delete(name)
+            folder.remove_local_files(fingerprint)
+            folder.storage.delete(fingerprint)
+        except OSError as error:
+            raise CacheError(
+                f"{fingerprint} cannot be removed from {folder.storage.where}: "
+                f"{error.strerror or error}"
+            ) from error
+    for cache in caches:
         cache.refresh()
-    folder.storage.delete(fingerprint)
-    with contextlib.suppress(OSError):
-        folder.storage.below(NETWORKS).delete(fingerprint)
 
 
 def _write_anew(cache: FeatureCache, rewrite: list[_Kept]) -> None:

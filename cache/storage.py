@@ -1,7 +1,7 @@
 """What a cache needs of the place in which its shards lie; `local_storage` is a folder on a disk.
 
-Only shards and recipes go through it. The index and the converted networks are derived and belong
-to one machine, so they are always local files.
+Only shards and recipes go through it. The index, the converted networks and the small arrays
+that `CacheFolder` keeps belong to one machine, so they are always local files.
 """
 
 from __future__ import annotations

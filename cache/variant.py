@@ -41,8 +41,11 @@ class Variant(NamedTuple):
         precision, _, storage = name.partition("-")
         found = cls(precision, storage or "float32")
         if precision not in PRECISIONS or storage not in ("", *STORAGES) or found.name != name:
-            known = ", ".join(
-                cls(precision, storage).name for precision in PRECISIONS for storage in STORAGES
-            )
+            known = ", ".join(variant.name for variant in every_variant())
             raise ValueError(f"unknown variant {name[:100]!r}: expected {known}")
         return found
+
+
+def every_variant() -> list[Variant]:
+    """All that a recipe can have."""
+    return [Variant(precision, storage) for precision in PRECISIONS for storage in STORAGES]

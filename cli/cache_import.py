@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UsageError
 from ..formatting import counted
 from ..progress import Progress
 from . import options
@@ -23,8 +22,6 @@ def run(source: str, cache: str | None, json: bool) -> int:
     from ..extraction.maintenance import import_from
 
     path = Path(source)
-    if not path.exists():
-        raise UsageError(f"no such folder or file: {source}")
     with CacheFolder(cache, create=True) as folder:
         with Progress("Importing"):
             brought = import_from(folder, path)

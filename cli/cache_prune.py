@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ..errors import UsageError
 from ..formatting import counted
 from ..progress import Progress
 from . import options
@@ -30,8 +29,6 @@ _WORK = ("rows_removed", "rejections_removed", "damaged", "shards_rewritten")
 @options.as_json()
 def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json: bool) -> int:
     """Report what can go; with --yes, remove it."""
-    if whole and not fingerprint:
-        raise UsageError("--whole removes a recipe with all its rows: name it with --fingerprint")
     from ..cache import CacheFolder
     from ..extraction.maintenance import prune
 

@@ -116,7 +116,6 @@ def export(
         "recipe": json.dumps(recipe),
     }
     if dataset is None:
-        output.parent.mkdir(parents=True, exist_ok=True)
         seen = cache.paths()
         keys = cache.keys()  # without those of shards whose damage has just been found
         export_rows(cache, output, keys, [seen[key] for key in keys], {}, attributes)
@@ -138,7 +137,6 @@ def export(
             f"no image of {dataset.source} has a row in {cache.folder}: run "
             f"`bottlebank extract {dataset.source}` first"
         )
-    output.parent.mkdir(parents=True, exist_ok=True)
     keys = [key for _, key in rows]
     contents = [key.content for key in keys]
     labels = [dataset.labels[position] for position, _ in rows]
@@ -160,7 +158,7 @@ def prune(
     prefix
         Beginning of the fingerprints that are pruned; None for all.
     whole
-        Remove the recipe with all its rows.
+        Remove the one recipe that `prefix` names, with all its rows.
     do
         False only looks.
 
@@ -173,8 +171,14 @@ def prune(
     Raises
     ------
     UsageError
-        When no recipe begins so, or several do and `whole` is set.
+        When no recipe begins so, or `whole` is set and not exactly one does, or none is named.
+    CacheLockedError
+        When another process writes to what is to be changed.
+    CacheError
+        When something cannot be read, written or removed.
     """
+    if whole and not prefix:
+        raise UsageError("--whole removes a recipe with all its rows: name it with --fingerprint")
     fitting = [name for name in folder.fingerprints() if name.startswith(prefix or "")]
     if prefix and len(fitting) != 1 and (whole or not fitting):
         raise UsageError(f"{len(fitting)} recipes begin with {prefix!r}; `cache info` lists them")
@@ -221,9 +225,13 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
 
     Raises
     ------
+    UsageError
+        When there is no such source.
     CacheError
         When the source is neither, or something cannot be written.
     """
+    if not source.exists():
+        raise UsageError(f"no such folder or file: {source}")
     if source.is_dir():
         brought_in = import_shards(folder, source, _describe_recipe)
         return Imported(brought_in.n_shards, 0, brought_in.n_present, brought_in.left_out)

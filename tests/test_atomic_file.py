@@ -62,3 +62,16 @@ def test_a_folder_is_removed_and_so_is_whatever_is_in_its_place(tmp_path):
         atomic.remove_whole(path)
         assert not os.path.lexists(path)
     assert (kept / "a").is_dir()
+
+
+def test_a_folder_is_gone_at_once(tmp_path, monkeypatch):
+    (tmp_path / "x" / "a").mkdir(parents=True)
+
+    def die(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic.shutil, "rmtree", die)
+        with pytest.raises(KeyboardInterrupt):
+            atomic.remove_whole(tmp_path / "x")
+    assert not (tmp_path / "x").exists()

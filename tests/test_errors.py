@@ -27,10 +27,10 @@ SIGNALS = {
     "_TooManyBytesError": "Fetcher makes it a FetchError",
 }
 RAISE_BUILTINS = {
+    "atomic_file.py": "write_parts: the cache names its folder",
     "cache/export_file.py": "reads exports: import names the file",
     "cache/import_export.py": "reads recipes: import names the folder",
     "cache/keys.py": "reads keys",
-    "cache/local_storage.py": "Storage.put: the cache names its folder",
     "cache/shard.py": "reads shards: Shard names the file",
     "cache/shard_writer.py": "Writer names the variant",
     "cache/variant.py": "reads names of folders",

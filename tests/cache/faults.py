@@ -29,7 +29,7 @@ RECIPE = {"extractor": "fake"}
 N_ROWS = 12
 ROWS_PER_SHARD = 4
 SHORT_WRITE = 2048
-CALLS = ("open", "write", "fsync", "replace")
+CALLS = ("open", "write", "fsync", "replace", "link")
 
 
 class Call(NamedTuple):
@@ -82,6 +82,10 @@ class FaultyOs:
     def replace(self, source: Path, target: Path) -> None:
         self._step(Call("replace", source, target=target))
         os.replace(source, target)
+
+    def link(self, source: Path, target: Path) -> None:
+        self._step(Call("link", source, target=target))
+        os.link(source, target)
 
     def _step(self, call: Call) -> None:
         if call.name in self.names:

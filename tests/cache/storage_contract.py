@@ -41,6 +41,18 @@ class StorageContract:
             storage.put("blob", [b"two"], replace=True)
         assert read(storage) == b"two"
 
+    def test_of_two_that_put_one_blob_the_first_to_end_has_put_it(self, storage):
+        def parts():
+            yield b"one"
+            storage.put("blob", [b"two"])
+            yield b"one"
+
+        with storage.writing():
+            with pytest.raises(FileExistsError, match="blob"):
+                storage.put("blob", parts())
+            assert read(storage) == b"two"
+            assert "blob" in storage.list()
+
     def test_parts_that_fail_leave_nothing(self, storage):
         def parts():
             yield b"one"

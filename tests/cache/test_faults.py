@@ -36,10 +36,10 @@ from .faults import (
 )
 
 DISK_FAULTS = [
-    ("open", errno.EROFS),
-    ("write", errno.ENOSPC),
-    ("fsync", errno.EIO),
-    ("replace", errno.EROFS),
+    (("open",), errno.EROFS),
+    (("write",), errno.ENOSPC),
+    (("fsync",), errno.EIO),
+    (("replace", "link"), errno.EROFS),
 ]
 
 
@@ -58,19 +58,19 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.glob("*.h5")}
 
 
-@pytest.mark.parametrize(("call", "number"), DISK_FAULTS)
-def test_a_disk_that_fails_at_any_call_costs_no_old_row(tmp_path, shim, call, number):
+@pytest.mark.parametrize(("calls", "number"), DISK_FAULTS)
+def test_a_disk_that_fails_at_any_call_costs_no_old_row(tmp_path, shim, calls, number):
     old = range(100, 103)
     fill(tmp_path / "old", old)
     shutil.copytree(tmp_path / "old", tmp_path / "count")
-    count = shim(FaultyOs((call,)))
+    count = shim(FaultyOs(calls))
     fill(tmp_path / "count")
     assert count.n >= 3
     for at in range(count.n):
         root = tmp_path / str(at)
         shutil.copytree(tmp_path / "old", root)
         before = contents(root / PRINT / "float32")
-        shim(FaultyOs((call,), at, raising(number)))
+        shim(FaultyOs(calls, at, raising(number)))
         with pytest.raises(
             CacheError, match=f"(rows could not|cannot) be .*{os.strerror(number)}"
         ) as told:
@@ -86,14 +86,14 @@ def test_a_disk_that_fails_at_any_call_costs_no_old_row(tmp_path, shim, call, nu
         assert_complete(root, [*range(N_ROWS), *old])
 
 
-@pytest.mark.parametrize(("call", "number"), DISK_FAULTS)
-def test_a_disk_that_fails_while_a_new_cache_is_made(tmp_path, shim, call, number):
-    count = shim(FaultyOs((call,)))
+@pytest.mark.parametrize(("calls", "number"), DISK_FAULTS)
+def test_a_disk_that_fails_while_a_new_cache_is_made(tmp_path, shim, calls, number):
+    count = shim(FaultyOs(calls))
     fill(tmp_path / "count" / "new")
     assert count.n >= 4  # recipe.json and three shards
     for at in range(count.n):
         root = tmp_path / str(at) / "new"
-        shim(FaultyOs((call,), at, raising(number)))
+        shim(FaultyOs(calls, at, raising(number)))
         with pytest.raises(OSError, match=os.strerror(number)):
             fill(root)
         shim(None)
@@ -137,17 +137,17 @@ def features(photos, cache):
     return table.features
 
 
-@pytest.mark.parametrize(("call", "number"), DISK_FAULTS)
+@pytest.mark.parametrize(("calls", "number"), DISK_FAULTS)
 def test_the_command_says_it_in_one_line_and_goes_on_later(
-    tmp_path, photos, extract, shim, call, number
+    tmp_path, photos, extract, shim, calls, number
 ):
-    count = shim(FaultyOs((call,), short_write=1 << 20))
+    count = shim(FaultyOs(calls, short_write=1 << 20))
     assert extract(tmp_path / "whole").code == 0
     shim(None)
     expected = features(photos, tmp_path / "whole")
     for at in range(count.n):
         root = tmp_path / f"cache {at}"
-        shim(FaultyOs((call,), at, raising(number), short_write=1 << 20))
+        shim(FaultyOs(calls, at, raising(number), short_write=1 << 20))
         failed = extract(root)
         shim(None)
         assert failed.code == 1

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, Key, identity
+from bottlebank.cache import CacheFolder, Key, identity, lock
 from bottlebank.cache.import_export import Described, import_shards
 from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
@@ -15,6 +15,7 @@ from bottlebank.cache.shard_writer import write_shard
 from bottlebank.errors import CacheError, CacheLockedError
 
 from .faults import shard_paths
+from .memory_storage import MemoryStorage
 
 PRINT = "f" * 64
 
@@ -292,12 +293,77 @@ def test_pruning_waits_for_no_writer(folder):
         carry_out(cache, planned)
 
 
-def test_a_recipe_is_removed_with_its_network(folder):
-    (folder.networks / PRINT).mkdir(parents=True)
-    remove_recipe(folder, PRINT)
-    assert folder.fingerprints() == []
-    assert not (folder.networks / PRINT).exists()
-    assert len(folder.open(PRINT, "float32")) == 0
+@pytest.mark.parametrize("storage", [None, MemoryStorage()], ids=["local", "in memory"])
+def test_a_recipe_is_removed_with_all_that_is_kept_of_it(tmp_path, storage):
+    with CacheFolder(tmp_path / "cache", create=True, storage=storage) as folder:
+        for fingerprint in (PRINT, "0" * 64):
+            with folder.open(fingerprint, "float32").writer({}) as writer:
+                writer.add(key(1), b"1.jpg", row(1))
+            folder.keep_parity(fingerprint, "float32", [b"file"], np.ones((1, 8), np.float32))
+            folder.keep_training_rows(fingerprint, "0123456789abcdef", [key(1)], b'["a"]')
+            assert folder.parity(fingerprint, "float32") is not None
+            (folder.networks / fingerprint).mkdir(parents=True)
+            (folder.networks / fingerprint / "network.xml").touch()
+        remove_recipe(folder, PRINT)
+        assert folder.fingerprints() == ["0" * 64]
+        assert folder.storage.below(PRINT).list() == []
+        assert folder.parity(PRINT, "float32") is None
+        assert folder.training_rows(PRINT, "0123456789abcdef") is None
+        assert not (folder.root / PRINT).exists()
+        assert len(folder.open(PRINT, "float32")) == 0
+        assert [path.name for path in folder.networks.iterdir()] == ["0" * 64]
+        assert folder.parity("0" * 64, "float32") is not None
+        assert folder.open("0" * 64, "float32").rows([key(1)])[0].tolist() == row(1).tolist()
+
+
+@pytest.mark.parametrize("variant", ["float32", "bfloat16", "float32-float16"])
+@pytest.mark.parametrize("storage", [None, MemoryStorage()], ids=["local", "in memory"])
+def test_a_recipe_to_which_somebody_writes_is_not_removed(tmp_path, variant, storage):
+    """The writer of a new variant has committed nothing: only its lock says that it is there."""
+    with CacheFolder(tmp_path / "cache", create=True, storage=storage) as folder:
+        with folder.open(PRINT, "float32").writer({}) as writer:
+            writer.add(key(1), b"1.jpg", row(1))
+        with folder.open(PRINT, variant).writer({}) as writer:
+            writer.add(key(2), b"2.jpg", row(2))
+            with pytest.raises(CacheLockedError, match="is being written by"):
+                remove_recipe(folder, PRINT)
+            with pytest.raises(CacheLockedError), folder.open(PRINT, variant).writer({}):
+                pass
+        assert folder.open(PRINT, "float32").rows([key(1)])[0].tolist() == row(1).tolist()
+        assert folder.open(PRINT, variant).rows([key(2)])[0].tolist() == row(2).tolist()
+
+
+@pytest.mark.parametrize("name", ["open", "flock"])
+def test_a_writer_whose_folder_is_removed_while_it_takes_the_lock_is_refused(
+    folder, monkeypatch, name
+):
+    """It would hold a lock that nobody else can see, and a second writer would begin beside it."""
+    module = lock.os if name == "open" else lock.fcntl
+    cache = folder.open(PRINT, "float32")
+
+    real = getattr(module, name)
+
+    def late(*arguments):
+        monkeypatch.undo()
+        remove_recipe(folder, PRINT)
+        return real(*arguments)
+
+    monkeypatch.setattr(module, name, late)
+    refused = pytest.raises(CacheLockedError, match="was being removed by another process; run")
+    with refused, cache.writer({}):
+        pass
+    with cache.writer({}) as writer:
+        writer.add(key(1), b"1.jpg", row(1))
+    assert folder.open(PRINT, "float32").rows([key(1)])[0].tolist() == row(1).tolist()
+
+
+def test_a_recipe_that_cannot_be_removed_is_an_error_of_the_cache(folder, monkeypatch):
+    def fail(self, name):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(LocalStorage, "delete", fail)
+    with pytest.raises(CacheError, match="cannot be removed from .*: Read-only file system"):
+        remove_recipe(folder, PRINT)
 
 
 def test_a_recipe_whose_network_is_a_pipe_is_removed(folder):

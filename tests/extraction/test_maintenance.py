@@ -141,11 +141,44 @@ def test_importing_what_cannot_be_imported(filled, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(CacheError, match="is not a cache of bottlebank"):
         import_from(folder, tmp_path / "empty")
+    with pytest.raises(UsageError, match="no such folder or file: .*nowhere"):
+        import_from(folder, tmp_path / "nowhere")
     export(folder, choose(folder, None), tmp_path / "rows.h5")
     with h5py.File(tmp_path / "rows.h5", "r+") as file:
         file.attrs["fingerprint"] = "0" * 64
     with pytest.raises(CacheError, match="do not belong together"):
         import_from(folder, tmp_path / "rows.h5")
+
+
+def test_an_export_makes_its_folder_or_says_that_it_cannot(filled, tmp_path, photos):
+    _, folder = filled
+    rows = choose(folder, None)
+    for dataset in (None, bb.load_dataset(photos)):
+        assert export(folder, rows, tmp_path / "new" / "out.h5", dataset).rows == 60
+        (tmp_path / "file").touch()
+        with pytest.raises(CacheError, match=r"out\.h5 cannot be written: (Not a dir|File exists)"):
+            export(folder, rows, tmp_path / "file" / "out.h5", dataset)
+        with pytest.raises(CacheError, match="new cannot be written: Is a directory"):
+            export(folder, rows, tmp_path / "new", dataset)
+
+
+@pytest.mark.parametrize("prefix", [None, ""])
+@pytest.mark.parametrize("do", [False, True])
+def test_no_recipe_is_removed_that_is_not_named(filled, prefix, do):
+    _, folder = filled
+    with pytest.raises(UsageError, match="name it with --fingerprint"):
+        prune(folder, prefix, whole=True, do=do)
+    assert len(next(folder.all())) == 60
+
+
+def test_of_several_recipes_that_begin_alike_none_is_removed(filled):
+    table, folder = filled
+    other = table.report.fingerprint[:8] + "0" * 56
+    with folder.open(other, "float32").writer({}) as writer:
+        writer.add(Key(b"k" * 32), b"p", np.ones(3, np.float32))
+    with pytest.raises(UsageError, match="2 recipes begin with"):
+        prune(folder, other[:8], whole=True, do=True)
+    assert len(folder.fingerprints()) == 2
 
 
 def test_pruning_only_looks_until_it_is_told(filled, photos):
