@@ -74,7 +74,7 @@ def extract(
     cache
         The cache folder; by default ``$BOTTLEBANK_CACHE`` or the platform's.
     engine
-        ``auto``, or a name in the registry of engines: ``openvino`` or ``tensorflow``.
+        ``auto``, or a name in the registry of engines, `features.engines`.
     precision
         ``float32``, ``bfloat16``, or ``auto``: what the cache holds already, else the machine's
         fastest that agrees with TensorFlow.

@@ -156,8 +156,8 @@ def open_extractor(
     weights
         Finds the weights; called only where no converted network is kept yet.
     engine
-        A name in the registry, such as ``openvino`` or ``tensorflow``; or ``auto``: OpenVINO where
-        it runs and agrees; before it, with `gpu`, TensorFlow on one.
+        A name in the registry; or ``auto``: the first of them that runs and agrees; with `gpu`, one
+        that computes on a GPU before the others.
     precisions
         What may be computed in, in order of preference.
     networks

@@ -1,6 +1,6 @@
 """The interface of an engine: a compiled network that turns pixels into transfer values.
 
-How one is started and registered, `registry` says.
+How one is registered, `registry` says.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Engine(Protocol):
     name: str
     """As in the registry."""
     precision: str
-    """What the network effectively computes in: ``float32`` or ``bfloat16``."""
+    """What the network effectively computes in: one of `precisions.PRECISIONS`."""
 
     batch_size: int
     """Images in a call that keep it busy."""

@@ -85,15 +85,17 @@ def _convert(backbone: Backbone, weights: Weights, folder: Path) -> None:
 
 
 def _keep(folder: Path, kept: Path, width: int) -> None:
+    """Put a converted network in place of a damaged one, or where there is none."""
     make_folder(kept.parent)
-    remove_whole(kept)  # it is damaged, or it would have been used
     beside = Path(tempfile.mkdtemp(prefix=".converting-", dir=kept.parent))
     try:
         shutil.copytree(folder, beside, dirs_exist_ok=True)
         beside.chmod(0o755)
-        beside.rename(kept)
+        if not _is_whole(kept, width):  # else another process has kept the same one meanwhile
+            remove_whole(kept)
+            beside.rename(kept)
     except OSError:
-        if not _is_whole(kept, width):  # else another process kept the same network meanwhile
+        if not _is_whole(kept, width):
             raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)

@@ -1,7 +1,10 @@
 """The registry of engines. Data only: reading it imports no library and no engine.
 
-An engine is a module and a line of `ENGINES`. The module has a function ``start(network, precision,
-*, many)``, which returns an `Engine` of `base`; what else it has, `EngineEntry` says.
+An engine is a module and a line of `ENGINES`. The module has a function ``start(source, precision,
+*, many)``. Of a `Source` of `base` it makes an `Engine`, which also takes batches when `many`
+images are coming. It raises EngineError when it cannot run here, with the reason; ``auto`` then
+tries the next engine, as it does when anything else is raised that is no BottlebankError. What else
+the module has, `EngineEntry` says.
 """
 
 from __future__ import annotations
@@ -27,19 +30,29 @@ class EngineEntry(NamedTuple):
     library: str = ""
     """What has to be installed for it; empty for nothing else."""
     precisions: Sequence[str] = ("float32",)
-    """What ``auto`` computes in with it on a CPU, fastest first. Of several, the module's
-    ``supported_precisions()`` returns those of this machine."""
-    on_gpu: bool = False
-    """Whether it computes on a GPU; the module's ``has_gpu()`` then says whether it finds one."""
+    """What ``auto`` computes in with it on a CPU, fastest first; each is one of `PRECISIONS`. Of
+    several, the module's ``supported_precisions()`` returns those of this machine."""
+    gpu_precisions: Sequence[str] = ()
+    """The same on a GPU; empty when it does not compute on one. The module's ``has_gpu()`` says
+    whether it finds one here."""
     batch_size: int = 1
     """Images in a call that are expected to keep it busy, before it has started."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it computes on a GPU."""
+        return bool(self.gpu_precisions)
 
 
 ENGINES: dict[str, EngineEntry] = {
     "openvino": EngineEntry(".openvino", "OpenVINO", "openvino", ("bfloat16", "float32")),
     # Its bfloat16 is slower than its float32 on CPUs.
     "tensorflow": EngineEntry(
-        ".tensorflow", "TensorFlow", "tensorflow", on_gpu=True, batch_size=32
+        ".tensorflow",
+        "TensorFlow",
+        "tensorflow",
+        gpu_precisions=("bfloat16", "float32"),
+        batch_size=32,
     ),
 }
 """In the order in which ``auto`` tries them on a CPU."""

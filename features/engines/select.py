@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...errors import EngineError
+from ...errors import BottlebankError, EngineError, in_brief
 from ...hardware import may_have_gpu
 from ..golden_images import COSINE_LIMITS, N_IMAGES, golden_pixels, least_cosine
 from .network import Network
@@ -51,14 +51,15 @@ def start_engine(
 
 def preferred_precisions(engine: str) -> Sequence[str]:
     """What ``auto`` computes in on this machine, fastest first."""
-    if may_have_gpu() and any(ENGINES[name].on_gpu for name in _meant_by(engine)):
-        return ("bfloat16", "float32")
+    on_gpu = [name for name in _meant_by(engine) if ENGINES[name].on_gpu]
+    if on_gpu and may_have_gpu():
+        return ENGINES[on_gpu[0]].gpu_precisions
     first = ENGINES[_meant_by(engine)[0]]
     if len(first.precisions) == 1:
         return first.precisions
     try:
         return import_module(first.module, __package__).supported_precisions()
-    except ImportError:
+    except Exception:  # noqa: BLE001 (whatever its library raises: starting it says what)
         return ("float32",)
 
 
@@ -109,13 +110,18 @@ def _start(candidate: _Candidate, precision: str, network: Network, many: bool) 
     entry = ENGINES[candidate.engine]
     try:
         module: Any = import_module(entry.module, __package__)
+        if candidate.only_on_gpu and not module.has_gpu():
+            raise EngineError(f"{entry.title} finds no GPU that it can use")
+        started = module.start(network, precision, many=many)
+        if (candidate.engine, precision) != (REFERENCE, "float32"):
+            _check(started, network, many)
+    except BottlebankError:
+        raise
     except ImportError as error:
         raise EngineError(f"{entry.title} cannot be imported ({error})") from error
-    if candidate.only_on_gpu and not module.has_gpu():
-        raise EngineError(f"{entry.title} finds no GPU that it can use")
-    started = module.start(network, precision, many=many)
-    if (candidate.engine, precision) != (REFERENCE, "float32"):
-        _check(started, network, many)
+    except Exception as error:  # whatever its library raises
+        reason = in_brief(error) or type(error).__name__
+        raise EngineError(f"{entry.title} does not start: {reason}") from error
     return started
 
 

@@ -1,0 +1,103 @@
+"""Which engine is taken when one fails, whatever its library raises."""
+
+import logging
+import sys
+from types import ModuleType
+
+import pytest
+
+from bottlebank.errors import EngineError, WeightsNotFoundError
+from bottlebank.features.engines import select
+from bottlebank.features.engines.registry import ENGINES, EngineEntry
+from bottlebank.features.engines.select import preferred_precisions, start_engine
+
+
+class Engine:
+    name, precision = "sound", "float32"
+    batch_size, batch_sizes, n_calls = 1, (1,), 1
+
+
+class Network:
+    """Nothing of it is used: what it would be compared with is left out."""
+
+    class recipe:  # noqa: N801
+        extractor = "random"
+
+
+@pytest.fixture
+def engines(monkeypatch):
+    """A registry of two: ``bad``, whose module is returned to be given a `start`, and ``sound``."""
+    bad, sound = ModuleType("bad_engine"), ModuleType("sound_engine")
+    sound.start = lambda network, precision, *, many: Engine()
+    for name in list(ENGINES):
+        monkeypatch.delitem(ENGINES, name)
+    for module in (bad, sound):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        name = module.__name__.removesuffix("_engine")
+        monkeypatch.setitem(ENGINES, name, EngineEntry(module.__name__, name.title()))
+    monkeypatch.setattr(select, "_check", lambda engine, network, many: None)
+    return bad
+
+
+def raising(error):
+    def start(network, precision, *, many):
+        raise error
+
+    return start
+
+
+FAULTS = [
+    (
+        RuntimeError("a page\nof its state"),
+        "bad in float32: Bad does not start: a page of its state",
+    ),
+    (MemoryError(), "bad in float32: Bad does not start: MemoryError"),
+    (OSError(28, "No space left on device"), "No space left on device"),
+    (ImportError("libgpu.so"), "bad in float32: Bad cannot be imported (libgpu.so)"),
+    (EngineError("no such processor"), "bad in float32: no such processor"),
+]
+
+
+@pytest.mark.parametrize(("error", "reason"), FAULTS, ids=lambda value: type(value).__name__)
+def test_an_engine_that_fails_is_passed_over_with_its_reason(engines, caplog, error, reason):
+    caplog.set_level(logging.INFO, "bottlebank")
+    engines.start = raising(error)
+    started = start_engine(Network(), "auto", ["float32"], many=False, gpu=False)
+    assert started.name == "sound"
+    assert reason in caplog.text
+    with pytest.raises(EngineError, match="no engine can run random: bad in float32: "):
+        start_engine(Network(), "bad", ["float32"], many=False, gpu=False)
+
+
+def test_an_engine_that_fails_on_its_first_images_is_passed_over(engines, monkeypatch):
+    def check(engine, network, many):
+        if engine.name != "sound":
+            raise RuntimeError("the device is lost")
+
+    class Lost(Engine):
+        name = "lost"
+
+    engines.start = lambda network, precision, *, many: Lost()
+    monkeypatch.setattr(select, "_check", check)
+    assert start_engine(Network(), "auto", ["float32"], many=False, gpu=False).name == "sound"
+
+
+def test_what_no_other_engine_would_help_is_raised(engines):
+    engines.start = raising(WeightsNotFoundError("no weights"))
+    with pytest.raises(WeightsNotFoundError, match="no weights"):
+        start_engine(Network(), "auto", ["float32"], many=False, gpu=False)
+
+
+def test_precisions_are_those_of_the_first_engine_or_of_the_one_on_a_gpu(engines, monkeypatch):
+    several = ENGINES["bad"]._replace(precisions=("bfloat16", "float32"))
+    monkeypatch.setitem(ENGINES, "bad", several)
+    engines.supported_precisions = lambda: ("float32",)
+    assert preferred_precisions("auto") == ("float32",)
+    engines.supported_precisions = lambda: 1 / 0
+    assert preferred_precisions("auto") == ("float32",)
+    on_gpu = ENGINES["sound"]._replace(gpu_precisions=("bfloat16",))
+    monkeypatch.setitem(ENGINES, "sound", on_gpu)
+    assert preferred_precisions("auto") == ("float32",)
+    monkeypatch.setattr(select, "may_have_gpu", lambda: True)
+    assert preferred_precisions("auto") == ("bfloat16",)
+    assert preferred_precisions("bad") == ("float32",)
