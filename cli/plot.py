@@ -13,7 +13,6 @@ from .output_paths import (
     PICTURE,
     require_output,
     require_outside,
-    writing,
 )
 from .parameter_types import Choice
 
@@ -55,7 +54,9 @@ def run(
 
     image = Path(data)
     if image.suffix.lower() in EXTENSIONS and image.is_file():
-        n_images, caption = None, _draw_image(data, extraction, path)
+        from ..reports.image_heatmap import plot_image
+
+        n_images, caption = None, plot_image(data, path, **extraction)
         rejected: Sequence[tuple[str, str]] = []
     else:
         table, caption = _draw_map(load_dataset(data, **reading), extraction, path, method, seed)
@@ -80,30 +81,3 @@ def _draw_map(
     title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
     drawn = plot(table, output, method=method, random_state=seed, title=title)
     return table, drawn.embedding.caption
-
-
-def _draw_image(image: str, extraction: dict[str, Any], output: Path) -> str:
-    """Draw the transfer values of one image; what the drawing shows."""
-    from ..datasets import Dataset
-    from ..errors import ImageRejectedError
-    from ..extraction import extract
-    from ..features.images.decoder import Limits, read
-    from ..features.images.fit import decode_and_resize
-    from ..viz import draw_transfer_values
-
-    table = extract(Dataset(image, [image], [""], [None]), **extraction)
-    if table.rejected:
-        raise ImageRejectedError(f"{image}: {table.rejected[0][1]}")
-    recipe = table.recipe
-    pixels = decode_and_resize(
-        read(image)[0],
-        (recipe.input_size_px, recipe.input_size_px),
-        recipe.fit,
-        limits=Limits(pixels=extraction["max_pixels"]),
-        grey16=recipe.grey16,
-    )
-    title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
-    with writing(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
-        draw_transfer_values(table.features[0], output, title, image=pixels)
-    return title

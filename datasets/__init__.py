@@ -1,4 +1,4 @@
-"""What a person has: folders, CSV and label files of images, their splits and near-duplicates.
+"""What a person has: folders and CSV files of images, their splits and near-duplicates.
 
 May import the root files and ``untrusted``. Images are named here, never opened.
 """

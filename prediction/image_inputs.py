@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from inspect import iscoroutine
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
@@ -22,10 +22,28 @@ from ..features.images.decoder import (
 from ..features.images.fit import fit
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import TypeAlias, TypeGuard
 
-    ImageLike: TypeAlias = Any
-    """A path, bytes, a binary file object, a `PIL.Image.Image` or a uint8 array."""
+    from numpy.typing import NDArray
+
+    class BinaryFile(Protocol):
+        """What is read for the bytes of an image file, from where it stands."""
+
+        def read(self, size: int, /) -> bytes:
+            """At most `size` bytes; none at the end."""
+            ...
+
+    ImageLike: TypeAlias = (
+        str
+        | os.PathLike[str]
+        | bytes
+        | bytearray
+        | memoryview
+        | BinaryFile
+        | Image.Image
+        | NDArray[np.uint8]
+    )
+    """A path, the bytes of an image file, a binary file object, a PIL image or pixels."""
 
 ACCEPTED = (
     "a path, the bytes of an image file, a binary file object, a PIL image, a uint8 array "
@@ -45,7 +63,7 @@ class Input(NamedTuple):
     picture: Image.Image | None = None
 
 
-def is_several(given: object) -> bool:
+def is_several(given: object) -> TypeGuard[Iterable[ImageLike]]:
     """Whether something stands for several images."""
     if isinstance(given, np.ndarray):
         return given.ndim == 4 or (given.ndim == 1 and given.dtype.kind in "OU")
@@ -67,7 +85,7 @@ def several(given: Iterable[ImageLike]) -> Iterator[ImageLike]:
     return iter(given)
 
 
-def one_of_several(given: ImageLike, position: int) -> tuple[Input, str | None]:
+def one_of_several(given: object, position: int) -> tuple[Input, str | None]:
     """As `one`, with the reason where this image is rejected, which leaves the others alone.
 
     Raises
@@ -85,7 +103,7 @@ def one_of_several(given: ImageLike, position: int) -> tuple[Input, str | None]:
         raise UsageError(f"image {position}: {error}") from error
 
 
-def one(given: ImageLike) -> Input:
+def one(given: object) -> Input:
     """Understand one image; nothing is decoded yet, and no path is read.
 
     Raises

@@ -1,4 +1,4 @@
-"""Where results meet pictures: maps of datasets, and the report of an evaluation.
+"""Where results meet pictures: maps, the transfer values of an image, the report of an evaluation.
 
 May import ``training``, ``viz`` and below. A module is imported when one of its names is first
 used.

@@ -65,7 +65,7 @@ def test_an_image_is_drawn_as_it_is_extracted(dark, cache, tmp_path, monkeypatch
     def draw(values, path, title, image):
         drawn.append(image)
 
-    monkeypatch.setattr("bottlebank.viz.draw_transfer_values", draw)
+    monkeypatch.setattr("bottlebank.reports.image_heatmap.draw_transfer_values", draw)
     image = str(dark / "disc" / "0.png")
     for grey16 in ("scale", "stretch"):
         command = ["plot", image, "--extractor", "random", "--grey16", grey16]

@@ -1,0 +1,73 @@
+"""Drawing the transfer values of one image, beside what the network sees of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..datasets import Dataset
+from ..errors import BottlebankError, ImageRejectedError
+from ..extraction import extract
+from ..features import DEFAULT_EXTRACTOR
+from ..features.images.decoder import MAX_PIXELS, Limits, read
+from ..features.images.fit import decode_and_resize
+from ..viz import draw_transfer_values, require_picture_path
+
+if TYPE_CHECKING:
+    import os
+
+
+def plot_image(
+    image: str,
+    output: str | os.PathLike[str],
+    *,
+    extractor: str = DEFAULT_EXTRACTOR,
+    max_pixels: int = MAX_PIXELS,
+    **extraction: Any,
+) -> str:
+    """Draw the transfer values of one image, which come from the cache or into it.
+
+    Parameters
+    ----------
+    image
+        The path of an image file.
+    output
+        A ``.png`` or ``.svg`` file. Its folder is made where there is none.
+    extractor, max_pixels, **extraction
+        As in `extract`.
+
+    Returns
+    -------
+    str
+        The title of the picture.
+
+    Raises
+    ------
+    BottlebankError
+        When the picture cannot be written.
+    UsageError
+        For another file extension.
+    ImageRejectedError
+        When the image is rejected.
+    """
+    path = Path(output)
+    require_picture_path(path)
+    dataset = Dataset(image, [image], [""], [None])
+    table = extract(dataset, extractor, max_pixels=max_pixels, **extraction)
+    if table.rejected:
+        raise ImageRejectedError(f"{image}: {table.rejected[0][1]}")
+    recipe = table.recipe
+    pixels = decode_and_resize(
+        read(image)[0],
+        (recipe.input_size_px, recipe.input_size_px),
+        recipe.fit,
+        limits=Limits(pixels=max_pixels),
+        grey16=recipe.grey16,
+    )
+    title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw_transfer_values(table.features[0], path, title, image=pixels)
+    except OSError as error:
+        raise BottlebankError(f"{path} cannot be written: {error.strerror or error}") from error
+    return title
