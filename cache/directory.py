@@ -186,7 +186,7 @@ class CacheFolder:
         np.savez(buffer, files=joined, lengths=lengths, features=features)
         path = self._parity_path(fingerprint, precision)
         with contextlib.suppress(OSError):  # a read-only cache works: it is computed again
-            make_folder(path.parent)
+            path.parent.mkdir(exist_ok=True)
             write_bytes(path, buffer.getvalue())
 
     def parity(
@@ -220,7 +220,7 @@ class CacheFolder:
         packed = KeyArray.of(keys).packed()
         np.savez(buffer, keys=packed, labels=np.frombuffer(labels, np.uint8))
         with contextlib.suppress(OSError):  # a read-only cache works, without these
-            make_folder(folder)
+            folder.mkdir(exist_ok=True)
             write_bytes(folder / f"training-{name}.npz", buffer.getvalue())
             kept = sorted(folder.glob("training-*.npz"), key=lambda path: path.stat().st_mtime_ns)
             for path in kept[:-_TRAININGS_KEPT]:

@@ -115,3 +115,11 @@ def test_a_damaged_recipe_is_one_error(folder, content):
     with pytest.raises(CacheError, match="recipe.json cannot be read") as refused:
         folder.recipe(PRINT)
     assert len(str(refused.value)) < 500
+
+
+def test_where_there_is_no_cache_nothing_is_kept(tmp_path):
+    with CacheFolder(tmp_path / "none") as folder:
+        folder.keep_parity(PRINT, "float32", [b"one"], np.ones((1, 4), "f4"))
+        folder.keep_training_rows(PRINT, NAME, KEYS, b'["a", "b"]')
+        assert folder.parity(PRINT, "float32") is None
+    assert not (tmp_path / "none").exists()
