@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from ..cache import Key
-from ..features.images.decoder import depends_on_machine, is_temporary
+from ..features.images.rejection import depends_on_machine, is_temporary
 
 if TYPE_CHECKING:
     import os

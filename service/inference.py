@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..features.images.decoder import RAISE_LIMIT
 from ..features.images.formats import INSTALL_HEIF
+from ..features.images.rejection import RAISE_LIMIT
 from ..hardware import available_cores
 from .batcher import Batcher
 from .errors import DeadlineError, RefusedError

@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
@@ -17,44 +17,16 @@ from PIL.ImageFile import ImageFile
 from ...errors import ImageRejectedError
 from . import netpbm, tiff
 from .colours import Grey, in_strips, to_rgb
-from .formats import (
-    FORMATS,
-    HAS_HEIF,
-    INSTALL_HEIF,
-    format_by_signature,
-    in_words,
-    is_heif,
-    what_it_is,
-)
+from .formats import FORMATS, HAS_HEIF, is_heif
+from .rejection import RAISE_LIMIT, reasons_in_words
 from .sixteen_bit import is_deep, scaled, to_8_bits
-from .structure import (
-    check_directory,
-    check_structure,
-    has_more_scans,
-    is_pnm,
-    is_tiff,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .structure import check_directory, check_structure, has_more_scans, is_tiff
 
 DECODER_VERSION = 4
 """Part of every fingerprint: raised when the pixels that `decode` returns for any image change."""
 
 MAX_PIXELS = 250_000_000
 """Of the largest picture that is decoded where the user chose it."""
-
-RAISE_LIMIT = "--max-pixels raises the limit"
-TOO_LITTLE_MEMORY = "too little memory to decode it"
-KILLED = "was killed (SIGKILL), most likely for want of memory"
-SILENT = "s and was ended"
-CRASHES = "it crashes the decoder"
-TOO_SLOW = "decoding it took more than"
-# What the user's options or libraries lacked, which is seen in the header.
-_TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF)
-# What the machine lacked. To find out costs seconds an image.
-_OF_THE_MACHINE = (CRASHES, TOO_SLOW, TOO_LITTLE_MEMORY)
-_WANT_OF_MEMORY = ("insufficient memory", "out of memory", "cannot allocate", "failed to allocate")
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS_THAT_SWAP_SIDES = (5, 6, 7, 8)
@@ -172,7 +144,7 @@ def decode_picture(
     grey16: str = "scale",
 ) -> Picture:
     """As `decode`, with the file's format and colour mode."""
-    with _reasons_in_words(data, formats, limits), _opened(data, formats) as image:
+    with reasons_in_words(data, formats, limits.pixels), _opened(data, formats) as image:
         _check_size(image.size, limits)
         kind = Kind("JPEG" if image.format == "MPO" else str(image.format), image.mode)
         if kind.format == "JPEG":
@@ -216,22 +188,6 @@ def _loaded(
     return Picture(_upright(pixels, orientation), kind._replace(brightest=brightest))
 
 
-def is_temporary(reason: str) -> bool:
-    """Whether an image may be read with another option or library, without decoding it first.
-
-    The words decide, since caches keep nothing else of a rejection.
-    """
-    return reason.endswith(_TEMPORARY)
-
-
-def depends_on_machine(reason: str) -> bool:
-    """Whether an image may be read on another machine: with more memory, or in less time.
-
-    Again the words decide.
-    """
-    return reason.startswith(_OF_THE_MACHINE)
-
-
 def _opened(data: bytes, formats: tuple[str, ...]) -> ImageFile:
     check_structure(data)
     if HAS_HEIF and "HEIF" in formats and is_heif(data):
@@ -261,37 +217,9 @@ def picture_of(
     ImageRejectedError
         When it has no pixels, its mode has no defined brightness, or its file is damaged.
     """
-    with _reasons_in_words(b"a picture", FORMATS, Limits()):
+    with reasons_in_words(b"a picture", FORMATS, MAX_PIXELS):
         _check_size(image.size, NO_LIMITS)
         return _loaded(image, str(image.format), at_least_px, grey16)
-
-
-@contextlib.contextmanager
-def _reasons_in_words(data: bytes, formats: tuple[str, ...], limits: Limits) -> Iterator[None]:
-    """Turn whatever decoding raises into ImageRejectedError."""
-    if not data:
-        raise ImageRejectedError("the file is empty (0 bytes)")
-    try:
-        yield
-    except ImageRejectedError:
-        raise
-    except Image.UnidentifiedImageError:
-        raise ImageRejectedError(_why_unidentified(data, formats)) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):  # in a later frame
-        raise ImageRejectedError(
-            f"more than the {limits.pixels:,} pixels that are read; {RAISE_LIMIT}"
-        ) from None
-    except MemoryError:
-        raise ImageRejectedError(TOO_LITTLE_MEMORY) from None
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        if any(words in reason.lower() for words in _WANT_OF_MEMORY):
-            raise ImageRejectedError(TOO_LITTLE_MEMORY) from error
-        if "truncated" in reason.lower():
-            raise ImageRejectedError(
-                "truncated or damaged: its data end before the picture does"
-            ) from error
-        raise ImageRejectedError(f"damaged or truncated: {reason}") from error
 
 
 def _reduction(size: tuple[int, int], at_least_px: tuple[int, int] | None, orientation: int) -> int:
@@ -373,16 +301,3 @@ def _orientation(image: Image.Image) -> int:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
     except Exception:  # noqa: BLE001 (broken EXIF is common in good photographs: shown as stored)
         return 1
-
-
-def _why_unidentified(data: bytes, formats: tuple[str, ...]) -> str:
-    if "TIFF" in formats and is_tiff(data):
-        return tiff.why_unidentified(data)
-    if "PPM" in formats and is_pnm(data):
-        return "a damaged PPM, PGM or PBM file: its header is not as the format asks for"
-    damaged = format_by_signature(data)
-    if damaged in formats:
-        return f"damaged or truncated: it begins as {in_words(damaged)}, and cannot be read"
-    reason = f"not an image in a format that is read here ({', '.join(map(in_words, formats))})"
-    what = what_it_is(data)
-    return reason if what is None else f"{reason}; it looks like {what}"

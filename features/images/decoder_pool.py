@@ -22,17 +22,10 @@ import numpy as np
 from ...errors import EngineError, ImageRejectedError
 from ...fork_safety import Owner, let_go_in_children, not_while_forking
 from ...untrusted.child import start_child
-from .decoder import (
-    CRASHES,
-    FORMATS,
-    KILLED,
-    SILENT,
-    TOO_SLOW,
-    Kind,
-    Limits,
-)
+from .decoder import FORMATS, Kind, Limits
 from .decoder_process import FILES_AT, answer_questions, note_position, noted_position
 from .fit import decode_and_resize_picture
+from .rejection import CRASHES, KILLED, SILENT, TOO_SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,13 +15,9 @@ from typing import TYPE_CHECKING
 import cv2
 
 from ...errors import ImageRejectedError
-from .decoder import (
-    TOO_LITTLE_MEMORY,
-    Kind,
-    Limits,
-    Picture,
-)
+from .decoder import Kind, Limits, Picture
 from .fit import decode_and_resize_picture
+from .rejection import TOO_LITTLE_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

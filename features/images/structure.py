@@ -215,6 +215,6 @@ def check_directory(data: bytes) -> Directory:
                     (where,) = struct.unpack_from(order + number, data, where)
                 one = {3: "H", 4: "I", 16: "Q"}[kind]
                 values[tag] = struct.unpack_from(f"{order}{n_values}{one}", data, where)
-    except struct.error:
+    except (struct.error, OverflowError):  # an offset of 64 bits, beyond any file
         pass
     return Directory(values)

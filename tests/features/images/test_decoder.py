@@ -22,6 +22,7 @@ from bottlebank.features.images.decoder import (
     read,
 )
 from bottlebank.features.images.fit import decode_and_resize, fit
+from bottlebank.features.images.rejection import depends_on_machine, is_temporary
 
 
 def encoded(image: Image.Image, format: str, **options) -> bytes:
@@ -265,7 +266,7 @@ def test_heic_is_read_and_its_exif_orientation_is_not_applied(mode):
 
 
 @pytest.mark.parametrize(
-    ("error", "depends_on_machine"),
+    ("error", "lacked_memory"),
     [
         (MemoryError(), True),
         (OSError("decoder error: Insufficient memory (Failed to allocate 9 bytes)"), True),
@@ -273,15 +274,44 @@ def test_heic_is_read_and_its_exif_orientation_is_not_applied(mode):
         (OSError("image file is truncated"), False),
     ],
 )
-def test_only_want_of_memory_depends_on_the_machine(monkeypatch, error, depends_on_machine):
+def test_only_want_of_memory_depends_on_the_machine(monkeypatch, error, lacked_memory):
     def fail(*arguments, **options):
         raise error
 
     monkeypatch.setattr(Image, "open", fail)
     with pytest.raises(ImageRejectedError) as why:
         decode(b"GIF89a")
-    assert images.depends_on_machine(str(why.value)) == depends_on_machine
-    assert (str(why.value) == "too little memory to decode it") == depends_on_machine
+    assert depends_on_machine(str(why.value)) == lacked_memory
+    assert (str(why.value) == "too little memory to decode it") == lacked_memory
+
+
+def damaged_tiff() -> bytes:
+    """Its strip begins at byte 3.5."""
+    data = bytearray(encoded(Image.new("RGB", (40, 30)), "TIFF"))
+    (at,) = struct.unpack_from("<I", data, 4)
+    (n_entries,) = struct.unpack_from("<H", data, at)
+    for entry in range(at + 2, at + 2 + 12 * n_entries, 12):
+        if struct.unpack_from("<H", data, entry) == (273,):
+            data[entry + 2 : entry + 12] = struct.pack("<HIf", 11, 1, 3.5)
+    return bytes(data)
+
+
+def test_an_error_within_a_decoder_rejects_the_image_but_not_for_good():
+    with pytest.raises(
+        ImageRejectedError, match="it crashes the decoder: TypeError: 'float'"
+    ) as why:
+        decode(damaged_tiff())
+    assert depends_on_machine(str(why.value))
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError, NameError, AssertionError])
+def test_a_mistake_in_our_own_code_rejects_no_image(monkeypatch, error):
+    def fail(*arguments):
+        raise error("ours")
+
+    monkeypatch.setattr(images, "_reduction", fail)
+    with pytest.raises(error, match="ours"):
+        decode(encoded(Image.new("RGB", (40, 30)), "PNG"), (10, 10))
 
 
 def test_without_its_library_heic_says_what_to_install(monkeypatch):
@@ -289,7 +319,7 @@ def test_without_its_library_heic_says_what_to_install(monkeypatch):
     monkeypatch.setattr(images, "HAS_HEIF", False)
     with pytest.raises(ImageRejectedError, match=r"HEIC: pip install .bottlebank\[heic\]") as why:
         decode(b"\0\0\0\x18ftypheic\0\0\0\0")
-    assert images.is_temporary(str(why.value))
+    assert is_temporary(str(why.value))
 
 
 @pytest.mark.parametrize("magic", ["L", "RGB", "1", "I;16"])
@@ -355,7 +385,7 @@ def test_photographs_of_200_megapixels_and_panoramas_are_read(size):
 def test_a_limit_names_its_option_and_is_not_remembered():
     with pytest.raises(ImageRejectedError, match="--max-pixels raises the limit") as refused:
         decode(encoded(Image.new("L", (40, 10)), "PNG"), limits=Limits(pixels=30))
-    assert images.is_temporary(str(refused.value))
+    assert is_temporary(str(refused.value))
 
 
 @pytest.mark.parametrize("bits", [9, 10, 11, 12, 14, 16])

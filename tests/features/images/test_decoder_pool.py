@@ -18,9 +18,10 @@ from PIL import Image
 from bottlebank.errors import EngineError, ImageRejectedError
 from bottlebank.features.images import decoder_pool as decoders_module
 from bottlebank.features.images import decoder_process as decoding
-from bottlebank.features.images.decoder import Kind, Limits, depends_on_machine
+from bottlebank.features.images.decoder import Kind, Limits
 from bottlebank.features.images.decoder_pool import DecoderPool
 from bottlebank.features.images.fit import decode_and_resize as resized
+from bottlebank.features.images.rejection import depends_on_machine
 
 SIZE_PX = (40, 50)
 
