@@ -136,8 +136,8 @@ class CacheFolder:
 
     def remember_files(self, files: Sequence[tuple[str, os.stat_result, ContentHash]]) -> None:
         """Let `known_contents` answer for these files, which are seen on this machine."""
+        self.remember_folders(path for path, _, _ in files)  # first: a kill leaves none without
         self.index.remember_files(files)
-        self.remember_folders(path for path, _, _ in files)
 
     def remember_folders(self, paths: Iterable[str]) -> None:
         """Note where files are seen: `prune` removes what has gone from there, and nothing else."""

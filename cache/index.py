@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .keys import ContentHash
 
 FILE_NAME = "index.sqlite"
-_VERSION = 6
+# Up to 6, files were remembered without the place of their folder.
+_VERSION = 7
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER,
     ctime_ns INTEGER, inode INTEGER, key BLOB) WITHOUT ROWID;

@@ -18,7 +18,7 @@ import click
 from ..errors import BottlebankError, UsageError
 from .commands import COMPLETION, program
 from .interrupts import EXIT_CODE, MESSAGE, Interrupts
-from .output import AnswerUnreadError, OneLine, say
+from .output import AnswerUnreadError, OneLine, answering, say
 from .usage_errors import command_of, in_words
 
 if TYPE_CHECKING:
@@ -99,7 +99,15 @@ def _complete(wanted: str) -> int:
             return [word for word in words if word != "="], begun
 
     add_completion_class(Bash)
-    if shell_complete(program, {}, "bottlebank", COMPLETION, wanted):
+    try:
+        with answering():
+            is_unknown = shell_complete(program, {}, "bottlebank", COMPLETION, wanted)
+    except (LookupError, ValueError):
+        raise UsageError(
+            f"{COMPLETION}: {wanted} is for the script that {wanted.partition('_')[0]}_source "
+            f"prints, which sets COMP_WORDS and COMP_CWORD; these are missing or wrong"
+        ) from None
+    if is_unknown:
         raise UsageError(
             f"{COMPLETION}: expected bash_source, zsh_source or fish_source, received {wanted!r}"
         )

@@ -47,7 +47,8 @@ def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json
             tell(
                 f"{name}: kept: {counted(entry['rows_kept'], 'row')}, "
                 f"{counted(entry['rejections_kept'], 'rejection')}, whose images are not found: "
-                f"they were never seen on this machine, or their folder is not there"
+                f"they were never seen on this machine, or their folder is not there or was "
+                f"replaced"
             )
         if any(entry[what] for what in _WORK):
             work += 1

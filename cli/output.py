@@ -54,24 +54,24 @@ class AnswerUnreadError(Exception):
 
 def print_json(answer: dict[str, Any]) -> None:
     """Print one object on one line, in ASCII."""
-    with _unread():
+    with answering():
         print(json.dumps(answer), flush=True)
 
 
 def print_help(text: str, stream: TextIO) -> None:
     """Print help or the version, as it is."""
-    with _unread():
+    with answering():
         print(text, end="", file=stream, flush=True)
 
 
 def tell(*lines: str) -> None:
     """Print lines of the answer on stdout; control characters in what they quote are escaped."""
-    with _unread():
+    with answering():
         print("\n".join(map(shown, lines)))
 
 
 @contextlib.contextmanager
-def _unread() -> Iterator[None]:
+def answering() -> Iterator[None]:
     """Turn an error of writing to stdout into one that `main` handles."""
     try:
         yield

@@ -169,6 +169,23 @@ def test_a_place_that_only_its_file_system_was_noted_of_is_not_believed(folder, 
     assert pruned(folder) == (0, 0, 10, 2)
 
 
+def test_files_that_were_remembered_without_a_place_do_not_count_as_seen(folder, tmp_path):
+    """An earlier version has noted no places, and the folder is another one now."""
+    root = tmp_path / "of an earlier version"
+    shutil.copytree(folder.root, root)
+    with sqlite3.connect(root / "index.sqlite") as database:
+        database.execute("DROP TABLE seen")
+        database.execute("DROP TABLE tried")
+        database.execute("PRAGMA user_version=6")
+    database.close()
+    (tmp_path / "photos" / "3.jpg").unlink()
+    with CacheFolder(root) as upgraded:
+        see(upgraded, tmp_path / "photos")
+        assert pruned(upgraded) == (0, 0, 1, 0)
+        (tmp_path / "photos" / "4.jpg").unlink()
+        assert pruned(upgraded) == (1, 0, 1, 0)
+
+
 def test_an_image_at_two_places_goes_when_it_is_gone_from_both(folder, tmp_path):
     usb = tmp_path / "usb"
     usb.mkdir()

@@ -341,7 +341,7 @@ def test_cache_prune_import_and_deep_verify(bottlebank, photos, options, cache, 
     kept = bottlebank("cache", "prune", "--cache", tmp_path / "copy", "--yes")
     assert "kept: 1 row, 0 rejections, whose images are not found" in kept.out
     again = bottlebank("cache", "prune", "--cache", tmp_path / "copy").out
-    assert again.endswith("their folder is not there\nnothing to prune\n")
+    assert again.endswith("their folder is not there or was replaced\nnothing to prune\n")
     (entry,) = bottlebank("cache", "prune", "--cache", tmp_path / "copy", "--json").json["recipes"]
     assert (entry["rows_removed"], entry["rows_kept"], entry["rejections_kept"]) == (0, 1, 0)
     looked = bottlebank("cache", "prune", "--cache", cache)

@@ -92,6 +92,17 @@ def test_a_shell_that_is_not_known(bottlebank, monkeypatch):
     assert "expected bash_source, zsh_source or fish_source, received 'csh" in refused.err
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("words", [{}, {"COMP_WORDS": "bottlebank ", "COMP_CWORD": " "}])
+def test_what_a_shell_would_set_is_missing_or_wrong(bottlebank, monkeypatch, shell, words):
+    monkeypatch.setenv("_BOTTLEBANK_COMPLETE", f"{shell}_complete")
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    refused = bottlebank()
+    assert refused.code == 2
+    assert "COMP_WORDS and COMP_CWORD; these are missing or wrong" in refused.err
+
+
 @pytest.mark.parametrize(
     ("words", "index", "expected"),
     [

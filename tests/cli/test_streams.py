@@ -123,6 +123,18 @@ def test_help_that_has_no_room_is_said(arguments, unbuffered):
     assert done.stderr == "bottlebank: the answer could not be written: No space left on device\n"
 
 
+@pytest.mark.parametrize("step", ["source", "complete"])
+def test_completion_that_has_no_room_is_said(step):
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    words = {"COMP_WORDS": "bottlebank ", "COMP_CWORD": "1"}
+    wanted = {"_BOTTLEBANK_COMPLETE": f"zsh_{step}", **words}
+    with open("/dev/full", "w") as full:
+        done = bottlebank(stdout=full, stderr=subprocess.PIPE, env={**os.environ, **wanted})
+    assert done.returncode == 1
+    assert done.stderr == "bottlebank: the answer could not be written: No space left on device\n"
+
+
 def test_help_that_nobody_reads_is_no_fault(closed_pipe):
     done = bottlebank("predict", "--help", stdout=closed_pipe, stderr=subprocess.PIPE)
     assert (done.returncode, done.stderr) == (0, "")
