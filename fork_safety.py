@@ -10,7 +10,8 @@ import contextlib
 import os
 import threading
 import weakref
-from typing import Protocol
+from importlib import import_module
+from typing import Any, Protocol
 
 from .errors import OtherProcessError
 
@@ -49,7 +50,7 @@ class Holder(Protocol):
 
 
 not_while_forking = threading.RLock()
-"""Held while something has descriptors that its `let_go` does not know yet."""
+"""Held while something is half done that a forked process could not go on with."""
 
 _holders: weakref.WeakSet[Holder] = weakref.WeakSet()
 _started: dict[str, Owner] = {}
@@ -58,6 +59,16 @@ _started: dict[str, Owner] = {}
 def let_go_in_children(holder: Holder) -> None:
     """Have `holder.let_go` called in every process that is forked while it lives."""
     _holders.add(holder)
+
+
+def import_whole(name: str, package: str | None = None) -> Any:
+    """As `importlib.import_module`, and no process is forked while it imports.
+
+    Such a process would wait for ever for the thread that was at it, as soon as it imports the
+    module itself.
+    """
+    with not_while_forking:
+        return import_module(name, package)
 
 
 def claim(library: str) -> None:

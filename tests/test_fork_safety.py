@@ -2,6 +2,8 @@
 
 import contextlib
 import copy
+import importlib.abc
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -10,6 +12,7 @@ import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import threading
 import time
 
@@ -21,6 +24,8 @@ from bottlebank.cache import CacheFolder
 from bottlebank.cache.lock import WriterLock
 from bottlebank.classifier import write_head_file
 from bottlebank.errors import CacheLockedError, OtherProcessError
+from bottlebank.features.engines.registry import ENGINES
+from bottlebank.features.engines.select import preferred_precisions
 from bottlebank.features.images.decoder_pool import DecoderPool
 from bottlebank.service import Settings
 
@@ -221,6 +226,33 @@ def test_a_fork_while_a_decoder_starts_leaves_no_socket_behind(monkeypatch):
         assert in_a_fork(n_sockets) == str(before)
         thread.join()
         assert n_sockets() == before + 1
+
+
+def test_a_fork_while_an_engine_is_imported_waits_for_it(monkeypatch):
+    begins = threading.Event()
+
+    class Slow(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+        def find_spec(self, name, path, target=None):
+            return importlib.util.spec_from_loader(name, self) if name == "slow_engine" else None
+
+        def create_module(self, spec):
+            return None
+
+        def exec_module(self, module):
+            begins.set()
+            time.sleep(0.3)  # the fork comes now
+            module.supported_precisions = lambda: ("bfloat16", "float32")
+
+    monkeypatch.setattr(sys, "meta_path", [Slow(), *sys.meta_path])
+    slow = ENGINES["openvino"]._replace(module="slow_engine")
+    monkeypatch.setitem(ENGINES, "openvino", slow)
+    thread = threading.Thread(target=preferred_precisions, args=["openvino"])
+    thread.start()
+    begins.wait(LIMIT_S)
+    said = in_a_fork(lambda: preferred_precisions("openvino"))
+    thread.join()
+    del sys.modules["slow_engine"]
+    assert said == "('bfloat16', 'float32')"
 
 
 def test_tensorflow_is_not_started_again_in_a_fork():

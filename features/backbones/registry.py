@@ -6,10 +6,10 @@ Keras. Any other is a module, which finds the weights and builds it, and a line 
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from ...errors import UnknownExtractorError
+from ...fork_safety import import_whole
 
 DEFAULT_EXTRACTOR = "inception_v3"
 RANDOM = "random"
@@ -73,7 +73,7 @@ class Backbone(NamedTuple):
 
     def imported(self) -> Any:
         """The module."""
-        return import_module(self.module, __package__)
+        return import_whole(self.module, __package__)
 
 
 # name, constructor in keras.applications, input px, width, scaling, ImageNet weights file, where

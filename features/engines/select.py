@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ...errors import BottlebankError, EngineError, in_brief
+from ...fork_safety import import_whole
 from ...hardware import may_have_gpu
 from ..golden_images import COSINE_LIMITS, N_IMAGES, golden_pixels, least_cosine
 from .network import Network
@@ -58,7 +58,7 @@ def preferred_precisions(engine: str) -> Sequence[str]:
     if len(first.precisions) == 1:
         return first.precisions
     try:
-        return import_module(first.module, __package__).supported_precisions()
+        return import_whole(first.module, __package__).supported_precisions()
     except Exception:  # noqa: BLE001 (whatever its library raises: starting it says what)
         return ("float32",)
 
@@ -109,7 +109,7 @@ def _candidates(engine: str, precision: str, gpu: bool) -> Iterator[_Candidate]:
 def _start(candidate: _Candidate, precision: str, network: Network, many: bool) -> Engine:
     entry = ENGINES[candidate.engine]
     try:
-        module: Any = import_module(entry.module, __package__)
+        module: Any = import_whole(entry.module, __package__)
         if candidate.only_on_gpu and not module.has_gpu():
             raise EngineError(f"{entry.title} finds no GPU that it can use")
         started = module.start(network, precision, many=many)
