@@ -15,12 +15,12 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from ...errors import ImageRejectedError
+from ...untrusted.image_structure import check_directory, check_structure, has_more_scans, is_tiff
 from . import netpbm, tiff
 from .colours import Grey, in_strips, to_rgb
 from .formats import FORMATS, HAS_HEIF, is_heif
 from .rejection import RAISE_LIMIT, reasons_in_words
 from .sixteen_bit import is_deep, scaled, to_8_bits
-from .structure import check_directory, check_structure, has_more_scans, is_tiff
 
 DECODER_VERSION = 4
 """Part of every fingerprint: raised when the pixels that `decode` returns for any image change."""

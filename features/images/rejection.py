@@ -11,9 +11,9 @@ import cv2
 from PIL import Image, ImageCms
 
 from ...errors import ImageRejectedError, in_brief
+from ...untrusted.image_structure import is_pnm, is_tiff
 from . import tiff
 from .formats import INSTALL_HEIF, format_by_signature, in_words, what_it_is
-from .structure import is_pnm, is_tiff
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

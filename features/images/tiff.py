@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...untrusted.image_structure import check_directory
 from .colours import GreyKind
-from .structure import check_directory
 
 if TYPE_CHECKING:
     from PIL import Image

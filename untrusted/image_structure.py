@@ -11,7 +11,7 @@ import re
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...errors import ImageRejectedError
+from ..errors import ImageRejectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +35,10 @@ _PNM_HEADER = re.compile(
 _NEXT_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")
 _NEXT_GIF_BLOCK = re.compile(rb"[!,;]")
 _STRIP_OFFSETS, _TILE_OFFSETS = 273, 324
-_VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
-_VALUE_BYTES |= {13: 4, 16: 8, 17: 8, 18: 8}
+_VALUE_BYTES = {
+    **{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4},
+    **{16: 8, 17: 8, 18: 8},  # of BigTIFF
+}
 
 
 def check_structure(data: bytes) -> None:
