@@ -34,7 +34,11 @@ class UsageError(BottlebankError, ValueError):
     exit_code = 2
 
 
-class NotAHeadError(UsageError, TypeError):
+class WrongTypeError(UsageError, TypeError):
+    """An argument of a type that is not taken there, such as a head where a table is expected."""
+
+
+class NotAHeadError(WrongTypeError):
     """An object that cannot be written as a head: another estimator, or one that is not fitted."""
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import platformdirs
 
+from ..arguments import require_path
 from ..atomic_file import make_folder, remove_whole, write_bytes
 from ..errors import CacheError, DamagedShardError, in_brief
 from ..untrusted.arrays import read_npz
@@ -82,10 +83,14 @@ class CacheFolder:
 
         Raises
         ------
+        UsageError
+            When `root` is not a path.
         CacheError
             When it is not a folder, or `create` is set and it cannot be created.
         """
-        self.root = default_folder() if root is None else Path(root)
+        self.root = default_folder()
+        if root is not None:
+            self.root = require_path(root, "the path of a cache folder")
         if self.root.exists() and not self.root.is_dir():
             raise CacheError(f"the cache {self.root} is a file; --cache takes a folder")
         if self.root.exists() and not os.access(self.root, os.R_OK | os.X_OK):

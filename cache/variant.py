@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..arguments import is_one_of, received
 from ..errors import UsageError
 from ..precisions import PRECISIONS
 
@@ -12,8 +13,10 @@ STORAGES = ("float32", "float16")
 
 def require_known_storage(storage: str) -> None:
     """Raise UsageError unless `storage` is one of `STORAGES`, or ``auto``."""
-    if storage not in ("auto", *STORAGES):
-        raise UsageError(f"unknown storage {storage!r}: expected auto, {', '.join(STORAGES)}")
+    if not is_one_of(storage, ("auto", *STORAGES)):
+        raise UsageError(
+            f"unknown storage {received(storage)}: expected auto, {', '.join(STORAGES)}"
+        )
 
 
 class Variant(NamedTuple):

@@ -13,7 +13,7 @@ from sklearn.utils.validation import validate_data
 from ..errors import UsageError
 from ..native_stderr import silent_stderr
 from .dense_training import Epoch, NetworkSettings, Rows, Training
-from .estimator import LayeredHead
+from .estimator import LayeredHead, rows_in
 from .layers import Layers, standardisation
 from .settings import (
     class_weights,
@@ -202,7 +202,7 @@ class DenseHead(LayeredHead):
         return train_test_split(every, test_size=n_held_out, stratify=codes, random_state=random)
 
     def _known(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        X, y = validate_data(self, X, dtype=np.float32, reset=False), np.asarray(y)
+        X, y = validate_data(self, rows_in(X), dtype=np.float32, reset=False), np.asarray(y)
         known = np.isin(y, self.classes_)
         if not known.any():
             raise UsageError("no validation row has a class that is trained")

@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..errors import UsageError
+from ..arguments import received, type_of
+from ..errors import UsageError, WrongTypeError, in_brief
 
 if TYPE_CHECKING:
     from .layers import Layers
@@ -42,18 +43,23 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
         if given.ndim == 1 and 0 < sum(isinstance(label, str) for label in given) < len(given):
             stranger = next(label for label in given if not isinstance(label, str))
             raise UsageError(
-                f"the labels are of several types, some strings and {stranger!r}: expected all "
-                f"strings, or all numbers"
+                f"the labels are of several types, some strings and {received(stranger)}: expected "
+                f"all strings, or all numbers"
             )
+        X = rows_in(X)
         try:
             X, y = validate_data(self, X, y, dtype=np.float32)
             check_classification_targets(y)
             self.classes_, codes = np.unique(y, return_inverse=True)
         except ValueError as error:  # in scikit-learn's words, which name the array and the fault
             raise UsageError(str(error)) from error
+        except TypeError as error:
+            raise WrongTypeError(in_brief(error)) from error
         if len(self.classes_) < 2:
             only = self.classes_.tolist()[0]
-            raise UsageError(f"Classifier can't train when only one class is present: {only!r}")
+            raise UsageError(
+                f"Classifier can't train when only one class is present: {received(only)}"
+            )
         return X, codes
 
 
@@ -72,5 +78,20 @@ class LayeredHead(HeadEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
         check_is_fitted(self)
-        rows: Any = validate_data(self, X, reset=False)
+        rows: Any = validate_data(self, rows_in(X), reset=False)
         return self.layers_.probabilities(rows)
+
+
+def rows_in(X: Any) -> Any:
+    """`X`, which scikit-learn checks, unless it is something that has rows, such as a table.
+
+    Raises
+    ------
+    WrongTypeError
+        When it is.
+    """
+    if hasattr(X, "features") and not hasattr(X, "__array__"):
+        raise WrongTypeError(
+            f"expected transfer values (n, d), received {type_of(X)}: give its features"
+        )
+    return X

@@ -17,6 +17,7 @@ and golden images than any head has.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from ..arguments import require_path
 from ..atomic_file import write_bytes
 from ..errors import HeadFileError, in_brief
 from ..precisions import PRECISIONS
@@ -121,6 +123,13 @@ def was_head_file(path: Path) -> bool:
     return beginning.startswith(_HDF5) and (is_named or is_head_file(path))
 
 
+def may_be_replaced(path: Path) -> bool:
+    """Whether a head may be written there: nothing, an empty file or a head is in its place."""
+    if not path.is_file():
+        return not path.exists()
+    return path.stat().st_size == 0 or was_head_file(path)
+
+
 def is_head_file(path: Path) -> bool:
     """Whether a file is marked as a head; its arrays are not read."""
     try:
@@ -136,6 +145,8 @@ def load_head(path: str | os.PathLike[str]) -> Head:
 
     Raises
     ------
+    UsageError
+        When `path` is not a path.
     HeadFileError
         When there is none, or it is damaged, or it holds anything that a head file does not.
 
@@ -143,7 +154,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     --------
     >>> bb.load_head("head.h5").classes  # doctest: +SKIP
     """
-    path = Path(path)
+    path = require_path(path, "the path of a head file")
     try:
         with PlainFile(path, _NAMES) as file:
             about = _about(file)
@@ -184,9 +195,10 @@ def load_head(path: str | os.PathLike[str]) -> Head:
 
 def _remedy(path: Path, verb: str = "train it again") -> str:
     """What to do instead of loading what is not a head: never to overwrite another kind of file."""
-    if path.suffix.lower() in (".h5", ".hdf5"):
-        return f"{verb} with `bottlebank train DATA --output {path}`"
-    return "name a head file, which `bottlebank train DATA --output head.h5` makes"
+    with contextlib.suppress(OSError):
+        if path.suffix.lower() in (".h5", ".hdf5") and may_be_replaced(path):
+            return f"{verb} with `bottlebank train DATA --output {path}`"
+    return "name a head file; `bottlebank train DATA --output NEW.h5` makes one"
 
 
 def _about(file: PlainFile) -> dict[str, Any]:

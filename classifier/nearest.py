@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .estimator import HeadEstimator
+from .estimator import HeadEstimator, rows_in
 from .settings import require_whole
 
 
@@ -69,7 +69,7 @@ class NearestHead(HeadEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
         check_is_fitted(self)
-        rows: Any = validate_data(self, X, dtype=np.float32, reset=False)
+        rows: Any = validate_data(self, rows_in(X), dtype=np.float32, reset=False)
         n_neighbours = min(self.n_neighbours, len(self.rows_))
         search = NearestNeighbors(n_neighbors=n_neighbours, metric="cosine", algorithm="brute")
         distances, nearest = search.fit(self.rows_).kneighbors(rows)  # 1 - similarity; (n, k)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..arguments import is_one_of, received
 from ..errors import UsageError
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def require_saved_head(name: Any) -> HeadEntry:
         When there is none of that name.
     """
     known = saved_head_names()
-    if not isinstance(name, str) or name not in known:
-        raise UsageError(f"unknown head {name!r}: expected {' or '.join(known)}")
+    if not is_one_of(name, known):
+        raise UsageError(f"unknown head {received(name)}: expected {' or '.join(known)}")
     return HEADS[name]
 
 

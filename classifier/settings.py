@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import is_one_of, received
 from ..errors import UsageError
 
 MAX_SEED = 2**32 - 1
@@ -22,7 +23,7 @@ def require_whole(name: str, value: Any, least: int, most: int | None = None) ->
     if not is_whole or int(value) < least or (most is not None and int(value) > most):
         at_most = "" if most is None else f" and at most {most}"
         raise UsageError(
-            f"{name} is {value!r}; expected a whole number of at least {least}{at_most}"
+            f"{name} is {received(value)}; expected a whole number of at least {least}{at_most}"
         )
     return int(value)
 
@@ -31,21 +32,21 @@ def require_number(name: str, value: Any, wanted: str, above: float, below: floa
     """A finite number above one bound and below another; `wanted` says so in words."""
     is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
     if not is_number or not above < float(value) < below:
-        raise UsageError(f"{name} is {value!r}; expected {wanted}")
+        raise UsageError(f"{name} is {received(value)}; expected {wanted}")
     return float(value)
 
 
 def require_flag(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise UsageError(f"{name} is {value!r}; expected True or False")
+        raise UsageError(f"{name} is {received(value)}; expected True or False")
     return bool(value)
 
 
 def require_one_of(name: str, value: Any, known: Iterable[str]) -> str:
     """One of the names that are known."""
-    if not isinstance(value, str) or value not in known:
-        raise UsageError(f"{name} is {value!r}; expected {', '.join(map(repr, known))}")
+    if not is_one_of(value, [*known]):
+        raise UsageError(f"{name} is {received(value)}; expected {', '.join(map(repr, known))}")
     return value
 
 
@@ -64,17 +65,17 @@ def require_strengths(value: Any) -> list[float]:
     wanted = "a positive number, or several in a list"
     several = [value] if isinstance(value, Real) else value
     if isinstance(several, str | bytes | Mapping) or not isinstance(several, Iterable):
-        raise UsageError(f"strengths is {value!r}; expected {wanted}")
+        raise UsageError(f"strengths is {received(value)}; expected {wanted}")
     numbers = list(several)
     if not numbers:
-        raise UsageError(f"strengths is {value!r}, which is empty; expected {wanted}")
+        raise UsageError(f"strengths is {received(value)}, which is empty; expected {wanted}")
     for number in numbers:
         if (
             not isinstance(number, Real)
             or isinstance(number, bool)
             or not 0 < float(number) < math.inf
         ):
-            raise UsageError(f"strengths holds {number!r}; expected {wanted}")
+            raise UsageError(f"strengths holds {received(number)}; expected {wanted}")
     return sorted({float(number) for number in numbers})
 
 
@@ -83,7 +84,7 @@ def require_hidden(value: Any) -> tuple[int, ...]:
     several = [value] if isinstance(value, Integral) else value
     if isinstance(several, str | bytes | Mapping) or not isinstance(several, Iterable):
         raise UsageError(
-            f"hidden is {value!r}; expected the units of each hidden layer, such as (256,)"
+            f"hidden is {received(value)}; expected the units of each hidden layer, such as (256,)"
         )
     units = tuple(require_whole("a number in hidden", number, 1, 2**20) for number in several)
     if len(units) > MAX_HIDDEN_LAYERS:
@@ -126,8 +127,8 @@ def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> 
         return len(codes) / (len(classes) * np.maximum(counts, 1))
     if not isinstance(class_weight, Mapping):
         raise UsageError(
-            f"class_weight is {class_weight!r}; expected None, 'balanced' or a dict of classes and "
-            f"their weights, such as {{{classes.tolist()[0]!r}: 2.0}}"
+            f"class_weight is {received(class_weight)}; expected None, 'balanced' or a dict of "
+            f"classes and their weights, such as {{{classes.tolist()[0]!r}: 2.0}}"
         )
     names = classes.tolist()
     strangers = [name for name in class_weight if name not in names]

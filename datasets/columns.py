@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ..arguments import received
 from ..errors import DatasetError
 from .folders import is_image_name
 from .split_names import split_of
@@ -180,9 +181,9 @@ def _column(
         found = exact or [p for p, name in enumerate(names) if name == normal(wanted)]
         if not found:
             there = ", ".join(filter(None, header))[:200]
-            raise DatasetError(f"no column is called {wanted!r}: there are {there}")
+            raise DatasetError(f"no column is called {received(wanted)}: there are {there}")
         if len(found) > 1:
-            raise DatasetError(f"{len(found)} columns are called {wanted!r}: rename one")
+            raise DatasetError(f"{len(found)} columns are called {received(wanted)}: rename one")
         return found[0]
     for rank in ranks:
         found = [p for p, name in enumerate(names) if name in rank and p != besides]

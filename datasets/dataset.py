@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import DatasetError, UsageError
+from ..arguments import require_path, type_of
+from ..errors import DatasetError, UsageError, WrongTypeError
 from .folders import (
     EXTENSIONS,
     Walk,
@@ -133,9 +134,9 @@ def load_dataset(
     DatasetError
         When there is no such folder or file, no image in it, or more than one way to read it.
     UsageError
-        When a parameter does not apply to the source.
+        When `source` is not a path, or a parameter does not apply to it.
     """
-    path = Path(source)
+    path = require_path(source, "the path of a folder or a CSV file")
     of_folder = {"exclude": tuple(exclude) or None, "class_level": class_level}
     of_csv = {
         "path_column": path_column,
@@ -186,9 +187,9 @@ def as_dataset(
     try:
         names = [os.fsdecode(name) for name in data]
     except TypeError:
-        raise UsageError(
+        raise WrongTypeError(
             f"expected a Dataset, a folder, a CSV file or a list of image files, received "
-            f"{type(data).__name__}"
+            f"{type_of(data)}"
         ) from None
     paths = [path for name in names for path in find_images(name)]
     if not paths:

@@ -78,6 +78,8 @@ class Folder:
     entries: list[tuple[str, Folder | None]] = field(default_factory=list)
     """Images (None) and folders with images, by name, sorted."""
     is_listed: bool = True
+    without_images: list[str] = field(default_factory=list)
+    """Names of the folders in it that hold no image at any depth."""
 
     @property
     def images(self) -> list[str]:
@@ -135,6 +137,8 @@ class Walk:
                 below = self.list(entry.path, depth + 1)
                 if below is not None and (below.entries or not below.is_listed):
                     folder.entries.append((entry.name, below))
+                elif below is not None:
+                    folder.without_images.append(entry.name)
             elif is_candidate(entry):
                 folder.entries.append((entry.name, None))
             else:

@@ -16,7 +16,7 @@ from .folders import Folder, images_below
 from .split_names import names_no_class, split_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence, Set
 
 _NAMES_SHOWN = 5
 
@@ -76,6 +76,13 @@ class Layout:
             self.classes = []
         else:
             self.classes = self._found(root)
+        empty = [*_without_images(root, {found.place.folder for found in self.classes})]
+        if len(empty) == 1:
+            self.notes.append(f"the folder {empty[0]} holds no images and is left out")
+        elif empty:
+            self.notes.append(
+                f"{len(empty)} folders hold no images and are left out: {_names(empty)}"
+            )
 
     def images(self) -> Iterable[tuple[ClassFolder, str]]:
         """Every image with its class folder; adds to `notes` what counts twice."""
@@ -216,6 +223,16 @@ class Layout:
             f"{len(loose)} image{'s' if len(loose) > 1 else ''} directly in {place.path}, such as "
             f"{loose[0]}, lie in no class folder and are passed over"
         )
+
+
+def _without_images(place: Place, classes: Set[Folder]) -> Iterator[str]:
+    """The folders that would be classes, or splits, if they held images."""
+    if place.folder in classes:
+        return
+    for name in place.folder.without_images:
+        yield os.path.join(place.path, name)  # noqa: PTH118 (surrogate escapes)
+    for inside in place.inside():
+        yield from _without_images(inside, classes)
 
 
 def _unwrapped(root: Place) -> Place:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..arguments import require_path
 from ..errors import DatasetError
 from .folders import is_image_name
 
@@ -39,7 +40,9 @@ class ListedFiles:
         self.notes: list[str] = []
         self._file, self._encoding = file, encoding
         self._is_said = image_root is not None
-        self._root = os.fspath(file.parent if image_root is None else image_root)
+        self._root = os.fspath(file.parent)
+        if image_root is not None:
+            self._root = os.fspath(require_path(image_root, "image_root as the path of a folder"))
         if self._is_said and not os.path.isdir(self._root):  # noqa: PTH112
             raise DatasetError(f"no such folder: {self._root}, named by --image-root")
         self._stems: dict[str, dict[str, list[str]]] = {}

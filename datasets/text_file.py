@@ -6,6 +6,7 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
+from ..arguments import received
 from ..errors import DatasetError
 
 if TYPE_CHECKING:
@@ -99,8 +100,8 @@ def decodes(file: Path, encoding: str, *, is_said: bool = False) -> bool:
         decoder = codecs.getincrementaldecoder(encoding)()
     except (LookupError, UnicodeError):
         raise DatasetError(
-            f"unknown encoding {encoding!r}: expected one such as utf-8, utf-16, cp1252, cp1250, "
-            f"cp1251, mac_roman, gbk, shift_jis"
+            f"unknown encoding {received(encoding)}: expected one such as utf-8, utf-16, cp1252, "
+            f"cp1250, cp1251, mac_roman, gbk, shift_jis"
         ) from None
     try:
         with file.open("rb") as opened:

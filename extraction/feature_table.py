@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import type_of
 from ..cache import CacheFolder, Variant
 from ..datasets.summary import classes_as_html, short
-from ..errors import ImageRejectedError, LibraryNotFoundError
+from ..errors import ImageRejectedError, LibraryNotFoundError, WrongTypeError
 from ..formatting import counted
 
 if TYPE_CHECKING:
@@ -165,3 +167,20 @@ class FeatureTable:
         """The report, and the rejected images with their reasons."""
         rejections = [{"path": path, "reason": reason} for path, reason in self.rejected]
         return {**vars(self.report), "rejections": rejections}
+
+
+def require_table(given: object, call: str) -> FeatureTable:
+    """The table that a caller gave; `call` is what it was given to, such as ``bb.train_head``.
+
+    Raises
+    ------
+    WrongTypeError
+        When it is something else; with how to make a table of it.
+    """
+    if isinstance(given, FeatureTable):
+        return given
+    source = repr(os.fspath(given)) if isinstance(given, (str, os.PathLike)) else "…"
+    table = f"bb.extract({source}, extractor=…)"
+    raise WrongTypeError(
+        f"expected a table from bb.extract, received {type_of(given)}: {call.format(table)}"
+    )

@@ -7,6 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..arguments import received
 from ..cache import CacheFolder, Key, Variant
 from ..cache.import_export import Described, export_rows, import_shards
 from ..cache.isolated_reading import open_export
@@ -79,7 +80,7 @@ def choose(folder: CacheFolder, prefix: str | None, precision: str = "auto") -> 
             f"the cache {folder.root} is empty: fill it with `bottlebank extract DATA`"
         )
     if not fitting:
-        raise UsageError(f"no recipe begins with {prefix!r}; the cache holds: {known}")
+        raise UsageError(f"no recipe begins with {received(prefix)}; the cache holds: {known}")
     if len(fitting) > 1:
         raise UsageError(f"name one recipe with --fingerprint; the cache holds: {known}")
     variants = folder.variants(fitting[0])
@@ -181,7 +182,9 @@ def prune(
         raise UsageError("--whole removes a recipe with all its rows: name it with --fingerprint")
     fitting = [name for name in folder.fingerprints() if name.startswith(prefix or "")]
     if prefix and len(fitting) != 1 and (whole or not fitting):
-        raise UsageError(f"{len(fitting)} recipes begin with {prefix!r}; `cache info` lists them")
+        raise UsageError(
+            f"{len(fitting)} recipes begin with {received(prefix)}; `cache info` lists them"
+        )
     entries = []
     for fingerprint in fitting:
         for variant in folder.variants(fingerprint):

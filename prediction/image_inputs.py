@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from PIL import Image
 
+from ..arguments import type_of
 from ..errors import ImageRejectedError, UsageError
 from ..features.images.decoder import (
     MAX_FILE_BYTES,
@@ -81,7 +82,7 @@ def several(given: Iterable[ImageLike]) -> Iterator[ImageLike]:
         For a dictionary or a set, whose order means nothing.
     """
     if isinstance(given, (Mapping, AbstractSet)):
-        raise UsageError(f"expected a list of images, received a {type(given).__name__}")
+        raise UsageError(f"expected a list of images, received {type_of(given)}")
     return iter(given)
 
 
@@ -132,7 +133,7 @@ def one(given: object) -> Input:
             f"expected a uint8 NumPy array (height, width, 3), received a "
             f"{type(given).__module__}.{type(given).__name__}: convert it with numpy.asarray first"
         )
-    received = type(given).__name__
+    received = type_of(given)
     if given is None:
         received = "None, which cv2.imread returns for a file that it cannot read"
     raise UsageError(f"expected {ACCEPTED}; received {received}")

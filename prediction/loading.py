@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..cache import CacheFolder
-from ..classifier import load_head
+from ..classifier.given_head import as_head
 from ..extraction.golden_rows import kept_golden_images
 from ..features import open_extractor
 from ..features.engines.registry import require_known
@@ -20,13 +20,12 @@ from .parity import check_parity, require_known_parity
 from .predictor import Predictor
 
 if TYPE_CHECKING:
-    import os
-
+    from ..classifier.given_head import HeadLike
     from ..features import Extractor
 
 
 def load_predictor(
-    head: str | os.PathLike[str],
+    head: HeadLike,
     *,
     cache: str | os.PathLike[str] | None = None,
     extractor: str | None = None,
@@ -38,12 +37,13 @@ def load_predictor(
     download_timeout_s: float | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Predictor:
-    """Load a head file and rebuild the extractor that it was trained on.
+    """Load a head and rebuild the extractor that it was trained on.
 
     Parameters
     ----------
     head
-        From `save_head` or `bottlebank train`.
+        A head file, from `save_head` or `bottlebank train`; or what `train_head` or `load_head`
+        returns.
     cache
         Where converted networks and transfer values are kept; by default ``$BOTTLEBANK_CACHE``
         or the platform's.
@@ -74,8 +74,10 @@ def load_predictor(
 
     Raises
     ------
+    NotAHeadError
+        When `head` is something else.
     HeadFileError
-        When there is no head, or it is damaged.
+        When there is no head file, or it is damaged.
     HeadMismatchError
         When this version's extractor, or the weights found, differ from the head's, by what is
         written or by its golden images. With `many`, what needs the network to run can also be
@@ -83,8 +85,9 @@ def load_predictor(
     """
     require_known(engine, precision)
     require_known_parity(parity)
-    loaded = load_head(Path(head))
-    trained_on = read_recipe(loaded, head)
+    loaded = as_head(head)
+    source = head if isinstance(head, (str, os.PathLike)) else f"the head {loaded.version}"
+    trained_on = read_recipe(loaded, source)
     precisions = [precision]
     if precision == "auto":
         precisions = list(dict.fromkeys([loaded.precision, "float32"]))
@@ -94,7 +97,7 @@ def load_predictor(
         with CacheFolder(cache, waits=False) as folder:
             opened = open_extractor(
                 trained_on,
-                weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s),
+                weights_finder(trained_on, folder, source, extractor, weights, download_timeout_s),
                 engine=engine,
                 precisions=precisions,
                 networks=folder.networks,
@@ -102,16 +105,16 @@ def load_predictor(
             )
         if agrees:  # otherwise it has been said
             compute = partial(transfer_values_of, opened)
-            check_parity(loaded, head, opened.precision, compute, parity)
+            check_parity(loaded, source, opened.precision, compute, parity)
         return opened
 
     with CacheFolder(cache, waits=False) as folder:
-        weights_finder(trained_on, folder, head, extractor, weights, download_timeout_s)
+        weights_finder(trained_on, folder, source, extractor, weights, download_timeout_s)
         kept = (
             kept_golden_images(folder, trained_on.fingerprint, precisions, loaded) if many else None
         )
     if kept is None:
         return Predictor(loaded, start(), cache=cache, precisions=precisions, max_pixels=max_pixels)
-    agrees = check_parity(loaded, head, kept.precision, lambda files: kept.features, parity)
+    agrees = check_parity(loaded, source, kept.precision, lambda files: kept.features, parity)
     late = LazyExtractor(trained_on, start, expected_batch_size(engine))
     return Predictor(loaded, late, cache=cache, precisions=precisions, max_pixels=max_pixels)

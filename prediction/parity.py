@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ..arguments import is_one_of, received
 from ..errors import HeadMismatchError, ImageRejectedError, UsageError
 from ..features.golden_images import least_cosine
 
@@ -28,8 +29,8 @@ logger = logging.getLogger(__name__)
 
 def require_known_parity(parity: str) -> None:
     """Raise UsageError unless `parity` is one of `PARITY`."""
-    if parity not in PARITY:
-        raise UsageError(f"unknown parity {parity!r}: expected {' or '.join(PARITY)}")
+    if not is_one_of(parity, PARITY):
+        raise UsageError(f"unknown parity {received(parity)}: expected {' or '.join(PARITY)}")
 
 
 def check_parity(
@@ -46,7 +47,7 @@ def check_parity(
     head
         From `load_head`.
     name
-        Its file, for the message.
+        Its file, or what else it is called, for the message.
     precision
         What is computed in here.
     compute

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..classifier import Head, load_head
+from ..arguments import type_of
+from ..classifier import load_head
+from ..classifier.given_head import as_head
 from ..classifier.head import HeadAnswer
 from ..errors import (
     HeadMismatchError,
     ImageRejectedError,
     OtherProcessError,
     UsageError,
+    WrongTypeError,
 )
 from ..features.golden_files import transfer_values_of
 from ..features.images.colours import darkness
@@ -48,6 +51,8 @@ from .prediction import Prediction
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ..classifier import Head
+    from ..classifier.given_head import HeadLike
     from ..features import Extractor
     from .image_inputs import ImageLike
     from .predict_many import Row
@@ -58,7 +63,7 @@ class Predictor:
 
     def __init__(
         self,
-        head: Head,
+        head: HeadLike,
         extractor: Extractor | LazyExtractor,
         *,
         cache: str | os.PathLike[str] | bool | None = False,
@@ -69,9 +74,14 @@ class Predictor:
 
         Images are looked up in `cache`, unless it is False, among rows computed in `precisions`.
         """
-        self._head = head
+        self._head = as_head(head)
         self._cache = cache
         self._max_pixels = max_pixels
+        if not (hasattr(extractor, "recipe") and hasattr(extractor, "batch_size")):
+            raise WrongTypeError(
+                f"expected the extractor of the head, received {type_of(extractor)}: "
+                f"bb.load_predictor(head) rebuilds it"
+            )
         if isinstance(extractor, LazyExtractor):
             self._late, preferred = extractor, []
         else:
@@ -277,6 +287,11 @@ class Predictor:
             Of the largest picture that is decoded; None for that of `load_predictor`.
         """
         self._late.check_process()
+        if not is_several(paths):
+            raise WrongTypeError(
+                f"expected a list of image files, received {type_of(paths)}: put it into a list, "
+                f"or give the paths of a table or dataset"
+            )
         total = len(paths) if isinstance(paths, Sized) else None
         with Progress("Predicting", total, show=progress) as bar:
             for prediction in self._predict(paths, top, max_pixels):
@@ -326,8 +341,8 @@ class Predictor:
             return self.predict_features(X).probabilities
         if not is_several(X):
             raise UsageError(
-                f"expected a list of images or transfer values (n, {width}), received one "
-                f"{type(X).__name__}: put it into a list"
+                f"expected a list of images or transfer values (n, {width}), received "
+                f"{type_of(X)}: put it into a list"
             )
         self._late.check_process()
         values: list[np.ndarray] = []

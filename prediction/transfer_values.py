@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from ..arguments import type_of
 from ..cache import CacheFolder, Key, Variant, content_of_bytes
 from ..cache.variant import require_known_storage
 from ..datasets import Dataset
@@ -362,8 +363,8 @@ def _images(X: Any) -> list[ImageLike]:
         X = np.asarray(X, object)[:, 0]
     if not is_several(X):
         raise UsageError(
-            f"expected a list of images, each {ACCEPTED.split(', or a list')[0]}; received one "
-            f"{type(X).__name__}: put it into a list"
+            f"expected a list of images, each {ACCEPTED.split(', or a list')[0]}; received "
+            f"{type_of(X)}: put it into a list"
         )
     return list(several(X))
 

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..arguments import require_path
 from ..errors import BottlebankError, UsageError
 from ..extraction import FeatureTable, extract
 from ..features import DEFAULT_EXTRACTOR
@@ -89,7 +90,7 @@ def plot(
     ImageRejectedError
         When every image is rejected.
     """
-    path = Path(output)
+    path = require_path(output, "the path of a .png or .svg file", "bb.plot(table, 'map.png')")
     require_picture_path(path)
     require_method(method)
     if isinstance(data, FeatureTable):

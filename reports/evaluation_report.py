@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arguments import require_path
 from ..atomic_file import write_bytes
 from ..classifier.calibration import MIN_ROWS, N_BINS, reliability_bins
 from ..classifier.evaluation import LEAST_IMAGES
+from ..classifier.given_head import as_head
 from ..classifier.head import HeadAnswer
 from ..classifier.intervals import wilson_interval
-from ..errors import ImageRejectedError
+from ..errors import BottlebankError, ImageRejectedError, UsageError
+from ..extraction.feature_table import require_table
 from ..features.images.decoder import NO_LIMITS, decode, read
 from ..formatting import counted, with_interval
 from ..training import evaluate_split
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
     from ..classifier import Head
     from ..classifier.evaluation import Evaluation
+    from ..classifier.given_head import HeadLike
     from ..extraction import FeatureTable
     from ..training.cross_validation import CrossValidated
     from ..training.evaluate import SplitEvaluation
@@ -58,7 +62,7 @@ _GROWTH_OF_FEW = (
 
 
 def write_report(
-    folder: str | os.PathLike[str], head: Head, table: FeatureTable, split: str | None = None
+    folder: str | os.PathLike[str], head: HeadLike, table: FeatureTable, split: str | None = None
 ) -> list[Path]:
     """Evaluate a head and write an illustrated HTML report.
 
@@ -68,7 +72,7 @@ def write_report(
         Where `report.html`, its pictures and `evaluation.json` are written; created if missing.
         Files of these names are replaced.
     head
-        From `train_head` or `load_head`.
+        From `train_head` or `load_head`; or the path of a head file.
     table
         From `extract`, of the head's extractor.
     split
@@ -83,21 +87,33 @@ def write_report(
     Raises
     ------
     UsageError
-        When the split is unknown.
+        When the split is unknown, an argument is something else, or the folder is a file.
+    HeadFileError
+        When the head cannot be loaded.
     HeadMismatchError
         When the table has another recipe than the head.
     DatasetError
         When the split has no images.
+    BottlebankError
+        When the report cannot be written.
 
     Examples
     --------
     >>> table = bb.extract("photos/")  # doctest: +SKIP
-    >>> bb.write_report("report/", bb.train_head(table).head, table)  # doctest: +SKIP
+    >>> bb.write_report("report/", bb.train_head(table), table)  # doctest: +SKIP
     """
+    path = require_path(folder, "the path of a folder", "bb.write_report('report/', head, table)")
+    head = as_head(head)
+    require_table(table, "bb.write_report('report/', head, {})")
+    if path.exists() and not path.is_dir():
+        raise UsageError(f"{path} is a file: expected a folder, which need not be there yet")
     evaluated = evaluate_split(head, table, split)
     answer = describe_evaluation(head, table, evaluated)
     source = os.path.commonpath([os.path.dirname(path) for path in table.paths])  # noqa: PTH120
-    return write_evaluation(Path(folder), source, head, table, evaluated, answer)
+    try:
+        return write_evaluation(path, source, head, table, evaluated, answer)
+    except OSError as error:
+        raise BottlebankError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def write_evaluation(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from ..arguments import type_of
+from ..errors import WrongTypeError
 from .admin import admin
 from .classify import classify
 from .errors import CODES, RefusedError, error_body
@@ -53,6 +55,11 @@ def create_app(
     """
     if isinstance(settings, (str, os.PathLike)):
         settings = Settings(head=os.fspath(settings))
+    if not isinstance(settings, Settings):
+        raise WrongTypeError(
+            f"expected bottlebank.service.Settings or the path of a head file, received "
+            f"{type_of(settings)}: bb.save_head(trained, 'head.h5'), then bb.create_app('head.h5')"
+        )
     app = Flask(__name__)
     # A redirect would repeat the host that the client sent.
     app.url_map.merge_slashes = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+from ..arguments import received
 from ..errors import UsageError
 from ..untrusted.urls import read_entry
 from .hosts import read_allowed_host
@@ -111,5 +112,6 @@ class Settings:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise UsageError(
-                    f"{field.name}: expected a whole number of at least 1, received {value!r}"
+                    f"{field.name}: expected a whole number of at least 1, received "
+                    f"{received(value)}"
                 )

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..arguments import type_of
 from ..classifier.comparison import Candidate, stratified_folds
 from ..classifier.comparison import compare as compare_right
 from ..classifier.cross_validation import out_of_fold
 from ..classifier.registry import require_heads
 from ..classifier.settings import require_whole
 from ..datasets.splits import TEST
-from ..errors import DatasetError, UsageError
+from ..errors import DatasetError, UsageError, WrongTypeError
+from ..extraction.feature_table import FeatureTable
 from ..formatting import counted
 from ..progress import Progress
 from .head_settings import HeadSettings
@@ -25,8 +27,6 @@ from .train import require_two_classes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from ..extraction.feature_table import FeatureTable
 
 
 class Trial(NamedTuple):
@@ -149,12 +149,12 @@ def compare(
 
 
 def _require_tables(tables: Sequence[FeatureTable]) -> None:
-    for table in [tables] if hasattr(tables, "require_rows") else tables:
-        if table is tables or not hasattr(table, "require_rows"):
-            raise UsageError(
-                f"expected a list of tables from bb.extract, received "
-                f"{'one table' if table is tables else f'a {type(table).__name__} in it'}: "
-                f"compare([bb.extract(…)], …)"
+    is_list = isinstance(tables, (list, tuple))
+    for table in tables if is_list else [tables]:
+        if not is_list or not isinstance(table, FeatureTable):
+            raise WrongTypeError(
+                f"expected a list of tables from bb.extract, received {type_of(table)}"
+                f"{' in it' if is_list else ''}: compare([bb.extract(…)], …)"
             )
     names = [table.recipe.extractor for table in tables]
     if not names:

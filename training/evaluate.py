@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import is_one_of, received
 from ..cache import CacheFolder, Variant
 from ..classifier import load_head
 from ..classifier.evaluation import Evaluation, evaluate
+from ..classifier.given_head import as_head
 from ..datasets import as_dataset
 from ..datasets.splits import SPLITS, Split
 from ..errors import DatasetError, HeadMismatchError, UsageError
 from ..extraction.extract_dataset import extract_recipe
+from ..extraction.feature_table import require_table
 from ..features import open_extractor
 from ..features.engines.registry import require_known
 from ..features.golden_files import transfer_values_of
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..classifier import Head
+    from ..classifier.given_head import HeadLike
     from ..classifier.head import HeadAnswer
     from ..datasets import Dataset
     from ..extraction.feature_table import FeatureTable
@@ -171,7 +175,7 @@ class SplitEvaluation(NamedTuple):
 
 
 def evaluate_head(
-    head: Head,
+    head: HeadLike,
     table: FeatureTable,
     split: str | None = None,
     *,
@@ -186,7 +190,7 @@ def evaluate_head(
     Parameters
     ----------
     head
-        From `load_head`, or the `head` of what `train_head` returns.
+        From `load_head` or `train_head`; or the path of a head file.
     table
         From `extract`, of the head's extractor.
     split
@@ -203,7 +207,9 @@ def evaluate_head(
     Raises
     ------
     UsageError
-        When the split is unknown.
+        When the split is unknown, or `head` or `table` is something else.
+    HeadFileError
+        When the head cannot be loaded.
     HeadMismatchError
         When the table has another recipe than the head.
     DatasetError
@@ -224,13 +230,15 @@ def evaluate_head(
     return found.name, found.evaluation
 
 
-def evaluate_split(head: Head, table: FeatureTable, split: str | None = None) -> SplitEvaluation:
+def evaluate_split(
+    head: HeadLike, table: FeatureTable, split: str | None = None
+) -> SplitEvaluation:
     """Evaluate a head on one split of a table.
 
     Parameters
     ----------
     head
-        From `load_head`.
+        As in `evaluate_head`.
     table
         From `extract`, of the head's extractor.
     split
@@ -240,14 +248,18 @@ def evaluate_split(head: Head, table: FeatureTable, split: str | None = None) ->
     Raises
     ------
     UsageError
-        When the split is unknown.
+        When the split is unknown, or `head` or `table` is something else.
+    HeadFileError
+        When the head cannot be loaded.
     HeadMismatchError
         When the table has another recipe than the head.
     DatasetError
         When the split has no images.
     """
-    if split not in (None, "all", *SPLITS):
-        raise UsageError(f"unknown split {split!r}: expected {', '.join(SPLITS)} or all")
+    if split is not None and not is_one_of(split, ("all", *SPLITS)):
+        raise UsageError(f"unknown split {received(split)}: expected {', '.join(SPLITS)} or all")
+    head = as_head(head)
+    require_table(table, "bb.evaluate_head(head, {})")
     changes = table.recipe.changes_since(head.recipe)
     if changes:
         raise HeadMismatchError(

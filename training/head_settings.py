@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import received
 from ..classifier.fitting import fit_head
 from ..classifier.registry import HEADS, heads_with, make_head, require_heads
 from ..classifier.settings import require_seed, require_share
@@ -44,12 +45,14 @@ class HeadSettings:
         own = HEADS[self.kind].settings
         if self.hidden is not None and "hidden" not in own:
             some = " or ".join(heads_with("hidden"))
-            raise UsageError(f"hidden is {self.hidden!r}, but only a {some} head has hidden layers")
+            raise UsageError(
+                f"hidden is {received(self.hidden)}, but only a {some} head has hidden layers"
+            )
         if self.class_weight is not None and "class_weight" not in own:
             some = " or ".join(heads_with("class_weight"))
             raise UsageError(
-                f"class_weight is {self.class_weight!r}, which a {self.kind} head does not take: "
-                f"train a {some} head"
+                f"class_weight is {received(self.class_weight)}, which a {self.kind} head does "
+                f"not take: train a {some} head"
             )
         # Numbers of NumPy are none of JSON, in which a head file keeps them.
         object.__setattr__(self, "coverage", require_share("coverage", self.coverage))

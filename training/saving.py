@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import is_one_of, received, require_path, type_of
 from ..cache import CacheFolder
 from ..classifier import Head, write_head_file
-from ..classifier.head_file import was_head_file
+from ..classifier.given_head import head_in
+from ..classifier.head_file import may_be_replaced
 from ..classifier.registry import HEADS, saved_head_names
 from ..errors import HeadFileError, NotAHeadError, UsageError
 from ..extraction.golden_rows import keep_golden_images
 from ..features import find_backbone, open_extractor, recipe_for
 from ..precisions import PRECISIONS
-from .train import Trained
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..classifier.estimator import LayeredHead
     from ..features import Extractor
+    from .trained import Trained
 
 
 def save_head(
@@ -64,27 +67,27 @@ def save_head(
     --------
     >>> bb.save_head(bb.train_head(table), "head.h5")  # doctest: +SKIP
     """
-    _require_replaceable(Path(path))
-    if isinstance(trained, Trained):
-        trained = trained.head
-    if isinstance(trained, Head):
-        own = trained.recipe["extractor"]
+    head = head_in(trained)
+    estimator = fitted_head(trained) if head is None else head
+    file = require_path(path, "the path of a head file", "bb.save_head(trained, 'head.h5')")
+    _require_replaceable(file)
+    if isinstance(estimator, Head):
+        own = estimator.recipe["extractor"]
         if extractor is not None and find_backbone(extractor).name != own:
             raise UsageError(
                 f"the head was trained on transfer values of {own}, not of {extractor}: leave out "
                 f"extractor, which the head knows itself"
             )
-        write_head_file(trained, Path(path))
-        return trained
-    estimator = fitted_head(trained)
+        write_head_file(estimator, file)
+        return estimator
     if extractor is None:
         raise UsageError(
             "expected extractor=, the name of the network whose transfer values the estimator was "
             "fitted on, such as extractor=table.report.extractor"
         )
-    if precision not in PRECISIONS:
+    if not is_one_of(precision, PRECISIONS):
         raise UsageError(
-            f"unknown precision {precision!r}: expected {' or '.join(PRECISIONS)}, as "
+            f"unknown precision {received(precision)}: expected {' or '.join(PRECISIONS)}, as "
             f"table.report.precision has it"
         )
     with CacheFolder(cache) as folder:
@@ -121,13 +124,15 @@ def save_head(
         precision=precision,
         golden=golden,
     )
-    write_head_file(head, Path(path))
+    write_head_file(head, file)
     return head
 
 
 def _require_replaceable(path: Path) -> None:
+    if path.is_dir():
+        raise HeadFileError(f"{path} cannot be written: it is a folder; name a file in it")
     try:
-        may_replace = not path.is_file() or path.stat().st_size == 0 or was_head_file(path)
+        may_replace = may_be_replaced(path)
     except OSError as error:
         raise HeadFileError(f"{path} cannot be written: {error.strerror or error}") from error
     if not may_replace:
@@ -146,7 +151,7 @@ def fitted_head(estimator: Any) -> LayeredHead:
         With what to do instead.
     """
     found = getattr(estimator, "best_estimator_", estimator)
-    name = type(found).__name__
+    name = type_of(found)
     if hasattr(found, "layers_") and hasattr(found, "classes_"):
         return found
     classes = [HEADS[head].class_name for head in saved_head_names()]
@@ -155,17 +160,20 @@ def fitted_head(estimator: Any) -> LayeredHead:
     )
     kind = getattr(found, "kind", None)
     if isinstance(found, type):
-        reason, remedy = f"received the class {found.__name__}", f"save {found.__name__}().fit(…)"
+        reason, remedy = f"received {name}", f"save {found.__name__}().fit(…)"
+    elif isinstance(found, (str, os.PathLike)):
+        reason = f"received {name}"
+        remedy = "the head comes before the path, bb.save_head(trained, 'head.h5')"
     elif kind in HEADS and HEADS[kind].not_saved:
-        reason = f"received a {name}, which {HEADS[kind].not_saved}"
+        reason = f"received {name}, which {HEADS[kind].not_saved}"
     elif kind in HEADS or hasattr(found, "param_grid"):
-        reason = f"received a {name} that is not fitted"
+        reason = f"received {name} that is not fitted"
         remedy = "call its fit(table.features, table.labels) first"
     elif hasattr(found, "steps"):
-        reason = f"received a {name}, whose steps before the last cannot be written"
+        reason = f"received {name}, whose steps before the last cannot be written"
         remedy += "; it standardises the features itself"
     else:
-        reason = f"received a {name}"
+        reason = f"received {name}"
     raise NotAHeadError(
         f"expected what train_head returns, or a fitted {' or '.join(classes)}; {reason}: {remedy}"
     )

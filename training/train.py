@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,8 @@ from ..classifier.calibration import fit_temperature
 from ..classifier.open_set import fit_unknown
 from ..classifier.registry import require_saved_head
 from ..datasets.splits import SPLITS, TRAIN, VALIDATION
-from ..errors import DatasetError, UsageError
+from ..errors import DatasetError
+from ..extraction.feature_table import require_table
 from ..formatting import counted
 from ..prediction.neighbours import ROWS, remember_training_rows
 from ..progress import Progress
@@ -92,19 +92,13 @@ def train_head(
     Raises
     ------
     UsageError
-        When the kind is unknown or a parameter is out of range.
+        When the kind is unknown, a parameter is out of range, or `table` is something else.
     DatasetError
         When fewer than two classes have images to train on.
     """
     require_saved_head(kind)
     settings = HeadSettings(kind, hidden, class_weight, coverage, seed)
-    if not hasattr(table, "require_rows"):
-        given = repr(os.fspath(table)) if isinstance(table, (str, os.PathLike)) else "…"
-        raise UsageError(
-            f"expected a table from bb.extract, received a {type(table).__name__}: "
-            f"bb.train_head(bb.extract({given}, extractor=…))"
-        )
-    table.require_rows()
+    require_table(table, "bb.train_head({})").require_rows()
     require_two_classes(table.labels, "the dataset, without its rejected images,")
     with Progress(
         f"Training a {kind} head on {counted(len(table), 'image')}", show=progress

@@ -20,6 +20,7 @@ from concurrent.futures import Future
 from http.client import HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, cast
 
+from ..arguments import received
 from ..errors import UsageError
 from .public_addresses import is_public
 from .terminal import quote
@@ -81,11 +82,15 @@ class Fetcher:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         if isinstance(allowed, str):
-            raise UsageError(f"allowed: expected a list of host names, received {allowed!r}")
+            raise UsageError(
+                f"allowed: expected a list of host names, received {received(allowed)}"
+            )
         if isinstance(max_bytes, bool) or max_bytes < 1:
-            raise UsageError(f"max_bytes: expected at least 1, received {max_bytes!r}")
+            raise UsageError(f"max_bytes: expected at least 1, received {received(max_bytes)}")
         if isinstance(timeout_s, bool) or not 0 < timeout_s < math.inf:
-            raise UsageError(f"timeout_s: expected more than 0 seconds, received {timeout_s!r}")
+            raise UsageError(
+                f"timeout_s: expected more than 0 seconds, received {received(timeout_s)}"
+            )
         entries = [read_entry(entry, "allowed") for entry in allowed]
         self._names = frozenset(name for name, below in entries if not below)
         self._above = tuple(f".{name}" for name, below in entries if below)

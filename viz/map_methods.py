@@ -10,6 +10,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..arguments import is_one_of, received
 from ..errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,6 +61,6 @@ def require_method(name: str) -> MapMethod:
     UsageError
         When there is none.
     """
-    if not isinstance(name, str) or name not in METHODS:
-        raise UsageError(f"unknown method {name!r}: choose one of {', '.join(METHODS)}")
+    if not is_one_of(name, METHODS):
+        raise UsageError(f"unknown method {received(name)}: choose one of {', '.join(METHODS)}")
     return METHODS[name]

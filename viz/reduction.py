@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..arguments import received
 from ..errors import UsageError
 from .components import principal_components
 from .map_methods import require_method
@@ -102,7 +103,9 @@ def _centred(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]
 def _checked_seed(random_state: int) -> int:
     if isinstance(random_state, (int, np.integer)) and 0 <= random_state < 2**32:
         return int(random_state)
-    raise UsageError(f"random_state must be an integer from 0 to 2**32 - 1, not {random_state!r}")
+    raise UsageError(
+        f"random_state must be an integer from 0 to 2**32 - 1, not {received(random_state)}"
+    )
 
 
 def _checked_features(features: ArrayLike) -> NDArray[np.float32]:

@@ -20,6 +20,14 @@ from sklearn.utils import Bunch
 
 from bottlebank.cache import CacheFolder
 from bottlebank.classifier.registry import HEADS
+from bottlebank.cli.output_paths import HEAD, require_output
+
+
+def test_a_class_folder_without_images_is_named_on_stderr(shell, photos, options, tmp_path):
+    (photos / "empty").mkdir()
+    done = shell("train", photos, *options, "--output", tmp_path / "head.h5", "--json")
+    assert done.json["classes"] == ["checks", "disc", "stripes"]
+    assert f"note: the folder {photos / 'empty'} holds no images and is left out\n" in done.err
 
 
 def test_extract(bottlebank, photos, options, cache):
@@ -543,9 +551,32 @@ def test_predictions_are_written_to_a_file(bottlebank, photos, cache, head, tmp_
     assert "is not overwritten" in refused.err
 
 
+@pytest.mark.parametrize(
+    ("make", "is_suggested"),
+    [
+        (lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(1000)), False),  # an export
+        (lambda path: path.write_text("words"), False),
+        (lambda path: path.mkdir(), False),
+        (lambda path: os.mkfifo(path), False),
+        (lambda path: path.touch(), True),
+        (lambda path: None, True),
+    ],
+)
+def test_an_output_that_is_suggested_is_one_that_is_not_refused(
+    bottlebank, photos, tmp_path, make, is_suggested
+):
+    path = tmp_path / "it.h5"
+    make(path)
+    done = bottlebank("predict", photos / "disc" / "00.png", "--head", path)
+    assert done.code == 1
+    assert (f"--output {path}`" in done.err) == is_suggested
+    if is_suggested:
+        require_output(str(path), HEAD)
+
+
 def test_a_head_that_is_a_photograph_is_not_to_be_overwritten(bottlebank, photos, tmp_path):
     image = photos / "disc" / "00.png"
     done = bottlebank("predict", image, "--head", image)
     assert done.code == 1
     assert f"--output {image}" not in done.err
-    assert "name a head file, which `bottlebank train DATA --output head.h5` makes" in done.err
+    assert "name a head file; `bottlebank train DATA --output NEW.h5` makes one" in done.err

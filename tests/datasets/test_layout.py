@@ -195,3 +195,33 @@ def test_images_beside_class_folders_are_named(tmp_path, caplog):
 )
 def test_names_of_no_split(name):
     assert split_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("images", "empty", "note"),
+    [
+        (["cat/1.jpg", "dog/1.jpg"], ["owl"], "the folder {}/owl holds no images and is left out"),
+        (
+            ["cat/1.jpg", "dog/1.jpg", "owl/notes.txt"],
+            ["emu/young", ".git", "dog/spare"],
+            "2 folders hold no images and are left out: {0}/emu, {0}/owl",
+        ),
+        (
+            splits_of("train", "test"),
+            ["validation", "train/owl"],
+            "2 folders hold no images and are left out: {0}/validation, {0}/train/owl",
+        ),
+        (
+            ["cat/train/1.jpg", "dog/train/1.jpg", "dog/test/1.jpg"],
+            ["cat/test"],
+            "the folder {}/cat/test holds no images and is left out",
+        ),
+    ],
+)
+def test_folders_without_images_are_named(tmp_path, caplog, images, empty, note):
+    make(tmp_path, *images)
+    for name in empty:
+        (tmp_path / name).mkdir(parents=True)
+    expected = note.format(tmp_path)
+    assert load_dataset(tmp_path).notes == [expected]
+    assert caplog.messages == [f"note: {expected}"]

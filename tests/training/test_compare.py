@@ -104,9 +104,12 @@ def test_it_shows_how_far_it_is(table, capfd):
 @pytest.mark.parametrize(
     ("choose", "message"),
     [
-        (lambda table: table, "expected a list of tables from bb.extract, received one table"),
+        (
+            lambda table: table,
+            "expected a list of tables from bb.extract, received a FeatureTable: ",
+        ),
         (lambda table: ["data"], "expected a list of tables .*, received a str in it"),
-        (lambda table: "data", "expected a list of tables .*, received a str in it"),
+        (lambda table: "data", "expected a list of tables .*, received a str: "),
         (lambda table: [], "expected a table of at least one extractor, received none"),
     ],
 )

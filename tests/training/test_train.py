@@ -245,7 +245,7 @@ def test_what_is_no_head_is_refused_with_what_to_do(table, tmp_path, cache):
         (bb.NearestHead().fit(rows, labels), "a NearestHead, which keeps every training row"),
         (make_pipeline(StandardScaler(), bb.LogisticHead()), "a Pipeline, whose steps before"),
         (LogisticRegression().fit(rows[:9], labels[::7][:9]), "received a LogisticRegression: fit"),
-        (None, "received a NoneType"),
+        (None, "received None: fit"),
         ("head.h5", "received a str"),
     ):
         with pytest.raises(NotAHeadError, match=message):
