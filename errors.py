@@ -12,6 +12,13 @@ exceptions by which one module stops another, which catches them; their docstrin
 `tests/test_errors.py` lists both.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 
 def in_brief(error: object, max_length: int = 300) -> str:
     """The text of an error as one line of bounded length, to be quoted in another message.
@@ -60,6 +67,24 @@ class ImageRejectedError(BottlebankError, ValueError):
 
 class EngineError(BottlebankError, RuntimeError):
     """An inference engine that is missing, or whose numbers are not the network's."""
+
+    extractor: str = ""
+    attempts: Sequence[tuple[str, str]] = ()
+    """What was tried to run the extractor, such as ``openvino in float32``, and why it failed."""
+
+    @classmethod
+    def of_attempts(cls, extractor: str, attempts: Iterable[tuple[str, str]]) -> EngineError:
+        """Nothing that was tried runs it; equal reasons are given once."""
+        attempts = tuple(attempts)
+        by_reason: dict[str, list[str]] = {}
+        for tried, reason in attempts:
+            by_reason.setdefault(reason, []).append(tried)
+        reasons = [f"{', '.join(tried)}: {reason}" for reason, tried in by_reason.items()]
+        if len(reasons) == 1 and len(attempts) > 1:  # it does not lie with the engine
+            reasons = [*by_reason]
+        error = cls(f"no engine can run {extractor}: {'; '.join(reasons)}")
+        error.extractor, error.attempts = extractor, attempts
+        return error
 
 
 class LibraryNotFoundError(BottlebankError, ModuleNotFoundError):

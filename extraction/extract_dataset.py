@@ -9,9 +9,10 @@ from ..cache import CacheFolder, Variant
 from ..cache.store import COMMIT_EVERY_ROWS
 from ..cache.variant import require_known_storage
 from ..datasets import as_dataset
+from ..errors import EngineError
 from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
 from ..features.engines.registry import require_known
-from ..features.engines.select import joined, only_precision, preferred_precisions
+from ..features.engines.select import only_precision, preferred_precisions
 from ..features.images.decoder import MAX_PIXELS
 from .cache_miss import why_nothing_is_reused
 from .network import CannotRunError
@@ -159,7 +160,7 @@ def extract_recipe(
         why = why_nothing_is_reused(folder, recipe, precision, store)
         if why is not None:
             logger.warning("%s", why)
-    failures = []
+    attempts: list[tuple[str, str]] = []
     for variant in _variants_to_try(precision, store, engine, known):
         run = Run(
             dataset,
@@ -176,8 +177,8 @@ def extract_recipe(
         try:
             return run.complete()
         except CannotRunError as error:
-            failures.append(error.__cause__ or error)
-    raise joined(failures)
+            attempts += error.attempts
+    raise EngineError.of_attempts(recipe.extractor, attempts)
 
 
 def _variants_to_try(

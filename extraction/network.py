@@ -91,7 +91,9 @@ class Network:
                     progress=self._progress,
                 )
             except EngineError as error:
-                raise CannotRunError(str(error)) from error
+                cannot = CannotRunError(str(error))
+                cannot.attempts = error.attempts or [(self._engine, str(error))]
+                raise cannot from error
             self.startup_s += time.perf_counter() - start
         return self._extractor
 

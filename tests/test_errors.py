@@ -2,13 +2,14 @@
 
 import ast
 import builtins
+import pickle
 
 import numpy as np
 import pytest
 
 from bottlebank.classifier.calibration import fit_temperature
 from bottlebank.classifier.open_set import fit_unknown
-from bottlebank.errors import BottlebankError
+from bottlebank.errors import BottlebankError, EngineError
 from bottlebank.extraction.network import CannotRunError
 from bottlebank.prediction import NoTrainingImagesError
 from bottlebank.service.errors import DeadlineError
@@ -113,3 +114,24 @@ def test_wrong_arguments_of_the_classifier_are_errors_of_bottlebank():
         fit_temperature(np.zeros((1, 2)), np.array([2]))
     with pytest.raises(BottlebankError, match="coverage must lie between 0 and 1; got 2"):
         fit_unknown(None, np.zeros((1, 2)), np.zeros(1, int), None, coverage=2)
+
+
+OPENVINO, TENSORFLOW = "openvino in float32", "tensorflow in float32"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "message"),
+    [
+        ([(OPENVINO, "no room")], "no engine can run it: openvino in float32: no room"),
+        ([(OPENVINO, "no room"), (TENSORFLOW, "no room")], "no engine can run it: no room"),
+        (
+            [("openvino in bfloat16", "no room"), (OPENVINO, "no"), (TENSORFLOW, "no room")],
+            "no engine can run it: openvino in bfloat16, tensorflow in float32: no room; "
+            "openvino in float32: no",
+        ),
+    ],
+)
+def test_equal_reasons_are_said_once(reasons, message):
+    error = EngineError.of_attempts("it", reasons)
+    assert str(error) == message
+    assert pickle.loads(pickle.dumps(error)).attempts == tuple(reasons)

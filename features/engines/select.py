@@ -23,39 +23,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class NoEngineError(EngineError):
-    """No engine runs a network here."""
-
-    extractor: str = ""
-    reasons: Sequence[tuple[str, str]] = ()
-    """Engine and precision, and why it does not run, of each that was tried."""
-
-    @classmethod
-    def of(cls, extractor: str, reasons: Sequence[tuple[str, str]]) -> NoEngineError:
-        """With a message in which equal reasons are said once."""
-        error = cls(f"no engine can run {extractor}: {_said_once(reasons)}")  # can be pickled
-        error.extractor, error.reasons = extractor, tuple(reasons)
-        return error
-
-
-def joined(errors: Sequence[BaseException | None]) -> EngineError:
-    """One error for several attempts to start an engine, of which equal reasons are said once."""
-    attempts = [error for error in errors if isinstance(error, NoEngineError)]
-    if attempts and len(attempts) == len(errors):
-        reasons = [reason for attempt in attempts for reason in attempt.reasons]
-        return NoEngineError.of(attempts[0].extractor, reasons)
-    return EngineError("; ".join(dict.fromkeys(map(str, errors))))
-
-
-def _said_once(reasons: Sequence[tuple[str, str]]) -> str:
-    attempts: dict[str, list[str]] = {}
-    for attempt, reason in reasons:
-        attempts.setdefault(reason, []).append(attempt)
-    if len(attempts) == 1 and len(reasons) > 1:  # it is not because of the engine
-        return next(iter(attempts))
-    return "; ".join(f"{', '.join(of)}: {reason}" for reason, of in attempts.items())
-
-
 def start_engine(
     network: Network, engine: str, precisions: Sequence[str], *, many: bool, gpu: bool
 ) -> Engine:
@@ -67,19 +34,19 @@ def start_engine(
 
     Raises
     ------
-    NoEngineError
+    EngineError
         When nothing that was requested runs here; with the reason of each.
     """
-    reasons: list[tuple[str, str]] = []
+    attempts: list[tuple[str, str]] = []
     for precision in precisions:
         for candidate in _candidates(engine, precision, gpu):
             try:
                 return _start(candidate, precision, network, many)
             except EngineError as error:
-                reasons.append((f"{candidate.engine} in {precision}", str(error)))
+                attempts.append((f"{candidate.engine} in {precision}", str(error)))
                 level = logging.WARNING if isinstance(error, _DisagreesError) else logging.INFO
-                logger.log(level, "not used: %s: %s", *reasons[-1])
-    raise NoEngineError.of(network.recipe.extractor, reasons)
+                logger.log(level, "not used: %s: %s", *attempts[-1])
+    raise EngineError.of_attempts(network.recipe.extractor, attempts)
 
 
 def preferred_precisions(engine: str) -> Sequence[str]:

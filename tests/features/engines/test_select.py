@@ -1,7 +1,6 @@
 """Which engine is taken when one fails, whatever its library raises."""
 
 import logging
-import pickle
 import sys
 from types import ModuleType
 
@@ -10,12 +9,7 @@ import pytest
 from bottlebank.errors import EngineError, WeightsNotFoundError
 from bottlebank.features.engines import select
 from bottlebank.features.engines.registry import ENGINES, EngineEntry
-from bottlebank.features.engines.select import (
-    NoEngineError,
-    joined,
-    preferred_precisions,
-    start_engine,
-)
+from bottlebank.features.engines.select import preferred_precisions, start_engine
 
 
 class Engine:
@@ -107,29 +101,3 @@ def test_precisions_are_those_of_the_first_engine_or_of_the_one_on_a_gpu(engines
     monkeypatch.setattr(select, "may_have_gpu", lambda: True)
     assert preferred_precisions("auto") == ("bfloat16",)
     assert preferred_precisions("bad") == ("float32",)
-
-
-OPENVINO, TENSORFLOW = "openvino in float32", "tensorflow in float32"
-
-
-@pytest.mark.parametrize(
-    ("reasons", "message"),
-    [
-        ([(OPENVINO, "no room")], "no engine can run it: openvino in float32: no room"),
-        ([(OPENVINO, "no room"), (TENSORFLOW, "no room")], "no engine can run it: no room"),
-        (
-            [("openvino in bfloat16", "no room"), (OPENVINO, "no"), (TENSORFLOW, "no room")],
-            "no engine can run it: openvino in bfloat16, tensorflow in float32: no room; "
-            "openvino in float32: no",
-        ),
-    ],
-)
-def test_equal_reasons_are_said_once(reasons, message):
-    assert str(NoEngineError.of("it", reasons)) == message
-    one_by_one = [NoEngineError.of("it", [reason]) for reason in reasons]
-    assert str(joined(one_by_one)) == message
-    assert str(joined(pickle.loads(pickle.dumps(one_by_one)))) == message
-
-
-def test_other_errors_are_said_once_too():
-    assert str(joined([EngineError("a"), EngineError("b"), EngineError("a")])) == "a; b"
