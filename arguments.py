@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 _LONGEST_VALUE = 80
+_SPOKEN_WITH_A_VOWEL = "aeioAEIO"
 
 
 def received(value: object) -> str:
@@ -37,7 +38,7 @@ def type_of(value: object) -> str:
     if isinstance(value, ModuleType):
         return f"the module {value.__name__}"
     name = type(value).__name__
-    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+    return f"{'an' if name[0] in _SPOKEN_WITH_A_VOWEL or name == 'ndarray' else 'a'} {name}"
 
 
 def require_path(value: object, wanted: str, instead: str = "") -> Path:

@@ -82,7 +82,7 @@ def test_what_is_no_image_is_refused_with_what_would_be(predict):
         (np.zeros((8, 8), bool), "received bool"),
         (np.zeros((3, 8, 9), np.uint8), r"channels first, array.transpose\(1, 2, 0\)"),
         (np.zeros((8, 8, 2), np.uint8), r"received uint8 \(8, 8, 2\)"),
-        (7, "expected a path, .* received int"),
+        (7, "expected a path, .* received an int"),
         (None, "received None, which cv2.imread returns"),
         ({"a": 1}, "received a dict"),
         ({"a"}, "received a set"),
@@ -133,7 +133,7 @@ def test_scikit_learns_names(predict, table):
     assert predict.predict_proba([]).shape == (0, 3)
     with pytest.raises(UsageError, match=r"transfer values \(n, 512\), received \(2, 7\)"):
         predict.predict(np.zeros((2, 7)))
-    with pytest.raises(UsageError, match="received one str: put it into a list"):
+    with pytest.raises(UsageError, match="received a str: put it into a list"):
         predict.predict(table.paths[0])
 
 

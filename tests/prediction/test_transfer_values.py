@@ -162,12 +162,12 @@ def test_an_image_that_is_rejected_is_named_with_its_position(table, transformer
 def test_what_is_no_list_of_images_is_refused(transformer, photos):
     path = str(photos / "disc" / "00.png")
     for given, message in (
-        (path, "received one str: put it into a list"),
-        (np.zeros((8, 8, 3), np.uint8), "received one ndarray: put it into a list"),
+        (path, "received a str: put it into a list"),
+        (np.zeros((8, 8, 3), np.uint8), "received an ndarray: put it into a list"),
         (np.zeros((8, 64)), r"one column of images, received an array \(8, 64\)"),
         (np.array([b"a", b"b"]), "loses zeros at their ends"),
         ({path: 1}, "received a dict"),
-        ([path, 3.5], "image 1: expected a path.*received float"),
+        ([path, 3.5], "image 1: expected a path.*received a float"),
     ):
         with pytest.raises(UsageError, match=message):
             transformer.transform(given)
