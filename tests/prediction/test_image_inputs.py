@@ -143,7 +143,9 @@ def test_a_type_that_no_image_has_is_a_mistake_in_the_program(predict, good):
         (iter(["a.png"]), "list_iterator"),
         (object(), "object"),
     ):
-        with pytest.raises(UsageError, match=f"^image 2: expected a path, .*; received an? {received}"):
+        with pytest.raises(
+            UsageError, match=f"^image 2: expected a path, .*; received an? {received}"
+        ):
             predict([good, good, given, good])
 
 
