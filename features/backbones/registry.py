@@ -12,6 +12,8 @@ from ...errors import UnknownExtractorError
 from ...fork_safety import import_whole
 
 DEFAULT_EXTRACTOR = "inception_v3"
+INSTALLED_EXTRACTOR = "efficientnet_lite0"
+"""Its weights are installed with bottlebank."""
 RANDOM = "random"
 KERAS = ".keras_applications"
 
@@ -32,8 +34,8 @@ class PixelScaling(NamedTuple):
         return f"{self.channels} * {self.scale} + {self.offset}"
 
 
-# The three conventions of keras.applications.imagenet_utils.preprocess_input, and none at all
-# for the networks that hold a layer for it.
+# The three conventions of keras.applications.imagenet_utils.preprocess_input, none at all for the
+# networks that hold a layer for it, and that of EfficientNet-Lite: (pixel - 127) / 128.
 SCALINGS = {
     "none": PixelScaling("none", "RGB", (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)),
     "tf": PixelScaling("tf", "RGB", (1 / 127.5, 1 / 127.5, 1 / 127.5), (-1.0, -1.0, -1.0)),
@@ -43,6 +45,9 @@ SCALINGS = {
         "RGB",
         (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
         (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
+    ),
+    "lite": PixelScaling(
+        "lite", "RGB", (1 / 128, 1 / 128, 1 / 128), (-127 / 128, -127 / 128, -127 / 128)
     ),
 }
 
@@ -141,6 +146,23 @@ BACKBONES = {
         in_words=row[0] if row in _BEST_KNOWN else "",
     )
     for row in (*_BEST_KNOWN, *_OTHERS)
+}
+BACKBONES |= {
+    name: Backbone(
+        name,
+        f"bottlebank:{name}",
+        size_px,
+        1280,
+        SCALINGS["lite"],
+        f"{name.replace('_', '-')}-{digits}.pth",
+        in_words=words,
+        module=".efficientnet_lite",
+    )
+    for name, size_px, digits, words in (
+        ("efficientnet_lite0", 224, "57934424", "efficientnet_lite0, which needs no download"),
+        ("efficientnet_lite1", 240, "77cc7160", ""),
+        ("efficientnet_lite2", 260, "9656183e", ""),
+    )
 }
 BACKBONES[RANDOM] = Backbone(
     RANDOM,

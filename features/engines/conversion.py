@@ -1,4 +1,4 @@
-"""Converted networks: made once with TensorFlow, then kept for the engines that read them."""
+"""Converted networks: made once, most with TensorFlow, then kept for the engines that read them."""
 
 from __future__ import annotations
 
@@ -54,9 +54,7 @@ def converted_network(
         return
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
         folder = Path(temporary)
-        found = weights()
-        with Progress(f"Converting {backbone.name} for OpenVINO, once (some 20 s)", show=progress):
-            _convert(backbone, found, folder)
+        _write(backbone, weights(), folder, progress)
         if kept is not None:
             try:
                 _keep(folder, kept, recipe.width)
@@ -74,14 +72,26 @@ def import_tensorflow_engine() -> type[TensorFlowEngine]:
     return TensorFlowEngine
 
 
+def _write(backbone: Backbone, weights: Weights, folder: Path, progress: bool | None) -> None:
+    """Write the network, what the reference made of the golden images, and their hashes."""
+    module = backbone.imported()
+    if hasattr(module, "write_openvino"):
+        module.write_openvino(backbone, weights, folder)
+        np.save(folder / REFERENCE, module.reference(backbone))
+    else:
+        what = f"Converting {backbone.name} for OpenVINO, once (some 20 s)"
+        with Progress(what, show=progress):
+            _convert(backbone, weights, folder)
+    manifest = {name: file_sha256(folder / name) for name in (*_NETWORK, REFERENCE)}
+    (folder / _MANIFEST).write_text(json.dumps(manifest))
+
+
 def _convert(backbone: Backbone, weights: Weights, folder: Path) -> None:
     from .openvino import convert
 
     reference_engine = import_tensorflow_engine()(backbone, weights)
     convert(reference_engine.graph(), folder)
     np.save(folder / REFERENCE, reference_engine(golden_pixels(backbone.input_size_px)))
-    manifest = {name: file_sha256(folder / name) for name in (*_NETWORK, REFERENCE)}
-    (folder / _MANIFEST).write_text(json.dumps(manifest))
 
 
 def _keep(folder: Path, kept: Path, width: int) -> None:

