@@ -29,8 +29,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import bottlebank as bb
-from bottlebank.features import find_backbone, open_extractor, recipe_for
-from bottlebank.features.images.fit import decode_and_resize
+from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
+from bottlebank.features.images.fit import Preprocessing, decode_and_resize
 
 TIMED = 300
 
@@ -55,8 +55,9 @@ def ways(side_px: int) -> dict[str, Callable[[bytes], np.ndarray]]:
         "simplejpeg, OpenCV area": lambda data: turbo(data, cv2.INTER_AREA),
         "simplejpeg, OpenCV bilinear": lambda data: turbo(data, cv2.INTER_LINEAR),
     }
-    for how in ("squash", "crop", "pad"):
-        found[f"bottlebank, {how}"] = lambda data, how=how: decode_and_resize(data, size, how)
+    for fit in ("squash", "crop", "pad"):
+        how = Preprocessing(size, fit)
+        found[f"bottlebank, {fit}"] = lambda data, how=how: decode_and_resize(data, how).pixels
     return found
 
 
@@ -68,7 +69,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     dataset = bb.load_dataset(arguments.data)
     files = [Path(path).read_bytes() for path in dataset.paths]
-    recipe, weights = recipe_for(find_backbone(arguments.extractor))
+    recipe, weights = recipe_for(ExtractorSpec(arguments.extractor))
     extractor = open_extractor(recipe, lambda: weights, precisions=["float32"])
     print(f"{len(files)} images, {arguments.extractor}, {extractor.engine} in float32")
     timed = files[:: max(1, len(files) // TIMED)]

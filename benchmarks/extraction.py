@@ -46,8 +46,8 @@ import cv2
 import numpy as np
 
 import bottlebank as bb
-from bottlebank.features import find_backbone, open_extractor, recipe_for
-from bottlebank.features.images.fit import decode_and_resize
+from bottlebank.features import ExtractorSpec, find_backbone, open_extractor, recipe_for
+from bottlebank.features.images.fit import Preprocessing, decode_and_resize
 from bottlebank.hardware import available_cores
 
 ONE_AT_A_TIME = 48
@@ -75,7 +75,7 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
         model.save_weights(weights)
     photos = some_images(Path(arguments.data), folder / "photos", arguments.images)
     dataset = bb.load_dataset(photos)
-    recipe, found = recipe_for(backbone, weights)
+    recipe, found = recipe_for(ExtractorSpec(backbone.name, weights))
     networks = folder / "cache" / "networks"
     extractor = open_extractor(recipe, lambda: found, networks=networks, many=True)
     print(
@@ -256,8 +256,8 @@ def onnx_runtime(model, backbone, paths: Sequence[str], folder: Path) -> Callabl
 def bound(extractor, paths: Sequence[str], processes: Executor) -> Cost:
     """What an image costs if every core does nothing but decode and run the network."""
     n_cores = available_cores()
-    settings = extractor.input_size_px, extractor.recipe.fit
-    decoding = list(processes.map(decode_alone, *([each] * n_cores for each in (paths, *settings))))
+    settings = extractor.recipe.preprocessing
+    decoding = list(processes.map(decode_alone, [paths] * n_cores, [settings] * n_cores))
     pixels = [extractor.decode_and_resize(Path(path).read_bytes()) for path in paths]
     size = extractor.batch_size
     batches = [np.stack(pixels[first : first + size]) for first in range(0, len(pixels), size)]
@@ -278,13 +278,13 @@ def bound(extractor, paths: Sequence[str], processes: Executor) -> Cost:
     )
 
 
-def decode_alone(paths: Sequence[str], size_px: tuple[int, int], how: str) -> Cost:
+def decode_alone(paths: Sequence[str], preprocessing: Preprocessing) -> Cost:
     """Seconds that decoding all of them takes in this process, reading left out."""
     cv2.setNumThreads(1)
     data = [Path(path).read_bytes() for path in paths]
     start, begun = time.perf_counter(), time.process_time()
     for content in data:
-        decode_and_resize(content, size_px, how)
+        decode_and_resize(content, preprocessing)
     return Cost(time.perf_counter() - start, time.process_time() - begun)
 
 

@@ -120,18 +120,18 @@ class CacheFolder:
         """Where converted networks are kept."""
         return self.root / NETWORKS
 
-    def content_of_file(self, path: str | Path) -> ContentHash:
-        """SHA-256 of a file's bytes, remembered for as long as the file does not change."""
+    def sha256_of_file(self, path: str | Path) -> str:
+        """Hexadecimal SHA-256 of a file, remembered for as long as the file does not change."""
         status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
         [known] = self.known_contents([(str(path), status)])
         if known is not None:
-            return known
+            return known.hex()
         with open_regular(path) as file:
             status, looked_at_ns = os.fstat(file.fileno()), time.time_ns()
             content = hashlib.file_digest(file, "sha256").digest()
         if is_settled(status, looked_at_ns):
             self.remember_files([(str(path), status, content)])
-        return content
+        return content.hex()
 
     def known_contents(
         self, files: Sequence[tuple[str, os.stat_result]]

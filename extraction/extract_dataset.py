@@ -10,7 +10,7 @@ from ..cache.store import COMMIT_EVERY_ROWS
 from ..cache.variant import require_known_storage
 from ..datasets import as_dataset
 from ..errors import EngineError
-from ..features import DEFAULT_EXTRACTOR, find_backbone, recipe_for
+from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, recipe_for
 from ..features.engines.registry import require_known
 from ..features.engines.select import only_precision, preferred_precisions
 from ..features.images.decoder import MAX_PIXELS
@@ -107,15 +107,13 @@ def extract(
     """
     require_known(engine, precision)
     require_known_storage(store)
-    backbone = find_backbone(extractor)
+    spec = ExtractorSpec(extractor, weights, fit, grey16)
+    spec.require_known()
     dataset = as_dataset(dataset)
     with CacheFolder(cache, create=True) as folder:
         recipe, found = recipe_for(
-            backbone,
-            weights,
-            fit=fit,
-            grey16=grey16,
-            digest=lambda path: folder.content_of_file(path).hex(),
+            spec,
+            digest=folder.sha256_of_file,
             download_timeout_s=download_timeout_s,
             progress=progress,
         )

@@ -125,7 +125,7 @@ def export(
     missing: list[str] = []
     for position, path in enumerate(dataset.paths):
         try:
-            key = Key(folder.content_of_file(path))
+            key = Key(bytes.fromhex(folder.sha256_of_file(path)))
         except OSError:
             missing.append(path)
             continue

@@ -97,11 +97,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         self._waiting = waiting
         self._counts_dark = recipe.grey16 == "scale"
         self._decoders = DecoderPool(
-            (recipe.input_size_px, recipe.input_size_px),
-            recipe.fit,
-            n_cores,
-            limits=Limits(pixels=max_pixels),
-            grey16=recipe.grey16,
+            recipe.preprocessing, n_cores, limits=Limits(pixels=max_pixels)
         )
         self._groups_decoded_ahead = max(_GROUPS_AHEAD, 2 * n_cores)
         self._reading = ThreadPoolExecutor(_READERS)

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .extractor import Extractor, open_extractor
     from .images.decoder import DECODER_VERSION, decode
     from .recipe import Recipe, recipe_for
+    from .spec import ExtractorSpec
 
 __all__ = [
     "DECODER_VERSION",
     "DEFAULT_EXTRACTOR",
     "Backbone",
     "Extractor",
+    "ExtractorSpec",
     "Recipe",
     "decode",
     "find_backbone",
@@ -34,5 +36,6 @@ __getattr__, __dir__ = lazy_names(
         "extractor": ("Extractor", "open_extractor"),
         "images.decoder": ("DECODER_VERSION", "decode"),
         "recipe": ("Recipe", "recipe_for"),
+        "spec": ("ExtractorSpec",),
     },
 )

@@ -47,7 +47,7 @@ class Extractor:
     @property
     def input_size_px(self) -> tuple[int, int]:
         """(height, width) of the images that are expected."""
-        return (self.recipe.input_size_px, self.recipe.input_size_px)
+        return self.recipe.preprocessing.size_px
 
     @property
     def batch_size(self) -> int:
@@ -81,10 +81,7 @@ class Extractor:
         ImageRejectedError
             With the reason.
         """
-        recipe = self.recipe
-        return decode_and_resize(
-            data, self.input_size_px, recipe.fit, limits=limits, grey16=recipe.grey16
-        )
+        return decode_and_resize(data, self.recipe.preprocessing, limits=limits).pixels
 
     def transfer_values(self, images: np.ndarray) -> np.ndarray:
         """Run the network.

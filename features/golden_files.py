@@ -81,9 +81,7 @@ def transfer_values_of(extractor: Extractor, files: Sequence[bytes]) -> np.ndarr
     if list(files) == golden_files(extractor.recipe.input_size_px):
         pictures = [extractor.decode_and_resize(file) for file in files]
     else:
-        with DecoderPool(
-            extractor.input_size_px, extractor.recipe.fit, 1, formats=_FORMATS
-        ) as decoders:
+        with DecoderPool(extractor.recipe.preprocessing, 1, formats=_FORMATS) as decoders:
             decoded = decoders.decode(files)
         for reason in filter(None, decoded.reasons):
             raise ImageRejectedError(reason)

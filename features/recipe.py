@@ -1,7 +1,8 @@
 """The recipe: everything that a transfer value means, and its fingerprint.
 
-It grows without invalidating what is cached or trained. A new field has a default, which is what
-rows of earlier versions were computed with; at its default, it is left out of the fingerprint and
+It grows without invalidating what is cached or trained. A new field is a str, int, float, bool,
+None or tuple of str, and has a default, which is what rows of earlier versions were computed with;
+at its default, it is left out of the fingerprint and
 of what is written. So earlier recipes keep their fingerprints, and earlier versions of bottlebank
 read new recipes that need nothing new.
 """
@@ -14,11 +15,11 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NewerRecipeError, RecipeError, in_brief
-from .backbones.registry import Backbone
+from .backbones.registry import Backbone, find_backbone
 from .backbones.weights import Weights, file_sha256, find_weights
-from .images.colours import GREY16, require_known_grey16
 from .images.decoder import DECODER_VERSION
-from .images.fit import FITS, RESIZE_RULE, require_known_fit
+from .images.fit import FITS, RESIZE_RULE, Preprocessing
+from .spec import ExtractorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,7 +34,7 @@ _WORDS = {"weights_sha256": "weights", "input_size_px": "input size", "resize": 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the numbers of a row mean. Two equal recipes may share rows, two others never.
+    """What the numbers of a row mean. Recipes of one fingerprint share rows, others never.
 
     It is computed without TensorFlow, stored as `recipe.json` beside the rows and inside every
     head, and enough to rebuild the extractor on another machine.
@@ -56,7 +57,7 @@ class Recipe:
     grey16: str = "scale"
     """How 16 bits per channel become 8: `colours.GREY16`."""
     schema: int = 1
-    """Which `SCHEMA` the other fields are written in."""
+    """Which `SCHEMA` the other fields are written in; the default is that of the first recipes."""
 
     # Names of things whose meaning another field holds.
     _NOT_MEANING = ("extractor", "weights")
@@ -69,6 +70,16 @@ class Recipe:
         changed = self._without_defaults()
         meaning = {key: changed[key] for key in changed if key not in self._NOT_MEANING}
         return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What decides which pixels an image file becomes."""
+        return Preprocessing((self.input_size_px, self.input_size_px), self.fit, self.grey16)
+
+    @property
+    def spec(self) -> ExtractorSpec:
+        """What was chosen, but for the weights."""
+        return ExtractorSpec(self.extractor, fit=self.fit, grey16=self.grey16)
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -101,6 +112,12 @@ class Recipe:
             When a field without a default is missing, or one is of another type.
         """
         known = {field.name: str(field.type) for field in fields(cls)}
+        schema = values.get("schema", 1)
+        if isinstance(schema, int) and schema > SCHEMA:  # first: other fields may mean other things
+            raise NewerRecipeError(
+                f"its recipe is written in schema {schema}, this version of bottlebank reads "
+                f"{SCHEMA}: {_UPDATE}"
+            )
         if unknown := [key for key in values if key not in known]:
             raise NewerRecipeError(
                 f"its recipe has {_named(unknown)}, which this version of bottlebank does not "
@@ -110,14 +127,7 @@ class Recipe:
         if missing := [key for key in known if key not in values]:
             raise RecipeError(f"its recipe lacks {_named(missing)}: extract or train again")
         for key, kind in known.items():
-            if type(values[key]).__name__ not in kind.replace("None", "NoneType").split(" | "):
-                given = in_brief(repr(values[key]), 60)
-                raise RecipeError(f"its recipe's field {key} is {given}; expected {kind}")
-        if values["schema"] > SCHEMA:
-            raise NewerRecipeError(
-                f"its recipe is written in schema {values['schema']}, this version of bottlebank "
-                f"reads {SCHEMA}: {_UPDATE}"
-            )
+            values[key] = _read(key, values[key], kind)
         return cls(**values)
 
     def changes_since(self, old: Mapping[str, Any]) -> list[str]:
@@ -148,6 +158,19 @@ class Recipe:
 _UPDATE = "update bottlebank to the version that wrote it, or a later one"
 
 
+def _read(key: str, value: Any, kind: str) -> Any:
+    """The value of a field as JSON has it, as its annotation does: lists are tuples."""
+    for name in kind.split(" | "):
+        if name == "tuple[str, ...]":
+            if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+                return tuple(value)
+        elif type(value).__name__ == name.replace("None", "NoneType"):
+            return value
+        elif name == "float" and type(value) is int:
+            return float(value)
+    raise RecipeError(f"its recipe's field {key} is {in_brief(repr(value), 60)}; expected {kind}")
+
+
 def _named(keys: Sequence[str]) -> str:
     """Fields, whose names may be from a file of others."""
     noun = "the field" if len(keys) == 1 else "the fields"
@@ -168,13 +191,7 @@ def _say(key: str, recipe: Mapping[str, Any]) -> str:
     return text if text.isprintable() else repr(text)  # a file's name may hold a line break
 
 
-def recipe_of(
-    backbone: Backbone,
-    weights: str,
-    weights_sha256: str,
-    fit: str = FITS[0],
-    grey16: str = GREY16[0],
-) -> Recipe:
+def recipe_of(backbone: Backbone, weights: str, weights_sha256: str, spec: ExtractorSpec) -> Recipe:
     """The recipe of a backbone with these weights, as this version of bottlebank computes it."""
     return Recipe(
         extractor=backbone.name,
@@ -184,36 +201,28 @@ def recipe_of(
         pooling=backbone.pooling,
         width=backbone.width,
         input_size_px=backbone.input_size_px,
-        fit=fit,
+        fit=spec.fit or FITS[0],
         resize=RESIZE_RULE,
         pixel_scaling=backbone.scaling.in_words(),
         decoder_version=DECODER_VERSION,
-        grey16=grey16,
+        grey16=spec.grey16,
+        schema=SCHEMA,
     )
 
 
 def recipe_for(
-    backbone: Backbone,
-    weights: str = "imagenet",
+    spec: ExtractorSpec,
     *,
-    fit: str = FITS[0],
-    grey16: str = GREY16[0],
     digest: Callable[[Path], str] = file_sha256,
     download_timeout_s: float | None = None,
     progress: bool | None = None,
 ) -> tuple[Recipe, Weights]:
-    """The recipe of a backbone, and where its weights are.
+    """The recipe of an extractor, and where its weights are.
 
     Parameters
     ----------
-    backbone
-        A line of the registry.
-    weights
-        ``imagenet``, or the path of a Keras weights file without top.
-    fit
-        How a picture of another shape is fitted to the input: one of `fit.FITS`.
-    grey16
-        How 16 bits per channel become 8: one of `colours.GREY16`.
+    spec
+        Which extractor.
     digest
         SHA-256 of a file; a caller may pass one that remembers.
     download_timeout_s
@@ -224,11 +233,11 @@ def recipe_for(
     Raises
     ------
     UsageError
-        When `fit` or `grey16` is unknown.
+        When a name in `spec` is unknown.
     WeightsNotFoundError
         When the weights are not on this machine and cannot be downloaded.
     """
-    require_known_fit(fit)
-    require_known_grey16(grey16)
-    found = find_weights(backbone, weights, download_timeout_s, progress)
-    return recipe_of(backbone, found.name, found.sha256(digest), fit, grey16), found
+    spec.require_known()
+    backbone = find_backbone(spec.extractor)
+    found = find_weights(backbone, spec.weights, download_timeout_s, progress)
+    return recipe_of(backbone, found.name, found.sha256(digest), spec), found

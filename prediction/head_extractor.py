@@ -64,7 +64,9 @@ def weights_finder(
             f"{head} was trained on {trained_on.extractor}, not on {extractor}: name "
             f"{trained_on.extractor}, or none, or a head that was trained on {extractor}"
         )
-    fit = trained_on.fit if trained_on.fit in FITS else FITS[0]
+    spec = trained_on.spec
+    if trained_on.fit not in FITS:  # of another version; the difference is told
+        spec = spec._replace(fit=None)
 
     def compare(here: Recipe) -> None:
         changes = here.changes_since(trained_on.as_dict())
@@ -85,19 +87,14 @@ def weights_finder(
                 )
             name = IMAGENET
         recipe, found = recipe_for(
-            backbone,
-            name,
-            fit=fit,
-            grey16=trained_on.grey16,
-            digest=lambda path: folder.content_of_file(path).hex(),
+            spec._replace(weights=name),
+            digest=folder.sha256_of_file,
             download_timeout_s=download_timeout_s,
         )
         compare(recipe)
         return found
 
-    compare(
-        recipe_of(backbone, trained_on.weights, trained_on.weights_sha256, fit, trained_on.grey16)
-    )
+    compare(recipe_of(backbone, trained_on.weights, trained_on.weights_sha256, spec))
     if weights is not None:
         find()  # named by the caller: checked also where a converted network makes them needless
     return find

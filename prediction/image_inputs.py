@@ -20,12 +20,13 @@ from ..features.images.decoder import (
     picture_of,
     read,
 )
-from ..features.images.fit import fit
 
 if TYPE_CHECKING:
     from typing import TypeAlias, TypeGuard
 
     from numpy.typing import NDArray
+
+    from ..features.images.fit import Preprocessing
 
     class BinaryFile(Protocol):
         """What is read for the bytes of an image file, from where it stands."""
@@ -157,7 +158,7 @@ def bytes_of(path: str) -> bytes:
     return read(path)[0]
 
 
-def picture_in(given: Input, size_px: tuple[int, int], how: str, grey16: str = "scale") -> Picture:
+def picture_in(given: Input, preprocessing: Preprocessing) -> Picture:
     """The picture of an `Input` that has one, fitted to the network.
 
     Raises
@@ -167,7 +168,7 @@ def picture_in(given: Input, size_px: tuple[int, int], how: str, grey16: str = "
     """
     assert given.picture is not None, "the caller has looked for it"
     try:
-        picture = picture_of(given.picture, size_px, grey16)
+        picture = picture_of(given.picture, preprocessing.size_px, preprocessing.grey16)
     except ImageRejectedError as error:
         cause = error.__cause__
         if not (isinstance(cause, AssertionError) or "closed" in str(cause)):  # Pillow's for that
@@ -175,7 +176,7 @@ def picture_in(given: Input, size_px: tuple[int, int], how: str, grey16: str = "
         raise ImageRejectedError(
             "the PIL image is closed: predict it before it is, or give its path"
         ) from error
-    return picture._replace(pixels=fit(picture.pixels, size_px, how))
+    return picture._replace(pixels=preprocessing.applied_to(picture.pixels))
 
 
 def named(given: Input, reason: object) -> str:

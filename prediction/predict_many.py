@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from ..classifier import Head
     from ..features.images.decoder_pool import Decoded
+    from ..features.images.fit import Preprocessing
     from .image_inputs import ImageLike, Input
     from .lazy_extractor import LazyExtractor
 
@@ -98,23 +99,20 @@ def rows_of(
     remaining = iter(images)
     first = list(itertools.islice(remaining, 2))
     recipe = late.recipe
-    size_px, how = (recipe.input_size_px, recipe.input_size_px), recipe.fit
-    grey16 = recipe.grey16
+    preprocessing = recipe.preprocessing
     n_cores = available_cores()
     n_open = max(8, late.batch_size)  # that one call of the network takes
     with contextlib.ExitStack() as stack:
         banked, decoders = CachedRows(None, []), None
         decode: Callable[[Sequence[bytes]], Decoded] = partial(
-            decode_here, size_px=size_px, how=how, grey16=grey16, limits=limits
+            decode_here, preprocessing=preprocessing, limits=limits
         )
         if len(first) > 1:  # one image is there before the cache or a decoder has started
             if cache is not False:
                 banked = stack.enter_context(
                     open_cached_rows(cache, recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
                 )
-            decoders = stack.enter_context(
-                DecoderPool(size_px, how, n_cores, limits=limits, grey16=grey16)
-            )
+            decoders = stack.enter_context(DecoderPool(preprocessing, n_cores, limits=limits))
             decode = decoders.decode
 
         def looked_up(items: list[Item]) -> list[Item]:
@@ -126,7 +124,7 @@ def rows_of(
             return items
 
         def read(items: Sequence[Item]) -> list[Item]:
-            return [_read(item, size_px, how, grey16) for item in items]
+            return [_read(item, preprocessing) for item in items]
 
         found = _looked_up(itertools.chain(first, remaining), banked)
         were_read = prefetch(
@@ -199,13 +197,13 @@ def _looked_up_by_content(items: list[Item], banked: CachedRows) -> list[Item]:
     ]
 
 
-def _read(item: Item, size_px: tuple[int, int], how: str, grey16: str) -> Item:
+def _read(item: Item, preprocessing: Preprocessing) -> Item:
     if not item.is_open:
         return item
     try:
         if item.given.picture is not None:
-            picture = picture_in(item.given, size_px, how, grey16)
-            note = darkness(picture.kind.brightest, grey16)
+            picture = picture_in(item.given, preprocessing)
+            note = darkness(picture.kind.brightest, preprocessing.grey16)
             return item._replace(pixels=picture.pixels, note=note)
         data = item.data if item.given.path is None else bytes_of(item.given.path)
     except (ImageRejectedError, UsageError) as error:

@@ -26,7 +26,7 @@ from ..features.golden_files import transfer_values_of
 from ..features.images.colours import darkness
 from ..features.images.decoder import MAX_PIXELS, Limits
 from ..features.images.decoder_pool import DecoderPool
-from ..features.images.fit import decode_and_resize_picture
+from ..features.images.fit import decode_and_resize
 from ..formatting import counted, in_brief_names
 from ..progress import Progress
 from .head_extractor import read_recipe
@@ -141,15 +141,8 @@ class Predictor:
 
     def decoders(self, n_processes: int, max_decode_s: float, max_pixels: int) -> DecoderPool:
         """Processes that decode and resize, for a service that others send images to."""
-        recipe = self._recipe
-        return DecoderPool(
-            (recipe.input_size_px, recipe.input_size_px),
-            recipe.fit,
-            n_processes,
-            max_decode_s,
-            limits=Limits(pixels=max_pixels),
-            grey16=recipe.grey16,
-        )
+        limits = Limits(pixels=max_pixels)
+        return DecoderPool(self._recipe.preprocessing, n_processes, max_decode_s, limits=limits)
 
     def answer(self, images: np.ndarray) -> HeadAnswer:
         """What the head says of images uint8 (n, height, width, 3) from `decode_and_resize`."""
@@ -244,22 +237,19 @@ class Predictor:
         if is_several(image):
             return list(self._predict(several(image), top))
         given = one(image)
-        recipe = self._recipe
-        size_px = (recipe.input_size_px, recipe.input_size_px)
+        preprocessing = self._recipe.preprocessing
         try:
             if given.picture is not None:
-                picture = picture_in(given, size_px, recipe.fit, recipe.grey16)
+                picture = picture_in(given, preprocessing)
             else:
                 data = given.data or b"" if given.path is None else bytes_of(given.path)
                 limits = Limits(pixels=self._max_pixels)
-                picture = decode_and_resize_picture(
-                    data, size_px, recipe.fit, limits=limits, grey16=recipe.grey16
-                )
+                picture = decode_and_resize(data, preprocessing, limits=limits)
         except ImageRejectedError as error:
             raise ImageRejectedError(named(given, error)) from error
         said = self.answer(picture.pixels[np.newaxis])
         ranked = self.ranked(said.probabilities[0], top)
-        note = darkness(picture.kind.brightest, recipe.grey16)
+        note = darkness(picture.kind.brightest, preprocessing.grey16)
         return Prediction(ranked, unknown=bool(said.unknown[0]), path=given.name, note=note)
 
     def predict_files(

@@ -16,12 +16,16 @@ from ..cache.variant import require_known_storage
 from ..datasets import Dataset
 from ..errors import CacheLockedError, ImageRejectedError, UsageError
 from ..extraction import extract
-from ..features import DEFAULT_EXTRACTOR, find_backbone, open_extractor, recipe_for
+from ..features import (
+    DEFAULT_EXTRACTOR,
+    ExtractorSpec,
+    find_backbone,
+    open_extractor,
+    recipe_for,
+)
 from ..features.engines.registry import require_known
 from ..features.engines.select import expected_batch_size, preferred_precisions
-from ..features.images.colours import require_known_grey16
 from ..features.images.decoder import MAX_PIXELS, Limits
-from ..features.images.fit import require_known_fit
 from ..fork_safety import not_while_forking
 from ..formatting import counted
 from .cached_rows import open_cached_rows
@@ -279,11 +283,8 @@ class TransferValues(TransformerMixin, BaseEstimator):
             return known
         with CacheFolder(self.cache, create=True) as folder:
             recipe, weights = recipe_for(
-                find_backbone(self.extractor),
-                self.weights,
-                fit=self.image_fit,
-                grey16=self.grey16,
-                digest=lambda path: folder.content_of_file(path).hex(),
+                self._spec(),
+                digest=folder.sha256_of_file,
                 progress=self.progress,
             )
 
@@ -307,6 +308,9 @@ class TransferValues(TransformerMixin, BaseEstimator):
                 self._started = parameters, late
         return late if known is None else known
 
+    def _spec(self) -> ExtractorSpec:
+        return ExtractorSpec(self.extractor, self.weights, self.image_fit, self.grey16)
+
     def _known_network(self, parameters: dict[str, Any]) -> LazyExtractor | None:
         if self._started is None:
             return None
@@ -324,10 +328,8 @@ class TransferValues(TransformerMixin, BaseEstimator):
         return list(dict.fromkeys([*cached, *preferred_precisions(self.engine)]))
 
     def _check_parameters(self) -> None:
-        find_backbone(self.extractor)
+        self._spec().require_known()
         require_known(self.engine, self.precision)
-        require_known_fit(self.image_fit)
-        require_known_grey16(self.grey16)
         require_known_storage(self.store)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -62,10 +62,10 @@ def nothing_left_open():
 @pytest.fixture(scope="session")
 def converted_random(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `networks` folder of a cache that holds the converted `random` extractor."""
-    from bottlebank.features import find_backbone, open_extractor, recipe_for
+    from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
 
     networks = tmp_path_factory.mktemp("networks")
-    recipe, weights = recipe_for(find_backbone("random"))
+    recipe, weights = recipe_for(ExtractorSpec("random"))
     open_extractor(recipe, lambda: weights, precisions=["float32"], networks=networks)
     return networks
 

@@ -27,6 +27,7 @@ from bottlebank.errors import CacheLockedError, OtherProcessError
 from bottlebank.features.engines.registry import ENGINES
 from bottlebank.features.engines.select import preferred_precisions
 from bottlebank.features.images.decoder_pool import DecoderPool
+from bottlebank.features.images.fit import Preprocessing
 from bottlebank.service import Settings
 
 LIMIT_S = 30
@@ -181,7 +182,7 @@ def test_a_child_does_not_keep_the_cache_locked(tmp_path):
 
 def test_decoders_in_a_fork(photos):
     image = (photos / "disc" / "00.png").read_bytes()
-    with DecoderPool((32, 32), "squash", 2) as decoders:
+    with DecoderPool(Preprocessing((32, 32), "squash"), 2) as decoders:
         before = decoders.decode([image]).pixels
         said = in_a_fork(lambda: decoders.decode([image]))
         assert said.startswith("OtherProcessError: the decoder was started"), said
@@ -219,7 +220,7 @@ def test_a_fork_while_a_decoder_starts_leaves_no_socket_behind(monkeypatch):
 
     before = n_sockets()
     monkeypatch.setattr("bottlebank.untrusted.child.subprocess.Popen", start_slowly)
-    with DecoderPool((32, 32), "squash", 1) as decoders:
+    with DecoderPool(Preprocessing((32, 32), "squash"), 1) as decoders:
         thread = threading.Thread(target=decoders.start)
         thread.start()
         starts.wait(LIMIT_S)

@@ -13,7 +13,7 @@ from ..classifier.head_file import may_be_replaced
 from ..classifier.registry import HEADS, saved_head_names
 from ..errors import HeadFileError, NotAHeadError, UsageError
 from ..extraction.golden_rows import keep_golden_images
-from ..features import find_backbone, open_extractor, recipe_for
+from ..features import ExtractorSpec, find_backbone, open_extractor, recipe_for
 from ..precisions import PRECISIONS
 
 if TYPE_CHECKING:
@@ -92,11 +92,8 @@ def save_head(
         )
     with CacheFolder(cache) as folder:
         recipe, found = recipe_for(
-            find_backbone(extractor),
-            weights,
-            fit=fit,
-            grey16=grey16,
-            digest=lambda path: folder.content_of_file(path).hex(),
+            ExtractorSpec(extractor, weights, fit, grey16),
+            digest=folder.sha256_of_file,
             progress=progress,
         )
         if estimator.layers_.n_features != recipe.width:

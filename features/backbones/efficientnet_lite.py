@@ -140,8 +140,8 @@ def read_arrays(backbone: Backbone, weights: Weights) -> dict[str, np.ndarray]:
 
 
 def write_openvino(backbone: Backbone, weights: Weights, folder: Path) -> None:
-    """Write ``network.xml`` and ``network.bin`` into `folder`; see `engines.conversion`."""
-    from ..engines.openvino_graph import Graph
+    """Write ``network.xml`` and ``network.bin`` into `folder`; see `registry.Backbone`."""
+    from .openvino_graph import Graph
 
     arrays = read_arrays(backbone, weights)
     graph = Graph(backbone.input_size_px, backbone.scaling)

@@ -42,7 +42,10 @@ class _View(NamedTuple):
 
     def of(self, numbers: np.ndarray) -> np.ndarray:
         """The array, of its own memory."""
-        if len(self.shape) != len(self.strides) or min((self.offset, *self.shape, *self.strides)) < 0:
+        if (
+            len(self.shape) != len(self.strides)
+            or min((self.offset, *self.shape, *self.strides)) < 0
+        ):
             raise ValueError(f"a tensor of shape {self.shape} with strides {self.strides}")
         last = sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True))
         if 0 not in self.shape and self.offset + last >= len(numbers):
@@ -73,7 +76,9 @@ class _Unpickler(pickle.Unpickler):
         return _Storage(str(name), dtype, n_elements)
 
 
-def _rebuild(storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> _View:
+def _rebuild(
+    storage: Any, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
+) -> _View:
     if not isinstance(storage, _Storage):
         raise pickle.UnpicklingError("a tensor without a storage")
     return _View(storage, offset, shape, strides)

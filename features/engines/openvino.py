@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,15 +11,12 @@ import numpy as np
 
 from ...errors import EngineError
 from ...hardware import available_cores
+from ..openvino_runtime import ov
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .base import Source
-
-# Without this, importing OpenVINO reports its use to its makers over the network.
-sys.modules.setdefault("openvino_telemetry", None)  # pyright: ignore[reportArgumentType]
-import openvino as ov  # noqa: E402
 
 _TYPES = {"float32": ov.Type.f32, "bfloat16": ov.Type.bf16}
 

@@ -24,7 +24,7 @@ from ...fork_safety import Owner, let_go_in_children, not_while_forking
 from ...untrusted.child import start_child
 from .decoder import FORMATS, Kind, Limits
 from .decoder_process import FILES_AT, answer_questions, note_position, noted_position
-from .fit import decode_and_resize_picture
+from .fit import Preprocessing, decode_and_resize
 from .rejection import CRASHES, KILLED, SILENT, TOO_SLOW
 
 if TYPE_CHECKING:
@@ -59,17 +59,15 @@ class Decoded(NamedTuple):
 
 def decode_here(
     files: Sequence[bytes],
-    size_px: tuple[int, int],
-    how: str,
+    preprocessing: Preprocessing,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
-    grey16: str = "scale",
 ) -> Decoded:
     """Do what `DecoderPool.decode` does, in this process: for files that its user chose."""
     pixels, reasons = [], []
     kinds: list[Kind | None] = []
     for file in files:
         try:
-            picture = decode_and_resize_picture(file, size_px, how, limits=limits, grey16=grey16)
+            picture = decode_and_resize(file, preprocessing, limits=limits)
         except ImageRejectedError as error:
             reasons.append(str(error))
             kinds.append(None)
@@ -77,7 +75,7 @@ def decode_here(
             pixels.append(picture.pixels)
             reasons.append("")
             kinds.append(picture.kind)
-    empty = np.empty((0, *size_px, 3), np.uint8)
+    empty = np.empty((0, *preprocessing.size_px, 3), np.uint8)
     return Decoded(reasons, np.stack(pixels) if pixels else empty, kinds)
 
 
@@ -90,27 +88,21 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
 
     def __init__(
         self,
-        size_px: tuple[int, int],
-        how: str,
+        preprocessing: Preprocessing,
         n_processes: int,
         max_decode_s: float = MAX_DECODE_S,
         *,
         formats: Sequence[str] = FORMATS,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
-        grey16: str = "scale",
     ) -> None:
-        """Decode to (height, width) `size_px`, fitted as `fit.FITS` says.
-
-        `formats`, `limits` and `grey16` are those of `decoder.decode`.
-        """
+        """Prepare; `formats` and `limits` are those of `decoder.decode`."""
         settings = {
-            "size_px": size_px,
-            "how": how,
+            "preprocessing": preprocessing,
             "max_decode_s": max_decode_s,
             "formats": tuple(formats),
             "limits": limits,
-            "grey16": grey16,
         }
+        size_px = preprocessing.size_px
         self._decoders = [_Decoder(size_px, max_decode_s, settings) for _ in range(n_processes)]
         self._owner = Owner("the decoder", "Make one in each process")
         let_go_in_children(self)  # a copy of its sockets would keep the processes waiting

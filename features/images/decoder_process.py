@@ -10,13 +10,13 @@ import signal
 import traceback
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
 from ...errors import ImageRejectedError
 from .decoder import Kind, Limits, Picture
-from .fit import decode_and_resize_picture
+from .fit import Preprocessing, decode_and_resize
 from .rejection import TOO_LITTLE_MEMORY
 
 if TYPE_CHECKING:
@@ -36,23 +36,19 @@ _POSITION_BYTES = 4
 def answer_questions(
     connection: Connection,
     shared: int,
-    size_px: Sequence[int],
-    how: str,
+    preprocessing: Sequence[Any],
     max_decode_s: float,
     formats: Sequence[str],
     limits: Sequence[int],
-    grey16: str,
 ) -> None:
     """Decode what the parent hands over until it closes the connection."""
     warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
-    height, width = size_px
+    (height, width), *others = preprocessing
     decode = partial(
-        decode_and_resize_picture,
-        size_px=(height, width),
-        how=how,
+        decode_and_resize,
+        preprocessing=Preprocessing((height, width), *others),
         formats=tuple(formats),
         limits=Limits(*limits),
-        grey16=grey16,
     )
     cv2.setNumThreads(1)
     with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already

@@ -1,6 +1,8 @@
-"""Fitting a decoded picture to the input of an extractor."""
+"""From an image file to the pixels that an extractor takes: decoding, and fitting to its input."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -21,6 +23,21 @@ RESIZE_RULE = "halved by averaging while both sides keep the input's, then bilin
 """Part of every fingerprint: how `decode` and `fit` scale a picture, in words."""
 
 _PADDING = 128
+
+
+class Preprocessing(NamedTuple):
+    """Everything that decides which pixels an image file becomes. Part of every fingerprint."""
+
+    size_px: tuple[int, int]
+    """(height, width) of the network's input."""
+    fit: str = FITS[0]
+    """How a picture of another shape is fitted to it: one of `FITS`."""
+    grey16: str = "scale"
+    """How 16 bits per channel become 8: one of `colours.GREY16`."""
+
+    def applied_to(self, pixels: np.ndarray) -> np.ndarray:
+        """Fit a decoded picture, uint8 (height, width, 3), to the network's input."""
+        return fit(pixels, self.size_px, self.fit)
 
 
 def require_known_fit(how: str) -> None:
@@ -84,35 +101,21 @@ def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def decode_and_resize(
     data: bytes,
-    size_px: tuple[int, int],
-    how: str = "squash",
+    preprocessing: Preprocessing,
     formats: tuple[str, ...] = FORMATS,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
-    grey16: str = "scale",
-) -> np.ndarray:
+) -> Picture:
     """Decode the bytes of an image file and fit them to an extractor's input.
 
     Returns
     -------
-    ndarray
-        uint8, (height, width, 3), RGB, 0 to 255.
+    Picture
+        With its pixels, uint8, (height, width, 3), RGB, 0 to 255.
 
     Raises
     ------
     ImageRejectedError
         With the reason.
     """
-    return decode_and_resize_picture(data, size_px, how, formats, limits, grey16).pixels
-
-
-def decode_and_resize_picture(
-    data: bytes,
-    size_px: tuple[int, int],
-    how: str = "squash",
-    formats: tuple[str, ...] = FORMATS,
-    limits: Limits = Limits(),  # noqa: B008 (immutable)
-    grey16: str = "scale",
-) -> Picture:
-    """As `decode_and_resize`, with the file's format and colour mode."""
-    picture = decode_picture(data, size_px, formats, limits, grey16)
-    return picture._replace(pixels=fit(picture.pixels, size_px, how))
+    picture = decode_picture(data, preprocessing.size_px, formats, limits, preprocessing.grey16)
+    return picture._replace(pixels=preprocessing.applied_to(picture.pixels))

@@ -13,7 +13,7 @@ from bottlebank.cache.import_export import export_rows
 from bottlebank.cache.isolated_reading import damage_of_shards, open_export
 from bottlebank.classifier import Head, Layers, write_head_file
 from bottlebank.errors import CacheError
-from bottlebank.features import find_backbone, recipe_for
+from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.untrusted.isolation import DiedError, isolated_reader
 
 from .faults import shard_paths
@@ -29,7 +29,7 @@ HARMLESS = {"missing", "another attribute", "checksum missing"}
 def originals(tmp_path_factory):
     """A sound file of each kind."""
     base = tmp_path_factory.mktemp("originals")
-    recipe, _ = recipe_for(find_backbone("random"))
+    recipe, _ = recipe_for(ExtractorSpec("random"))
     random = np.random.default_rng(0)
     keys = [Key(bytes([number + 1]) * 32) for number in range(40)]
     paths = [b"/photos/%d.jpg" % number for number in range(40)]

@@ -17,7 +17,7 @@ import pytest
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.cache.import_export import export_rows
 from bottlebank.cli import main
-from bottlebank.features import find_backbone, recipe_for
+from bottlebank.features import ExtractorSpec, recipe_for
 
 SECRET = b"root:x:0:0:" * 400
 
@@ -26,7 +26,7 @@ SECRET = b"root:x:0:0:" * 400
 def made(tmp_path_factory):
     """(an export, a cache folder, the fingerprint)."""
     base = tmp_path_factory.mktemp("made")
-    recipe, _ = recipe_for(find_backbone("random"))
+    recipe, _ = recipe_for(ExtractorSpec("random"))
     rows = np.random.default_rng(0).normal(size=(6, recipe.width)).astype("f4")
     keys = [Key(bytes([number + 1]) * 32) for number in range(6)]
     paths = [b"/photos/\xff%d.jpg" % number for number in range(6)]

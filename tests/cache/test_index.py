@@ -72,12 +72,12 @@ def test_files_are_known_by_path_size_time_and_inode(tmp_path):
         path = tmp_path / "photo.jpg"
         path.write_bytes(b"one")
         time.sleep(0.03)  # longer than a tick of the file system's clock
-        assert folder.content_of_file(path) == content_of_bytes(b"one")
+        assert folder.sha256_of_file(path) == content_of_bytes(b"one").hex()
         status = path.stat()
         assert folder.known_contents([(str(path), status)])[0] == content_of_bytes(b"one")
         path.write_bytes(b"two and more")
         assert folder.known_contents([(str(path), path.stat())])[0] is None
-        assert folder.content_of_file(path) == content_of_bytes(b"two and more")
+        assert folder.sha256_of_file(path) == content_of_bytes(b"two and more").hex()
         os.utime(path, ns=(0, 0))
         assert folder.known_contents([(str(path), path.stat())])[0] is None
 
@@ -139,7 +139,7 @@ def test_a_file_of_equal_size_and_time_is_read_again(tmp_path, how):
     path.write_bytes(b"one")
     time.sleep(0.03)
     with CacheFolder(tmp_path / "cache", create=True) as folder:
-        folder.content_of_file(path)
+        folder.sha256_of_file(path)
         before = path.stat()
         time.sleep(0.03)
         if how == "mode":
@@ -152,7 +152,8 @@ def test_a_file_of_equal_size_and_time_is_read_again(tmp_path, how):
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
         assert path.stat().st_mtime_ns == before.st_mtime_ns
         assert folder.known_contents([(str(path), path.stat())])[0] is None
-        assert folder.content_of_file(path) == content_of_bytes(b"one" if how == "mode" else b"two")
+        data = b"one" if how == "mode" else b"two"
+        assert folder.sha256_of_file(path) == content_of_bytes(data).hex()
 
 
 def test_a_file_that_was_changed_just_before_it_was_read_is_not_remembered(tmp_path):
@@ -185,7 +186,7 @@ def test_an_index_of_an_earlier_version_gives_way(tmp_path):
     (tmp_path / "a").write_bytes(b"one")
     with CacheFolder(root) as folder:
         assert folder.index.files() == []
-        assert folder.content_of_file(tmp_path / "a") == content_of_bytes(b"one")
+        assert folder.sha256_of_file(tmp_path / "a") == content_of_bytes(b"one").hex()
 
 
 def test_a_pipe_in_place_of_the_index_is_left_alone(tmp_path):
@@ -194,4 +195,4 @@ def test_a_pipe_in_place_of_the_index_is_left_alone(tmp_path):
     os.mkfifo(root / "index.sqlite")
     (tmp_path / "a").write_bytes(b"one")
     with CacheFolder(root) as folder:
-        assert folder.content_of_file(tmp_path / "a") == content_of_bytes(b"one")
+        assert folder.sha256_of_file(tmp_path / "a") == content_of_bytes(b"one").hex()

@@ -10,7 +10,7 @@ import pytest
 
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.cli import main
-from bottlebank.features import find_backbone, recipe_for
+from bottlebank.features import ExtractorSpec, recipe_for
 
 N_ROWS = 9
 
@@ -19,7 +19,7 @@ N_ROWS = 9
 def made(tmp_path_factory):
     """A cache of three shards, and the images of their rows."""
     base = tmp_path_factory.mktemp("made")
-    recipe, _ = recipe_for(find_backbone("random"))
+    recipe, _ = recipe_for(ExtractorSpec("random"))
     with CacheFolder(base / "cache", create=True) as folder:
         cache = folder.open(recipe.fingerprint, "float32")
         with cache.writer(recipe.as_dict(), commit_every_rows=3) as writer:

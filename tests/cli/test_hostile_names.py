@@ -14,7 +14,7 @@ from bottlebank import cli
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.cli import main
 from bottlebank.cli.output import OneLine, say, tell
-from bottlebank.features import find_backbone, recipe_for
+from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.service.logs import _Json, _Text
 from bottlebank.service.request_context import SERVICE
 
@@ -28,7 +28,7 @@ def is_plain(text):
 @pytest.fixture
 def hostile(tmp_path):
     """A cache whose recipe, paths and reasons hold control characters."""
-    recipe, _ = recipe_for(find_backbone("random"))
+    recipe, _ = recipe_for(ExtractorSpec("random"))
     values = {**recipe.as_dict(), "extractor": f"x{TRICKS}\nfake line", "weights": TRICKS}
     root = tmp_path / f"cache{TRICKS}"
     with (

@@ -28,7 +28,7 @@ from bottlebank.extraction.maintenance import import_from
 from bottlebank.features import Extractor
 from bottlebank.features.backbones import keras_applications
 from bottlebank.features.images import decoder as images_module
-from bottlebank.features.images.fit import decode_and_resize
+from bottlebank.features.images.fit import Preprocessing, decode_and_resize
 
 
 def extract(data, cache, **settings):
@@ -67,16 +67,16 @@ def test_the_first_run_extracts_and_the_second_does_not_even_read(photos, cache,
 
 def test_rows_belong_to_their_images(photos, cache):
     """Each row is what the extractor says of that file alone."""
-    from bottlebank.features import find_backbone, open_extractor, recipe_for
+    from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
 
     table = extract(photos, cache, commit_every=7)
-    recipe, found = recipe_for(find_backbone("random"))
+    recipe, found = recipe_for(ExtractorSpec("random"))
     extractor = open_extractor(
         recipe, lambda: found, precisions=["float32"], networks=cache / "networks"
     )
     for position in (0, 13, 31, 59):
         with open(table.paths[position], "rb") as file:
-            pixels = decode_and_resize(file.read(), (64, 64))
+            pixels = decode_and_resize(file.read(), Preprocessing((64, 64))).pixels
         alone = extractor.transfer_values(pixels[None])[0]
         np.testing.assert_allclose(table.features[position], alone, rtol=1e-5, atol=1e-6)
         assert table.labels[position] in table.paths[position]
@@ -190,7 +190,9 @@ def test_what_another_run_or_machine_lacked_is_tried_again(photos, cache):
         with rows.writer(recipe) as writer:
             for number, reason in enumerate(temporary + lasting):
                 image = photos / "disc" / f"{number:02d}.png"
-                writer.reject(folder.content_of_file(image), os.fsencode(image), reason)
+                writer.reject(
+                    bytes.fromhex(folder.sha256_of_file(image)), os.fsencode(image), reason
+                )
     found = counts(extract(photos, cache))
     assert (found["extracted"], found["rejected"]) == (58, 2)
     with CacheFolder(cache) as folder:
@@ -494,7 +496,7 @@ class ReadsHere(contextlib.AbstractContextManager):
             data = Path(path).read_bytes()
             file = worker.HashedFile(position, path, content_of_bytes(data), os.stat(path), True)
             if are_new([file]) == [True]:
-                pixels = decode_and_resize(data, self._size_px)[np.newaxis]
+                pixels = decode_and_resize(data, Preprocessing(self._size_px)).pixels[np.newaxis]
                 yield worker.Pixels([Key(file.content)], [os.fsencode(path)], pixels, [])
 
 

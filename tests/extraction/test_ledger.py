@@ -10,7 +10,7 @@ from bottlebank.errors import CacheLockedError
 from bottlebank.extraction.ledger import Ledger
 from bottlebank.extraction.network import Features
 from bottlebank.extraction.worker import HashedFile
-from bottlebank.features import find_backbone, recipe_for
+from bottlebank.features import ExtractorSpec, recipe_for
 
 WIDTH = 512
 LIMITED = "9×9 pixels, more than the 4 in all that are read; --max-pixels raises the limit"
@@ -26,7 +26,7 @@ def folder(cache):
 @pytest.fixture
 def ledger(folder):
     """Opens a ledger, again and again."""
-    recipe, _ = recipe_for(find_backbone("random"))
+    recipe, _ = recipe_for(ExtractorSpec("random"))
 
     def open_ledger(*, retry=False):
         return Ledger(folder, recipe, Variant("float32"), commit_every=100, retry_rejected=retry)

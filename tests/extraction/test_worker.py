@@ -11,7 +11,7 @@ from bottlebank.cache import content_of_bytes
 from bottlebank.extraction import worker
 from bottlebank.extraction.stage_timing import Waiting
 from bottlebank.extraction.worker import HashedFile, ImageFile, UnreadableFile, Workers, size_of
-from bottlebank.features import find_backbone, recipe_for
+from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.features.images.decoder import MAX_PIXELS
 
 N_IMAGES = 30
@@ -33,7 +33,7 @@ def files(tmp_path):
 @pytest.fixture
 def workers(monkeypatch):
     monkeypatch.setattr(worker, "available_cores", lambda: 1)  # one process starts sooner
-    recipe, _ = recipe_for(find_backbone("random"))
+    recipe, _ = recipe_for(ExtractorSpec("random"))
     with Workers(recipe, MAX_PIXELS, Waiting()) as started:
         yield started
 

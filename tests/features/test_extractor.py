@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from bottlebank.errors import EngineError, UsageError
-from bottlebank.features import find_backbone, open_extractor, recipe_for
+from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
 from bottlebank.features.backbones.weights import Weights
 from bottlebank.features.engines import conversion as networks
 from bottlebank.features.engines import select
 from bottlebank.features.engines.select import preferred_precisions
 from bottlebank.features.golden_images import golden_pixels, least_cosine
 
-RECIPE, WEIGHTS = recipe_for(find_backbone("random"))
+RECIPE, WEIGHTS = recipe_for(ExtractorSpec("random"))
 
 
 def random_extractor(engine: str, networks=None, precision="float32"):
@@ -82,8 +82,8 @@ def test_threads_with_batches_of_every_size_do_not_crash(converted_random, preci
         "import sys, threading, time\n"
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from bottlebank.features import find_backbone, open_extractor, recipe_for\n"
-        "recipe, weights = recipe_for(find_backbone('random'))\n"
+        "from bottlebank.features import ExtractorSpec, find_backbone, open_extractor, recipe_for\n"
+        "recipe, weights = recipe_for(ExtractorSpec('random'))\n"
         "extractor = open_extractor(recipe, lambda: weights, engine='openvino', many=True,\n"
         "    precisions=[sys.argv[2]], networks=Path(sys.argv[1]))\n"
         "images = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), dtype=np.uint8)\n"
@@ -243,8 +243,7 @@ def test_a_weights_file_of_another_network_is_refused(tmp_path):
     path = tmp_path / "other.h5"
     with h5py.File(path, "w") as file:
         file["a"] = [1.0]
-    backbone = find_backbone("mobilenet_v2")
-    recipe, weights = recipe_for(backbone, str(path))
+    recipe, weights = recipe_for(ExtractorSpec("mobilenet_v2", str(path)))
     with pytest.raises(EngineError, match="does not hold weights without top of mobilenet_v2"):
         open_extractor(recipe, lambda: weights, engine="tensorflow", precisions=["float32"])
 
@@ -285,7 +284,7 @@ def test_mobilenet_engines_agree_on_real_photographs(imagenet, clothing, tmp_pat
     from bottlebank.datasets import load_dataset
     from bottlebank.features.images.decoder import read
 
-    recipe, weights = recipe_for(find_backbone("mobilenet_v2"))
+    recipe, weights = recipe_for(ExtractorSpec("mobilenet_v2"))
 
     def started(engine, precision):
         return open_extractor(
@@ -311,9 +310,8 @@ def test_mobilenet_engines_agree_on_real_photographs(imagenet, clothing, tmp_pat
 
 @pytest.mark.weights
 def test_mobilenet_weights_load_alike_by_name_and_by_file(imagenet):
-    backbone = find_backbone("mobilenet_v2")
-    by_name, weights = recipe_for(backbone)
-    by_file, _ = recipe_for(backbone, str(weights.path))
+    by_name, weights = recipe_for(ExtractorSpec("mobilenet_v2"))
+    by_file, _ = recipe_for(ExtractorSpec("mobilenet_v2", str(weights.path)))
     assert by_name.fingerprint == by_file.fingerprint
     assert dataclasses.replace(by_file, weights="imagenet") == by_name
     assert isinstance(weights, Weights)

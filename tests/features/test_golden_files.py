@@ -7,7 +7,7 @@ from PIL import Image
 
 from bottlebank.features import (
     Extractor,
-    find_backbone,
+    ExtractorSpec,
     open_extractor,
     recipe_for,
 )
@@ -40,7 +40,7 @@ RESIZE_RULES = {
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_they_tell_channel_order_and_resize_rules_apart(imagenet, tmp_path, monkeypatch, precision):
-    recipe, weights = recipe_for(find_backbone("mobilenet_v2"))
+    recipe, weights = recipe_for(ExtractorSpec("mobilenet_v2"))
     extractor = open_extractor(
         recipe, lambda: weights, precisions=[precision], networks=tmp_path / "networks"
     )

@@ -2,14 +2,14 @@ import dataclasses
 
 import pytest
 
-from bottlebank.features import Recipe, find_backbone, recipe_for
+from bottlebank.features import ExtractorSpec, Recipe, recipe_for
 from bottlebank.features.images.decoder import DECODER_VERSION
 from bottlebank.features.images.fit import RESIZE_RULE
 
 
 @pytest.fixture
 def recipe() -> Recipe:
-    return recipe_for(find_backbone("random"))[0]
+    return recipe_for(ExtractorSpec("random"))[0]
 
 
 def test_it_survives_json(recipe):
@@ -95,12 +95,11 @@ def test_what_is_no_recipe_is_refused(recipe):
 
 
 def test_a_changed_bit_of_the_weights_is_another_recipe(tmp_path):
-    backbone = find_backbone("mobilenet_v2")
     prints = []
     for data in (b"weights", b"weightt"):
         path = tmp_path / "w.h5"
         path.write_bytes(data)
-        prints.append(recipe_for(backbone, str(path))[0].fingerprint)
+        prints.append(recipe_for(ExtractorSpec("mobilenet_v2", str(path)))[0].fingerprint)
     assert prints[0] != prints[1]
 
 

@@ -12,7 +12,7 @@ import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.errors import CacheError, HeadFileError, NewerRecipeError, RecipeError
 from bottlebank.extraction import extract_dataset, maintenance
-from bottlebank.features import find_backbone
+from bottlebank.features import ExtractorSpec, find_backbone
 from bottlebank.features import recipe as recipe_module
 from bottlebank.features.recipe import Recipe, recipe_of
 from bottlebank.prediction import head_extractor
@@ -42,6 +42,8 @@ class Grown(Recipe):
 
     layer: str | None = None
     views: int = 1
+    layers: tuple[str, ...] = ()
+    crop_share: float = 0.875
 
 
 @pytest.fixture
@@ -150,9 +152,39 @@ def with_views(found):
 
 
 def test_a_schema_of_the_future_is_refused():
-    values = recipe_of(find_backbone("random"), "seed", "0" * 64).as_dict()
+    values = recipe_of(find_backbone("random"), "seed", "0" * 64, ExtractorSpec("random")).as_dict()
     assert Recipe.from_dict({**values, "schema": 1}).as_dict() == values
     with pytest.raises(NewerRecipeError, match=r"written in schema 2, .* reads 1: update"):
         Recipe.from_dict({**values, "schema": 2})
     with pytest.raises(RecipeError, match="field schema is 'x'; expected int"):
         Recipe.from_dict({**values, "schema": "x"})
+
+
+def test_fields_of_every_kind_survive_json(of_today, grow, photos, cache):
+    grow(layers=("block_3", "block_5"), crop_share=1.0)
+    made = bb.extract(photos, "random", cache=cache, precision="float32").recipe
+    written = json.loads(json.dumps(made.as_dict()))
+    assert Grown.from_dict(written) == made
+    assert Grown.from_dict({**written, "crop_share": 1}) == made
+    assert Grown.from_dict(written).fingerprint == made.fingerprint
+    for wrong in (["block_3", 5], "block_3", None):
+        with pytest.raises(RecipeError, match="field layers is"):
+            Grown.from_dict({**written, "layers": wrong})
+
+
+def test_another_schema_is_another_recipe_and_is_told_first(of_today, monkeypatch):
+    old = of_today.recipe.as_dict()
+    monkeypatch.setattr(recipe_module, "SCHEMA", 2)
+    newer = recipe_module.recipe_for(ExtractorSpec("random"))[0]
+    assert newer.as_dict() == {**old, "schema": 2}
+    assert newer.fingerprint != of_today.recipe.fingerprint
+    assert Recipe.from_dict(old).schema == 1
+    assert newer.changes_since(old) == ["schema: 1 → 2"]
+    monkeypatch.undo()
+    # Whatever else it changed, the remedy is to update.
+    for also in ({"resize": 5}, {"new": 1}, {}):
+        with pytest.raises(NewerRecipeError, match="schema 2, .* reads 1: update bottlebank"):
+            Recipe.from_dict({**old, "schema": 2, **also})
+    del old["resize"]
+    with pytest.raises(NewerRecipeError, match="schema 2"):
+        Recipe.from_dict({**old, "schema": 2})

@@ -12,6 +12,7 @@ from PIL import Image
 from bottlebank.classifier.tags import tags
 from bottlebank.features.images.decoder import Limits
 from bottlebank.features.images.decoder_pool import DecoderPool
+from bottlebank.features.images.fit import Preprocessing
 
 from .conftest import SIZE_PX
 
@@ -115,7 +116,9 @@ def test_the_process_of_the_server_parses_no_image(make_app, predictor, monkeypa
     """Whatever an image's header says, only a decoder process reads it."""
     limits = Limits(pixels=1000)
     monkeypatch.setattr(
-        predictor, "decoders", lambda *_: DecoderPool(SIZE_PX, "squash", 1, limits=limits)
+        predictor,
+        "decoders",
+        lambda *_: DecoderPool(Preprocessing(SIZE_PX), 1, limits=limits),
     )
     client = make_app(predictor).test_client()
     for library, function in PARSERS:

@@ -21,7 +21,7 @@ from bottlebank.features.images.decoder import (
     decode_picture,
     read,
 )
-from bottlebank.features.images.fit import decode_and_resize, fit
+from bottlebank.features.images.fit import Preprocessing, decode_and_resize, fit
 from bottlebank.features.images.rejection import depends_on_machine, is_temporary
 
 
@@ -134,7 +134,8 @@ def test_ycck_jpeg_as_adobe_writes_it_is_converted():
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_one_pixel_is_a_picture(format):
-    pixels = decode_and_resize(encoded(Image.new("RGB", (1, 1), (90, 90, 90)), format), (224, 224))
+    data = encoded(Image.new("RGB", (1, 1), (90, 90, 90)), format)
+    pixels = decode_and_resize(data, Preprocessing((224, 224))).pixels
     assert np.abs(pixels.astype(int) - 90).max() <= 2
 
 
@@ -577,7 +578,7 @@ def test_golden_pixels():
     for name, data in {"png": encoded(picture, "PNG"), "jpeg": jpeg}.items():
         for how in preprocess.FITS:
             for side in (224, 37):
-                pixels = decode_and_resize(data, (side, side), how)
+                pixels = decode_and_resize(data, Preprocessing((side, side), how)).pixels
                 found[f"{name} {how} {side}"] = hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
     assert found == GOLDEN
 
@@ -632,7 +633,7 @@ def test_an_extreme_shape_becomes_no_empty_picture():
 
 
 def test_load_gives_height_width_rgb(corners):
-    pixels = decode_and_resize(encoded(corners, "PNG"), (30, 50))
+    pixels = decode_and_resize(encoded(corners, "PNG"), Preprocessing((30, 50))).pixels
     assert pixels.shape == (30, 50, 3)
     assert pixels[2, 2].tolist() == [255, 0, 0]
     assert pixels[-3, -3].tolist() == [255, 255, 255]

@@ -20,10 +20,14 @@ from bottlebank.features.images import decoder_pool as decoders_module
 from bottlebank.features.images import decoder_process as decoding
 from bottlebank.features.images.decoder import Kind, Limits
 from bottlebank.features.images.decoder_pool import DecoderPool
-from bottlebank.features.images.fit import decode_and_resize as resized
+from bottlebank.features.images.fit import Preprocessing, decode_and_resize
 from bottlebank.features.images.rejection import depends_on_machine
 
 SIZE_PX = (40, 50)
+
+
+def resized(data, *how):
+    return decode_and_resize(data, Preprocessing(*how)).pixels
 
 
 def png(number: int) -> bytes:
@@ -35,7 +39,7 @@ def png(number: int) -> bytes:
 
 @pytest.fixture
 def decoders():
-    with DecoderPool(SIZE_PX, "crop", 2) as running:
+    with DecoderPool(Preprocessing(SIZE_PX, "crop"), 2) as running:
         yield running
 
 
@@ -72,7 +76,9 @@ def test_reasons_come_back_in_the_same_words(decoders):
 
 
 def test_formats_and_limits_are_kept_in_the_processes():
-    with DecoderPool(SIZE_PX, "crop", 1, formats=["JPEG"], limits=Limits(pixels=4000)) as decoders:
+    with DecoderPool(
+        Preprocessing(SIZE_PX, "crop"), 1, formats=["JPEG"], limits=Limits(pixels=4000)
+    ) as decoders:
         with pytest.raises(ImageRejectedError, match=r"read here \(JPEG\)"):
             decode(decoders, png(0))
         jpeg = io.BytesIO()
@@ -82,7 +88,10 @@ def test_formats_and_limits_are_kept_in_the_processes():
 
 
 def test_whoever_finds_no_process_free_in_time_is_told(deadly):
-    with DecoderPool(SIZE_PX, "crop", 1, 3) as decoders, ThreadPoolExecutor(1) as pool:
+    with (
+        DecoderPool(Preprocessing(SIZE_PX, "crop"), 1, 3) as decoders,
+        ThreadPoolExecutor(1) as pool,
+    ):
         busy = pool.submit(decoders.decode, [b"for ever"])
         while not decoders._idle.empty():
             time.sleep(0.01)
@@ -92,7 +101,7 @@ def test_whoever_finds_no_process_free_in_time_is_told(deadly):
 
 
 def test_processes_start_when_they_are_needed_and_end_with_the_block():
-    with DecoderPool(SIZE_PX, "squash", 8) as decoders:
+    with DecoderPool(Preprocessing(SIZE_PX, "squash"), 8) as decoders:
         assert running_processes(decoders) == []
         for number in range(3):
             decode(decoders, png(number))
@@ -165,7 +174,7 @@ def test_a_file_that_kills_its_decoder_is_rejected_and_the_others_are_not(
 
 def test_in_a_group_each_image_has_its_own_fate(deadly, decoders):
     files = [png(0), b"segfault", png(1), b"", b"for ever", png(2), b"abort", png(3)]
-    with DecoderPool(SIZE_PX, "crop", 1, max_decode_s=0.5) as one:
+    with DecoderPool(Preprocessing(SIZE_PX, "crop"), 1, max_decode_s=0.5) as one:
         reasons, pixels, kinds = one.decode(files)
     assert [bool(reason) for reason in reasons] == [
         False,
@@ -191,7 +200,7 @@ def test_a_group_may_be_of_more_images_than_a_byte_counts(deadly):
     files = [b""] * 600
     files[0] = files[300] = png(0)
     files[290] = b"segfault"
-    with DecoderPool(SIZE_PX, "crop", 1) as one:
+    with DecoderPool(Preprocessing(SIZE_PX, "crop"), 1) as one:
         reasons, pixels, _ = one.decode(files)
     rejected = dict(enumerate(reasons))
     assert (rejected.pop(0), rejected.pop(300), len(pixels)) == ("", "", 2)
@@ -218,7 +227,7 @@ def test_a_decoder_that_died_for_another_reason_is_asked_again(deadly, decoders)
 
 
 def test_a_file_that_takes_too_long_is_rejected(deadly):
-    with DecoderPool(SIZE_PX, "squash", 1, max_decode_s=0.5) as decoders:
+    with DecoderPool(Preprocessing(SIZE_PX, "squash"), 1, max_decode_s=0.5) as decoders:
         decode(decoders, png(0))
         with pytest.raises(ImageRejectedError, match="took more than 0.5 s") as why:
             decode(decoders, b"for ever")
@@ -229,7 +238,7 @@ def test_a_file_that_takes_too_long_is_rejected(deadly):
 def test_a_process_that_is_stopped_is_replaced(decoders, monkeypatch):
     """It takes no processor time, so that no limit on that ends it."""
     monkeypatch.setattr(decoders_module, "PATIENCE_S", 0.3)
-    with DecoderPool(SIZE_PX, "crop", 1, max_decode_s=0.5) as one:
+    with DecoderPool(Preprocessing(SIZE_PX, "crop"), 1, max_decode_s=0.5) as one:
         decode(one, png(0))
         (process,) = running_processes(one)
         os.kill(process.pid, signal.SIGSTOP)
@@ -243,7 +252,7 @@ def test_a_process_that_is_stopped_is_replaced(decoders, monkeypatch):
 def test_a_file_at_which_its_decoder_waits_for_ever_is_rejected(deadly, monkeypatch):
     monkeypatch.setattr(decoders_module, "PATIENCE_S", 1)
     with (
-        DecoderPool(SIZE_PX, "crop", 1, max_decode_s=0.5) as one,
+        DecoderPool(Preprocessing(SIZE_PX, "crop"), 1, max_decode_s=0.5) as one,
         pytest.raises(ImageRejectedError, match="did not answer within 2.5 s and was ended"),
     ):
         decode(one, b"asleep")
@@ -253,7 +262,7 @@ def test_a_machine_on_which_nothing_decodes_is_not_blamed_on_the_images(tmp_path
     (tmp_path / "sitecustomize.py").write_text("import os; os._exit(3)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with (
-        DecoderPool(SIZE_PX, "squash", 1) as decoders,
+        DecoderPool(Preprocessing(SIZE_PX, "squash"), 1) as decoders,
         pytest.raises(EngineError, match="cannot be decoded on this machine: .* exit code 3"),
     ):
         decode(decoders, png(0))
@@ -261,7 +270,7 @@ def test_a_machine_on_which_nothing_decodes_is_not_blamed_on_the_images(tmp_path
 
 def test_a_mistake_of_ours_is_no_fault_of_the_image():
     with (
-        DecoderPool(SIZE_PX, "stretch", 1) as decoders,
+        DecoderPool(Preprocessing(SIZE_PX, "stretch"), 1) as decoders,
         pytest.raises(EngineError, match=r"(?s)a mistake in bottlebank:\nTraceback.*'stretch'"),
     ):
         decode(decoders, png(0))
@@ -286,7 +295,8 @@ def test_processes_end_when_their_parent_is_killed(tmp_path):
     script = (
         "import os, signal, sys\n"
         "from bottlebank.features.images.decoder_pool import DecoderPool, _KNOWN_GOOD\n"
-        "decoders = DecoderPool((8, 8), 'squash', 1)\n"
+        "from bottlebank.features.images.fit import Preprocessing\n"
+        "decoders = DecoderPool(Preprocessing((8, 8), 'squash'), 1)\n"
         "decoders.decode([_KNOWN_GOOD])\n"
         "print(decoders._decoders[0]._process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -314,7 +324,8 @@ def test_a_script_without_a_main_guard_is_not_run_again(tmp_path):
     script.write_text(
         "print('once', flush=True)\n"
         "from bottlebank.features.images.decoder_pool import DecoderPool, _KNOWN_GOOD\n"
-        "with DecoderPool((8, 8), 'squash', 2) as decoders:\n"
+        "from bottlebank.features.images.fit import Preprocessing\n"
+        "with DecoderPool(Preprocessing((8, 8), 'squash'), 2) as decoders:\n"
         "    print(decoders.decode([_KNOWN_GOOD]).pixels.shape)\n"
     )
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True)
@@ -362,7 +373,7 @@ def test_without_files_in_memory_a_temporary_one_is_shared(monkeypatch, tmp_path
     """As on macOS."""
     monkeypatch.delattr(os, "memfd_create")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with DecoderPool(SIZE_PX, "squash", 1) as decoders:
+    with DecoderPool(Preprocessing(SIZE_PX, "squash"), 1) as decoders:
         for number in range(2):
             assert np.array_equal(decode(decoders, png(number)), resized(png(number), SIZE_PX))
     assert list(tmp_path.iterdir()) == []

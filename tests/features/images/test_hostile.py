@@ -20,7 +20,7 @@ from bottlebank.errors import ImageRejectedError
 from bottlebank.features.images import decoder_pool as decoders_module
 from bottlebank.features.images.decoder import decode
 from bottlebank.features.images.decoder_pool import MAX_DECODE_S, DecoderPool
-from bottlebank.features.images.fit import decode_and_resize
+from bottlebank.features.images.fit import Preprocessing, decode_and_resize
 
 SIZE_PX = (64, 64)
 
@@ -145,7 +145,7 @@ def decoders():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoders_module._Decoder, "start", start)
-        with DecoderPool(SIZE_PX, "squash", 2) as running:
+        with DecoderPool(Preprocessing(SIZE_PX, "squash"), 2) as running:
             running.started = started
             yield running
 
@@ -177,7 +177,8 @@ def outcomes(decoders):
 
 def test_a_truncated_image_is_whole_or_rejected(outcomes):
     """At every percent of every format; never grey where bytes are missing."""
-    whole = {name: decode_and_resize(data, SIZE_PX) for name, data in in_every_format().items()}
+    how = Preprocessing(SIZE_PX)
+    whole = {name: decode_and_resize(data, how).pixels for name, data in in_every_format().items()}
     found = outcomes(truncated())
     assert len(found) >= 1000
     accepted = Counter()

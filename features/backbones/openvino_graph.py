@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .openvino import ov
+from ..openvino_runtime import ov
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..backbones.registry import PixelScaling
+    from .registry import PixelScaling
 
 op = ov.opset13
 
@@ -66,5 +66,5 @@ class Graph:
 
     def save(self, folder: Path) -> None:
         """Write the network as ``network.xml`` and ``network.bin``."""
-        model = ov.Model([self.node], [self._pixels])
+        model = ov.Model([self.node], [self._pixels])  # pyright: ignore[reportGeneralTypeIssues]
         ov.save_model(model, folder / "network.xml", compress_to_fp16=False)
