@@ -133,6 +133,10 @@ class CacheFolder:
             self.remember_files([(str(path), status, content)])
         return content.hex()
 
+    def paths_of_file(self, sha256: str) -> list[Path]:
+        """Where a file of this hexadecimal SHA-256 has been seen; it may have changed since."""
+        return [Path(path) for path in self.index.paths_of(bytes.fromhex(sha256))]
+
     def known_contents(
         self, files: Sequence[tuple[str, os.stat_result]]
     ) -> list[ContentHash | None]:

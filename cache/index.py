@@ -103,6 +103,13 @@ class Index:
             contents.append(_unsealed(name, now, sealed) if then == now else None)
         return contents
 
+    def paths_of(self, content: ContentHash) -> list[str]:
+        """Where a file of this content was when it was remembered; every row is looked at."""
+        rows = self._database.ask(
+            "SELECT path, key FROM file WHERE substr(key, 1, 32) = ?", content
+        )
+        return [os.fsdecode(path) for path, _ in rows if isinstance(path, bytes)]
+
     def remember_files(self, files: Iterable[tuple[str, os.stat_result, ContentHash]]) -> None:
         """Remember the contents of files, in one transaction."""
         rows = [

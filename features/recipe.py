@@ -15,10 +15,11 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NewerRecipeError, RecipeError, in_brief
-from .backbones.registry import Backbone, find_backbone
+from .backbones.own_files import KINDS, is_file_name, open_own_file
+from .backbones.registry import Backbone, PixelScaling, find_backbone
 from .backbones.weights import Weights, file_sha256, find_weights
 from .images.decoder import DECODER_VERSION
-from .images.fit import FITS, RESIZE_RULE, Preprocessing
+from .images.fit import RESIZE_RULE, Preprocessing
 from .spec import ExtractorSpec
 
 if TYPE_CHECKING:
@@ -56,11 +57,15 @@ class Recipe:
     augmentation: str | None = None
     grey16: str = "scale"
     """How 16 bits per channel become 8: `colours.GREY16`."""
+    layers: tuple[str, ...] = ()
+    """Whose outputs are the features, side by side; empty for the last."""
+    licence: str = ""
+    """Of the weights, where it is known."""
     schema: int = 1
     """Which `SCHEMA` the other fields are written in; the default is that of the first recipes."""
 
     # Names of things whose meaning another field holds.
-    _NOT_MEANING = ("extractor", "weights")
+    _NOT_MEANING = ("extractor", "weights", "licence")
     # Fields with a default that the first versions wrote.
     _ALWAYS_WRITTEN = ("augmentation", "grey16")
 
@@ -74,12 +79,19 @@ class Recipe:
     @property
     def preprocessing(self) -> Preprocessing:
         """What decides which pixels an image file becomes."""
-        return Preprocessing((self.input_size_px, self.input_size_px), self.fit, self.grey16)
+        size_px = (self.input_size_px, self.input_size_px)
+        return Preprocessing(size_px, self.fit, self.grey16, self.resize)
 
     @property
     def spec(self) -> ExtractorSpec:
         """What was chosen, but for the weights."""
-        return ExtractorSpec(self.extractor, fit=self.fit, grey16=self.grey16)
+        return ExtractorSpec(
+            self.extractor,
+            fit=self.fit,
+            grey16=self.grey16,
+            size_px=self.input_size_px,
+            layers=self.layers,
+        )
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -201,13 +213,67 @@ def recipe_of(backbone: Backbone, weights: str, weights_sha256: str, spec: Extra
         pooling=backbone.pooling,
         width=backbone.width,
         input_size_px=backbone.input_size_px,
-        fit=spec.fit or FITS[0],
-        resize=RESIZE_RULE,
+        fit=spec.fit or backbone.fit,
+        resize=backbone.resize or RESIZE_RULE,
         pixel_scaling=backbone.scaling.in_words(),
         decoder_version=DECODER_VERSION,
         grey16=spec.grey16,
+        layers=tuple(backbone.layers),
+        licence=backbone.licence,
         schema=SCHEMA,
     )
+
+
+def described_backbone(recipe: Recipe) -> Backbone:
+    """The network that a recipe names; of one in a file, all of it, without the file.
+
+    Raises
+    ------
+    UnknownExtractorError
+        When this version knows no such network, or kind of file.
+    RecipeError
+        When the recipe is damaged.
+    """
+    kind = KINDS.get(recipe.architecture)
+    if kind is None:
+        return find_backbone(recipe.extractor)
+    try:
+        scaling = PixelScaling.parse(recipe.pixel_scaling)
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+    return Backbone(
+        name=recipe.extractor,
+        constructor=recipe.architecture,
+        input_size_px=recipe.input_size_px,
+        width=recipe.width,
+        scaling=scaling,
+        pooling=recipe.pooling,
+        module=kind.module,
+        layers=recipe.layers,
+        fit=recipe.fit,
+        resize=recipe.resize,
+        licence=recipe.licence,
+    )
+
+
+def backbone_of(recipe: Recipe) -> Backbone:
+    """The network that computes what a recipe says.
+
+    Raises
+    ------
+    UnknownExtractorError
+        When this version knows no such network, or kind of file.
+    RecipeError
+        When it computes something else under that name.
+    """
+    backbone = described_backbone(recipe)
+    here = recipe_of(backbone, recipe.weights, recipe.weights_sha256, recipe.spec)
+    if changes := here.changes_since(recipe.as_dict()):
+        raise RecipeError(
+            f"this version of bottlebank computes something else for {recipe.extractor}: "
+            f"{'; '.join(changes)}"
+        )
+    return backbone
 
 
 def recipe_for(
@@ -238,6 +304,9 @@ def recipe_for(
         When the weights are not on this machine and cannot be downloaded.
     """
     spec.require_known()
-    backbone = find_backbone(spec.extractor)
-    found = find_weights(backbone, spec.weights, download_timeout_s, progress)
+    if is_file_name(spec.extractor):
+        backbone, found = open_own_file(spec)
+    else:
+        backbone = find_backbone(spec.extractor)
+        found = find_weights(backbone, spec.weights, download_timeout_s, progress)
     return recipe_of(backbone, found.name, found.sha256(digest), spec), found

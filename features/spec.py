@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .backbones.own_files import is_file_name
 from .backbones.registry import DEFAULT_EXTRACTOR, find_backbone
 from .backbones.weights import IMAGENET
 from .images.colours import GREY16, require_known_grey16
@@ -17,17 +18,25 @@ class ExtractorSpec(NamedTuple):
     """
 
     extractor: str = DEFAULT_EXTRACTOR
-    """A name in the registry of backbones."""
+    """A name in the registry of backbones, or the path of a file or folder that holds a network."""
     weights: str = IMAGENET
     """``imagenet`` or the path of a weights file."""
     fit: str | None = None
     """How a picture of another shape is fitted to the input: one of `fit.FITS`."""
     grey16: str = GREY16[0]
     """How 16 bits per channel become 8: one of `colours.GREY16`."""
+    size_px: int | None = None
+    """Height and width of the input."""
+    layers: tuple[str, ...] = ()
+    """Whose outputs are the features, side by side."""
+    scaling: str | None = None
+    """How pixels become the network's input: a name in `registry.SCALINGS`, or a mean and a
+    deviation, each one number or three, as ``0.5,0.5``."""
 
     def require_known(self) -> None:
         """Raise UsageError when a value is unknown, UnknownExtractorError when the extractor is."""
-        find_backbone(self.extractor)
+        if not is_file_name(self.extractor):
+            find_backbone(self.extractor)
         if self.fit is not None:
             require_known_fit(self.fit)
         require_known_grey16(self.grey16)

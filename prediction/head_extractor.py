@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import (
@@ -13,13 +14,14 @@ from ..errors import (
     WeightsNotFoundError,
 )
 from ..features import Recipe, find_backbone, recipe_for
+from ..features.backbones.own_files import KINDS, is_file_name
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.images.colours import require_known_grey16
 from ..features.images.fit import FITS
-from ..features.recipe import recipe_of
+from ..features.recipe import described_backbone, recipe_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..cache import CacheFolder
     from ..classifier import Head
@@ -37,7 +39,7 @@ def read_recipe(head: Head, path: str | os.PathLike[str]) -> Recipe:
     """
     try:
         recipe = Recipe.from_dict(head.recipe)
-        find_backbone(recipe.extractor)
+        described_backbone(recipe)
         require_known_grey16(recipe.grey16)
     except (RecipeError, UsageError) as error:
         raise HeadFileError(f"{path}: {error}") from error
@@ -58,43 +60,122 @@ def weights_finder(
     download_timeout_s: float | None,
 ) -> Callable[[], Weights]:
     """Compare the head's recipe with this version's; return a function that finds the weights."""
-    backbone = find_backbone(trained_on.extractor if extractor is None else extractor)
-    if backbone.name != trained_on.extractor:
-        raise HeadMismatchError(
-            f"{head} was trained on {trained_on.extractor}, not on {extractor}: name "
-            f"{trained_on.extractor}, or none, or a head that was trained on {extractor}"
-        )
-    spec = trained_on.spec
-    if trained_on.fit not in FITS:  # of another version; the difference is told
-        spec = spec._replace(fit=None)
+    find = _OwnFile if trained_on.architecture in KINDS else _Registered
+    finder = find(trained_on, folder, head, extractor, weights, download_timeout_s)
+    finder.check()
+    return finder.find
 
-    def compare(here: Recipe) -> None:
-        changes = here.changes_since(trained_on.as_dict())
-        if changes:
-            raise HeadMismatchError(
-                f"{head} was trained on other transfer values ({trained_on.in_words()}): use the "
-                f"extractor and weights that it was trained on, or train it again on these. What "
-                f"differs: {'; '.join(changes)}"
+
+class _Registered:
+    """Finds the weights of a network in the registry."""
+
+    def __init__(
+        self,
+        trained_on: Recipe,
+        folder: CacheFolder,
+        head: str | os.PathLike[str],
+        extractor: str | None,
+        weights: str | None,
+        download_timeout_s: float | None,
+    ) -> None:
+        self._trained_on, self._folder, self._head = trained_on, folder, head
+        self._extractor, self._weights = extractor, weights
+        self._download_timeout_s = download_timeout_s
+        self._spec = trained_on.spec
+        if trained_on.fit not in FITS:  # of another version; the difference is told
+            self._spec = self._spec._replace(fit=None)
+
+    def check(self) -> None:
+        """Raise HeadMismatchError where this version, or what was named, is another extractor."""
+        trained_on = self._trained_on
+        if self._extractor is not None:
+            named = find_backbone(self._extractor).name
+            if named != trained_on.extractor:
+                raise HeadMismatchError(
+                    f"{self._head} was trained on {trained_on.extractor}, not on "
+                    f"{self._extractor}: name {trained_on.extractor}, or none, or a head that was "
+                    f"trained on {self._extractor}"
+                )
+        self._compare(
+            recipe_of(
+                described_backbone(trained_on),
+                trained_on.weights,
+                trained_on.weights_sha256,
+                self._spec,
             )
+        )
+        if self._weights is not None:
+            self.find()  # also where a converted network makes them needless
 
-    def find() -> Weights:
-        name = weights
+    def find(self) -> Weights:
+        """The weights that the head was trained on."""
+        trained_on, name = self._trained_on, self._weights
         if name is None:
             if trained_on.weights not in (IMAGENET, SEED_WEIGHTS):
                 raise WeightsNotFoundError(
-                    f"{head} was trained with the weights file {trained_on.weights!r} (SHA-256 "
-                    f"{trained_on.weights_sha256}): name its path with --weights"
+                    f"{self._head} was trained with the weights file {trained_on.weights!r} "
+                    f"(SHA-256 {trained_on.weights_sha256}): name its path with --weights"
                 )
             name = IMAGENET
         recipe, found = recipe_for(
-            spec._replace(weights=name),
-            digest=folder.sha256_of_file,
-            download_timeout_s=download_timeout_s,
+            self._spec._replace(weights=name),
+            digest=self._folder.sha256_of_file,
+            download_timeout_s=self._download_timeout_s,
         )
-        compare(recipe)
+        self._compare(recipe)
         return found
 
-    compare(recipe_of(backbone, trained_on.weights, trained_on.weights_sha256, spec))
-    if weights is not None:
-        find()  # named by the caller: checked also where a converted network makes them needless
-    return find
+    def _compare(self, here: Recipe) -> None:
+        changes = here.changes_since(self._trained_on.as_dict())
+        if changes:
+            raise HeadMismatchError(
+                f"{self._head} was trained on other transfer values "
+                f"({self._trained_on.in_words()}): use the extractor and weights that it was "
+                f"trained on, or train it again on these. What differs: {'; '.join(changes)}"
+            )
+
+
+class _OwnFile(_Registered):
+    """Finds a network in a file of somebody's own, by its hash."""
+
+    def check(self) -> None:
+        """See `_Registered`; a file that is named is looked at, whatever it is called."""
+        if self._extractor is not None and not is_file_name(self._extractor):
+            super().check()
+        named = self._weights or self._extractor
+        if named is not None and self._found_at(Path(named)) is None:
+            raise HeadMismatchError(f"{named} is not {self._wanted()}")
+
+    def find(self) -> Weights:
+        """The file: where it is named, where the cache saw it, or beside the head."""
+        for path in self._places():
+            found = self._found_at(path)
+            if found is not None:
+                return found
+        raise WeightsNotFoundError(
+            f"{self._wanted()} is not on this machine: put it beside the head, or name its path "
+            f"with --weights"
+        )
+
+    def _wanted(self) -> str:
+        of = self._trained_on
+        return (
+            f"the file {of.weights!r} (SHA-256 {of.weights_sha256}) whose network "
+            f"{self._head} was trained on"
+        )
+
+    def _places(self) -> Iterator[Path]:
+        name = self._trained_on.weights
+        yield from (Path(named) for named in (self._weights, self._extractor) if named is not None)
+        yield from self._folder.paths_of_file(self._trained_on.weights_sha256)
+        yield from (Path(self._head).parent / name, Path.cwd() / name)
+
+    def _found_at(self, path: Path) -> Weights | None:
+        """The weights at a path, where they are those of the head."""
+        if not path.exists():
+            return None
+        recipe, found = recipe_for(
+            self._trained_on.spec._replace(extractor=str(path)),
+            digest=self._folder.sha256_of_file,
+        )
+        return found if recipe.weights_sha256 == self._trained_on.weights_sha256 else None

@@ -23,6 +23,7 @@ from ..features import (
     open_extractor,
     recipe_for,
 )
+from ..features.backbones.own_files import is_file_name
 from ..features.engines.registry import require_known
 from ..features.engines.select import expected_batch_size, preferred_precisions
 from ..features.images.decoder import MAX_PIXELS, Limits
@@ -172,7 +173,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
             if error is not None:
                 rejected[position] = named(given, error)
         _refuse(rejected)
-        out = np.empty((len(inputs), find_backbone(self.extractor).width), np.float32)
+        out = np.empty((len(inputs), self._width()), np.float32)
         files = [position for position, given in enumerate(inputs) if given.path is not None]
         others = [position for position, given in enumerate(inputs) if given.path is None]
         if files:
@@ -194,7 +195,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
         ndarray
             str objects, (width,).
         """
-        width = find_backbone(self.extractor).width
+        width = self._width()
         return np.array([f"f{number}" for number in range(width)], object)
 
     def _fill_from_files(self, out: np.ndarray, positions: list[int], files: list[Input]) -> None:
@@ -310,6 +311,11 @@ class TransferValues(TransformerMixin, BaseEstimator):
 
     def _spec(self) -> ExtractorSpec:
         return ExtractorSpec(self.extractor, self.weights, self.image_fit, self.grey16)
+
+    def _width(self) -> int:
+        if is_file_name(self.extractor):
+            return self._network().recipe.width
+        return find_backbone(self.extractor).width  # without looking for the weights
 
     def _known_network(self, parameters: dict[str, Any]) -> LazyExtractor | None:
         if self._started is None:

@@ -1,1 +1,21 @@
-"""The registry of backbones, what builds them, and their weights."""
+"""Frozen networks: the registry, what finds their weights, and the forms that engines start from.
+
+A network is a line of the registry, or a file of somebody's own. Either way a module stands behind
+it, which has some of these functions:
+
+``find_weights(backbone, weights, download_timeout_s, progress) -> Weights``
+    Of every network in the registry; see `weights.find_weights`.
+``open_file(path, spec) -> tuple[Backbone, Weights]``
+    Of every kind of file in `own_files.KINDS`: reads what the network is, and runs nothing.
+``build(backbone, weights, precision)``
+    Returns what makes of scaled pixels, a tensor (n, height, width, 3) of TensorFlow, the transfer
+    values (n, width).
+``write_openvino(backbone, weights, folder)``
+    Writes ``network.xml`` and ``network.bin``: 8-bit pixels (n, height, width, 3), RGB, to transfer
+    values (n, width), float32; scaling and pooling are inside.
+``write_onnx(backbone, weights, folder)``
+    Writes ``network.onnx``, which takes and gives the same.
+``reference(backbone)``
+    Returns what the network makes of the golden images, where that is known beforehand: float32,
+    (4, width).
+"""

@@ -6,10 +6,13 @@ Keras. Any other is a module, which finds the weights and builds it, and a line 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import UnknownExtractorError
 from ...fork_safety import import_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DEFAULT_EXTRACTOR = "inception_v3"
 INSTALLED_EXTRACTOR = "efficientnet_lite0"
@@ -32,6 +35,25 @@ class PixelScaling(NamedTuple):
     def in_words(self) -> str:
         """The formula, for the recipe."""
         return f"{self.channels} * {self.scale} + {self.offset}"
+
+    @classmethod
+    def parse(cls, words: str) -> PixelScaling:
+        """Read what `in_words` gave.
+
+        Raises
+        ------
+        ValueError
+            When it is anything else.
+        """
+        channels, _, formula = words.partition(" * ")
+        numbers = [
+            tuple(float(number) for number in part.strip("()").split(","))
+            for part in formula.split(" + ")
+        ]
+        if channels not in ("RGB", "BGR") or [len(part) for part in numbers] != [3, 3]:
+            raise ValueError(f"not a scaling of pixels: {words[:200]!r}")
+        (red, green, blue), (of_red, of_green, of_blue) = numbers
+        return cls("", channels, (red, green, blue), (of_red, of_green, of_blue))
 
 
 # The three conventions of keras.applications.imagenet_utils.preprocess_input, none at all for the
@@ -63,18 +85,23 @@ class Backbone(NamedTuple):
     width: int
     """Features per image."""
     scaling: PixelScaling
-    weights_file: str | None
-    """Name of the ImageNet weights without top in Keras's `models` folder; None where the
-    weights are not read from a file."""
+    weights_file: str | None = None
+    """Name of the file with the ImageNet weights; None where the weights are not read from one."""
     pooling: str = "global average"
     """How the last feature map becomes one vector."""
     in_words: str = ""
     """What help texts say of it, beginning with its name; empty where they do not name it."""
     module: str = KERAS
-    """Where it is; a name that begins with a dot is of this package. The module has two functions:
-    ``find_weights``, with the parameters of that of `weights`; and ``build(backbone, weights,
-    precision)``, which returns what makes of scaled pixels, a tensor (n, height, width, 3) of
-    TensorFlow, the transfer values (n, width)."""
+    """Where it is; a name that begins with a dot is of this package. What the module has,
+    the docstring of the room says."""
+    layers: Sequence[str] = ()
+    """Whose outputs are the features, side by side; empty for the last."""
+    fit: str = "squash"
+    """How a picture of another shape is fitted to the input where nobody says otherwise."""
+    resize: str = ""
+    """By which rule a picture is scaled; empty for that of `images.fit`."""
+    licence: str = ""
+    """Of the weights, where it is known."""
 
     def imported(self) -> Any:
         """The module."""

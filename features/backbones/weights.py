@@ -24,10 +24,15 @@ class Weights(NamedTuple):
     """None: they are in no file."""
     known_sha256: str = ""
     """Hexadecimal SHA-256 of weights that are in no file."""
+    more: tuple[Path, ...] = ()
+    """Other files that belong to it, in a fixed order."""
 
     def sha256(self, digest: Callable[[Path], str]) -> str:
-        """Hexadecimal SHA-256 of the weights."""
-        return self.known_sha256 if self.path is None else digest(self.path)
+        """Hexadecimal SHA-256 of the weights; of several files, of their hashes."""
+        if self.path is None:
+            return self.known_sha256
+        hashes = [digest(path) for path in (self.path, *self.more)]
+        return hashes[0] if not self.more else hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def file_sha256(path: Path) -> str:

@@ -77,21 +77,35 @@ def _write(backbone: Backbone, weights: Weights, folder: Path, progress: bool | 
     module = backbone.imported()
     if hasattr(module, "write_openvino"):
         module.write_openvino(backbone, weights, folder)
-        np.save(folder / REFERENCE, module.reference(backbone))
+        reference = module.reference(backbone)
     else:
-        what = f"Converting {backbone.name} for OpenVINO, once (some 20 s)"
+        what = f"Converting {backbone.name} for OpenVINO, once"
         with Progress(what, show=progress):
-            _convert(backbone, weights, folder)
+            convert = _from_onnx if hasattr(module, "write_onnx") else _from_tensorflow
+            reference = convert(backbone, weights, folder)
+    np.save(folder / REFERENCE, reference)
     manifest = {name: file_sha256(folder / name) for name in (*_NETWORK, REFERENCE)}
     (folder / _MANIFEST).write_text(json.dumps(manifest))
 
 
-def _convert(backbone: Backbone, weights: Weights, folder: Path) -> None:
+def _from_tensorflow(backbone: Backbone, weights: Weights, folder: Path) -> np.ndarray:
     from .openvino import convert
 
-    reference_engine = import_tensorflow_engine()(backbone, weights)
-    convert(reference_engine.graph(), folder)
-    np.save(folder / REFERENCE, reference_engine(golden_pixels(backbone.input_size_px)))
+    engine = import_tensorflow_engine()(backbone, weights)
+    with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
+        file = Path(temporary) / "network.pb"
+        file.write_bytes(engine.graph())
+        convert(file, folder)
+    return engine(golden_pixels(backbone.input_size_px))
+
+
+def _from_onnx(backbone: Backbone, weights: Weights, folder: Path) -> np.ndarray:
+    from .openvino import OpenVinoEngine, convert
+
+    with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
+        backbone.imported().write_onnx(backbone, weights, Path(temporary))
+        convert(Path(temporary) / "network.onnx", folder)
+    return OpenVinoEngine(folder, "float32", many=False)(golden_pixels(backbone.input_size_px))
 
 
 def _keep(folder: Path, kept: Path, width: int) -> None:

@@ -27,17 +27,22 @@ def supported_precisions() -> Sequence[str]:
     return ("bfloat16", "float32") if "BF16" in capabilities else ("float32",)
 
 
-def convert(graph: bytes, folder: Path) -> None:
-    """Write a frozen TensorFlow graph as `network.xml` and `network.bin` into `folder`.
+def convert(file: Path, folder: Path) -> None:
+    """Write a frozen TensorFlow graph, or an ONNX file, as `network.xml` and `network.bin`.
 
     The runtime's own reader is used, not `openvino.convert_model`, which reports its use.
+
+    Raises
+    ------
+    EngineError
+        When OpenVINO cannot read it.
     """
-    frozen = folder / "network.pb"
-    frozen.write_bytes(graph)
-    model = ov.Core().read_model(frozen)
-    ov.save_model(model, folder / "network.xml", compress_to_fp16=False)
-    del model
-    frozen.unlink()
+    try:
+        model = ov.Core().read_model(file)
+        ov.save_model(model, folder / "network.xml", compress_to_fp16=False)
+    except RuntimeError as error:
+        reason = (str(error).strip().splitlines() or ["it gives no reason"])[-1]
+        raise EngineError(f"OpenVINO cannot read the network: {reason}") from error
 
 
 def start(source: Source, precision: str, *, many: bool) -> OpenVinoEngine:

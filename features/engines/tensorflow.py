@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from ...errors import EngineError
 from ...fork_safety import claim
 from ...native_stderr import silent_stderr
 
@@ -26,6 +27,8 @@ with silent_stderr():
 
 def start(source: Source, precision: str, *, many: bool) -> TensorFlowEngine:
     """See `registry`; it takes batches of any size, be there many images or few."""
+    if not hasattr(source.backbone.imported(), "build"):
+        raise EngineError(f"TensorFlow cannot run {source.backbone.constructor} networks")
     return TensorFlowEngine(source.backbone, source.weights(), precision)
 
 

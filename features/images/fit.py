@@ -34,6 +34,8 @@ class Preprocessing(NamedTuple):
     """How a picture of another shape is fitted to it: one of `FITS`."""
     grey16: str = "scale"
     """How 16 bits per channel become 8: one of `colours.GREY16`."""
+    resize: str = RESIZE_RULE
+    """By which rule it is scaled."""
 
     def applied_to(self, pixels: np.ndarray) -> np.ndarray:
         """Fit a decoded picture, uint8 (height, width, 3), to the network's input."""
