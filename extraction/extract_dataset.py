@@ -11,6 +11,7 @@ from ..cache.variant import require_known_storage
 from ..datasets import as_dataset
 from ..errors import EngineError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, recipe_for
+from ..features.backbones.opening import require_known_extractor
 from ..features.engines.registry import require_known
 from ..features.engines.select import only_precision, preferred_precisions
 from ..features.images.decoder import MAX_PIXELS
@@ -108,7 +109,7 @@ def extract(
     require_known(engine, precision)
     require_known_storage(store)
     spec = ExtractorSpec(extractor, weights, fit, grey16)
-    spec.require_known()
+    require_known_extractor(spec)
     dataset = as_dataset(dataset)
     with CacheFolder(cache, create=True) as folder:
         recipe, found = recipe_for(

@@ -11,10 +11,10 @@ from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .backbones.registry import DEFAULT_EXTRACTOR, Backbone, find_backbone
+    from .backbones.spec import ExtractorSpec
     from .extractor import Extractor, open_extractor
     from .images.decoder import DECODER_VERSION, decode
     from .recipe import Recipe, recipe_for
-    from .spec import ExtractorSpec
 
 __all__ = [
     "DECODER_VERSION",
@@ -36,6 +36,6 @@ __getattr__, __dir__ = lazy_names(
         "extractor": ("Extractor", "open_extractor"),
         "images.decoder": ("DECODER_VERSION", "decode"),
         "recipe": ("Recipe", "recipe_for"),
-        "spec": ("ExtractorSpec",),
+        "backbones.spec": ("ExtractorSpec",),
     },
 )

@@ -15,12 +15,12 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NewerRecipeError, RecipeError, in_brief
-from .backbones.own_files import KINDS, is_file_name, open_own_file
+from .backbones.opening import KINDS, open_backbone
 from .backbones.registry import Backbone, PixelScaling, find_backbone
-from .backbones.weights import Weights, file_sha256, find_weights
+from .backbones.spec import ExtractorSpec
+from .backbones.weights import Weights, file_sha256
 from .images.decoder import DECODER_VERSION
 from .images.fit import RESIZE_RULE, Preprocessing
-from .spec import ExtractorSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -303,10 +303,5 @@ def recipe_for(
     WeightsNotFoundError
         When the weights are not on this machine and cannot be downloaded.
     """
-    spec.require_known()
-    if is_file_name(spec.extractor):
-        backbone, found = open_own_file(spec)
-    else:
-        backbone = find_backbone(spec.extractor)
-        found = find_weights(backbone, spec.weights, download_timeout_s, progress)
+    backbone, found = open_backbone(spec, download_timeout_s, progress)
     return recipe_of(backbone, found.name, found.sha256(digest), spec), found

@@ -14,7 +14,7 @@ from ..errors import (
     WeightsNotFoundError,
 )
 from ..features import Recipe, find_backbone, recipe_for
-from ..features.backbones.own_files import KINDS, is_file_name
+from ..features.backbones.opening import KINDS, is_file_name
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.images.colours import require_known_grey16
 from ..features.images.fit import FITS

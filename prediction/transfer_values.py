@@ -23,7 +23,7 @@ from ..features import (
     open_extractor,
     recipe_for,
 )
-from ..features.backbones.own_files import is_file_name
+from ..features.backbones.opening import is_file_name, require_known_extractor
 from ..features.engines.registry import require_known
 from ..features.engines.select import expected_batch_size, preferred_precisions
 from ..features.images.decoder import MAX_PIXELS, Limits
@@ -334,7 +334,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
         return list(dict.fromkeys([*cached, *preferred_precisions(self.engine)]))
 
     def _check_parameters(self) -> None:
-        self._spec().require_known()
+        require_known_extractor(self._spec())
         require_known(self.engine, self.precision)
         require_known_storage(self.store)
 

@@ -6,7 +6,7 @@ it, which has some of these functions:
 ``find_weights(backbone, weights, download_timeout_s, progress) -> Weights``
     Of every network in the registry; see `weights.find_weights`.
 ``open_file(path, spec) -> tuple[Backbone, Weights]``
-    Of every kind of file in `own_files.KINDS`: reads what the network is, and runs nothing.
+    Of every kind of file in `opening.KINDS`: reads what the network is, and runs nothing.
 ``build(backbone, weights, precision)``
     Returns what makes of scaled pixels, a tensor (n, height, width, 3) of TensorFlow, the transfer
     values (n, width).

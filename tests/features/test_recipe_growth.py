@@ -11,7 +11,7 @@ import pytest
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.errors import CacheError, HeadFileError, NewerRecipeError, RecipeError
-from bottlebank.extraction import extract_dataset, maintenance
+from bottlebank.extraction import maintenance
 from bottlebank.features import ExtractorSpec, find_backbone
 from bottlebank.features import recipe as recipe_module
 from bottlebank.features.recipe import Recipe, recipe_of
@@ -42,7 +42,7 @@ class Grown(Recipe):
 
     layer: str | None = None
     views: int = 1
-    layers: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     crop_share: float = 0.875
 
 
@@ -120,11 +120,8 @@ def test_a_recipe_of_the_future_is_refused_by_name(grow, photos, cache, tmp_path
     with monkeypatch.context() as later:
         for module in (recipe_module, maintenance, head_extractor):
             later.setattr(module, "Recipe", Grown)
-        later.setattr(
-            extract_dataset,
-            "recipe_for",
-            lambda *arguments, **settings: with_views(recipe_module.recipe_for(*arguments)),
-        )
+        real = recipe_module.recipe_of
+        later.setattr(recipe_module, "recipe_of", lambda *given: with_views(real(*given)))
         table = bb.extract(photos, "random", cache=cache, precision="float32")
         assert table.recipe.views == 4
         bb.save_head(bb.train_head(table), tmp_path / "head.h5")
@@ -146,9 +143,8 @@ def test_a_recipe_of_the_future_is_refused_by_name(grow, photos, cache, tmp_path
         assert refusal in left_out
 
 
-def with_views(found):
-    recipe, weights = found
-    return Grown(**{**dataclasses.asdict(recipe), "views": 4}), weights
+def with_views(recipe):
+    return Grown(**{**dataclasses.asdict(recipe), "views": 4})
 
 
 def test_a_schema_of_the_future_is_refused():
@@ -161,15 +157,15 @@ def test_a_schema_of_the_future_is_refused():
 
 
 def test_fields_of_every_kind_survive_json(of_today, grow, photos, cache):
-    grow(layers=("block_3", "block_5"), crop_share=1.0)
+    grow(names=("block_3", "block_5"), crop_share=1.0)
     made = bb.extract(photos, "random", cache=cache, precision="float32").recipe
     written = json.loads(json.dumps(made.as_dict()))
     assert Grown.from_dict(written) == made
     assert Grown.from_dict({**written, "crop_share": 1}) == made
     assert Grown.from_dict(written).fingerprint == made.fingerprint
     for wrong in (["block_3", 5], "block_3", None):
-        with pytest.raises(RecipeError, match="field layers is"):
-            Grown.from_dict({**written, "layers": wrong})
+        with pytest.raises(RecipeError, match="field names is"):
+            Grown.from_dict({**written, "names": wrong})
 
 
 def test_another_schema_is_another_recipe_and_is_told_first(of_today, monkeypatch):

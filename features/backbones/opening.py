@@ -1,4 +1,4 @@
-"""Networks in files of somebody's own: which module opens which kind."""
+"""From what a caller asks for to a network: a line of the registry, or a file of one's own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import UnknownExtractorError
-from .registry import is_backbone
+from ..images.colours import require_known_grey16
+from ..images.fit import require_known_fit
+from .registry import find_backbone, is_backbone
+from .weights import find_weights
 
 if TYPE_CHECKING:
-    from ..spec import ExtractorSpec
     from .registry import Backbone
+    from .spec import ExtractorSpec
     from .weights import Weights
 
 
@@ -44,16 +47,42 @@ def is_file_name(extractor: str) -> bool:
     )
 
 
-def open_own_file(spec: ExtractorSpec) -> tuple[Backbone, Weights]:
-    """Read what the network in a file is; its weights are the file.
+def require_known_extractor(spec: ExtractorSpec) -> None:
+    """Raise UsageError when a setting is unknown, UnknownExtractorError when the extractor is."""
+    if not is_file_name(spec.extractor):
+        find_backbone(spec.extractor)
+    if spec.fit is not None:
+        require_known_fit(spec.fit)
+    require_known_grey16(spec.grey16)
+
+
+def open_backbone(
+    spec: ExtractorSpec, download_timeout_s: float | None = None, progress: bool | None = None
+) -> tuple[Backbone, Weights]:
+    """The network that is asked for, and its weights on this machine.
+
+    Parameters
+    ----------
+    spec
+        What is asked for.
+    download_timeout_s, progress
+        As in `find_weights`.
 
     Raises
     ------
+    UsageError
+        When a setting is unknown, or means nothing to this network.
     UnknownExtractorError
-        When there is no such file, or it is of no kind that holds a network.
+        When there is no such name or file, or the file is of no kind that holds a network.
+    WeightsNotFoundError
+        When ImageNet weights are not on this machine and cannot be downloaded.
     EngineError
-        When it is damaged, or would run code.
+        When the file is damaged, or would run code.
     """
+    require_known_extractor(spec)
+    if not is_file_name(spec.extractor):
+        backbone = find_backbone(spec.extractor)
+        return backbone, find_weights(backbone, spec.weights, download_timeout_s, progress)
     path = Path(spec.extractor).expanduser()
     if not path.exists():
         raise UnknownExtractorError(f"there is no file or folder {spec.extractor}")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .backbones.own_files import is_file_name
-from .backbones.registry import DEFAULT_EXTRACTOR, find_backbone
-from .backbones.weights import IMAGENET
-from .images.colours import GREY16, require_known_grey16
-from .images.fit import require_known_fit
+from ..images.colours import GREY16
+from .registry import DEFAULT_EXTRACTOR
+from .weights import IMAGENET
 
 
 class ExtractorSpec(NamedTuple):
@@ -32,11 +30,3 @@ class ExtractorSpec(NamedTuple):
     scaling: str | None = None
     """How pixels become the network's input: a name in `registry.SCALINGS`, or a mean and a
     deviation, each one number or three, as ``0.5,0.5``."""
-
-    def require_known(self) -> None:
-        """Raise UsageError when a value is unknown, UnknownExtractorError when the extractor is."""
-        if not is_file_name(self.extractor):
-            find_backbone(self.extractor)
-        if self.fit is not None:
-            require_known_fit(self.fit)
-        require_known_grey16(self.grey16)
