@@ -102,7 +102,7 @@ def extraction_with_any() -> Decorator:
         add(
             "--fit",
             type=Choice(choices.FITS),
-            default=choices.FITS[0],
+            default_in_words="the network's own, mostly squash",
             help="how images that are not square are fitted: squash scales width and height "
             "independently, crop keeps the largest square in the middle, pad adds grey borders",
         ),
@@ -112,6 +112,27 @@ def extraction_with_any() -> Decorator:
             default=choices.GREY16[0],
             help="how 16 bits per channel, grey or colour, become 8: scale takes all 16, stretch "
             "as many as the picture's greatest value has, for cameras of 10 or 12 bits",
+        ),
+        add(
+            "--size",
+            type=COUNT,
+            metavar="PX",
+            default_in_words="the network's usual one",
+            help="height and width of the network's input",
+        ),
+        add(
+            "--layer",
+            type=Names(),
+            metavar="NAME,…",
+            default_in_words="the last",
+            help="layer whose output, averaged over height and width, is the transfer values; or "
+            "several, side by side",
+        ),
+        add(
+            "--scaling",
+            metavar="tf|torch|caffe|none|MEAN,DEVIATION",
+            default_in_words="what the file says",
+            help="how pixels become the input of a network in a file of your own",
         ),
         max_pixels(part_of="extraction"),
         engine(part_of="extraction"),

@@ -36,8 +36,11 @@ def extract(
     extractor: str = DEFAULT_EXTRACTOR,
     *,
     weights: str = "imagenet",
-    fit: str = "squash",
+    fit: str | None = None,
     grey16: str = "scale",
+    size: int | None = None,
+    layer: str | Sequence[str] | None = None,
+    scaling: str | None = None,
     max_pixels: int = MAX_PIXELS,
     cache: str | os.PathLike[str] | None = None,
     engine: str = "auto",
@@ -61,15 +64,26 @@ def extract(
         From `load_dataset`; or what that reads (a folder, a CSV file); or a list of image files,
         which have no classes.
     extractor
-        The name of a backbone, such as ``mobilenet_v2``.
+        The name of a backbone, such as ``mobilenet_v2``; or the path of a file or folder that
+        holds a network.
     weights
         ``imagenet`` or the path of a weights file.
     fit
         How a picture of another shape becomes the network's square: ``squash`` scales its sides
         independently, ``crop`` takes the largest square in its middle, ``pad`` lays it on grey.
+        None: as the network's files say it, else ``squash``.
     grey16
         How 16 bits per channel, grey or colour, become 8: ``scale`` from all 16, ``stretch`` from
         as many (at least 8) as the picture's greatest value has.
+    size
+        Height and width of the input, in pixels; None: the network's usual one.
+    layer
+        The layer whose output is the features, averaged over height and width; or several, side
+        by side. None: the last.
+    scaling
+        How pixels become the network's input, where a file of one's own does not say it: ``tf``,
+        ``torch``, ``caffe``, ``none``, or a mean and a deviation of values from 0 to 1, as
+        ``0.5,0.5``.
     max_pixels
         Larger pictures are rejected; not remembered, so that a higher limit reads them.
     cache
@@ -108,7 +122,15 @@ def extract(
     """
     require_known(engine, precision)
     require_known_storage(store)
-    spec = ExtractorSpec(extractor, weights, fit, grey16)
+    spec = ExtractorSpec.of(
+        extractor,
+        weights=weights,
+        fit=fit,
+        grey16=grey16,
+        size=size,
+        layer=layer,
+        scaling=scaling,
+    )
     require_known_extractor(spec)
     dataset = as_dataset(dataset)
     with CacheFolder(cache, create=True) as folder:

@@ -236,7 +236,10 @@ def described_backbone(recipe: Recipe) -> Backbone:
     """
     kind = KINDS.get(recipe.architecture)
     if kind is None:
-        return find_backbone(recipe.extractor)
+        backbone = find_backbone(recipe.extractor)
+        size_px, layers = recipe.input_size_px, recipe.layers
+        width = recipe.width if layers else backbone.width
+        return backbone._replace(input_size_px=size_px, layers=layers, width=width)
     try:
         scaling = PixelScaling.parse(recipe.pixel_scaling)
     except ValueError as error:

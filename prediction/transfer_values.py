@@ -60,11 +60,14 @@ class TransferValues(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    extractor, weights, grey16, max_pixels, cache, engine, precision, store, progress
+    extractor, weights, grey16, size, layer, scaling
+        As in `extract`.
+    max_pixels, cache, engine, precision, store, progress
         As in `extract`.
     image_fit
         What `extract` calls ``fit``, which is a method here: how a picture of another shape becomes
-        the network's square, ``squash``, ``crop`` or ``pad``.
+        the network's square, ``squash``, ``crop`` or ``pad``; None: as the network's files say
+        it, else ``squash``.
 
     See Also
     --------
@@ -98,8 +101,11 @@ class TransferValues(TransformerMixin, BaseEstimator):
         extractor: str = DEFAULT_EXTRACTOR,
         *,
         weights: str = "imagenet",
-        image_fit: str = "squash",
+        image_fit: str | None = None,
         grey16: str = "scale",
+        size: int | None = None,
+        layer: str | Sequence[str] | None = None,
+        scaling: str | None = None,
         max_pixels: int = MAX_PIXELS,
         cache: str | os.PathLike[str] | None = None,
         engine: str = "auto",
@@ -111,6 +117,9 @@ class TransferValues(TransformerMixin, BaseEstimator):
         self.weights = weights
         self.image_fit = image_fit
         self.grey16 = grey16
+        self.size = size
+        self.layer = layer
+        self.scaling = scaling
         self.max_pixels = max_pixels
         self.cache = cache
         self.engine = engine
@@ -224,6 +233,9 @@ class TransferValues(TransformerMixin, BaseEstimator):
                     weights=self.weights,
                     fit=self.image_fit,
                     grey16=self.grey16,
+                    size=self.size,
+                    layer=self.layer,
+                    scaling=self.scaling,
                     max_pixels=self.max_pixels,
                     cache=self.cache,
                     engine=self.engine,
@@ -310,10 +322,18 @@ class TransferValues(TransformerMixin, BaseEstimator):
         return late if known is None else known
 
     def _spec(self) -> ExtractorSpec:
-        return ExtractorSpec(self.extractor, self.weights, self.image_fit, self.grey16)
+        return ExtractorSpec.of(
+            self.extractor,
+            weights=self.weights,
+            fit=self.image_fit,
+            grey16=self.grey16,
+            size=self.size,
+            layer=self.layer,
+            scaling=self.scaling,
+        )
 
     def _width(self) -> int:
-        if is_file_name(self.extractor):
+        if is_file_name(self.extractor) or self.layer is not None:
             return self._network().recipe.width
         return find_backbone(self.extractor).width  # without looking for the weights
 

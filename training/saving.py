@@ -17,6 +17,7 @@ from ..features import ExtractorSpec, find_backbone, open_extractor, recipe_for
 from ..precisions import PRECISIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..classifier.estimator import LayeredHead
@@ -30,8 +31,11 @@ def save_head(
     *,
     extractor: str | None = None,
     weights: str = "imagenet",
-    fit: str = "squash",
+    fit: str | None = None,
     grey16: str = "scale",
+    size: int | None = None,
+    layer: str | Sequence[str] | None = None,
+    scaling: str | None = None,
     precision: str = "float32",
     cache: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
@@ -45,7 +49,7 @@ def save_head(
         search of scikit-learn whose best estimator is one.
     path
         The head file.
-    extractor, weights, fit, grey16, precision
+    extractor, weights, fit, grey16, size, layer, scaling, precision
         What the transfer values of a fitted estimator came from, as in `extract`; precision is
         `table.report.precision`. A trained head knows these itself.
     cache
@@ -92,7 +96,15 @@ def save_head(
         )
     with CacheFolder(cache) as folder:
         recipe, found = recipe_for(
-            ExtractorSpec(extractor, weights, fit, grey16),
+            ExtractorSpec.of(
+                extractor,
+                weights=weights,
+                fit=fit,
+                grey16=grey16,
+                size=size,
+                layer=layer,
+                scaling=scaling,
+            ),
             digest=folder.sha256_of_file,
             progress=progress,
         )

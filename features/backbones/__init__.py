@@ -5,6 +5,8 @@ it, which has some of these functions:
 
 ``find_weights(backbone, weights, download_timeout_s, progress) -> Weights``
     Of every network in the registry; see `weights.find_weights`.
+``configured(backbone, spec) -> Backbone``
+    Of networks in the registry that can have other sizes or layers than their usual ones.
 ``open_file(path, spec) -> tuple[Backbone, Weights]``
     Of every kind of file in `opening.KINDS`: reads what the network is, and runs nothing.
 ``build(backbone, weights, precision)``

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import UnknownExtractorError
+from ...errors import UnknownExtractorError, UsageError
 from ..images.colours import require_known_grey16
 from ..images.fit import require_known_fit
 from .registry import find_backbone, is_backbone
@@ -81,12 +81,30 @@ def open_backbone(
     """
     require_known_extractor(spec)
     if not is_file_name(spec.extractor):
-        backbone = find_backbone(spec.extractor)
+        backbone = configured(find_backbone(spec.extractor), spec)
         return backbone, find_weights(backbone, spec.weights, download_timeout_s, progress)
     path = Path(spec.extractor).expanduser()
     if not path.exists():
         raise UnknownExtractorError(f"there is no file or folder {spec.extractor}")
     return _module(_kind_of(path)).open_file(path, spec)
+
+
+def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
+    """A network of the registry with the size and the layers that are asked for.
+
+    Raises
+    ------
+    UsageError
+        When a setting means nothing to this network.
+    """
+    if spec.scaling is not None:
+        raise UsageError(f"{backbone.name} scales pixels in its own way; scaling has no meaning")
+    if spec.size_px in (None, backbone.input_size_px) and not spec.layers:
+        return backbone
+    module = backbone.imported()
+    if not hasattr(module, "configured"):
+        raise UsageError(f"{backbone.name} has one size and one layer; name no others")
+    return module.configured(backbone, spec)
 
 
 def _module(kind: Kind) -> Any:

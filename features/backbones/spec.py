@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from ...errors import UsageError, in_brief
 from ..images.colours import GREY16
 from .registry import DEFAULT_EXTRACTOR
 from .weights import IMAGENET
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_SIZE_PX = 4096
 
 
 class ExtractorSpec(NamedTuple):
@@ -30,3 +38,33 @@ class ExtractorSpec(NamedTuple):
     scaling: str | None = None
     """How pixels become the network's input: a name in `registry.SCALINGS`, or a mean and a
     deviation, each one number or three, as ``0.5,0.5``."""
+
+    @classmethod
+    def of(
+        cls,
+        extractor: str,
+        *,
+        weights: str = IMAGENET,
+        fit: str | None = None,
+        grey16: str = GREY16[0],
+        size: int | None = None,
+        layer: str | Sequence[str] | None = None,
+        scaling: str | None = None,
+    ) -> ExtractorSpec:
+        """Take the keywords by which `extract` and others let it be chosen.
+
+        Raises
+        ------
+        UsageError
+            When one is of another type.
+        """
+        if isinstance(size, bool) or not isinstance(size, int | np.integer | None):
+            raise UsageError(f"size: expected a number of pixels, received {in_brief(repr(size))}")
+        if size is not None and not 1 <= size <= MAX_SIZE_PX:
+            raise UsageError(f"size: expected 1 to {MAX_SIZE_PX} pixels, received {size}")
+        layers = () if layer is None else (layer,) if isinstance(layer, str) else tuple(layer)
+        if not all(isinstance(name, str) and name for name in layers):
+            raise UsageError(f"layer: expected names of layers, received {in_brief(repr(layer))}")
+        return cls(
+            extractor, weights, fit, grey16, None if size is None else int(size), layers, scaling
+        )
