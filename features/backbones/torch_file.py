@@ -55,8 +55,11 @@ class _View(NamedTuple):
         ).copy()
 
 
-class _Unpickler(pickle.Unpickler):
-    """Resolves the names that weights need, and refuses every other."""
+class _Unpickler(pickle._Unpickler):  # pyright: ignore[reportAttributeAccessIssue]
+    """Resolves the names that weights need, and refuses every other.
+
+    It is the one in Python: that in C takes memory by what a file says, not by what is in it.
+    """
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
