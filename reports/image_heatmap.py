@@ -56,14 +56,8 @@ def plot_image(
     table = extract(dataset, extractor, max_pixels=max_pixels, **extraction)
     if table.rejected:
         raise ImageRejectedError(f"{image}: {table.rejected[0][1]}")
-    recipe = table.recipe
-    pixels = decode_and_resize(
-        read(image)[0],
-        (recipe.input_size_px, recipe.input_size_px),
-        recipe.fit,
-        limits=Limits(pixels=max_pixels),
-        grey16=recipe.grey16,
-    )
+    limits = Limits(pixels=max_pixels)
+    pixels = decode_and_resize(read(image)[0], table.recipe.preprocessing, limits=limits).pixels
     title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
