@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import UnknownExtractorError, UsageError
+from ...fork_safety import import_whole
 from ..images.colours import require_known_grey16
 from ..images.fit import require_known_fit
 from .registry import find_backbone, is_backbone
@@ -108,7 +108,7 @@ def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
 
 
 def _module(kind: Kind) -> Any:
-    return import_module(kind.module, __package__)
+    return import_whole(kind.module, __package__)
 
 
 def _kind_of(path: Path) -> Kind:
