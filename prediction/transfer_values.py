@@ -230,12 +230,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
                 return extract(
                     dataset,
                     self.extractor,
-                    weights=self.weights,
-                    fit=self.image_fit,
-                    grey16=self.grey16,
-                    size=self.size,
-                    layer=self.layer,
-                    scaling=self.scaling,
+                    **self._chosen(),
                     max_pixels=self.max_pixels,
                     cache=self.cache,
                     engine=self.engine,
@@ -322,15 +317,11 @@ class TransferValues(TransformerMixin, BaseEstimator):
         return late if known is None else known
 
     def _spec(self) -> ExtractorSpec:
-        return ExtractorSpec.of(
-            self.extractor,
-            weights=self.weights,
-            fit=self.image_fit,
-            grey16=self.grey16,
-            size=self.size,
-            layer=self.layer,
-            scaling=self.scaling,
-        )
+        return ExtractorSpec.of(self.extractor, **self._chosen())
+
+    def _chosen(self) -> dict[str, Any]:
+        names = ("weights", "grey16", "size", "layer", "scaling")
+        return {"fit": self.image_fit, **{name: getattr(self, name) for name in names}}
 
     def _width(self) -> int:
         if is_file_name(self.extractor) or self.layer is not None:
