@@ -134,6 +134,13 @@ def extraction_with_any() -> Decorator:
             default_in_words="what the file says",
             help="how pixels become the input of a network in a file of your own",
         ),
+        add(
+            "--pooling",
+            type=Choice(choices.POOLINGS),
+            default_in_words="as the layer's shape and name suggest",
+            help="how several vectors of a layer become one, in a network in a file of your own: "
+            "cls takes the first, the class token, mean their mean",
+        ),
         max_pixels(part_of="extraction"),
         engine(part_of="extraction"),
         precision(part_of="extraction"),

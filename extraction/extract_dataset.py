@@ -41,6 +41,7 @@ def extract(
     size: int | None = None,
     layer: str | Sequence[str] | None = None,
     scaling: str | None = None,
+    pooling: str | None = None,
     max_pixels: int = MAX_PIXELS,
     cache: str | os.PathLike[str] | None = None,
     engine: str = "auto",
@@ -84,6 +85,9 @@ def extract(
         How pixels become the network's input, where a file of one's own does not say it: ``tf``,
         ``torch``, ``caffe``, ``none``, or a mean and a deviation of values from 0 to 1, as
         ``0.5,0.5``.
+    pooling
+        How several vectors of a layer become one, in a file of one's own: ``cls`` takes the first,
+        the class token, ``mean`` their mean. None: as the layer's shape and name suggest.
     max_pixels
         Larger pictures are rejected; not remembered, so that a higher limit reads them.
     cache
@@ -130,6 +134,7 @@ def extract(
         size=size,
         layer=layer,
         scaling=scaling,
+        pooling=pooling,
     )
     require_known_extractor(spec)
     dataset = as_dataset(dataset)

@@ -60,7 +60,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    extractor, weights, grey16, size, layer, scaling
+    extractor, weights, grey16, size, layer, scaling, pooling
         As in `extract`.
     max_pixels, cache, engine, precision, store, progress
         As in `extract`.
@@ -106,6 +106,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
         size: int | None = None,
         layer: str | Sequence[str] | None = None,
         scaling: str | None = None,
+        pooling: str | None = None,
         max_pixels: int = MAX_PIXELS,
         cache: str | os.PathLike[str] | None = None,
         engine: str = "auto",
@@ -120,6 +121,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
         self.size = size
         self.layer = layer
         self.scaling = scaling
+        self.pooling = pooling
         self.max_pixels = max_pixels
         self.cache = cache
         self.engine = engine
@@ -320,7 +322,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
         return ExtractorSpec.of(self.extractor, **self._chosen())
 
     def _chosen(self) -> dict[str, Any]:
-        names = ("weights", "grey16", "size", "layer", "scaling")
+        names = ("weights", "grey16", "size", "layer", "scaling", "pooling")
         return {"fit": self.image_fit, **{name: getattr(self, name) for name in names}}
 
     def _width(self) -> int:

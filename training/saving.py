@@ -36,6 +36,7 @@ def save_head(
     size: int | None = None,
     layer: str | Sequence[str] | None = None,
     scaling: str | None = None,
+    pooling: str | None = None,
     precision: str = "float32",
     cache: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
@@ -49,7 +50,7 @@ def save_head(
         search of scikit-learn whose best estimator is one.
     path
         The head file.
-    extractor, weights, fit, grey16, size, layer, scaling, precision
+    extractor, weights, fit, grey16, size, layer, scaling, pooling, precision
         What the transfer values of a fitted estimator came from, as in `extract`; precision is
         `table.report.precision`. A trained head knows these itself.
     cache
@@ -104,6 +105,7 @@ def save_head(
                 size=size,
                 layer=layer,
                 scaling=scaling,
+                pooling=pooling,
             ),
             digest=folder.sha256_of_file,
             progress=progress,

@@ -9,6 +9,8 @@ it, which has some of these functions:
     Of networks in the registry that can have other sizes or layers than their usual ones.
 ``open_file(path, spec) -> tuple[Backbone, Weights]``
     Of every kind of file in `opening.KINDS`: reads what the network is, and runs nothing.
+``layers(path, spec) -> list[Layer]``
+    Of these, too: the layers that can be chosen, from input to output, as `opening.Layer`.
 ``build(backbone, weights, precision)``
     Returns what makes of scaled pixels, a tensor (n, height, width, 3) of TensorFlow, the transfer
     values (n, width).

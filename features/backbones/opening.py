@@ -19,6 +19,21 @@ if TYPE_CHECKING:
     from .weights import Weights
 
 
+class Layer(NamedTuple):
+    """A layer of a network in a file, whose output can be the features."""
+
+    name: str
+    """By which it is chosen."""
+    kind: str
+    """What it computes, in the words of the file."""
+    shape: tuple[int | None, ...]
+    """Of its output for one image, without the axis of images; None where nobody knows."""
+    pooling: str = ""
+    """How that becomes one vector, if nothing else is chosen; empty where it cannot."""
+    is_taken: bool = False
+    """Whether it is used where no layer is chosen."""
+
+
 class Kind(NamedTuple):
     """A kind of file, or of folder, that holds a network."""
 
@@ -99,6 +114,8 @@ def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
     """
     if spec.scaling is not None:
         raise UsageError(f"{backbone.name} scales pixels in its own way; scaling has no meaning")
+    if spec.pooling is not None:
+        raise UsageError(f"{backbone.name} pools in its own way; pooling has no meaning")
     if spec.size_px in (None, backbone.input_size_px) and not spec.layers:
         return backbone
     module = backbone.imported()

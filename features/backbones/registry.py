@@ -6,9 +6,10 @@ Keras. Any other is a module, which finds the weights and builds it, and a line 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import UnknownExtractorError
+from ...errors import UnknownExtractorError, UsageError, in_brief
 from ...fork_safety import import_whole
 
 if TYPE_CHECKING:
@@ -72,6 +73,63 @@ SCALINGS = {
         "lite", "RGB", (1 / 128, 1 / 128, 1 / 128), (-127 / 128, -127 / 128, -127 / 128)
     ),
 }
+
+
+def find_scaling(words: str) -> PixelScaling:
+    """The scaling that is chosen by name, by numbers, or as a recipe has it.
+
+    Parameters
+    ----------
+    words
+        A name in `SCALINGS`; or a mean and a deviation of values from 0 to 1, each one number or
+        three (RGB), as ``0.5,0.5``; or what `PixelScaling.in_words` gave.
+
+    Raises
+    ------
+    UsageError
+        When it is anything else.
+    """
+    if words in SCALINGS:
+        return SCALINGS[words]
+    try:
+        if " * " in words:
+            return PixelScaling.parse(words)
+        numbers = [float(number) for number in words.split(",")]
+        n_each = len(numbers) // 2
+        if len(numbers) not in (2, 6) or not all(map(math.isfinite, numbers)):
+            raise ValueError
+        means, deviations = (part * (3 // n_each) for part in (numbers[:n_each], numbers[n_each:]))
+        return scaling_of(means, deviations)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"unknown scaling {in_brief(repr(words))}: expected {', '.join(SCALINGS)}, or a mean and "
+            f"a deviation of values from 0 to 1, as 0.5,0.5 or 0.485,0.456,0.406,0.229,0.224,0.225"
+        ) from error
+
+
+def scaling_of(
+    means: Sequence[float],
+    deviations: Sequence[float],
+    channels: str = "RGB",
+    rescale: float = 1 / 255,
+) -> PixelScaling:
+    """``(pixel * rescale - mean) / deviation``, each mean and deviation in the order of `channels`.
+
+    Raises
+    ------
+    ValueError
+        When a deviation is not above 0.
+    """
+    if min(deviations) <= 0:
+        raise ValueError(f"deviations of {tuple(deviations)}; expected numbers above 0")
+    scale = tuple(rescale / deviation for deviation in deviations)
+    offset = tuple(-mean / by if mean else 0.0 for mean, by in zip(means, deviations, strict=True))
+    for known in SCALINGS.values():  # equal but for rounding: one fingerprint
+        pairs = zip((*scale, *offset), (*known.scale, *known.offset), strict=True)
+        if known.channels == channels and all(math.isclose(*pair, rel_tol=1e-9) for pair in pairs):
+            return known
+    (a, b, c), (d, e, f) = scale, offset
+    return PixelScaling("", channels, (a, b, c), (d, e, f))
 
 
 class Backbone(NamedTuple):

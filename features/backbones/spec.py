@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_SIZE_PX = 4096
+POOLINGS = ("cls", "mean")
+"""How several vectors of a layer become one: its first, the class token, or their mean."""
 
 
 class ExtractorSpec(NamedTuple):
@@ -38,6 +40,8 @@ class ExtractorSpec(NamedTuple):
     scaling: str | None = None
     """How pixels become the network's input: a name in `registry.SCALINGS`, or a mean and a
     deviation, each one number or three, as ``0.5,0.5``."""
+    pooling: str | None = None
+    """How several vectors of a layer become one: one of `POOLINGS`."""
 
     @classmethod
     def of(
@@ -50,6 +54,7 @@ class ExtractorSpec(NamedTuple):
         size: int | None = None,
         layer: str | Sequence[str] | None = None,
         scaling: str | None = None,
+        pooling: str | None = None,
     ) -> ExtractorSpec:
         """Take the keywords by which `extract` and others let it be chosen.
 
@@ -65,6 +70,9 @@ class ExtractorSpec(NamedTuple):
         layers = () if layer is None else (layer,) if isinstance(layer, str) else tuple(layer)
         if not all(isinstance(name, str) and name for name in layers):
             raise UsageError(f"layer: expected names of layers, received {in_brief(repr(layer))}")
-        return cls(
-            extractor, weights, fit, grey16, None if size is None else int(size), layers, scaling
-        )
+        if pooling is not None and pooling not in POOLINGS:
+            raise UsageError(
+                f"unknown pooling {in_brief(repr(pooling))}: expected {', '.join(POOLINGS)}"
+            )
+        size_px = None if size is None else int(size)
+        return cls(extractor, weights, fit, grey16, size_px, layers, scaling, pooling)

@@ -377,6 +377,7 @@ def test_a_folder_without_permission(bottlebank, photos, options):
 def test_choices_are_those_of_the_library():
     """They are written twice, since help must not wait for the library."""
     from bottlebank.cli import choices
+    from bottlebank.features.backbones import spec
     from bottlebank.features.images import colours
     from bottlebank.features.images import decoder as images
     from bottlebank.features.images import fit as preprocess
@@ -384,6 +385,7 @@ def test_choices_are_those_of_the_library():
 
     assert choices.FITS == preprocess.FITS
     assert choices.GREY16 == colours.GREY16
+    assert choices.POOLINGS == spec.POOLINGS
     assert choices.PARITY == parity.PARITY
     assert choices.MAX_PIXELS == images.MAX_PIXELS
 

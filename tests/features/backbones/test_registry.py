@@ -2,9 +2,14 @@ import inspect
 
 import pytest
 
-from bottlebank.errors import UnknownExtractorError
+from bottlebank.errors import UnknownExtractorError, UsageError
 from bottlebank.features import find_backbone
-from bottlebank.features.backbones.registry import BACKBONES, DEFAULT_EXTRACTOR, SCALINGS
+from bottlebank.features.backbones.registry import (
+    BACKBONES,
+    DEFAULT_EXTRACTOR,
+    SCALINGS,
+    find_scaling,
+)
 
 
 def test_the_default_and_the_promised_networks_are_there():
@@ -97,3 +102,31 @@ def test_an_unknown_name_is_answered_with_the_nearest():
     for given in (None, 3, ["random"]):
         with pytest.raises(UnknownExtractorError, match="expected the name of an extractor"):
             find_backbone(given)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("tf", "tf"),
+        ("0.5,0.5", "tf"),
+        ("0.485,0.456,0.406,0.229,0.224,0.225", "torch"),
+        (SCALINGS["caffe"].in_words(), "caffe"),
+    ],
+)
+def test_a_scaling_is_found_by_name_or_by_its_numbers(words, name):
+    assert find_scaling(words)[1:] == SCALINGS[name][1:]
+
+
+def test_a_scaling_of_numbers_is_of_values_from_0_to_1():
+    found = find_scaling("0.25,0.5")
+    assert found.scale == pytest.approx((2 / 255,) * 3)
+    assert found.offset == (-0.5,) * 3
+    assert find_scaling("0,1").offset == (0.0,) * 3
+
+
+@pytest.mark.parametrize(
+    "words", ["", "imagenet", "0.5", "0,0", "1,2,3", "nan,1", "1,inf", 3, "RGB * 1"]
+)
+def test_any_other_scaling_is_refused(words):
+    with pytest.raises(UsageError, match="unknown scaling .*expected none, tf, .*0.5,0.5"):
+        find_scaling(words)
