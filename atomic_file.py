@@ -8,6 +8,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
@@ -25,7 +26,8 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     Raises
     ------
     OSError
-        When the folder cannot be written or the disk is full; `path` is then as it was.
+        When the folder cannot be written or the disk is full, or `path` is a folder, a pipe or a
+        device; it is then as it was.
     """
     write_parts(path, [data])
 
@@ -100,9 +102,24 @@ def _beside(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}{path.suffix}")
 
 
+def _require_replaceable(path: Path) -> None:
+    """Raise OSError where neither a regular file nor nothing is: a pipe, a device or a folder."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    except ValueError as error:  # a null character
+        raise OSError(errno.EINVAL, str(error), str(path)) from error
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
+    if not stat.S_ISREG(mode):
+        raise FileExistsError(errno.EEXIST, "it exists and is not a regular file", str(path))
+
+
 @contextlib.contextmanager
 def _aside(path: Path, rename: Callable[[Path, Path], None] = _rename) -> Generator[Path]:
     """A name beside `path` for what is written in the block, and takes its place at the end."""
+    _require_replaceable(path)
     temporary = _beside(path)
     try:
         yield temporary

@@ -75,3 +75,27 @@ def test_a_folder_is_gone_at_once(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             atomic.remove_whole(tmp_path / "x")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: atomic.write_bytes(path, b"new"),
+        lambda path: atomic.write_parts(path, [b"new"], replace=False),
+        lambda path: atomic.write_with(path, lambda temporary: temporary.write_bytes(b"new")),
+    ],
+)
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path, write):
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/null")
+    for path, reason in (
+        (pipe, "it exists and is not a regular file"),
+        (link, "it exists and is not a regular file"),
+        (tmp_path, "it is a folder"),
+        (tmp_path / "\0", "null"),
+    ):
+        with pytest.raises(OSError, match=reason):
+            write(path)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
