@@ -1,8 +1,10 @@
-"""What callers pass in Python: how a message shows it, and what may be a path."""
+"""What callers pass in Python: how a message shows it, and what may be a path or a number."""
 
 from __future__ import annotations
 
+import math
 import os
+from numbers import Integral, Real
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from .errors import UsageError, WrongTypeError
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+MAX_SEED = 2**32 - 1
 _LONGEST_VALUE = 80
 _SPOKEN_WITH_A_VOWEL = "aeioAEIO"
 
@@ -67,3 +70,33 @@ def require_path(value: object, wanted: str, instead: str = "") -> Path:
     if "\0" in name:
         raise UsageError(f"expected {wanted}, received {received(name)}, which no path can be")
     return Path(name)
+
+
+def require_whole(name: str, value: object, least: int, most: int | None = None) -> int:
+    """A whole number of at least `least`, and of at most `most` where that is given."""
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if number is None or number < least or (most is not None and number > most):
+        at_most = "" if most is None else f" and at most {most}"
+        raise UsageError(
+            f"{name} is {received(value)}; expected a whole number of at least {least}{at_most}"
+        )
+    return number
+
+
+def require_number(name: str, value: object, wanted: str, above: float, below: float) -> float:
+    """A finite number above one bound and below another; `wanted` says so in words."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    if not above < number < below:
+        raise UsageError(f"{name} is {received(value)}; expected {wanted}")
+    return number
+
+
+def require_seed(name: str, value: object) -> int:
+    """A whole number that NumPy takes as a seed."""
+    return require_whole(name, value, 0, MAX_SEED)
+
+
+def require_timeout(name: str, value: object) -> float | None:
+    """A positive number of seconds, or None."""
+    wanted = "a positive number of seconds, or None"
+    return None if value is None else require_number(name, value, wanted, 0, math.inf)

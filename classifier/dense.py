@@ -10,6 +10,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
+from ..arguments import require_number, require_seed, require_whole
 from ..errors import UsageError
 from ..native_stderr import silent_stderr
 from .dense_training import Epoch, NetworkSettings, Rows, Training
@@ -19,11 +20,8 @@ from .settings import (
     class_weights,
     require_flag,
     require_hidden,
-    require_number,
     require_one_of,
-    require_seed,
     require_share,
-    require_whole,
 )
 
 if TYPE_CHECKING:

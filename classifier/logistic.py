@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import require_seed, require_whole
 from .estimator import LayeredHead
 from .logistic_solver import (
     MAX_ITERATIONS,
@@ -11,12 +12,7 @@ from .logistic_solver import (
     STRENGTHS,
     fit_logistic,
 )
-from .settings import (
-    class_weights,
-    require_seed,
-    require_strengths,
-    require_whole,
-)
+from .settings import class_weights, require_strengths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ..arguments import require_whole
 from .estimator import HeadEstimator, rows_in
-from .settings import require_whole
 
 
 class NearestHead(HeadEstimator):

@@ -9,31 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import is_one_of, received
+from ..arguments import is_one_of, received, require_number, require_whole
 from ..errors import UsageError
 
-MAX_SEED = 2**32 - 1
 MAX_HIDDEN_LAYERS = 23
 """As many as a head file holds beside the last layer."""
-
-
-def require_whole(name: str, value: Any, least: int, most: int | None = None) -> int:
-    """A whole number of at least `least`, and of at most `most` where that is given."""
-    is_whole = isinstance(value, Integral) and not isinstance(value, bool | np.bool_)
-    if not is_whole or int(value) < least or (most is not None and int(value) > most):
-        at_most = "" if most is None else f" and at most {most}"
-        raise UsageError(
-            f"{name} is {received(value)}; expected a whole number of at least {least}{at_most}"
-        )
-    return int(value)
-
-
-def require_number(name: str, value: Any, wanted: str, above: float, below: float) -> float:
-    """A finite number above one bound and below another; `wanted` says so in words."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-    if not is_number or not above < float(value) < below:
-        raise UsageError(f"{name} is {received(value)}; expected {wanted}")
-    return float(value)
 
 
 def require_flag(name: str, value: Any) -> bool:
@@ -53,11 +33,6 @@ def require_one_of(name: str, value: Any, known: Iterable[str]) -> str:
 def require_share(name: str, value: Any) -> float:
     """A number above 0 and below 1."""
     return require_number(name, value, "a number above 0 and below 1", 0, 1)
-
-
-def require_seed(name: str, value: Any) -> int:
-    """A whole number that NumPy takes as a seed."""
-    return require_whole(name, value, 0, MAX_SEED)
 
 
 def require_strengths(value: Any) -> list[float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..arguments import require_path, type_of
+from ..arguments import require_path, require_whole, type_of
 from ..errors import DatasetError, UsageError, WrongTypeError
 from .folders import (
     EXTENSIONS,
@@ -137,6 +137,8 @@ def load_dataset(
         When `source` is not a path, or a parameter does not apply to it.
     """
     path = require_path(source, "the path of a folder or a CSV file")
+    if class_level is not None:
+        class_level = require_whole("class_level", class_level, 1)
     of_folder = {"exclude": tuple(exclude) or None, "class_level": class_level}
     of_csv = {
         "path_column": path_column,
@@ -205,8 +207,6 @@ def _refuse(parameters: Mapping[str, object], what: str, owner: str) -> None:
 
 
 def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) -> Dataset:
-    if class_level is not None and class_level < 1:
-        raise UsageError(f"expected a class level of at least 1, received {class_level}")
     walk = Walk(exclude)
     folder = walk.list(str(root))
     if folder is None or not folder.is_listed:

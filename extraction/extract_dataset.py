@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from ..arguments import require_timeout, require_whole
 from ..cache import CacheFolder, Variant
 from ..cache.store import COMMIT_EVERY_ROWS
 from ..cache.variant import require_known_storage
@@ -14,7 +15,7 @@ from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, recipe_for
 from ..features.backbones.opening import require_known_extractor
 from ..features.engines.registry import require_known
 from ..features.engines.select import only_precision, preferred_precisions
-from ..features.images.decoder import MAX_PIXELS
+from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from .cache_miss import why_nothing_is_reused
 from .network import CannotRunError
 from .run import Run
@@ -118,7 +119,7 @@ def extract(
     Raises
     ------
     UsageError
-        An unknown name.
+        An unknown name, or a number that is none.
     WeightsNotFoundError, EngineError
         When the network cannot run here.
     CacheLockedError, CacheError
@@ -126,6 +127,9 @@ def extract(
     """
     require_known(engine, precision)
     require_known_storage(store)
+    max_pixels = require_max_pixels(max_pixels)
+    commit_every = require_whole("commit_every", commit_every, 1)
+    download_timeout_s = require_timeout("download_timeout_s", download_timeout_s)
     spec = ExtractorSpec.of(
         extractor,
         weights=weights,

@@ -6,6 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..arguments import require_timeout
 from ..cache import CacheFolder
 from ..classifier.given_head import as_head
 from ..extraction.golden_rows import kept_golden_images
@@ -13,7 +14,7 @@ from ..features import open_extractor
 from ..features.engines.registry import require_known
 from ..features.engines.select import expected_batch_size
 from ..features.golden_files import transfer_values_of
-from ..features.images.decoder import MAX_PIXELS
+from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from .head_extractor import read_recipe, weights_finder
 from .lazy_extractor import LazyExtractor
 from .parity import check_parity, require_known_parity
@@ -74,6 +75,8 @@ def load_predictor(
 
     Raises
     ------
+    UsageError
+        An unknown name, or a number that is none.
     NotAHeadError
         When `head` is something else.
     HeadFileError
@@ -85,6 +88,8 @@ def load_predictor(
     """
     require_known(engine, precision)
     require_known_parity(parity)
+    max_pixels = require_max_pixels(max_pixels)
+    download_timeout_s = require_timeout("download_timeout_s", download_timeout_s)
     loaded = as_head(head)
     source = head if isinstance(head, (str, os.PathLike)) else f"the head {loaded.version}"
     trained_on = read_recipe(loaded, source)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..arguments import type_of
+from ..arguments import require_whole, type_of
 from ..classifier import load_head
 from ..classifier.given_head import as_head
 from ..classifier.head import HeadAnswer
@@ -24,7 +24,7 @@ from ..errors import (
 )
 from ..features.golden_files import transfer_values_of
 from ..features.images.colours import darkness
-from ..features.images.decoder import MAX_PIXELS, Limits
+from ..features.images.decoder import MAX_PIXELS, Limits, require_max_pixels
 from ..features.images.decoder_pool import DecoderPool
 from ..features.images.fit import decode_and_resize
 from ..formatting import counted, in_brief_names
@@ -76,7 +76,7 @@ class Predictor:
         """
         self._head = as_head(head)
         self._cache = cache
-        self._max_pixels = max_pixels
+        self._max_pixels = require_max_pixels(max_pixels)
         if not (hasattr(extractor, "recipe") and hasattr(extractor, "batch_size")):
             raise WrongTypeError(
                 f"expected the extractor of the head, received {type_of(extractor)}: "
@@ -234,6 +234,7 @@ class Predictor:
             In a process that was forked since the predictor was loaded.
         """
         self._late.check_process()
+        top = _checked_top(top)
         if is_several(image):
             return list(self._predict(several(image), top))
         given = one(image)
@@ -291,13 +292,15 @@ class Predictor:
     def _predict(
         self, images: Iterable[ImageLike], top: int | None, max_pixels: int | None = None
     ) -> Iterator[Prediction]:
+        top = _checked_top(top)
         for rows in self._rows_of(images, max_pixels):
             yield from predictions_of(rows, self._head, top)
 
     def _rows_of(
         self, images: Iterable[ImageLike], max_pixels: int | None = None
     ) -> Iterator[list[Row]]:
-        limits = Limits(pixels=self._max_pixels if max_pixels is None else max_pixels)
+        most = self._max_pixels if max_pixels is None else require_max_pixels(max_pixels)
+        limits = Limits(pixels=most)
         return rows_of(images, self._late, self._cache, self._precisions, limits)
 
     def predict(self, X: Iterable[ImageLike] | np.ndarray) -> np.ndarray:
@@ -359,3 +362,7 @@ class Predictor:
             f"<Predictor {self.version}: {counted(len(self.classes), 'class', 'classes')} "
             f"({in_brief_names(self.classes)}); {self.extractor_name}, {runs_in}>"
         )
+
+
+def _checked_top(top: int | None) -> int | None:
+    return None if top is None else require_whole("top", top, 1)

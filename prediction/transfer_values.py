@@ -26,7 +26,7 @@ from ..features import (
 from ..features.backbones.opening import is_file_name, require_known_extractor
 from ..features.engines.registry import require_known
 from ..features.engines.select import expected_batch_size, preferred_precisions
-from ..features.images.decoder import MAX_PIXELS, Limits
+from ..features.images.decoder import MAX_PIXELS, Limits, require_max_pixels
 from ..fork_safety import not_while_forking
 from ..formatting import counted
 from .cached_rows import open_cached_rows
@@ -270,7 +270,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
             late,
             False,
             precisions,
-            Limits(pixels=self.max_pixels),
+            Limits(pixels=require_max_pixels(self.max_pixels)),
         )
         rejected: dict[int, str] = {}
         rest = iter(missing)
@@ -350,6 +350,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
         require_known_extractor(self._spec())
         require_known(self.engine, self.precision)
         require_known_storage(self.store)
+        require_max_pixels(self.max_pixels)
 
     def __getstate__(self) -> dict[str, Any]:
         """The parameters, without the network, which starts anew in another process."""

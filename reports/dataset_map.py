@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arguments import require_path
+from ..arguments import require_path, require_seed
 from ..errors import BottlebankError, UsageError
 from ..extraction import FeatureTable, extract
 from ..features import DEFAULT_EXTRACTOR
@@ -93,6 +93,7 @@ def plot(
     path = require_path(output, "the path of a .png or .svg file", "bb.plot(table, 'map.png')")
     require_picture_path(path)
     require_method(method)
+    random_state = require_seed("random_state", random_state)
     if isinstance(data, FeatureTable):
         if extraction:
             raise UsageError(

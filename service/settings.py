@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from numbers import Integral
 
 from ..arguments import received
 from ..errors import UsageError
@@ -110,8 +111,9 @@ class Settings:
             value = getattr(self, field.name)
             if field.type != "int":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
                 raise UsageError(
                     f"{field.name}: expected a whole number of at least 1, received "
                     f"{received(value)}"
                 )
+            object.__setattr__(self, field.name, int(value))

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arguments import type_of
+from ..arguments import require_whole, type_of
 from ..classifier.comparison import Candidate, stratified_folds
 from ..classifier.comparison import compare as compare_right
 from ..classifier.cross_validation import out_of_fold
 from ..classifier.registry import require_heads
-from ..classifier.settings import require_whole
 from ..datasets.splits import TEST
 from ..errors import DatasetError, UsageError, WrongTypeError
 from ..extraction.feature_table import FeatureTable

@@ -22,7 +22,7 @@ from ..extraction.feature_table import require_table
 from ..features import open_extractor
 from ..features.engines.registry import require_known
 from ..features.golden_files import transfer_values_of
-from ..features.images.decoder import MAX_PIXELS
+from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from ..formatting import counted, percent
 from ..prediction.head_extractor import read_recipe, weights_finder
 from ..prediction.neighbours import trained_on
@@ -68,6 +68,7 @@ def extract_for_head(
     """
     require_known(engine, precision)
     require_known_parity(parity)
+    max_pixels = require_max_pixels(max_pixels)
     dataset = as_dataset(dataset)
     loaded = load_head(head)
     trained_on = read_recipe(loaded, head)

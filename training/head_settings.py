@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import received
+from ..arguments import received, require_seed
 from ..classifier.fitting import fit_head
 from ..classifier.registry import HEADS, heads_with, make_head, require_heads
-from ..classifier.settings import require_seed, require_share
+from ..classifier.settings import require_share
 from ..errors import UsageError
 
 if TYPE_CHECKING:

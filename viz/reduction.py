@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arguments import received
+from ..arguments import require_seed
 from ..errors import UsageError
 from .components import principal_components
 from .map_methods import require_method
@@ -75,7 +75,7 @@ def reduce(
     [-5.0, 0.0, 5.0]
     """
     chosen = require_method(method)
-    seed = _checked_seed(random_state)
+    seed = require_seed("random_state", random_state)
     values = _checked_features(features)
     centred, scale = _centred(values)
     if scale == 0:
@@ -98,14 +98,6 @@ def _centred(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]
     if scale > 0:
         centred /= scale
     return centred, scale
-
-
-def _checked_seed(random_state: int) -> int:
-    if isinstance(random_state, (int, np.integer)) and 0 <= random_state < 2**32:
-        return int(random_state)
-    raise UsageError(
-        f"random_state must be an integer from 0 to 2**32 - 1, not {received(random_state)}"
-    )
 
 
 def _checked_features(features: ArrayLike) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ import simplejpeg
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from ...arguments import require_whole
 from ...errors import ImageRejectedError
 from ...untrusted.image_structure import check_directory, check_structure, has_more_scans, is_tiff
 from . import netpbm, tiff
@@ -27,6 +28,12 @@ DECODER_VERSION = 4
 
 MAX_PIXELS = 250_000_000
 """Of the largest picture that is decoded where the user chose it."""
+
+
+def require_max_pixels(value: object) -> int:
+    """Pixels of the largest picture that is decoded; UsageError unless it is a whole number."""
+    return require_whole("max_pixels", value, 1)
+
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS_THAT_SWAP_SIDES = (5, 6, 7, 8)

@@ -176,7 +176,7 @@ def test_an_unknown_method_is_refused_with_the_known_ones(blobs):
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 0.5, None])
 def test_a_seed_out_of_range_is_refused(seed, blobs):
-    with pytest.raises(UsageError, match=r"0 to 2\*\*32 - 1, not"):
+    with pytest.raises(UsageError, match=r"random_state is .*; expected a whole number"):
         reduce(blobs, random_state=seed)
 
 
