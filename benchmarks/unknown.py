@@ -1,6 +1,6 @@
 """How well images of none of the classes are found, by leaving out one class after the other.
 
-    python benchmarks/unknown.py photos/ --extractor mobilenet_v2
+    python benchmarks/unknown.py photos/ --extractor mobilenet_v2 --strangers
 
 For each class, a logistic head is trained on the train split of all others. Every way of scoring
 then ranks images: the validation split of the known classes against the class that was left out,
@@ -10,31 +10,39 @@ chance that of a known and an unknown image the known one scores higher: 0.5 is 
 Compared are what a head says by itself (probability, logit, energy, entropy, log odds), distances
 to training rows (nearest, tenth nearest, Mahalanobis, and that relative to all rows), what rows
 have outside of the usual directions (residual of the principal components, ViM), the linear
-discriminant against the mean of all classes, and bottlebank's rule with its distance alone and with
-other weights of its two signs. Where a way has settings, they are the usual ones, and none is
-tuned to a class that is left out.
+discriminant against the mean of all classes, and bottlebank's rule with its distance alone, with
+other weights of its signs, and as it was before odds had a limit and ranges counted. Where a way
+has settings, they are the usual ones, and none is tuned to a class that is left out.
 
 The second table is what the rule does at the requested coverage: its threshold comes from
 one half of the known validation images, and coverage is counted on the other half, both ways round;
-with, as the peer, the same threshold rule on the plain probability.
+with, as the peers, the same threshold on the plain probability and on the rule as it was.
+
+With ``--strangers`` a third table shows the same for images that resemble nothing in training: of a
+head on all classes, and of one on scikit-learn's handwritten digits, against noise, flat colours,
+charts, the two photographs that come with scikit-learn, and the images of the other head.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf
 from sklearn.metrics import roc_auc_score
+from strangers import write_strangers
 
 import bottlebank as bb
 from bottlebank.classifier import Layers
 from bottlebank.classifier.layers import softmax
-from bottlebank.classifier.open_set import fit_unknown
+from bottlebank.classifier.open_set import UnknownRule, fit_unknown
+from bottlebank.datasets.digits import write_digits
 from bottlebank.datasets.splits import TRAIN, VALIDATION, split
 
 
@@ -152,12 +160,30 @@ WAYS: dict[str, Way] = {
     "principal residual": residual,
     "ViM": vim,
 }
-WEIGHTS = {
-    "bottlebank": 1.0,
-    "- its distance × 1/2": 0.5,
-    "- its distance × 2": 2.0,
-    "- its distance alone": 1e6,
+
+
+def earlier(rule: UnknownRule) -> UnknownRule:
+    """The rule as it was: odds without a limit, and no ranges."""
+    return rule._replace(odds_limit=np.inf, standardisation=None)
+
+
+def weighed(rule: UnknownRule, weight: float) -> UnknownRule:
+    """With another weight of what is taken from the odds."""
+    return rule._replace(
+        distance_scale=rule.distance_scale / weight, range_scale=rule.range_scale / weight
+    )
+
+
+RULES: dict[str, Callable[[UnknownRule], UnknownRule]] = {
+    "bottlebank": lambda rule: rule,
+    "- as it was": earlier,
+    "- no ranges": lambda rule: rule._replace(standardisation=None),
+    "- its distance × 1/2": lambda rule: weighed(rule, 0.5),
+    "- its distance × 2": lambda rule: weighed(rule, 2),
+    "- its distance alone": lambda rule: weighed(earlier(rule), 1e6),
 }
+SHOWN = ("bottlebank", "as it was", "probability")
+"""What the tables at a requested coverage compare."""
 
 
 class LeftOut(NamedTuple):
@@ -168,8 +194,8 @@ class LeftOut(NamedTuple):
     against_all: dict[str, float]
     """The same against all images of the class."""
     shares: np.ndarray
-    """(2, 2): for bottlebank and the plain probability, the share of known images that stay
-    answered and of unknown ones that are called so."""
+    """(3, 2): for each of `SHOWN`, the share of known images that stay answered and of unknown ones
+    that are called so."""
 
 
 def main() -> None:
@@ -178,30 +204,41 @@ def main() -> None:
     parser.add_argument("--extractor", default="inception_v3")
     parser.add_argument("--cache", help="where the rows are kept (default: the user's cache)")
     parser.add_argument("--coverage", type=float, default=0.95)
+    parser.add_argument(
+        "--strangers", action="store_true", help="also images that resemble nothing in training"
+    )
     arguments = parser.parse_args()
-    dataset = bb.load_dataset(arguments.data)
-    table = bb.extract(dataset, arguments.extractor, cache=arguments.cache)
-    labels = np.asarray(table.labels)
-    splits = split(table.contents, table.labels, table.splits).of_row
+    table = extract(arguments.data, arguments)
+    labels, splits = np.asarray(table.labels), splits_of(table)
     found = {
         name: leave_out(name, table.features, labels, splits, arguments.coverage)
         for name in sorted(set(labels.tolist()))
     }
     print(f"{len(labels)} images, {arguments.extractor}; AUROC, mean over the class left out")
     print(f"{'':26}validation   all   all images of " + " ".join(f"{n[:6]:>6}" for n in found))
-    for way in [*WAYS, *WEIGHTS]:
+    for way in [*WAYS, *RULES]:
         validation = np.mean([left.against_validation[way] for left in found.values()])
         every = [left.against_all[way] for left in found.values()]
         figures = " ".join(f"{value:6.2f}" for value in every)
         print(f"{way:26}{validation:10.3f} {np.mean(every):5.3f} {'':14} {figures}")
-    print(f"requested coverage {arguments.coverage}; bottlebank, and the plain probability")
-    print(f"{'left out':26}known and answered   unknown and caught")
+    print(f"requested coverage {arguments.coverage}: known and answered, unknown and caught")
+    print(f"{'left out':26}" + "   ".join(f"{name:>13}" for name in SHOWN))
     shares = {name: left.shares for name, left in found.items()}
     shares["mean"] = np.mean([*shares.values()], axis=0)
-    for name, ((answered, caught), (plainly_answered, plainly_caught)) in shares.items():
+    for name, of_rules in shares.items():
         print(
-            f"{name:26}{answered:8.3f} {plainly_answered:8.3f}{caught:13.3f} {plainly_caught:8.3f}"
+            f"{name:26}" + "   ".join(f"{known:6.3f} {caught:6.3f}" for known, caught in of_rules)
         )
+    if arguments.strangers:
+        show_strangers(table, arguments)
+
+
+def extract(data: str | Path, arguments: argparse.Namespace) -> bb.FeatureTable:
+    return bb.extract(bb.load_dataset(data), arguments.extractor, cache=arguments.cache)
+
+
+def splits_of(table: bb.FeatureTable) -> np.ndarray:
+    return split(table.contents, table.labels, table.splits).of_row
 
 
 def leave_out(
@@ -215,9 +252,8 @@ def leave_out(
     codes = np.searchsorted(head.classes_, labels[train])
     fold = Fold(features[train], codes, head.layers_)
     logits = head.layers_.logits(features)
-    halves = np.array_split(np.random.default_rng(0).permutation(known), 2)
 
-    aurocs: dict[str, list[tuple[float, float]]] = {way: [] for way in [*WAYS, *WEIGHTS]}
+    aurocs: dict[str, list[tuple[float, float]]] = {way: [] for way in [*WAYS, *RULES]}
 
     def evaluate(
         way: str, scores_of: Callable[[np.ndarray], np.ndarray], among: np.ndarray
@@ -228,20 +264,16 @@ def leave_out(
     for way, score in WAYS.items():
         evaluate(way, lambda at, score=score: score(fold, features[at], logits[at]), known)
     shares = []
-    for chosen, evaluated in (halves, halves[::-1]):
-        rule = fit_unknown(head.layers_, features[train], codes, features[chosen], coverage)
-        if rule is None:
-            raise SystemExit(f"{len(chosen)} validation images are too few for {coverage}")
-        for way, weight in WEIGHTS.items():
-            weighed = rule._replace(distance_scale=rule.distance_scale / weight)
-            evaluate(way, lambda at, r=weighed: r.scores(features[at], logits[at]), evaluated)
-        probabilities = softmax(logits).max(axis=1)
-        rank = int((1 - coverage) * (len(chosen) + 1))
-        threshold = np.sort(probabilities[chosen])[rank - 1]
+    for chosen, evaluated in both_ways(known):
+        rule = fitted_rule(head.layers_, features[train], codes, features[chosen], coverage)
+        for way, changed in RULES.items():
+            variant = changed(rule)
+            evaluate(way, lambda at, r=variant: r.scores(features[at], logits[at]), evaluated)
         shares.append(
             [
-                [1 - unknown[evaluated].mean(), unknown[novel].mean()]
-                for unknown in (rule.is_unknown(features, logits), probabilities < threshold)
+                [(scores[evaluated] >= least).mean(), (scores[novel] < least).mean()]
+                for scores in scores_shown(rule, features, logits)
+                for least in [threshold(scores[chosen], coverage)]
             ]
         )
     means = {way: np.mean(areas, axis=0) for way, areas in aurocs.items()}
@@ -250,6 +282,84 @@ def leave_out(
         {way: mean[1] for way, mean in means.items()},
         np.mean(shares, axis=0),
     )
+
+
+def show_strangers(table: bb.FeatureTable, arguments: argparse.Namespace) -> None:
+    """Of heads on the data and on digits: what each makes of images that are neither."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_digits(Path(folder) / "digits")
+        digits = extract(Path(folder) / "digits", arguments)
+        write_strangers(Path(folder) / "strangers")
+        others = extract(Path(folder) / "strangers", arguments)
+    kinds = {str(kind): others.features[others.labels == kind] for kind in np.unique(others.labels)}
+    data = Path(arguments.data).name
+    print(f"unknown and caught at coverage {arguments.coverage}, and AUROC")
+    print(f"{'':26}" + "   ".join(f"{name:>13}" for name in SHOWN))
+    for name, known, strangers in (
+        (data, table, {**kinds, "digits": digits.features}),
+        ("digits", digits, {**kinds, data: table.features}),
+    ):
+        answered, found = against_strangers(known, strangers, arguments.coverage)
+        print(
+            f"{name + ': answered':26}" + "   ".join(f"{share:6.3f}       " for share in answered)
+        )
+        for kind, figures in found.items():
+            shown = "   ".join(f"{caught:6.3f} {area:6.3f}" for caught, area in figures)
+            print(f"{name + ' head, ' + kind:26}{shown}")
+
+
+def against_strangers(
+    known: bb.FeatureTable, strangers: dict[str, np.ndarray], coverage: float
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """(3,) shares of known images that stay answered; (3, 2) of each kind: caught, and AUROC."""
+    labels, splits = np.asarray(known.labels), splits_of(known)
+    train = splits == TRAIN
+    head = bb.LogisticHead().fit(known.features[train], labels[train])
+    layers, codes = head.layers_, np.searchsorted(head.classes_, labels[train])
+    answered, found = [], {kind: [] for kind in strangers}
+    for chosen, evaluated in both_ways(np.flatnonzero(~train)):
+        rule = fitted_rule(layers, known.features[train], codes, known.features[chosen], coverage)
+        of_known = scores_shown(rule, known.features, layers.logits(known.features))
+        least = [threshold(scores[chosen], coverage) for scores in of_known]
+        answered.append([(s[evaluated] >= t).mean() for s, t in zip(of_known, least, strict=True)])
+        for kind, rows in strangers.items():
+            of_kind = scores_shown(rule, rows, layers.logits(rows))
+            found[kind].append(
+                [
+                    [(strange < t).mean(), auroc(familiar[evaluated], strange)]
+                    for strange, familiar, t in zip(of_kind, of_known, least, strict=True)
+                ]
+            )
+    return np.mean(answered, axis=0), {kind: np.mean(two, axis=0) for kind, two in found.items()}
+
+
+def fitted_rule(
+    layers: Layers, rows: np.ndarray, codes: np.ndarray, held_out: np.ndarray, coverage: float
+) -> UnknownRule:
+    rule = fit_unknown(layers, rows, codes, held_out, coverage)
+    if rule is None:
+        raise SystemExit(f"{len(held_out)} validation images are too few for {coverage}")
+    return rule
+
+
+def scores_shown(rule: UnknownRule, rows: np.ndarray, logits: np.ndarray) -> list[np.ndarray]:
+    """(n,) of each of `SHOWN`."""
+    return [
+        rule.scores(rows, logits),
+        earlier(rule).scores(rows, logits),
+        softmax(logits).max(axis=1),
+    ]
+
+
+def threshold(scores: np.ndarray, coverage: float) -> float:
+    """As `fit_unknown` chooses it."""
+    return float(np.sort(scores)[int((1 - coverage) * (len(scores) + 1) + 1e-9) - 1]) - 1e-9
+
+
+def both_ways(rows: np.ndarray) -> list[list[np.ndarray]]:
+    """Two halves, of which each is once that which thresholds come from."""
+    halves = np.array_split(np.random.default_rng(0).permutation(rows), 2)
+    return [halves, halves[::-1]]
 
 
 def auroc(familiar: np.ndarray, strange: np.ndarray) -> float:

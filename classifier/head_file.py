@@ -44,7 +44,9 @@ from .settings import MAX_HIDDEN_LAYERS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FORMAT = 2
+FORMAT = 3
+_EARLIER_FORMATS = (2,)
+"""2: the rule for images of no class has two signs only; see `open_set`."""
 _BEGINNING_BYTES = 8192
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _MAX_JSON_BYTES = 1 << 24
@@ -204,8 +206,12 @@ def _remedy(path: Path, verb: str = "train it again") -> str:
 def _about(file: PlainFile) -> dict[str, Any]:
     file.require_attributes(["head"])
     about = read_json_object(file.text("head", _MAX_JSON_BYTES), _MAX_JSON_BYTES)
-    if about.get("format") != FORMAT:
-        raise ValueError(f"format {about.get('format')}; this version of bottlebank reads {FORMAT}")
+    known_formats = (*_EARLIER_FORMATS, FORMAT)
+    if about.get("format") not in known_formats:
+        raise ValueError(
+            f"format {about.get('format')}; this version of bottlebank reads "
+            f"{' and '.join(map(str, known_formats))}"
+        )
     for name, kind in _FIELDS.items():
         if type(about.get(name)) is not kind:
             raise ValueError(f"field {name} is missing or not a {kind.__name__}")

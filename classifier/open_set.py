@@ -1,13 +1,17 @@
-"""Telling images of none of the classes, by two signs, each of which misses what the other sees.
+"""Recognising images of none of the classes, by three signs.
 
-Something that resembles several classes leaves the head undecided; something that resembles none
-of them can still lie far on one side of every border, but it is far from every training row.
+- **Odds**: an image that resembles several classes leaves the head undecided. But a head is often
+  surest of rows far from all that it was trained on: in a column that hardly varies in training,
+  any other image lies thousands of deviations away. So odds count up to a limit only.
+- **Distance** to the nearest prototype: each class is summed up by a few directions (k-means on the
+  sphere), and a distance counts in units of what the training rows of that prototype have. Rows
+  enter as directions of their square roots: transfer values are averages of activations, of which
+  few are large, and the root keeps these from deciding alone.
+- **Range**: how far values lie outside of what they are in training. Directions do not show it
+  where a network gives all images nearly the same one, or a row is far too long.
 
-The first sign is the log odds of the most probable class. The second is the distance to the
-nearest **prototype**: each class is summed up by a few directions (k-means on the sphere), and a
-distance counts in units of what the training rows of that prototype have. Rows enter as directions
-of their square roots: transfer values are averages of activations, of which few are large, and the
-root keeps these from deciding alone. Both signs are standardised on held-out rows and added.
+Each is standardised on held-out rows. The score is the odds minus the distance, or minus the range
+where that is greater; it counts only beyond what nearly all held-out rows have.
 
 ``python benchmarks/unknown.py`` compares it with other ways.
 """
@@ -33,8 +37,15 @@ ROWS_A_PROTOTYPE = 4
 """Training rows that a prototype sums up at least, on average."""
 _MOST_ROWS = 2000  # of a class: enough for means, and the time stays bounded
 _ROUNDS = 10
+_ODDS_LIMIT = 2.0
+"""Deviations above the mean up to which odds count: few held-out rows have more."""
+_RANGE_FROM, _RANGE_WEIGHT = 2.0, 2.5
+"""Deviations above the mean from which the range counts, and what one counts from there."""
+_MOST_DEVIATIONS = 5.0
+"""Of one value: beyond it counts as this, so that no column that hardly varies decides alone."""
+_ROWS_AT_ONCE = 1024
 ARRAYS = ("prototypes", "spreads")
-_POSITIVE = ("temperature", "odds_scale", "distance_scale")
+_POSITIVE = ("temperature", "odds_scale", "distance_scale", "range_scale")
 
 
 class UnknownRule(NamedTuple):
@@ -56,6 +67,14 @@ class UnknownRule(NamedTuple):
     """Scores below it are unknown."""
     coverage: float
     """Share of images of the classes that should stay answered."""
+    odds_limit: float = math.inf
+    """Standardised odds count up to it."""
+    range_mean: float = 0.0
+    range_scale: float = 1.0
+    """What is taken from the logarithms of ranges, and what they are divided by then."""
+    standardisation: tuple[np.ndarray, np.ndarray] | None = None
+    """float32, (d,) each: mean and scale of the layers, which ranges count from and in. None in
+    heads of earlier versions, which had neither a limit nor ranges."""
 
     def __repr__(self) -> str:
         n_prototypes, width = self.prototypes.shape
@@ -80,10 +99,13 @@ class UnknownRule(NamedTuple):
             float64, (n,): higher is more familiar; 0 is usual for images of the classes.
         """
         odds = _log_odds(np.asarray(logits, np.float64) / self.temperature)
+        odds = np.minimum((odds - self.odds_mean) / self.odds_scale, self.odds_limit)
         distances = _distances(features, self.prototypes, self.spreads)
-        return (odds - self.odds_mean) / self.odds_scale - (
-            distances - self.distance_mean
-        ) / self.distance_scale
+        distances = (distances - self.distance_mean) / self.distance_scale
+        if self.standardisation is not None:
+            ranges = _log_ranges(features, *self.standardisation)
+            distances = np.maximum(distances, (ranges - self.range_mean) / self.range_scale)
+        return odds - distances
 
     def is_unknown(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
         """bool (n,): whether each image is most likely of none of the classes."""
@@ -95,7 +117,8 @@ class UnknownRule(NamedTuple):
 
     def numbers(self) -> dict[str, float]:
         """The plain numbers by name."""
-        return {name: float(getattr(self, name)) for name in _NUMBERS}
+        names = _EARLIER_NUMBERS if self.standardisation is None else _NUMBERS
+        return {name: float(getattr(self, name)) for name in names}
 
     @classmethod
     def of(
@@ -108,7 +131,8 @@ class UnknownRule(NamedTuple):
         ValueError
             When a name, type, shape or value is not what a rule for these layers has.
         """
-        if set(arrays) != set(ARRAYS) or set(numbers) != set(_NUMBERS):
+        is_earlier = set(numbers) == set(_EARLIER_NUMBERS)
+        if set(arrays) != set(ARRAYS) or not (is_earlier or set(numbers) == set(_NUMBERS)):
             raise ValueError(f"the unknown rule has {sorted([*arrays, *numbers])}")
         for name, array in arrays.items():
             if array.dtype != np.float32 or not np.isfinite(array).all():
@@ -123,12 +147,15 @@ class UnknownRule(NamedTuple):
         expected = (len(spreads), layers.n_features)
         if prototypes.shape != expected:
             raise ValueError(f"prototypes have the shape {prototypes.shape}; expected {expected}")
-        if not (all(numbers[name] > 0 for name in _POSITIVE) and 0 < numbers["coverage"] < 1):
-            raise ValueError(f"{_POSITIVE} must be positive and coverage within 0 and 1: {numbers}")
-        return cls(**arrays, **numbers)
+        positive = [name for name in _POSITIVE if name in numbers]
+        if not (all(numbers[name] > 0 for name in positive) and 0 < numbers["coverage"] < 1):
+            raise ValueError(f"{positive} must be positive and coverage within 0 and 1: {numbers}")
+        standardisation = None if is_earlier else (layers.mean, layers.scale)
+        return cls(**arrays, **numbers, standardisation=standardisation)
 
 
-_NUMBERS = tuple(name for name in UnknownRule._fields if name not in ARRAYS)
+_NUMBERS = tuple(name for name in UnknownRule._fields if name not in (*ARRAYS, "standardisation"))
+_EARLIER_NUMBERS = tuple(name for name in _NUMBERS if name not in UnknownRule._field_defaults)
 
 
 def fit_unknown(
@@ -144,7 +171,7 @@ def fit_unknown(
     The threshold is the score of rank ``floor((1 - coverage) * (m + 1))`` from below of the m
     held-out rows. A further image of the classes, drawn as these were, scores less with a
     probability of at most 1 - coverage (split conformal prediction), but for the little that the
-    held-out rows have decided before: four means and deviations, a temperature, when a dense head
+    held-out rows have decided before: six means and deviations, a temperature, when a dense head
     stopped. What share of the images of other things is caught depends on these and is promised by
     nobody.
 
@@ -194,6 +221,9 @@ def fit_unknown(
     logits = layers.logits(held_out_features)
     odds = _log_odds(logits / temperature)
     distances = _distances(held_out_features, prototypes, spreads)
+    standardisation = (layers.mean, layers.scale)
+    ranges = _log_ranges(held_out_features, *standardisation)
+    range_scale = float(ranges.std()) or 1.0
     rule = UnknownRule(
         prototypes,
         spreads,
@@ -204,6 +234,10 @@ def fit_unknown(
         float(distances.std()) or 1.0,
         threshold=0.0,
         coverage=float(coverage),
+        odds_limit=_ODDS_LIMIT,
+        range_mean=float(ranges.mean()) + _RANGE_FROM * range_scale,
+        range_scale=range_scale / _RANGE_WEIGHT,
+        standardisation=standardisation,
     )
     scores = np.sort(rule.scores(held_out_features, logits))
     # The last digits of a matrix product depend on the number of rows: alone, the row that set the
@@ -233,6 +267,16 @@ def _distances(features: np.ndarray, prototypes: np.ndarray, spreads: np.ndarray
     """float64 (n,): to the nearest prototype, in units of its spread."""
     cosines = _directions(features) @ prototypes.T  # (n, m)
     return ((1 - cosines) / spreads).min(axis=1).astype(np.float64)
+
+
+def _log_ranges(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """float64 (n,): logarithm of how many deviations the values of a row lie from the mean."""
+    squares = np.empty(len(features))
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        off = np.abs(np.asarray(features[block], np.float64) - mean) / scale  # (block, d)
+        squares[block] = np.square(np.minimum(off, _MOST_DEVIATIONS)).mean(axis=1)
+    return np.log(np.maximum(squares, 1e-12)) / 2
 
 
 def _summed_up(

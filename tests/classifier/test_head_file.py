@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -121,6 +122,44 @@ def test_the_version_names_the_answers():
     assert other.version != head.version
 
 
+def test_a_head_of_the_earlier_format_answers_as_it_did():
+    """Written by the version before odds had a limit: far rows were not unknown."""
+    head = load_head(Path(__file__).with_name("format_2.head"))
+    assert head.version == "ae5d5fd55064"
+    rows = np.concatenate([5 * np.eye(5) + 0.7, 100 * np.eye(5), np.zeros((1, 5))]).astype(
+        np.float32
+    )
+    expected = [
+        1.1905,
+        0.4873,
+        1.1312,
+        -19.0406,
+        -21.6467,
+        145.2957,
+        125.5943,
+        131.982,
+        -23.5758,
+        -35.0651,
+        -54.8794,
+    ]
+    np.testing.assert_allclose(
+        head.unknown.scores(rows, head.layers.logits(rows)), expected, rtol=1e-3
+    )
+    assert head.answer(rows).unknown.tolist() == [
+        score < head.unknown.threshold for score in expected
+    ]
+
+
+def test_a_head_of_the_earlier_format_can_be_written_again(tmp_path):
+    head = load_head(Path(__file__).with_name("format_2.head"))
+    write_head_file(head, tmp_path / "again.h5")
+    again = load_head(tmp_path / "again.h5")
+    assert again.version == head.version
+    rows = np.abs(np.random.default_rng(3).normal(size=(50, 5), scale=9)).astype(np.float32)
+    for mine, its in zip(head.answer(rows), again.answer(rows), strict=True):
+        assert np.array_equal(mine, its)
+
+
 def change(path, name=None, array=None, **about):
     with h5py.File(path, "r+") as file:
         values = json.loads(file.attrs["head"])
@@ -167,7 +206,8 @@ HARMS = {
     "other numbers": (lambda p: change(p, "mean", np.ones(5, "f4")), "are not those of version"),
     "fewer classes": (lambda p: change(p, classes=["cat", "dog"]), "3 outputs for 2 classes"),
     "equal classes": (lambda p: change(p, classes=["a", "a", "b"]), "not distinct"),
-    "an earlier format": (lambda p: change(p, format=1), "format 1; this version"),
+    "an earlier format": (lambda p: change(p, format=1), "format 1; this version .* reads 2 and 3"),
+    "a later format": (lambda p: change(p, format=4), "format 4; this version .* reads 2 and 3"),
     "a temperature of zero": (lambda p: change(p, temperature=0.0), "temperature of 0"),
     "an endless temperature": (lambda p: change(p, temperature=float("inf")), "not a float"),
     "a huge temperature": (lambda p: change(p, temperature=1e300), "temperature of 1e\\+300"),

@@ -83,6 +83,61 @@ def test_what_the_head_is_sure_of_is_unknown_when_it_is_far_from_all_training_ro
     assert rule.is_unknown(sure, layers.logits(sure)).all()
 
 
+def with_steady_columns(rows, seed=0):
+    """And as many columns that hardly vary, as a network has where all images are alike."""
+    random = np.random.default_rng(seed)
+    steady = 0.05 + 0.002 * random.random((len(rows), WIDTH), np.float32)
+    return np.concatenate([rows, steady], axis=1)
+
+
+@pytest.fixture(scope="module")
+def made_with_steady_columns():
+    rows, codes = activations(60)
+    rows = with_steady_columns(rows)
+    layers = LogisticHead(strengths=(0.1,)).fit(rows, codes).layers_
+    held_out = with_steady_columns(activations(100, seed=1000)[0], seed=1)
+    return layers, fit_unknown(layers, rows, codes, held_out)
+
+
+def directions(n, width, seed=0):
+    rows = np.random.default_rng(seed).gamma(0.3, size=(n, width))
+    return (rows / rows.mean(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("length", [0, 0.1, 1, 10, 100])
+def test_what_the_head_is_surest_of_is_unknown_in_any_direction(made_with_steady_columns, length):
+    layers, rule = made_with_steady_columns
+    strangers = length * directions(300, 2 * WIDTH)
+    if length >= 1:
+        odds = np.sort(layers.logits(strangers), axis=1)
+        assert np.median(odds[:, -1] - odds[:, -2]) > 30  # e^30 to 1
+    assert share_unknown(layers, rule, strangers) == 1
+    known = with_steady_columns(activations(500, seed=3)[0], seed=3)
+    assert share_unknown(layers, rule, known) < 0.1
+
+
+def test_rows_of_the_classes_that_are_far_too_long_are_unknown(made):
+    rows, _ = activations(100, seed=12)
+    shares = [share_unknown(*made, length * rows) for length in (1, 10, 100)]
+    assert shares[0] < 0.1
+    assert shares[1:] == [1, 1]
+
+
+def test_odds_beyond_those_of_nearly_all_held_out_rows_add_nothing(made):
+    _, rule = made
+    rows, _ = activations(50, seed=13)
+    sure = np.tile([1e3, 0, 0, 0], (len(rows), 1))
+    assert np.array_equal(rule.scores(rows, sure), rule.scores(rows, 1e6 * sure))
+
+
+def test_one_value_that_is_far_off_decides_nothing_alone(made_with_steady_columns):
+    layers, rule = made_with_steady_columns
+    rows = with_steady_columns(activations(100, seed=14)[0], seed=14)
+    logits = layers.logits(rows)
+    rows[:, -1] = 0.1  # 80 deviations from the mean
+    assert rule.is_unknown(rows, logits).mean() < 0.1
+
+
 def test_rows_without_a_direction_or_a_number_are_unknown(made):
     assert share_unknown(*made, np.zeros((2, WIDTH), np.float32)) == 1
     assert share_unknown(*made, np.full((2, WIDTH), np.nan, np.float32)) == 1
@@ -173,6 +228,18 @@ def test_it_comes_back_whole(made):
     assert (back.threshold, back.coverage) == (rule.threshold, 0.95)
 
 
+def test_a_rule_of_two_signs_comes_back_as_it_was(made):
+    layers, rule = made
+    earlier = rule._replace(odds_limit=np.inf, range_mean=0.0, standardisation=None)
+    numbers = json.loads(json.dumps(earlier.numbers()))
+    assert len(numbers) == len(rule.numbers()) - 3
+    back = UnknownRule.of(earlier.arrays(), numbers, layers)
+    rows, _ = activations(50, seed=11)
+    logits = 1e3 * layers.logits(rows)
+    assert np.array_equal(back.scores(rows, logits), earlier.scores(rows, logits))
+    assert (back.scores(rows, logits) > rule.scores(rows, logits)).all()
+
+
 HARMS = {
     "another array": (lambda a, n: a.update(more=np.zeros(3, "f4")), "has .*more"),
     "a missing array": (lambda a, n: a.pop("spreads"), "rule has"),
@@ -181,6 +248,9 @@ HARMS = {
     "a word": (lambda a, n: n.update(threshold="1"), "threshold of .* '1', no finite"),
     "a truth": (lambda a, n: n.update(threshold=True), "threshold of .* True, no finite"),
     "not finite": (lambda a, n: n.update(threshold=float("nan")), "threshold of .* nan"),
+    "no limit of the odds": (lambda a, n: n.pop("odds_limit"), "rule has"),
+    "an endless limit": (lambda a, n: n.update(odds_limit=float("inf")), "odds_limit of .* inf"),
+    "a scale of ranges of 0": (lambda a, n: n.update(range_scale=0.0), "must be positive"),
     "a scale of 0": (lambda a, n: n.update(odds_scale=0.0), "must be positive"),
     "a coverage of 1": (lambda a, n: n.update(coverage=1.0), "coverage within 0 and 1"),
     "another type": (lambda a, n: a.update(spreads=a["spreads"].astype("f8")), "finite float32"),
