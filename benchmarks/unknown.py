@@ -163,7 +163,7 @@ WAYS: dict[str, Way] = {
 
 
 def earlier(rule: UnknownRule) -> UnknownRule:
-    """The rule as it was: odds without a limit, and no ranges."""
+    """The rule before odds had a limit and ranges counted."""
     return rule._replace(odds_limit=np.inf, standardisation=None)
 
 

@@ -56,3 +56,12 @@ def test_unknown_runs(photos, converted_random):
     printed = run("unknown.py", str(photos), "--extractor", "random", "--coverage", "0.5")
     assert printed.startswith("60 images, random")
     assert "relative Mahalanobis" in printed
+
+
+@pytest.mark.slow
+def test_unknown_compares_heads_on_strangers(photos, converted_random):
+    shutil.copytree(converted_random, Path(os.environ["BOTTLEBANK_CACHE"]) / "networks")
+    options = ("--extractor", "random", "--coverage", "0.5", "--strangers")
+    printed = run("unknown.py", str(photos), *options)
+    caught = [line.split()[3] for line in printed.splitlines() if line.startswith("digits head, ")]
+    assert caught == ["1.000"] * 5
