@@ -21,9 +21,13 @@ def digits(tmp_path):
 
 @pytest.fixture
 def strangers(tmp_path):
-    """Noise, flat colours, and two photographs."""
+    """Noise, flat colours, and two photographs, whole and in parts."""
     random = np.random.default_rng(0)
-    pictures = [*load_sample_images().images]
+    photographs = load_sample_images().images  # 427 rows of 640 pixels
+    pictures = [*photographs]
+    for photograph in photographs:
+        for top, left in ((0, 0), (0, 300), (150, 150), (200, 0), (200, 300)):
+            pictures.append(photograph[top : top + 200, left : left + 300])
     pictures += [random.integers(0, 256, (side, side, 3)) for side in (8, 32, 64, 224, 400)]
     pictures += [np.tile(random.integers(0, 256, 3), (64, 64, 1)) for _ in range(8)]
     folder = tmp_path / "strangers"
@@ -48,9 +52,8 @@ def test_noise_colours_and_photographs_are_no_digits(digits, strangers, cache):
     assert trained.evaluations["test"].accuracy > 0.9
 
 
-@pytest.mark.weights
-def test_of_a_network_that_has_learned_to_see_too(digits, strangers, imagenet, tmp_path):
-    table = bb.extract(digits, "mobilenet_v2", cache=tmp_path / "cache")
+def test_of_a_network_that_has_learned_to_see_too(digits, strangers, tmp_path):
+    table = bb.extract(digits, "efficientnet_lite0", cache=tmp_path / "cache")
     _, of_strangers, of_digits = answers(table, strangers, tmp_path / "cache")
     sure = of_strangers.probabilities.max(axis=1) > 0.99
     assert sure.sum() > 3
