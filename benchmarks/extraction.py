@@ -9,6 +9,8 @@ Starting up (imports, building and converting the network, the first batch) is l
 
 - bottlebank: `bb.extract` into a new cache, in the engine and precision that it takes by itself:
   reading, hashing, decoding, network, and every fsync of the commits.
+- bottlebank, ONNX Runtime: the same with that engine, in float32. Where onnxruntime is installed,
+  and tf2onnx or a network that needs none.
 - Keras idiom: `image_dataset_from_directory`, the network's own `preprocess_input`, and
   `model.predict` in batches of 32.
 - ONNX Runtime: the same network exported by Keras, in float32; a thread a core decodes with Pillow
@@ -47,6 +49,7 @@ import numpy as np
 
 import bottlebank as bb
 from bottlebank.features import ExtractorSpec, find_backbone, open_extractor, recipe_for
+from bottlebank.features.backbones.registry import KERAS
 from bottlebank.features.images.fit import Preprocessing, decode_and_resize
 from bottlebank.hardware import available_cores
 
@@ -89,6 +92,7 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
         available_cores(), mp_context=multiprocessing.get_context("spawn")
     ) as processes:
         peers: dict[str, Callable[[], float] | None] = {
+            "with ONNX Runtime": with_onnx_runtime(dataset, recipe, weights, folder / "cache"),
             "Keras idiom": keras_idiom(model, backbone, photos),
             "ONNX Runtime": onnx_runtime(model, backbone, dataset.paths, folder),
             "one at a time": one_at_a_time(model, backbone, dataset.paths[:ONE_AT_A_TIME]),
@@ -128,7 +132,7 @@ def run_rounds(
         print(f"  round {number + 1}: {told}", file=sys.stderr, flush=True)
     for name, values in rates.items():
         ratios = [mine / theirs for mine, theirs in zip(rates["bottlebank"], values, strict=True)]
-        print(f"  {name:<14} {spread(values, 1)} images/s   bottlebank / it {spread(ratios, 2)}")
+        print(f"  {name:<17} {spread(values, 1)} images/s   bottlebank / it {spread(ratios, 2)}")
     print(f"  of its processor time, decoding and network alone take {spread(processor_shares, 2)}")
 
 
@@ -152,6 +156,24 @@ def ours(dataset, name: str, weights: str, cache: Path, extractor) -> Cost:
     return Cost(seconds / len(dataset), (processor_s() - begun) / len(dataset))
 
 
+def with_onnx_runtime(dataset, recipe, weights: str, cache: Path) -> Callable[[], float] | None:
+    """As `ours`, by the clock alone."""
+    _, found = recipe_for(ExtractorSpec(recipe.extractor, weights))
+    try:
+        extractor = open_extractor(
+            recipe,
+            lambda: found,
+            engine="onnxruntime",
+            precisions=["float32"],
+            networks=cache / "networks",
+            many=True,
+        )
+    except bb.EngineError as error:
+        print(f"  (bottlebank with ONNX Runtime is left out: {error})")
+        return None
+    return lambda: 1 / ours(dataset, recipe.extractor, weights, cache, extractor).clock
+
+
 def processor_s() -> float:
     """Processor time of this process, and of its children that have ended."""
     times = os.times()
@@ -159,6 +181,10 @@ def processor_s() -> float:
 
 
 def keras_model(backbone, random_weights: bool):
+    if backbone.module != KERAS:
+        _, weights = recipe_for(ExtractorSpec(backbone.name))
+        module = backbone.imported()
+        return module.keras_model(backbone, module.read_arrays(backbone, weights))
     return constructor(backbone)(
         weights=None if random_weights else "imagenet",
         include_top=False,
@@ -173,6 +199,8 @@ def constructor(backbone):
 
 
 def keras_preprocessing(backbone):
+    if backbone.module != KERAS:
+        return lambda pixels: pixels * backbone.scaling.scale[0] + backbone.scaling.offset[0]
     return importlib.import_module(constructor(backbone).__module__).preprocess_input
 
 

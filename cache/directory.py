@@ -255,7 +255,7 @@ class CacheFolder:
     def remove_local_files(self, fingerprint: str) -> None:
         """Remove what is kept of a recipe in `root`, wherever its shards are."""
         folder = self.root / fingerprint
-        for path in [*folder.glob("*.npz"), self.networks / fingerprint]:
+        for path in [*folder.glob("*.npz"), *self.networks.glob(f"{fingerprint}*")]:
             remove_whole(path)
         with contextlib.suppress(OSError):  # the shards are in it, or there is none
             folder.rmdir()

@@ -46,6 +46,8 @@ OWNERS = {
     "tensorflow": ("features/engines/", "features/backbones/", "classifier/dense_training.py"),
     "keras": ("features/backbones/", "classifier/dense_training.py"),
     "openvino": ("features/openvino_runtime.py",),
+    "onnx": ("features/backbones/",),
+    "onnxruntime": ("features/engines/onnxruntime.py",),
     "cv2": ("features/", "training/perceptual_hash.py"),
     "simplejpeg": ("features/",),
     "h5py": ("cache/", "classifier/head_file.py", "untrusted/hdf5.py"),

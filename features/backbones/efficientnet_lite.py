@@ -3,8 +3,8 @@
 EfficientNet (Tan and Le, 2019) without squeeze-and-excitation, with ReLU6 for swish, and with the
 stem, the head and the number of blocks in the first and last stage as in the smallest network.
 
-The network is described once, as a list of blocks, and built in two ways: by `write_openvino`
-from the arrays alone, without TensorFlow; and by `build` in Keras, the reference.
+The network is described once, as a list of blocks, and built from the arrays alone as a graph of
+OpenVINO or ONNX, without TensorFlow; and by `build` in Keras, the reference.
 """
 
 from __future__ import annotations
@@ -140,11 +140,25 @@ def read_arrays(backbone: Backbone, weights: Weights) -> dict[str, np.ndarray]:
 
 
 def write_openvino(backbone: Backbone, weights: Weights, folder: Path) -> None:
-    """Write ``network.xml`` and ``network.bin`` into `folder`; see `registry.Backbone`."""
-    from .openvino_graph import Graph
+    """Write ``network.xml`` and ``network.bin`` into `folder`."""
+    from .openvino_graph import OpenVinoGraph
 
-    arrays = read_arrays(backbone, weights)
-    graph = Graph(backbone.input_size_px, backbone.scaling)
+    graph = OpenVinoGraph(backbone.input_size_px, backbone.scaling)
+    _describe(backbone, read_arrays(backbone, weights), graph)
+    graph.save(folder)
+
+
+def write_onnx(backbone: Backbone, weights: Weights, folder: Path) -> None:
+    """Write ``network.onnx`` into `folder`."""
+    from .onnx_graph import OnnxGraph
+
+    graph = OnnxGraph(backbone.input_size_px, backbone.scaling)
+    _describe(backbone, read_arrays(backbone, weights), graph)
+    graph.save(folder)
+
+
+def _describe(backbone: Backbone, arrays: Arrays, graph: Any) -> None:
+    """Add the network's layers to an `OpenVinoGraph` or `OnnxGraph`."""
 
     def convolution(of: str, normalised_by: str, stride: int = 1, *, relu6: bool = True) -> None:
         kernel, bias = _folded(arrays, of, normalised_by)
@@ -163,7 +177,6 @@ def write_openvino(backbone: Backbone, weights: Weights, folder: Path) -> None:
             graph.add(start)
     convolution("_conv_head", "_bn1")
     graph.average()
-    graph.save(folder)
 
 
 def reference(backbone: Backbone) -> np.ndarray:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 op = ov.opset13
 
 
-class Graph:
+class OpenVinoGraph:
     """A chain of layers that begins with 8-bit pixels; each method adds one behind `node`.
 
     Padding is 'same' as in TensorFlow: where it is odd, more is at the bottom and the right.

@@ -27,6 +27,10 @@ class Source(Protocol):
         """A folder with ``network.xml`` and ``network.bin``, as OpenVINO reads them."""
         ...
 
+    def onnx(self) -> Path:
+        """A folder with ``network.onnx``: 8-bit pixels to transfer values."""
+        ...
+
     def graph(self) -> bytes:
         """The frozen graph of TensorFlow, a serialised GraphDef; its input is 8-bit pixels."""
         ...

@@ -7,8 +7,9 @@ import json
 import logging
 import shutil
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -30,11 +31,24 @@ if TYPE_CHECKING:
     from .tensorflow import TensorFlowEngine
 
 REFERENCE = "reference.npy"
-"""What TensorFlow in float32 made of the golden images: float32, (n, width)."""
+"""What the most trusted engine in float32 made of the golden images: float32, (n, width)."""
+
+
+class Form(NamedTuple):
+    """A form in which engines read networks."""
+
+    reader: str
+    """Who reads it, for people."""
+    suffix: str
+    """Of its folder's name, behind the fingerprint."""
+    files: tuple[str, ...]
+
+
+OPENVINO = Form("OpenVINO", "", ("network.xml", "network.bin"))
+ONNX = Form("ONNX Runtime", ".onnx", ("network.onnx",))
 
 logger = logging.getLogger(__name__)
 
-_NETWORK = ("network.xml", "network.bin")
 _MANIFEST = "manifest.json"
 _MAX_REFERENCE_BYTES = 1 << 24
 
@@ -45,19 +59,20 @@ def converted_network(
     backbone: Backbone,
     weights: Callable[[], Weights],
     networks: Path | None,
+    form: Form,
     progress: bool | None = None,
 ) -> Iterator[Path]:
     """The folder of the converted network: kept under `networks`, or temporary without one."""
-    kept = None if networks is None else networks / recipe.fingerprint
-    if kept is not None and _is_whole(kept, recipe.width):
+    kept = None if networks is None else networks / f"{recipe.fingerprint}{form.suffix}"
+    if kept is not None and _is_whole(kept, form, recipe.width):
         yield kept
         return
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
         folder = Path(temporary)
-        _write(backbone, weights(), folder, progress)
+        _write(backbone, weights(), folder, form, progress)
         if kept is not None:
             try:
-                _keep(folder, kept, recipe.width)
+                _keep(folder, kept, form, recipe.width)
             except OSError as error:  # a read-only cache works, only slower to start
                 logger.warning("the converted network is not kept: %s", error)
         yield folder
@@ -72,68 +87,90 @@ def import_tensorflow_engine() -> type[TensorFlowEngine]:
     return TensorFlowEngine
 
 
-def _write(backbone: Backbone, weights: Weights, folder: Path, progress: bool | None) -> None:
+def _write(
+    backbone: Backbone, weights: Weights, folder: Path, form: Form, progress: bool | None
+) -> None:
     """Write the network, what the reference made of the golden images, and their hashes."""
     module = backbone.imported()
-    if hasattr(module, "write_openvino"):
-        module.write_openvino(backbone, weights, folder)
-        reference = module.reference(backbone)
-    else:
-        what = f"Converting {backbone.name} for OpenVINO, once"
-        with Progress(what, show=progress):
-            convert = _from_onnx if hasattr(module, "write_onnx") else _from_tensorflow
-            reference = convert(backbone, weights, folder)
+    what = f"Converting {backbone.name} for {form.reader}, once"
+    with contextlib.ExitStack() as stack:
+        if hasattr(module, "build") and not hasattr(module, "write_onnx"):
+            stack.enter_context(Progress(f"{what} (some 20 s)", show=progress))
+            reference = _from_tensorflow(backbone, weights, folder, form)
+        elif form is OPENVINO and hasattr(module, "write_openvino"):
+            module.write_openvino(backbone, weights, folder)
+            reference = module.reference(backbone)
+        else:
+            stack.enter_context(Progress(what, show=progress))
+            reference = _from_onnx(backbone, weights, folder, form)
     np.save(folder / REFERENCE, reference)
-    manifest = {name: file_sha256(folder / name) for name in (*_NETWORK, REFERENCE)}
+    manifest = {name: file_sha256(folder / name) for name in (*form.files, REFERENCE)}
     (folder / _MANIFEST).write_text(json.dumps(manifest))
 
 
-def _from_tensorflow(backbone: Backbone, weights: Weights, folder: Path) -> np.ndarray:
-    from .openvino import convert
-
+def _from_tensorflow(backbone: Backbone, weights: Weights, folder: Path, form: Form) -> np.ndarray:
     engine = import_tensorflow_engine()(backbone, weights)
-    with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
-        file = Path(temporary) / "network.pb"
-        file.write_bytes(engine.graph())
-        convert(file, folder)
+    if form is ONNX:
+        from .tensorflow import write_onnx
+
+        write_onnx(engine, folder / "network.onnx")
+    else:
+        from .openvino import convert
+
+        with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
+            file = Path(temporary) / "network.pb"
+            file.write_bytes(engine.graph())
+            convert(file, folder)
     return engine(golden_pixels(backbone.input_size_px))
 
 
-def _from_onnx(backbone: Backbone, weights: Weights, folder: Path) -> np.ndarray:
-    from .openvino import OpenVinoEngine, convert
-
+def _from_onnx(backbone: Backbone, weights: Weights, folder: Path, form: Form) -> np.ndarray:
+    module = backbone.imported()
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
-        backbone.imported().write_onnx(backbone, weights, Path(temporary))
-        convert(Path(temporary) / "network.onnx", folder)
-    return OpenVinoEngine(folder, "float32", many=False)(golden_pixels(backbone.input_size_px))
+        into = folder if form is ONNX else Path(temporary)
+        module.write_onnx(backbone, weights, into)
+        if form is OPENVINO:
+            from .openvino import convert
+
+            convert(into / "network.onnx", folder)
+        if hasattr(module, "reference"):
+            return module.reference(backbone)
+        golden = golden_pixels(backbone.input_size_px)
+        if find_spec("onnxruntime"):  # which the makers of the format hold up to it
+            from .onnxruntime import OnnxRuntimeEngine
+
+            return OnnxRuntimeEngine(into / "network.onnx", gpu=False)(golden)
+    from .openvino import OpenVinoEngine
+
+    return OpenVinoEngine(folder, "float32", many=False)(golden)
 
 
-def _keep(folder: Path, kept: Path, width: int) -> None:
+def _keep(folder: Path, kept: Path, form: Form, width: int) -> None:
     """Put a converted network in place of a damaged one, or where there is none."""
     make_folder(kept.parent)
     beside = Path(tempfile.mkdtemp(prefix=".converting-", dir=kept.parent))
     try:
         shutil.copytree(folder, beside, dirs_exist_ok=True)
         beside.chmod(0o755)
-        if not _is_whole(kept, width):  # else another process has kept the same one meanwhile
+        if not _is_whole(kept, form, width):  # else another process has kept the same one meanwhile
             remove_whole(kept)
             beside.rename(kept)
     except OSError:
-        if not _is_whole(kept, width):
+        if not _is_whole(kept, form, width):
             raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
 
-def _is_whole(folder: Path, width: int) -> bool:
+def _is_whole(folder: Path, form: Form, width: int) -> bool:
     try:
         manifest = read_json_object(read_bounded(folder / _MANIFEST, 4096), 4096)
-        for name in _NETWORK:
+        for name in form.files:
             require_regular(folder / name)
         reference = read_npy(folder / REFERENCE, "<f4", 2, _MAX_REFERENCE_BYTES)
         if reference.shape != (N_IMAGES, width) or not np.isfinite(reference).all():
             return False
-        return set(manifest) == {*_NETWORK, REFERENCE} and all(
+        return set(manifest) == {*form.files, REFERENCE} and all(
             file_sha256(folder / name) == digest for name, digest in manifest.items()
         )
     except (OSError, ValueError):

@@ -45,7 +45,7 @@ class Network(contextlib.AbstractContextManager):
         self.backbone = backbone_of(recipe)
         self.weights = weights
         self._kept, self._progress = kept, progress
-        self._converted: Path | None = None
+        self._converted: dict[conversion.Form, Path] = {}
         self._stack = contextlib.ExitStack()
 
     def __exit__(self, *exception: object) -> None:
@@ -56,13 +56,23 @@ class Network(contextlib.AbstractContextManager):
 
         It lasts until the end of the ``with`` block.
         """
-        if self._converted is None:
-            self._converted = self._stack.enter_context(
+        return self._in(conversion.OPENVINO)
+
+    def onnx(self) -> Path:
+        """A folder with the network as ONNX: ``network.onnx``; its input is 8-bit pixels.
+
+        It lasts until the end of the ``with`` block.
+        """
+        return self._in(conversion.ONNX)
+
+    def _in(self, form: conversion.Form) -> Path:
+        if form not in self._converted:
+            self._converted[form] = self._stack.enter_context(
                 conversion.converted_network(
-                    self.recipe, self.backbone, self.weights, self._kept, self._progress
+                    self.recipe, self.backbone, self.weights, self._kept, form, self._progress
                 )
             )
-        return self._converted
+        return self._converted[form]
 
     def graph(self) -> bytes:
         """The frozen graph of TensorFlow, a serialised GraphDef; its input is 8-bit pixels.
@@ -76,8 +86,8 @@ class Network(contextlib.AbstractContextManager):
 
     def reference(self) -> np.ndarray:
         """What the golden images become, by the most trusted way: float32, (n, width)."""
-        if self._converted is not None:
-            return conversion.read_reference(self._converted)
+        for folder in self._converted.values():
+            return conversion.read_reference(folder)
         module = self.backbone.imported()
         if hasattr(module, "reference"):
             return module.reference(self.backbone)

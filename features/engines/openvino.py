@@ -55,7 +55,10 @@ def start(source: Source, precision: str, *, many: bool) -> OpenVinoEngine:
 
 
 class OpenVinoEngine:
-    """A converted network, compiled for this machine's CPU.
+    """A converted network, compiled for this machine's CPU, that has made its first inference.
+
+    Two threads that make a network's first inference at once can wait for each other for ever
+    (OpenVINO 2026.4): so it is made before anybody else has the network.
 
     It is compiled for batches of one size each, never for any size: OpenVINO 2026.4 in bfloat16
     with two streams corrupted the process's memory within seconds when the size of batches
@@ -81,6 +84,9 @@ class OpenVinoEngine:
             compiled = pool.map(lambda size: _compile(folder, precision, size), sizes)
             self._networks = dict(zip(sizes, compiled, strict=True))
         self._requests = threading.local()
+        for size in sizes:
+            _, *shape = self._networks[size].input(0).shape
+            self._request(size).infer([np.zeros((size, *shape), np.uint8)])
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """See `Engine`."""

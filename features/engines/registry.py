@@ -54,6 +54,9 @@ ENGINES: dict[str, EngineEntry] = {
         gpu_precisions=("bfloat16", "float32"),
         batch_size=32,
     ),
+    "onnxruntime": EngineEntry(
+        ".onnxruntime", "ONNX Runtime", "onnxruntime", gpu_precisions=("float32",), batch_size=8
+    ),
 }
 """In the order in which ``auto`` tries them on a CPU."""
 REFERENCE = "tensorflow"

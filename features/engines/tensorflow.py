@@ -11,6 +11,7 @@ from ...native_stderr import silent_stderr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
 
@@ -64,9 +65,39 @@ class TensorFlowEngine:
         """See `Engine`."""
         return self._function(tf.constant(images))[0].numpy()
 
+    def frozen(self) -> tuple[Any, Any]:
+        """The frozen graph, a GraphDef, and the function that it is of."""
+        return self._function.graph.as_graph_def(), self._function
+
     def graph(self) -> bytes:
         """The frozen graph as a serialised GraphDef; its input is uint8 (n, height, width, 3)."""
         return self._function.graph.as_graph_def().SerializeToString()
+
+
+def write_onnx(engine: TensorFlowEngine, file: Path) -> None:
+    """Write the graph of an engine as an ONNX file, with inputs of any number of images.
+
+    Raises
+    ------
+    EngineError
+        When tf2onnx is not installed, or cannot express the network.
+    """
+    try:
+        import tf2onnx
+    except ImportError as error:
+        raise EngineError(
+            "a network of Keras runs in ONNX Runtime once it is exported by tf2onnx, which is not "
+            "installed: pip install 'bottlebank[onnxruntime]'"
+        ) from error
+    graph, function = engine.frozen()
+    with silent_stderr():
+        tf2onnx.convert.from_graph_def(
+            graph,
+            input_names=[function.inputs[0].name],
+            output_names=[function.outputs[0].name],
+            opset=17,
+            output_path=str(file),
+        )
 
 
 def _share_gpus() -> None:
