@@ -141,7 +141,7 @@ def test_an_engine_whose_numbers_are_not_the_networks_is_refused(cache, monkeypa
     kept = cache / "networks" / RECIPE.fingerprint
     reference = np.load(kept / "reference.npy")
     np.save(kept / "reference.npy", reference[:, ::-1])
-    monkeypatch.setattr(networks, "_is_whole", lambda folder, width: True)
+    monkeypatch.setattr(networks, "_is_whole", lambda *_: True)
     with pytest.raises(
         EngineError, match=r"openvino in float32: .* cosine 0\.\d+, expected at least 0.9999"
     ):

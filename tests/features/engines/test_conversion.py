@@ -4,9 +4,9 @@ import os
 import numpy as np
 import pytest
 
-from bottlebank.features import find_backbone, recipe_for
+from bottlebank.features import ExtractorSpec, find_backbone, recipe_for
 from bottlebank.features.engines import conversion
-from bottlebank.features.engines.conversion import _keep, converted_network
+from bottlebank.features.engines.conversion import OPENVINO, _keep, converted_network
 
 
 def test_a_network_is_kept_where_a_pipe_was(tmp_path):
@@ -16,7 +16,7 @@ def test_a_network_is_kept_where_a_pipe_was(tmp_path):
     (made / "network.xml").write_text("new")
     for harm in (os.mkfifo, os.mkdir, lambda path: path.symlink_to("nothing"), lambda path: None):
         harm(kept)
-        _keep(made, kept, 64)
+        _keep(made, kept, OPENVINO, 64)
         assert [path.name for path in kept.iterdir()] == ["network.xml"]
         assert list(kept.parent.iterdir()) == [kept]
         for path in kept.iterdir():
@@ -28,10 +28,10 @@ def test_a_network_is_kept_where_a_pipe_was(tmp_path):
 def convert(tmp_path, monkeypatch):
     """Use a network of the cache; `meanwhile` is called once it has been converted."""
     backbone = find_backbone("random")
-    recipe, weights = recipe_for(backbone)
+    recipe, weights = recipe_for(ExtractorSpec("random"))
 
     def use(text, meanwhile=lambda: None):
-        def write(backbone, weights, folder):
+        def write(backbone, weights, folder, form, progress):
             (folder / "network.xml").write_text(text)
             (folder / "network.bin").write_bytes(b"numbers")
             np.save(folder / "reference.npy", np.ones((4, backbone.width), "<f4"))
@@ -40,9 +40,10 @@ def convert(tmp_path, monkeypatch):
             (folder / "manifest.json").write_text(json.dumps(manifest))
             meanwhile()
 
-        monkeypatch.setattr(conversion, "_convert", write)
+        monkeypatch.setattr(conversion, "_write", write)
         networks = tmp_path / "networks"
-        with converted_network(recipe, backbone, lambda: weights, networks, False) as folder:
+        how = recipe, backbone, lambda: weights, networks, OPENVINO, False
+        with converted_network(*how) as folder:
             assert (folder / "network.xml").exists()
         return networks / recipe.fingerprint
 
