@@ -237,6 +237,8 @@ def described_backbone(recipe: Recipe) -> Backbone:
     kind = KINDS.get(recipe.architecture)
     if kind is None:
         backbone = find_backbone(recipe.extractor)
+        if not hasattr(backbone.imported(), "configured"):
+            return backbone
         size_px, layers = recipe.input_size_px, recipe.layers
         width = recipe.width if layers else backbone.width
         return backbone._replace(input_size_px=size_px, layers=layers, width=width)
