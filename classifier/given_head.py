@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..arguments import type_of
 from ..errors import NotAHeadError
@@ -11,10 +11,18 @@ from .head import Head
 from .head_file import load_head
 
 if TYPE_CHECKING:
-    from typing import TypeAlias
+    from typing import Protocol, TypeAlias
 
-    HeadLike: TypeAlias = Any
-    """A `Head`, something that has one, such as what `train_head` returns, or a head file."""
+    class HasHead(Protocol):
+        """What `train_head` returns, or a predictor."""
+
+        @property
+        def head(self) -> Head:
+            """The head."""
+            ...
+
+    HeadLike: TypeAlias = Head | HasHead | str | os.PathLike[str]
+    """A head, something that has one, or a head file."""
 
 
 def head_in(given: object) -> Head | None:

@@ -50,9 +50,13 @@ def save_head(
         search of scikit-learn whose best estimator is one.
     path
         The head file.
-    extractor, weights, fit, grey16, size, layer, scaling, pooling, precision
-        What the transfer values of a fitted estimator came from, as in `extract`; precision is
-        `table.report.precision`. A trained head knows these itself.
+    extractor
+        The network whose transfer values a fitted estimator was trained on. A trained head knows
+        this itself, and what follows.
+    weights, fit, grey16, size, layer, scaling, pooling
+        As in the `extract` whose transfer values these were.
+    precision
+        What they were computed in: `table.report.precision`.
     cache
         A cache folder; remembers the hash of the weights.
     progress
