@@ -110,7 +110,7 @@ class Database:
                     raise CacheError(f"{self._path}: {error}") from error  # closed
                 except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
                     self._begin_again(error)
-        raise CacheError(f"{self._path} is damaged and cannot be made anew: remove it")
+        raise CacheError(f"{self._path} is damaged and cannot be rebuilt: remove it")
 
     def _begin_again(self, error: Exception) -> None:
         on_disk = not self._is_in_memory
@@ -119,7 +119,7 @@ class Database:
             self._connection.close()
             self._connection, self._is_in_memory = self._copy_in_memory(), True
             return
-        logger.warning("%s is damaged (%s) and is built again", self._path, error)
+        logger.warning("%s is damaged (%s) and is rebuilt", self._path, error)
         self._connection.close()
         if on_disk:
             _remove(self._path)  # what other processes have open stays theirs

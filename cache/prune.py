@@ -170,7 +170,7 @@ def carry_out(cache: FeatureCache, planned: Plan) -> None:
             if isinstance(error, DamagedShardError):
                 raise
             raise CacheError(
-                f"shards of {cache.folder} cannot be written anew: {error.strerror or error}. "
+                f"shards of {cache.folder} cannot be rewritten: {error.strerror or error}. "
                 f"Nothing has been removed"
             ) from error
         for name in [*(kept.name for kept in planned.rewrite), *planned.damaged]:

@@ -286,7 +286,7 @@ class Shard:
             what = what.strerror or what
         return kind(
             f"{self.path} is damaged ({in_brief(what)}): run `bottlebank extract` again, which "
-            f"computes its rows anew; `bottlebank cache verify` lists all damage"
+            f"computes its rows again; `bottlebank cache verify` lists all damage"
         )
 
 

@@ -186,7 +186,7 @@ class FeatureCache:
         except FileNotFoundError:
             self.refresh()  # removed by another process: the row may be in another shard now
         except _IndexIsWrongError as error:
-            logger.warning("%s: the index is built again", error)
+            logger.warning("%s: the index is rebuilt", error)
             self._index.forget_shards(self._name, self._key_map.names)
             self._load()
         try:

@@ -88,7 +88,7 @@ class Writer:
                     f"{counted(len(self._rows), 'row')} could not be written to "
                     f"{self._storage.where}: "
                     f"{error.strerror or error}. What was committed before is kept; run the "
-                    f"command again to go on"
+                    f"command again to continue"
                 ) from error
             finally:
                 self._rows.clear()

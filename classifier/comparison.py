@@ -92,7 +92,7 @@ def compare(right: Mapping[str, ArrayLike]) -> Comparison:
     shapes = {values.shape for values in rows.values()}
     if len(shapes) != 1 or len(shape := next(iter(shapes))) != 1 or not shape[0]:
         raise UsageError(
-            f"expected heads that were evaluated on the same rows, one value a row; got "
+            f"expected heads that were evaluated on the same rows, one value per row; got "
             f"{', '.join(f'{name}: {values.shape}' for name, values in rows.items()) or 'none'}"
         )
     n = shape[0]

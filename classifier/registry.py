@@ -90,7 +90,7 @@ def require_saved_head(name: Any) -> HeadEntry:
 def require_heads(names: Sequence[str]) -> None:
     """Raise UsageError unless there is a name at least and each is a head's."""
     if not names or not set(names) <= set(HEADS):
-        raise UsageError(f"expected heads of {', '.join(HEADS)}, received {', '.join(names)!r}")
+        raise UsageError(f"expected heads from {', '.join(HEADS)}, received {', '.join(names)!r}")
 
 
 def make_head(name: str, **settings: Any) -> HeadEstimator:

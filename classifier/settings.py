@@ -109,7 +109,7 @@ def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> 
     strangers = [name for name in class_weight if name not in names]
     if strangers:
         raise UsageError(
-            f"class_weight names {', '.join(map(repr, strangers[:5]))}, which no row has; the "
+            f"class_weight names {', '.join(map(repr, strangers[:5]))}, which is not a class; the "
             f"classes are {', '.join(map(repr, names[:10]))}"
             f"{' and others' if len(names) > 10 else ''}"
         )

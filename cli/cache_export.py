@@ -51,7 +51,7 @@ def run(
         with Progress(f"Exporting {rows.fingerprint[:12]}"), writing(path):
             exported = export(folder, rows, path, dataset)
     for missing in exported.missing:
-        say(f"left out, it has no row: {missing}")
+        say(f"left out, since it is not in the cache: {missing}")
     if json:
         print_json(
             {

@@ -30,12 +30,12 @@ def run(source: str, cache: str | None, json: bool) -> int:
         say(f"left out: {reason}")
     if not brought.has_checksum:
         say(
-            f"note: {source} has no checksum, as exports of older versions: damage to its numbers "
-            f"would not show"
+            f"note: {source} was written by an older version and has no checksum: damage to its "
+            f"numbers would go unnoticed"
         )
     if json:
         print_json({"cache": root, "shards": brought.shards, "rows": brought.rows})
     else:
         what = counted(brought.rows, "row") if path.is_file() else counted(brought.shards, "shard")
-        tell(f"brought {what} from {source} into {root}")
+        tell(f"imported {what} from {source} into {root}")
     return int(bool(brought.damaged) and not brought.shards and not brought.present)

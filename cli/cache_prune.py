@@ -55,7 +55,7 @@ def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json
             tell(
                 f"{name}: {done}removed: {counted(entry['rows_removed'], 'row')}, "
                 f"{counted(entry['rejections_removed'], 'rejection')}, "
-                f"{counted(len(entry['damaged']), 'damaged shard')}; {done}written anew: "
+                f"{counted(len(entry['damaged']), 'damaged shard')}; {done}rewritten: "
                 f"{counted(entry['shards_rewritten'], 'shard')}"
             )
     if not work:

@@ -12,24 +12,24 @@ from .environment import PREFIX
 from .output import print_help
 
 _COMMANDS = {
-    "extract": "Bring the transfer values of every image into the cache.",
-    "train": "Train a head on a dataset, extracting first what is not in the cache.",
+    "extract": "Compute the transfer values of every image and keep them in the cache.",
+    "train": "Train a head on a dataset; images that are not in the cache are extracted first.",
     "evaluate": "Evaluate a head on one split of a dataset.",
     "compare": "Cross-validate heads and extractors on the same folds, and report what differs.",
-    "predict": "Predict the classes of images; one line of output each.",
+    "predict": "Predict the classes of images; print one line for each.",
     "plot": "Draw a map on which images with similar transfer values lie together.",
     "serve": "Answer predictions over HTTP, with a page to drop images on.",
     "cache": "Look into the cache, check it, tidy it, share it.",
     "demo": "Extract, train, evaluate, draw maps and predict, on scikit-learn's digits.",
 }
 _OF_THE_CACHE = {
-    "info": "What the cache holds, by recipe: rows, bytes, rejected images and why.",
+    "info": "Show what the cache holds, by recipe: rows, bytes, rejected images and why.",
     "verify": "Check every byte of every shard; exit 1 on damage.",
-    "prune": "Remove rows whose images are gone and damaged shards, and merge small shards; only "
-    "reports what it would do, unless --yes.",
+    "prune": "Remove damaged shards and rows whose images are gone, and merge small shards; "
+    "without --yes, only report what would be done.",
     "export": "Write one plain HDF5 file for other tools: features, keys, paths.",
-    "import": "Bring in the rows of another cache folder, or of a file from `cache export`; exit 1 "
-    "where nothing of it can be.",
+    "import": "Import the rows of another cache folder, or of a file from `cache export`; exit 1 "
+    "if nothing can be imported.",
 }
 COMPLETION = "_BOTTLEBANK_COMPLETE"
 """The variable by which a shell requests completion."""
@@ -65,8 +65,8 @@ program = Group(
             help="show the version and exit",
         )
     ],
-    help="Bank the bottleneck features of your images once; train, look at and serve small heads "
-    "on them in seconds.",
+    help="Teach a computer to sort your photographs into classes of your own, from a few dozen "
+    "examples of each, in minutes, on an ordinary laptop.",
     subcommand_metavar="COMMAND ...",
     context_settings={"auto_envvar_prefix": PREFIX},
     epilogue=[

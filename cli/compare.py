@@ -114,7 +114,7 @@ def _answer(found: Trials) -> dict[str, Any]:
 def _tell(found: Trials) -> None:
     tell(
         f"{_left_out(found)}{counted(found.images, 'image')} in {counted(found.folds, 'fold')}, "
-        f"the same for all; the best first"
+        f"the same for all, best first"
     )
     width = max(9, *(len(trial.extractor) for trial in found.trials))
     tell(

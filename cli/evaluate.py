@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     "--report",
     type=FOLDER,
     metavar="DIR",
-    help="write report.html there, which holds all pictures, and each of them as a PNG",
+    help="write an illustrated page, report.html, into this folder, and each of its pictures as a "
+    "PNG file",
 )
 @options.as_json()
 @options.strict()
@@ -132,7 +133,7 @@ def _without(seen: TrainedOn) -> str:
     """The figures without the images that the head has seen."""
     left = seen.without
     if left is None:
-        return "without them no image is left: evaluate on images that it was not trained on"
+        return "no image is left without them: evaluate on images that it was not trained on"
     accuracy = with_interval(left.accuracy, left.intervals["accuracy"])
     others = f"the {left.images:,} {'other' if left.images == 1 else 'others'}"
     return f"on {', '.join(filter(None, (others, left.caution)))}: accuracy {accuracy}"

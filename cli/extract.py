@@ -30,7 +30,7 @@ _STAGES = {"disk": "the disk", "decode": "decoding", "network": "the network"}
     type=COUNT,
     default=2048,
     metavar="ROWS",
-    help="rows per commit: the most that are lost when the process is killed",
+    help="rows per commit; at most this many are lost if the process is killed",
 )
 @option(
     "--retry-rejected",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 EXIT_CODE = 130
-MESSAGE = "interrupted; what was committed is kept, run the command again to go on"
+MESSAGE = "interrupted; what was committed is kept: run the command again to continue"
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ONE_KEYSTROKE_S = 1.0

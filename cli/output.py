@@ -112,7 +112,9 @@ def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
     for path, reason in rejected[:_REJECTIONS_SHOWN]:
         say(f"rejected {path}: {reason}")
     if len(rejected) > _REJECTIONS_SHOWN:
-        say(f"… and {len(rejected) - _REJECTIONS_SHOWN} more; `bottlebank extract --json` has all")
+        say(
+            f"… and {len(rejected) - _REJECTIONS_SHOWN} more; `bottlebank extract --json` lists all"
+        )
     return 1 if strict and rejected else 0
 
 

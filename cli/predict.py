@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 @option("--top", type=COUNT, default=3, metavar="N", help="classes to show")
 @options.output(
     metavar="FILE.csv|FILE.jsonl",
-    help="write all predictions into a file, a line each, instead of printing them; in CSV, a "
-    "name that a spreadsheet would take for a formula begins with an apostrophe",
+    help="write all predictions to a file, one per line, instead of printing them; in CSV, a name "
+    "that a spreadsheet would take for a formula begins with an apostrophe",
 )
 @options.as_json()
 @options.strict()

@@ -194,10 +194,11 @@ def _figures(found: Evaluation | None) -> str:
 
 def _about_confidence(head: Head) -> str:
     if head.unknown is None:
-        return "too few validation images to set a threshold of unknown: every image is answered"
+        return "too few validation images to set a threshold for unknown: every image is answered"
     return (
-        f"what resembles no training image is called unknown; the threshold is set so that about "
-        f"{percent(head.unknown.coverage)} of images of the known classes are answered"
+        f"images that resemble none of the classes, or several, are called unknown; the threshold "
+        f"is set so that about {percent(head.unknown.coverage)} of images of the known classes are "
+        f"answered"
     )
 
 

@@ -74,7 +74,7 @@ _SPLITS = (
 _BOXES = ("xmin", "ymin", "x_min", "y_min", "bbox", "bbox_x", "x1", "left")
 _FLAGS = re.compile(r"is_(train|training|val|valid|validation|test|eval)")
 _EXPECTED = (
-    "expected a header with the columns path,label[,split][,group], or say --path-column and "
+    "expected a header with the columns path,label[,split][,group], or use --path-column and "
     "--label-column"
 )
 
@@ -163,7 +163,7 @@ def headerless(first: Sequence[str]) -> Columns | None:
     if len(filled) != 2 or len(images) != 1:
         return None
     (label,) = set(filled) - set(images)
-    note = f"there is no header: {first[images[0]]!r} is taken for a path, {first[label]!r} for its"
+    note = f"there is no header: {first[images[0]]!r} is taken as a path, {first[label]!r} as its"
     return Columns(images[0], label, notes=[f"{note} label"])
 
 
@@ -192,7 +192,7 @@ def _column(
             if len({names[position] for position in found}) == 1:
                 raise DatasetError(f"{len(found)} columns are called {which}: rename or remove one")
             raise DatasetError(
-                f"any of the columns {which} may hold the {what}s: say --{what}-column"
+                f"any of the columns {which} may hold the {what}s: use --{what}-column"
             )
         if found:
             return found[0]
@@ -205,7 +205,7 @@ def _find_split(
     for name in names:
         if _FLAGS.fullmatch(name):
             raise DatasetError(
-                f"the column {name!r} declares a split in a way that is not read: expected a "
+                f"the column {name!r} declares a split in a way that is not understood: expected a "
                 f"column split with train, validation and test, or rename it to leave it out"
             )
     for rank in _SPLITS:

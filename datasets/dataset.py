@@ -245,7 +245,7 @@ def _why_empty(path: Path, dataset: Dataset) -> str:
         return (
             f"{path} holds images but no class folders: put them into one folder per class{listed}"
         )
-    passed_over = f"{dataset.ignored} other files were passed over"
+    passed_over = f"{dataset.ignored} other files were ignored"
     if dataset.ignored_kinds:
         passed_over += f": {kinds_in_words(dataset.ignored_kinds)}"
     return f"no images in {path} ({passed_over}){listed}; {LAYOUTS}"

@@ -117,22 +117,22 @@ class Layout:
         nested = [inside for inside in named if inside.inside()]
         if others and not nested:
             self.notes.append(
-                f"{_listed(named)} in {place.path}: taken for a class, since images lie directly "
-                f"in it; leave it out with --exclude {named[0].name}"
+                f"{_quoted(named)} in {place.path}: taken as a class, since it holds images "
+                f"directly; leave it out with --exclude {named[0].name}"
             )
             return False
         if others:
             raise DatasetError(
-                f"{place.path} holds {_listed(others)} beside the split folders {_listed(named)}: "
-                f"leave it out with --exclude {others[0].name}, or, if all of them are classes, "
-                f"say --class-level 1"
+                f"{place.path} holds {_quoted(others)} next to the split folder"
+                f"{'s' if len(named) > 1 else ''} {_quoted(named)}: leave it out with --exclude "
+                f"{others[0].name}, or, if all of them are classes, use --class-level 1"
             )
         for inside in named:
             if inside.folder.images and not inside.inside():
                 raise DatasetError(
                     f"{inside.path} holds images but no class folders: put them into one folder "
                     f"per class, list them in a CSV file with path,label,split, leave it out "
-                    f"with --exclude {inside.name}, or, if it is a class, say --class-level 1"
+                    f"with --exclude {inside.name}, or, if it is a class, use --class-level 1"
                 )
         _require_one_each(named)
         return True
@@ -152,7 +152,7 @@ class Layout:
                 raise DatasetError(
                     f"{place.path} holds folders that are named as splits, "
                     f"{_listed(place.inside())}, and is named as one: name "
-                    f"DATA as {place.path}, or say --class-level 1 or 2"
+                    f"DATA as {place.path}, or use --class-level 1 or 2"
                 )
             classes += self._in(place, split_of(split_folder.name))
         return classes
@@ -186,8 +186,8 @@ class Layout:
         ]
         if several:
             self.notes.append(
-                f"images in {_listed(several[0].inside(), paths=True)} count as of the class "
-                f"{several[0].name!r}; folders in other classes likewise"
+                f"images in {_listed(several[0].inside(), paths=True)} count as class "
+                f"{several[0].name!r}, and likewise in the other classes"
             )
         return [_class_of(folder, split) for folder in folders]
 
@@ -204,7 +204,7 @@ class Layout:
         if not classes:
             raise DatasetError(
                 f"{root.path} holds no folders with images at level {level}: --class-level 1 takes "
-                f"the folders in it for classes, 2 the folders in those"
+                f"the folders in it as classes, 2 the folders in those"
             )
         for place, _ in places:
             self._pass_over_loose(place)
@@ -221,7 +221,7 @@ class Layout:
         self.n_loose += len(loose)
         self.notes.append(
             f"{len(loose)} image{'s' if len(loose) > 1 else ''} directly in {place.path}, such as "
-            f"{loose[0]}, lie in no class folder and are passed over"
+            f"{loose[0]}, are in no class folder and are ignored"
         )
 
 
@@ -267,7 +267,7 @@ def _split_inside(folders: Sequence[Place]) -> list[ClassFolder] | None:
         if not _has_splits_only(folder) or folder.folder.images:
             what = _listed(folder.inside()) if folder.inside() else "images directly"
             if folder.folder.images and folder.inside():
-                what = f"images beside {what}"
+                what = f"images next to {what}"
             raise DatasetError(
                 f"{holding[0].path} holds folders that are named as splits, "
                 f"{_listed(holding[0].inside())}; {folder.path} holds {what}: give each class the "
@@ -289,7 +289,7 @@ def _require_one_each(named: Sequence[Place]) -> None:
         if other is not place:
             raise DatasetError(
                 f"{other.path} and {place.path} are both named as the {split_of(place.name)} "
-                f"split: rename one, join them, or leave one out with --exclude NAME"
+                f"split: rename one, merge them, or leave one out with --exclude NAME"
             )
 
 
@@ -299,14 +299,14 @@ def _refuse_two_readings(place: Place, folders: Sequence[Place], split: str | No
         raise DatasetError(
             f"{place.path} holds {_listed(folders)}, which names no class: put the images into one "
             f"folder per class, list them in a CSV file with path,label[,split], or, if it is a "
-            f"class, say --class-level {level}"
+            f"class, use --class-level {level}"
         )
     for folder in folders if len(folders) > 1 else ():
         if names_no_class(folder.name) and len(folder.inside()) > 1:
             raise DatasetError(
-                f"{place.path} holds {_listed([f for f in folders if f != folder])} beside "
+                f"{place.path} holds {_listed([f for f in folders if f != folder])} next to "
                 f"{folder.name!r}, which holds folders of its own, {_listed(folder.inside())}: "
-                f"name DATA as {folder.path} if those are the classes, or say --class-level {level}"
+                f"name DATA as {folder.path} if those are the classes, or use --class-level {level}"
             )
     if any(folder.folder.images for folder in folders):
         return
@@ -315,13 +315,17 @@ def _refuse_two_readings(place: Place, folders: Sequence[Place], split: str | No
     if len(shared) > 1:
         raise DatasetError(
             f"the folders in {place.path} ({_listed(folders)}) hold folders of the same names "
-            f"({_names(shared)}): say --class-level {level} if the first are the classes, "
+            f"({_names(shared)}): use --class-level {level} if the first are the classes, "
             f"--class-level {level + 1} if the second are, or leave some out with --exclude NAME"
         )
 
 
 def _listed(places: Sequence[Place], *, paths: bool = False) -> str:
     return _names([place.path if paths else place.name for place in places])
+
+
+def _quoted(places: Sequence[Place]) -> str:
+    return _names([repr(place.name) for place in places])
 
 
 def _names(names: Sequence[str]) -> str:

@@ -198,7 +198,7 @@ def _values(
     declared = value(columns.split)
     split = split_of(declared) if declared else None
     if declared and split is None:
-        raise DatasetError(f"{where}: split {declared!r} is none of {KNOWN_NAMES}")
+        raise DatasetError(f"{where}: split {declared!r} is not one of {KNOWN_NAMES}")
     return path, unicodedata.normalize("NFC", label), split, value(columns.group) or None
 
 
@@ -210,7 +210,7 @@ def _no_names(labels: Sequence[str]) -> str | None:
     if not found:
         return None
     names = in_brief_names(found)
-    return f"taken as classes like any other, though they may be none or several: {names}"
+    return f"these labels count as classes, though they may stand for none or several: {names}"
 
 
 def case_twins(labels: Sequence[str]) -> str | None:
@@ -219,4 +219,4 @@ def case_twins(labels: Sequence[str]) -> str | None:
     twins = sorted(name for name in set(labels) if counts[name.casefold()] > 1)
     if not twins:
         return None
-    return f"classes that differ in case alone are classes of their own: {', '.join(twins[:4])}"
+    return f"classes whose names differ only in case are kept apart: {', '.join(twins[:4])}"

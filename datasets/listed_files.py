@@ -61,7 +61,7 @@ class ListedFiles:
         ]
         if len(having) > 1:
             raise DatasetError(
-                f"{self._file}: {having[0]} and {having[1]} both hold files of its first rows: say "
+                f"{self._file}: {having[0]} and {having[1]} both hold files of its first rows: use "
                 f"--image-root"
             )
         if having:

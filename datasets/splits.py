@@ -194,24 +194,22 @@ def _straddling_groups(groups: Sequence[str | None], splits: np.ndarray) -> list
     if not torn:
         return []
     return [
-        f"{counted(len(torn), 'group')} in two splits as declared, such as {torn[0]!r}: the "
-        f"accuracy there is too good; declare one split for each group"
+        f"{counted(len(torn), 'group')} in two declared splits, such as {torn[0]!r}: the accuracy "
+        f"there is too good; declare one split for each group"
     ]
 
 
 def _missing(splits: np.ndarray, labels: Sequence[str], declared: bool) -> list[str]:
     present = set(zip(labels, splits.tolist(), strict=True))
     wanted = [name for name in SPLITS if not declared or name in splits]
-    remedy = "declare some of their images for it" if declared else "add images of them"
-    consequence = {TRAIN: "learned", VALIDATION: "validated", TEST: "tested"}
+    images_of = {TRAIN: "training images", VALIDATION: "validation images", TEST: "test images"}
     found = []
     for name in wanted:
         absent = [label for label in sorted(set(labels)) if (label, name) not in present]
         if absent:
-            found.append(
-                f"{_named(absent)} cannot be {consequence[name]}, having no image in {name}: "
-                f"{remedy}"
-            )
+            have, them = ("has", "it") if len(absent) == 1 else ("have", "them")
+            remedy = f"declare some for {name}" if declared else f"add more images of {them}"
+            found.append(f"{_named(absent)} {have} no {images_of[name]}: {remedy}")
     return found
 
 

@@ -164,16 +164,16 @@ def _refuse_other_kinds(file: Path, head: bytes) -> None:
     name, advice = _ADVICE.get(kind, (kind, ""))
     if not advice:
         advice = _EXPECTED
-    raise DatasetError(f"{file} is {name}, no CSV file: {advice}")
+    raise DatasetError(f"{file} is {name}, not a CSV file: {advice}")
 
 
 def _why_not(file: Path, encoding: str, is_said: bool) -> str:
     if is_said:
         return f"{file} is not text in {encoding}: leave --encoding out, or name another"
     if encoding != LEGACY:
-        return f"{file} begins as {encoding} text and does not go on as such: save it as UTF-8"
+        return f"{file} begins as {encoding} text, but does not continue as such: save it as UTF-8"
     return (
         f"{file} is not UTF-8, and its words make no sense in Windows-1252: save it as UTF-8 "
-        f'("CSV UTF-8" in Excel), or say --encoding NAME, such as cp1250, cp1251, mac_roman, gbk '
+        f'("CSV UTF-8" in Excel), or use --encoding NAME, such as cp1250, cp1251, mac_roman, gbk '
         f"or shift_jis"
     )

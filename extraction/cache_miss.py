@@ -33,23 +33,24 @@ def why_nothing_is_reused(
     Parameters
     ----------
     precision, store
-        What is asked for; ``auto`` asks for nothing, so that it does not differ from anything.
+        What is requested; ``auto`` differs from nothing.
 
     Returns
     -------
     str or None
-        One line that names what differs from the nearest of them, with both values: cached → asked
-        for. None when the cache holds no rows of this extractor.
+        One line that names what differs from the nearest of them, with both values: cached →
+        requested. None when the cache holds no rows of this extractor.
     """
     kin = list(_kin(folder, recipe, {"precision": precision, "storage": store}))
     if not kin:
         return None
     nearest = min(kin, key=lambda other: (len(other.changes), -other.n_rows))
     they = "they" if all(other.changes == nearest.changes for other in kin) else "the nearest"
+    n_rows = sum(other.n_rows for other in kin)
+    because = "it differs" if n_rows == 1 else f"{they} differ"
     return (
-        f"0 of the {counted(sum(other.n_rows for other in kin), 'cached row')} of "
-        f"{recipe.extractor} are "
-        f"reused, because {they} differ in {'; '.join(nearest.changes)}"
+        f"the {counted(n_rows, 'cached row')} of {recipe.extractor} cannot be reused, because "
+        f"{because} in {'; '.join(nearest.changes)}"
     )
 
 

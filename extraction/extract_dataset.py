@@ -224,5 +224,7 @@ def _variants_to_try(
         if variant not in known:
             if known:
                 names = ", ".join(found.name for found in known)
-                logger.warning("rows in %s are started beside those in %s", variant.name, names)
+                logger.warning(
+                    "new rows are computed in %s; the cache has rows in %s", variant.name, names
+                )
             yield variant

@@ -247,7 +247,7 @@ def import_from(folder: CacheFolder, source: Path) -> Imported:
             raise CacheError(f"{source}: the recipe and the fingerprint do not belong together")
         if recipe.width != export.width:
             raise CacheError(
-                f"{source}: {export.width} numbers a row; its recipe says {recipe.width}"
+                f"{source}: {export.width} numbers per row; its recipe says {recipe.width}"
             )
         export.verify()  # before anything is written
         cache = folder.open(recipe.fingerprint, export.variant)

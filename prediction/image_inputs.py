@@ -201,7 +201,7 @@ def _from_file(file: Any) -> Input:
         raise ImageRejectedError(f"more than the {MAX_FILE_BYTES:,} bytes that are read")
     if not data and _position(file):
         raise ImageRejectedError(
-            f"nothing is left to read in the file object, which stands at byte "
+            f"the file object has nothing left to read: it is at byte "
             f"{_position(file):,}: call seek(0) first"
         )
     return Input(name=_name_of(file), data=data)

@@ -135,7 +135,7 @@ def open_training_images(head: Head, cache: str | os.PathLike[str] | None = None
                     break
             else:
                 raise NoTrainingImagesError(
-                    f"the cache {folder.root} holds no longer all of what this head was trained "
+                    f"the cache {folder.root} no longer holds all that this head was trained "
                     f"on: train it again"
                 )
             features = variant.rows(keys)

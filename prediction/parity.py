@@ -84,7 +84,7 @@ def _difference(
 ) -> str | None:
     """Why the extractor here is not shown to be the head's own, or None."""
     if head.golden is None:
-        return "it holds no golden images, by which the extractor could be recognised"
+        return "it holds no golden images to check the extractor with"
     try:
         features = compute(head.golden.files)
     except ImageRejectedError as error:
@@ -97,6 +97,6 @@ def _difference(
         return None
     return (
         f"its golden images give other transfer values here than when it was trained: cosine "
-        f"{cosine:.5f}, at least {limit} is asked for. Decoding, scaling, weights or precision "
+        f"{cosine:.5f}, at least {limit} is required. Decoding, scaling, weights or precision "
         f"have changed"
     )

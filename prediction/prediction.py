@@ -21,7 +21,8 @@ class Prediction(list[tuple[str, float]]):
     Attributes
     ----------
     unknown : bool
-        Whether the image resembles no training image: then the probabilities mean little.
+        Whether the image resembles none of the classes, or several: then the probabilities mean
+        little.
     error : str or None
         Why the image was rejected.
     note : str or None
@@ -67,7 +68,7 @@ class Prediction(list[tuple[str, float]]):
         if self.error is not None:
             return f"error: {self.error}"
         if self.unknown:
-            return f"unknown: resembles no training image (best guess {self.label})"
+            return f"unknown: resembles none of the classes, or several (best guess {self.label})"
         return ", ".join(f"{label} {100 * share:.1f} %" for label, share in self)
 
     def __repr__(self) -> str:

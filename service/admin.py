@@ -34,7 +34,7 @@ def healthz() -> dict[str, Any]:
 def readyz() -> dict[str, Any]:
     """Whether requests are accepted: not once the service is shutting down."""
     if not current_service().ready:
-        raise RefusedError("stopping", "the server is about to end", status=503)
+        raise RefusedError("stopping", "the server is shutting down", status=503)
     return {"status": "ready"}
 
 
@@ -52,7 +52,7 @@ def heads() -> dict[str, Any]:
 
 @admin.post("/heads/activate")
 def activate() -> dict[str, Any]:
-    """Make another head of the folder answer: `{"name": "head.h5"}`."""
+    """Switch to another head of the folder: `{"name": "head.h5"}`."""
     _require_json()
     payload = json_object(request, _MAX_BYTES, '{"name": "head.h5"}')
     name = payload.get("name")
@@ -64,7 +64,7 @@ def activate() -> dict[str, Any]:
 
 @admin.post("/heads/rollback")
 def roll_back() -> dict[str, Any]:
-    """Make the previous head answer."""
+    """Switch back to the previous head."""
     _require_json()
     served = current_service().heads.roll_back()
     return {"name": served.name, "head": head_of(served.predictor)}

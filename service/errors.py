@@ -52,7 +52,7 @@ class DeadlineError(RefusedError):
         """The message is always the same."""
         super().__init__(
             "deadline_exceeded",
-            "the server has more to do than it can; this request was given up after it had waited "
+            "the server is overloaded; this request was given up after it had waited "
             "for too long. Try again later",
             status=503,
         )

@@ -124,7 +124,7 @@ class Heads:
             return described
 
     def activate(self, name: str) -> Served:
-        """Make another head of the folder answer.
+        """Switch to another head of the folder.
 
         Raises
         ------
@@ -159,7 +159,7 @@ class Heads:
             return self._activate(name, loaded)
 
     def roll_back(self) -> Served:
-        """Make the previous head answer; the two change places.
+        """Switch back to the previous head; the two change places.
 
         Raises
         ------

@@ -83,12 +83,12 @@ def _message(error: WaitressError, settings: Settings) -> str:
         return f"the body is too large; at most {settings.max_body_bytes:,} bytes are accepted"
     if error.code == 503 and error.body == "bodies":
         return (
-            f"the server has more to do than it can: the bodies of requests that wait have "
+            f"the server is overloaded: the bodies of requests that wait have "
             f"{settings.max_held_bytes:,} bytes together"
         )
     if error.code == 503:
         return (
-            f"the server has more to do than it can, with {counted(settings.queue, 'request')} "
+            f"the server is overloaded, with {counted(settings.queue, 'request')} "
             f"waiting; try again later"
         )
     if error.code == 408:

@@ -1,5 +1,6 @@
 """The documentation: it builds without warnings, and what it names exists."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -42,6 +43,14 @@ def test_every_public_name_has_a_page(site):
         assert f'id="bottlebank.{name}"' in page
 
 
+def test_types_and_public_names_stand_beside_parameters(site):
+    page = (site / "reference" / "bottlebank.train_head.html").read_text()
+    text = re.sub(r"<[^>]+>", "", page)
+    assert "kind (str) – A head that can be saved" in text
+    assert "hidden (Sequence[int] | int | None) – " in text
+    assert 'href="bottlebank.extract.html#bottlebank.extract"' in page
+
+
 def test_every_error_has_a_page(site):
     for name in re.findall(r"^class (\w+)", (ROOT / "errors.py").read_text(), re.MULTILINE):
         pages = [f"bottlebank.{name}.html", f"bottlebank.errors.{name}.html"]
@@ -81,3 +90,23 @@ def test_measured_figures_stand_in_one_place():
     measured = re.compile(r"\d \[\d[\d.,]*, ?\d[\d.,]*\]")
     assert measured.search((ROOT / "benchmarks" / "RESULTS.md").read_text())
     assert [page.name for page in PROSE[:-1] if measured.search(page.read_text())] == []
+
+
+def outside_code(page):
+    return re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def test_lines_of_prose_fit_the_screen_and_begin_no_list_by_chance():
+    for page in PROSE[:-1]:
+        lines = outside_code(page).splitlines()
+        long = [line for line in lines if len(line) > 100 and not line.startswith("|")]
+        assert long == [], page.name
+        for above, line in itertools.pairwise(lines):
+            if re.match(r"\d+\. ", line) and above.strip():
+                assert re.match(r"\d+\. |   ", above), f"{page.name}: {line}"
+
+
+def test_columns_of_tables_have_headings():
+    for page in PROSE:
+        for headings in re.findall(r"^\|(.*)\|\n\|[-|: ]+\|$", page.read_text(), re.MULTILINE):
+            assert "" not in [cell.strip() for cell in headings.split("|")[1:]], page.name

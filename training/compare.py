@@ -113,12 +113,13 @@ def compare(
         raise DatasetError(
             f"the {counted(len(rows), 'image')} outside the test split are all alike, or of one "
             f"group: "
-            f"cross-validation needs two different ones at least; add images"
+            f"cross-validation needs at least two different ones; add images"
         )
     fewer = []
     if n_different < n_folds:
         fewer.append(
-            f"{n_folds} folds were requested, {counted(n_different, 'image')} differ: as many folds"
+            f"using {n_different} folds instead of {n_folds}: there are only {n_different} "
+            f"different images"
         )
     folds, thin = stratified_folds(labels, groups, min(n_folds, n_different), seed)
     warnings = [*fewer, *thin]

@@ -69,9 +69,10 @@ class CrossValidated(NamedTuple):
             shown = ", ".join(map(repr, self.not_judged[:5]))
             more = len(self.not_judged) - 5
             others = f" and {more} more" if more > 0 else ""
+            it_has = "it has" if len(self.not_judged) == 1 else "they have"
             text += (
-                f"; {shown}{others} cannot be evaluated, having one image, or only images that are "
-                f"alike: add others"
+                f"; {shown}{others} cannot be evaluated, because {it_has} only one image, or only "
+                f"images that are alike: add different ones"
             )
         if self.evaluation.caution:
             text = f"figures of {self.evaluation.images_in_words}: {text}"
@@ -171,9 +172,9 @@ def _was_trained_here(head: Head, table: FeatureTable, decided: Split) -> bool:
 
 def _reason(n_test: int, rarest: str, n_rarest: int) -> str:
     if n_test == 0:
-        return "the test split has no image"
+        return "the test split has no images"
     if n_test < _LITTLE:
         said = "nothing" if n_test < LEAST_IMAGES else "little"
         return f"a test split of {counted(n_test, 'image')} says {said}"
     different = "1 image" if n_rarest == 1 else f"{n_rarest} different images"
-    return f"the class {rarest!r} has {different} only"
+    return f"the class {rarest!r} has only {different}"

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from ..extraction.feature_table import FeatureTable
 
 SEEN_IS_UNKNOWN = (
-    "whether the head was trained on some of these images is unknown: this cache does not know "
-    "what it was trained on"
+    "whether the head was trained on some of these images is unknown: this cache has no list of "
+    "its training images"
 )
 
 logger = logging.getLogger(__name__)

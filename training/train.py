@@ -70,8 +70,8 @@ def train_head(
     table
         From `extract`.
     kind
-        A head that can be saved, such as ``logistic`` or ``dense``, which stops by the validation
-        split.
+        A head that can be saved, such as ``logistic`` or ``dense``, which stops when the
+        loss on the validation split no longer falls.
     hidden
         Units of each hidden layer of a dense head; None for one of 256.
     class_weight
@@ -130,8 +130,8 @@ def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Traine
         )
     if table.golden is None:
         logger.warning(
-            "warning: the head holds no golden images, by which its extractor could be recognised: "
-            "no engine here computes in %s",
+            "warning: the head holds no golden images to check its extractor with: no engine here "
+            "computes in %s",
             table.report.precision,
         )
     head = Head(

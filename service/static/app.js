@@ -86,11 +86,11 @@ function showClasses(prediction, card) {
 // Probabilities say which class is most like it, not that the image is of any: no bar is drawn.
 function showUnknown(prediction, card) {
   card.classList.add("unknown");
-  card.querySelector(".note").textContent = "Unknown: resembles no training image";
+  card.querySelector(".note").textContent = "Unknown: resembles none of the classes, or several";
   const guess = card.querySelector(".guess");
   guess.hidden = false;
   guess.querySelector("bdi").textContent = prediction.label;
-  return `unknown: resembles no training image (best guess ${prediction.label})`;
+  return `unknown: resembles none of the classes, or several (best guess ${prediction.label})`;
 }
 
 function offerAgain(card, offered) {

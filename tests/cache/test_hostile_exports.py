@@ -334,9 +334,9 @@ def test_a_hostile_export_is_refused_in_one_line(place, harm, capfd):
 def test_a_sound_export_comes_in_once(place, made, capfd):
     code, out, err = bring(place, place / "rows.h5", capfd)
     assert (code, err) == (0, "")
-    assert "brought 6 rows" in out
+    assert "imported 6 rows" in out
     code, out, err = bring(place, place / "rows.h5", capfd)
-    assert "brought 0 rows" in out
+    assert "imported 0 rows" in out
     with CacheFolder(made[1]) as mine, CacheFolder(place / "cache") as theirs:
         caches = [folder.open(made[2], "float32") for folder in (mine, theirs)]
         assert caches[0].keys() == caches[1].keys()
@@ -410,6 +410,6 @@ def test_of_a_hostile_folder_nothing_is_brought_in(place, made, harm, capfd):
     (theirs / "index.sqlite").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
     FOLDER_HARMS[harm](theirs)
     code, out, err = bring(place, theirs, capfd)
-    assert "brought 0 shards" in out
+    assert "imported 0 shards" in out
     assert code == 1 and err.startswith("left out: ") and err.count("\n") == 1, err
     assert not [*(place / "cache").glob("*/*/*.h5")]

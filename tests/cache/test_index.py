@@ -63,7 +63,7 @@ def test_a_wrong_entry_never_returns_a_wrong_row(folder, caplog):
     index.add_shards(variant, [swapped, moved, cut])
     rows = folder.open(PRINT, "float32").rows([Key(bytes([number]) * 32) for number in (0, 3, 4)])
     assert rows[:, 0].tolist() == [0, 3, 4]
-    assert "the index is built again" in caplog.text
+    assert "the index is rebuilt" in caplog.text
     assert list(index.contents(variant).values()) == [first, second, third]
 
 
@@ -116,7 +116,7 @@ def test_a_lost_index_is_reported_once_and_empty_then(tmp_path, caplog):
     path.write_bytes(b"x" * path.stat().st_size)
     for _ in range(2):
         assert index.contents_of_files([("a", status)]) == [None]
-        assert caplog.text.count("is built again") == 1
+        assert caplog.text.count("is rebuilt") == 1
     index.remember_files([("a", status, b"k" * 32)])
     assert index.contents_of_files([("a", status)]) == [b"k" * 32]
     index.close()

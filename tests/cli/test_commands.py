@@ -228,7 +228,7 @@ def test_predict_says_what_is_of_no_class(bottlebank, photos, cache, options, tm
     assert answers[0]["unknown"]
     assert sum(answer["unknown"] for answer in answers[1:]) < 10
     assert (
-        "noise.png: unknown: resembles no training image (best guess "
+        "noise.png: unknown: resembles none of the classes, or several (best guess "
         in bottlebank("predict", *arguments).out
     )
 
@@ -469,7 +469,7 @@ def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottleba
         said, complaint = process.communicate(timeout=30)
     assert process.returncode == 130
     assert complaint == (
-        "bottlebank: interrupted; what was committed is kept, run the command again to go on\n"
+        "bottlebank: interrupted; what was committed is kept: run the command again to continue\n"
     )
     n_kept = int(("8 " + said).split()[-1])
     answer = bottlebank("extract", photos, *options, "--json").json

@@ -13,7 +13,7 @@ import pytest
 from bottlebank import cli
 from bottlebank.errors import EngineError
 
-SAID = "bottlebank: interrupted; what was committed is kept, run the command again to go on\n"
+SAID = "bottlebank: interrupted; what was committed is kept: run the command again to continue\n"
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 

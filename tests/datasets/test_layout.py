@@ -93,7 +93,7 @@ def test_layouts_that_can_be_meant_one_way(tmp_path, files, found):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([*splits_of("train"), "extra/1.jpg"], "extra beside the split folders train: leave it"),
+        ([*splits_of("train"), "extra/1.jpg"], "'extra' next to the split folder 'train': "),
         ([*splits_of("train"), "seg_pred/seg_pred/1.jpg"], "--exclude seg_pred"),
         ([*splits_of("train", "test", "copy/train", "copy/test")], "--exclude copy"),
         ([*splits_of("train"), "test/1.jpg"], "test holds images but no class folders"),
@@ -187,7 +187,7 @@ def test_images_beside_class_folders_are_named(tmp_path, caplog):
     assert len(dataset) == 3
     assert dataset.ignored_kinds == {"images in no class folder": 2}
     assert "2 images directly in" in caplog.text
-    assert "differ in case alone" in caplog.text
+    assert "differ only in case" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -84,14 +84,14 @@ def test_dialects_that_are_read(folder, data):
     [
         ("path,label,label\nimg/a.png,hat,x\n", "2 columns are called label, label"),
         ("path,path,label\nimg/a.png,b,x\n", "2 columns are called path"),
-        ("file,class,species\nimg/a.png,hat,x\n", "class, species may hold the labels: say --lab"),
+        ("file,class,species\nimg/a.png,hat,x\n", "class, species may hold the labels: use --lab"),
         ("colour,size\nx,y\n", "expected a header with the columns path,label"),
         ("image_id,dx\nimg/a.png,nv\n", "--label-column; found 'image_id, dx'"),
         ("img/a.png,hat,train\n", "expected a header"),
         ("path,label\nimg/a.png,hat, red\n", "line 2: 3 values where the header has 2"),
         ("path,label\nimg/a.png,hat\nimg/b.png,\n", "line 3: path or label is empty"),
         ("path,label\nimg/a.png,hat\nimg/b.png\n", "line 3: path or label is empty"),
-        ("path,label,split\nimg/a.png,hat,holdout\n", "line 2: split 'holdout' is none of train"),
+        ("path,label,split\nimg/a.png,hat,holdout\n", "split 'holdout' is not one of train"),
         ("path,label,is_valid\nimg/a.png,hat,True\n", "'is_valid' declares a split in a way"),
         ("path,label\nhttps://x.org/a.png,hat\n", "line 2: 'https://x.org/a.png' is an address"),
         ("path,label\nC:\\me\\a.png,hat\n", "line 2: .* absolute path of another system"),
@@ -103,23 +103,23 @@ def test_dialects_that_are_read(folder, data):
         ("image,hat,shoes\nimg/a.png,0,0\n", "line 2: expected a 1 in one column .* no class"),
         ("filename,width,class,xmin,ymin\nimg/a.png,3,hat,1,2\n", "holds boxes of objects"),
         ('image,choice\nimg/a.png,"{""choices"": [""a"", ""b""]}"\n', "line 2: .* is a list"),
-        ("path,label\nimg/a.png,шапка\n".encode("cp1251"), "not UTF-8, .* say --encoding NAME"),
-        ("path,label\nimg/a.png,帽子\n".encode("gbk"), "say --encoding NAME"),
-        ("path,label\nimg/a.png,żółty\n".encode("cp1250"), "say --encoding NAME"),
-        ("path,label\nimg/a.png,hat\n".encode("utf-16")[:-1], "utf-16 text and does not go on"),
+        ("path,label\nimg/a.png,шапка\n".encode("cp1251"), "not UTF-8, .* use --encoding NAME"),
+        ("path,label\nimg/a.png,帽子\n".encode("gbk"), "use --encoding NAME"),
+        ("path,label\nimg/a.png,żółty\n".encode("cp1250"), "use --encoding NAME"),
+        ("path,label\nimg/a.png,hat\n".encode("utf-16")[:-1], "utf-16 text, but does not continue"),
         ("path,label\n", "no rows"),
         ("", "columns path,label"),
         (b"path,label\nimg/a.png,h\0t\n", "is a binary file"),
-        ('[{"path": "a.png"}]', "is JSON, no CSV file: save the table as a CSV"),
+        ('[{"path": "a.png"}]', "is JSON, not a CSV file: save the table as a CSV"),
         ('{"path": "a.png"}\n{"path": "b.png"}', "is JSON"),
         ("<html><body>", "is HTML or XML"),
-        (b"PK\x03\x04\x14\0\0\0", "is a zip archive, no CSV file: unpack it"),
-        (b"\x89PNG\r\n\x1a\n\0\0", "is an image, no CSV file: put images into one folder per"),
+        (b"PK\x03\x04\x14\0\0\0", "is a zip archive, not a CSV file: unpack it"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "is an image, not a CSV file: put images into one folder per"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "is an image"),
         (b"RIFF\x10\0\0\0WEBPVP8 ", "is an image"),
         (b"\x89HDF\r\n\x1a\n\0\0", "is an HDF5 file, such as a head"),
         (b"PAR1\x15\x04", "is a Parquet file"),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "is an Excel workbook, no CSV file: save"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "is an Excel workbook, not a CSV file: save"),
         (b"\x1f\x8b\x08\0", "is an archive"),
         (b"%PDF-1.7\n\xe2\xe3", "is a PDF"),
         (b"\x80\x04\x95\0\0", "is a pickle"),
@@ -178,7 +178,7 @@ def test_an_id_that_two_files_have(folder):
     make(folder, "img/a.jpg", "other/b.png")
     with pytest.raises(DatasetError, match="line 2: 'img/a' may be .*a.jpg or .*a.png"):
         load(folder, "path,label\nimg/a,hat\nimg/b,shoes\n")
-    with pytest.raises(DatasetError, match="both hold files of its first rows: say --image-root"):
+    with pytest.raises(DatasetError, match="both hold files of its first rows: use --image-root"):
         load(folder, "path,label\nb,hat\n")
 
 
@@ -192,7 +192,7 @@ def test_split_columns(folder):
     ):
         assert load(folder, text.format(name, first, second)).splits == ["train", "validation"]
     assert load(folder, text.format("dataset", "coco", "voc")).splits == [None, None]
-    with pytest.raises(DatasetError, match="line 3: split 'holdout' is none of"):
+    with pytest.raises(DatasetError, match="line 3: split 'holdout' is not one of"):
         load(folder, text.format("subset", "train", "holdout"))
 
 
@@ -217,10 +217,10 @@ def test_a_label_that_may_be_none_is_a_class_with_a_note(folder, label):
     dataset = load(folder, f'path,label\nimg/a.png,"{label}"\nimg/b.png,none\n')
     assert dataset.labels == [label, "none"]
     (note,) = dataset.notes
-    assert note.endswith(f"though they may be none or several: {label!r}")
+    assert note.endswith(f"though they may stand for none or several: {label!r}")
 
 
 def test_labels_of_a_list_that_differ_in_case_are_noted(folder):
     dataset = load(folder, "path,label\nimg/a.png,hat\nimg/b.png,Hat\n")
     assert dataset.labels == ["hat", "Hat"]
-    assert "differ in case alone are classes of their own: Hat, hat" in dataset.notes[0]
+    assert "differ only in case are kept apart: Hat, hat" in dataset.notes[0]

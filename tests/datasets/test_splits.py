@@ -106,16 +106,17 @@ def test_declared_splits_are_respected_and_the_undeclared_train():
 def test_classes_without_images_in_a_split_are_a_warning_with_its_remedy():
     decided = split(keys([0, 1]), ["a", "b"], ["train", "test"])
     assert decided.warnings == [
-        "class 'b' cannot be learned, having no image in train: declare some of their images for "
-        "it",
-        "class 'a' cannot be tested, having no image in test: declare some of their images for it",
+        "class 'b' has no training images: declare some for train",
+        "class 'a' has no test images: declare some for test",
     ]
     assert not decided.has_contradictions
     by_content = split(keys(range(7)), [f"class {number}" for number in range(7)])
     assert not by_content.declared
     assert by_content.counts() == {"train": 7, "validation": 0, "test": 0}
-    assert all("and 2 more cannot be" in warning for warning in by_content.warnings)
-    assert all(warning.endswith("add images of them") for warning in by_content.warnings)
+    assert all("and 2 more have no " in warning for warning in by_content.warnings)
+    assert all(
+        warning.endswith("images: add more images of them") for warning in by_content.warnings
+    )
 
 
 def test_equal_files_that_contradict_are_reported():
@@ -159,7 +160,7 @@ def test_a_group_decides_for_its_images_and_the_others_for_themselves():
 def test_declared_splits_that_tear_a_group_are_reported():
     decided = split(keys(range(3)), list("aaa"), ["train", "test", "test"], ["x", "x", None])
     assert decided.has_contradictions
-    assert "1 group in two splits as declared, such as 'x'" in decided.warnings[0]
+    assert "1 group in two declared splits, such as 'x'" in decided.warnings[0]
 
 
 def test_near_duplicates_are_left_out_unless_the_split_is_declared():
@@ -190,7 +191,10 @@ def test_a_class_whose_only_test_image_is_left_out_cannot_be_tested():
     row = int(np.flatnonzero(splits == "test")[0])
     labels = ["rare" if number == row else "often" for number in range(300)]
     decided = split(contents, labels, find_near=lambda splits: {row: 0})
-    assert any("class 'rare' cannot be tested" in warning for warning in decided.warnings)
+    assert any(
+        "class 'rare' has no test images: add more images of it" in warning
+        for warning in decided.warnings
+    )
 
 
 def test_the_rarest_class_counts_equal_files_and_groups_once():
@@ -208,13 +212,13 @@ def test_classes_of_one_two_and_three_images():
         assert sum(decided.counts().values()) == 6
         for name in ("one", "two", "three"):
             here = set(decided.of_row[np.array(labels) == name].tolist())
-            for where, verb in (
-                ("train", "learned"),
-                ("validation", "validated"),
-                ("test", "tested"),
+            for where, kind in (
+                ("train", "training"),
+                ("validation", "validation"),
+                ("test", "test"),
             ):
                 warned = any(
-                    f"cannot be {verb}" in warning and f"'{name}'" in warning
+                    f"no {kind} images" in warning and f"'{name}'" in warning
                     for warning in decided.warnings
                 )
                 assert warned == (where not in here)

@@ -68,7 +68,7 @@ def test_another_cache_knows_nothing(trained, tmp_path):
 def test_rows_that_are_gone_are_said(trained, table, cache):
     for shard in cache.glob("*/*/*.h5"):
         shard.unlink()
-    with pytest.raises(NoTrainingImagesError, match="holds no longer all of what"):
+    with pytest.raises(NoTrainingImagesError, match="no longer holds all that"):
         open_training_images(trained.head, cache)
 
 

@@ -149,7 +149,7 @@ def test_a_prediction_is_a_list_that_prints_well(predict, photos):
     assert repr(many).endswith("… 95 more")
     assert "&lt;b&gt;0" in many._repr_html_()
     unknown = bb.Prediction([("shirt", 0.939)], unknown=True)
-    assert repr(unknown) == "unknown: resembles no training image (best guess shirt)"
+    assert repr(unknown) == "unknown: resembles none of the classes, or several (best guess shirt)"
     assert "%" not in unknown._repr_html_()
     assert len(repr(predict)) < 200
 

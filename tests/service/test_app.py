@@ -84,7 +84,7 @@ def test_the_page_says_of_an_unknown_image_first_that_it_is_unknown(client):
     shown = script[script.index("async function show(") : script.index("function offerAgain(")]
     # Instead of the classes; in the words of `Prediction`, which a screen reader says in one.
     assert "prediction.unknown ? showUnknown(prediction, card) : showClasses(" in shown
-    assert "Unknown: resembles no training image" in shown
+    assert "Unknown: resembles none of the classes, or several" in shown
     words = str(Prediction([("${prediction.label}", 0.9)], unknown=True))
     assert f"return `{words}`;" in shown
     assert "Best guess:" in client.get("/").text

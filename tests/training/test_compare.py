@@ -52,7 +52,7 @@ def test_extractors_are_compared_on_the_same_folds(table):
 
 
 def test_what_cannot_be_compared(table):
-    with pytest.raises(UsageError, match="expected heads of logistic, .*, received 'svm'"):
+    with pytest.raises(UsageError, match="expected heads from logistic, .*, received 'svm'"):
         compare([table], ["svm"])
     with pytest.raises(UsageError, match="a table of at least one extractor, received none"):
         compare([], ["knn"])
@@ -84,7 +84,10 @@ def test_classes_of_few_images_are_compared(table, counts):
     assert found.folds == min(5, len(rows))
     assert (found.rejected, found.in_test) == (0, 0)
     if len(rows) < 5:
-        assert f"5 folds were requested, {len(rows)} images differ" in found.warnings[0]
+        assert (
+            f"using {len(rows)} folds instead of 5: there are only {len(rows)} "
+            in found.warnings[0]
+        )
 
 
 def test_a_class_in_the_test_split_alone_cannot_be_compared(table):

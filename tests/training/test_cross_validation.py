@@ -57,7 +57,9 @@ def test_few_images_are_all_evaluated(table, counts):
     n_test = len(trained.split.rows("test"))
     said = "nothing" if n_test < 10 else "little"
     assert found.reason == f"a test split of {n_test} images says {said}"
-    assert ("'stripes' cannot be evaluated, having one image" in found.in_words()) == bool(alone)
+    assert (
+        "'stripes' cannot be evaluated, because it has only one image" in found.in_words()
+    ) == bool(alone)
     for name, count in zip(found.classes, counts, strict=True):
         splits = set(trained.split.of_row[few.labels == name].tolist())
         assert len(splits) == min(count, 3)
@@ -186,8 +188,8 @@ def test_dense_heads_have_the_hidden_layers_of_the_trained_one(table):
 
 
 def test_a_rare_class_beside_many_images_is_the_reason(table):
-    assert cross_validation._reason(0, "a", 1) == "the test split has no image"
+    assert cross_validation._reason(0, "a", 1) == "the test split has no images"
     assert cross_validation._reason(1, "a", 1) == "a test split of 1 image says nothing"
     assert cross_validation._reason(29, "a", 1) == "a test split of 29 images says little"
-    assert cross_validation._reason(30, "a", 1) == "the class 'a' has 1 image only"
-    assert cross_validation._reason(30, "a", 3) == "the class 'a' has 3 different images only"
+    assert cross_validation._reason(30, "a", 1) == "the class 'a' has only 1 image"
+    assert cross_validation._reason(30, "a", 3) == "the class 'a' has only 3 different images"

@@ -18,7 +18,7 @@ from bottlebank.features import recipe as recipe_module
 from bottlebank.features.backbones import registry as backbones
 from bottlebank.features.images.fit import RESIZE_RULE
 
-NONE_REUSED = "0 of the 60 cached rows of random are reused, because they differ in "
+NONE_REUSED = "the 60 cached rows of random cannot be reused, because they differ in "
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_one_bit_of_the_weights(extract, tmp_path, bit):
     changed = extract(**settings)
     assert changed.n_extracted == 60
     assert changed.said == [
-        "0 of the 60 cached rows of mobilenet_v2 are reused, because they differ in weights: "
+        "the 60 cached rows of mobilenet_v2 cannot be reused, because they differ in weights: "
         f"w.h5 (SHA-256 {old}…) → w.h5 (SHA-256 {new}…)"
     ]
     assert_all_reused(extract(**settings))
@@ -180,7 +180,7 @@ def test_of_several_recipes_the_nearest_is_compared(extract, change):
     extract()
     change(input_size_px=96, pooling="min")
     assert extract().said == [
-        "0 of the 120 cached rows of random are reused, because the nearest differ in "
+        "the 120 cached rows of random cannot be reused, because the nearest differ in "
         "pooling: max → min"
     ]
 
@@ -194,7 +194,7 @@ def test_of_equally_near_recipes_the_one_with_most_rows_is_compared(extract, cha
     extract()
     change(pooling="new")
     assert extract().said == [
-        "0 of the 90 cached rows of random are reused, because the nearest differ in "
+        "the 90 cached rows of random cannot be reused, because the nearest differ in "
         "pooling: many → new"
     ]
 

@@ -285,7 +285,7 @@ def test_what_an_estimator_was_fitted_on_is_refused_by_name(tmp_path, cache, set
         ({"coverage": float("nan")}, "coverage is nan"),
         ({"seed": -1}, "seed is -1; expected a whole number of at least 0"),
         ({"class_weight": "typo"}, "class_weight is 'typo'; expected None, 'balanced' or a dict"),
-        ({"class_weight": {"dsic": 2}}, "class_weight names 'dsic', which no row has"),
+        ({"class_weight": {"dsic": 2}}, "class_weight names 'dsic', which is not a class"),
         ({"kind": None}, "unknown head None"),
     ],
 )
