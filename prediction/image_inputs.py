@@ -168,7 +168,7 @@ def picture_in(given: Input, preprocessing: Preprocessing) -> Picture:
     """
     assert given.picture is not None, "the caller has looked for it"
     try:
-        picture = picture_of(given.picture, preprocessing.size_px, preprocessing.grey16)
+        picture = picture_of(given.picture, preprocessing.at_least_px, preprocessing.grey16)
     except ImageRejectedError as error:
         cause = error.__cause__
         if not (isinstance(cause, AssertionError) or "closed" in str(cause)):  # Pillow's for that

@@ -14,6 +14,7 @@ from .decoder import (
     Picture,
     decode_picture,
 )
+from .resize import ResizeRule
 
 FITS = ("squash", "crop", "pad")
 """How a picture of another shape becomes the extractor's: its sides are scaled independently; its
@@ -35,11 +36,19 @@ class Preprocessing(NamedTuple):
     grey16: str = "scale"
     """How 16 bits per channel become 8: one of `colours.GREY16`."""
     resize: str = RESIZE_RULE
-    """By which rule it is scaled."""
+    """By which rule it is scaled: `RESIZE_RULE`, or the text of a `ResizeRule`, which says also how
+    it is fitted."""
+
+    @property
+    def at_least_px(self) -> tuple[int, int] | None:
+        """(height, width) down to which a decoder may reduce a picture; None: it may not."""
+        return self.size_px if self.resize == RESIZE_RULE else None
 
     def applied_to(self, pixels: np.ndarray) -> np.ndarray:
         """Fit a decoded picture, uint8 (height, width, 3), to the network's input."""
-        return fit(pixels, self.size_px, self.fit)
+        if self.resize == RESIZE_RULE:
+            return fit(pixels, self.size_px, self.fit)
+        return ResizeRule.parse(self.resize).applied_to(pixels)
 
 
 def require_known_fit(how: str) -> None:
@@ -119,5 +128,5 @@ def decode_and_resize(
     ImageRejectedError
         With the reason.
     """
-    picture = decode_picture(data, preprocessing.size_px, formats, limits, preprocessing.grey16)
+    picture = decode_picture(data, preprocessing.at_least_px, formats, limits, preprocessing.grey16)
     return picture._replace(pixels=preprocessing.applied_to(picture.pixels))
