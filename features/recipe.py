@@ -244,6 +244,7 @@ def described_backbone(recipe: Recipe) -> Backbone:
         return backbone._replace(input_size_px=size_px, layers=layers, width=width)
     try:
         scaling = PixelScaling.parse(recipe.pixel_scaling)
+        recipe.preprocessing.require_known()
     except ValueError as error:
         raise RecipeError(str(error)) from error
     return Backbone(

@@ -39,6 +39,15 @@ class Preprocessing(NamedTuple):
     """By which rule it is scaled: `RESIZE_RULE`, or the text of a `ResizeRule`, which says also how
     it is fitted."""
 
+    def require_known(self) -> None:
+        """Raise ValueError where a rule is unknown, or gives pictures of another size."""
+        require_known_fit(self.fit)
+        if self.resize == RESIZE_RULE:
+            return
+        side_px = ResizeRule.parse(self.resize).output_px
+        if (side_px, side_px) != self.size_px:
+            raise ValueError(f"{self.resize!r} does not give pictures of {self.size_px} pixels")
+
     @property
     def at_least_px(self) -> tuple[int, int] | None:
         """(height, width) down to which a decoder may reduce a picture; None: it may not."""

@@ -121,9 +121,7 @@ class ResizeRule(NamedTuple):
         """The rule for an input of another size, with all else in proportion."""
         if self.crop_px is None:
             return self._replace(px=output_px)
-        return self._replace(
-            px=max(1, self.px * output_px // self.crop_px), crop_px=output_px
-        )
+        return self._replace(px=max(1, self.px * output_px // self.crop_px), crop_px=output_px)
 
     def applied_to(self, pixels: np.ndarray) -> np.ndarray:
         """Scale a picture.
@@ -160,7 +158,7 @@ class ResizeRule(NamedTuple):
                     min((top + inner_height) * down, image.height),
                 ),
             )
-        output[to_top : to_top + inner_height, to_left : to_left + inner_width] = inner
+        output[to_top : to_top + inner_height, to_left : to_left + inner_width] = np.asarray(inner)
         return output
 
     def _scaled_size(self, size: tuple[int, int]) -> tuple[int, int]:
