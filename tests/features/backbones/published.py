@@ -35,10 +35,8 @@ def tensor(image: Picture, mean=(0, 0, 0), std=(1, 1, 1)) -> np.ndarray:
 def shorter_to(image: Picture, px: int, resample: int) -> Picture:
     """As torchvision's Resize(px), and get_resize_output_image_size of transformers, have it."""
     width, height = image.size
-    if width < height:
-        size = (px, int(px * height / width))
-    else:
-        size = (int(px * width / height), px)
+    short = width < height
+    size = (px, int(px * height / width)) if short else (int(px * width / height), px)
     return image.resize(size, resample)
 
 
