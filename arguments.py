@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from numbers import Integral, Real
@@ -61,7 +62,7 @@ def require_path(value: object, wanted: str, instead: str = "") -> Path:
     WrongTypeError
         When it is something else.
     UsageError
-        When it holds a null character, which no path has.
+        When it holds a null character, which no path has, or is too long for the file system.
     """
     remedy = f": {instead}" if instead else ""
     if not isinstance(value, (str, os.PathLike)):
@@ -69,6 +70,13 @@ def require_path(value: object, wanted: str, instead: str = "") -> Path:
     name = os.fsdecode(value)
     if "\0" in name:
         raise UsageError(f"expected {wanted}, received {received(name)}, which no path can be")
+    try:
+        os.stat(name)  # noqa: PTH116 (the same, and `Path` comes after the checks)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UsageError(
+                f"expected {wanted}, received {received(name)}: {error.strerror}"
+            ) from error
     return Path(name)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
+from ..reports.output_paths import PICTURE, require_folder, require_output, writing
 from . import choices, options
 from .command import command
 from .output import (
@@ -17,7 +18,6 @@ from .output import (
     say,
     tell,
 )
-from .output_paths import require_folder, writing
 from .parameter_types import FOLDER
 
 if TYPE_CHECKING:
@@ -55,6 +55,9 @@ _UNTRAINED = "random"
 def run(output: str, extraction: dict[str, Any], seed: int, json: bool) -> int:
     """Run every step, report how long each took, and leave the results in a folder."""
     folder = require_folder(output)
+    maps = [f"map-{method}" for method in choices.METHODS]
+    for name in ("confusion-matrix", "transfer-values", *maps):
+        require_output(folder / f"{name}.png", PICTURE)
     with writing(folder):
         return _run(folder, extraction, seed, json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress
+from ..reports.output_paths import require_report_folder, writing
 from . import choices, options
 from .command import command, option
 from .output import (
@@ -16,7 +17,6 @@ from .output import (
     tell_cross_validated,
     with_interval,
 )
-from .output_paths import require_report_folder, writing
 from .parameter_types import FOLDER, Choice
 
 if TYPE_CHECKING:

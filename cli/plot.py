@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
-from . import choices, options
-from .command import command, option
-from .output import print_json, report_rejections, tell
-from .output_paths import (
+from ..reports.output_paths import (
     PICTURE,
     require_output,
     require_outside,
 )
+from . import choices, options
+from .command import command, option
+from .output import print_json, report_rejections, tell
 from .parameter_types import Choice
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..formatting import counted
+from ..reports.output_paths import PREDICTIONS, require_output, writing
 from . import options
 from .command import argument, command, option
 from .output import print_json, say, tell
-from .output_paths import PREDICTIONS, require_output, writing
 from .parameter_types import COUNT, FILE
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
+from ..reports.output_paths import HEAD, require_output, writing
 from . import choices, options
 from .command import command, option
 from .output import (
@@ -19,7 +20,6 @@ from .output import (
     tell_cross_validated,
     with_interval,
 )
-from .output_paths import HEAD, require_output, writing
 from .parameter_types import Choice, Share, WholeNumbers
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..arguments import require_path, require_seed
-from ..errors import BottlebankError, UsageError
+from ..errors import UsageError
 from ..extraction import FeatureTable, extract
 from ..features import DEFAULT_EXTRACTOR
 from ..formatting import counted
@@ -19,6 +19,7 @@ from ..viz import (
     require_picture_path,
 )
 from ..viz.map_methods import require_method
+from .output_paths import PICTURE, require_output, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,8 @@ def plot(
     data
         A table from `extract`; or what `extract` takes.
     output
-        A ``.png`` or ``.svg`` file. Its folder is made where there is none.
+        A ``.png`` or ``.svg`` file. Its folder is made where there is none, and a picture that
+        bottlebank has drawn is replaced.
     method
         ``pca`` (instant), ``tsne`` or ``umap``; see `bottlebank.viz.reduce`.
     random_state
@@ -85,13 +87,14 @@ def plot(
     BottlebankError
         When the picture cannot be written.
     UsageError
-        For another file extension or method, fewer than two images, or parameters of an extraction
-        beside a table.
+        For another file extension or method, fewer than two images, parameters of an extraction
+        beside a table, or where another file would be replaced.
     ImageRejectedError
         When every image is rejected.
     """
     path = require_path(output, "the path of a .png or .svg file", "bb.plot(table, 'map.png')")
     require_picture_path(path)
+    require_output(path, PICTURE)
     require_method(method)
     random_state = require_seed("random_state", random_state)
     if isinstance(data, FeatureTable):
@@ -110,16 +113,14 @@ def plot(
     if title is None:
         about = f"({table.report.extractor})"
         title = f"{name or counted(len(table), 'image')} {about}"
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draw_map(embedding, table.labels.tolist(), path, title)
-    except OSError as error:
-        raise BottlebankError(f"{path} cannot be written: {error.strerror or error}") from error
     return Plot(path, embedding)
 
 
 def _require_no_image(output: Path, table: FeatureTable) -> None:
-    if not output.exists():
+    if not os.path.exists(output):  # noqa: PTH110 (False where a name is too long)
         return
     status = output.stat()
     for image in table.paths:

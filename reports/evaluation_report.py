@@ -17,7 +17,7 @@ from ..classifier.evaluation import LEAST_IMAGES
 from ..classifier.given_head import as_head
 from ..classifier.head import HeadAnswer
 from ..classifier.intervals import wilson_interval
-from ..errors import BottlebankError, ImageRejectedError, UsageError
+from ..errors import ImageRejectedError
 from ..extraction.feature_table import require_table
 from ..features.images.decoder import NO_LIMITS, decode, read
 from ..formatting import counted, with_interval
@@ -37,6 +37,7 @@ from ..viz.curves import Forecast
 from ..viz.report import Section, Table
 from ..viz.report import write_report as write_page
 from .evaluation_answer import describe_evaluation
+from .output_paths import require_report_folder, writing
 from .problem_tables import problem_sections, table_of_mistakes
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def write_report(
     ----------
     folder
         Where `report.html`, its pictures and `evaluation.json` are written; created if missing.
-        Files of these names are replaced.
+        An earlier report there is replaced; files of these names that are none are not.
     head
         From `train_head` or `load_head`; or the path of a head file.
     table
@@ -87,7 +88,8 @@ def write_report(
     Raises
     ------
     UsageError
-        When the split is unknown, an argument is something else, or the folder is a file.
+        When the split is unknown, an argument is something else, the folder is a file, or one of
+        the files would replace something that is not part of a report.
     HeadFileError
         When the head cannot be loaded.
     HeadMismatchError
@@ -105,15 +107,12 @@ def write_report(
     path = require_path(folder, "the path of a folder", "bb.write_report('report/', head, table)")
     head = as_head(head)
     require_table(table, "bb.write_report('report/', head, {})")
-    if path.exists() and not path.is_dir():
-        raise UsageError(f"{path} is a file: expected a folder, which need not be there yet")
+    require_report_folder(path)
     evaluated = evaluate_split(head, table, split)
     answer = describe_evaluation(head, table, evaluated)
     source = os.path.commonpath([os.path.dirname(path) for path in table.paths])  # noqa: PTH120
-    try:
+    with writing(path):
         return write_evaluation(path, source, head, table, evaluated, answer)
-    except OSError as error:
-        raise BottlebankError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def write_evaluation(

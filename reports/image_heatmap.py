@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..arguments import require_path
 from ..datasets import Dataset
-from ..errors import BottlebankError, ImageRejectedError
+from ..errors import ImageRejectedError
 from ..extraction import extract
 from ..features import DEFAULT_EXTRACTOR
 from ..features.images.decoder import MAX_PIXELS, Limits, read
 from ..features.images.fit import decode_and_resize
 from ..viz import draw_transfer_values, require_picture_path
+from .output_paths import PICTURE, require_output, writing
 
 if TYPE_CHECKING:
     import os
@@ -32,7 +34,8 @@ def plot_image(
     image
         The path of an image file.
     output
-        A ``.png`` or ``.svg`` file. Its folder is made where there is none.
+        A ``.png`` or ``.svg`` file. Its folder is made where there is none, and a picture that
+        bottlebank has drawn is replaced.
     extractor, max_pixels, **extraction
         As in `extract`.
 
@@ -46,12 +49,13 @@ def plot_image(
     BottlebankError
         When the picture cannot be written.
     UsageError
-        For another file extension.
+        For another file extension, or where another file would be replaced.
     ImageRejectedError
         When the image is rejected.
     """
-    path = Path(output)
+    path = require_path(output, "the path of a .png or .svg file")
     require_picture_path(path)
+    require_output(path, PICTURE)
     dataset = Dataset(image, [image], [""], [None])
     table = extract(dataset, extractor, max_pixels=max_pixels, **extraction)
     if table.rejected:
@@ -59,9 +63,7 @@ def plot_image(
     limits = Limits(pixels=max_pixels)
     pixels = decode_and_resize(read(image)[0], table.recipe.preprocessing, limits=limits).pixels
     title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         draw_transfer_values(table.features[0], path, title, image=pixels)
-    except OSError as error:
-        raise BottlebankError(f"{path} cannot be written: {error.strerror or error}") from error
     return title

@@ -20,7 +20,7 @@ from sklearn.utils import Bunch
 
 from bottlebank.cache import CacheFolder
 from bottlebank.classifier.registry import HEADS
-from bottlebank.cli.output_paths import HEAD, require_output
+from bottlebank.reports.output_paths import HEAD, require_output
 
 
 def test_a_class_folder_without_images_is_named_on_stderr(shell, photos, options, tmp_path):

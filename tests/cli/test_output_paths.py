@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from bottlebank.classifier import load_head
-from bottlebank.cli.output_paths import (
+from bottlebank.errors import HeadFileError, UsageError
+from bottlebank.reports.output_paths import (
     EXPORT,
     HEAD,
     PICTURE,
     require_output,
     require_report_folder,
 )
-from bottlebank.errors import HeadFileError, UsageError
 
 from .test_usage import one_line
 
@@ -195,7 +195,8 @@ def test_only_what_tells_is_read_of_what_is_there(head, tmp_path, bottlebank, ca
         assert require_output(str(path), kind) == path
     with pytest.raises(HeadFileError, match="not finite"):
         load_head(head)
-    monkeypatch.setattr("bottlebank.cli.output_paths._BEGINNING_BYTES", 8)  # as if names came later
+    # As if names came later.
+    monkeypatch.setattr("bottlebank.reports.output_paths._BEGINNING_BYTES", 8)
     assert require_output(str(head), HEAD) == head
 
 

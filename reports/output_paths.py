@@ -34,7 +34,9 @@ class Kind(NamedTuple):
     recognises: Callable[[Path], bool]
 
 
-def require_output(output: str, kind: Kind, inputs: Iterable[str | None] = ()) -> Path:
+def require_output(
+    output: str | os.PathLike[str], kind: Kind, inputs: Iterable[str | None] = ()
+) -> Path:
     """The path of a file that can be written and that replaces nothing but a file of its kind.
 
     Raises
@@ -48,7 +50,7 @@ def require_output(output: str, kind: Kind, inputs: Iterable[str | None] = ()) -
         raise UsageError(
             f"cannot write {output}: expected a name that ends in {' or '.join(kind.suffixes)}"
         )
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (False where a name is too long)
         raise UsageError(f"cannot write {output}: it is a folder; name a file in it")
     require_folder(path.parent)
     if os.path.lexists(path):
@@ -98,8 +100,15 @@ def writing(output: Path) -> Generator[None]:
         raise BottlebankError(f"{output} cannot be written: {error.strerror or error}") from error
 
 
-def require_report_folder(folder: str, data: str) -> Path:
-    """A folder for a report, outside the dataset, in which nothing else has the report's names.
+def require_report_folder(folder: str | Path, data: str | None = None) -> Path:
+    """A folder for a report, in which nothing else has the report's names; it is not made yet.
+
+    Parameters
+    ----------
+    folder
+        Where the report is to be written.
+    data
+        The dataset, outside which the folder has to be; None where it is not known.
 
     Raises
     ------
@@ -107,8 +116,9 @@ def require_report_folder(folder: str, data: str) -> Path:
         When pictures in it would become images of the dataset, or files of others be replaced.
     """
     path = require_folder(folder)
-    require_outside(path, data)
-    if path.resolve() == Path(data).resolve():
+    if data is not None:
+        require_outside(path, data)
+    if data is not None and path.resolve() == Path(data).resolve():
         raise UsageError(
             f"{folder} is the dataset itself: the report's pictures would lie among its images; "
             f"choose a place outside it"
