@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import (
+    EngineError,
     HeadFileError,
     HeadMismatchError,
     RecipeError,
@@ -174,8 +175,12 @@ class _OwnFile(_Registered):
         """The weights at a path, where they are those of the head."""
         if not path.exists():
             return None
-        recipe, found = recipe_for(
-            self._trained_on.spec._replace(extractor=str(path)),
-            digest=self._folder.sha256_of_file,
-        )
+        of = self._trained_on
+        try:
+            recipe, found = recipe_for(
+                of.spec._replace(extractor=str(path), scaling=of.pixel_scaling),
+                digest=self._folder.sha256_of_file,
+            )
+        except (UsageError, EngineError):  # no network, or another
+            return None
         return found if recipe.weights_sha256 == self._trained_on.weights_sha256 else None

@@ -54,7 +54,7 @@ class Send(Protocol):
 
 @contextlib.contextmanager
 def isolated_reader(
-    module: str, function: str, *arguments: str | int
+    module: str, function: str, *arguments: str | int, more_bytes: int = _MORE_BYTES
 ) -> Generator[Iterator[Message]]:
     """Run a reader in a process of its own, and iterate over what it sends.
 
@@ -64,6 +64,8 @@ def isolated_reader(
         Where the reader is: it is called with a `Send` and the arguments.
     arguments
         For the reader.
+    more_bytes
+        Memory that it may take.
 
     Raises
     ------
@@ -73,7 +75,14 @@ def isolated_reader(
         While iterating: when the process has died or taken too long.
     """
     process, connection = start_child(
-        answer, {"module": module, "function": function, "arguments": arguments}, quiet=True
+        answer,
+        {
+            "module": module,
+            "function": function,
+            "arguments": arguments,
+            "more_bytes": more_bytes,
+        },
+        quiet=True,
     )
     with process, connection:
         try:
@@ -108,7 +117,13 @@ def _receive(connection: Connection) -> bytes:
     return connection.recv_bytes()
 
 
-def answer(connection: Connection, module: str, function: str, arguments: list[str | int]) -> None:
+def answer(
+    connection: Connection,
+    module: str,
+    function: str,
+    arguments: list[str | int],
+    more_bytes: int,
+) -> None:
     """In the child: run the reader."""
     read = getattr(importlib.import_module(module), function)
 
@@ -124,7 +139,7 @@ def answer(connection: Connection, module: str, function: str, arguments: list[s
 
     signal.setitimer(signal.ITIMER_PROF, STEP_S)
     try:
-        with at_most_more(_MORE_BYTES):
+        with at_most_more(more_bytes):
             read(send, *arguments)
         put({"done": True})
     except ConnectionError:  # the parent is gone: nobody is left to answer

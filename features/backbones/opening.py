@@ -47,7 +47,7 @@ class Kind(NamedTuple):
     """A folder that has one of these files is of this kind."""
 
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {"onnx": Kind("onnx", ".onnx_file", (".onnx",))}
 
 
 def is_file_name(extractor: str) -> bool:

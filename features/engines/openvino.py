@@ -78,7 +78,7 @@ class OpenVinoEngine:
         """
         self.precision = precision
         self.n_calls = available_cores()
-        sizes = (self.batch_size, 1) if many else (1,)
+        sizes = (self.batch_size, 1) if many and _takes_many(folder) else (1,)
         self.batch_sizes: Sequence[int] = sizes
         with ThreadPoolExecutor(len(sizes)) as pool:
             compiled = pool.map(lambda size: _compile(folder, precision, size), sizes)
@@ -106,6 +106,11 @@ class OpenVinoEngine:
         if size not in mine:
             mine[size] = self._networks[size].create_infer_request()
         return mine[size]
+
+
+def _takes_many(folder: Path) -> bool:
+    """Whether a network computes several images in a call; files of other people may take one."""
+    return ov.Core().read_model(folder / "network.xml").input(0).partial_shape[0].is_dynamic
 
 
 def _compile(folder: Path, precision: str, batch_size: int) -> ov.CompiledModel:
