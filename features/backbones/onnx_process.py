@@ -15,7 +15,7 @@ from ...untrusted.files import open_regular, require_regular
 from . import onnx_layers
 from .layer_pooling import CLS, pooled_axes, width_of
 from .onnx_checks import External, external_of, nodes_within, opset_of, require_sound, tensors_of
-from .onnx_skeleton import MAX_BYTES, skeleton
+from .onnx_skeleton import DATA_KEPT_BYTES, MAX_BYTES, skeleton
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,6 +91,10 @@ def _mapped(path: Path) -> memoryview:
 def _read_structure(path: Path, data: memoryview | None = None) -> tuple[ModelProto, list[Path]]:
     model = skeleton(_mapped(path) if data is None else data)
     files = require_sound(model, path)
+    for tensor in tensors_of(model):  # a shape may be in another file, too
+        external = external_of(tensor, path)
+        if external is not None and external.n_bytes <= DATA_KEPT_BYTES:
+            _take_in(tensor, external)
     return _inlined(model), files
 
 
@@ -114,7 +118,7 @@ class _Rewritten:
         values = onnx_layers.values_of(structure, self._picture, self._size_px)
         self._values = {value.name: value for value in values}
         model = ModelProto()
-        model.ParseFromString(data)
+        model.ParseFromString(bytes(data))
         self._model = _inlined(model)
         self._opset = opset_of(model)
         self._constants: list[TensorProto] = []
@@ -170,9 +174,7 @@ class _Rewritten:
                 total += found.n_bytes
                 if total > MAX_BYTES:
                     raise ValueError("its weights take more than 2 GiB")
-                tensor.raw_data = _read(found)
-                del tensor.external_data[:]
-                tensor.data_location = TensorProto.DEFAULT
+                _take_in(tensor, found)
         if made.ByteSize() > MAX_BYTES:
             raise ValueError("its weights take more than 2 GiB")
 
@@ -228,6 +230,13 @@ class _Rewritten:
             self._nodes.append(helper.make_node("Identity", parts, features))
         else:
             self._nodes.append(helper.make_node("Concat", parts, features, axis=1))
+
+
+def _take_in(tensor: TensorProto, external: External) -> None:
+    """Put data from another file into a tensor."""
+    tensor.raw_data = _read(external)
+    del tensor.external_data[:]
+    tensor.data_location = TensorProto.DEFAULT
 
 
 def _read(external: External) -> bytes:

@@ -19,7 +19,7 @@ MAX_BYTES = (1 << 31) - 1
 _MAX_FIELDS = 500_000
 _MAX_DEPTH = 32
 _MAX_SKELETON_BYTES = 1 << 25
-_DATA_KEPT_BYTES = 1 << 12
+DATA_KEPT_BYTES = 1 << 12
 """Numbers up to here may be shapes, which the structure needs."""
 
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
@@ -93,7 +93,7 @@ class _Copier:
                     continue
                 inner = self.message(kind.message_type, field.value, field.end, depth + 1)
                 parts += [_varint(field.number << 3 | _BYTES), _varint(len(inner)), inner]
-            elif is_tensor and field.number in _DATA and n_bytes > _DATA_KEPT_BYTES:
+            elif is_tensor and field.number in _DATA and n_bytes > DATA_KEPT_BYTES:
                 n_left_out[field.number] = n_left_out.get(field.number, 0) + n_bytes
             else:
                 self._count_bytes(field.end - field.start)
@@ -109,7 +109,7 @@ class _Copier:
             raise ValueError(f"its structure alone is larger than {_MAX_SKELETON_BYTES >> 20} MiB")
 
     def _fields(self, start: int, end: int) -> Iterator[_Field]:
-        data, at = self._data, start
+        at = start
         while at < end:
             self._n_fields += 1
             if self._n_fields > _MAX_FIELDS:
@@ -131,7 +131,6 @@ class _Copier:
                 raise ValueError("it is no ONNX model, or cut short")
             yield _Field(number, wire_type, at, value, stop)
             at = stop
-        del data
 
     def _read_varint(self, at: int, end: int) -> tuple[int, int]:
         value = shift = 0
