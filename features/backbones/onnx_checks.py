@@ -32,7 +32,7 @@ _RANDOM = (
     "RandomUniform",
     "RandomUniformLike",
 )
-_BYTES = {
+_BYTES: dict[int, int] = {
     TensorProto.FLOAT: 4,
     TensorProto.UINT8: 1,
     TensorProto.INT8: 1,
