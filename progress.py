@@ -31,7 +31,8 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
 
     On a terminal and in notebooks it is a bar; a terminal's goes when the work ends. Into a file or
     pipe it is a line after 10 s, and then after twice as long each time, up to 5 minutes: short
-    work says nothing there.
+    work says nothing there. With `every_s`, it is a line each so many seconds, of this work or of
+    what goes on within it.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         initial: int = 0,
         unit: str = "images",
         show: bool | None = None,
+        every_s: float | None = None,
     ) -> None:
         """Begin; `show` False is silent, True always a bar, None as the stream is."""
         self._what, self._total, self._unit = what, total, unit
         self._n = self._n_before = initial
         self._note = ""
+        self._every_s = every_s
         self._start = time.monotonic()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -130,16 +133,19 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         return Bar(what, total, n, unit, self._stream, columns=columns, instead_of=instead_of)
 
     def _keep_alive(self) -> None:
-        interval = _REFRESH_S if self._bar is not None else _FIRST_LINE_S
+        interval = _REFRESH_S if self._bar is not None else self._every_s or _FIRST_LINE_S
         while not self._stopped.wait(interval):
             if self._bar is not None:
                 self._bar.refresh()
                 continue
-            interval = min(2 * interval, _MOST_BETWEEN_LINES_S)
-            if _begun[-1:] != [self]:
-                continue
+            going_on = list(_begun)
+            if self._every_s is None:
+                interval = min(2 * interval, _MOST_BETWEEN_LINES_S)
+                if going_on[-1:] != [self] or any(each._every_s for each in going_on):
+                    continue
+            line = (going_on or [self])[-1]._line()
             with contextlib.suppress(OSError, ValueError):  # a notebook's, or a test's, is closed
-                print(self._line(), file=self._stream, flush=True)
+                print(line, file=self._stream, flush=True)
 
     def _line(self) -> str:
         seconds = time.monotonic() - self._start

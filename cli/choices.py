@@ -7,7 +7,7 @@ Those of backbones, engines, heads and map methods are read from their registrie
 from ..classifier.registry import HEADS as _HEADS
 from ..classifier.registry import head_names, saved_head_names
 from ..features.backbones.registry import BACKBONES as _BACKBONES
-from ..features.backbones.registry import DEFAULT_EXTRACTOR, KERAS
+from ..features.backbones.registry import DEFAULT_EXTRACTOR, INSTALLED_EXTRACTOR, KERAS, RANDOM
 from ..features.engines.registry import engine_names, precision_names
 from ..viz.map_methods import METHODS as _METHODS
 
@@ -35,6 +35,8 @@ METHODS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"
 LOGS = ("auto", "json", "text")
 SPLITS = ("test", "validation", "train", "all")
 EXTRACTOR = DEFAULT_EXTRACTOR
+DEMO_EXTRACTOR = INSTALLED_EXTRACTOR
+UNTRAINED_EXTRACTOR = RANDOM
 _NAMED = {name: row for name, row in _BACKBONES.items() if row.in_words}
 EXTRACTORS = tuple(_NAMED)
 """That help and completion name."""

@@ -64,10 +64,10 @@ def print_help(text: str, stream: TextIO) -> None:
         print(text, end="", file=stream, flush=True)
 
 
-def tell(*lines: str) -> None:
+def tell(*lines: str, flush: bool = False) -> None:
     """Print lines of the answer on stdout; control characters in what they quote are escaped."""
     with answering():
-        print("\n".join(map(shown, lines)))
+        print("\n".join(map(shown, lines)), flush=flush)
 
 
 @contextlib.contextmanager

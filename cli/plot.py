@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     default=choices.METHODS[0],
     help=choices.METHODS_IN_WORDS,
 )
+@option(
+    "--thumbnails",
+    is_flag=True,
+    help="draw the images themselves, small, over as many of the points as there is room for",
+)
 @options.extraction()
 @options.seed()
 @options.as_json()
@@ -42,6 +47,7 @@ def run(
     extraction: dict[str, Any],
     output: str,
     method: str,
+    thumbnails: bool,
     seed: int,
     json: bool,
     strict: bool,
@@ -59,7 +65,8 @@ def run(
         n_images, caption = None, plot_image(data, path, **extraction)
         rejected: Sequence[tuple[str, str]] = []
     else:
-        table, caption = _draw_map(load_dataset(data, **reading), extraction, path, method, seed)
+        settings = {"method": method, "random_state": seed, "thumbnails": thumbnails}
+        table, caption = _draw_map(load_dataset(data, **reading), extraction, path, **settings)
         n_images, rejected = len(table), table.rejected
     if json:
         print_json({"output": str(path), "images": n_images or 1, "caption": caption})
@@ -70,7 +77,7 @@ def run(
 
 
 def _draw_map(
-    dataset: Dataset, extraction: dict[str, Any], output: Path, method: str, seed: int
+    dataset: Dataset, extraction: dict[str, Any], output: Path, **settings: Any
 ) -> tuple[FeatureTable, str]:
     """The table that is drawn, and how."""
     from ..extraction import extract
@@ -79,5 +86,5 @@ def _draw_map(
     table = extract(dataset, **extraction)
     table.require_rows()
     title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
-    drawn = plot(table, output, method=method, random_state=seed, title=title)
+    drawn = plot(table, output, title=title, **settings)
     return table, drawn.embedding.caption

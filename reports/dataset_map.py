@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,11 +21,14 @@ from ..viz import (
 )
 from ..viz.map_methods import require_method
 from .output_paths import PICTURE, require_output, writing
+from .thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..datasets import Dataset
+
+_THUMBNAIL_PX = 64
 
 
 class Plot(NamedTuple):
@@ -54,6 +58,7 @@ def plot(
     method: str = "pca",
     random_state: int = 0,
     title: str | None = None,
+    thumbnails: bool = False,
     progress: bool | None = None,
     **extraction: Any,
 ) -> Plot:
@@ -72,6 +77,8 @@ def plot(
         0 to 2**32 - 1.
     title
         Above the map; None names the data and the extractor.
+    thumbnails
+        Draw the images themselves, small, over as many of the points as there is room for.
     progress
         Show progress on stderr, as in `extract`.
     **extraction
@@ -115,7 +122,8 @@ def plot(
         title = f"{name or counted(len(table), 'image')} {about}"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draw_map(embedding, table.labels.tolist(), path, title)
+        shown = partial(thumbnail, table, side_px=_THUMBNAIL_PX) if thumbnails else None
+        draw_map(embedding, table.labels.tolist(), path, title, shown)
     return Plot(path, embedding)
 
 

@@ -17,9 +17,7 @@ from ..classifier.evaluation import LEAST_IMAGES
 from ..classifier.given_head import as_head
 from ..classifier.head import HeadAnswer
 from ..classifier.intervals import wilson_interval
-from ..errors import ImageRejectedError
 from ..extraction.feature_table import require_table
-from ..features.images.decoder import NO_LIMITS, decode, read
 from ..formatting import counted, with_interval
 from ..training import evaluate_split
 from ..training.evaluate import TrainedOn
@@ -39,6 +37,7 @@ from ..viz.report import write_report as write_page
 from .evaluation_answer import describe_evaluation
 from .output_paths import require_report_folder, writing
 from .problem_tables import problem_sections, table_of_mistakes
+from .thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -308,20 +307,13 @@ def _mistakes(
     thumbnails, captions = [], []
     for number in surest.tolist():
         row = int(evaluated.rows[number])
-        path = table.paths[row]
-        try:
-            pixels = decode(
-                read(path)[0],
-                (_THUMBNAIL_PX, _THUMBNAIL_PX),
-                limits=NO_LIMITS,
-                grey16=table.recipe.grey16,
-            )
-        except ImageRejectedError:
-            continue  # gone since it was extracted
+        pixels = thumbnail(table, row, _THUMBNAIL_PX)
+        if pixels is None:
+            continue
         thumbnails.append(pixels)
         share = float(probabilities[number].max())
         label, taken_for = str(table.labels[row]), str(predicted[number])
-        captions.append((label, taken_for, share, shown(Path(path).name)))
+        captions.append((label, taken_for, share, shown(Path(table.paths[row]).name)))
         if len(thumbnails) == _MOST_MISTAKES:
             break
     picture = folder / "mistakes.png"

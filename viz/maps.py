@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from ..errors import UsageError
 from ..formatting import counted
@@ -28,10 +29,11 @@ from .text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from .reduction import Embedding
 
@@ -41,6 +43,8 @@ _LEGEND_COLUMNS: Final = 3
 _NAME_LENGTH_IN_COLUMNS: Final = 22
 # An SVG with more points than this is slow to open; they become one image inside it.
 _MOST_VECTOR_POINTS: Final = 20_000
+_THUMBNAIL_PT: Final = (15.0, 44.0)
+"""Longer side of a thumbnail, where there are many images and where there are few."""
 
 
 class _Class(NamedTuple):
@@ -49,7 +53,13 @@ class _Class(NamedTuple):
     style: Style
 
 
-def draw_map(embedding: Embedding, labels: Sequence[str], output: Path, title: str) -> None:
+def draw_map(
+    embedding: Embedding,
+    labels: Sequence[str],
+    output: Path,
+    title: str,
+    thumbnail_of: Callable[[int], NDArray[np.uint8] | None] | None = None,
+) -> None:
     """Draw an embedding as a PNG or SVG, by the ending of `output`.
 
     Small classes are drawn over large ones. The legend names the classes in order, with their
@@ -65,6 +75,10 @@ def draw_map(embedding: Embedding, labels: Sequence[str], output: Path, title: s
         A ``.png`` or ``.svg`` file in a folder that exists.
     title
         Stands above the map; the method and its parameters stand below.
+    thumbnail_of
+        Gives the picture of a point, by its row: uint8, (height, width, 3), RGB, 0-255, of any
+        size; None where there is none. As many are drawn, framed in the colours of their classes,
+        as fit without lying on one another; None draws points alone.
 
     Raises
     ------
@@ -84,6 +98,8 @@ def draw_map(embedding: Embedding, labels: Sequence[str], output: Path, title: s
     figure = new_figure(_SIDE_IN, _SIDE_IN)
     axes = figure.add_axes((0, 0, 1, 1))
     _draw_points(axes, embedding, classes)
+    if thumbnail_of is not None:
+        _draw_thumbnails(axes, embedding, classes, thumbnail_of)
     _draw_legend(axes, classes)
     axes.set_title(wrapped(title, 62), loc="left", pad=10, **text_style(14))
     axes.annotate(
@@ -131,6 +147,46 @@ def _draw_points(axes: Axes, embedding: Embedding, classes: list[_Class]) -> Non
     else:
         axes.set_xticks([])
         axes.set_yticks([])
+
+
+def _draw_thumbnails(
+    axes: Axes,
+    embedding: Embedding,
+    classes: list[_Class],
+    thumbnail_of: Callable[[int], NDArray[np.uint8] | None],
+) -> None:
+    """Over their points, as many as fit."""
+    n_images = len(embedding.points)
+    side_pt = float(np.clip(500 / n_images**0.5, *_THUMBNAIL_PT))
+    colours = {row: each.style.colour for each in classes for row in each.rows}
+    axes.autoscale_view()
+    axes.apply_aspect()  # else the limits change when the map is drawn
+    places_pt = axes.transData.transform(embedding.points) * 72 / axes.get_figure(root=True).dpi
+    for row in _apart(places_pt, side_pt + 4):
+        pixels = thumbnail_of(row)
+        if pixels is None:
+            continue
+        axes.add_artist(
+            AnnotationBbox(
+                OffsetImage(pixels, zoom=side_pt / max(pixels.shape[:2])),
+                embedding.points[row],
+                pad=0,
+                bboxprops={"edgecolor": colours[row], "linewidth": 1.6},
+                zorder=4,
+            )
+        )
+
+
+def _apart(places: NDArray[np.float64], least: float) -> list[int]:
+    """Rows of which any two are at least so far apart, in x or in y; spread over all of them."""
+    kept: dict[tuple[int, int], int] = {}
+    for row in np.random.default_rng(0).permutation(len(places)).tolist():
+        x, y = places[row]
+        column, line = int(x // least), int(y // least)
+        near = (kept.get((column + right, line + up)) for right in (-1, 0, 1) for up in (-1, 0, 1))
+        if all(other is None or abs(places[other] - (x, y)).max() >= least for other in near):
+            kept[column, line] = row
+    return sorted(kept.values())
 
 
 def _axis_of(embedding: Embedding) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import EngineError, UsageError, WeightsNotFoundError
 from ...progress import Progress
-from .registry import RANDOM
+from .registry import INSTALLED_EXTRACTOR
 from .weights import IMAGENET, Weights
 
 if TYPE_CHECKING:
@@ -138,6 +138,6 @@ def _not_found(backbone: Backbone, path: Path, reason: str) -> WeightsNotFoundEr
     return WeightsNotFoundError(
         f"the ImageNet weights of {backbone.name} are not on this machine: put the file "
         f"{path.name} into {path.parent}, or name a weights file with --weights FILE, or set "
-        f"KERAS_HOME to a folder that has models/{path.name}, or choose another extractor "
-        f"(--extractor {RANDOM} needs no weights); they could not be downloaded: {reason}"
+        f"KERAS_HOME to a folder that has models/{path.name}; or run it now, without a download: "
+        f"--extractor {INSTALLED_EXTRACTOR}; they could not be downloaded: {reason}"
     )

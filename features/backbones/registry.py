@@ -257,8 +257,7 @@ BACKBONES[RANDOM] = Backbone(
     SCALINGS["tf"],
     None,
     "average in a 4x4 grid",
-    "random, which needs no weights and has learned nothing",
-    ".random_network",
+    module=".random_network",
 )
 
 
