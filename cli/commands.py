@@ -75,7 +75,7 @@ program = Group(
         "BOTTLEBANK_<COMMAND>_<OPTION>, such as BOTTLEBANK_SERVE_PORT.",
         "Completion of commands, options, choices and paths, in bash (also zsh and fish):",
         f'\b\n  eval "$({COMPLETION}=bash_source bottlebank)"',
-        "\b\nExample:\n  bottlebank train photos/ --extractor mobilenet_v2 --output head.h5",
+        "\b\nExample:\n  bottlebank train photos/ --extractor efficientnet_lite0 --output head.h5",
     ],
 )
 """The program `bottlebank`."""

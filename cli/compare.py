@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @command(
     example="bottlebank compare photos/ --heads logistic,dense,knn "
-    "--extractors mobilenet_v2,inception_v3"
+    "--extractors efficientnet_lite0,inception_v3"
 )
 @options.data()
 @option(

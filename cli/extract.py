@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _STAGES = {"disk": "the disk", "decode": "decoding", "network": "the network"}
 
 
-@command(example="bottlebank extract photos/ --extractor mobilenet_v2")
+@command(example="bottlebank extract photos/ --extractor efficientnet_lite0")
 @options.data()
 @options.extraction()
 @option(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 
 
-@command(example="bottlebank train photos/ --extractor mobilenet_v2 --output head.h5")
+@command(example="bottlebank train photos/ --extractor efficientnet_lite0 --output head.h5")
 @options.data()
 @options.output(required=True, metavar="HEAD.h5", help="the head file")
 @option(

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("photos", help="one folder per class")
     parser.add_argument("inbox", type=Path, help="images to sort")
     parser.add_argument("sorted", type=Path, help="where the copies go")
-    parser.add_argument("--extractor", default="mobilenet_v2")
+    parser.add_argument("--extractor", default="efficientnet_lite0")
     arguments = parser.parse_args()
 
     trained = bb.train_head(bb.extract(arguments.photos, extractor=arguments.extractor))

@@ -88,7 +88,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
     >>> from sklearn.pipeline import make_pipeline
     >>> import bottlebank as bb
     >>> data = bb.load_dataset("photos")
-    >>> model = make_pipeline(bb.TransferValues("mobilenet_v2"), bb.LogisticHead())
+    >>> model = make_pipeline(bb.TransferValues("efficientnet_lite0"), bb.LogisticHead())
     >>> cross_val_score(model, data.paths, data.labels, cv=3).round(2)
     array([1., 1., 1.])
     """

@@ -1,22 +1,14 @@
-"""The examples run, with the extractor that needs no weights in the place of `mobilenet_v2`."""
+"""The examples run as they stand."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from .conftest import ROOT
 
 EXAMPLES = ROOT / "examples"
-
-
-@pytest.fixture(autouse=True)
-def converted(converted_random):
-    shutil.copytree(converted_random, Path(os.environ["BOTTLEBANK_CACHE"]) / "networks")
 
 
 def run(folder: Path, *command: str) -> str:
@@ -34,7 +26,7 @@ def test_the_script_sorts_photographs(photos, tmp_path):
         shutil.copy(photos / kind / "03.png", inbox / f"{kind}.png")
     (inbox / "notes.txt").write_text("no image")
     script = str(EXAMPLES / "sort_photographs.py")
-    run(tmp_path, script, "photos", "inbox", "sorted", "--extractor", "random")
+    run(tmp_path, script, "photos", "inbox", "sorted")
     copies = {path.name: path.parent.name for path in (tmp_path / "sorted").rglob("*.png")}
     assert copies == {"stripes.png": "stripes", "disc.png": "disc"}
     assert sorted(path.name for path in inbox.iterdir()) == ["disc.png", "notes.txt", "stripes.png"]
@@ -46,7 +38,7 @@ def test_the_script_copies_images_of_one_name_under_numbers(photos, tmp_path):
         shutil.copy(photos / "stripes" / image, tmp_path / "inbox" / camera / "IMG_1.png")
     script = str(EXAMPLES / "sort_photographs.py")
     for _ in range(2):  # the second run copies nothing again
-        run(tmp_path, script, "photos", "inbox", "sorted", "--extractor", "random")
+        run(tmp_path, script, "photos", "inbox", "sorted")
     copies = {path.name: path.read_bytes() for path in (tmp_path / "sorted").rglob("*.png")}
     originals = [photos / "stripes" / image for image in ("03.png", "04.png")]
     names = ("IMG_1.png", "IMG_1-2.png")
@@ -57,7 +49,7 @@ def test_every_cell_of_the_notebook_runs(tmp_path):
     notebook = json.loads((EXAMPLES / "first_steps.ipynb").read_text())
     assert notebook["nbformat"] == 4
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    printed = run(tmp_path, "-c", "\n".join(cells).replace("mobilenet_v2", "random"))
+    printed = run(tmp_path, "-c", "\n".join(cells))
     assert "240 of 240 images were in the cache" in printed
     assert "two " in printed
     assert (tmp_path / "map.png").is_file()

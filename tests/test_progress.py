@@ -76,6 +76,16 @@ def test_a_pipe_gets_lines_at_growing_intervals(monkeypatch):
     assert "\r" not in stream.getvalue()
 
 
+def test_a_pipe_gets_lines_at_a_given_interval_of_what_is_at_work(monkeypatch):
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(progress, "_FIRST_LINE_S", 0.03)
+    with Progress("Demo", every_s=0.01), Progress("Extracting"):
+        until(lambda: stream.getvalue().count("\n") >= 20)
+    lines = stream.getvalue().splitlines()
+    assert sum(line.startswith("Extracting: ") for line in lines) >= len(lines) - 2
+
+
 def test_short_work_says_nothing_in_a_pipe(capfd):
     with Progress("Extracting", 10) as bar:
         bar.update(10)

@@ -19,7 +19,8 @@ INK: Final = "#333333"
 """Colour of captions and frames."""
 
 _SUFFIXES: Final = (".png", ".svg")
-_DPI: Final = 150
+DPI: Final = 150
+"""Of PNG files."""
 # matplotlib reads these from its global settings alone. Text stays text, so that names can be
 # searched for and a browser finds its own fonts; the fixed salt makes element ids reproducible.
 _SVG_SETTINGS: Final[dict[Any, Any]] = {"svg.fonttype": "none", "svg.hashsalt": "bottlebank"}
@@ -41,7 +42,7 @@ def require_picture_path(output: Path) -> None:
 
 def new_figure(width_in: float, height_in: float) -> Figure:
     """An empty picture; what stands outside it is included when it is written."""
-    return Figure(figsize=(width_in, height_in), dpi=_DPI, facecolor="white")
+    return Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
 
 
 def write_picture(figure: Figure, output: Path) -> None:
@@ -64,7 +65,7 @@ def write_picture(figure: Figure, output: Path) -> None:
             figure.savefig(
                 temporary,
                 format=kind,
-                dpi=_DPI,
+                dpi=DPI,
                 bbox_inches="tight",
                 pad_inches=0.2,
                 metadata={"Date": None} if kind == "svg" else None,

@@ -13,6 +13,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from ..errors import UsageError
 from ..formatting import counted
 from .figure_file import (
+    DPI,
     INK,
     new_figure,
     require_picture_path,
@@ -161,7 +162,7 @@ def _draw_thumbnails(
     colours = {row: each.style.colour for each in classes for row in each.rows}
     axes.autoscale_view()
     axes.apply_aspect()  # else the limits change when the map is drawn
-    places_pt = axes.transData.transform(embedding.points) * 72 / axes.get_figure(root=True).dpi
+    places_pt = axes.transData.transform(embedding.points) * 72 / DPI
     for row in _apart(places_pt, side_pt + 4):
         pixels = thumbnail_of(row)
         if pixels is None:

@@ -10,7 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -369,48 +371,63 @@ def test_cache_info_of_an_empty_cache(bottlebank, tmp_path):
     assert bottlebank("cache", "export", tmp_path / "f.h5").code == 2
 
 
-def test_demo(bottlebank, tmp_path, cache, monkeypatch):
-    """On a tenth of the digits: the whole is `make demo`."""
+def test_demo(bottlebank, tmp_path, monkeypatch):
+    """On a tenth of the digits, with one map: the whole is `make demo`."""
     from bottlebank.datasets import digits
+    from bottlebank.reports import demo
 
     own = tmp_path / "a person's own cache"
     monkeypatch.setenv("BOTTLEBANK_CACHE", str(own))
-
-    whole = digits.load_digits()
-    few = Bunch(images=whole.images[:240], target=whole.target[:240])
+    few = Bunch(**{name: digits.load_digits()[name][:180] for name in ("images", "target")})
     monkeypatch.setattr(digits, "load_digits", lambda: few)
+    monkeypatch.setattr(demo, "METHODS", ["pca"])
     output = tmp_path / "demo"
-    shutil.copytree(cache, output / "cache")
-    arguments = ["demo", "--output", output, "--extractor", "random", "--precision", "float32"]
-    first = bottlebank(*arguments, "--json")
+    first = bottlebank("demo", "--output", output, "--json")
     assert first.code == 0
+    assert "with efficientnet_lite0" in first.err
     answer = first.json
-    assert answer["extracted"] == 240
-    assert answer["trained_weights"] is False
-    assert answer["test"]["accuracy"] > 0.8
-    for path in [*answer["maps"], answer["confusion_matrix"], output / "transfer-values.png"]:
+    assert answer["extracted"] == 180
+    assert answer["extractor"] == "efficientnet_lite0"
+    assert answer["trained_weights"] is True
+    assert answer["test"]["accuracy"] > 0.7
+    for path in [*answer["maps"], answer["confusion_matrix"], answer["transfer_values"]]:
         with Image.open(path) as picture:
             assert len(picture.convert("L").getcolors(256)) > 20  # something is drawn
+    strangers = [Path(each["path"]).relative_to(output) for each in answer["strangers"]]
+    assert {path.parent.name for path in strangers} == {"strangers"}
+    assert [path.name for path in strangers] == [
+        *("temple.jpg", "flower.jpg", "noise.png", "chart.png")
+    ]
     assert answer["serve"] == f"bottlebank serve --head {output}/head.h5 --cache {output}/cache"
-    second = bottlebank(*arguments)
-    assert "240 images, 240 cached, 0 extracted" in second.out
-    assert answer["serve"] in second.out
+    monkeypatch.setattr(demo, "write_report", lambda folder, *_: [folder / "report.html"])
+    again = bottlebank("demo", "--output", output)
+    assert "180 images, 180 cached, 0 extracted" in again.out
+    assert re.search(r"\n +a photograph of a temple +\w+", again.out)
+    assert answer["serve"] in again.out
+    assert "bottlebank train photos/ --output head.h5 --extractor efficientnet_lite0" in again.out
     assert not own.exists()
 
 
-def test_demo_without_weights_says_so_plainly(bottlebank, tmp_path, cache, monkeypatch):
-    from bottlebank.datasets import digits
-    from bottlebank.features.backbones import keras_applications
-
-    whole = digits.load_digits()
-    few = Bunch(images=whole.images[:120], target=whole.target[:120])
-    monkeypatch.setattr(digits, "load_digits", lambda: few)
-    monkeypatch.setattr(keras_applications, "_DOWNLOAD", "raise OSError('no network')")
-    shutil.copytree(cache, tmp_path / "demo" / "cache")
-    done = bottlebank("demo", "--output", tmp_path / "demo", "--precision", "float32")
-    assert done.code == 0
-    assert "NOTE: the ImageNet weights of mobilenet_v2 are not on this machine" in done.out
-    assert "learned nothing" in done.out
+@pytest.mark.slow
+def test_the_whole_demo(tmp_path):
+    """What a person sees: real features, without TensorFlow, and signs of life."""
+    code = (
+        "import sys; from bottlebank.cli import main; code = main(sys.argv[1:])\n"
+        "print([name for name in ('tensorflow', 'keras') if name in sys.modules]); sys.exit(code)"
+    )
+    command = [sys.executable, "-c", code, "demo", "--output", str(tmp_path / "demo")]
+    longest_s, lines, before = 0.0, [], time.monotonic()
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as demo:
+        for line in demo.stdout:
+            longest_s, before = max(longest_s, time.monotonic() - before), time.monotonic()
+            lines.append(line)
+    assert demo.returncode == 0
+    assert lines[-1] == "[]\n", "no step needs TensorFlow"
+    [accuracy] = re.findall(r"evaluate: accuracy ([\d.]+) %", "".join(lines))
+    assert float(accuracy) >= 93
+    assert longest_s < 6  # 2, but for a machine that others keep busy
 
 
 def test_serve_and_predict_agree(bottlebank, photos, cache, head):

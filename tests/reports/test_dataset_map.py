@@ -31,6 +31,16 @@ def test_a_map_of_a_table_and_of_a_folder(photos, settings, tmp_path):
     assert len(listed.embedding.points) == 20
 
 
+def test_a_map_with_thumbnails_shows_the_images(photos, settings, tmp_path):
+    table = bb.extract(photos, **settings)
+    (photos / "disc" / "03.png").unlink()  # gone since it was extracted
+    plain = bb.plot(table, tmp_path / "plain.svg")
+    drawn = bb.plot(table, tmp_path / "map.svg", thumbnails=True)
+    assert np.array_equal(plain.embedding.points, drawn.embedding.points)
+    assert "<image" not in plain.path.read_text()
+    assert 10 < drawn.path.read_text().count("<image") < 60
+
+
 def test_what_cannot_be_drawn(photos, settings, tmp_path):
     table = bb.extract(photos, **settings)
     with pytest.raises(UsageError, match=r"a picture is a \.png or \.svg file"):

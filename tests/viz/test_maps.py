@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from bottlebank.errors import UsageError
 from bottlebank.viz import Embedding, draw_map
+from bottlebank.viz.maps import _apart
 from bottlebank.viz.palette import class_style
 
 AXES_PX = 7 * 150
@@ -149,3 +150,34 @@ def test_another_ending_is_refused_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(Figure, "__init__", None)  # drawing would fail with a TypeError
     with pytest.raises(UsageError, match=r"\.png or \.svg"):
         draw_map(circle(2), ["a", "b"], tmp_path / "map.gif", "Circle")
+
+
+def test_thumbnails_lie_on_their_points_in_frames_of_their_classes(tmp_path, png_pixels, is_colour):
+    red = np.full((30, 60, 3), (255, 0, 0), np.uint8)
+    corners = embedding_of([[-1, -1], [1, -1], [1, 1], [-1, 1]])
+    asked = []
+
+    def thumbnail_of(row):
+        asked.append(row)
+        return None if row == 3 else red
+
+    draw_map(corners, ["a", "b", "c", "d"], tmp_path / "map.png", "Corners", thumbnail_of)
+    pixels = png_pixels(tmp_path / "map.png")[:, :AXES_PX]
+    is_red = is_colour(pixels, "#ff0000")
+    assert sorted(asked) == [0, 1, 2, 3]
+    height, width = len(pixels) // 2, pixels.shape[1] // 2
+    quarters = [is_red[height:, :width], is_red[height:, width:], is_red[:height, width:]]
+    n_red = [quarter.sum() for quarter in quarters]
+    assert min(n_red) > 2000
+    assert is_red[:height, :width].sum() == 0
+    for index in (0, 1, 2):
+        assert is_colour(pixels, class_style(index).colour).sum() > 150
+
+
+def test_no_two_thumbnails_overlap(tmp_path):
+    places = np.random.default_rng(0).normal(size=(5000, 2)) * 100
+    kept = places[_apart(places, 20.0)]
+    apart = np.abs(kept[:, None] - kept[None]).max(axis=2)
+    assert apart[~np.eye(len(kept), dtype=bool)].min() >= 20
+    # Each point has one within reach: no more fit.
+    assert np.abs(places[:, None] - kept[None]).max(axis=2).min(axis=1).max() < 20
