@@ -196,7 +196,7 @@ def stratified_folds(
         raise UsageError(f"expected a group for each label; got {len(members)} for {len(classes)}")
     if not 2 <= n_folds <= n_groups:
         raise UsageError(
-            f"expected 2 folds at least and {n_groups} at most, since that many images differ; got "
+            f"expected from 2 to {n_groups} folds, as many as there are different images; got "
             f"{n_folds}"
         )
     counts = np.zeros((n_groups, len(names)), int)  # rows of each group and class
@@ -225,7 +225,7 @@ def _thin(names: np.ndarray, classes: np.ndarray, folds: np.ndarray, n_folds: in
     n_present = present.sum(axis=1)
     warnings = []
     for thin, consequence in (
-        (n_present == 1, "is never learned when it is evaluated, and so is always wrong"),
+        (n_present == 1, "is not in training when it is evaluated, so it is always wrong"),
         ((n_present > 1) & (n_present < n_folds), f"is evaluated in fewer than {n_folds} folds"),
     ):
         if thin.any():
@@ -233,6 +233,6 @@ def _thin(names: np.ndarray, classes: np.ndarray, folds: np.ndarray, n_folds: in
             more = int(thin.sum()) - len(first)
             warnings.append(
                 f"{', '.join(map(repr, first))}{f' and {more} more' if more else ''}: "
-                f"a class of so few images {consequence}; add images, or take fewer folds"
+                f"a class with so few images {consequence}; add images, or use fewer folds"
             )
     return warnings

@@ -231,7 +231,7 @@ def _about(file: PlainFile) -> dict[str, Any]:
             f"{_MAX_PROBE_BYTES:,} bytes are read"
         )
     if len(about["created"]) > _MAX_CREATED or not about["created"].isprintable():
-        raise ValueError("the time of its creation is none")
+        raise ValueError("its creation time is not a time")
     return about
 
 

@@ -204,7 +204,7 @@ def _about_confidence(head: Head) -> str:
 
 def _in_words(split: str, found: NearDuplicates, declared: bool) -> str:
     with_them = f"{percent(found.accuracy_with)} with them"
-    without = "nothing is left without them"
+    without = "no image is left without them"
     if found.accuracy_without is not None:
         without = f"{percent(found.accuracy_without)} without"
     fate = "evaluated, since the split is declared" if declared else "left out"

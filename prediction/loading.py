@@ -48,10 +48,11 @@ def load_predictor(
     cache
         Where converted networks and transfer values are kept; by default ``$BOTTLEBANK_CACHE``
         or the platform's.
-    extractor, weights
-        Normally the head says them itself. A head that was trained with a weights file needs
-        that file's path where no converted network is kept. An extractor that is named must be
-        the head's.
+    extractor
+        Not needed, since the head names its own; any other is refused.
+    weights
+        The path of the weights file, or of the file with the network, for a head that was trained
+        with one: where its converted network is not in the cache, or the file has moved.
     engine, precision
         As in `extract`; ``auto`` computes as the head's training rows were, where this machine
         can.

@@ -124,8 +124,8 @@ def open_training_images(head: Head, cache: str | os.PathLike[str] | None = None
         kept = folder.training_rows(recipe.fingerprint, name) if isinstance(name, str) else None
         if kept is None:
             raise NoTrainingImagesError(
-                f"the cache {folder.root} does not know what this head was trained on: train it "
-                f"here, or name the cache in which it was with --cache"
+                f"the cache {folder.root} has no list of this head's training images: train it "
+                f"here, or name the cache that it was trained with (--cache)"
             )
         keys, labels = kept
         try:
@@ -135,8 +135,8 @@ def open_training_images(head: Head, cache: str | os.PathLike[str] | None = None
                     break
             else:
                 raise NoTrainingImagesError(
-                    f"the cache {folder.root} no longer holds all that this head was trained "
-                    f"on: train it again"
+                    f"the cache {folder.root} no longer holds all training images of this head: "
+                    f"train it again"
                 )
             features = variant.rows(keys)
             paths = variant.paths()

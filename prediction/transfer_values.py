@@ -54,7 +54,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
     For `sklearn.pipeline.Pipeline`, `GridSearchCV`, `cross_val_score` and the like. Nothing is
     learned: `fit` only checks the parameters, and `transform` works without it. Image files are
     computed once and kept in the cache, as `extract` does it: later folds, parameter settings and
-    processes reuse those rows. The bytes of an image file are answered from the cache too; what is
+    processes reuse those rows. The bytes of an image file are looked up in the cache too; what is
     not there is computed and not added, since a row of the cache belongs to a file. Pictures (PIL
     images and arrays of pixels) are computed each time; ``Pipeline(memory=...)`` keeps those.
 

@@ -205,7 +205,7 @@ def _cross_validated(evaluated: SplitEvaluation, better: CrossValidated) -> Spli
 
 def _about_unknown(head: Head, evaluated: SplitEvaluation) -> str:
     if head.unknown is None:
-        return "none can be: there were too few validation images"
+        return "never: there were too few validation images"
     return f"{evaluated.answer.unknown.sum()} of {evaluated.evaluation.images} ({evaluated.name})"
 
 
@@ -239,8 +239,8 @@ def _about_classes(found: Evaluation) -> str:
     if absent:
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
         text += (
-            f" There are no figures for {', '.join(map(repr, absent[:5]))}{more}: no image here is "
-            f"of such a class. Precision, recall and F1 above are {found.means_over}."
+            f" There are no figures for {', '.join(map(repr, absent[:5]))}{more}, of which there are "
+            f"no images here. Precision, recall and F1 above are {found.means_over}."
         )
     return text
 
@@ -259,7 +259,7 @@ def _class_table(found: Evaluation) -> Table:
 
 
 def _missing(n_images: int, n_predicted: int, n_all: int) -> dict[str, str]:
-    """For the figures of a class that would be computed from nothing: why there are none."""
+    """Why figures of a class are missing that there are too few images or predictions for."""
     found = {}
     if not n_predicted:
         found["precision"] = "never answered"

@@ -112,11 +112,11 @@ def _message(status: int, error: HTTPException) -> str:
     if status == 404:
         return f"there is nothing at this address; this server answers {_routes()}"
     if isinstance(error, MethodNotAllowed):
-        return f"{request.method} is not answered at this address; this server answers {_routes()}"
+        return f"{request.method} is not allowed at this address; this server answers {_routes()}"
     if status == 413:
         return _too_large()
     if status == 500:
-        return "the server failed at this request; its log says why"
+        return "the server failed to handle this request; its log says why"
     return error.description or error.name
 
 

@@ -170,7 +170,7 @@ class Heads:
             if self._previous is None:
                 raise RefusedError(
                     "no_previous_head",
-                    "no head has answered before this one since the server was started",
+                    "no other head has answered since the server was started",
                     status=409,
                 )
             self._n_chosen += 1

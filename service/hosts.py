@@ -74,8 +74,8 @@ class Hosts:
         if host and not self._has(host):
             raise RefusedError(
                 "host_not_allowed",
-                f"this server does not answer as {quote(host)}; ask for it by its address in "
-                f"numbers or as localhost, or start it with --allowed-hosts {_suggestion(host)}",
+                f"this server does not answer as {quote(host)}; use its numeric address or "
+                f"localhost, or start it with --allowed-hosts {_suggestion(host)}",
                 status=421,
             )
         if method in ("GET", "HEAD", "OPTIONS"):
@@ -89,7 +89,7 @@ class Hosts:
             raise RefusedError(
                 "origin_not_allowed",
                 f"this request comes from a page of another site, {quote(origin or 'unnamed')}; "
-                f"where that is a proxy before this server, start it with --allowed-hosts and the "
+                f"if that is a proxy in front of this server, start it with --allowed-hosts and the "
                 f"proxy's name",
                 status=403,
             )

@@ -52,7 +52,9 @@ def test_every_cell_of_the_notebook_runs(tmp_path):
     printed = run(tmp_path, "-c", "\n".join(cells))
     assert "240 of 240 images were in the cache" in printed
     assert "two " in printed
-    assert (tmp_path / "map.png").is_file()
+    assert (tmp_path / "first-steps" / "map.png").is_file()
+    assert (tmp_path / "first-steps" / "head.h5").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["first-steps"]
 
 
 def test_the_notebook_is_committed_without_outputs():

@@ -85,7 +85,7 @@ def save_head(
         if extractor is not None and find_backbone(extractor).name != own:
             raise UsageError(
                 f"the head was trained on transfer values of {own}, not of {extractor}: leave out "
-                f"extractor, which the head knows itself"
+                f"extractor, since the head knows it"
             )
         write_head_file(estimator, file)
         return estimator

@@ -17,7 +17,7 @@ let working = 0;
 
 function add(files) {
   if (files.length === 0) {
-    announce("That held no file. Save the image first, then drop or choose the file.", true);
+    announce("That was not a file. Save the image first, then drop or choose the file.", true);
     return;
   }
   const added = Array.from(files, (file) => ({ file, card: newCard(file) }));

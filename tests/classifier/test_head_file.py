@@ -227,8 +227,8 @@ HARMS = {
     "a class per atom": (lambda p: change(p, classes=[*map(str, range(100_001))]), "100001 class"),
     "many golden images": (lambda p: change(p, probe=[1] * 9), "a probe of 9 files"),
     "large golden images": (lambda p: change(p, probe=[1 << 40]), "a probe of 1 files; at most"),
-    "a long date": (lambda p: change(p, created="2" * 65), "time of its creation"),
-    "an ANSI date": (lambda p: change(p, created="\x1b[2J"), "time of its creation"),
+    "a long date": (lambda p: change(p, created="2" * 65), "its creation time"),
+    "an ANSI date": (lambda p: change(p, created="\x1b[2J"), "its creation time"),
     "deep JSON": (lambda p: rewrite(p, lambda t: "[" * 9000), "nested too deeply|no head file"),
     "nested training": (
         lambda p: rewrite(

@@ -56,7 +56,7 @@ def test_more_neighbours_than_there_are(trained, table, cache):
 def test_what_the_cache_has_lost_is_said(trained, table, cache, harm):
     (path,) = (cache / table.report.fingerprint).glob("training-*.npz")
     harm(path)
-    with pytest.raises(NoTrainingImagesError, match=r"does not know what this head was trained on"):
+    with pytest.raises(NoTrainingImagesError, match=r"has no list of this head's training images"):
         open_training_images(trained.head, cache)
 
 
@@ -68,7 +68,9 @@ def test_another_cache_knows_nothing(trained, tmp_path):
 def test_rows_that_are_gone_are_said(trained, table, cache):
     for shard in cache.glob("*/*/*.h5"):
         shard.unlink()
-    with pytest.raises(NoTrainingImagesError, match="no longer holds all that"):
+    with pytest.raises(
+        NoTrainingImagesError, match="no longer holds all training images of this head"
+    ):
         open_training_images(trained.head, cache)
 
 

@@ -98,7 +98,7 @@ class WholeAnswers(FlaskClient):
 
 
 def no_training_images(head):
-    raise NoTrainingImagesError("the cache here does not know what this head was trained on")
+    raise NoTrainingImagesError("the cache here has no list of this head's training images")
 
 
 def colour_training_images(head):

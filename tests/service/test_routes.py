@@ -69,7 +69,7 @@ def test_without_training_images(make_app, encode, route):
     answer = send(client, route, encode("red"))
     assert answer.status_code == 409
     assert answer.json["error"]["code"] == "no_training_images"
-    assert "does not know what this head was trained on" in answer.json["error"]["message"]
+    assert "has no list of this head's training images" in answer.json["error"]["message"]
     assert send(client, "/predict", encode("red")).status_code == 200
 
 
