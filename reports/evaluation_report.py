@@ -239,8 +239,8 @@ def _about_classes(found: Evaluation) -> str:
     if absent:
         more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
         text += (
-            f" There are no figures for {', '.join(map(repr, absent[:5]))}{more}, of which there are "
-            f"no images here. Precision, recall and F1 above are {found.means_over}."
+            f" There are no figures for {', '.join(map(repr, absent[:5]))}{more}, of which there "
+            f"are no images here. Precision, recall and F1 above are {found.means_over}."
         )
     return text
 

@@ -89,8 +89,8 @@ class Hosts:
             raise RefusedError(
                 "origin_not_allowed",
                 f"this request comes from a page of another site, {quote(origin or 'unnamed')}; "
-                f"if that is a proxy in front of this server, start it with --allowed-hosts and the "
-                f"proxy's name",
+                f"if that is a proxy in front of this server, start it with --allowed-hosts and "
+                f"the proxy's name",
                 status=403,
             )
 

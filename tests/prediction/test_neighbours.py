@@ -61,7 +61,7 @@ def test_what_the_cache_has_lost_is_said(trained, table, cache, harm):
 
 
 def test_another_cache_knows_nothing(trained, tmp_path):
-    with pytest.raises(NoTrainingImagesError, match="name the cache in which it was"):
+    with pytest.raises(NoTrainingImagesError, match="name the cache that it was trained with"):
         open_training_images(trained.head, tmp_path / "other")
 
 
@@ -77,7 +77,7 @@ def test_rows_that_are_gone_are_said(trained, table, cache):
 @pytest.mark.parametrize("name", [None, 3, "../../x", "0" * 15, "training"])
 def test_a_head_cannot_name_a_file_elsewhere(trained, cache, name):
     head = dataclasses.replace(trained.head, training={"rows": name})
-    with pytest.raises(NoTrainingImagesError, match="does not know"):
+    with pytest.raises(NoTrainingImagesError, match="has no list of"):
         open_training_images(head, cache)
 
 
