@@ -92,18 +92,20 @@ def isolated_reader(
 
 
 def _messages(process: subprocess.Popen[bytes], connection: Connection) -> Iterator[Message]:
+    step_s, wait_s = STEP_S, _PATIENCE_S
     while True:
         try:
-            about = json.loads(_receive(connection))
+            about = json.loads(_receive(connection, wait_s))
             if "failed" in about:
                 raise FailedError(about["failed"])
             if "done" in about:
                 return
             yield Message(about["about"], [_receive(connection) for _ in range(about["parts"])])
+            step_s, wait_s = about["next_s"], max(_PATIENCE_S, about["next_s"])
         except (EOFError, ConnectionError) as error:
             code = process.wait()
             if code == -signal.SIGPROF:
-                how = f"reading it takes more than {STEP_S:g} s at one place"
+                how = f"reading it takes more than {step_s:g} s at one place"
             elif code < 0:
                 how = f"it crashes its reader: {signal.Signals(-code).name}"
             else:
@@ -111,9 +113,9 @@ def _messages(process: subprocess.Popen[bytes], connection: Connection) -> Itera
             raise DiedError(how) from error
 
 
-def _receive(connection: Connection) -> bytes:
-    if not connection.poll(_PATIENCE_S):
-        raise DiedError(f"its reader has said nothing for {_PATIENCE_S} s")
+def _receive(connection: Connection, wait_s: float = _PATIENCE_S) -> bytes:
+    if not connection.poll(wait_s):
+        raise DiedError(f"its reader has said nothing for {wait_s:g} s")
     return connection.recv_bytes()
 
 
@@ -134,7 +136,7 @@ def answer(
             connection.send_bytes(part)
 
     def send(about: dict[str, Any], *parts: bytes, next_s: float = STEP_S) -> None:
-        put({"about": about, "parts": len(parts)}, *parts)
+        put({"about": about, "parts": len(parts), "next_s": next_s}, *parts)
         signal.setitimer(signal.ITIMER_PROF, next_s)  # its signal ends the process
 
     signal.setitimer(signal.ITIMER_PROF, STEP_S)

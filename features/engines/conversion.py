@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...atomic_file import make_folder, remove_whole
-from ...errors import EngineError
+from ...errors import EngineError, in_brief
 from ...progress import Progress
 from ...untrusted.arrays import read_npy
 from ...untrusted.files import read_bounded, require_regular
+from ...untrusted.isolation import DiedError, FailedError, isolated_reader
 from ...untrusted.json_text import read_json_object
 from ..backbones.weights import file_sha256
 from ..golden_images import N_IMAGES, golden_pixels
@@ -25,6 +26,7 @@ from ..golden_images import N_IMAGES, golden_pixels
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from ...untrusted.isolation import Send
     from ..backbones.registry import Backbone
     from ..backbones.weights import Weights
     from ..recipe import Recipe
@@ -51,6 +53,9 @@ logger = logging.getLogger(__name__)
 
 _MANIFEST = "manifest.json"
 _MAX_REFERENCE_BYTES = 1 << 24
+_TRIAL_S = 600.0
+_TRIAL_BYTES = 1 << 34
+"""Much of it is address space alone: of the libraries' threads."""
 
 
 @contextlib.contextmanager
@@ -129,20 +134,58 @@ def _from_onnx(backbone: Backbone, weights: Weights, folder: Path, form: Form) -
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
         into = folder if form is ONNX else Path(temporary)
         module.write_onnx(backbone, weights, into)
-        if form is OPENVINO:
-            from .openvino import convert
-
-            convert(into / "network.onnx", folder)
+        file, size_px = into / "network.onnx", backbone.input_size_px
         if hasattr(module, "reference"):
+            if form is OPENVINO:
+                _convert(file, folder)
             return module.reference(backbone)
-        golden = golden_pixels(backbone.input_size_px)
+        _try_apart(file, folder, form, size_px)
+    return np.load(folder / REFERENCE)
+
+
+def _convert(file: Path, folder: Path) -> None:
+    from .openvino import convert
+
+    convert(file, folder)
+
+
+def _try_apart(file: Path, folder: Path, form: Form, size_px: int) -> None:
+    """Read and run somebody else's network for the first time in a process of its own.
+
+    What crashes the libraries, or takes all memory, ends that process and not this one.
+    """
+    is_for_openvino = form is OPENVINO
+    arguments = (str(file), str(folder), int(is_for_openvino), size_px)
+    more_bytes = _TRIAL_BYTES + 16 * file.stat().st_size
+    try:
+        with isolated_reader(__name__, try_network.__name__, *arguments, more_bytes=more_bytes) as (
+            messages
+        ):
+            for _ in messages:
+                pass
+    except (DiedError, FailedError) as error:
+        raise EngineError(f"the network cannot be run: {in_brief(error, 500)}") from error
+
+
+def try_network(send: Send, file: str, folder: str, is_for_openvino: int, size_px: int) -> None:
+    """In a process of its own: convert an ONNX file, and write what the reference makes of it."""
+    send({}, next_s=_TRIAL_S)
+    into = Path(folder)
+    try:
+        if is_for_openvino:
+            _convert(Path(file), into)
+        golden = golden_pixels(size_px)
         if find_spec("onnxruntime"):  # which the makers of the format hold up to it
             from .onnxruntime import OnnxRuntimeEngine
 
-            return OnnxRuntimeEngine(into / "network.onnx", gpu=False)(golden)
-    from .openvino import OpenVinoEngine
+            reference = OnnxRuntimeEngine(Path(file), gpu=False)(golden)
+        else:
+            from .openvino import OpenVinoEngine
 
-    return OpenVinoEngine(folder, "float32", many=False)(golden)
+            reference = OpenVinoEngine(into, "float32", many=False)(golden)
+    except (EngineError, RuntimeError) as error:
+        raise ValueError(str(error)) from error
+    np.save(into / REFERENCE, reference)
 
 
 def _keep(folder: Path, kept: Path, form: Form, width: int) -> None:
