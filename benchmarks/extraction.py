@@ -168,7 +168,7 @@ def with_onnx_runtime(dataset, recipe, weights: str, cache: Path) -> Callable[[]
             networks=cache / "networks",
             many=True,
         )
-    except bb.EngineError as error:
+    except bb.errors.EngineError as error:
         print(f"  (bottlebank with ONNX Runtime is left out: {error})")
         return None
     return lambda: 1 / ours(dataset, recipe.extractor, weights, cache, extractor).clock

@@ -106,7 +106,7 @@ class Index:
     def paths_of(self, content: ContentHash) -> list[str]:
         """Where a file of this content was when it was remembered; every row is looked at."""
         rows = self._database.ask(
-            "SELECT path, key FROM file WHERE substr(key, 1, 32) = ?", content
+            "SELECT path, key FROM file WHERE substr(key, 1, 32) = ?", [content]
         )
         return [os.fsdecode(path) for path, _ in rows if isinstance(path, bytes)]
 

@@ -105,7 +105,7 @@ def test_refusals_name_the_image(predict, tmp_path):
         predict(b"")
     read = io.BytesIO(b"some bytes")
     read.seek(0, io.SEEK_END)
-    with pytest.raises(ImageRejectedError, match=r"stands at byte 10: call seek\(0\) first"):
+    with pytest.raises(ImageRejectedError, match=r"is at byte 10: call seek\(0\) first"):
         predict(read)
     with pytest.raises(ImageRejectedError, match="no pixels"):
         predict(np.zeros((0, 4, 3), np.uint8))

@@ -14,6 +14,7 @@ from bottlebank.cache import Key
 from bottlebank.classifier.head import HeadAnswer
 from bottlebank.features.images.decoder import Limits
 from bottlebank.features.images.decoder_pool import decode_here
+from bottlebank.features.images.fit import Preprocessing
 from bottlebank.prediction import NoTrainingImagesError
 from bottlebank.prediction.neighbours import TrainingImages
 from bottlebank.service import Server, Service, Settings, create_app
@@ -58,7 +59,7 @@ class DecodersHere:
         pass
 
     def decode(self, files, timeout_s=None):
-        return decode_here(files, SIZE_PX, "squash", self.limits)
+        return decode_here(files, Preprocessing(SIZE_PX), self.limits)
 
     def close(self):
         pass
