@@ -1,0 +1,132 @@
+"""A network in an ONNX file as the extractor, from the command line."""
+
+import re
+import shutil
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from ..features.backbones.onnx_networks import save, vit
+
+WITHOUT = (
+    "import sys; from bottlebank.cli import main; code = main(sys.argv[1:])\n"
+    "found = {'tensorflow', 'keras', 'onnx'} & set(sys.modules)\n"
+    "assert not found, found\nsys.exit(code)"
+)
+
+
+@pytest.fixture
+def network(tmp_path):
+    return save(vit(), tmp_path / "vit.onnx")
+
+
+@pytest.fixture
+def onnx_head(bottlebank, photos, network, tmp_path):
+    """A head, and the cache that it was trained with."""
+    head, cache = tmp_path / "head.h5", tmp_path / "cache"
+    chosen = ["--extractor", network, "--scaling", "torch", "--precision", "float32"]
+    done = bottlebank("train", photos, *chosen, "--cache", cache, "--output", head)
+    assert done.code == 0, done.err
+    return head, cache
+
+
+def predict(bottlebank, photos, head, cache, *more):
+    image = photos / "disc" / "03.png"
+    common = ["--head", head, "--cache", cache, "--precision", "float32", "--json"]
+    return bottlebank("predict", image, *common, *more)
+
+
+def test_from_extract_to_serve_without_tensorflow(photos, network, tmp_path):
+    """Nothing of the file is read in the process itself either."""
+    cache, head = tmp_path / "cache", tmp_path / "head.h5"
+    chosen = ["--extractor", network, "--scaling", "torch", "--precision", "float32"]
+    common = ["--cache", cache]
+
+    def run(*arguments):
+        command = [sys.executable, "-c", WITHOUT, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "60 extracted" in run("extract", photos, *chosen, *common)
+    assert "wrote" in run("train", photos, *chosen, *common, "--output", head)
+    image = photos / "disc" / "03.png"
+    predicted = run("predict", image, "--head", head, *common)
+    label = re.search(r": (\w+) ", predicted)[1]
+    command = [sys.executable, "-c", WITHOUT, "serve", "--head", head, *common, "--port", "0"]
+    with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            url = re.search(r"at (http://127\.0\.0\.1:\d+/)", server.stdout.readline())[1]
+            kind = {"Content-Type": "image/png"}
+            request = urllib.request.Request(f"{url}predict", image.read_bytes(), kind)
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                assert label in answer.read().decode()
+        finally:
+            server.terminate()
+
+
+def test_a_head_on_another_machine_finds_its_file(bottlebank, photos, onnx_head, network, tmp_path):
+    head, cache = onnx_head
+    here = predict(bottlebank, photos, head, cache).json
+    away = tmp_path / "away"
+    away.mkdir()
+    moved = head.rename(away / "head.h5")
+    network.rename(away / "vit.onnx")
+    assert predict(bottlebank, photos, moved, tmp_path / "other").json == here
+
+
+def test_a_head_takes_its_file_under_another_name(bottlebank, photos, onnx_head, network, tmp_path):
+    head, cache = onnx_head
+    here = predict(bottlebank, photos, head, cache).json
+    renamed = network.rename(tmp_path / "photos" / "renamed.onnx")
+    other = tmp_path / "other"
+    named = predict(bottlebank, photos, head, other, "--weights", renamed)
+    assert named.json == here
+
+
+def test_a_head_without_its_file_says_what_is_missing(
+    bottlebank, photos, onnx_head, network, tmp_path
+):
+    head, _ = onnx_head
+    network.unlink()
+    done = predict(bottlebank, photos, head, tmp_path / "other")
+    assert done.code != 0
+    assert re.search(
+        r"the file 'vit\.onnx' \(SHA-256 [0-9a-f]{64}\) whose network .*head\.h5 was trained on is "
+        r"not on this machine: put it beside the head, or name its path with --weights",
+        done.err,
+    )
+
+
+def test_a_head_refuses_another_file(bottlebank, photos, onnx_head, tmp_path):
+    head, _ = onnx_head
+    model = vit()
+    tensor = model.graph.initializer[0]
+    tensor.raw_data = bytes([tensor.raw_data[0] ^ 1]) + tensor.raw_data[1:]
+    other = save(model, tmp_path / "other.onnx")
+    done = predict(bottlebank, photos, head, tmp_path / "other", "--weights", other)
+    assert done.code != 0
+    assert re.search(r"other\.onnx is not the file 'vit\.onnx' \(SHA-256 ", done.err)
+
+
+def test_what_is_missing_is_asked_for_by_its_flag(bottlebank, photos, network, tmp_path):
+    done = bottlebank("extract", photos, "--extractor", network, "--cache", tmp_path / "cache")
+    assert done.code == 2
+    assert "vit.onnx does not say how pixels become its input" in done.err
+    assert "--scaling" in done.err
+
+
+def test_a_head_finds_its_file_where_the_cache_has_seen_it(
+    bottlebank, photos, onnx_head, network, tmp_path
+):
+    head, cache = onnx_head
+    here = predict(bottlebank, photos, head, cache).json
+    elsewhere, other = tmp_path / "elsewhere", tmp_path / "other"
+    elsewhere.mkdir()
+    moved = network.rename(elsewhere / "x.onnx")
+    chosen = ["--extractor", moved, "--scaling", "torch", "--precision", "float32"]
+    assert bottlebank("extract", photos, *chosen, "--cache", other).code == 0
+    shutil.rmtree(other / "networks")
+    assert predict(bottlebank, photos, head, other).json == here
