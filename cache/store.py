@@ -109,6 +109,18 @@ class FeatureCache:
     def __contains__(self, key: Key) -> bool:
         return key in self._key_map
 
+    def n_present(self, keys: Sequence[Key]) -> int:
+        """How many of these have a row."""
+        return int((self._key_map.find(keys) >= 0).sum())
+
+    def newest_s(self) -> float:
+        """When the last shard was written, in seconds since 1970; 0 where that is not known."""
+        times = [0.0]
+        for name in self.shard_names()[-1:]:
+            with contextlib.suppress(OSError):
+                times.append((self.folder / name).stat().st_mtime)
+        return max(times)
+
     def damaged(self) -> dict[str, str]:
         """Damaged shards, by file name, with the reason; their rows count as missing."""
         return self._index.damaged(self._name)

@@ -34,7 +34,10 @@ METHODS = tuple(_METHODS)
 METHODS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"
 LOGS = ("auto", "json", "text")
 SPLITS = ("test", "validation", "train", "all")
-EXTRACTOR = DEFAULT_EXTRACTOR
+EXTRACTOR_IN_WORDS = (
+    f"the one in whose rows most of these images are in the cache; the first time, "
+    f"{DEFAULT_EXTRACTOR}"
+)
 DEMO_EXTRACTOR = INSTALLED_EXTRACTOR
 UNTRAINED_EXTRACTOR = RANDOM
 _NAMED = {name: row for name, row in _BACKBONES.items() if row.in_words}

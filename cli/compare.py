@@ -42,9 +42,8 @@ if TYPE_CHECKING:
     type=Extractors(choices.EXTRACTORS),
     multiple=True,
     callback=lambda ctx, param, given: list(dict.fromkeys(chain.from_iterable(given))),
-    default=(choices.EXTRACTOR,),
     metavar="NAME,…",
-    default_in_words=choices.EXTRACTOR,
+    default_in_words=choices.EXTRACTOR_IN_WORDS,
     envvar=["BOTTLEBANK_COMPARE_EXTRACTORS", shared_variable("extractor")],
     allow_from_autoenv=False,
     help="frozen networks, separated by commas or with the option repeated: "
@@ -81,7 +80,7 @@ def run(
 
     dataset = load_dataset(data, **reading)
     require_two_classes(dataset.labels, data)
-    tables = [extract(dataset, name, **extraction) for name in extractors]
+    tables = [extract(dataset, name, **extraction) for name in extractors or [None]]
     found = compare(tables, heads, n_folds=folds, seed=seed)
     for warning in found.warnings:
         say(f"warning: {warning}")

@@ -84,7 +84,8 @@ def extractor(*, part_of: str = "extraction", **settings: Any) -> Decorator:
 def extraction() -> Decorator:
     """Options of the commands that may extract: `extraction`, keywords of `extract`."""
     help_text = f"the frozen network: {choices.EXTRACTORS_IN_WORDS}"
-    return _all(extractor(default=choices.EXTRACTOR, help=help_text), extraction_with_any())
+    add_extractor = extractor(default_in_words=choices.EXTRACTOR_IN_WORDS, help=help_text)
+    return _all(add_extractor, extraction_with_any())
 
 
 def extraction_with_any() -> Decorator:
@@ -109,7 +110,7 @@ def extraction_with_any() -> Decorator:
         add(
             "--grey16",
             type=Choice(choices.GREY16),
-            default=choices.GREY16[0],
+            default_in_words=choices.GREY16[0],
             help="how 16 bits per channel, grey or colour, become 8: scale takes all 16, stretch "
             "as many as the picture's greatest value has, for cameras of 10 or 12 bits",
         ),

@@ -13,10 +13,13 @@ from ..datasets import as_dataset
 from ..errors import EngineError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, recipe_for
 from ..features.backbones.opening import require_known_extractor
+from ..features.backbones.weights import IMAGENET
 from ..features.engines.registry import require_known
 from ..features.engines.select import only_precision, preferred_precisions
+from ..features.images.colours import GREY16
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from .cache_miss import why_nothing_is_reused
+from .going_on import banked, say_going_on
 from .network import CannotRunError
 from .run import Run
 
@@ -34,11 +37,11 @@ logger = logging.getLogger(__name__)
 
 def extract(
     dataset: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    extractor: str = DEFAULT_EXTRACTOR,
+    extractor: str | None = DEFAULT_EXTRACTOR,
     *,
     weights: str = "imagenet",
     fit: str | None = None,
-    grey16: str = "scale",
+    grey16: str | None = None,
     size: int | None = None,
     layer: str | Sequence[str] | None = None,
     scaling: str | None = None,
@@ -67,7 +70,9 @@ def extract(
         which have no classes.
     extractor
         The name of a backbone, such as ``mobilenet_v2``; or the path of a file or folder that
-        holds a network.
+        holds a network. None goes on with the extractor, and its settings, in whose rows most of
+        these images are in the cache, as far as their paths, sizes and times tell; where none is,
+        the default.
     weights
         ``imagenet`` or the path of a weights file.
     fit
@@ -76,7 +81,7 @@ def extract(
         None: as the network's files say it, else ``squash``.
     grey16
         How 16 bits per channel, grey or colour, become 8: ``scale`` from all 16, ``stretch`` from
-        as many (at least 8) as the picture's greatest value has.
+        as many (at least 8) as the picture's greatest value has. None: ``scale``.
     size
         Height and width of the input, in pixels; None: the network's usual one.
     layer
@@ -131,10 +136,10 @@ def extract(
     commit_every = require_whole("commit_every", commit_every, 1)
     download_timeout_s = require_timeout("download_timeout_s", download_timeout_s)
     spec = ExtractorSpec.of(
-        extractor,
+        DEFAULT_EXTRACTOR if extractor is None else extractor,
         weights=weights,
         fit=fit,
-        grey16=grey16,
+        grey16=GREY16[0] if grey16 is None else grey16,
         size=size,
         layer=layer,
         scaling=scaling,
@@ -143,6 +148,13 @@ def extract(
     require_known_extractor(spec)
     dataset = as_dataset(dataset)
     with CacheFolder(cache, create=True) as folder:
+        preferred = None
+        if extractor is None and weights == IMAGENET:
+            chosen = spec.chosen() if grey16 is None else {**spec.chosen(), "grey16": grey16}
+            before = banked(dataset, folder, chosen)
+            if before is not None:
+                say_going_on(before, dataset)
+                spec, preferred = before.spec, before.variant
         recipe, found = recipe_for(
             spec,
             digest=folder.sha256_of_file,
@@ -161,6 +173,7 @@ def extract(
             progress=progress,
             max_pixels=max_pixels,
             retry_rejected=retry_rejected,
+            preferred=preferred,
         )
 
 
@@ -177,8 +190,12 @@ def extract_recipe(
     progress: bool | None = None,
     max_pixels: int = MAX_PIXELS,
     retry_rejected: bool = False,
+    preferred: Variant | None = None,
 ) -> FeatureTable:
-    """As `extract`, for a recipe whose weights need not be at hand while nothing is missing."""
+    """As `extract`, for a recipe whose weights need not be at hand while nothing is missing.
+
+    Of several variants that the cache has, `preferred` goes first, then the one with the most rows.
+    """
     if precision == "auto":
         precision = only_precision(engine) or "auto"
     known = [
@@ -186,6 +203,7 @@ def extract_recipe(
         for variant in map(Variant.parse, folder.variants(recipe.fingerprint))
         if precision in ("auto", variant.precision) and store in ("auto", variant.storage)
     ]
+    known.sort(key=lambda variant: variant != preferred)
     if not known:
         why = why_nothing_is_reused(folder, recipe, precision, store)
         if why is not None:

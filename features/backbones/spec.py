@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -42,6 +42,16 @@ class ExtractorSpec(NamedTuple):
     deviation, each one number or three, as ``0.5,0.5``."""
     pooling: str | None = None
     """How several vectors of a layer become one: one of `POOLINGS`."""
+
+    def chosen(self) -> dict[str, Any]:
+        """The settings, without the extractor, that are not the network's own or the default."""
+        settings = {
+            name: value
+            for name, value in self._asdict().items()
+            if value != self._field_defaults.get(name)
+        }
+        settings.pop("extractor", None)
+        return settings
 
     @classmethod
     def of(
