@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from ..extraction import FeatureTable
 
 
-@command(
-    example="bottlebank plot photos/ --extractor efficientnet_lite0 --method umap --output map.png"
-)
+@command(example="bottlebank plot photos/ --method umap --output map.png")
 @options.data("; or one image, whose transfer values are drawn")
 @options.output(required=True, metavar="MAP.png", help="a name ending in .png or .svg")
 @option(
