@@ -73,6 +73,8 @@ def run(
         )
     else:
         _tell(table.report, seconds)
+        if table.recipe.is_of_file:
+            tell(f"network: {table.recipe.settings_in_words()}")
     code = report_rejections(table.rejected, strict)
     if not len(table):  # the reasons have been given
         raise ImageRejectedError(f"{counted(table.report.rejected, 'image')}, all rejected")

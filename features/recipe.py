@@ -93,6 +93,11 @@ class Recipe:
             layers=self.layers,
         )
 
+    @property
+    def is_of_file(self) -> bool:
+        """Whether the network is in a file of somebody's own, not in the registry."""
+        return self.architecture in KINDS
+
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
         return {field.name: field.default for field in fields(cls) if field.default is not MISSING}
@@ -164,6 +169,25 @@ class Recipe:
         return (
             f"{self.extractor}, weights {self.weights} ({self.weights_sha256[:8]}), "
             f"{self.width} numbers, input {self.input_size_px}×{self.input_size_px}"
+        )
+
+    def settings_in_words(self) -> str:
+        """One line for people, of what a network in a file was chosen to do, or guessed."""
+        scaling = PixelScaling.parse(self.pixel_scaling)
+        factors, offsets = (
+            ", ".join(dict.fromkeys(f"{number:.4g}" for number in numbers))
+            for numbers in (scaling.scale, scaling.offset)
+        )
+        return "; ".join(
+            (
+                f"layer {', '.join(self.layers)}" if self.layers else "the last layer",
+                f"pooling: {self.pooling}",
+                f"scaled: {self.resize}"
+                if self.resize != RESIZE_RULE
+                else f"scaled: bilinear, {self.fit}",
+                f"{scaling.channels} * ({factors}) + ({offsets})",
+                f"licence: {self.licence or 'not named'}",
+            )
         )
 
 

@@ -15,7 +15,7 @@ from ..errors import (
     WeightsNotFoundError,
 )
 from ..features import Recipe, find_backbone, recipe_for
-from ..features.backbones.opening import KINDS, is_file_name
+from ..features.backbones.opening import HUB, KINDS, is_file_name
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.images.colours import require_known_grey16
 from ..features.images.fit import FITS
@@ -144,13 +144,13 @@ class _OwnFile(_Registered):
         if self._extractor is not None and not is_file_name(self._extractor):
             super().check()
         named = self._weights or self._extractor
-        if named is not None and self._found_at(Path(named)) is None:
+        if named is not None and self._found_at(named) is None:
             raise HeadMismatchError(f"{named} is not {self._wanted()}")
 
     def find(self) -> Weights:
-        """The file: where it is named, where the cache saw it, or beside the head."""
-        for path in self._places():
-            found = self._found_at(path)
+        """The file: where it is named, where the cache saw it, beside the head, or on the Hub."""
+        for place in self._places():
+            found = self._found_at(place)
             if found is not None:
                 return found
         raise WeightsNotFoundError(
@@ -165,21 +165,24 @@ class _OwnFile(_Registered):
             f"{self._head} was trained on"
         )
 
-    def _places(self) -> Iterator[Path]:
-        name = self._trained_on.weights
-        yield from (Path(named) for named in (self._weights, self._extractor) if named is not None)
-        yield from self._folder.paths_of_file(self._trained_on.weights_sha256)
-        yield from (Path(self._head).parent / name, Path.cwd() / name)
+    def _places(self) -> Iterator[str | Path]:
+        of = self._trained_on
+        yield from (named for named in (self._weights, self._extractor) if named is not None)
+        yield from self._folder.paths_of_file(of.weights_sha256)
+        yield from (Path(self._head).parent / of.weights, Path.cwd() / of.weights)
+        if of.extractor.startswith(HUB):
+            yield of.extractor
 
-    def _found_at(self, path: Path) -> Weights | None:
-        """The weights at a path, where they are those of the head."""
-        if not path.exists():
+    def _found_at(self, place: str | Path) -> Weights | None:
+        """The weights at a path, or of the Hub, where they are those of the head."""
+        if not str(place).startswith(HUB) and not Path(place).exists():
             return None
         of = self._trained_on
         try:
             recipe, found = recipe_for(
-                of.spec._replace(extractor=str(path), scaling=of.pixel_scaling),
+                of.spec._replace(extractor=str(place), scaling=of.pixel_scaling),
                 digest=self._folder.sha256_of_file,
+                download_timeout_s=self._download_timeout_s,
             )
         except (UsageError, EngineError):  # no network, or another
             return None

@@ -47,16 +47,34 @@ class Kind(NamedTuple):
     """A folder that has one of these files is of this kind."""
 
 
-KINDS: dict[str, Kind] = {"onnx": Kind("onnx", ".onnx_file", (".onnx",))}
+KINDS: dict[str, Kind] = {
+    "onnx": Kind("onnx", ".onnx_file", (".onnx",)),
+    "hub": Kind(
+        "hub",
+        ".hub_folder",
+        inside=(
+            "preprocessor_config.json",
+            "processor_config.json",
+            "open_clip_config.json",
+            "config.json",
+            "model.onnx",
+            "onnx",
+        ),
+    ),
+}
+
+HUB = "hf:"
+"""Begins the names of networks of the Hugging Face Hub."""
 
 
 def is_file_name(extractor: str) -> bool:
-    """Whether an extractor is named by a file or folder, not by a name of the registry."""
+    """Whether an extractor is a file, a folder or of the Hub, not a name of the registry."""
     if not isinstance(extractor, str) or is_backbone(extractor):
         return False
     suffixes = tuple(suffix for kind in KINDS.values() for suffix in kind.suffixes)
     return (
-        os.sep in extractor
+        extractor.startswith(HUB)
+        or os.sep in extractor
         or extractor.lower().endswith(suffixes)
         or os.path.exists(Path(extractor).expanduser())  # noqa: PTH110 (names may be too long)
     )
@@ -98,10 +116,31 @@ def open_backbone(
     if not is_file_name(spec.extractor):
         backbone = configured(find_backbone(spec.extractor), spec)
         return backbone, find_weights(backbone, spec.weights, download_timeout_s, progress)
-    path = Path(spec.extractor).expanduser()
+    path = located(spec.extractor, download_timeout_s, progress)
+    backbone, weights = _module(_kind_of(path)).open_file(path, spec)
+    if spec.extractor.startswith(HUB):
+        backbone = backbone._replace(name=_hugging_face().pinned(spec.extractor, path))
+    return backbone, weights
+
+
+def located(
+    extractor: str, download_timeout_s: float | None = None, progress: bool | None = None
+) -> Path:
+    """The file or folder that holds a network; one of the Hub is downloaded.
+
+    Raises
+    ------
+    UnknownExtractorError
+        When there is no such file, folder or repository.
+    WeightsNotFoundError
+        When it cannot be downloaded.
+    """
+    if extractor.startswith(HUB):
+        return _hugging_face().downloaded(extractor, download_timeout_s, progress)
+    path = Path(extractor).expanduser()
     if not os.path.exists(path):  # noqa: PTH110 (False where a name is too long)
-        raise UnknownExtractorError(f"there is no file or folder {spec.extractor}")
-    return _module(_kind_of(path)).open_file(path, spec)
+        raise UnknownExtractorError(f"there is no file or folder {extractor}")
+    return path
 
 
 def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
@@ -122,6 +161,10 @@ def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
     if not hasattr(module, "configured"):
         raise UsageError(f"{backbone.name} has one size and one layer; name no others")
     return module.configured(backbone, spec)
+
+
+def _hugging_face() -> Any:
+    return import_whole(".hugging_face", __package__)
 
 
 def _module(kind: Kind) -> Any:

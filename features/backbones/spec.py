@@ -26,7 +26,8 @@ class ExtractorSpec(NamedTuple):
     """
 
     extractor: str = DEFAULT_EXTRACTOR
-    """A name in the registry of backbones, or the path of a file or folder that holds a network."""
+    """A name in the registry of backbones, or the path of a file or folder that holds a network, or
+    ``hf:owner/name[@revision]``."""
     weights: str = IMAGENET
     """``imagenet`` or the path of a weights file."""
     fit: str | None = None

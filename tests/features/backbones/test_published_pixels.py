@@ -51,7 +51,7 @@ def input_of(folder, image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     return (decoded * scale + offset).transpose(2, 0, 1), scale[:, None, None]
 
 
-@pytest.mark.parametrize("size", [(437, 301), (301, 437), (640, 479), (150, 97), (1201, 400)])
+@pytest.mark.parametrize("size", [(437, 301), (150, 197)])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pixels_are_those_of_the_familys_rule(tmp_path, family, size):
     published = FAMILIES[family]
