@@ -51,7 +51,7 @@ KINDS: dict[str, Kind] = {
     "onnx": Kind("onnx", ".onnx_file", (".onnx",)),
     "hub": Kind(
         "hub",
-        ".hub_folder",
+        ".hub.folder",
         inside=(
             "preprocessor_config.json",
             "processor_config.json",
@@ -164,7 +164,7 @@ def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
 
 
 def _hugging_face() -> Any:
-    return import_whole(".hugging_face", __package__)
+    return import_whole(".hub.hugging_face", __package__)
 
 
 def _module(kind: Kind) -> Any:

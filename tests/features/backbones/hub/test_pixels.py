@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from bottlebank.errors import EngineError
-from bottlebank.features.backbones.published_pixels import chosen_rule, read_pixels
+from bottlebank.features.backbones.hub.pixels import chosen_rule, read_pixels
 from bottlebank.features.backbones.spec import ExtractorSpec
 from bottlebank.features.images.fit import Preprocessing, decode_and_resize
 

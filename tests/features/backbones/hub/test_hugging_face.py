@@ -14,10 +14,10 @@ from bottlebank.errors import (
     WeightsNotFoundError,
 )
 from bottlebank.features import ExtractorSpec, recipe_for
-from bottlebank.features.backbones.hugging_face import Repository, downloaded
+from bottlebank.features.backbones.hub.hugging_face import Repository, downloaded
 
 from .published import FAMILIES
-from .test_hub_folder import network
+from .test_folder import network
 
 hub = pytest.importorskip("huggingface_hub")
 

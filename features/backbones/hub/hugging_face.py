@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import (
+from ....errors import (
     BottlebankError,
     LibraryNotFoundError,
     UnknownExtractorError,
@@ -19,10 +19,10 @@ from ...errors import (
     WeightsNotFoundError,
     in_brief,
 )
-from ...progress import Progress
-from .hub_folder import README, licence_of, names_in, network_in
-from .opening import HUB
-from .published_pixels import PIXELS, read_pixels
+from ....progress import Progress
+from ..opening import HUB
+from .folder import README, licence_of, names_in, network_in
+from .pixels import PIXELS, read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

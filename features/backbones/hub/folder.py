@@ -10,20 +10,20 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from ...errors import UnknownExtractorError
-from ...untrusted.files import read_bounded
-from . import onnx_file
-from .published_pixels import chosen_rule, read_pixels
+from ....errors import UnknownExtractorError
+from ....untrusted.files import read_bounded
+from .. import onnx_file
+from .pixels import chosen_rule, read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from ..images.resize import ResizeRule
-    from .opening import Layer
-    from .registry import Backbone
-    from .spec import ExtractorSpec
-    from .weights import Weights
+    from ...images.resize import ResizeRule
+    from ..opening import Layer
+    from ..registry import Backbone
+    from ..spec import ExtractorSpec
+    from ..weights import Weights
 
 README = "README.md"
 """Begins with the licence, between lines of ``---``."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ..images.resize import FILTERS, ResizeRule
-from .published_fields import PublishedFields, PublishedPixels
-from .registry import scaling_of
+from ...images.resize import FILTERS, ResizeRule
+from ..registry import scaling_of
+from .fields import Fields, PublishedPixels
 
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -42,7 +42,7 @@ _WITHOUT_EFFECT = (
 )
 
 
-def read_timm_config(config: PublishedFields) -> PublishedPixels:
+def read_timm_config(config: Fields) -> PublishedPixels:
     """How timm makes pixels for evaluation: its ``resolve_data_config`` and ``create_transform``.
 
     Parameters
@@ -59,7 +59,7 @@ def read_timm_config(config: PublishedFields) -> PublishedPixels:
     size = fields.value("input_size")
     if not isinstance(size, list) or len(size) != 3 or size[0] != 3:
         fields.refuse("input_size", f"expected [3, height, width], received {size!r}")
-    input_px = PublishedFields({"input_size": size[1:]}, fields.where).square("input_size")
+    input_px = Fields({"input_size": size[1:]}, fields.where).square("input_size")
     resample = fields.word("interpolation", FILTERS, "bicubic")
     px = math.floor(input_px / fields.number("crop_pct", 0.875))
     means, deviations = fields.three("mean", _IMAGENET[0]), fields.deviations("std", _IMAGENET[1])

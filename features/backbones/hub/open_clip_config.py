@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ..images.resize import ResizeRule
-from .published_fields import PublishedFields, PublishedPixels
-from .registry import scaling_of
+from ...images.resize import ResizeRule
+from ..registry import scaling_of
+from .fields import Fields, PublishedPixels
 
 _OPENAI = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
-def read_open_clip_config(config: PublishedFields) -> PublishedPixels:
+def read_open_clip_config(config: Fields) -> PublishedPixels:
     """How open_clip makes pixels for evaluation: its ``image_transform_v2``.
 
     Parameters
@@ -26,7 +26,7 @@ def read_open_clip_config(config: PublishedFields) -> PublishedPixels:
     fields = (
         config.object("preprocess_cfg")
         if config.has("preprocess_cfg")
-        else PublishedFields({}, config.where)
+        else Fields({}, config.where)
     )
     fields.word("mode", ("RGB",), "RGB")
     means, deviations = fields.three("mean", _OPENAI[0]), fields.deviations("std", _OPENAI[1])
@@ -47,7 +47,7 @@ def read_open_clip_config(config: PublishedFields) -> PublishedPixels:
     return PublishedPixels(rule, scaling_of(means, deviations))
 
 
-def _input_px(config: PublishedFields) -> int:
+def _input_px(config: Fields) -> int:
     """The size that the network is made for, which open_clip prefers to that of the pixels."""
     if config.has("model_cfg"):
         model = config.object("model_cfg")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ..images.resize import ResizeRule
-from .published_fields import PublishedFields, PublishedPixels
-from .registry import scaling_of
+from ...images.resize import ResizeRule
+from ..registry import scaling_of
+from .fields import Fields, PublishedPixels
 
 _WARP_FROM_PX = 384
 """ConvNeXt crops below this size, and warps from it on."""
@@ -84,7 +84,7 @@ _TYPES = {
 }
 
 
-def read_processor(fields: PublishedFields) -> PublishedPixels:
+def read_processor(fields: Fields) -> PublishedPixels:
     """How a processor of transformers makes pixels.
 
     Raises
@@ -117,7 +117,7 @@ def read_processor(fields: PublishedFields) -> PublishedPixels:
     return PublishedPixels(rule, scaling_of(means, deviations, channels, factor))
 
 
-def _type_of(fields: PublishedFields) -> _Type:
+def _type_of(fields: Fields) -> _Type:
     key = "image_processor_type"
     if not fields.has(key) and fields.has("feature_extractor_type"):
         key = "feature_extractor_type"
@@ -129,7 +129,7 @@ def _type_of(fields: PublishedFields) -> _Type:
     return _TYPES[stem]
 
 
-def _rule(fields: PublishedFields, kind: _Type) -> ResizeRule:
+def _rule(fields: Fields, kind: _Type) -> ResizeRule:
     if not fields.flag("do_resize", default=True):
         fields.refuse("do_resize", "without scaling, each picture has an input of its own size")
     resample = fields.filter("resample")
@@ -154,7 +154,7 @@ def _rule(fields: PublishedFields, kind: _Type) -> ResizeRule:
     return ResizeRule(resample, side, px, crop_px)
 
 
-def _convnext_rule(fields: PublishedFields, resample: str, side: str, px: int) -> ResizeRule:
+def _convnext_rule(fields: Fields, resample: str, side: str, px: int) -> ResizeRule:
     if side != "shorter side":
         fields.refuse("size", "expected shortest_edge")
     if fields.flag("do_center_crop", default=False):
@@ -165,7 +165,7 @@ def _convnext_rule(fields: PublishedFields, resample: str, side: str, px: int) -
     return ResizeRule(resample, "both sides", px)
 
 
-def _size(fields: PublishedFields, kind: _Type) -> tuple[str, int]:
+def _size(fields: Fields, kind: _Type) -> tuple[str, int]:
     """Which side is scaled to what."""
     value = fields.value("size")
     if isinstance(value, dict) and "shortest_edge" in value:
@@ -182,7 +182,7 @@ def _size(fields: PublishedFields, kind: _Type) -> tuple[str, int]:
     return "both sides", px
 
 
-def _refuse_code(fields: PublishedFields) -> None:
+def _refuse_code(fields: Fields) -> None:
     """A processor that comes as code of its repository may do anything; others are named there."""
     named = fields.value("auto_map")
     if isinstance(named, dict) and not named.keys() & {

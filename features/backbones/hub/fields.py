@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from ...errors import EngineError, in_brief
-from ...untrusted.files import read_bounded
-from ...untrusted.json_text import json_type, read_json_object
-from ..images.resize import FILTERS, MAX_PX
+from ....errors import EngineError, in_brief
+from ....untrusted.files import read_bounded
+from ....untrusted.json_text import json_type, read_json_object
+from ...images.resize import FILTERS, MAX_PX
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from ..images.resize import ResizeRule
-    from .registry import PixelScaling
+    from ...images.resize import ResizeRule
+    from ..registry import PixelScaling
 
 _MAX_BYTES = 1 << 24  # with the names of 20,000 classes
 _LEAST, _MOST = 1e-9, 1e9  # of numbers; what they are divided by stays far from infinity
@@ -27,7 +27,7 @@ class PublishedPixels(NamedTuple):
     scaling: PixelScaling
 
 
-class PublishedFields:
+class Fields:
     """A JSON object of which each field is read, or refused by name."""
 
     def __init__(self, values: dict[str, Any], where: str) -> None:
@@ -36,7 +36,7 @@ class PublishedFields:
         self._read: set[str] = set()
 
     @classmethod
-    def of_file(cls, path: Path) -> PublishedFields:
+    def of_file(cls, path: Path) -> Fields:
         """Read a file.
 
         Raises
@@ -68,12 +68,12 @@ class PublishedFields:
         self._read.add(key)
         return self._values.get(key)
 
-    def object(self, key: str) -> PublishedFields:
+    def object(self, key: str) -> Fields:
         """A field that is an object."""
         value = self.value(key)
         if not isinstance(value, dict):
             self._expected(key, "an object")
-        return PublishedFields(value, f"{self.where}: {key}")
+        return Fields(value, f"{self.where}: {key}")
 
     def word(self, key: str, known: Collection[str], default: str | None = None) -> str:
         """A field that is one of some words."""

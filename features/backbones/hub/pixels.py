@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...errors import EngineError
-from ..images.resize import ResizeRule
+from ....errors import EngineError
+from ...images.resize import ResizeRule
+from .fields import Fields, PublishedPixels
 from .open_clip_config import read_open_clip_config
-from .published_fields import PublishedFields, PublishedPixels
 from .timm_config import read_timm_config
 from .transformers_processor import read_processor
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .spec import ExtractorSpec
+    from ..spec import ExtractorSpec
 
 PIXELS = (
     "processor_config.json",
@@ -38,7 +38,7 @@ def read_pixels(folder: Path) -> PublishedPixels:
     for name in PIXELS:
         if not (folder / name).exists():
             continue
-        fields = PublishedFields.of_file(folder / name)
+        fields = Fields.of_file(folder / name)
         if name == "processor_config.json":
             if fields.has("image_processor"):
                 return read_processor(fields.object("image_processor"))

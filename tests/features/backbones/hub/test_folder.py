@@ -12,7 +12,7 @@ from PIL import Image
 
 from bottlebank.errors import EngineError, RecipeError, UnknownExtractorError, UsageError
 from bottlebank.features import ExtractorSpec, Recipe, open_extractor, recipe_for
-from bottlebank.features.backbones.hub_folder import licence_of, network_in
+from bottlebank.features.backbones.hub.folder import licence_of, network_in
 from bottlebank.features.backbones.opening import open_backbone
 from bottlebank.features.recipe import described_backbone
 
