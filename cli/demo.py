@@ -57,7 +57,7 @@ def run(output: str, extraction: dict[str, Any], seed: int, json: bool) -> int:
     from ..progress import Progress
 
     with writing(folder):
-        with Progress("Starting"):
+        with Progress("Starting", every_s=2.0):
             from ..reports.demo import run_demo
         demo = run_demo(folder, say if json else partial(tell, flush=True), seed=seed, **extraction)
     serve = shlex.join(

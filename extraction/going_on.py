@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..cache import Key, Variant
 from ..errors import CacheError, RecipeError, UsageError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, Recipe, find_backbone
-from ..features.backbones.opening import KINDS
+from ..features.backbones.opening import HUB, KINDS
 from ..features.backbones.spec import POOLINGS
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.recipe import backbone_of
@@ -18,6 +18,7 @@ from ..formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from ..cache import CacheFolder
     from ..datasets import Dataset
@@ -126,7 +127,9 @@ def _spec_of(recipe: Recipe, folder: CacheFolder) -> ExtractorSpec | None:
     is_file = recipe.architecture in KINDS
     if is_file or recipe.weights not in (IMAGENET, SEED_WEIGHTS):
         found = (path for path in folder.paths_of_file(recipe.weights_sha256) if path.exists())
-        path = next(found, None)
+        path: Path | str | None = next(found, None)
+        if path is None and recipe.extractor.startswith(HUB):
+            path = recipe.extractor
         if path is None:
             return None
         if is_file:

@@ -117,7 +117,7 @@ def open_backbone(
         backbone = configured(find_backbone(spec.extractor), spec)
         return backbone, find_weights(backbone, spec.weights, download_timeout_s, progress)
     path = located(spec.extractor, download_timeout_s, progress)
-    backbone, weights = _module(_kind_of(path)).open_file(path, spec)
+    backbone, weights = module_of(kind_of(path)).open_file(path, spec)
     if spec.extractor.startswith(HUB):
         backbone = backbone._replace(name=_hugging_face().pinned(spec.extractor, path))
     return backbone, weights
@@ -167,11 +167,13 @@ def _hugging_face() -> Any:
     return import_whole(".hub.hugging_face", __package__)
 
 
-def _module(kind: Kind) -> Any:
+def module_of(kind: Kind) -> Any:
+    """The module behind a kind of file."""
     return import_whole(kind.module, __package__)
 
 
-def _kind_of(path: Path) -> Kind:
+def kind_of(path: Path) -> Kind:
+    """The kind of a file or folder; raises UnknownExtractorError where it holds no network."""
     for kind in KINDS.values():
         if path.is_dir() and any((path / name).exists() for name in kind.inside):
             return kind

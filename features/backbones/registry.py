@@ -286,7 +286,7 @@ def find_backbone(name: str) -> Backbone:
 
     near = [plain[match].name for match in difflib.get_close_matches(_plain(name), plain, n=3)]
     suggestion = (
-        f"did you mean {' or '.join(near)}?" if near else "`bottlebank extract --help` lists them"
+        f"did you mean {' or '.join(near)}?" if near else "`bottlebank extractors` lists them"
     )
     raise UnknownExtractorError(f"unknown extractor {name!r}: {suggestion}")
 

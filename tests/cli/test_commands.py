@@ -371,6 +371,18 @@ def test_cache_info_of_an_empty_cache(bottlebank, tmp_path):
     assert bottlebank("cache", "export", tmp_path / "f.h5").code == 2
 
 
+def test_extractors(bottlebank, tmp_path):
+    answer = bottlebank("extractors", "--json").json["extractors"]
+    lite = next(each for each in answer if each["name"] == "efficientnet_lite0")
+    assert lite == {
+        "name": "efficientnet_lite0", "input_size_px": 224, "width": 1280, "weights_mb": 19,
+        "licence": "Apache-2.0", "state": "here",
+    }  # fmt: skip
+    lines = bottlebank("extractors").out.splitlines()
+    assert len(lines) == 1 + len(answer) + 2
+    assert lines[1].split() == ["inception_v3", "299", "px", "2,048", "87", "MB", "MIT", "download"]
+
+
 def test_demo(bottlebank, tmp_path, monkeypatch):
     """On a tenth of the digits, with one map: the whole is `make demo`."""
     from bottlebank.datasets import digits

@@ -16,7 +16,8 @@ from bottlebank.cli import main
 FOLDER = Path(__file__).parent / "help"
 COLUMNS = "100"
 COMMANDS = [
-    "", "extract", "train", "evaluate", "compare", "predict", "plot", "serve", "demo", "cache",
+    "", "extract", "train", "evaluate", "compare", "predict", "plot", "serve", "extractors", "demo",
+    "cache",
     "cache info", "cache verify", "cache prune", "cache export", "cache import",
 ]  # fmt: skip
 USAGE_ERRORS = """
@@ -69,6 +70,8 @@ bottlebank serve --head head.h5 --queue none
 bottlebank serve --head head.h5 --allowed-hosts http://a.example
 bottlebank serve --head head.h5 --fetch-from 127.0.0.1
 bottlebank demo digits
+bottlebank extractors a b
+bottlebank extractors missing.onnx
 bottlebank cache info more
 bottlebank cache export
 bottlebank cache import a b

@@ -97,7 +97,7 @@ def test_names_are_found_however_they_are_written(name):
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(UnknownExtractorError, match="did you mean mobilenet_v2"):
         find_backbone("mobilnet_v2")
-    with pytest.raises(UnknownExtractorError, match="help` lists them"):
+    with pytest.raises(UnknownExtractorError, match="`bottlebank extractors` lists them"):
         find_backbone("qqqq")
     for given in (None, 3, ["random"]):
         with pytest.raises(UnknownExtractorError, match="expected the name of an extractor"):

