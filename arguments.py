@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 import math
 import os
+from collections.abc import Iterable
 from numbers import Integral, Real
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import UsageError, WrongTypeError
 
@@ -43,6 +44,13 @@ def type_of(value: object) -> str:
         return f"the module {value.__name__}"
     name = type(value).__name__
     return f"{'an' if name[0] in _SPOKEN_WITH_A_VOWEL or name == 'ndarray' else 'a'} {name}"
+
+
+def listed(value: object) -> list[Any] | None:
+    """What a list, a generator or the like holds; None where a value is one thing, as text is."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        return None
+    return list(value)
 
 
 def require_path(value: object, wanted: str, instead: str = "") -> Path:

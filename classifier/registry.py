@@ -8,11 +8,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arguments import is_one_of, received
+from ..arguments import is_one_of, listed, received
 from ..errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from .estimator import HeadEstimator
 
@@ -87,10 +87,15 @@ def require_saved_head(name: Any) -> HeadEntry:
     return HEADS[name]
 
 
-def require_heads(names: Sequence[str]) -> None:
-    """Raise UsageError unless there is a name at least and each is a head's."""
-    if not names or not set(names) <= set(HEADS):
-        raise UsageError(f"expected heads from {', '.join(HEADS)}, received {', '.join(names)!r}")
+def require_heads(names: Iterable[str]) -> list[str]:
+    """The names; UsageError unless there is at least one and each is a head's."""
+    found = listed(names)
+    if not found or not all(is_one_of(name, HEADS) for name in found):
+        raise UsageError(
+            f"expected a list of heads from {', '.join(HEADS)}, received "
+            f"{received(names if found is None else found)}"
+        )
+    return found
 
 
 def make_head(name: str, **settings: Any) -> HeadEstimator:

@@ -12,7 +12,7 @@ import numpy as np
 from ..arguments import type_of
 from ..cache import CacheFolder, Variant
 from ..datasets.summary import classes_as_html, short
-from ..errors import ImageRejectedError, LibraryNotFoundError, WrongTypeError
+from ..errors import DatasetError, ImageRejectedError, LibraryNotFoundError, WrongTypeError
 from ..formatting import counted
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ class FeatureTable:
         return len(self.paths)
 
     def require_rows(self) -> None:
-        """Raise ImageRejectedError when every image was rejected."""
+        """Raise ImageRejectedError when every image was rejected, DatasetError without images."""
+        if not len(self) and not self.rejected:
+            raise DatasetError("the table has no images: expected one of at least one image")
         if not len(self):
             path, reason = self.rejected[0]
             the = "the " if len(self.rejected) > 1 else ""

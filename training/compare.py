@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arguments import require_whole, type_of
+from ..arguments import listed, require_whole, type_of
 from ..classifier.comparison import Candidate, stratified_folds
 from ..classifier.comparison import compare as compare_right
 from ..classifier.cross_validation import out_of_fold
@@ -25,7 +25,7 @@ from .split import groups_of_alike, split_table
 from .train import require_two_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
 
 class Trial(NamedTuple):
@@ -54,8 +54,8 @@ class Trials(NamedTuple):
 
 
 def compare(
-    tables: Sequence[FeatureTable],
-    heads: Sequence[str],
+    tables: Iterable[FeatureTable],
+    heads: Iterable[str],
     *,
     n_folds: int = 5,
     seed: int = 0,
@@ -98,10 +98,10 @@ def compare(
     >>> names = "mobilenet_v2", "inception_v3"  # doctest: +SKIP
     >>> compare([bb.extract("photos/", name) for name in names], ["logistic"])  # doctest: +SKIP
     """
-    require_heads(heads)
+    heads = require_heads(heads)
     settings = [HeadSettings(head, seed=seed) for head in heads]
     n_folds = require_whole("n_folds", n_folds, 2)
-    _require_tables(tables)
+    tables = _checked(tables)
     first = tables[0]
     require_two_classes(first.labels, "the dataset, without its rejected images,")
     rows = np.flatnonzero(split_table(first).of_row != TEST)
@@ -148,14 +148,15 @@ def compare(
     return Trials(len(rows), n_folds, trials, warnings, len(first.rejected), in_test)
 
 
-def _require_tables(tables: Sequence[FeatureTable]) -> None:
-    is_list = isinstance(tables, (list, tuple))
-    for table in tables if is_list else [tables]:
-        if not is_list or not isinstance(table, FeatureTable):
+def _checked(given: Iterable[FeatureTable]) -> list[FeatureTable]:
+    tables = listed(given)
+    for table in [given] if tables is None else tables:
+        if tables is None or not isinstance(table, FeatureTable):
             raise WrongTypeError(
                 f"expected a list of tables from bb.extract, received {type_of(table)}"
-                f"{' in it' if is_list else ''}: compare([bb.extract(…)], …)"
+                f"{' in it' if tables is not None else ''}: compare([bb.extract(…)], …)"
             )
+    assert tables is not None, "then it has been refused"
     names = [table.recipe.extractor for table in tables]
     if not names:
         raise UsageError("expected a table of at least one extractor, received none")
@@ -168,3 +169,4 @@ def _require_tables(tables: Sequence[FeatureTable]) -> None:
                 f"the tables of {names[0]} and {table.recipe.extractor} hold different images: "
                 f"extract both again"
             )
+    return tables

@@ -6,7 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from bottlebank.errors import LibraryNotFoundError
+import bottlebank as bb
+from bottlebank.errors import DatasetError, LibraryNotFoundError
+from bottlebank.training.compare import compare
 
 
 def test_a_table_becomes_a_data_frame(table):
@@ -49,3 +51,20 @@ def test_a_table_is_short_and_escaped_in_a_notebook(table):
     assert "… 30 more classes" in html
     assert len(html) < 10_000
     assert len(repr(odd)) < 200
+
+
+def test_a_table_without_images_says_so(table):
+    none = dataclasses.replace(
+        table, paths=[], labels=np.array([], np.str_), splits=[], keys=[], rejected=[]
+    )
+    trained = bb.train_head(table)
+    for call in (
+        none.require_rows,
+        lambda: bb.train_head(none),
+        lambda: bb.evaluate_head(trained, none),
+        lambda: bb.write_report("report", trained, none),
+        lambda: bb.plot(none, "map.png"),
+        lambda: compare([none], ["knn"]),
+    ):
+        with pytest.raises(DatasetError, match="the table has no images"):
+            call()

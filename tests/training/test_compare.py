@@ -52,7 +52,7 @@ def test_extractors_are_compared_on_the_same_folds(table):
 
 
 def test_what_cannot_be_compared(table):
-    with pytest.raises(UsageError, match="expected heads from logistic, .*, received 'svm'"):
+    with pytest.raises(UsageError, match=r"heads from logistic, .*, received \['svm'\]"):
         compare([table], ["svm"])
     with pytest.raises(UsageError, match="a table of at least one extractor, received none"):
         compare([], ["knn"])
@@ -113,12 +113,40 @@ def test_it_shows_how_far_it_is(table, capfd):
         ),
         (lambda table: ["data"], "expected a list of tables .*, received a str in it"),
         (lambda table: "data", "expected a list of tables .*, received a str: "),
+        (lambda table: None, "expected a list of tables .*, received None: "),
+        (lambda table: 3, "expected a list of tables .*, received an int: "),
+        (lambda table: (3 for _ in "a"), "expected a list of tables .*, received an int in it"),
         (lambda table: [], "expected a table of at least one extractor, received none"),
     ],
 )
 def test_only_tables_are_compared(table, choose, message):
     with pytest.raises(UsageError, match=message):
         compare(choose(table), ["knn"])
+
+
+@pytest.mark.parametrize(
+    ("heads", "received"),
+    [
+        (None, "None"),
+        ("logistic", "'logistic'"),
+        (3, "3"),
+        ([], r"\[\]"),
+        ([3], r"\[3\]"),
+        ([["knn"]], r"\[\['knn'\]\]"),
+        ((name for name in ["knn", "lda"]), r"\['knn', 'lda'\]"),
+    ],
+)
+def test_only_heads_are_compared(table, heads, received):
+    expected = rf"expected a list of heads from logistic, .*, received {received}$"
+    with pytest.raises(UsageError, match=expected):
+        compare([table], heads)
+
+
+def test_generators_are_compared_as_lists_are(table):
+    made = compare((each for each in [table]), (name for name in ["knn"]))
+    assert [(trial.head, trial.standing.accuracy) for trial in made.trials] == [
+        (trial.head, trial.standing.accuracy) for trial in compare([table], ["knn"]).trials
+    ]
 
 
 @pytest.mark.parametrize("n_folds", [2.5, 1, True, "5", None])
