@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import math
 import os
@@ -101,7 +102,10 @@ def require_whole(name: str, value: object, least: int, most: int | None = None)
 
 def require_number(name: str, value: object, wanted: str, above: float, below: float) -> float:
     """A finite number above one bound and below another; `wanted` says so in words."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    number = math.nan
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # a whole number beyond the largest float
+            number = float(value)
     if not above < number < below:
         raise UsageError(f"{name} is {received(value)}; expected {wanted}")
     return number

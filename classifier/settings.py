@@ -70,6 +70,20 @@ def require_hidden(value: Any) -> tuple[int, ...]:
     return units
 
 
+def require_class_weight(value: Any) -> None:
+    """None, ``balanced``, or a dict of classes and positive numbers."""
+    if value is None or (isinstance(value, str) and value == "balanced"):
+        return
+    if not isinstance(value, Mapping):
+        raise UsageError(
+            f"class_weight is {received(value)}; expected None, 'balanced' or a dict of classes "
+            f"and their weights, such as {{'cat': 2.0}}"
+        )
+    for name, weight in value.items():
+        named = f"class_weight[{received(name)}]"
+        require_number(named, weight, "a positive number", 0, math.inf)
+
+
 def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """What a row of each class weighs.
 
@@ -95,16 +109,12 @@ def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> 
         When it is something else, names a class that no row has, or holds what is not a positive
         number.
     """
+    require_class_weight(class_weight)
     if class_weight is None:
         return np.ones(len(classes))
-    if isinstance(class_weight, str) and class_weight == "balanced":
+    if class_weight == "balanced":
         counts = np.bincount(codes, minlength=len(classes))
         return len(codes) / (len(classes) * np.maximum(counts, 1))
-    if not isinstance(class_weight, Mapping):
-        raise UsageError(
-            f"class_weight is {received(class_weight)}; expected None, 'balanced' or a dict of "
-            f"classes and their weights, such as {{{classes.tolist()[0]!r}: 2.0}}"
-        )
     names = classes.tolist()
     strangers = [name for name in class_weight if name not in names]
     if strangers:
@@ -113,12 +123,4 @@ def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> 
             f"classes are {', '.join(map(repr, names[:10]))}"
             f"{' and others' if len(names) > 10 else ''}"
         )
-    return np.array(
-        [
-            require_number(
-                f"class_weight[{name!r}]", class_weight.get(name, 1.0), "a positive number", 0,
-                math.inf,
-            )
-            for name in names
-        ]
-    )  # fmt: skip
+    return np.array([float(class_weight.get(name, 1)) for name in names])

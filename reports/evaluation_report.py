@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import require_path
+from ..arguments import require_path, require_whole
 from ..atomic_file import write_bytes
 from ..classifier.calibration import MIN_ROWS, N_BINS, reliability_bins
 from ..classifier.evaluation import LEAST_IMAGES
 from ..classifier.given_head import as_head
 from ..classifier.head import HeadAnswer
 from ..classifier.intervals import wilson_interval
+from ..errors import UsageError, in_brief
 from ..extraction.feature_table import require_table
 from ..formatting import counted, with_interval
 from ..training import evaluate_split
@@ -351,8 +352,13 @@ def _reliability(
 
 def _training(folder: Path, head: Head) -> Section:
     picture = folder / "training-curves.png"
-    best, history = head.training["best_epoch"], head.training["history"]
-    draw_training_curves(history, picture, "training", best)
+    history = head.training["history"]
+    try:
+        best = require_whole("best_epoch", head.training.get("best_epoch"), 1)
+        draw_training_curves(history, picture, "training", best)
+    except UsageError as error:  # the summary in a head file is any JSON
+        reason = in_brief(error)
+        return Section("Training", f"The curves in the head file cannot be drawn: {reason}.")
     text = (
         f"The loss on held-out images was lowest in epoch {best} of {len(history)}, which is kept."
     )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..arguments import received, require_seed
 from ..classifier.fitting import fit_head
 from ..classifier.registry import HEADS, heads_with, make_head, require_heads
-from ..classifier.settings import require_share
-from ..errors import UsageError
+from ..classifier.settings import require_class_weight, require_share
+from ..errors import HeadFileError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,16 +60,29 @@ class HeadSettings:
 
     @classmethod
     def of(cls, head: Head) -> HeadSettings:
-        """Those that a head was trained with, by its layers and its training summary."""
+        """Those that a head was trained with, by its layers and its training summary.
+
+        Raises
+        ------
+        HeadFileError
+            When the summary, which is any JSON, does not hold settings.
+        """
         own = HEADS[head.kind].settings
-        summary = head.training
+        weight, seed = head.training.get("class_weight"), head.training.get("seed", 0)
         hidden = [kernel.shape[1] for kernel in head.layers.kernels[:-1]]
-        return cls(
-            head.kind,
-            hidden=hidden if "hidden" in own else None,
-            class_weight=summary.get("class_weight"),
-            seed=int(summary.get("seed", 0)),
-        )
+        try:
+            require_class_weight(weight)
+            return cls(
+                head.kind,
+                hidden=hidden if "hidden" in own else None,
+                class_weight=weight,
+                seed=seed,
+            )
+        except UsageError as error:
+            raise HeadFileError(
+                f"how the head {head.version} was trained is not in its training summary "
+                f"({error}): train it again"
+            ) from error
 
     def fit(
         self,

@@ -295,5 +295,5 @@ def _require_shares(values: NDArray[np.float64], name: str) -> None:
 def _numbers(values: object, name: str) -> NDArray[np.float64]:
     try:
         return np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise UsageError(f"{name} must be an array of numbers: {error}") from error
