@@ -21,6 +21,7 @@ _FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.DOUBLE, TensorPro
 _PICTURE_TYPES = (*_FLOATS, TensorProto.UINT8)
 MAX_NUMBERS = 1 << 28
 """In what one layer makes of one image."""
+_MAX_NAME = 500
 # Outputs as exporters name them, in the order in which they are taken.
 _EMBEDDINGS = (
     "image_embeds",
@@ -152,7 +153,8 @@ def values_of(model: ModelProto, picture: Picture, size_px: int) -> list[Value]:
             elem_type, shape = shapes.get(name, (0, None))
             if shape is not None and math.prod(shape) > MAX_NUMBERS:
                 raise ValueError(f"its value {name[:80]!r} would be of shape {shape}")
-            if needs.get(name) and elem_type in _FLOATS and shape and shape[0] == 1:
+            is_short = len(name) <= _MAX_NAME
+            if needs.get(name) and is_short and elem_type in _FLOATS and shape and shape[0] == 1:
                 two = of_two.get(name, (0, None))[1]
                 takes_many = two is not None and two == (2, *shape[1:])
                 found.append(Value(name, node.name, node.op_type, tuple(shape[1:]), takes_many))

@@ -50,7 +50,10 @@ def test_from_extract_to_serve_without_tensorflow(photos, network, tmp_path):
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    assert "60 extracted" in run("extract", photos, *chosen, *common)
+    extracted = run("extract", photos, *chosen, *common)
+    assert "60 extracted" in extracted
+    said = "network: layer last_hidden_state; pooling: CLS token; scaled: bilinear, squash; RGB"
+    assert said in extracted
     assert "wrote" in run("train", photos, *chosen, *common, "--output", head)
     image = photos / "disc" / "03.png"
     predicted = run("predict", image, "--head", head, *common)

@@ -1,6 +1,7 @@
 """Networks in ONNX files: layers, poolings and pixels, against ONNX's own reference evaluator."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -295,3 +296,22 @@ def test_an_own_network_that_was_written_here_can_be_an_extractor(tmp_path):
     again = shutil.copy(tmp_path / "a" / "network.onnx", tmp_path / "again.onnx")
     made = features(tmp_path / again, tmp_path / "b", scaling=None)
     np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-5)
+
+
+PUBLISHED = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
+
+
+@pytest.mark.skipif(not PUBLISHED.is_dir(), reason="this onnx comes without its test data")
+@pytest.mark.parametrize(
+    ("name", "width", "pooling"),
+    [
+        ("densenet121", 1024, "mean over height and width"),
+        ("inception_v1", 1024, "none"),
+        ("resnet50", 2048, "none"),
+        ("squeezenet", 512, "mean over height and width"),
+        ("vgg19", 4096, "none"),
+    ],
+)
+def test_of_published_classifiers_the_usual_features_are_taken(name, width, pooling):
+    backbone, _ = opened(PUBLISHED / f"light_{name}.onnx")
+    assert (backbone.width, backbone.pooling, backbone.input_size_px) == (width, pooling, 224)
