@@ -83,7 +83,7 @@ BAD = {
     "words": (lambda path: bytearray(b"words"), "no image|not an image|begins"),
     "released view": (lambda path: released_view(), "released memoryview"),
     "closed file": (lambda path: closed_file(), "cannot be read: I/O operation on closed file"),
-    "exhausted file": (lambda path: exhausted_file(), r"stands at byte 10: call seek\(0\)"),
+    "exhausted file": (lambda path: exhausted_file(), r"is at byte 10: call seek\(0\)"),
     "text file": (lambda path: io.StringIO("words"), "received a text one"),
     "file without a name": (lambda path: io.BytesIO(), "0 bytes"),
     "nothing to read yet": (lambda path: Reading(None), "nothing to read yet"),

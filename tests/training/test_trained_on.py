@@ -84,5 +84,5 @@ def test_the_command_line_says_so(photos, cache, tmp_path, capsys):
     assert main(["evaluate", f"{tmp_path}/all/train", "--head", head, *place, *report]) == 0
     said = capsys.readouterr()
     assert "warning: the head was trained on" in said.err
-    assert "without them no image is left" in said.out
+    assert "no image is left without them" in said.out
     assert "the figures are too good" in (tmp_path / "report" / "report.html").read_text()
