@@ -44,6 +44,7 @@ RAISE_BUILTINS = {
     "features/backbones/onnx_layers.py": "reads networks: onnx_file makes it an EngineError",
     "features/backbones/onnx_process.py": "reads networks: onnx_file makes it an EngineError",
     "features/backbones/onnx_skeleton.py": "reads networks: onnx_file makes it an EngineError",
+    "features/engines/conversion.py": "in a process of its own: the caller makes it an EngineError",
     "features/images/decoder_pool.py": "TimeoutError, which the service makes a DeadlineError",
     "features/images/fit.py": "reads rules: described_backbone makes it a RecipeError",
     "features/images/resize.py": "reads rules: described_backbone makes it a RecipeError",

@@ -35,7 +35,7 @@ def values(found):
 
 
 def test_commands(completed):
-    assert values(completed("e")) == ["extract", "evaluate"]
+    assert values(completed("e")) == ["extract", "evaluate", "extractors"]
     assert values(completed("cache", "p")) == ["prune"]
 
 
@@ -73,7 +73,7 @@ def test_paths_are_left_to_the_shell(completed, words, kind):
 
 
 def test_what_is_wrong_so_far_is_no_error(completed):
-    assert values(completed("extract", "--commit-every", "none", "--engine", "o")) == ["openvino"]
+    assert values(completed("extract", "--commit-every", "none", "--engine", "op")) == ["openvino"]
     assert values(completed("cache", "verify", "more", "--d")) == ["--deep"]
 
 

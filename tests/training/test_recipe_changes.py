@@ -14,7 +14,6 @@ from bottlebank.cache import CacheFolder
 from bottlebank.extraction import extract_dataset as extraction
 from bottlebank.extraction import network
 from bottlebank.extraction import run as run_module
-from bottlebank.features import recipe as recipe_module
 from bottlebank.features.backbones import registry as backbones
 from bottlebank.features.images.fit import RESIZE_RULE
 
@@ -57,13 +56,14 @@ def assert_all_reused(run):
     assert (run.n_extracted, run.said) == (0, [])
 
 
+BICUBIC = "Pillow bicubic, both sides to 64, warped"
+
+
 @pytest.fixture
 def change(monkeypatch):
     """Change what this version computes, for a recipe of `random`."""
 
     def put(**fields):
-        if "resize" in fields:
-            monkeypatch.setattr(recipe_module, "RESIZE_RULE", fields.pop("resize"))
         row = backbones.BACKBONES["random"]._replace(**fields)
         monkeypatch.setitem(backbones.BACKBONES, "random", row)
 
@@ -91,7 +91,7 @@ def test_an_unchanged_recipe_reuses_everything_and_says_nothing(extract):
     [
         ("input_size_px", 96, "input size: 64×64 px → 96×96 px"),
         ("pooling", "max", "pooling: average in a 4x4 grid → max"),
-        ("resize", "centre crop", f"resize rule: {RESIZE_RULE} → centre crop"),
+        ("resize", BICUBIC, f"resize rule: {RESIZE_RULE} → {BICUBIC}"),
         ("width", 256, "width: 512 → 256"),
     ],
 )
