@@ -33,7 +33,7 @@ def hashed(paths, position):
 
 
 def test_only_what_the_index_knows_and_the_cache_answers_is_not_read(folder, paths):
-    folder.remember_files((paths[n], os.stat(paths[n]), content(n)) for n in (0, 1))
+    folder.remember_files([(paths[n], os.stat(paths[n]), content(n)) for n in (0, 1)])
     plan = Plan([*paths, "gone.png"], folder, {content(1), content(2)}.__contains__)
     assert plan.missing == [0, 2, 3, 4, 5]
     assert plan.contents == [None, content(1), None, None, None, None]
