@@ -347,6 +347,8 @@ def start_program(tmp_path):
     """Run `serve` in a process of its own, whose predictions take that many seconds."""
     (tmp_path / "bottlebank").symlink_to(pathlib.Path(bottlebank.__path__[0]))
     processes = []
+    # Where the tests are started by nohup, the server would rightly ignore it too.
+    usual = signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     def start(seconds):
         process = subprocess.Popen(
@@ -360,6 +362,7 @@ def start_program(tmp_path):
         return process, process.stdout.readline().strip()
 
     yield start
+    signal.signal(signal.SIGHUP, usual)
     for process in processes:
         process.kill()
         process.communicate()
