@@ -380,7 +380,7 @@ def test_extractors(bottlebank, tmp_path):
     }  # fmt: skip
     lines = bottlebank("extractors").out.splitlines()
     assert len(lines) == 1 + len(answer) + 2
-    assert lines[1].split() == ["inception_v3", "299", "px", "2,048", "87", "MB", "MIT", "download"]
+    assert lines[1].split() == ["inception_v3", "299", "px", "2,048", "87", "MB", "download"]
 
 
 def test_demo(bottlebank, tmp_path, monkeypatch):
