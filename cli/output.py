@@ -76,10 +76,16 @@ def answering() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nothing_more()
         raise AnswerUnreadError from None
     except OSError as error:  # such as a full disk
+        _write_nothing_more()
         raise BottlebankError(f"the answer could not be written: {error.strerror}") from error
+
+
+def _write_nothing_more() -> None:
+    """Let what stdout still has in its buffer go nowhere, instead of failing again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say(*lines: str) -> None:

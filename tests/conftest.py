@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 TEST_DATA = Path(os.environ.get("BOTTLEBANK_TEST_DATA") or ROOT.parent / "shared")
 
+# Set by whoever runs the tests, it would hide what is written at the end of a program.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
 
 @pytest.fixture(autouse=True)
 def isolated(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:

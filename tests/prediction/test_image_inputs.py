@@ -122,7 +122,10 @@ def test_each_bad_image_of_a_list_has_its_error_and_the_others_their_predictions
     for make, _ in BAD.values():
         given += [make(good), good.read_bytes()]
     answers = predict(given)
-    assert answers[1::2] == [expected] * len(BAD)
+    for answer in answers[1::2]:  # of several rows at once, some BLAS differs in the last bits
+        assert (answer.unknown, answer.error) == (expected.unknown, None)
+        assert [label for label, _ in answer] == [label for label, _ in expected]
+        np.testing.assert_allclose([p for _, p in answer], [p for _, p in expected], rtol=1e-6)
     for (name, (_, phrase)), bad in zip(BAD.items(), answers[::2], strict=True):
         assert re.search(phrase, bad.error), f"{name}: {bad.error}"
         assert "\n" not in bad.error
