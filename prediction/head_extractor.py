@@ -148,14 +148,19 @@ class _OwnFile(_Registered):
             raise HeadMismatchError(f"{named} is not {self._wanted()}")
 
     def find(self) -> Weights:
-        """The file: where it is named, where the cache saw it, beside the head, or on the Hub."""
+        """The file: where it is named, where the cache saw it, or beside the head.
+
+        What a head says, which may be somebody else's, leads to no other folder and to no network.
+        """
         for place in self._places():
             found = self._found_at(place)
             if found is not None:
                 return found
+        extractor = self._trained_on.extractor
+        hub = f", or download it with --extractor {extractor}" if extractor.startswith(HUB) else ""
         raise WeightsNotFoundError(
             f"{self._wanted()} is not on this machine: put it beside the head, or name its path "
-            f"with --weights"
+            f"with --weights{hub}"
         )
 
     def _wanted(self) -> str:
@@ -169,9 +174,8 @@ class _OwnFile(_Registered):
         of = self._trained_on
         yield from (named for named in (self._weights, self._extractor) if named is not None)
         yield from self._folder.paths_of_file(of.weights_sha256)
-        yield from (Path(self._head).parent / of.weights, Path.cwd() / of.weights)
-        if of.extractor.startswith(HUB):
-            yield of.extractor
+        if of.weights not in ("", ".", "..") and os.path.basename(of.weights) == of.weights:  # noqa: PTH119 (any str)
+            yield from (Path(self._head).parent / of.weights, Path.cwd() / of.weights)
 
     def _found_at(self, place: str | Path) -> Weights | None:
         """The weights at a path, or of the Hub, where they are those of the head."""

@@ -1,5 +1,6 @@
 """A network in an ONNX file as the extractor, from the command line."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -7,6 +8,12 @@ import sys
 import urllib.request
 
 import pytest
+
+from bottlebank.cache import CacheFolder
+from bottlebank.classifier import load_head
+from bottlebank.errors import WeightsNotFoundError
+from bottlebank.features import Recipe
+from bottlebank.prediction import head_extractor
 
 from ..features.backbones.onnx_networks import save, vit
 
@@ -133,3 +140,27 @@ def test_a_head_finds_its_file_where_the_cache_has_seen_it(
     assert bottlebank("extract", photos, *chosen, "--cache", other).code == 0
     shutil.rmtree(other / "networks")
     assert predict(bottlebank, photos, head, other).json == here
+
+
+@pytest.mark.parametrize("name", ["{path}", "../vit.onnx", "..", ".", "", "hub"])
+def test_what_a_head_says_leads_out_of_no_folder_and_to_no_network(
+    onnx_head, network, tmp_path, monkeypatch, name
+):
+    """The file is there: but a head, which may be somebody else's, does not say where to look."""
+    head, _ = onnx_head
+    recipe = Recipe.from_dict(load_head(head).recipe)
+    away = tmp_path / "deeper"
+    away.mkdir()
+    monkeypatch.chdir(away)
+    changes = {"weights": name.format(path=network)}
+    if name == "hub":
+        changes = {"weights": "gone.onnx", "extractor": "hf:owner/name@main"}
+    opened = []
+    monkeypatch.setattr(head_extractor, "recipe_for", lambda *given, **_: opened.append(given))
+    with CacheFolder(tmp_path / "other", create=True) as folder:
+        of = dataclasses.replace(recipe, **changes)
+        find = head_extractor.weights_finder(of, folder, away / "head.h5", None, None, None)
+        with pytest.raises(WeightsNotFoundError, match="put it beside the head") as error:
+            find()
+    assert opened == []
+    assert ("--extractor hf:owner/name@main" in str(error.value)) == (name == "hub")
