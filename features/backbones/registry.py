@@ -19,7 +19,7 @@ DEFAULT_EXTRACTOR = "inception_v3"
 INSTALLED_EXTRACTOR = "efficientnet_lite0"
 """Its weights are installed with bottlebank."""
 RANDOM = "random"
-KERAS = ".keras_applications"
+KERAS = ".keras.applications"
 
 
 class PixelScaling(NamedTuple):

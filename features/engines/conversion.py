@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import shutil
 import tempfile
 from importlib.util import find_spec
@@ -14,22 +15,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...atomic_file import make_folder, remove_whole
-from ...errors import EngineError, in_brief
+from ...errors import BottlebankError, EngineError, in_brief
 from ...progress import Progress
 from ...untrusted.arrays import read_npy
 from ...untrusted.files import read_bounded, require_regular
 from ...untrusted.isolation import DiedError, FailedError, isolated_reader
 from ...untrusted.json_text import read_json_object
-from ..backbones.weights import file_sha256
+from ..backbones.weights import Weights, file_sha256
 from ..golden_images import N_IMAGES, golden_pixels
+from ..recipe import Recipe, backbone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ...untrusted.isolation import Send
     from ..backbones.registry import Backbone
-    from ..backbones.weights import Weights
-    from ..recipe import Recipe
     from .tensorflow import TensorFlowEngine
 
 REFERENCE = "reference.npy"
@@ -74,7 +74,7 @@ def converted_network(
         return
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
         folder = Path(temporary)
-        _write(backbone, weights(), folder, form, progress)
+        _write(recipe, backbone, weights(), folder, form, progress)
         if kept is not None:
             try:
                 _keep(folder, kept, form, recipe.width)
@@ -93,7 +93,12 @@ def import_tensorflow_engine() -> type[TensorFlowEngine]:
 
 
 def _write(
-    backbone: Backbone, weights: Weights, folder: Path, form: Form, progress: bool | None
+    recipe: Recipe,
+    backbone: Backbone,
+    weights: Weights,
+    folder: Path,
+    form: Form,
+    progress: bool | None,
 ) -> None:
     """Write the network, what the reference made of the golden images, and their hashes."""
     module = backbone.imported()
@@ -101,7 +106,11 @@ def _write(
     with contextlib.ExitStack() as stack:
         if hasattr(module, "build") and not hasattr(module, "write_onnx"):
             stack.enter_context(Progress(f"{what} (some 20 s)", show=progress))
-            reference = _from_tensorflow(backbone, weights, folder, form)
+            if getattr(module, "BUILDS_APART", False):
+                _build_apart(recipe, weights, folder, form)
+                reference = np.load(folder / REFERENCE)
+            else:
+                reference = _from_tensorflow(backbone, weights, folder, form)
         elif form is OPENVINO and hasattr(module, "write_openvino"):
             module.write_openvino(backbone, weights, folder)
             reference = module.reference(backbone)
@@ -129,6 +138,43 @@ def _from_tensorflow(backbone: Backbone, weights: Weights, folder: Path, form: F
     return engine(golden_pixels(backbone.input_size_px))
 
 
+def _build_apart(recipe: Recipe, weights: Weights, folder: Path, form: Form) -> None:
+    """Build and convert somebody else's network in a process of its own."""
+    assert weights.path is not None
+    files = [str(path) for path in (weights.path, *weights.more)]
+    arguments = (json.dumps(recipe.as_dict()), json.dumps([weights.name, *files]), str(folder))
+    n_bytes = sum(os.path.getsize(file) for file in files)  # noqa: PTH202 (any str)
+    _apart(build_network.__name__, *arguments, form.suffix, n_bytes=n_bytes)
+
+
+def build_network(send: Send, recipe: str, weights: str, folder: str, suffix: str) -> None:
+    """In a process of its own: convert what TensorFlow runs, and write what it makes of it."""
+    send({}, next_s=_TRIAL_S)
+    name, path, *more = json.loads(weights)
+    held = Weights(name, Path(path), more=tuple(map(Path, more)))
+    form = next(each for each in (OPENVINO, ONNX) if each.suffix == suffix)
+    into = Path(folder)
+    try:
+        backbone = backbone_of(Recipe.from_dict(json.loads(recipe)))
+        np.save(into / REFERENCE, _from_tensorflow(backbone, held, into, form))
+    except (BottlebankError, RuntimeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _apart(function: str, *arguments: str | int, n_bytes: int) -> None:
+    """Call a function of this module in a process of its own.
+
+    What crashes the libraries, or takes all memory, ends that process and not this one.
+    """
+    more_bytes = _TRIAL_BYTES + 16 * n_bytes
+    try:
+        with isolated_reader(__name__, function, *arguments, more_bytes=more_bytes) as messages:
+            for _ in messages:
+                pass
+    except (DiedError, FailedError) as error:
+        raise EngineError(f"the network cannot be run: {in_brief(error, 500)}") from error
+
+
 def _from_onnx(backbone: Backbone, weights: Weights, folder: Path, form: Form) -> np.ndarray:
     module = backbone.imported()
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
@@ -150,21 +196,9 @@ def _convert(file: Path, folder: Path) -> None:
 
 
 def _try_apart(file: Path, folder: Path, form: Form, size_px: int) -> None:
-    """Read and run somebody else's network for the first time in a process of its own.
-
-    What crashes the libraries, or takes all memory, ends that process and not this one.
-    """
-    is_for_openvino = form is OPENVINO
-    arguments = (str(file), str(folder), int(is_for_openvino), size_px)
-    more_bytes = _TRIAL_BYTES + 16 * file.stat().st_size
-    try:
-        with isolated_reader(__name__, try_network.__name__, *arguments, more_bytes=more_bytes) as (
-            messages
-        ):
-            for _ in messages:
-                pass
-    except (DiedError, FailedError) as error:
-        raise EngineError(f"the network cannot be run: {in_brief(error, 500)}") from error
+    """Read and run somebody else's network for the first time in a process of its own."""
+    arguments = (str(file), str(folder), int(form is OPENVINO), size_px)
+    _apart(try_network.__name__, *arguments, n_bytes=file.stat().st_size)
 
 
 def try_network(send: Send, file: str, folder: str, is_for_openvino: int, size_px: int) -> None:

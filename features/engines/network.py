@@ -91,7 +91,7 @@ class Network(contextlib.AbstractContextManager):
         module = self.backbone.imported()
         if hasattr(module, "reference"):
             return module.reference(self.backbone)
-        if hasattr(module, "build"):
+        if hasattr(module, "build") and not getattr(module, "BUILDS_APART", False):
             engine = conversion.import_tensorflow_engine()(self.backbone, self.weights())
             return engine(golden_pixels(self.backbone.input_size_px))
         return conversion.read_reference(self.converted())

@@ -28,7 +28,8 @@ with silent_stderr():
 
 def start(source: Source, precision: str, *, many: bool) -> TensorFlowEngine:
     """See `registry`; it takes batches of any size, be there many images or few."""
-    if not hasattr(source.backbone.imported(), "build"):
+    module = source.backbone.imported()
+    if not hasattr(module, "build") or getattr(module, "BUILDS_APART", False):
         raise EngineError(f"TensorFlow cannot run {source.backbone.constructor} networks")
     return TensorFlowEngine(source.backbone, source.weights(), precision)
 

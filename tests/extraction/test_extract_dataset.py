@@ -26,7 +26,7 @@ from bottlebank.extraction import run as run_module
 from bottlebank.extraction.ledger import Ledger
 from bottlebank.extraction.maintenance import import_from
 from bottlebank.features import Extractor
-from bottlebank.features.backbones import keras_applications
+from bottlebank.features.backbones.keras import applications
 from bottlebank.features.images import decoder as images_module
 from bottlebank.features.images.fit import Preprocessing, decode_and_resize
 
@@ -409,7 +409,7 @@ def test_unknown_names_are_refused_before_any_work(photos, tmp_path):
 
 
 def test_without_weights_nothing_is_left_behind(photos, tmp_path, monkeypatch):
-    monkeypatch.setattr(keras_applications, "_DOWNLOAD", "raise OSError('no network')")
+    monkeypatch.setattr(applications, "_DOWNLOAD", "raise OSError('no network')")
     with pytest.raises(WeightsNotFoundError, match="no network"):
         bb.extract(bb.load_dataset(photos), "mobilenet_v2", cache=tmp_path / "c")
     assert [path.name for path in (tmp_path / "c").iterdir()] == ["index.sqlite"]

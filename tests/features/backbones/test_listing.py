@@ -7,7 +7,7 @@ import pytest
 
 from bottlebank.errors import UnknownExtractorError
 from bottlebank.features.backbones import efficientnet_lite
-from bottlebank.features.backbones.keras_applications import imagenet_file
+from bottlebank.features.backbones.keras.applications import imagenet_file
 from bottlebank.features.backbones.listing import layers_of, listed
 from bottlebank.features.backbones.registry import BACKBONES, DEFAULT_EXTRACTOR, find_backbone
 

@@ -6,8 +6,8 @@ import pytest
 from bottlebank import progress
 from bottlebank.errors import UsageError, WeightsNotFoundError
 from bottlebank.features import find_backbone
-from bottlebank.features.backbones import keras_applications
-from bottlebank.features.backbones.keras_applications import imagenet_file
+from bottlebank.features.backbones.keras import applications
+from bottlebank.features.backbones.keras.applications import imagenet_file
 from bottlebank.features.backbones.weights import find_weights
 
 MOBILENET = find_backbone("mobilenet_v2")
@@ -33,7 +33,7 @@ def test_imagenet_weights_are_found_under_keras_home(tmp_path, monkeypatch):
 
 
 def test_without_weights_and_network_the_error_says_everything(monkeypatch):
-    monkeypatch.setattr(keras_applications, "_DOWNLOAD", OFFLINE)
+    monkeypatch.setattr(applications, "_DOWNLOAD", OFFLINE)
     path = imagenet_file(MOBILENET)
     with pytest.raises(WeightsNotFoundError, match="not on this machine") as caught:
         find_weights(MOBILENET)
@@ -52,7 +52,7 @@ def test_without_weights_and_network_the_error_says_everything(monkeypatch):
 
 
 def test_a_download_lands_under_its_name_and_leaves_nothing_else(monkeypatch):
-    monkeypatch.setattr(keras_applications, "_DOWNLOAD", ONLINE)
+    monkeypatch.setattr(applications, "_DOWNLOAD", ONLINE)
     found = find_weights(MOBILENET)
     assert found.path == imagenet_file(MOBILENET)
     assert found.path.read_text() == "MobileNetV2"
@@ -60,7 +60,7 @@ def test_a_download_lands_under_its_name_and_leaves_nothing_else(monkeypatch):
 
 
 def test_a_download_into_a_pipe_says_that_it_goes_on(monkeypatch, capfd):
-    monkeypatch.setattr(keras_applications, "_DOWNLOAD", f"import time; time.sleep(0.3)\n{ONLINE}")
+    monkeypatch.setattr(applications, "_DOWNLOAD", f"import time; time.sleep(0.3)\n{ONLINE}")
     monkeypatch.setattr(progress, "_FIRST_LINE_S", 0.05)
     find_weights(MOBILENET).path.unlink()
     assert "Downloading the ImageNet weights of mobilenet_v2: 0 s\n" in capfd.readouterr().err
@@ -69,7 +69,7 @@ def test_a_download_into_a_pipe_says_that_it_goes_on(monkeypatch, capfd):
 
 
 def test_a_download_that_takes_too_long_is_given_up(monkeypatch):
-    monkeypatch.setattr(keras_applications, "_DOWNLOAD", SLOW)
+    monkeypatch.setattr(applications, "_DOWNLOAD", SLOW)
     start = time.monotonic()
     with pytest.raises(WeightsNotFoundError, match=r"no answer within 0\.5 s"):
         find_weights(MOBILENET, download_timeout_s=0.5)
@@ -92,4 +92,4 @@ def test_a_folder_that_cannot_be_made_is_named(monkeypatch, tmp_path):
 
 def test_keras_home_defaults_to_the_users(monkeypatch):
     monkeypatch.delenv("KERAS_HOME")
-    assert keras_applications.keras_models_folder() == Path.home() / ".keras" / "models"
+    assert applications.keras_models_folder() == Path.home() / ".keras" / "models"

@@ -31,7 +31,7 @@ def convert(tmp_path, monkeypatch):
     recipe, weights = recipe_for(ExtractorSpec("random"))
 
     def use(text, meanwhile=lambda: None):
-        def write(backbone, weights, folder, form, progress):
+        def write(recipe, backbone, weights, folder, form, progress):
             (folder / "network.xml").write_text(text)
             (folder / "network.bin").write_bytes(b"numbers")
             np.save(folder / "reference.npy", np.ones((4, backbone.width), "<f4"))

@@ -11,15 +11,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EngineError, UsageError, WeightsNotFoundError
-from ...progress import Progress
-from .registry import INSTALLED_EXTRACTOR
-from .weights import IMAGENET, Weights
+from ....errors import EngineError, UsageError, WeightsNotFoundError
+from ....progress import Progress
+from ..registry import INSTALLED_EXTRACTOR
+from ..weights import IMAGENET, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .registry import Backbone
+    from ..registry import Backbone
 
 # Run in a child process: it can be given up at any moment, keeps TensorFlow out of this one,
 # and Keras knows the addresses and checks the hashes of its own files.

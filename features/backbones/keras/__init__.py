@@ -1,0 +1,1 @@
+"""Networks of Keras: those of `keras.applications`, and those in files of somebody's own."""
