@@ -5,8 +5,9 @@ size, inode, and the times of its last modification and last change), and what a
 that it is damaged. Neither is trusted with data: contents carry a checksum, a row's key is compared
 with the shard's, and a file that is not known is read.
 
-Two are of this machine, and in no file: which images failed here, and where images were seen. When
-they are lost, an image is tried once more, and `prune` keeps rows that could go.
+Three are of this machine, and in no file: which images failed here, where images were seen, and how
+fast they were extracted. When they are lost, an image is tried once more, `prune` keeps rows that
+could go, and speeds are known after the next extraction.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ CREATE TABLE IF NOT EXISTS damaged (variant TEXT, name TEXT, reason TEXT,
     PRIMARY KEY (variant, name));
 CREATE TABLE IF NOT EXISTS tried (machine BLOB, variant TEXT, content BLOB, path BLOB, reason BLOB,
     seal BLOB, PRIMARY KEY (machine, variant, content)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS speed (machine BLOB, variant TEXT, images_per_second REAL,
+    PRIMARY KEY (machine, variant)) WITHOUT ROWID;
 """
 # SQLite may have been built to take 999 in a query.
 _VALUES_A_QUERY = 500
@@ -213,6 +216,17 @@ class Index:
             if is_typed and seal == _seal_of(values):
                 found.append(Rejection(content, path, reason.decode()))
         return found
+
+    def remember_speed(self, variant: str, images_per_second: float) -> None:
+        """Remember how fast images were extracted on this machine; the last time counts."""
+        row = (this_machine(), variant, images_per_second)
+        self._database.change("INSERT OR REPLACE INTO speed VALUES (?,?,?)", [row])
+
+    def speeds(self) -> dict[str, float]:
+        """Images per second of each variant that was extracted on this machine."""
+        query = "SELECT variant, images_per_second FROM speed WHERE machine=?"
+        rows = self._database.ask(query, (this_machine(),))
+        return {str(name): speed for name, speed in rows if isinstance(speed, float)}
 
     def _rows_of(self, query: str, values: Iterable[bytes]) -> Iterator[Any]:
         """Rows of a `query` that ends with a column, for all `values` of it; others may be among.

@@ -88,6 +88,11 @@ class Argument(click.Argument):
         name = super().make_metavar(ctx)
         return f"{name}..." if self.nargs == -1 else name
 
+    def get_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Its name, in brackets where it can be left out."""
+        name = self.make_metavar(ctx)
+        return [name if self.required else f"[{name}]"]
+
     def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
         """Its name, and what it is."""
         return self.make_metavar(ctx), self.help_in_words

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from ..features.backbones.weights import Weights
     from .worker import UnreadableFile
 
+_MEASURED_FROM = 100
+"""With fewer images, starting and ending are most of what is measured."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -153,6 +156,9 @@ class Run:
                 keys.append(Key(content))
         different = set(keys)
         n_extracted = len(different & extracted)
+        speed = round(n_extracted / loop_s, 1) if n_extracted else None
+        if speed is not None and n_extracted >= _MEASURED_FROM:
+            self._folder.remember_speed(self._recipe.fingerprint, self._variant.name, speed)
         report = Report(
             images=len(dataset) + len(dataset.unreadable),
             cached=len(different) - n_extracted,
@@ -163,7 +169,7 @@ class Run:
             ignored_kinds=dict(dataset.ignored_kinds),
             dark_16bit=self._workers.n_dark,
             startup_seconds=round(self._network.startup_s, 3),
-            images_per_second=round(n_extracted / loop_s, 1) if n_extracted else None,
+            images_per_second=speed,
             bottleneck=self._waiting.bottleneck if n_extracted else None,
             extractor=self._recipe.extractor,
             width=self._recipe.width,

@@ -376,7 +376,7 @@ def test_extractors(bottlebank, tmp_path):
     lite = next(each for each in answer if each["name"] == "efficientnet_lite0")
     assert lite == {
         "name": "efficientnet_lite0", "input_size_px": 224, "width": 1280, "weights_mb": 19,
-        "licence": "Apache-2.0", "state": "here",
+        "licence": "Apache-2.0", "state": "here", "images_per_second": None,
     }  # fmt: skip
     lines = bottlebank("extractors").out.splitlines()
     assert len(lines) == 1 + len(answer) + 2
