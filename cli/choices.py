@@ -7,7 +7,13 @@ Those of backbones, engines, heads and map methods are read from their registrie
 from ..classifier.registry import HEADS as _HEADS
 from ..classifier.registry import head_names, saved_head_names
 from ..features.backbones.registry import BACKBONES as _BACKBONES
-from ..features.backbones.registry import DEFAULT_EXTRACTOR, INSTALLED_EXTRACTOR, KERAS, RANDOM
+from ..features.backbones.registry import (
+    DEFAULT_EXTRACTOR,
+    HUB,
+    INSTALLED_EXTRACTOR,
+    KERAS,
+    RANDOM,
+)
 from ..features.engines.registry import engine_names, precision_names
 from ..viz.map_methods import METHODS as _METHODS
 
@@ -43,10 +49,14 @@ UNTRAINED_EXTRACTOR = RANDOM
 _NAMED = {name: row for name, row in _BACKBONES.items() if row.in_words}
 EXTRACTORS = tuple(_NAMED)
 """That help and completion name."""
-*_BEFORE, _LAST_EXTRACTOR = (
+_REGISTERED = (
     *(row.in_words for row in _NAMED.values() if row.module == KERAS),
     "any other image network of keras.applications",
     *(row.in_words for row in _NAMED.values() if row.module != KERAS),
 )
-EXTRACTORS_IN_WORDS = f"{', '.join(_BEFORE)}, or {_LAST_EXTRACTOR}"
+EXTRACTORS_IN_WORDS = (
+    f"{', '.join(_REGISTERED)}; a file or folder that holds a network; or {HUB}owner/name of the "
+    f"Hugging Face Hub, such as {HUB}Xenova/dinov2-small (DINOv2 small) or "
+    f"{HUB}onnx-community/siglip2-base-patch16-224-ONNX (SigLIP2 base)"
+)
 MAX_PIXELS = 250_000_000

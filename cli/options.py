@@ -75,7 +75,7 @@ def extractor(*, part_of: str = "extraction", **settings: Any) -> Decorator:
     return option(
         "--extractor",
         type=Name(choices.EXTRACTORS),
-        metavar="NAME",
+        metavar="NAME|FILE",
         part_of=part_of,
         **settings,
     )

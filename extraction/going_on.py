@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..cache import Key, Variant
 from ..errors import CacheError, RecipeError, UsageError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, Recipe, find_backbone
-from ..features.backbones.opening import HUB, KINDS
+from ..features.backbones.opening import KINDS
+from ..features.backbones.registry import HUB
 from ..features.backbones.spec import POOLINGS
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.recipe import backbone_of

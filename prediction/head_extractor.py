@@ -15,7 +15,8 @@ from ..errors import (
     WeightsNotFoundError,
 )
 from ..features import Recipe, find_backbone, recipe_for
-from ..features.backbones.opening import HUB, KINDS, is_file_name
+from ..features.backbones.opening import KINDS, is_file_name
+from ..features.backbones.registry import HUB
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.images.colours import require_known_grey16
 from ..features.images.fit import FITS

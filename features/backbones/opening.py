@@ -10,7 +10,7 @@ from ...errors import UnknownExtractorError, UsageError
 from ...fork_safety import import_whole
 from ..images.colours import require_known_grey16
 from ..images.fit import require_known_fit
-from .registry import find_backbone, is_backbone
+from .registry import HUB, find_backbone, is_backbone
 from .weights import find_weights
 
 if TYPE_CHECKING:
@@ -62,9 +62,6 @@ KINDS: dict[str, Kind] = {
         ),
     ),
 }
-
-HUB = "hf:"
-"""Begins the names of networks of the Hugging Face Hub."""
 
 
 def is_file_name(extractor: str) -> bool:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 DEFAULT_EXTRACTOR = "inception_v3"
 INSTALLED_EXTRACTOR = "efficientnet_lite0"
 """Its weights are installed with bottlebank."""
+HUB = "hf:"
+"""Begins the names of networks of the Hugging Face Hub."""
 RANDOM = "random"
 KERAS = ".keras.applications"
 

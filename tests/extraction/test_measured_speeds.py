@@ -1,7 +1,8 @@
 """`bottlebank extractors` says how fast a network was on this machine."""
 
-import bottlebank as bb
 import pytest
+
+import bottlebank as bb
 from bottlebank.cache import CacheFolder, identity, index
 from bottlebank.extraction import run
 from bottlebank.extraction.measured_speeds import measured_speeds

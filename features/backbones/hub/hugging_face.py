@@ -20,7 +20,7 @@ from ....errors import (
     in_brief,
 )
 from ....progress import Progress
-from ..opening import HUB
+from ..registry import HUB
 from .folder import README, licence_of, names_in, network_in
 from .pixels import PIXELS, read_pixels
 
