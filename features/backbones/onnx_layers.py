@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
+from .described import Value
 from .layer_pooling import usual_pooling
 from .onnx_checks import inner_graphs
 
@@ -50,19 +51,6 @@ class Picture(NamedTuple):
     data_type: int
     size_px: tuple[int, int] | None
     """(height, width), where the file fixes them."""
-
-
-class Value(NamedTuple):
-    """What a node computes from the picture."""
-
-    name: str
-    node: str
-    kind: str
-    """The operator."""
-    shape: tuple[int, ...]
-    """For one image, without the axis of images."""
-    takes_many: bool
-    """Whether it computes several images at once."""
 
 
 def initializer_names(graph: GraphProto) -> set[str]:

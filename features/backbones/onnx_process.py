@@ -35,7 +35,7 @@ def describe(send: Send, path: str, size_px: int) -> None:
     ----------
     send
         Is given ``picture`` (an `onnx_layers.Picture`), ``size_px``, ``values`` (each an
-        `onnx_layers.Value`), ``taken`` (which value, if none is chosen), ``files`` (that hold data)
+        `described.Value`), ``taken`` (which value, if none is chosen), ``files`` (that hold data)
         and ``metadata``.
     path
         The file.

@@ -1,0 +1,206 @@
+"""What is known of a network in a file of somebody's own, and what is chosen of it."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, NamedTuple
+
+from ...errors import EngineError, UsageError, in_brief
+from .layer_pooling import CLS, MEAN_OVER_PIXELS, MEAN_OVER_TOKENS, usual_pooling, width_of
+from .opening import Layer
+from .registry import SCALINGS, Backbone, PixelScaling, find_scaling
+from .weights import IMAGENET
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from .spec import ExtractorSpec
+
+
+class Value(NamedTuple):
+    """What a node computes from the picture."""
+
+    name: str
+    node: str
+    """Another name, by which it may be chosen too; empty for none."""
+    kind: str
+    """What it computes, in the words of the file."""
+    shape: Sequence[int]
+    """For one image, without the axis of images."""
+    takes_many: bool
+    """Whether it computes several images at once."""
+
+
+class Description(NamedTuple):
+    """What a file says of its network."""
+
+    size_px: int
+    is_any_size: bool
+    is_8_bit: bool
+    """Whether its input is 8-bit pixels."""
+    values: Mapping[str, Value]
+    """What can be chosen, by name, from input to output."""
+    taken: str
+    """Which of them, where nothing is; empty where that cannot be told."""
+    files: Sequence[Path]
+    """Others that belong to it."""
+    scaling: PixelScaling | None
+    """How pixels become its input, where the file says it."""
+
+
+def backbone_of(
+    path: Path, about: Description, spec: ExtractorSpec, constructor: str, module: str
+) -> Backbone:
+    """The network with the layers, size and scaling that are chosen.
+
+    Parameters
+    ----------
+    path, about
+        The file, and what it says.
+    spec
+        What is chosen.
+    constructor, module
+        As `Backbone` has them.
+
+    Raises
+    ------
+    UsageError
+        When a setting means nothing to the network, or one that it needs is missing.
+    """
+    if spec.weights != IMAGENET:
+        raise UsageError(f"the weights of {path.name} are in it; weights has no meaning")
+    if about.is_any_size and spec.size_px is None:
+        raise UsageError(
+            f"{path.name} takes pictures of any size: choose that which it was trained for with "
+            f"--size, such as --size 224"
+        )
+    chosen = _chosen(path, about, spec.layers)
+    poolings = [_pooling(value, about, spec.pooling) for value in chosen]
+    if spec.pooling is not None and not {CLS, MEAN_OVER_TOKENS, MEAN_OVER_PIXELS} & {*poolings}:
+        raise UsageError(
+            f"{' and '.join(value.name for value in chosen)} of {path.name} is one vector for each "
+            f"image; pooling has no meaning"
+        )
+    for value, pooling in zip(chosen, poolings, strict=True):
+        if not pooling:
+            raise UsageError(
+                f"the layer {value.name} of {path.name} makes {tuple(value.shape)} of one image, "
+                f"which is no list of vectors"
+            )
+    return Backbone(
+        path.name,
+        constructor,
+        about.size_px,
+        sum(width_of(value.shape, about.size_px) for value in chosen),
+        _scaling(path, about, spec.scaling),
+        pooling=_joined(poolings),
+        module=module,
+        layers=tuple(value.name for value in chosen),
+    )
+
+
+def poolings_of(backbone: Backbone) -> list[tuple[str, str]]:
+    """The layers of a network in a file, each with how it becomes one vector."""
+    poolings = backbone.pooling.split(", ")
+    if len(poolings) == 1:
+        poolings *= len(backbone.layers)
+    return list(zip(backbone.layers, poolings, strict=True))
+
+
+def layers_of(about: Description) -> list[Layer]:
+    """The layers that can be chosen, from input to output."""
+    return [
+        Layer(
+            value.name,
+            value.kind,
+            tuple(value.shape),
+            usual_pooling(value.shape, about.size_px),
+            value.name == about.taken,
+        )
+        for value in about.values.values()
+    ]
+
+
+def require_size(path: Path, fixed: Sequence[int] | None, size_px: int | None) -> None:
+    """Refuse pictures that are not square, and another size than that which a file fixes.
+
+    Parameters
+    ----------
+    path
+        The file.
+    fixed
+        (height, width), where it fixes them.
+    size_px
+        What is chosen.
+
+    Raises
+    ------
+    EngineError
+        When pictures would not be square.
+    UsageError
+        When another size is chosen.
+    """
+    if fixed is None:
+        return
+    height, width = fixed
+    if height != width:
+        raise EngineError(
+            f"{path} cannot be an extractor: it takes pictures of {height}×{width} px, not "
+            f"square ones"
+        )
+    if size_px not in (None, height):
+        raise UsageError(
+            f"{path.name} takes pictures of {height} px, not of {size_px}: leave --size out"
+        )
+
+
+def _chosen(path: Path, about: Description, names: Sequence[str]) -> list[Value]:
+    if not names:
+        if not about.taken:
+            raise UsageError(
+                f"no output of {path.name} can be told to be features: name a layer with --layer; "
+                f"`bottlebank extractors {path.name}` lists them"
+            )
+        return [about.values[about.taken]]
+    of_nodes = {value.node: value for value in about.values.values() if value.node}
+    known = {**of_nodes, **about.values}
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3)
+            hint = f"did you mean {' or '.join(near)}? " if near else ""
+            raise UsageError(
+                f"{path.name} has no layer {in_brief(repr(name))} whose shape for one image is "
+                f"known: {hint}`bottlebank extractors {path.name}` lists its layers"
+            )
+    return [known[name] for name in names]
+
+
+def _pooling(value: Value, about: Description, chosen: str | None) -> str:
+    usual = usual_pooling(value.shape, about.size_px)
+    if usual in (CLS, MEAN_OVER_TOKENS) and chosen is not None:
+        return {"cls": CLS, "mean": MEAN_OVER_TOKENS}[chosen]
+    if usual == MEAN_OVER_PIXELS and chosen == "cls":
+        raise UsageError(f"the layer {value.name} is a map without a class token")
+    return usual
+
+
+def _joined(poolings: Sequence[str]) -> str:
+    return poolings[0] if len({*poolings}) == 1 else ", ".join(poolings)
+
+
+def _scaling(path: Path, about: Description, chosen: str | None) -> PixelScaling:
+    """As chosen, else as the file says it; never guessed, since no error would show it wrong."""
+    if chosen is not None:
+        scaling = find_scaling(chosen)
+        if about.is_8_bit and scaling[2:] != SCALINGS["none"][2:]:
+            raise UsageError(f"{path.name} takes pixels of 8 bits: leave --scaling out")
+        return scaling
+    if about.is_8_bit:
+        return SCALINGS["none"]
+    if about.scaling is None:
+        raise UsageError(
+            f"{path.name} does not say how pixels become its input: choose it with --scaling, such "
+            f"as torch (most networks of PyTorch), tf (-1 to 1), 0,1 (0 to 1) or none (0 to 255)"
+        )
+    return about.scaling
