@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 @command(example="bottlebank extractors")
 @argument(
-    "file",
+    "network",
     type=FILE,
     required=False,
-    metavar="FILE",
-    help="a file or folder that holds a network, whose layers are listed in their place",
+    metavar="NETWORK",
+    help="a name, or a file or folder that holds a network; its layers are listed",
 )
 @option(
     "--size",
     type=COUNT,
     metavar="PX",
-    default_in_words="what the file says",
+    default_in_words="its own",
     help="height and width of the input for which the shapes of layers are given",
 )
 @options.cache(help="folder of the cache, which knows how fast networks were")
 @options.as_json()
-def run(file: str | None, size: int | None, cache: str | None, json: bool) -> int:
+def run(network: str | None, size: int | None, cache: str | None, json: bool) -> int:
     """List networks, or the layers of one."""
-    if file is not None:
-        return _list_layers(file, size, json)
+    if network is not None:
+        return _list_layers(network, size, json)
     from ..extraction.measured_speeds import measured_speeds
     from ..features.backbones.listing import listed
 
@@ -58,19 +58,21 @@ def run(file: str | None, size: int | None, cache: str | None, json: bool) -> in
         "",
         "weights: of ImageNet; images/s: of the last extraction of 100 or more on this machine; "
         "download: once, with the first use. A file of your own can be an "
-        "extractor too: `bottlebank extractors FILE` lists its layers.",
+        "extractor too: `bottlebank extractors NETWORK` lists layers.",
     )
     return 0
 
 
-def _list_layers(file: str, size: int | None, json: bool) -> int:
+def _list_layers(network: str, size: int | None, json: bool) -> int:
     from ..features.backbones.listing import layers_of
 
-    kind, layers = layers_of(file, size)
+    kind, layers = layers_of(network, size)
     if json:
-        print_json({"file": file, "kind": kind, "layers": [_answer(layer) for layer in layers]})
+        print_json({"file": network, "kind": kind, "layers": [_answer(layer) for layer in layers]})
         return 0
-    tell(f"{file}: {kind}, layers from input to output; those marked * are taken without --layer")
+    tell(
+        f"{network}: {kind}, layers from input to output; those marked * are taken without --layer"
+    )
     width = max((len(layer.name) for layer in layers), default=0)
     for layer in layers:
         mark = "*" if layer.is_taken else " "

@@ -264,8 +264,10 @@ def described_backbone(recipe: Recipe) -> Backbone:
         if not hasattr(backbone.imported(), "configured"):
             return backbone
         size_px, layers = recipe.input_size_px, recipe.layers
-        width = recipe.width if layers else backbone.width
-        return backbone._replace(input_size_px=size_px, layers=layers, width=width)
+        backbone = backbone._replace(input_size_px=size_px)
+        if not layers:
+            return backbone
+        return backbone._replace(layers=layers, width=recipe.width, pooling=recipe.pooling)
     try:
         scaling = PixelScaling.parse(recipe.pixel_scaling)
         recipe.preprocessing.require_known()

@@ -7,6 +7,8 @@ it, which has some of these functions:
     Of every network in the registry; see `weights.find_weights`.
 ``configured(backbone, spec) -> Backbone``
     Of networks in the registry that can have other sizes or layers than their usual ones.
+``layers_of_backbone(backbone, spec) -> list[Layer]``
+    Of these, too: their layers, as `layers` has them.
 ``open_file(path, spec) -> tuple[Backbone, Weights]``
     Of every kind of file in `opening.KINDS`: reads what the network is, and runs nothing.
 ``layers(path, spec) -> list[Layer]``

@@ -6,13 +6,20 @@ import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import EngineError, UsageError, in_brief
-from .layer_pooling import CLS, MEAN_OVER_PIXELS, MEAN_OVER_TOKENS, usual_pooling, width_of
+from .layer_pooling import (
+    CLS,
+    MEAN_OVER_PIXELS,
+    MEAN_OVER_TOKENS,
+    joined,
+    usual_pooling,
+    width_of,
+)
 from .opening import Layer
 from .registry import SCALINGS, Backbone, PixelScaling, find_scaling
 from .weights import IMAGENET
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from .spec import ExtractorSpec
@@ -94,7 +101,7 @@ def backbone_of(
         about.size_px,
         sum(width_of(value.shape, about.size_px) for value in chosen),
         _scaling(path, about, spec.scaling),
-        pooling=_joined(poolings),
+        pooling=joined(poolings),
         module=module,
         layers=tuple(value.name for value in chosen),
     )
@@ -120,6 +127,12 @@ def layers_of(about: Description) -> list[Layer]:
         )
         for value in about.values.values()
     ]
+
+
+def hint_at(name: str, known: Collection[str]) -> str:
+    """The names that are nearest to one that is not known, as a question; empty for none."""
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(near)}? " if near else ""
 
 
 def require_size(path: Path, fixed: Sequence[int] | None, size_px: int | None) -> None:
@@ -167,11 +180,9 @@ def _chosen(path: Path, about: Description, names: Sequence[str]) -> list[Value]
     known = {**of_nodes, **about.values}
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3)
-            hint = f"did you mean {' or '.join(near)}? " if near else ""
             raise UsageError(
                 f"{path.name} has no layer {in_brief(repr(name))} whose shape for one image is "
-                f"known: {hint}`bottlebank extractors {path.name}` lists its layers"
+                f"known: {hint_at(name, known)}`bottlebank extractors {path.name}` lists its layers"
             )
     return [known[name] for name in names]
 
@@ -183,10 +194,6 @@ def _pooling(value: Value, about: Description, chosen: str | None) -> str:
     if usual == MEAN_OVER_PIXELS and chosen == "cls":
         raise UsageError(f"the layer {value.name} is a map without a class token")
     return usual
-
-
-def _joined(poolings: Sequence[str]) -> str:
-    return poolings[0] if len({*poolings}) == 1 else ", ".join(poolings)
 
 
 def _scaling(path: Path, about: Description, chosen: str | None) -> PixelScaling:

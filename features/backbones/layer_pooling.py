@@ -41,6 +41,11 @@ def usual_pooling(shape: Sequence[int], size_px: int) -> str:
     return CLS if n_tokens > 1 and _n_more_than_patches(n_tokens, size_px) else MEAN_OVER_TOKENS
 
 
+def joined(poolings: Sequence[str]) -> str:
+    """How several layers become one vector each, as recipes have it."""
+    return poolings[0] if len({*poolings}) == 1 else ", ".join(poolings)
+
+
 def pooled_axes(shape: Sequence[int], size_px: int) -> list[int]:
     """The axes of places in the picture, where axis 0 is that of images."""
     features = _axis_of_features(shape, size_px)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import UsageError, WeightsNotFoundError
-from .opening import Layer, kind_of, located, module_of
-from .registry import BACKBONES, RANDOM
+from .opening import Layer, is_file_name, kind_of, located, module_of
+from .registry import BACKBONES, RANDOM, find_backbone
 from .spec import ExtractorSpec
 
 if TYPE_CHECKING:
@@ -81,28 +81,35 @@ def _licence_of(backbone: Backbone) -> str:
     return backbone.licence or next(of_package, "")
 
 
-def layers_of(file: str, size_px: int | None = None) -> tuple[str, list[Layer]]:
-    """The kind of a file that holds a network, and its layers, from input to output.
+def layers_of(network: str, size_px: int | None = None) -> tuple[str, list[Layer]]:
+    """The kind of a network, and its layers, from input to output.
 
     Parameters
     ----------
-    file
-        A path.
+    network
+        The path of a file, or a name in the registry.
     size_px
         Height and width of the pictures that shapes are for; None: as the file says.
 
     Raises
     ------
     UnknownExtractorError
-        When there is no such file, or none of a kind that holds a network.
+        When there is no such file or name, or the file is of no kind that holds a network.
     UsageError
-        When layers of this kind cannot be chosen.
+        When its layers cannot be chosen.
     EngineError
         When it is damaged, or would run code.
     """
-    path = located(file)
+    if not is_file_name(network):
+        backbone = find_backbone(network)
+        module: Any = backbone.imported()
+        if not hasattr(module, "layers_of_backbone"):
+            raise UsageError(f"{backbone.name} has one layer that can be taken, the last")
+        spec = ExtractorSpec(backbone.name, size_px=size_px)
+        return backbone.constructor, module.layers_of_backbone(backbone, spec)
+    path = located(network)
     kind = kind_of(path)
     module = module_of(kind)
     if not hasattr(module, "layers"):
-        raise UsageError(f"{file} is of the kind {kind.name}, whose layers cannot be chosen")
+        raise UsageError(f"{network} is of the kind {kind.name}, whose layers cannot be chosen")
     return kind.name, module.layers(path, ExtractorSpec(str(path), size_px=size_px))

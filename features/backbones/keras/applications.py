@@ -15,11 +15,14 @@ from ....errors import EngineError, UsageError, WeightsNotFoundError
 from ....progress import Progress
 from ..registry import INSTALLED_EXTRACTOR
 from ..weights import IMAGENET, Weights
+from .application_layers import layers_of, of_size, with_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..opening import Layer
     from ..registry import Backbone
+    from ..spec import ExtractorSpec
 
 # Run in a child process: it can be given up at any moment, keeps TensorFlow out of this one,
 # and Keras knows the addresses and checks the hashes of its own files.
@@ -57,6 +60,31 @@ def find_weights(
     return Weights(IMAGENET, path)
 
 
+def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
+    """The network with another size, or up to other layers; Keras is not needed.
+
+    Raises
+    ------
+    UsageError
+        When the size is too small for it, or it has no such layer.
+    """
+    if spec.size_px is not None:
+        backbone = of_size(backbone, spec.size_px)
+    return with_layers(backbone, spec.layers) if spec.layers else backbone
+
+
+def layers_of_backbone(backbone: Backbone, spec: ExtractorSpec) -> list[Layer]:
+    """The layers that can be chosen, from input to output."""
+    found = layers_of(backbone)
+    sized = configured(backbone, spec)
+    if sized.input_size_px == backbone.input_size_px:
+        return found
+    return [
+        layer._replace(shape=(*(None for _ in layer.shape[:-1]), layer.shape[-1]))
+        for layer in found
+    ]
+
+
 def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any], Any]:
     """Build the network with its weights.
 
@@ -78,6 +106,8 @@ def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any
             input_shape=(size_px, size_px, 3),
             pooling="avg",
         )
+        if backbone.layers:
+            model = _up_to_layers(model, backbone)
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise EngineError(
@@ -86,6 +116,31 @@ def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any
     finally:
         keras.config.set_dtype_policy(usual)
     return lambda values: model(values, training=False)
+
+
+def _up_to_layers(model: Any, backbone: Backbone) -> Any:
+    """The part of a network that computes layers, averaged over height and width, side by side.
+
+    Keras numbers the layers that have no name of their own by how many it has made in this process,
+    so that they are found by their place.
+    """
+    import keras
+
+    known = layers_of(backbone)
+    places = {layer.name: place for place, layer in enumerate(known)}
+    parts = []
+    for name in backbone.layers:
+        place = places.get(name, len(known))
+        is_same = len(model.layers) == len(known) > place
+        if not is_same or type(model.layers[place]).__name__ != known[place].kind:
+            raise EngineError(
+                f"Keras {keras.__version__} builds {backbone.name} with other layers than "
+                f"bottlebank knows of: leave --layer out"
+            )
+        values = model.layers[place].output
+        parts.append(keras.ops.mean(values, (1, 2)) if len(values.shape) == 4 else values)
+    output = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    return keras.Model(model.input, output)
 
 
 def imagenet_file(backbone: Backbone) -> Path:
