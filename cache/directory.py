@@ -133,9 +133,13 @@ class CacheFolder:
             self.remember_files([(str(path), status, content)])
         return content.hex()
 
-    def paths_of_file(self, sha256: str) -> list[Path]:
-        """Where a file of this hexadecimal SHA-256 has been seen; it may have changed since."""
-        return [Path(path) for path in self.index.paths_of(bytes.fromhex(sha256))]
+    def remember_network(self, sha256: str, path: str | os.PathLike[str]) -> None:
+        """Note where a network in a file or folder of a person's own is, by its weights' hash."""
+        self.index.remember_network(sha256, os.path.abspath(path))  # noqa: PTH100 (surrogate escapes)
+
+    def paths_of_network(self, sha256: str) -> list[Path]:
+        """Where a network with weights of this hash has been; it may have changed since."""
+        return [Path(path) for path in self.index.networks(sha256)]
 
     def known_contents(
         self, files: Sequence[tuple[str, os.stat_result]]

@@ -5,9 +5,10 @@ size, inode, and the times of its last modification and last change), and what a
 that it is damaged. Neither is trusted with data: contents carry a checksum, a row's key is compared
 with the shard's, and a file that is not known is read.
 
-Three are of this machine, and in no file: which images failed here, where images were seen, and how
-fast they were extracted. When they are lost, an image is tried once more, `prune` keeps rows that
-could go, and speeds are known after the next extraction.
+Four are of this machine, and in no file: which images failed here, where images were seen, where
+networks in files of a person's own are, and how fast images were extracted. When they are lost, an
+image is tried once more, `prune` keeps rows that could go, a network has to be named once more, and
+speeds are known after the next extraction.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ CREATE TABLE IF NOT EXISTS damaged (variant TEXT, name TEXT, reason TEXT,
     PRIMARY KEY (variant, name));
 CREATE TABLE IF NOT EXISTS tried (machine BLOB, variant TEXT, content BLOB, path BLOB, reason BLOB,
     seal BLOB, PRIMARY KEY (machine, variant, content)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS network (sha256 TEXT, path BLOB, PRIMARY KEY (sha256, path))
+    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS speed (machine BLOB, variant TEXT, images_per_second REAL,
     PRIMARY KEY (machine, variant)) WITHOUT ROWID;
 """
@@ -105,13 +108,6 @@ class Index:
             now = Stamp.of(status)
             contents.append(_unsealed(name, now, sealed) if then == now else None)
         return contents
-
-    def paths_of(self, content: ContentHash) -> list[str]:
-        """Where a file of this content was when it was remembered; every row is looked at."""
-        rows = self._database.ask(
-            "SELECT path, key FROM file WHERE substr(key, 1, 32) = ?", [content]
-        )
-        return [os.fsdecode(path) for path, _ in rows if isinstance(path, bytes)]
 
     def remember_files(self, files: Iterable[tuple[str, os.stat_result, ContentHash]]) -> None:
         """Remember the contents of files, in one transaction."""
@@ -216,6 +212,17 @@ class Index:
             if is_typed and seal == _seal_of(values):
                 found.append(Rejection(content, path, reason.decode()))
         return found
+
+    def remember_network(self, sha256: str, path: str) -> None:
+        """Remember where a network in a file or folder of a person's own is."""
+        row = (sha256, os.fsencode(path))
+        if not self._database.ask("SELECT 1 FROM network WHERE sha256=? AND path=?", row):
+            self._database.change("INSERT OR REPLACE INTO network VALUES (?,?)", [row])
+
+    def networks(self, sha256: str) -> list[str]:
+        """Where a network was when it was remembered."""
+        rows = self._database.ask("SELECT path FROM network WHERE sha256=?", [sha256])
+        return [os.fsdecode(path) for (path,) in rows if isinstance(path, bytes)]
 
     def remember_speed(self, variant: str, images_per_second: float) -> None:
         """Remember how fast images were extracted on this machine; the last time counts."""

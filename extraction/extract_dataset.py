@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..arguments import require_timeout, require_whole
@@ -19,7 +20,7 @@ from ..features.engines.select import only_precision, preferred_precisions
 from ..features.images.colours import GREY16
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from .cache_miss import why_nothing_is_reused
-from .going_on import banked, say_going_on
+from .going_on import banked, going_on, remember_network, say_going_on
 from .network import CannotRunError
 from .run import Run
 
@@ -70,7 +71,7 @@ def extract(
         which have no classes.
     extractor
         The name of a backbone, such as ``mobilenet_v2``; or the path of a file or folder that
-        holds a network. None goes on with the extractor, and its settings, in whose rows most of
+        holds a network. None goes on with the extractor, and its settings, with which most of
         these images are in the cache, as far as their paths, sizes and times tell; where none is,
         the default.
     weights
@@ -148,24 +149,9 @@ def extract(
     require_known_extractor(spec)
     dataset = as_dataset(dataset)
     with CacheFolder(cache, create=True) as folder:
-        preferred = None
-        if extractor is None and weights == IMAGENET:
-            chosen = spec.chosen() if grey16 is None else {**spec.chosen(), "grey16": grey16}
-            before = banked(dataset, folder, chosen)
-            if before is not None:
-                say_going_on(before, dataset)
-                spec, preferred = before.spec, before.variant
-        recipe, found = recipe_for(
-            spec,
-            digest=folder.sha256_of_file,
-            download_timeout_s=download_timeout_s,
-            progress=progress,
-        )
-        return extract_recipe(
-            dataset,
-            recipe,
-            lambda: found,
-            folder,
+        extract_with = partial(
+            extract_recipe,
+            folder=folder,
             engine=engine,
             precision=precision,
             store=store,
@@ -173,8 +159,22 @@ def extract(
             progress=progress,
             max_pixels=max_pixels,
             retry_rejected=retry_rejected,
-            preferred=preferred,
         )
+        if extractor is None and weights == IMAGENET:
+            chosen = spec.chosen() if grey16 is None else {**spec.chosen(), "grey16": grey16}
+            before = banked(dataset, folder, chosen)
+            if before is not None:
+                recipe, find = going_on(before, chosen, folder, download_timeout_s, progress)
+                say_going_on(before, recipe, dataset)
+                return extract_with(dataset, recipe, find, preferred=before.variant)
+        recipe, found = recipe_for(
+            spec,
+            digest=folder.sha256_of_file,
+            download_timeout_s=download_timeout_s,
+            progress=progress,
+        )
+        remember_network(recipe, found, spec.extractor, folder)
+        return extract_with(dataset, recipe, lambda: found)
 
 
 def extract_recipe(

@@ -5,28 +5,29 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cache import Key, Variant
-from ..errors import CacheError, RecipeError, UsageError
-from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, Recipe, find_backbone
-from ..features.backbones.opening import KINDS
-from ..features.backbones.registry import HUB
-from ..features.backbones.spec import POOLINGS
+from ..errors import CacheError, RecipeError, UsageError, WeightsNotFoundError
+from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, Recipe, find_backbone, recipe_for
+from ..features.backbones.layer_pooling import chosen_pooling
+from ..features.backbones.registry import HUB, find_scaling
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
+from ..features.find_again import spec_at, weights_at
 from ..features.recipe import backbone_of
 from ..formatting import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from ..cache import CacheFolder
     from ..datasets import Dataset
+    from ..features.backbones.weights import Weights
 
 # Of the fields of ExtractorSpec: the options that set them.
 _WORDS = {
-    **{name: name for name in ("weights", "fit", "grey16", "scaling", "pooling")},
+    **{name: name for name in ("weights", "fit", "grey16")},
     "size_px": "size",
     "layers": "layer",
 }
@@ -37,8 +38,9 @@ logger = logging.getLogger(__name__)
 class Banked(NamedTuple):
     """A recipe in which rows of a dataset are in the cache."""
 
-    spec: ExtractorSpec
-    """From which the recipe is made again."""
+    recipe: Recipe
+    place: str
+    """What names its network, or its weights: a path, or a name of the registry or the Hub."""
     variant: Variant
     """That has most of the rows."""
     n_images: int
@@ -63,33 +65,75 @@ def banked(dataset: Dataset, folder: CacheFolder, chosen: dict[str, Any]) -> Ban
         The cache.
     chosen
         Fields of `ExtractorSpec` that were chosen: recipes with these values come first, whatever
-        else they are. They replace those of the recipe.
+        else they are.
     """
     fingerprints = folder.fingerprints()
     contents = _known_contents(dataset, folder) if fingerprints else []
     keys = [Key(content) for content in contents]
     found = [each for name in fingerprints if keys for each in _banked(folder, name, keys, chosen)]
-    if not found:
-        return None
-    best = max(found, key=lambda each: (each.n_settings, each.n_images, each.newest_s))
-    return best._replace(spec=best.spec._replace(**chosen))
+    return max(
+        found, key=lambda each: (each.n_settings, each.n_images, each.newest_s), default=None
+    )
 
 
-def say_going_on(found: Banked, dataset: Dataset) -> None:
-    """Log with what an extraction goes on, unless it is what is taken the first time."""
-    spec = found.spec
-    settings = [f"{_WORDS[name]} {_in_words(value)}" for name, value in spec.chosen().items()]
-    if spec.extractor == DEFAULT_EXTRACTOR and not settings:
+def going_on(
+    before: Banked,
+    chosen: dict[str, Any],
+    folder: CacheFolder,
+    download_timeout_s: float | None,
+    progress: bool | None,
+) -> tuple[Recipe, Callable[[], Weights]]:
+    """The recipe that goes on, with what was chosen, and what finds its weights.
+
+    Raises
+    ------
+    UsageError, WeightsNotFoundError, EngineError
+        As `recipe_for`.
+    """
+    recipe = before.recipe
+    if recipe.is_of_file and before.n_settings == len(chosen):
+        return recipe, lambda: _weights_again(before, folder, download_timeout_s)
+    spec = _spec_again(before, folder, download_timeout_s)
+    again, weights = recipe_for(
+        spec._replace(**chosen),
+        digest=folder.sha256_of_file,
+        download_timeout_s=download_timeout_s,
+        progress=progress,
+    )
+    return again, lambda: weights
+
+
+def remember_network(recipe: Recipe, weights: Weights, extractor: str, folder: CacheFolder) -> None:
+    """Note where a network, or the weights, in a file of a person's own are."""
+    if recipe.weights in (IMAGENET, SEED_WEIGHTS) or weights.path is None:
         return
+    is_path = recipe.is_of_file and not extractor.startswith(HUB)
+    folder.remember_network(
+        recipe.weights_sha256, Path(extractor).expanduser() if is_path else weights.path
+    )
+
+
+def say_going_on(before: Banked, recipe: Recipe, dataset: Dataset) -> None:
+    """Log with what an extraction goes on, unless it is what is taken the first time."""
+    if recipe.is_of_file:
+        words = f"{before.place} ({recipe.settings_in_words()})"
+    else:
+        spec = _spec_of_registry(before)
+        settings = [f"{name} {value}" for name, value in _settings_in_words(spec).items()]
+        if spec.extractor == DEFAULT_EXTRACTOR and not settings:
+            return
+        words = f"{spec.extractor} ({', '.join(settings)})" if settings else spec.extractor
     these = "these images are" if len(dataset) > 1 else "this image is"
-    if found.n_images < len(dataset):
-        these = f"{found.n_images:,} of these {counted(len(dataset), 'image')} are"
-    words = f"{spec.extractor} ({', '.join(settings)})" if settings else spec.extractor
-    logger.warning("going on with %s, in whose rows %s", words, these)
+    if before.n_images < len(dataset):
+        these = f"{before.n_images:,} of these {counted(len(dataset), 'image')} are"
+    logger.warning("going on with %s: %s in the cache with it", words, these)
 
 
-def _in_words(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+def _settings_in_words(spec: ExtractorSpec) -> dict[str, str]:
+    return {
+        _WORDS[name]: ", ".join(value) if isinstance(value, tuple) else str(value)
+        for name, value in spec.chosen().items()
+    }
 
 
 def _known_contents(dataset: Dataset, folder: CacheFolder) -> list[bytes]:
@@ -105,40 +149,82 @@ def _banked(
 ) -> Iterator[Banked]:
     try:
         recipe = Recipe.from_dict(folder.recipe(fingerprint))
-        spec = _spec_of(recipe, folder)
+        backbone_of(recipe)
+        place = _place_of(recipe, folder)
         caches = [folder.open(fingerprint, name) for name in folder.variants(fingerprint)]
     except (CacheError, RecipeError, UsageError) as error:  # others' rows are no reason to stop
         logger.debug("%s is passed over: %s", fingerprint, error)
         return
-    if spec is None:
+    if place is None:
         return
-    made_of = {**spec._asdict(), "fit": recipe.fit, "size_px": recipe.input_size_px}
+    n_settings = sum(_has(recipe, name, value) for name, value in chosen.items())
     for cache in caches:
         n_images = cache.n_present(keys)
         if n_images:
-            n_settings = sum(made_of[name] == value for name, value in chosen.items())
             variant = Variant.parse(cache.variant)
-            yield Banked(spec, variant, n_images, n_settings, cache.newest_s())
+            yield Banked(recipe, place, variant, n_images, n_settings, cache.newest_s())
 
 
-def _spec_of(recipe: Recipe, folder: CacheFolder) -> ExtractorSpec | None:
-    """From which this recipe is made again here; None where its file is not on this machine."""
-    backbone_of(recipe)
-    own = recipe.spec
-    is_file = recipe.architecture in KINDS
-    if is_file or recipe.weights not in (IMAGENET, SEED_WEIGHTS):
-        found = (path for path in folder.paths_of_file(recipe.weights_sha256) if path.exists())
-        path: Path | str | None = next(found, None)
-        if path is None and recipe.extractor.startswith(HUB):
-            path = recipe.extractor
-        if path is None:
-            return None
-        if is_file:
-            pooling = recipe.pooling if recipe.pooling in POOLINGS else None
-            return own._replace(extractor=str(path), scaling=recipe.pixel_scaling, pooling=pooling)
-        own = own._replace(weights=str(path))
+def _place_of(recipe: Recipe, folder: CacheFolder) -> str | None:
+    """See `Banked.place`; None where the file is not on this machine."""
+    if not recipe.is_of_file and recipe.weights in (IMAGENET, SEED_WEIGHTS):
+        return recipe.extractor
+    paths = folder.paths_of_network(recipe.weights_sha256)
+    path = next((str(path) for path in paths if path.exists()), None)
+    return recipe.extractor if path is None and recipe.extractor.startswith(HUB) else path
+
+
+def _has(recipe: Recipe, setting: str, value: Any) -> bool:
+    """Whether a recipe has what was chosen."""
+    if setting == "scaling":
+        return find_scaling(value).in_words() == recipe.pixel_scaling
+    if setting == "pooling":
+        return value == chosen_pooling(recipe.pooling)
+    return getattr(recipe, {"size_px": "input_size_px"}.get(setting, setting)) == value
+
+
+def _spec_of_registry(before: Banked) -> ExtractorSpec:
+    """From which the recipe of a network in the registry is made again."""
+    recipe, own = before.recipe, before.recipe.spec
     usual = find_backbone(recipe.extractor)
     return own._replace(
+        weights=IMAGENET if before.place == recipe.extractor else before.place,
         size_px=None if own.size_px == usual.input_size_px else own.size_px,
         fit=None if own.fit == usual.fit else own.fit,
     )
+
+
+def _spec_again(
+    before: Banked, folder: CacheFolder, download_timeout_s: float | None
+) -> ExtractorSpec:
+    if not before.recipe.is_of_file:
+        return _spec_of_registry(before)
+    spec = spec_at(
+        before.recipe,
+        before.place,
+        digest=folder.sha256_of_file,
+        download_timeout_s=download_timeout_s,
+    )
+    if spec is None:
+        raise UsageError(
+            f"these images are in the cache with {before.place}, which has changed since: name "
+            f"the network, and all of its settings, with --extractor and others"
+        )
+    return spec
+
+
+def _weights_again(
+    before: Banked, folder: CacheFolder, download_timeout_s: float | None
+) -> Weights:
+    weights = weights_at(
+        before.recipe,
+        before.place,
+        digest=folder.sha256_of_file,
+        download_timeout_s=download_timeout_s,
+    )
+    if weights is None:
+        raise WeightsNotFoundError(
+            f"{before.place} is not the network any more with which these images are in the "
+            f"cache: name one with --extractor"
+        )
+    return weights

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import (
-    EngineError,
     HeadFileError,
     HeadMismatchError,
     RecipeError,
     UsageError,
     WeightsNotFoundError,
 )
+from ..extraction.going_on import remember_network
 from ..features import Recipe, find_backbone, recipe_for
 from ..features.backbones.opening import KINDS, is_file_name
 from ..features.backbones.registry import HUB
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
+from ..features.find_again import weights_at
 from ..features.images.colours import require_known_grey16
 from ..features.images.fit import FITS
 from ..features.recipe import described_backbone, recipe_of
@@ -156,6 +157,7 @@ class _OwnFile(_Registered):
         for place in self._places():
             found = self._found_at(place)
             if found is not None:
+                remember_network(self._trained_on, found, str(place), self._folder)
                 return found
         extractor = self._trained_on.extractor
         hub = f", or download it with --extractor {extractor}" if extractor.startswith(HUB) else ""
@@ -174,21 +176,15 @@ class _OwnFile(_Registered):
     def _places(self) -> Iterator[str | Path]:
         of = self._trained_on
         yield from (named for named in (self._weights, self._extractor) if named is not None)
-        yield from self._folder.paths_of_file(of.weights_sha256)
+        yield from self._folder.paths_of_network(of.weights_sha256)
         if of.weights not in ("", ".", "..") and os.path.basename(of.weights) == of.weights:  # noqa: PTH119 (any str)
             yield from (Path(self._head).parent / of.weights, Path.cwd() / of.weights)
 
     def _found_at(self, place: str | Path) -> Weights | None:
         """The weights at a path, or of the Hub, where they are those of the head."""
-        if not str(place).startswith(HUB) and not Path(place).exists():
-            return None
-        of = self._trained_on
-        try:
-            recipe, found = recipe_for(
-                of.spec._replace(extractor=str(place), scaling=of.pixel_scaling),
-                digest=self._folder.sha256_of_file,
-                download_timeout_s=self._download_timeout_s,
-            )
-        except (UsageError, EngineError):  # no network, or another
-            return None
-        return found if recipe.weights_sha256 == self._trained_on.weights_sha256 else None
+        return weights_at(
+            self._trained_on,
+            place,
+            digest=self._folder.sha256_of_file,
+            download_timeout_s=self._download_timeout_s,
+        )

@@ -46,6 +46,12 @@ def joined(poolings: Sequence[str]) -> str:
     return poolings[0] if len({*poolings}) == 1 else ", ".join(poolings)
 
 
+def chosen_pooling(pooling: str) -> str | None:
+    """Which of `spec.POOLINGS` gives what a recipe records; None where there is no choice."""
+    poolings = pooling.split(", ")
+    return "cls" if CLS in poolings else "mean" if MEAN_OVER_TOKENS in poolings else None
+
+
 def pooled_axes(shape: Sequence[int], size_px: int) -> list[int]:
     """The axes of places in the picture, where axis 0 is that of images."""
     features = _axis_of_features(shape, size_px)

@@ -198,13 +198,10 @@ def test_a_pipe_in_place_of_the_index_is_left_alone(tmp_path):
         assert folder.sha256_of_file(tmp_path / "a") == content_of_bytes(b"one").hex()
 
 
-def test_where_a_file_of_a_hash_has_been_seen(tmp_path):
-    (tmp_path / "network.onnx").write_bytes(b"one")
-    (tmp_path / "other.onnx").write_bytes(b"two")
+def test_where_a_network_has_been(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with CacheFolder(tmp_path / "cache", create=True) as folder:
-        for path in (tmp_path / "network.onnx", tmp_path / "other.onnx"):
-            status = path.stat()
-            folder.remember_files([(str(path), status, content_of_bytes(path.read_bytes()))])
-        sha256 = content_of_bytes(b"one").hex()
-        assert folder.paths_of_file(sha256) == [tmp_path / "network.onnx"]
-        assert folder.paths_of_file(content_of_bytes(b"three").hex()) == []
+        for sha256, name in [("1" * 64, "a.onnx"), ("1" * 64, "b\udcff.onnx"), ("2" * 64, "c")] * 2:
+            folder.remember_network(sha256, name)
+        assert folder.paths_of_network("1" * 64) == [tmp_path / "a.onnx", tmp_path / "b\udcff.onnx"]
+        assert folder.paths_of_network("3" * 64) == []

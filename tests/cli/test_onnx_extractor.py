@@ -123,3 +123,21 @@ def test_what_a_head_says_leads_out_of_no_folder_and_to_no_network(
             find()
     assert opened == []
     assert ("--extractor hf:owner/name@main" in str(error.value)) == (name == "hub")
+
+
+def test_a_network_with_data_beside_it_is_found_where_the_cache_has_seen_it(
+    bottlebank, photos, tmp_path
+):
+    (tmp_path / "networks").mkdir()
+    network = save(vit(), tmp_path / "networks" / "vit.onnx", external=True)
+    head, cache = tmp_path / "head.h5", tmp_path / "cache"
+    chosen = ["--extractor", network, "--scaling", "torch", "--precision", "float32"]
+    assert bottlebank("train", photos, *chosen, "--cache", cache, "--output", head).code == 0
+    here = predict(bottlebank, photos, head, cache)
+    shutil.rmtree(cache / "networks")
+    new = tmp_path / "new.png"
+    new.write_bytes((photos / "disc" / "03.png").read_bytes() + b"!")
+    common = ["--head", head, "--cache", cache, "--precision", "float32", "--json"]
+    again = bottlebank("predict", new, *common)
+    assert again.code == 0, again.err
+    assert again.json["predictions"] == here.json["predictions"]

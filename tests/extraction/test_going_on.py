@@ -1,9 +1,11 @@
 """Without an extractor, an extraction goes on with the one in whose rows its images are."""
 
+import dataclasses
 import json
 import logging
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,8 +13,14 @@ import pytest
 import bottlebank as bb
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.datasets import Dataset
+from bottlebank.errors import UsageError, WeightsNotFoundError
 from bottlebank.extraction import going_on
 from bottlebank.features import ExtractorSpec, recipe_for
+from bottlebank.features.backbones.weights import file_sha256
+
+from ..features.backbones.onnx_networks import cnn, save, vit
+
+LAYERS = ("last_hidden_state", "pooler_output")
 
 
 @pytest.fixture
@@ -57,6 +65,11 @@ def found(cache, paths):
     return look
 
 
+def spec_of(before, **chosen):
+    """From which an extraction goes on."""
+    return going_on._spec_of_registry(before)._replace(**chosen)
+
+
 def test_nothing_is_banked_at_first(found, bank, paths, tmp_path):
     assert found() is None
     other = tmp_path / "other.png"
@@ -71,24 +84,32 @@ def test_the_extractor_with_most_of_the_images_goes_on_with_its_settings(found, 
     recipe = bank(paths[:30], "bfloat16", **settings)
     best = found()
     assert (best.n_images, best.variant.name) == (30, "bfloat16")
-    assert recipe_for(best.spec)[0] == recipe
-    assert found(paths[:20]).spec.extractor == "random", "the newest where two have as many"
+    assert best.recipe == recipe == recipe_for(spec_of(best))[0]
+    assert found(paths[:20]).place == "random", "the newest where two have as many"
 
 
 def test_of_two_with_as_many_images_the_newest(found, bank, paths):
     bank(paths, extractor="random", at_s=2_000)
     bank(paths, extractor="efficientnet_lite0", at_s=1_000)
-    assert found().spec.extractor == "random"
+    assert found().place == "random"
     bank(paths, extractor="random", fit="pad", at_s=3_000)
-    assert found().spec.fit == "pad"
+    assert found().recipe.fit == "pad"
 
 
-def test_what_is_chosen_decides_among_recipes_and_replaces_their_settings(found, bank, paths):
+def test_what_is_chosen_decides_among_recipes_and_replaces_their_settings(
+    found, bank, paths, cache
+):
     bank(paths, extractor="efficientnet_lite0")
     bank(paths[:5], extractor="random", fit="pad")
-    assert found(fit="pad").spec == ExtractorSpec("random", fit="pad")
-    assert found(fit="squash").spec == ExtractorSpec("efficientnet_lite0", fit="squash")
-    assert found(fit="crop").spec == ExtractorSpec("efficientnet_lite0", fit="crop")
+    for fit, extractor in (
+        ("pad", "random"),
+        ("squash", "efficientnet_lite0"),
+        ("crop", "efficientnet_lite0"),
+    ):
+        with CacheFolder(cache) as folder:
+            recipe, find = going_on.going_on(found(fit=fit), {"fit": fit}, folder, None, None)
+        assert recipe == recipe_for(ExtractorSpec(extractor, fit=fit))[0]
+        assert find().sha256(file_sha256) == recipe.weights_sha256
 
 
 @pytest.mark.parametrize(
@@ -102,7 +123,7 @@ def test_recipes_that_this_version_does_not_compute_are_passed_over(
     recipe = bank(paths, extractor="random")
     file = cache / recipe.fingerprint / "recipe.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **changed}))
-    assert found().spec.extractor == "efficientnet_lite0"
+    assert found().place == "efficientnet_lite0"
 
 
 def test_files_that_changed_do_not_count(found, bank, paths):
@@ -122,14 +143,74 @@ def test_extract_goes_on_and_says_so(photos, cache, caplog):
         again = bb.extract(photos, None, **settings)
     assert again.recipe == first.recipe
     assert (again.report.extracted, again.report.precision) == (0, "float32")
+    which = "efficientnet_lite0 (fit crop)"
     assert caplog.messages == [
-        "going on with efficientnet_lite0 (fit crop), in whose rows 60 of these 61 images are"
+        f"going on with {which}: 60 of these 61 images are in the cache with it"
     ]
 
 
 def test_the_default_without_settings_goes_without_saying(bank, paths, caplog):
-    for extractor, n_lines in (("inception_v3", 0), ("vgg16", 1)):
-        before = going_on.Banked(ExtractorSpec(extractor), None, 60, 0, 0.0)
+    lite, _ = recipe_for(ExtractorSpec("efficientnet_lite0"))
+    for name, size_px, n_lines in (("inception_v3", 299, 0), ("vgg16", 224, 1)):
+        recipe = dataclasses.replace(lite, extractor=name, input_size_px=size_px)
+        before = going_on.Banked(recipe, name, None, 60, 0, 0.0)
         caplog.clear()
-        going_on.say_going_on(before, Dataset("x", paths, [""] * 60, [None] * 60))
+        going_on.say_going_on(before, recipe, Dataset("x", paths, [""] * 60, [None] * 60))
         assert len(caplog.messages) == n_lines
+
+
+@pytest.fixture(params=["pooling", "layers", "external", "hub"])
+def own(request, tmp_path):
+    """A network in a file of one's own, and what has to be said of it the first time."""
+    if request.param == "hub":
+        folder = tmp_path / "a hub folder"
+        folder.mkdir()
+        save(vit(), folder / "model.onnx")
+        config = {"image_processor_type": "ViTImageProcessor", "do_resize": True,
+                  "do_rescale": True, "do_normalize": True, "image_mean": [0.5] * 3,
+                  "image_std": [0.25] * 3, "resample": 3, "rescale_factor": 1 / 255,
+                  "size": {"height": 32, "width": 32}}  # fmt: skip
+        (folder / "preprocessor_config.json").write_text(json.dumps(config))
+        return {"extractor": str(folder)}
+    path = tmp_path / "a network.onnx"
+    save(vit(), path, external=request.param == "external")
+    more = {"pooling": {"pooling": "mean"}, "layers": {"layer": LAYERS}}
+    return {"extractor": str(path), "scaling": "0.4,0.3,0.2,0.5,0.5,0.25"} | more.get(
+        request.param, {}
+    )
+
+
+def test_a_network_in_a_file_goes_on_as_it_was_set(own, photos, cache, caplog):
+    """Above all its numbers: the fingerprint, whatever was said the first time."""
+    first = bb.extract(photos, cache=cache, precision="float32", **own)
+    caplog.clear()
+    again = bb.extract(photos, None, cache=cache)
+    assert again.recipe == first.recipe
+    assert (again.report.cached, again.report.extracted) == (60, 0)
+    [line] = caplog.messages
+    assert line.startswith(f"going on with {own['extractor']} (layer ")
+    shutil.copy(photos / "disc" / "00.png", photos / "disc" / "new.png")
+    with open(photos / "disc" / "new.png", "ab") as file:
+        file.write(b"!")  # a picture that has to be computed, with the network that is found again
+    third = bb.extract(photos, None, cache=cache)
+    assert (third.recipe, third.report.extracted) == (first.recipe, 1)
+
+
+def test_a_setting_changes_and_the_others_of_the_file_stay(own, photos, cache):
+    first = bb.extract(photos, cache=cache, precision="float32", **own).recipe
+    fitted = bb.extract(photos, None, cache=cache, precision="float32", fit="pad").recipe
+    assert fitted != first
+    assert fitted == recipe_for(ExtractorSpec.of(**own, fit="pad"))[0]
+
+
+def test_a_network_that_has_changed_is_named(own, photos, cache):
+    bb.extract(photos, cache=cache, precision="float32", **own)
+    path = Path(own["extractor"])
+    network = path / "model.onnx" if path.is_dir() else path
+    save(cnn(), network)
+    shutil.rmtree(cache / "networks")
+    (photos / "disc" / "new.png").write_bytes((photos / "disc" / "00.png").read_bytes() + b"!")
+    with pytest.raises(WeightsNotFoundError, match="is not the network any more with which these"):
+        bb.extract(photos, None, cache=cache)
+    with pytest.raises(UsageError, match="which has changed since: name the network, and all of"):
+        bb.extract(photos, None, cache=cache, fit="pad")
