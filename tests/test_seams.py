@@ -137,7 +137,7 @@ def test_the_toy_backbone_runs_in_every_engine(toys, photos, tmp_path):
 
 def test_help_and_errors_name_them(run, photos):
     for command in ("extract", "train", "compare", "plot"):
-        assert "or toy, the mean colours of a grid" in " ".join(run(command, "--help").split())
+        assert "toy, the mean colours of a grid;" in " ".join(run(command, "--help").split())
     assert "|toy]" in run("extract", "--help")
     assert "|toy]" in run("train", "--help")
     assert "or the nearest mean" in " ".join(run("train", "--help").split())
