@@ -5,6 +5,9 @@ it, which has some of these functions:
 
 ``find_weights(backbone, weights, download_timeout_s, progress) -> Weights``
     Of every network in the registry; see `weights.find_weights`.
+``imagenet_file(backbone) -> Path | None``
+    Of these, too, but for `random`: where the ImageNet weights are or will be downloaded to; None
+    where they come with a package that is not installed.
 ``configured(backbone, spec) -> Backbone``
     Of networks in the registry that can have other sizes or layers than their usual ones.
 ``layers_of_backbone(backbone, spec) -> list[Layer]``

