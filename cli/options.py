@@ -210,7 +210,7 @@ def engine(**settings: Any) -> Decorator:
         "--engine",
         type=Choice(choices.ENGINES),
         default=choices.ENGINES[0],
-        default_in_words="the fastest that agrees with TensorFlow",
+        default_in_words="the fastest that agrees with the reference",
         help="what runs the network",
         **settings,
     )

@@ -103,7 +103,7 @@ def extract(
         ``auto``, or a name in the registry of engines, `features.engines`.
     precision
         ``float32``, ``bfloat16``, or ``auto``: what the cache holds already, else the machine's
-        fastest that agrees with TensorFlow.
+        fastest that agrees with the reference.
     store
         ``float32``, ``float16`` (half the disk; 11 bits of each number are kept), or ``auto``:
         what the cache holds already, else float32.

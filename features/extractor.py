@@ -140,11 +140,12 @@ def open_extractor(
     gpu: bool = False,
     progress: bool | None = None,
 ) -> Extractor:
-    """Start the first engine and precision that this machine runs and that agree with TensorFlow.
+    """Start the first engine and precision that run on this machine and agree with the reference.
 
-    Every engine but the reference is checked when it starts: a few synthetic images go through
-    it, and the cosine with what TensorFlow in float32 made of them must reach the precision's
-    limit.
+    Every engine but TensorFlow in float32 is checked when it starts: a few synthetic images go
+    through it, and the cosine with what the reference made of them must reach the precision's
+    limit. The reference is TensorFlow in float32 or, for a network in an ONNX file, another library
+    than the one that runs it.
 
     Parameters
     ----------

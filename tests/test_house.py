@@ -46,7 +46,7 @@ OWNERS = {
     "tensorflow": ("features/engines/", "features/backbones/", "classifier/dense_training.py"),
     "keras": ("features/backbones/", "classifier/dense_training.py"),
     "openvino": ("features/openvino_runtime.py",),
-    "onnx": ("features/backbones/",),
+    "onnx": ("features/backbones/", "features/engines/onnx_evaluator.py"),
     "onnxruntime": ("features/engines/onnxruntime.py",),
     "cv2": ("features/", "training/perceptual_hash.py"),
     "simplejpeg": ("features/",),

@@ -8,22 +8,21 @@ import logging
 import os
 import shutil
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ...atomic_file import make_folder, remove_whole
-from ...errors import BottlebankError, EngineError, in_brief
+from ...errors import BottlebankError, EngineError
 from ...progress import Progress
 from ...untrusted.arrays import read_npy
 from ...untrusted.files import read_bounded, require_regular
-from ...untrusted.isolation import DiedError, FailedError, isolated_reader
 from ...untrusted.json_text import read_json_object
 from ..backbones.weights import Weights, file_sha256
 from ..golden_images import N_IMAGES, golden_pixels
 from ..recipe import Recipe, backbone_of
+from .first_run import MAX_REFERENCE_BYTES, TENSORFLOW, Reference, apart, first_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from .tensorflow import TensorFlowEngine
 
 REFERENCE = "reference.npy"
-"""What the most trusted engine in float32 made of the golden images: float32, (n, width)."""
+"""The features of a `Reference`: float32, (n, width)."""
 
 
 class Form(NamedTuple):
@@ -52,10 +51,9 @@ ONNX = Form("ONNX Runtime", ".onnx", ("network.onnx",))
 logger = logging.getLogger(__name__)
 
 _MANIFEST = "manifest.json"
-_MAX_REFERENCE_BYTES = 1 << 24
-_TRIAL_S = 600.0
-_TRIAL_BYTES = 1 << 34
-"""Much of it is address space alone: of the libraries' threads."""
+_BY = "reference"
+"""What computed the reference; TensorFlow where a manifest does not say it."""
+_BUILT_WITHIN_S = 600.0
 
 
 @contextlib.contextmanager
@@ -108,18 +106,19 @@ def _write(
             stack.enter_context(Progress(f"{what} (some 20 s)", show=progress))
             if getattr(module, "BUILDS_APART", False):
                 _build_apart(recipe, weights, folder, form)
-                reference = np.load(folder / REFERENCE)
+                features = np.load(folder / REFERENCE)
             else:
-                reference = _from_tensorflow(backbone, weights, folder, form)
+                features = _from_tensorflow(backbone, weights, folder, form)
+            reference = Reference(features, TENSORFLOW)
         elif form is OPENVINO and hasattr(module, "write_openvino"):
             module.write_openvino(backbone, weights, folder)
-            reference = module.reference(backbone)
+            reference = Reference(module.reference(backbone), TENSORFLOW)
         else:
             stack.enter_context(Progress(what, show=progress))
             reference = _from_onnx(backbone, weights, folder, form)
-    np.save(folder / REFERENCE, reference)
+    np.save(folder / REFERENCE, reference.features)
     manifest = {name: file_sha256(folder / name) for name in (*form.files, REFERENCE)}
-    (folder / _MANIFEST).write_text(json.dumps(manifest))
+    (folder / _MANIFEST).write_text(json.dumps({**manifest, _BY: reference.by}))
 
 
 def _from_tensorflow(backbone: Backbone, weights: Weights, folder: Path, form: Form) -> np.ndarray:
@@ -144,12 +143,12 @@ def _build_apart(recipe: Recipe, weights: Weights, folder: Path, form: Form) -> 
     files = [str(path) for path in (weights.path, *weights.more)]
     arguments = (json.dumps(recipe.as_dict()), json.dumps([weights.name, *files]), str(folder))
     n_bytes = sum(os.path.getsize(file) for file in files)  # noqa: PTH202 (any str)
-    _apart(build_network.__name__, *arguments, form.suffix, n_bytes=n_bytes)
+    apart(__name__, build_network.__name__, *arguments, form.suffix, n_bytes=n_bytes)
 
 
 def build_network(send: Send, recipe: str, weights: str, folder: str, suffix: str) -> None:
     """In a process of its own: convert what TensorFlow runs, and write what it makes of it."""
-    send({}, next_s=_TRIAL_S)
+    send({}, next_s=_BUILT_WITHIN_S)
     name, path, *more = json.loads(weights)
     held = Weights(name, Path(path), more=tuple(map(Path, more)))
     form = next(each for each in (OPENVINO, ONNX) if each.suffix == suffix)
@@ -161,65 +160,19 @@ def build_network(send: Send, recipe: str, weights: str, folder: str, suffix: st
         raise ValueError(str(error)) from error
 
 
-def _apart(function: str, *arguments: str | int, n_bytes: int) -> None:
-    """Call a function of this module in a process of its own.
-
-    What crashes the libraries, or takes all memory, ends that process and not this one.
-    """
-    more_bytes = _TRIAL_BYTES + 16 * n_bytes
-    try:
-        with isolated_reader(__name__, function, *arguments, more_bytes=more_bytes) as messages:
-            for _ in messages:
-                pass
-    except (DiedError, FailedError) as error:
-        raise EngineError(f"the network cannot be run: {in_brief(error, 500)}") from error
-
-
-def _from_onnx(backbone: Backbone, weights: Weights, folder: Path, form: Form) -> np.ndarray:
+def _from_onnx(backbone: Backbone, weights: Weights, folder: Path, form: Form) -> Reference:
     module = backbone.imported()
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
         into = folder if form is ONNX else Path(temporary)
         module.write_onnx(backbone, weights, into)
-        file, size_px = into / "network.onnx", backbone.input_size_px
-        if hasattr(module, "reference"):
-            if form is OPENVINO:
-                _convert(file, folder)
-            return module.reference(backbone)
-        _try_apart(file, folder, form, size_px)
-    return np.load(folder / REFERENCE)
+        file = into / "network.onnx"
+        if not hasattr(module, "reference"):
+            return first_run(backbone, file, folder, form.reader)
+        if form is OPENVINO:
+            from .openvino import convert
 
-
-def _convert(file: Path, folder: Path) -> None:
-    from .openvino import convert
-
-    convert(file, folder)
-
-
-def _try_apart(file: Path, folder: Path, form: Form, size_px: int) -> None:
-    """Read and run somebody else's network for the first time in a process of its own."""
-    arguments = (str(file), str(folder), int(form is OPENVINO), size_px)
-    _apart(try_network.__name__, *arguments, n_bytes=file.stat().st_size)
-
-
-def try_network(send: Send, file: str, folder: str, is_for_openvino: int, size_px: int) -> None:
-    """In a process of its own: convert an ONNX file, and write what the reference makes of it."""
-    send({}, next_s=_TRIAL_S)
-    into = Path(folder)
-    try:
-        if is_for_openvino:
-            _convert(Path(file), into)
-        golden = golden_pixels(size_px)
-        if find_spec("onnxruntime"):  # which the makers of the format hold up to it
-            from .onnxruntime import OnnxRuntimeEngine
-
-            reference = OnnxRuntimeEngine(Path(file), gpu=False)(golden)
-        else:
-            from .openvino import OpenVinoEngine
-
-            reference = OpenVinoEngine(into, "float32", many=False)(golden)
-    except (EngineError, RuntimeError) as error:
-        raise ValueError(str(error)) from error
-    np.save(into / REFERENCE, reference)
+            convert(file, folder)
+        return Reference(module.reference(backbone), TENSORFLOW)
 
 
 def _keep(folder: Path, kept: Path, form: Form, width: int) -> None:
@@ -244,9 +197,10 @@ def _is_whole(folder: Path, form: Form, width: int) -> bool:
         manifest = read_json_object(read_bounded(folder / _MANIFEST, 4096), 4096)
         for name in form.files:
             require_regular(folder / name)
-        reference = read_npy(folder / REFERENCE, "<f4", 2, _MAX_REFERENCE_BYTES)
+        reference = read_npy(folder / REFERENCE, "<f4", 2, MAX_REFERENCE_BYTES)
         if reference.shape != (N_IMAGES, width) or not np.isfinite(reference).all():
             return False
+        manifest.pop(_BY, None)
         return set(manifest) == {*form.files, REFERENCE} and all(
             file_sha256(folder / name) == digest for name, digest in manifest.items()
         )
@@ -254,8 +208,8 @@ def _is_whole(folder: Path, form: Form, width: int) -> bool:
         return False
 
 
-def read_reference(folder: Path) -> np.ndarray:
-    """What is kept under `REFERENCE`, float32 (n, width).
+def read_reference(folder: Path) -> Reference:
+    """What the engines that read a converted network are compared with.
 
     Raises
     ------
@@ -263,6 +217,8 @@ def read_reference(folder: Path) -> np.ndarray:
         When it is damaged.
     """
     try:
-        return read_npy(folder / REFERENCE, "<f4", 2, _MAX_REFERENCE_BYTES)
+        features = read_npy(folder / REFERENCE, "<f4", 2, MAX_REFERENCE_BYTES)
+        manifest = read_json_object(read_bounded(folder / _MANIFEST, 4096), 4096)
     except (OSError, ValueError) as error:
         raise EngineError(f"{folder / REFERENCE} is damaged ({error}): remove {folder}") from error
+    return Reference(features, str(manifest.get(_BY, TENSORFLOW)))

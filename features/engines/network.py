@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from ..golden_images import golden_pixels
 from ..recipe import backbone_of
 from . import conversion
+from .first_run import TENSORFLOW, Reference
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import numpy as np
 
     from ..backbones.weights import Weights
     from ..recipe import Recipe
@@ -84,14 +83,18 @@ class Network(contextlib.AbstractContextManager):
         """
         return conversion.import_tensorflow_engine()(self.backbone, self.weights()).graph()
 
-    def reference(self) -> np.ndarray:
-        """What the golden images become, by the most trusted way: float32, (n, width)."""
+    def reference(self) -> Reference:
+        """What engines are compared with: the golden images in float32, by the most trusted way.
+
+        That is TensorFlow for networks that it runs. For those in ONNX files, it is another library
+        than the one that the network is converted for: see `first_run`.
+        """
         for folder in self._converted.values():
             return conversion.read_reference(folder)
         module = self.backbone.imported()
         if hasattr(module, "reference"):
-            return module.reference(self.backbone)
+            return Reference(module.reference(self.backbone), TENSORFLOW)
         if hasattr(module, "build") and not getattr(module, "BUILDS_APART", False):
             engine = conversion.import_tensorflow_engine()(self.backbone, self.weights())
-            return engine(golden_pixels(self.backbone.input_size_px))
+            return Reference(engine(golden_pixels(self.backbone.input_size_px)), TENSORFLOW)
         return conversion.read_reference(self.converted())

@@ -60,7 +60,7 @@ ENGINES: dict[str, EngineEntry] = {
 }
 """In the order in which ``auto`` tries them on a CPU."""
 REFERENCE = "tensorflow"
-"""The engine by which the others are judged, in float32."""
+"""The engine by which the others are judged, in float32, for the networks that it runs."""
 
 
 def engine_names() -> list[str]:

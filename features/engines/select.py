@@ -26,11 +26,11 @@ logger = logging.getLogger(__name__)
 def start_engine(
     network: Network, engine: str, precisions: Sequence[str], *, many: bool, gpu: bool
 ) -> Engine:
-    """Start the first engine and precision that this machine runs and that agree with TensorFlow.
+    """Start the first engine and precision that run on this machine and agree with the reference.
 
-    Every engine but the reference is checked when it starts: a few synthetic images go through
-    it, and the cosine with what TensorFlow in float32 made of them must reach the precision's
-    limit. The parameters are those of `open_extractor`.
+    Every engine but TensorFlow in float32 is checked when it starts: a few synthetic images go
+    through it, and the cosine with what the reference (see `Network.reference`) made of them must
+    reach the precision's limit. The parameters are those of `open_extractor`.
 
     Raises
     ------
@@ -129,11 +129,12 @@ def _check(engine: Engine, network: Network, many: bool) -> None:
     # With many to come, enough images to fill a batch.
     n_times = max(engine.batch_sizes) // N_IMAGES + 1 if many else 1
     golden = np.tile(golden_pixels(network.backbone.input_size_px), (n_times, 1, 1, 1))
-    cosine = least_cosine(engine(golden), np.tile(network.reference(), (n_times, 1)))
+    reference = network.reference()
+    cosine = least_cosine(engine(golden), np.tile(reference.features, (n_times, 1)))
     limit = COSINE_LIMITS[engine.precision]
     if cosine < limit:
         raise _DisagreesError(
-            f"its transfer values differ from TensorFlow's in float32: cosine {cosine:.5f}, "
-            f"expected at least {limit}"
+            f"its transfer values differ from those of {reference.by} in float32: cosine "
+            f"{cosine:.5f}, expected at least {limit}"
         )
     logger.debug("%s in %s: cosine %.6f", engine.name, engine.precision, cosine)

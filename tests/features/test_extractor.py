@@ -68,7 +68,7 @@ def test_both_sizes_of_batches_are_checked(converted_random, monkeypatch):
     monkeypatch.setattr(OpenVinoEngine, "__call__", call)
     settings = {"engine": "openvino", "precisions": ["float32"], "networks": converted_random}
     assert open_extractor(RECIPE, lambda: WEIGHTS, **settings).engine == "openvino"
-    with pytest.raises(EngineError, match="differ from TensorFlow's"):
+    with pytest.raises(EngineError, match="differ from those of TensorFlow in float32"):
         open_extractor(RECIPE, lambda: WEIGHTS, **settings, many=True)
 
 
