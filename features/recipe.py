@@ -152,8 +152,7 @@ class Recipe:
 
         `old` holds JSON values as `as_dict` gives them, in this version of bottlebank or another.
         """
-        new = {key: _plain(value) for key, value in asdict(self).items()}
-        old = {key: _plain(value) for key, value in {**self._defaults(), **old}.items()}
+        new, old = asdict(self), {**self._defaults(), **old}
         return [
             f"{_WORDS.get(key, key.replace('_', ' '))}: {_say(key, old)} → {_say(key, new)}"
             for key in {**new, **old}
@@ -208,11 +207,6 @@ def _read(key: str, value: Any, kind: str) -> Any:
     raise RecipeError(f"its recipe's field {key} is {in_brief(repr(value), 60)}; expected {kind}")
 
 
-def _plain(value: Any) -> Any:
-    """The value of a field, the same whether it comes from JSON, which has no tuples, or not."""
-    return list(value) if isinstance(value, tuple) else value
-
-
 def _named(keys: Sequence[str]) -> str:
     """Fields, whose names may be from a file of others."""
     noun = "the field" if len(keys) == 1 else "the fields"
@@ -228,8 +222,6 @@ def _say(key: str, recipe: Mapping[str, Any]) -> str:
         text = f"{recipe.get('weights')} (SHA-256 {str(value)[:8]}…)"
     elif key == "input_size_px":
         text = f"{value}×{value} px"
-    elif isinstance(value, list):
-        text = ", ".join(map(str, value)) or "the last"
     else:
         text = "none" if value is None else str(value)
     return text if text.isprintable() else repr(text)  # a file's name may hold a line break

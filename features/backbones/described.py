@@ -37,6 +37,8 @@ class Value(NamedTuple):
     """For one image, without the axis of images."""
     takes_many: bool
     """Whether it computes several images at once."""
+    is_last: bool | None = None
+    """Whether the last axis is that of features, else the first; None: as the shape says."""
 
 
 class Description(NamedTuple):
@@ -99,7 +101,7 @@ def backbone_of(
         path.name,
         constructor,
         about.size_px,
-        sum(width_of(value.shape, about.size_px) for value in chosen),
+        sum(width_of(value.shape, about.size_px, value.is_last) for value in chosen),
         _scaling(path, about, spec.scaling),
         pooling=joined(poolings),
         module=module,
@@ -122,7 +124,7 @@ def layers_of(about: Description) -> list[Layer]:
             value.name,
             value.kind,
             tuple(value.shape),
-            usual_pooling(value.shape, about.size_px),
+            usual_pooling(value.shape, about.size_px, value.is_last),
             value.name == about.taken,
         )
         for value in about.values.values()
@@ -188,7 +190,7 @@ def _chosen(path: Path, about: Description, names: Sequence[str]) -> list[Value]
 
 
 def _pooling(value: Value, about: Description, chosen: str | None) -> str:
-    usual = usual_pooling(value.shape, about.size_px)
+    usual = usual_pooling(value.shape, about.size_px, value.is_last)
     if usual in (CLS, MEAN_OVER_TOKENS) and chosen is not None:
         return {"cls": CLS, "mean": MEAN_OVER_TOKENS}[chosen]
     if usual == MEAN_OVER_PIXELS and chosen == "cls":

@@ -49,6 +49,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "onnx": Kind("onnx", ".onnx_file", (".onnx",)),
+    "saved_model": Kind("saved_model", ".saved_model.folder", inside=("saved_model.pb",)),
     "hub": Kind(
         "hub",
         ".hub.folder",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...errors import EngineError
 from ...fork_safety import claim
 from ...native_stderr import silent_stderr
@@ -12,8 +14,6 @@ from ...native_stderr import silent_stderr
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    import numpy as np
 
     from ..backbones.registry import Backbone
     from ..backbones.weights import Weights
@@ -61,10 +61,14 @@ class TensorFlowEngine:
         self.batch_sizes: Sequence[int] = range(1, self.batch_size + 1)
         with silent_stderr():
             self._function = _freeze(backbone, weights, precision)
+        if self._function.inputs[0].shape[0] == 1:
+            self.batch_size, self.batch_sizes = 1, (1,)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """See `Engine`."""
-        return self._function(tf.constant(images))[0].numpy()
+        parts = [images] if self.batch_size > 1 else np.split(images, len(images))
+        results = [self._function(tf.constant(part))[0].numpy() for part in parts]
+        return results[0] if len(results) == 1 else np.concatenate(results)
 
     def frozen(self) -> tuple[Any, Any]:
         """The frozen graph, a GraphDef, and the function that it is of."""
@@ -112,11 +116,10 @@ def _freeze(backbone: Backbone, weights: Weights, precision: str) -> Any:
     _share_gpus()
     network = backbone.imported().build(backbone, weights, precision)
     scaling = backbone.scaling
-    size_px = backbone.input_size_px
+    size_px, n_images = backbone.input_size_px, getattr(network, "n_images", None)
+    pixels_spec = tf.TensorSpec((n_images, size_px, size_px, 3), tf.uint8)
 
-    @tf.function(
-        input_signature=[tf.TensorSpec((None, size_px, size_px, 3), tf.uint8)], autograph=False
-    )
+    @tf.function(input_signature=[pixels_spec], autograph=False)
     def transfer_values(pixels: Any) -> Any:
         values = tf.cast(pixels, tf.float32)
         if scaling.channels == "BGR":

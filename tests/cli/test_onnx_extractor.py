@@ -46,38 +46,6 @@ def test_a_head_on_another_machine_finds_its_file(bottlebank, photos, onnx_head,
     assert predict(bottlebank, photos, moved, tmp_path / "other").json == here
 
 
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        ["vit.onnx", "--scaling", "torch"],
-        ["vit.onnx", "--scaling", "tf", "--pooling", "mean", "--layer", "/blocks.0/output"],
-        pytest.param(
-            ["mobilenet_v2", "--size", "64", "--layer", "block_2_add,block_4_add"],
-            marks=pytest.mark.weights,
-        ),
-    ],
-    ids=["a file", "a layer of a file", "layers of the registry"],
-)
-def test_a_head_on_chosen_layers_is_used_by_every_command(
-    bottlebank, photos, network, tmp_path, chosen, request
-):
-    if chosen[0] == "mobilenet_v2":
-        request.getfixturevalue("imagenet")
-    extractor = [network.with_name(chosen[0]) if ".onnx" in chosen[0] else chosen[0], *chosen[1:]]
-    common = ["--cache", tmp_path / "cache", "--precision", "float32"]
-    head, cache = tmp_path / "head.h5", tmp_path / "cache"
-    trained = bottlebank("train", photos, "--extractor", *extractor, *common, "--output", head)
-    assert trained.code == 0, trained.err
-    evaluated = bottlebank("evaluate", photos, "--head", head, *common, "--json")
-    assert evaluated.code == 0, evaluated.err
-    assert evaluated.json["accuracy"] > 0.6
-    predicted = predict(bottlebank, photos, head, cache)
-    assert predicted.code == 0, predicted.err
-    of = ["--extractors", *extractor, "--heads", "logistic,knn", "--folds", "2"]
-    compared = bottlebank("compare", photos, *of, *common)
-    assert compared.code == 0, compared.err
-
-
 def test_a_head_takes_its_file_under_another_name(bottlebank, photos, onnx_head, network, tmp_path):
     head, cache = onnx_head
     here = predict(bottlebank, photos, head, cache).json

@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import pytest
 
@@ -58,22 +57,12 @@ def test_names_alone_do_not(recipe, field):
         ("resize", "crop", f"resize rule: {RESIZE_RULE} → crop"),
         ("decoder_version", 99, f"decoder version: {DECODER_VERSION} → 99"),
         ("augmentation", "flip\n", "augmentation: none → 'flip\\n'"),
-        ("layers", ("a", "b"), "layers: the last → a, b"),
     ],
 )
 def test_what_has_changed_is_said_in_words(recipe, field, value, phrase):
     changed = dataclasses.replace(recipe, **{field: value})
     said = phrase.replace("{was}", recipe.weights_sha256[:8])
     assert changed.changes_since(recipe.as_dict()) == [said]
-
-
-def test_layers_are_the_same_whether_they_come_from_json_or_not(recipe):
-    """In JSON a list, in a recipe a tuple: `Recipe.from_dict`, and readers of head files."""
-    of_two = dataclasses.replace(recipe, layers=("a", "b"))
-    as_json = json.loads(json.dumps(of_two.as_dict()))
-    for old in (of_two.as_dict(), as_json, Recipe.from_dict(as_json).as_dict()):
-        assert of_two.changes_since(old) == []
-        assert recipe.changes_since(old) == ["layers: a, b → the last"]
 
 
 def test_every_field_that_decides_the_numbers_is_a_change(recipe):

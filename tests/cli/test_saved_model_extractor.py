@@ -1,0 +1,182 @@
+"""A network in a SavedModel as the extractor, from the command line."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
+
+from ..features.backbones.saved_model.by_hand import (
+    FLOAT,
+    KERNEL,
+    STRING,
+    constant,
+    convolution,
+    entry,
+    info,
+    node,
+    of_type,
+    restoring,
+    saved_model,
+    texts,
+    write,
+)
+
+WITHOUT = (
+    "import sys; from bottlebank.cli import main; code = main(sys.argv[1:])\n"
+    "found = {'tensorflow', 'keras', 'onnx'} & set(sys.modules)\n"
+    "assert not found, found\nsys.exit(code)"
+)
+CHOSEN = ["--scaling", "tf", "--precision", "float32"]
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory):
+    """A folder that says that a file is to be written when it is loaded, and that file."""
+    into = tmp_path_factory.mktemp("written")
+    canary = into / "canary"
+    writes = [
+        node("name", "Const", dtype=of_type(STRING), value=texts(str(canary))),
+        node("write", "WriteFile", "name", "name"),
+    ]
+    more = entry(5, "__saved_model_init_op", entry(2, "init", info("write", 0, ())))
+    nodes = [*writes, *restoring(kernel="w"), *convolution()]
+    return write(into / "my network é", saved_model(nodes, restore="all", more=more)), canary
+
+
+@pytest.fixture(scope="session")
+def converted(written, tmp_path_factory):
+    """The `networks` folder of a cache that holds the converted network."""
+    networks = tmp_path_factory.mktemp("networks")
+    recipe, weights = recipe_for(ExtractorSpec.of(str(written[0]), scaling="tf"))
+    open_extractor(recipe, lambda: weights, precisions=["float32"], networks=networks)
+    return networks
+
+
+@pytest.fixture
+def network(written, tmp_path):
+    return shutil.copytree(written[0], tmp_path / written[0].name)
+
+
+@pytest.fixture
+def cache(converted, tmp_path):
+    shutil.copytree(converted, tmp_path / "cache" / "networks")
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def head(bottlebank, photos, network, cache, tmp_path):
+    file = tmp_path / "head.h5"
+    given = ["--extractor", network, *CHOSEN, "--cache", cache, "--output", file]
+    done = bottlebank("train", photos, *given)
+    assert done.code == 0, done.err
+    return file
+
+
+def predict(bottlebank, photos, head, cache, *more):
+    image = photos / "disc" / "03.png"
+    common = ["--head", head, "--cache", cache, "--precision", "float32", "--json"]
+    return bottlebank("predict", image, *common, *more)
+
+
+def test_from_extract_to_predict_without_tensorflow(photos, written, tmp_path):
+    """In the process itself: it converts the network in another, which is told nothing to run."""
+    network, canary = written
+    cache, head = tmp_path / "cache", tmp_path / "head.h5"
+
+    def run(*arguments):
+        command = [sys.executable, "-c", WITHOUT, *map(str, arguments), "--cache", str(cache)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    extracted = run("extract", photos, "--extractor", network, *CHOSEN)
+    assert "60 extracted" in extracted
+    assert "network: layer out; pooling: none; scaled: bilinear, squash; RGB" in extracted
+    assert "wrote" in run("train", photos, "--extractor", network, *CHOSEN, "--output", head)
+    for path in network.rglob("variables.data*"):
+        path.rename(path.with_suffix(".away"))  # rows and the converted network are enough
+    try:
+        predicted = run("predict", photos / "disc" / "03.png", "--head", head)
+    finally:
+        for path in network.rglob("*.away"):
+            path.rename(path.with_name("variables.data-00000-of-00001"))
+    assert re.search(r": (disc|checks|stripes) ", predicted)
+    assert not canary.exists()
+
+
+def test_a_head_on_another_machine_finds_its_folder(
+    bottlebank, photos, head, cache, network, converted, tmp_path
+):
+    here = predict(bottlebank, photos, head, cache).json
+    away = tmp_path / "away"
+    away.mkdir()
+    moved = head.rename(away / "head.h5")
+    network.rename(away / network.name)
+    shutil.copytree(converted, tmp_path / "other" / "networks")
+    assert predict(bottlebank, photos, moved, tmp_path / "other").json == here
+
+
+def test_a_head_takes_its_folder_under_another_name(
+    bottlebank, photos, head, cache, network, converted, tmp_path
+):
+    here = predict(bottlebank, photos, head, cache).json
+    renamed = network.rename(tmp_path / "photos" / "renamed")
+    shutil.copytree(converted, tmp_path / "other" / "networks")
+    named = predict(bottlebank, photos, head, tmp_path / "other", "--weights", renamed)
+    assert named.json == here
+
+
+def test_a_head_without_its_folder_says_what_is_missing(
+    bottlebank, photos, head, network, tmp_path
+):
+    shutil.rmtree(network)
+    done = predict(bottlebank, photos, head, tmp_path / "other")
+    assert done.code != 0
+    assert re.search(
+        r"the file 'my network é' \(SHA-256 [0-9a-f]{64}\) whose network .*head\.h5 was trained on "
+        r"is not on this machine: put it beside the head, or name its path with --weights",
+        done.err,
+    )
+
+
+def test_a_head_refuses_another_network(bottlebank, photos, head, network, tmp_path):
+    file = network / "variables" / "variables.data-00000-of-00001"
+    file.write_bytes((-KERNEL).tobytes())
+    done = predict(bottlebank, photos, head, tmp_path / "other", "--weights", network)
+    assert done.code != 0
+    assert re.search(r"my network é is not the file 'my network é' \(SHA-256 ", done.err)
+
+
+def test_what_is_missing_is_asked_for_by_its_flag(bottlebank, photos, network, cache):
+    done = bottlebank("extract", photos, "--extractor", network, "--cache", cache)
+    assert done.code == 2
+    assert "my network é does not say how pixels become its input" in done.err
+
+
+def test_layers_are_listed(bottlebank, network):
+    done = bottlebank("extractors", network)
+    assert re.search(
+        r"^  relu +Relu +8 × 8 × 8 +mean over height and width$", done.out, re.MULTILINE
+    )
+    assert re.search(r"^\* out +Mean +8 +none$", done.out, re.MULTILINE)
+    listed = bottlebank("extractors", network, "--json").json
+    assert (listed["kind"], [each["name"] for each in listed["layers"]]) == (
+        "saved_model",
+        ["conv", "relu", "out"],
+    )
+
+
+def test_a_folder_that_would_do_harm_is_refused(bottlebank, photos, cache, tmp_path):
+    reads = [
+        node("read", "ReadFile", "x"),
+        constant("kernel", KERNEL, FLOAT),
+        *convolution(picture="read"),
+    ]
+    folder = write(tmp_path / "harm", saved_model(reads))
+    done = bottlebank("extract", photos, "--extractor", folder, *CHOSEN, "--cache", cache)
+    assert done.code != 0
+    assert "harm cannot be an extractor: it has the operator 'ReadFile'" in done.err

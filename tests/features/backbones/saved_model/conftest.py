@@ -1,0 +1,40 @@
+"""SavedModels, written once by TensorFlow in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CASES = {
+    "cnn": ("cnn", {}),
+    "cnn last": ("cnn", {"layer": "last"}),
+    "cnn stem bn": ("cnn", {"layer": ["stem", "bn"]}),
+    "classifier": ("classifier", {"size": 40, "scaling": "tf"}),
+    "vit cls": ("vit", {"scaling": "tf"}),
+    "vit mean": ("vit", {"scaling": "tf", "pooling": "mean"}),
+    "vit blocks": ("vit", {"scaling": "tf", "layer": ["block0", "block1"]}),
+    "vit patches": ("vit", {"scaling": "tf", "layer": "patches"}),
+    "nested": ("nested", {}),
+    "half": ("half", {}),
+    "bytes": ("bytes", {}),
+    "first": ("first", {"scaling": "tf"}),
+    "single": ("single", {"scaling": "tf"}),
+    "several high": ("several", {"scaling": "tf", "layer": "high"}),
+    "several low": ("several", {"scaling": "tf", "layer": "low"}),
+    "version 1": ("version 1", {"size": 64, "layer": "feature_vector"}),
+    "traced": ("traced", {"scaling": "tf"}),
+}
+"""A folder, and what is chosen of it."""
+
+
+@pytest.fixture(scope="session")
+def networks(tmp_path_factory):
+    """A folder of SavedModels; ``results.npz`` in it has what they make of pixels."""
+    into = tmp_path_factory.mktemp("saved models é")
+    script = Path(__file__).parent / "write_networks.py"
+    command = [sys.executable, str(script), str(into), json.dumps(CASES)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return into
