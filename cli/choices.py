@@ -41,8 +41,7 @@ METHODS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"
 LOGS = ("auto", "json", "text")
 SPLITS = ("test", "validation", "train", "all")
 EXTRACTOR_IN_WORDS = (
-    f"the one with which most of these images are in the cache; the first time, "
-    f"{DEFAULT_EXTRACTOR}"
+    f"the one with which most of these images are in the cache; the first time, {DEFAULT_EXTRACTOR}"
 )
 DEMO_EXTRACTOR = INSTALLED_EXTRACTOR
 UNTRAINED_EXTRACTOR = RANDOM

@@ -38,9 +38,9 @@ logger = logging.getLogger(__name__)
 
 def extract(
     dataset: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    extractor: str | None = DEFAULT_EXTRACTOR,
+    extractor: str | os.PathLike[str] | None = DEFAULT_EXTRACTOR,
     *,
-    weights: str = "imagenet",
+    weights: str | os.PathLike[str] = "imagenet",
     fit: str | None = None,
     grey16: str | None = None,
     size: int | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -166,9 +166,9 @@ class FeatureTable:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The report, and the rejected images with their reasons."""
+        """The report, every field of the recipe, and the rejected images with their reasons."""
         rejections = [{"path": path, "reason": reason} for path, reason in self.rejected]
-        return {**vars(self.report), "rejections": rejections}
+        return {**vars(self.report), "recipe": asdict(self.recipe), "rejections": rejections}
 
 
 def require_table(given: object, call: str) -> FeatureTable:

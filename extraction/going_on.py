@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cache import Key, Variant
 from ..errors import CacheError, RecipeError, UsageError, WeightsNotFoundError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, Recipe, find_backbone, recipe_for
 from ..features.backbones.layer_pooling import chosen_pooling
+from ..features.backbones.opening import path_of
 from ..features.backbones.registry import HUB, find_scaling
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.find_again import spec_at, weights_at
@@ -108,9 +108,7 @@ def remember_network(recipe: Recipe, weights: Weights, extractor: str, folder: C
     if recipe.weights in (IMAGENET, SEED_WEIGHTS) or weights.path is None:
         return
     is_path = recipe.is_of_file and not extractor.startswith(HUB)
-    folder.remember_network(
-        recipe.weights_sha256, Path(extractor).expanduser() if is_path else weights.path
-    )
+    folder.remember_network(recipe.weights_sha256, path_of(extractor) if is_path else weights.path)
 
 
 def say_going_on(before: Banked, recipe: Recipe, dataset: Dataset) -> None:

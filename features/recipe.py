@@ -152,7 +152,7 @@ class Recipe:
 
         `old` holds JSON values as `as_dict` gives them, in this version of bottlebank or another.
         """
-        new, old = asdict(self), {**self._defaults(), **old}
+        new, old = _as_json(asdict(self)), _as_json({**self._defaults(), **old})
         return [
             f"{_WORDS.get(key, key.replace('_', ' '))}: {_say(key, old)} → {_say(key, new)}"
             for key in {**new, **old}
@@ -174,10 +174,7 @@ class Recipe:
     def settings_in_words(self) -> str:
         """One line for people, of what a network in a file was chosen to do, or guessed."""
         scaling = PixelScaling.parse(self.pixel_scaling)
-        factors, offsets = (
-            ", ".join(dict.fromkeys(f"{number:.4g}" for number in numbers))
-            for numbers in (scaling.scale, scaling.offset)
-        )
+        factors, offsets = map(_channels_in_words, (scaling.scale, scaling.offset))
         return "; ".join(
             (
                 f"layer {', '.join(self.layers)}" if self.layers else "the last layer",
@@ -191,7 +188,18 @@ class Recipe:
         )
 
 
+def _channels_in_words(numbers: Sequence[float]) -> str:
+    """A number of each channel; one where all are equal."""
+    words = [f"{number:.4g}" for number in numbers]
+    return ", ".join(words if len({*words}) > 1 else words[:1])
+
+
 _UPDATE = "update bottlebank to the version that wrote it, or a later one"
+
+
+def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields as JSON has them: tuples are lists."""
+    return {key: list(each) if isinstance(each, tuple) else each for key, each in values.items()}
 
 
 def _read(key: str, value: Any, kind: str) -> Any:
@@ -222,6 +230,8 @@ def _say(key: str, recipe: Mapping[str, Any]) -> str:
         text = f"{recipe.get('weights')} (SHA-256 {str(value)[:8]}…)"
     elif key == "input_size_px":
         text = f"{value}×{value} px"
+    elif isinstance(value, list):
+        text = ", ".join(map(str, value)) or "the network's own"
     else:
         text = "none" if value is None else str(value)
     return text if text.isprintable() else repr(text)  # a file's name may hold a line break

@@ -17,6 +17,7 @@ from ..extraction.going_on import remember_network
 from ..features import Recipe, find_backbone, recipe_for
 from ..features.backbones.opening import KINDS, is_file_name
 from ..features.backbones.registry import HUB
+from ..features.backbones.spec import extractor_name
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.find_again import weights_at
 from ..features.images.colours import require_known_grey16
@@ -58,11 +59,13 @@ def weights_finder(
     trained_on: Recipe,
     folder: CacheFolder,
     head: str | os.PathLike[str],
-    extractor: str | None,
-    weights: str | None,
+    extractor: str | os.PathLike[str] | None,
+    weights: str | os.PathLike[str] | None,
     download_timeout_s: float | None,
 ) -> Callable[[], Weights]:
     """Compare the head's recipe with this version's; return a function that finds the weights."""
+    extractor = None if extractor is None else extractor_name(extractor)
+    weights = None if weights is None else os.fspath(weights)
     find = _OwnFile if trained_on.architecture in KINDS else _Registered
     finder = find(trained_on, folder, head, extractor, weights, download_timeout_s)
     finder.check()

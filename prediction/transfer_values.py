@@ -98,9 +98,9 @@ class TransferValues(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        extractor: str = DEFAULT_EXTRACTOR,
+        extractor: str | os.PathLike[str] = DEFAULT_EXTRACTOR,
         *,
-        weights: str = "imagenet",
+        weights: str | os.PathLike[str] = "imagenet",
         image_fit: str | None = None,
         grey16: str = "scale",
         size: int | None = None,
@@ -292,11 +292,8 @@ class TransferValues(TransformerMixin, BaseEstimator):
         if (known := self._known_network(parameters)) is not None:
             return known
         with CacheFolder(self.cache, create=True) as folder:
-            recipe, weights = recipe_for(
-                self._spec(),
-                digest=folder.sha256_of_file,
-                progress=self.progress,
-            )
+            digest = folder.sha256_of_file
+            recipe, weights = recipe_for(self._spec(), digest=digest, progress=self.progress)
 
         def start() -> Extractor:
             with CacheFolder(self.cache, waits=False) as folder:
@@ -326,9 +323,10 @@ class TransferValues(TransformerMixin, BaseEstimator):
         return {"fit": self.image_fit, **{name: getattr(self, name) for name in names}}
 
     def _width(self) -> int:
-        if is_file_name(self.extractor) or self.layer is not None:
+        name = self._spec().extractor
+        if is_file_name(name) or self.layer is not None:
             return self._network().recipe.width
-        return find_backbone(self.extractor).width  # without looking for the weights
+        return find_backbone(name).width  # without looking for the weights
 
     def _known_network(self, parameters: dict[str, Any]) -> LazyExtractor | None:
         if self._started is None:

@@ -23,7 +23,7 @@ def plot_image(
     image: str,
     output: str | os.PathLike[str],
     *,
-    extractor: str | None = DEFAULT_EXTRACTOR,
+    extractor: str | os.PathLike[str] | None = DEFAULT_EXTRACTOR,
     max_pixels: int = MAX_PIXELS,
     **extraction: Any,
 ) -> str:

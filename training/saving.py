@@ -14,10 +14,12 @@ from ..classifier.registry import HEADS, saved_head_names
 from ..errors import HeadFileError, NotAHeadError, UsageError
 from ..extraction.golden_rows import keep_golden_images
 from ..features import ExtractorSpec, find_backbone, open_extractor, recipe_for
+from ..features.backbones.opening import KINDS, is_file_name
+from ..features.backbones.spec import extractor_name
 from ..precisions import PRECISIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ..classifier.estimator import LayeredHead
@@ -29,8 +31,8 @@ def save_head(
     trained: Trained | Head | LayeredHead,
     path: str | os.PathLike[str],
     *,
-    extractor: str | None = None,
-    weights: str = "imagenet",
+    extractor: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] = "imagenet",
     fit: str | None = None,
     grey16: str = "scale",
     size: int | None = None,
@@ -81,11 +83,11 @@ def save_head(
     file = require_path(path, "the path of a head file", "bb.save_head(trained, 'head.h5')")
     _require_replaceable(file)
     if isinstance(estimator, Head):
-        own = estimator.recipe["extractor"]
-        if extractor is not None and find_backbone(extractor).name != own:
+        own = estimator.recipe
+        if extractor is not None and not _may_mean(extractor, own):
             raise UsageError(
-                f"the head was trained on transfer values of {own}, not of {extractor}: leave out "
-                f"extractor, since the head knows it"
+                f"the head was trained on transfer values of {own['extractor']}, not of "
+                f"{extractor}: leave out extractor, since the head knows it"
             )
         write_head_file(estimator, file)
         return estimator
@@ -141,6 +143,14 @@ def save_head(
     )
     write_head_file(head, file)
     return head
+
+
+def _may_mean(extractor: str | os.PathLike[str], own: Mapping[str, Any]) -> bool:
+    """Whether a name can be that of a head's own extractor; a file may be called anything."""
+    name = extractor_name(extractor)
+    if is_file_name(name):
+        return own["architecture"] in KINDS
+    return find_backbone(name).name == own["extractor"]
 
 
 def _require_replaceable(path: Path) -> None:

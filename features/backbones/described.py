@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import EngineError, UsageError, in_brief
@@ -84,7 +85,7 @@ def backbone_of(
             f"{path.name} takes pictures of any size: choose that which it was trained for with "
             f"--size, such as --size 224"
         )
-    chosen = _chosen(path, about, spec.layers)
+    chosen = _chosen(path, about, spec)
     poolings = [_pooling(value, about, spec.pooling) for value in chosen]
     if spec.pooling is not None and not {CLS, MEAN_OVER_TOKENS, MEAN_OVER_PIXELS} & {*poolings}:
         raise UsageError(
@@ -170,23 +171,24 @@ def require_size(path: Path, fixed: Sequence[int] | None, size_px: int | None) -
         )
 
 
-def _chosen(path: Path, about: Description, names: Sequence[str]) -> list[Value]:
-    if not names:
+def _chosen(path: Path, about: Description, spec: ExtractorSpec) -> list[Value]:
+    lists_them = f"`bottlebank extractors {shlex.quote(spec.extractor)}` lists"
+    if not spec.layers:
         if not about.taken:
             raise UsageError(
-                f"no output of {path.name} can be told to be features: name a layer with --layer; "
-                f"`bottlebank extractors {path.name}` lists them"
+                f"it is not clear which output of {path.name} holds features: name a layer with "
+                f"--layer; {lists_them} them"
             )
         return [about.values[about.taken]]
     of_nodes = {value.node: value for value in about.values.values() if value.node}
     known = {**of_nodes, **about.values}
-    for name in names:
+    for name in spec.layers:
         if name not in known:
             raise UsageError(
                 f"{path.name} has no layer {in_brief(repr(name))} whose shape for one image is "
-                f"known: {hint_at(name, known)}`bottlebank extractors {path.name}` lists its layers"
+                f"known: {hint_at(name, known)}{lists_them} its layers"
             )
-    return [known[name] for name in names]
+    return [known[name] for name in spec.layers]
 
 
 def _pooling(value: Value, about: Description, chosen: str | None) -> str:

@@ -75,4 +75,4 @@ def layers_of(network: str, size_px: int | None = None) -> tuple[str, list[Layer
     module = module_of(kind)
     if not hasattr(module, "layers"):
         raise UsageError(f"{network} is of the kind {kind.name}, whose layers cannot be chosen")
-    return kind.name, module.layers(path, ExtractorSpec(str(path), size_px=size_px))
+    return kind.name, module.layers(path, ExtractorSpec(network, size_px=size_px))

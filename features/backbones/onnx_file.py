@@ -31,8 +31,17 @@ _RANGE, _FORMAT = "Image.NominalPixelRange", "Image.BitmapPixelFormat"
 _RANGES = {"NominalRange_0_255": "none", "Normalized_0_1": "0,1", "Normalized_1_1": "tf"}
 
 
-def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
+def open_file(
+    path: Path, spec: ExtractorSpec, *, folder: Path | None = None
+) -> tuple[Backbone, Weights]:
     """See the docstring of the room.
+
+    Parameters
+    ----------
+    path, spec
+        The file, and what is chosen of it.
+    folder
+        What was named, where that is a folder with the file in it.
 
     Raises
     ------
@@ -41,12 +50,12 @@ def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
     EngineError
         When the file is damaged, or holds what no network for pictures needs.
     """
-    about = _described(path, spec.size_px)
-    backbone = backbone_of(path, about, spec, "onnx", ".onnx_file")
+    about = _described(path, spec.size_px, folder)
+    backbone = backbone_of(folder or path, about, spec, "onnx", ".onnx_file")
     return backbone, Weights(path.name, path, more=tuple(about.files))
 
 
-def layers(path: Path, spec: ExtractorSpec) -> list[Layer]:
+def layers(path: Path, spec: ExtractorSpec, *, folder: Path | None = None) -> list[Layer]:
     """The layers of a network that can be chosen, from input to output.
 
     Shapes are those for pictures of the size in `spec`, or that of the file; where it takes any
@@ -57,7 +66,7 @@ def layers(path: Path, spec: ExtractorSpec) -> list[Layer]:
     UsageError, EngineError
         As `open_file`.
     """
-    return layers_of(_described(path, spec.size_px))
+    return layers_of(_described(path, spec.size_px, folder))
 
 
 def write_onnx(backbone: Backbone, weights: Weights, folder: Path) -> None:
@@ -95,14 +104,14 @@ def _call(function: str, path: Path, *arguments: str | int, more_bytes: int) -> 
     return sent
 
 
-def _described(path: Path, size_px: int | None) -> Description:
+def _described(path: Path, size_px: int | None, folder: Path | None) -> Description:
     try:
         n_bytes = require_regular(path)
     except (OSError, ValueError) as error:
         raise EngineError(f"{path} cannot be an extractor: {error}") from error
     sent = _call("describe", path, size_px or 0, more_bytes=n_bytes)
     _, _, data_type, fixed = sent["picture"]
-    require_size(path, fixed, size_px)
+    require_size(folder or path, fixed, size_px)
     values = (Value(*value) for value in sent["values"])
     return Description(
         sent["size_px"],

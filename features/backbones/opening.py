@@ -67,15 +67,23 @@ KINDS: dict[str, Kind] = {
 
 def is_file_name(extractor: str) -> bool:
     """Whether an extractor is a file, a folder or of the Hub, not a name of the registry."""
-    if not isinstance(extractor, str) or is_backbone(extractor):
+    if not isinstance(extractor, str):
+        return False
+    if os.sep in extractor:
+        return True
+    if is_backbone(extractor):
         return False
     suffixes = tuple(suffix for kind in KINDS.values() for suffix in kind.suffixes)
     return (
         extractor.startswith(HUB)
-        or os.sep in extractor
         or extractor.lower().endswith(suffixes)
-        or os.path.exists(Path(extractor).expanduser())  # noqa: PTH110 (names may be too long)
+        or os.path.exists(path_of(extractor))  # noqa: PTH110 (names may be too long)
     )
+
+
+def path_of(extractor: str) -> Path:
+    """The path that a name means; one that begins with an unknown user's ``~`` is as it stands."""
+    return Path(os.path.expanduser(extractor))  # noqa: PTH111 (pathlib's raises RuntimeError)
 
 
 def require_known_extractor(spec: ExtractorSpec) -> None:
@@ -135,7 +143,7 @@ def located(
     """
     if extractor.startswith(HUB):
         return _hugging_face().downloaded(extractor, download_timeout_s, progress)
-    path = Path(extractor).expanduser()
+    path = path_of(extractor)
     if not os.path.exists(path):  # noqa: PTH110 (False where a name is too long)
         raise UnknownExtractorError(f"there is no file or folder {extractor}")
     return path
@@ -177,8 +185,9 @@ def kind_of(path: Path) -> Kind:
             return kind
         if path.is_file() and path.name.lower().endswith(kind.suffixes):
             return kind
-    ways = [f"*{suffix}" for kind in KINDS.values() for suffix in kind.suffixes]
-    ways += [f"a folder with {name}" for kind in KINDS.values() for name in kind.inside]
+    suffixes = " or ".join(f"*{suffix}" for kind in KINDS.values() for suffix in kind.suffixes)
+    names = ", ".join(name for kind in KINDS.values() for name in kind.inside)
     raise UnknownExtractorError(
-        f"{path} is no network that can be read: expected {' or '.join(ways)}"
+        f"{path} is not a network that can be read: expected a file {suffixes}, or a folder with "
+        f"one of {names}"
     )

@@ -56,7 +56,20 @@ class PixelScaling(NamedTuple):
         if channels not in ("RGB", "BGR") or [len(part) for part in numbers] != [3, 3]:
             raise ValueError(f"not a scaling of pixels: {words[:200]!r}")
         (red, green, blue), (of_red, of_green, of_blue) = numbers
-        return cls("", channels, (red, green, blue), (of_red, of_green, of_blue))
+        return cls("", channels, (red, green, blue), (of_red, of_green, of_blue)).checked()
+
+    def checked(self) -> PixelScaling:
+        """The same.
+
+        Raises
+        ------
+        ValueError
+            When float32 does not hold its numbers, or what pixels become.
+        """
+        fits = all(1e-30 < abs(number) < 1e30 for number in self.scale)
+        if not (fits and all(abs(number) < 1e30 for number in self.offset)):
+            raise ValueError(f"{self.in_words()} is too large or too small for float32")
+        return self
 
 
 # The three conventions of keras.applications.imagenet_utils.preprocess_input, none at all for the
@@ -120,7 +133,7 @@ def scaling_of(
     Raises
     ------
     ValueError
-        When a deviation is not above 0.
+        When a deviation is not above 0, or so small or large that float32 does not hold the result.
     """
     if min(deviations) <= 0:
         raise ValueError(f"deviations of {tuple(deviations)}; expected numbers above 0")
@@ -131,7 +144,7 @@ def scaling_of(
         if known.channels == channels and all(math.isclose(*pair, rel_tol=1e-9) for pair in pairs):
             return known
     (a, b, c), (d, e, f) = scale, offset
-    return PixelScaling("", channels, (a, b, c), (d, e, f))
+    return PixelScaling("", channels, (a, b, c), (d, e, f)).checked()
 
 
 class Backbone(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -57,9 +58,9 @@ class ExtractorSpec(NamedTuple):
     @classmethod
     def of(
         cls,
-        extractor: str,
+        extractor: str | os.PathLike[str],
         *,
-        weights: str = IMAGENET,
+        weights: str | os.PathLike[str] = IMAGENET,
         fit: str | None = None,
         grey16: str = GREY16[0],
         size: int | None = None,
@@ -86,4 +87,17 @@ class ExtractorSpec(NamedTuple):
                 f"unknown pooling {in_brief(repr(pooling))}: expected {', '.join(POOLINGS)}"
             )
         size_px = None if size is None else int(size)
-        return cls(extractor, weights, fit, grey16, size_px, layers, scaling, pooling)
+        weights = os.fspath(weights) if isinstance(weights, os.PathLike) else weights
+        name = extractor_name(extractor)
+        return cls(name, weights, fit, grey16, size_px, layers, scaling, pooling)
+
+
+def extractor_name(extractor: str | os.PathLike[str]) -> str:
+    """The name of an extractor as `ExtractorSpec` has it; a path is never a name of the registry.
+
+    Anything else is returned as it is.
+    """
+    if not isinstance(extractor, os.PathLike):
+        return extractor
+    path = os.fspath(extractor)
+    return path if os.sep in path else os.path.join(os.curdir, path)  # noqa: PTH118 (Path drops ./)

@@ -6,10 +6,12 @@ import shutil
 
 import pytest
 
+import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.classifier import load_head
 from bottlebank.errors import WeightsNotFoundError
 from bottlebank.features import Recipe
+from bottlebank.features.backbones.registry import SCALINGS
 from bottlebank.prediction import head_extractor
 
 from ..features.backbones.onnx_networks import save, vit
@@ -78,6 +80,32 @@ def test_a_head_refuses_another_file(bottlebank, photos, onnx_head, tmp_path):
     done = predict(bottlebank, photos, head, tmp_path / "other", "--weights", other)
     assert done.code != 0
     assert re.search(r"other\.onnx is not the file 'vit\.onnx' \(SHA-256 ", done.err)
+
+
+def test_a_path_in_python_and_what_the_json_says_of_the_network(bottlebank, photos, network, cache):
+    table = bb.extract(photos, network, scaling="torch", cache=cache, precision="float32")
+    chosen = ["--extractor", network, "--scaling", "torch", "--precision", "float32"]
+    answer = bottlebank("extract", photos, *chosen, "--cache", cache, "--json").json
+    assert (answer["extracted"], answer["cached"]) == (0, 60)
+    assert answer["fingerprint"] == table.recipe.fingerprint
+    assert Recipe.from_dict(answer["recipe"]) == table.recipe
+    assert answer["recipe"]["layers"] == ["last_hidden_state"]
+    assert answer["recipe"]["pooling"] == "CLS token"
+    assert answer["recipe"]["input_size_px"] == 32
+    assert answer["recipe"]["fit"] == "squash"
+    assert answer["recipe"]["pixel_scaling"] == SCALINGS["torch"].in_words()
+
+
+def test_only_what_differs_is_said_where_no_row_can_be_reused(
+    bottlebank, photos, network, tmp_path, caplog
+):
+    common = [photos, "--extractor", network, "--precision", "float32", "--cache", tmp_path / "c"]
+    assert bottlebank("extract", *common, "--scaling", "torch").code == 0
+    assert bottlebank("extract", *common, "--scaling", "torch", "--pooling", "mean").code == 0
+    assert caplog.messages == [
+        "the 60 cached rows of vit.onnx cannot be reused, because they differ in pooling: CLS "
+        "token → mean over tokens"
+    ]
 
 
 def test_what_is_missing_is_asked_for_by_its_flag(bottlebank, photos, network, tmp_path):

@@ -1,8 +1,10 @@
 import dataclasses
+import json
 
 import pytest
 
 from bottlebank.features import ExtractorSpec, Recipe, recipe_for
+from bottlebank.features.backbones.registry import find_scaling
 from bottlebank.features.images.decoder import DECODER_VERSION
 from bottlebank.features.images.fit import RESIZE_RULE
 
@@ -13,8 +15,6 @@ def recipe() -> Recipe:
 
 
 def test_it_survives_json(recipe):
-    import json
-
     again = Recipe.from_dict(json.loads(json.dumps(recipe.as_dict())))
     assert again == recipe
     assert again.fingerprint == recipe.fingerprint
@@ -63,6 +63,34 @@ def test_what_has_changed_is_said_in_words(recipe, field, value, phrase):
     changed = dataclasses.replace(recipe, **{field: value})
     said = phrase.replace("{was}", recipe.weights_sha256[:8])
     assert changed.changes_since(recipe.as_dict()) == [said]
+
+
+def test_layers_that_are_equal_are_no_change(recipe):
+    """JSON has lists where a recipe has tuples."""
+    one = dataclasses.replace(recipe, layers=("a", "b"))
+    read = json.loads(json.dumps(one.as_dict()))
+    assert one.changes_since(read) == []
+    other = dataclasses.replace(recipe, layers=("b",), pooling="none")
+    assert other.changes_since(read) == [
+        "pooling: average in a 4x4 grid → none",
+        "layers: a, b → b",
+    ]
+    assert one.changes_since(recipe.as_dict()) == ["layers: the network's own → a, b"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ("tf", "RGB * (0.007843) + (-1)"),
+        (
+            "0.5,0.5,0.4,0.5,0.5,0.25",
+            "RGB * (0.007843, 0.007843, 0.01569) + (-1, -1, -1.6)",
+        ),
+    ],
+)
+def test_a_scaling_is_said_with_a_number_of_each_channel(recipe, chosen, words):
+    of = dataclasses.replace(recipe, pixel_scaling=find_scaling(chosen).in_words())
+    assert f"; {words}; " in of.settings_in_words()
 
 
 def test_every_field_that_decides_the_numbers_is_a_change(recipe):

@@ -7,17 +7,17 @@ its recipe included, is that of an ONNX file.
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from ....errors import UnknownExtractorError
 from ....untrusted.files import read_bounded
 from .. import onnx_file
+from ..registry import HUB
 from .pixels import chosen_rule, read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from ...images.resize import ResizeRule
     from ..opening import Layer
@@ -47,7 +47,7 @@ def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
         When a file is damaged, or says something about pixels that is not understood.
     """
     file, of_file, rule = _settled(path, spec)
-    backbone, weights = onnx_file.open_file(file, of_file)
+    backbone, weights = onnx_file.open_file(file, of_file, folder=_named(path, spec))
     backbone = backbone._replace(
         name=path.resolve().name, fit=rule.fit, resize=str(rule), licence=licence_of(path)
     )
@@ -57,7 +57,7 @@ def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
 def layers(path: Path, spec: ExtractorSpec) -> list[Layer]:
     """The layers that can be chosen, from input to output."""
     file, of_file, _ = _settled(path, spec)
-    return onnx_file.layers(file, of_file)
+    return onnx_file.layers(file, of_file, folder=_named(path, spec))
 
 
 def _settled(path: Path, spec: ExtractorSpec) -> tuple[Path, ExtractorSpec, ResizeRule]:
@@ -70,6 +70,11 @@ def _settled(path: Path, spec: ExtractorSpec) -> tuple[Path, ExtractorSpec, Resi
     rule = chosen_rule(pixels.rule, spec)
     scaling = spec.scaling or pixels.scaling.in_words()
     return file, spec._replace(size_px=rule.output_px, scaling=scaling), rule
+
+
+def _named(path: Path, spec: ExtractorSpec) -> Path:
+    """The folder for people: one of the Hub's cache is called by a hash."""
+    return Path(spec.extractor) if spec.extractor.startswith(HUB) else path.resolve()
 
 
 def network_in(names: Collection[str]) -> str:

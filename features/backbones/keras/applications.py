@@ -40,7 +40,9 @@ getattr(keras.applications, constructor)(
 
 def keras_models_folder() -> Path:
     """Where Keras keeps downloaded weights: ``$KERAS_HOME/models``, by default under ~/.keras."""
-    return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "models"
+    # Not Path.home(), which raises RuntimeError for a user whose home is not known.
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")  # noqa: PTH111
+    return Path(home) / "models"
 
 
 def find_weights(

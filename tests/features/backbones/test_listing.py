@@ -57,7 +57,7 @@ def test_the_layers_of_a_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("none.onnx", "no file"), (".", "no network that can")]
+    ("name", "words"), [("none.onnx", "no file"), (".", "not a network that can")]
 )
 def test_what_is_no_network(name, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

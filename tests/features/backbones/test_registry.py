@@ -125,7 +125,13 @@ def test_a_scaling_of_numbers_is_of_values_from_0_to_1():
 
 
 @pytest.mark.parametrize(
-    "words", ["", "imagenet", "0.5", "0,0", "1,2,3", "nan,1", "1,inf", 3, "RGB * 1"]
+    "words",
+    [
+        *("", "imagenet", "0.5", "0,0", "1,2,3", "nan,1", "1,inf", 3, "RGB * 1"),
+        *("0,1e-320", "0,1e-35", "0,1e300", "1e300,1"),
+        "RGB * (inf, 1.0, 1.0) + (0.0, 0.0, 0.0)",
+        "RGB * (1.0, 1.0, 1.0) + (0.0, nan, 0.0)",
+    ],
 )
 def test_any_other_scaling_is_refused(words):
     with pytest.raises(UsageError, match="unknown scaling .*expected none, tf, .*0.5,0.5"):

@@ -171,6 +171,15 @@ def test_a_recipe_with_another_rule_is_refused(folder, resize):
         described_backbone(damaged)
 
 
+def test_messages_name_the_folder_not_the_file_in_it(tmp_path):
+    folder = published(tmp_path / "dinov2-small", "dinov2", 224)
+    spec = ExtractorSpec(str(folder), size_px=64)
+    with pytest.raises(UsageError, match=r"^dinov2-small takes pictures of 224 px, not of 64: "):
+        recipe_for(spec)
+    with pytest.raises(UsageError, match=r"^dinov2-small has no layer 'x' .*dinov2-small. lists"):
+        recipe_for(spec._replace(size_px=None, layers=("x",)))
+
+
 def test_what_cannot_be_is_refused(folder):
     spec = ExtractorSpec(str(folder))
     with pytest.raises(UsageError, match="has no layer 'pooler'"):
