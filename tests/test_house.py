@@ -50,7 +50,7 @@ OWNERS = {
     "onnxruntime": ("features/engines/onnxruntime.py",),
     "cv2": ("features/", "training/perceptual_hash.py"),
     "simplejpeg": ("features/",),
-    "h5py": ("cache/", "classifier/head_file.py", "untrusted/hdf5.py"),
+    "h5py": ("cache/", "classifier/head_file.py", "untrusted/hdf5"),
     "click": ("cli/",),
     "flask": ("service/",),
     "waitress": ("service/",),

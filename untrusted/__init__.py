@@ -2,5 +2,5 @@
 
 Each reader takes exact names, types and shapes, checks sizes before it reads, and raises
 ValueError or OSError for everything else. May import: ``errors``. h5py is imported in ``hdf5``
-alone.
+and ``hdf5_tree`` alone.
 """

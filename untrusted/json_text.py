@@ -9,14 +9,14 @@ from typing import Any
 _MAX_DEPTH = 16
 
 
-def read_json(text: str | bytes, max_bytes: int) -> Any:
+def read_json(text: str | bytes, max_bytes: int, max_depth: int = _MAX_DEPTH) -> Any:
     """Read JSON. ``NaN`` and ``Infinity``, which are not JSON, are read as None.
 
     Raises
     ------
     ValueError
-        When it is longer than `max_bytes`, no JSON, or deeper than 16 levels, has a field twice,
-        or a number beyond the largest float.
+        When it is longer than `max_bytes`, no JSON, or deeper than `max_depth` levels, has a field
+        twice, or a number beyond the largest float.
     """
     if len(text) > max_bytes:
         raise ValueError(f"{len(text):,} bytes of JSON; at most {max_bytes:,} are read")
@@ -26,13 +26,15 @@ def read_json(text: str | bytes, max_bytes: int) -> Any:
         )
     except RecursionError as error:
         raise ValueError("JSON that is nested too deeply") from error
-    _require_shallow(value, _MAX_DEPTH)
+    _require_shallow(value, max_depth)
     return value
 
 
-def read_json_object(text: str | bytes, max_bytes: int) -> dict[str, Any]:
+def read_json_object(
+    text: str | bytes, max_bytes: int, max_depth: int = _MAX_DEPTH
+) -> dict[str, Any]:
     """As `read_json`, for an object."""
-    value = read_json(text, max_bytes)
+    value = read_json(text, max_bytes, max_depth)
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object, got {type(value).__name__}")
     return value  # pyright: ignore[reportUnknownVariableType] (JSON's fields have names)

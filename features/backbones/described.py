@@ -57,6 +57,8 @@ class Description(NamedTuple):
     """Others that belong to it."""
     scaling: PixelScaling | None
     """How pixels become its input, where the file says it."""
+    is_scaling: bool = False
+    """Whether the network scales pixels itself."""
 
 
 def backbone_of(
@@ -206,8 +208,10 @@ def _scaling(path: Path, about: Description, chosen: str | None) -> PixelScaling
         scaling = find_scaling(chosen)
         if about.is_8_bit and scaling[2:] != SCALINGS["none"][2:]:
             raise UsageError(f"{path.name} takes pixels of 8 bits: leave --scaling out")
+        if about.is_scaling and scaling[1:] != SCALINGS["none"][1:]:
+            raise UsageError(f"{path.name} scales pixels itself: leave --scaling out")
         return scaling
-    if about.is_8_bit:
+    if about.is_8_bit or about.is_scaling:
         return SCALINGS["none"]
     if about.scaling is None:
         raise UsageError(

@@ -14,6 +14,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 from .described import Value
 from .layer_pooling import usual_pooling
 from .onnx_checks import inner_graphs
+from .output_names import EMBEDDINGS, LOGITS, N_CLASSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,20 +24,6 @@ _PICTURE_TYPES = (*_FLOATS, TensorProto.UINT8)
 MAX_NUMBERS = 1 << 28
 """In what one layer makes of one image."""
 _MAX_NAME = 500
-# Outputs as exporters name them, in the order in which they are taken.
-_EMBEDDINGS = (
-    "image_embeds",
-    "image_features",
-    "pooler_output",
-    "image_embeddings",
-    "embeddings",
-    "embedding",
-    "features",
-    "last_hidden_state",
-)
-_LOGITS = ("logits", "probs", "probabilities", "softmax", "prob", "class", "scores")
-_N_CLASSES = (1000, 1001, 10450, 11221, 11821, 21841, 21843)
-"""Of ImageNet and of what larger networks are trained on."""
 _AFTER_LOGITS = ("Softmax", "LogSoftmax", "Sigmoid", "Identity", "Cast", "Flatten", "Squeeze")
 _POOLS = ("GlobalAveragePool", "AveragePool", "ReduceMean", "Relu", "Reshape")
 # What quantised models have between a layer and the next.
@@ -251,7 +238,7 @@ def taken(model: ModelProto, values: Mapping[str, Value], size_px: int) -> str:
     usable = [
         name for name in outputs if name in values and usual_pooling(values[name].shape, size_px)
     ]
-    for name in _EMBEDDINGS:
+    for name in EMBEDDINGS:
         for output in usable:
             if output.lower().split(":")[0] == name:
                 return output
@@ -272,7 +259,7 @@ def _before_classes(
         return next((name for name in node.input if name in values), "")
 
     n_outputs = values[output].shape[0] if values[output].shape else 0
-    said = n_outputs in _N_CLASSES or any(name in output.lower() for name in _LOGITS)
+    said = n_outputs in N_CLASSES or any(name in output.lower() for name in LOGITS)
     name, has_bias = output, False
     while node := makers.get(name):
         if node.op_type in ("Gemm", "MatMul"):

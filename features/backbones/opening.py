@@ -50,6 +50,7 @@ class Kind(NamedTuple):
 KINDS: dict[str, Kind] = {
     "onnx": Kind("onnx", ".onnx_file", (".onnx",)),
     "saved_model": Kind("saved_model", ".saved_model.folder", inside=("saved_model.pb",)),
+    "keras": Kind("keras", ".keras.file", (".keras", ".h5", ".hdf5")),
     "hub": Kind(
         "hub",
         ".hub.folder",

@@ -1,0 +1,393 @@
+"""The structure of a Keras model, from what a file says of it: layers, and what calls what.
+
+Both ways of writing it are read, that of Keras 3 and that of Keras 2. The classes of layers, their
+settings and what they are called with are only those that `known_layers` and `known_operations`
+list; nothing is looked up by a name in the file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .known_layers import IGNORED, INACTIVE, KNOWN, OF_APPLICATIONS
+from .known_operations import OPERATIONS
+from .settings import plain, read_settings, renamed, require_keras
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+FUNCTIONAL = ("Functional", "Model")
+SEQUENTIAL = "Sequential"
+INPUT = "InputLayer"
+CALL = "its layer"
+
+_MAX_LAYERS = 20_000
+_MAX_NAME = 300
+_CODE = ("Lambda", "TFOpLambda", "SlicingOpLambda", "__lambda__")
+_REACHING_OUT = ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
+
+
+class Ref(NamedTuple):
+    """What a call of a layer returns."""
+
+    layer: str
+    call: int
+    output: int
+
+
+class Call(NamedTuple):
+    """With what a layer is called."""
+
+    args: tuple[Any, ...]
+    """References, plain values, and lists of them."""
+    kwargs: dict[str, Any]
+
+
+class Layer(NamedTuple):
+    """A layer, an operation or a model inside of a model."""
+
+    name: str
+    kind: str
+    """Its class."""
+    settings: dict[str, Any]
+    calls: tuple[Call, ...]
+    model: Model | None = None
+    trainable: bool = True
+
+
+class Model(NamedTuple):
+    """A model."""
+
+    name: str
+    kind: str
+    layers: tuple[Layer, ...]
+    inputs: tuple[Ref, ...]
+    """Empty for a sequence whose input is not written down."""
+    outputs: tuple[Ref, ...]
+    trainable: bool
+    shape: tuple[int | None, ...] | None
+    """Of its input, without the axis of images."""
+    dtype: str
+    """Of its input."""
+
+
+def read_model(given: Any, *, depth: int = 0) -> Model:
+    """Read the description of a model.
+
+    Raises
+    ------
+    ValueError
+        With what it holds that is not known.
+    """
+    if not isinstance(given, dict):
+        raise ValueError("it does not describe a model")
+    kind, inner = given.get("class_name"), given.get("config")
+    if depth > 8:
+        raise ValueError("its models are nested too deeply")
+    if kind not in (*FUNCTIONAL, SEQUENTIAL):
+        raise ValueError(
+            f"its model is of the class {str(kind)[:80]!r}, whose code the file does not hold: "
+            f"export the network as ONNX"
+        )
+    require_keras(given, "its model")
+    if isinstance(inner, list):  # the first versions
+        inner = {"layers": inner}
+    if not isinstance(inner, dict) or not isinstance(inner.get("layers"), list):
+        raise ValueError("it describes a model without layers")
+    if len(inner["layers"]) > _MAX_LAYERS:
+        raise ValueError(f"it has more than {_MAX_LAYERS:,} layers")
+    if not all(isinstance(each, dict) for each in inner["layers"]):
+        raise ValueError("it describes a layer that is none")
+    read = _sequential if kind == SEQUENTIAL else _functional
+    return read(inner, depth)
+
+
+def _functional(given: Mapping[str, Any], depth: int) -> Model:
+    layers = [_layer(each, depth) for each in given["layers"]]
+    names = [layer.name for layer in layers]
+    if len({*names}) < len(names):
+        raise ValueError("two of its layers have one name")
+    known = {layer.name: layer for layer in layers}
+    layers = _with_counted_calls(layers, known)
+    shapes = _inputs(given["layers"])
+    inputs = [_output(each, known) for each in _places(given.get("input_layers"))]
+    outputs = [_output(each, known) for each in _places(given.get("output_layers"))]
+    if not inputs or not outputs:
+        raise ValueError("it describes a model without input or output")
+    shape, dtype = shapes.get(inputs[0].layer, (None, "float32"))
+    return Model(
+        _name(given.get("name", "model")),
+        FUNCTIONAL[0],
+        tuple(layers),
+        tuple(inputs),
+        tuple(outputs),
+        given.get("trainable") is not False,
+        shape,
+        dtype,
+    )
+
+
+def _sequential(given: Mapping[str, Any], depth: int) -> Model:
+    layers: list[Layer] = []
+    shape, dtype = _shape(given.get("build_input_shape")), "float32"
+    before: Ref | None = None
+    inputs: tuple[Ref, ...] = ()
+    for number, each in enumerate(given["layers"]):
+        layer = _layer(each, depth)
+        if number == 0:
+            held = each.get("config")
+            shape, dtype = _said(held, shape, dtype) if isinstance(held, dict) else (shape, dtype)
+            if layer.model is not None and layer.model.shape is not None:
+                shape, dtype = layer.model.shape, layer.model.dtype
+        if layer.kind == INPUT:
+            if number:
+                raise ValueError(f"the input {layer.name!r} is not the first layer of its model")
+            inputs = (Ref(layer.name, 0, 0),)
+            before = inputs[0]
+        else:
+            call = Call((before,) if before else (Ref("", 0, 0),), {})
+            layer = layer._replace(calls=(call,))
+            before = Ref(layer.name, 0, 0)
+        layers.append(layer)
+    if before is None or len({layer.name for layer in layers}) < len(layers):
+        raise ValueError("it describes a sequence of no layers, or two of one name")
+    return Model(
+        _name(given.get("name", "sequential")),
+        SEQUENTIAL,
+        tuple(layers),
+        inputs or (Ref("", 0, 0),),
+        (before,),
+        given.get("trainable") is not False,
+        shape,
+        dtype,
+    )
+
+
+def _layer(given: Mapping[str, Any], depth: int) -> Layer:
+    kind, inner = given.get("class_name"), given.get("config")
+    if not isinstance(kind, str) or not isinstance(inner, dict | list):
+        raise ValueError("it describes a layer without a class or settings")
+    held = inner if isinstance(inner, dict) else {}
+    name = _name(given.get("name", held.get("name")))
+    where = f"{CALL} {name[:80]!r}"
+    _require_class(given, kind, where)
+    calls = _calls(given.get("inbound_nodes"), where)
+    trainable = held.get("trainable") is not False
+    if kind in (*FUNCTIONAL, SEQUENTIAL):
+        model = read_model(given, depth=depth + 1)
+        return Layer(name, kind, {}, calls, model, trainable)
+    if kind == INPUT:
+        return Layer(name, kind, {}, (), None, trainable)
+    if kind in INACTIVE:
+        return Layer(name, "Identity", {}, calls, None, trainable)
+    if _is_operation(given):
+        settings = read_settings(held, OPERATIONS[kind].settings, IGNORED, where)
+        return Layer(name, f"ops.{kind}", settings, calls, None, trainable)
+    settings = read_settings(held, KNOWN[kind].settings, IGNORED, where)
+    return Layer(name, kind, renamed(kind, settings), calls, None, trainable)
+
+
+def _is_operation(given: Mapping[str, Any]) -> bool:
+    """Whether it is a function of `keras.ops`: HDF5 does not say it of those that layers share."""
+    kind, module, nodes = given.get("class_name"), given.get("module"), given.get("inbound_nodes")
+    if module is not None:
+        return isinstance(module, str) and module.startswith("keras.src.ops.")
+    if kind not in OPERATIONS or not isinstance(nodes, list):
+        return False
+    first = nodes[0] if nodes else None
+    args = first.get("args") if isinstance(first, dict) else None
+    return kind not in KNOWN or (isinstance(args, list) and len(args) > 1)
+
+
+def _require_class(given: Mapping[str, Any], kind: str, where: str) -> None:
+    """Refuse what is not one of the classes that are known."""
+    shown = kind[:80]
+    if kind in _CODE:
+        raise ValueError(
+            f"{where} holds code ({shown}), which is not run: export the network as ONNX"
+        )
+    if kind in _REACHING_OUT:
+        raise ValueError(f"{where} is of the class {shown}, which reaches outside of the file")
+    require_keras(given, where)
+    is_known = kind in OPERATIONS if _is_operation(given) else kind in KNOWN or kind in INACTIVE
+    if not is_known and kind not in (*FUNCTIONAL, SEQUENTIAL, INPUT):
+        raise ValueError(
+            f"{where} is of the class {shown!r}, which is not one that networks for pictures of "
+            f"Keras's own layers have: export the network as ONNX"
+        )
+    module = given.get("module")
+    home = OF_APPLICATIONS.get(kind)
+    if home is not None and module not in (None, home):
+        raise ValueError(f"{where} is of the module {str(module)[:80]!r}, not {home}")
+
+
+def _calls(given: Any, where: str) -> tuple[Call, ...]:
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        raise ValueError(f"{where} has no list of calls")
+    return tuple(_call(each, where) for each in given)
+
+
+def _call(given: Any, where: str) -> Call:
+    if isinstance(given, dict):
+        args, kwargs = given.get("args"), given.get("kwargs")
+        if not isinstance(args, list) or not isinstance(kwargs, dict):
+            raise ValueError(f"{where} is called without arguments")
+        return Call(
+            tuple(_argument(each, where) for each in args),
+            _keywords({name: _argument(value, where) for name, value in kwargs.items()}, where),
+        )
+    if not isinstance(given, list):
+        raise ValueError(f"{where} is called without arguments")
+    if given and isinstance(given[0], str):  # one tensor, not in a list
+        given = [given]
+    refs: list[Ref] = []
+    kwargs = {}
+    for each in given:  # of Keras 2
+        if not isinstance(each, list) or len(each) not in (3, 4):
+            raise ValueError(f"{where} is called with what is no layer's output")
+        refs.append(_ref(each[:3]))
+        if len(each) == 4 and isinstance(each[3], dict):
+            kwargs |= each[3]
+    kwargs = {name: _of_keras_2(value, where) for name, value in kwargs.items()}
+    argument = refs[0] if len(refs) == 1 else refs
+    return Call((argument,), _keywords(kwargs, where))
+
+
+def _of_keras_2(value: Any, where: str) -> Any:
+    """A tensor is a list of a name and two numbers."""
+    if isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str):
+        return _ref(value[:3])
+    return _argument(value, where)
+
+
+def _keywords(given: dict[str, Any], where: str) -> dict[str, Any]:
+    if given.pop("training", None) not in (None, False):
+        raise ValueError(f"{where} runs as in training, so that its output is not repeatable")
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _argument(given: Any, where: str, depth: int = 0) -> Any:
+    if depth > 8:
+        raise ValueError(f"{where} is called with lists that are nested too deeply")
+    if isinstance(given, list):
+        return [_argument(each, where, depth + 1) for each in given]
+    if isinstance(given, dict):
+        kind, inner = given.get("class_name"), given.get("config")
+        if kind == "__keras_tensor__" and isinstance(inner, dict):
+            return _ref(inner.get("keras_history"))
+        if kind == "__ellipsis__":
+            return Ellipsis
+        if kind == "__slice__" and isinstance(inner, dict):
+            return slice(*(_whole(inner.get(each)) for each in ("start", "stop", "step")))
+    try:
+        return plain(given)
+    except ValueError as error:
+        raise ValueError(f"{where} is called with what {error}") from error
+
+
+def _whole(value: Any) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return plain(value)
+    raise ValueError(f"it takes a slice at {str(value)[:60]!r}")
+
+
+def _ref(given: Any) -> Ref:
+    if (
+        not isinstance(given, list)
+        or len(given) != 3
+        or not isinstance(given[0], str)
+        or not all(isinstance(each, int) and 0 <= each < _MAX_LAYERS for each in given[1:])
+    ):
+        raise ValueError(f"it names an output that cannot be: {str(given)[:80]}")
+    return Ref(*given)
+
+
+def _places(given: Any) -> list[Ref]:
+    """References in whatever lists and fields they are."""
+    if isinstance(given, dict):
+        given = list(given.values())
+    if not isinstance(given, list):
+        raise ValueError("it describes a model without input or output")
+    if given and isinstance(given[0], str):
+        return [_ref(given[:3])]
+    return [place for each in given for place in _places(each)]
+
+
+def _with_counted_calls(layers: Sequence[Layer], known: Mapping[str, Layer]) -> list[Layer]:
+    """Calls counted from 0: Keras 2 counts those of a model inside of another from 1."""
+
+    def counted(value: Any) -> Any:
+        if isinstance(value, Ref):
+            return _counted(value, known)
+        return [counted(each) for each in value] if isinstance(value, list) else value
+
+    return [
+        layer._replace(
+            calls=tuple(
+                Call(
+                    tuple(map(counted, call.args)),
+                    {name: counted(value) for name, value in call.kwargs.items()},
+                )
+                for call in layer.calls
+            )
+        )
+        for layer in layers
+    ]
+
+
+def _counted(ref: Ref, known: Mapping[str, Layer]) -> Ref:
+    layer = known.get(ref.layer)
+    if layer is None:
+        raise ValueError(f"it uses the output of {ref.layer[:80]!r}, which is no layer of it")
+    n_calls = 1 if layer.kind == INPUT else len(layer.calls)
+    if layer.model is not None and ref.call and (n_calls == 1 or ref.call >= n_calls):
+        ref = ref._replace(call=ref.call - 1)
+    if ref.call >= n_calls:
+        raise ValueError(f"it uses a call of {ref.layer[:80]!r} that is not made")
+    return ref
+
+
+def _output(ref: Ref, known: Mapping[str, Layer]) -> Ref:
+    """Keras counts calls of models from 1 here."""
+    layer = known.get(ref.layer)
+    if layer is not None and layer.model is not None and layer.kind != SEQUENTIAL and ref.call:
+        return ref._replace(call=ref.call - 1)
+    return _counted(ref, known)
+
+
+def _inputs(given: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, str]]:
+    """Shape and type of inputs, by name."""
+    found = {}
+    for each in given:
+        held = each.get("config")
+        if each.get("class_name") == INPUT and isinstance(held, dict):
+            found[each.get("name", held.get("name"))] = _said(held, None, "float32")
+    return found
+
+
+def _said(held: Mapping[str, Any], shape: Any, dtype: str) -> tuple[Any, str]:
+    """Shape and type of the input, as a layer says them."""
+    for name in ("batch_shape", "batch_input_shape"):
+        if held.get(name) is not None:
+            shape = _shape(held[name])
+    said = held.get("dtype")
+    return shape, said if isinstance(said, str) else dtype
+
+
+def _shape(given: Any) -> tuple[int | None, ...] | None:
+    given = plain(given)
+    if given is None:
+        return None
+    if not isinstance(given, list) or not all(
+        each is None or (isinstance(each, int) and each > 0) for each in given
+    ):
+        raise ValueError(f"its input is of the shape {str(given)[:80]}")
+    return tuple(given[1:])
+
+
+def _name(given: Any) -> str:
+    if not isinstance(given, str) or not 0 < len(given) <= _MAX_NAME or "/" in given[:1]:
+        raise ValueError(f"a layer is named {str(given)[:80]!r}")
+    return given
