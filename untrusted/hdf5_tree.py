@@ -230,7 +230,7 @@ class TreeFile:
             and (offset is None or offset + n_bytes > self.n_bytes)
         ):
             raise ValueError(
-                f"{_shown(path)} of shape {shape} takes {n_bytes:,} bytes, which are not in the file"
+                f"{_shown(path)} of shape {shape} takes {n_bytes:,} bytes, which the file lacks"
             )
         return shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -138,7 +138,7 @@ class _Window(io.RawIOBase):
         self._at = max(0, before[whence] + offset)
         return self._at
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:
+    def readinto(self, buffer: Any) -> int:
         n_bytes = max(0, min(len(buffer), self._n_bytes - self._at))
         self._file.seek(self._first + self._at)
         data = self._file.read(n_bytes) or b""

@@ -57,7 +57,7 @@ def built(path: Path, backbone: Backbone) -> Callable[[Any], Any]:
             _pooled(found[name], pooling, backbone.input_size_px, picture.is_channels_first)
             for name, pooling in poolings_of(backbone)
         ]
-        features = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+        features: Any = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
         if features.shape[-1] != backbone.width:
             raise ValueError(f"it makes {features.shape[-1]} features, not {backbone.width}")
         return features

@@ -35,7 +35,7 @@ def values_of(shapes: Shapes, is_channels_first: bool) -> list[Value]:
     """What the layers make that are called once, from input to output."""
     return [
         Value(
-            step.name, "", step.layer.kind, step.made, True, not is_channels_first or _is_list(step)
+            step.name, "", step.layer.said, step.made, True, not is_channels_first or _is_list(step)
         )
         for step in shapes.steps
         if step.is_only

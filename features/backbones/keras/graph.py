@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .calls import Ref
 from .known_layers import KNOWN
 from .known_operations import OPERATIONS
-from .structure import INPUT, Model, Ref
+from .structure import INPUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .structure import Call, Layer
+    from .calls import Call
+    from .structure import Layer, Model
 
 SEPARATOR = "/"
 """Between the name of a model inside of another and that of its layer."""

@@ -110,7 +110,7 @@ KNOWN: dict[str, Known] = {
     "Reshape": Known(("target_shape",), shapes.reshaped),
     "Permute": Known(("dims",), shapes.permuted),
     "RepeatVector": Known(("n",), shapes.repeated_vector),
-    "ZeroPadding1D": Known(("padding",), shapes.border(1, "padding", 1)),
+    "ZeroPadding1D": Known(("padding", "data_format"), shapes.border(1, "padding", 1)),
     "ZeroPadding2D": Known(("padding", "data_format"), shapes.border(2, "padding", 1)),
     "Cropping1D": Known(("cropping",), shapes.border(1, "cropping", -1)),
     "Cropping2D": Known(("cropping", "data_format"), shapes.border(2, "cropping", -1)),

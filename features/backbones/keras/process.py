@@ -11,7 +11,10 @@ from .features_of import scales_pixels, taken, values_of
 from .graph import Shapes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ....untrusted.isolation import Send
+    from ..described import Value
     from .structure import Model
 
 _DESCRIBED_WITHIN_S = 1.5
@@ -74,7 +77,7 @@ def _sent(
     fixed: tuple[int, int] | None,
     size_px: int,
     model: Model,
-    values: list[tuple[object, ...]],
+    values: Sequence[Value],
     name: str,
     is_scaling: bool,
 ) -> dict[str, object]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .calls import Call, Ref, read_calls, read_places
 from .known_layers import IGNORED, INACTIVE, KNOWN, OF_APPLICATIONS
 from .known_operations import OPERATIONS
 from .settings import plain, read_settings, renamed, require_keras
@@ -27,22 +28,6 @@ _CODE = ("Lambda", "TFOpLambda", "SlicingOpLambda", "__lambda__")
 _REACHING_OUT = ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
 
-class Ref(NamedTuple):
-    """What a call of a layer returns."""
-
-    layer: str
-    call: int
-    output: int
-
-
-class Call(NamedTuple):
-    """With what a layer is called."""
-
-    args: tuple[Any, ...]
-    """References, plain values, and lists of them."""
-    kwargs: dict[str, Any]
-
-
 class Layer(NamedTuple):
     """A layer, an operation or a model inside of a model."""
 
@@ -53,6 +38,8 @@ class Layer(NamedTuple):
     calls: tuple[Call, ...]
     model: Model | None = None
     trainable: bool = True
+    said: str = ""
+    """Its class, as the file says it."""
 
 
 class Model(NamedTuple):
@@ -110,8 +97,8 @@ def _functional(given: Mapping[str, Any], depth: int) -> Model:
     known = {layer.name: layer for layer in layers}
     layers = _with_counted_calls(layers, known)
     shapes = _inputs(given["layers"])
-    inputs = [_output(each, known) for each in _places(given.get("input_layers"))]
-    outputs = [_output(each, known) for each in _places(given.get("output_layers"))]
+    inputs = [_output(each, known) for each in read_places(given.get("input_layers"))]
+    outputs = [_output(each, known) for each in read_places(given.get("output_layers"))]
     if not inputs or not outputs:
         raise ValueError("it describes a model without input or output")
     shape, dtype = shapes.get(inputs[0].layer, (None, "float32"))
@@ -171,20 +158,20 @@ def _layer(given: Mapping[str, Any], depth: int) -> Layer:
     name = _name(given.get("name", held.get("name")))
     where = f"{CALL} {name[:80]!r}"
     _require_class(given, kind, where)
-    calls = _calls(given.get("inbound_nodes"), where)
+    calls = read_calls(given.get("inbound_nodes"), where)
     trainable = held.get("trainable") is not False
+    layer = Layer(name, kind, {}, calls, None, trainable, kind)
     if kind in (*FUNCTIONAL, SEQUENTIAL):
-        model = read_model(given, depth=depth + 1)
-        return Layer(name, kind, {}, calls, model, trainable)
+        return layer._replace(model=read_model(given, depth=depth + 1))
     if kind == INPUT:
-        return Layer(name, kind, {}, (), None, trainable)
+        return layer._replace(calls=())
     if kind in INACTIVE:
-        return Layer(name, "Identity", {}, calls, None, trainable)
+        return layer._replace(kind="Identity")
     if _is_operation(given):
         settings = read_settings(held, OPERATIONS[kind].settings, IGNORED, where)
-        return Layer(name, f"ops.{kind}", settings, calls, None, trainable)
+        return layer._replace(kind=f"ops.{kind}", settings=settings)
     settings = read_settings(held, KNOWN[kind].settings, IGNORED, where)
-    return Layer(name, kind, renamed(kind, settings), calls, None, trainable)
+    return layer._replace(settings=renamed(kind, settings))
 
 
 def _is_operation(given: Mapping[str, Any]) -> bool:
@@ -219,100 +206,6 @@ def _require_class(given: Mapping[str, Any], kind: str, where: str) -> None:
     home = OF_APPLICATIONS.get(kind)
     if home is not None and module not in (None, home):
         raise ValueError(f"{where} is of the module {str(module)[:80]!r}, not {home}")
-
-
-def _calls(given: Any, where: str) -> tuple[Call, ...]:
-    if given is None:
-        return ()
-    if not isinstance(given, list):
-        raise ValueError(f"{where} has no list of calls")
-    return tuple(_call(each, where) for each in given)
-
-
-def _call(given: Any, where: str) -> Call:
-    if isinstance(given, dict):
-        args, kwargs = given.get("args"), given.get("kwargs")
-        if not isinstance(args, list) or not isinstance(kwargs, dict):
-            raise ValueError(f"{where} is called without arguments")
-        return Call(
-            tuple(_argument(each, where) for each in args),
-            _keywords({name: _argument(value, where) for name, value in kwargs.items()}, where),
-        )
-    if not isinstance(given, list):
-        raise ValueError(f"{where} is called without arguments")
-    if given and isinstance(given[0], str):  # one tensor, not in a list
-        given = [given]
-    refs: list[Ref] = []
-    kwargs = {}
-    for each in given:  # of Keras 2
-        if not isinstance(each, list) or len(each) not in (3, 4):
-            raise ValueError(f"{where} is called with what is no layer's output")
-        refs.append(_ref(each[:3]))
-        if len(each) == 4 and isinstance(each[3], dict):
-            kwargs |= each[3]
-    kwargs = {name: _of_keras_2(value, where) for name, value in kwargs.items()}
-    argument = refs[0] if len(refs) == 1 else refs
-    return Call((argument,), _keywords(kwargs, where))
-
-
-def _of_keras_2(value: Any, where: str) -> Any:
-    """A tensor is a list of a name and two numbers."""
-    if isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str):
-        return _ref(value[:3])
-    return _argument(value, where)
-
-
-def _keywords(given: dict[str, Any], where: str) -> dict[str, Any]:
-    if given.pop("training", None) not in (None, False):
-        raise ValueError(f"{where} runs as in training, so that its output is not repeatable")
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _argument(given: Any, where: str, depth: int = 0) -> Any:
-    if depth > 8:
-        raise ValueError(f"{where} is called with lists that are nested too deeply")
-    if isinstance(given, list):
-        return [_argument(each, where, depth + 1) for each in given]
-    if isinstance(given, dict):
-        kind, inner = given.get("class_name"), given.get("config")
-        if kind == "__keras_tensor__" and isinstance(inner, dict):
-            return _ref(inner.get("keras_history"))
-        if kind == "__ellipsis__":
-            return Ellipsis
-        if kind == "__slice__" and isinstance(inner, dict):
-            return slice(*(_whole(inner.get(each)) for each in ("start", "stop", "step")))
-    try:
-        return plain(given)
-    except ValueError as error:
-        raise ValueError(f"{where} is called with what {error}") from error
-
-
-def _whole(value: Any) -> int | None:
-    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
-        return plain(value)
-    raise ValueError(f"it takes a slice at {str(value)[:60]!r}")
-
-
-def _ref(given: Any) -> Ref:
-    if (
-        not isinstance(given, list)
-        or len(given) != 3
-        or not isinstance(given[0], str)
-        or not all(isinstance(each, int) and 0 <= each < _MAX_LAYERS for each in given[1:])
-    ):
-        raise ValueError(f"it names an output that cannot be: {str(given)[:80]}")
-    return Ref(*given)
-
-
-def _places(given: Any) -> list[Ref]:
-    """References in whatever lists and fields they are."""
-    if isinstance(given, dict):
-        given = list(given.values())
-    if not isinstance(given, list):
-        raise ValueError("it describes a model without input or output")
-    if given and isinstance(given[0], str):
-        return [_ref(given[:3])]
-    return [place for each in given for place in _places(each)]
 
 
 def _with_counted_calls(layers: Sequence[Layer], known: Mapping[str, Layer]) -> list[Layer]:
