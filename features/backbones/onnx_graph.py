@@ -84,3 +84,11 @@ class OnnxGraph:
                 inputs.append(other)
         self.node = f"node_{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, inputs, [self.node], **attributes))
+
+
+def take_one_image(file: Path) -> None:
+    """Rewrite an ONNX file that bottlebank wrote so that it takes one image in a call."""
+    model = onnx.load(file)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, file)

@@ -16,6 +16,7 @@ from . import onnx_layers
 from .layer_pooling import CLS, pooled_axes, width_of
 from .onnx_checks import External, external_of, nodes_within, opset_of, require_sound, tensors_of
 from .onnx_skeleton import DATA_KEPT_BYTES, MAX_BYTES, skeleton
+from .onnx_training import require_inference, sees_whole_batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +96,9 @@ def _read_structure(path: Path, data: memoryview | None = None) -> tuple[ModelPr
         external = external_of(tensor, path)
         if external is not None and external.n_bytes <= DATA_KEPT_BYTES:
             _take_in(tensor, external)
-    return _inlined(model), files
+    model = _inlined(model)
+    require_inference(model)
+    return model, files
 
 
 def _inlined(model: ModelProto) -> ModelProto:
@@ -136,7 +139,9 @@ class _Rewritten:
         nodes = [*self._nodes, *kept]
         self._nodes = []
         self._to_features(layers)
-        takes_many = all(self._values[name].takes_many for name, _ in layers)
+        takes_many = all(self._values[name].takes_many for name, _ in layers) and not (
+            sees_whole_batch(kept, self._picture.name)
+        )
         width = sum(width_of(self._values[name].shape, self._size_px) for name, _ in layers)
         n = "n" if takes_many else 1
         size_px = self._size_px

@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ from ...untrusted.json_text import read_json_object
 from ..backbones.weights import Weights, file_sha256
 from ..golden_images import N_IMAGES, golden_pixels
 from ..recipe import Recipe, backbone_of
+from .batches import settled
 from .first_run import MAX_REFERENCE_BYTES, TENSORFLOW, Reference, apart, first_run
 
 if TYPE_CHECKING:
@@ -121,8 +123,25 @@ def _write(
     (folder / _MANIFEST).write_text(json.dumps({**manifest, _BY: reference.by}))
 
 
-def _from_tensorflow(backbone: Backbone, weights: Weights, folder: Path, form: Form) -> np.ndarray:
-    engine = import_tensorflow_engine()(backbone, weights)
+def _from_tensorflow(
+    backbone: Backbone, weights: Weights, folder: Path, form: Form, *, is_own: bool = False
+) -> np.ndarray:
+    """Convert what TensorFlow runs, and return what it makes of the golden images.
+
+    A network of somebody else may mix the images of a batch, those of the registry do not.
+    """
+    golden = golden_pixels(backbone.input_size_px)
+    start = import_tensorflow_engine()
+    if is_own:
+        engine, features = settled(partial(start, backbone, weights, "float32"), golden)
+    else:
+        engine = start(backbone, weights)
+        features = engine(golden)
+    _convert_from_tensorflow(engine, folder, form)
+    return features
+
+
+def _convert_from_tensorflow(engine: TensorFlowEngine, folder: Path, form: Form) -> None:
     if form is ONNX:
         from .tensorflow import write_onnx
 
@@ -134,7 +153,6 @@ def _from_tensorflow(backbone: Backbone, weights: Weights, folder: Path, form: F
             file = Path(temporary) / "network.pb"
             file.write_bytes(engine.graph())
             convert(file, folder)
-    return engine(golden_pixels(backbone.input_size_px))
 
 
 def _build_apart(recipe: Recipe, weights: Weights, folder: Path, form: Form) -> None:
@@ -155,7 +173,8 @@ def build_network(send: Send, recipe: str, weights: str, folder: str, suffix: st
     into = Path(folder)
     try:
         backbone = backbone_of(Recipe.from_dict(json.loads(recipe)))
-        np.save(into / REFERENCE, _from_tensorflow(backbone, held, into, form))
+        features = _from_tensorflow(backbone, held, into, form, is_own=True)
+        np.save(into / REFERENCE, features)
     except (BottlebankError, RuntimeError) as error:
         raise ValueError(str(error)) from error
 

@@ -17,10 +17,12 @@ from ...errors import EngineError, in_brief
 from ...untrusted.arrays import read_npy
 from ...untrusted.isolation import DiedError, FailedError, isolated_reader
 from ..golden_images import COSINE_LIMITS, golden_pixels, least_cosine
+from .batches import one_by_one, settled
 
 if TYPE_CHECKING:
     from ...untrusted.isolation import Send
     from ..backbones.registry import Backbone
+    from .base import Engine
 
 TENSORFLOW = "TensorFlow"
 EVALUATOR = "the reference evaluator of ONNX"
@@ -85,7 +87,8 @@ def first_run(backbone: Backbone, file: Path, folder: Path, engine: str) -> Refe
     backbone
         The network.
     file
-        ``network.onnx``: 8-bit pixels to transfer values.
+        ``network.onnx``: 8-bit pixels to transfer values. It is rewritten to take one image in a
+        call where it does not make the same of an image in a batch as of the image alone.
     folder
         Where the converted network is written, for OpenVINO.
     engine
@@ -136,32 +139,41 @@ def _try(
     """In a process of its own: run a file in an engine, then in the other where there is one."""
     send({}, next_s=_RUN_S)
     golden = golden_pixels(size_px)
-    run = {"OpenVINO": _in_openvino, "ONNX Runtime": _in_onnx_runtime}
-    own = run.pop(engine)
+    starts = {"OpenVINO": _openvino, "ONNX Runtime": _onnx_runtime}
+    own = starts.pop(engine)
+
+    def start(one_image: bool) -> Engine:
+        if one_image:
+            from ..backbones.onnx_graph import take_one_image
+
+            take_one_image(Path(file))
+        return own(Path(file), Path(folder), many=not one_image)
+
     try:
-        made = own(file, Path(folder), golden)
-    except (EngineError, RuntimeError) as error:
+        _, made = settled(start, golden)
+    except Exception as error:  # whatever its library raises
         raise ValueError(str(error)) from error
     by = engine
     if has_other:
-        [(name, other)] = run.items()
+        [(name, other)] = starts.items()
         try:
             with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
-                made, by = other(file, Path(temporary), golden), name
+                run = other(Path(file), Path(temporary), many=False)
+                made, by = one_by_one(run, golden), name
         except Exception as error:  # noqa: BLE001 (whatever its library raises: it is no reference)
             logger.info("%s: %s", name, error)
     np.save(features, made)
     send({"by": by})
 
 
-def _in_openvino(file: str, folder: Path, pixels: np.ndarray) -> np.ndarray:
+def _openvino(file: Path, folder: Path, *, many: bool) -> Engine:
     from .openvino import OpenVinoEngine, convert
 
-    convert(Path(file), folder)
-    return OpenVinoEngine(folder, "float32", many=False)(pixels)
+    convert(file, folder)
+    return OpenVinoEngine(folder, "float32", many=many)
 
 
-def _in_onnx_runtime(file: str, folder: Path, pixels: np.ndarray) -> np.ndarray:
+def _onnx_runtime(file: Path, folder: Path, *, many: bool) -> Engine:
     from .onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(Path(file), gpu=False)(pixels)
+    return OnnxRuntimeEngine(file, gpu=False)

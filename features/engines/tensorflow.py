@@ -45,8 +45,14 @@ class TensorFlowEngine:
     name = "tensorflow"
     n_calls = 2  # one computes while the pixels of the other are copied
 
-    def __init__(self, backbone: Backbone, weights: Weights, precision: str = "float32") -> None:
-        """Build the network, load its weights and freeze it.
+    def __init__(
+        self,
+        backbone: Backbone,
+        weights: Weights,
+        precision: str = "float32",
+        one_image: bool = False,
+    ) -> None:
+        """Build the network, load its weights and freeze it; with `one_image`, for one in a call.
 
         In bfloat16, as in Keras's mixed precision, weights and sums stay float32.
 
@@ -60,7 +66,7 @@ class TensorFlowEngine:
         self.batch_size = 128 if has_gpu() else 32
         self.batch_sizes: Sequence[int] = range(1, self.batch_size + 1)
         with silent_stderr():
-            self._function = _freeze(backbone, weights, precision)
+            self._function = _freeze(backbone, weights, precision, one_image=one_image)
         if self._function.inputs[0].shape[0] == 1:
             self.batch_size, self.batch_sizes = 1, (1,)
 
@@ -112,11 +118,12 @@ def _share_gpus() -> None:
             tf.config.experimental.set_memory_growth(gpu, True)
 
 
-def _freeze(backbone: Backbone, weights: Weights, precision: str) -> Any:
+def _freeze(backbone: Backbone, weights: Weights, precision: str, *, one_image: bool) -> Any:
     _share_gpus()
     network = backbone.imported().build(backbone, weights, precision)
     scaling = backbone.scaling
-    size_px, n_images = backbone.input_size_px, getattr(network, "n_images", None)
+    size_px = backbone.input_size_px
+    n_images = 1 if one_image else getattr(network, "n_images", None)
     pixels_spec = tf.TensorSpec((n_images, size_px, size_px, 3), tf.uint8)
 
     @tf.function(input_signature=[pixels_spec], autograph=False)
