@@ -69,7 +69,7 @@ def _as_picture(value: ValueInfoProto, graph: GraphProto) -> Picture | None:
     dims = tensor.shape.dim
     if tensor.elem_type not in _PICTURE_TYPES or len(dims) != 4:
         return None
-    sizes = [dim.dim_value if dim.HasField("dim_value") else None for dim in dims]
+    sizes = [_size_of(dim) for dim in dims]
     if sizes[0] not in (None, 1):
         raise ValueError(
             f"its input {value.name!r} takes exactly {sizes[0]} images; expected 1 or any number"
@@ -89,6 +89,11 @@ def _as_picture(value: ValueInfoProto, graph: GraphProto) -> Picture | None:
     return Picture(value.name, last, tensor.elem_type, size_px)
 
 
+def _size_of(dim: Any) -> int | None:
+    """The size of an axis; None where it is open, which exporters also write as 0 or -1."""
+    return dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None
+
+
 def _is_transposed(name: str, graph: GraphProto) -> bool:
     users = [node for node in graph.node if name in node.input]
     return any(
@@ -101,7 +106,7 @@ def _is_transposed(name: str, graph: GraphProto) -> bool:
 
 def _in_words(value: ValueInfoProto) -> str:
     dims = value.type.tensor_type.shape.dim
-    sizes = [str(dim.dim_value) if dim.HasField("dim_value") else "?" for dim in dims]
+    sizes = [str(_size_of(dim) or "?") for dim in dims]
     return f"{value.name[:60]} ({', '.join(sizes)})"
 
 

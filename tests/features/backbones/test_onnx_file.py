@@ -235,6 +235,28 @@ def test_a_network_for_any_size_needs_one(tmp_path):
     assert opened(path, size=SIZE_PX)[0].input_size_px == SIZE_PX
 
 
+@pytest.mark.parametrize("n", ["n", 0, -1, 1])
+@pytest.mark.parametrize("px", ["px", 0, -1])
+def test_axes_are_open_in_every_way_of_exporters(tmp_path, n, px):
+    model = cnn()
+    shape = [n, 3, px, px]
+    model.graph.input[0].CopyFrom(onnx.helper.make_tensor_value_info("pixel_values", 1, shape))
+    path = save(model, tmp_path / "net.onnx")
+    with pytest.raises(UsageError, match="takes pictures of any size"):
+        opened(path)
+    assert opened(path, size=SIZE_PX)[0].input_size_px == SIZE_PX
+    [expected] = original(model, "features")
+    made = features(path, tmp_path / "o", size=SIZE_PX)
+    np.testing.assert_allclose(made, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [0, -1])
+def test_a_number_of_images_may_be_open_by_itself(tmp_path, n):
+    model = cnn()
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = n
+    assert opened(save(model, tmp_path / "net.onnx"))[0].input_size_px == SIZE_PX
+
+
 def test_a_network_for_one_size_takes_no_other(tmp_path):
     path = save(cnn(), tmp_path / "net.onnx")
     with pytest.raises(UsageError, match="takes pictures of 32 px, not of 64: leave --size out"):
