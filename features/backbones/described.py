@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...errors import EngineError, UsageError, in_brief
 from .layer_pooling import (
     CLS,
+    IN_DOUBT,
     MEAN_OVER_PIXELS,
     MEAN_OVER_TOKENS,
     joined,
@@ -195,8 +196,14 @@ def _chosen(path: Path, about: Description, spec: ExtractorSpec) -> list[Value]:
 
 def _pooling(value: Value, about: Description, chosen: str | None) -> str:
     usual = usual_pooling(value.shape, about.size_px, value.is_last)
-    if usual in (CLS, MEAN_OVER_TOKENS) and chosen is not None:
+    if usual in (CLS, MEAN_OVER_TOKENS, IN_DOUBT) and chosen is not None:
         return {"cls": CLS, "mean": MEAN_OVER_TOKENS}[chosen]
+    if usual == IN_DOUBT:
+        raise UsageError(
+            f"the layer {value.name} makes {tuple(value.shape)} of one image, which does not say "
+            f"whether a class token is the first: choose it with --pooling cls, or the mean of "
+            f"all with --pooling mean"
+        )
     if usual == MEAN_OVER_PIXELS and chosen == "cls":
         raise UsageError(f"the layer {value.name} is a map without a class token")
     return usual

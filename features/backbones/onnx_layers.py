@@ -12,7 +12,7 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from .described import Value
-from .layer_pooling import usual_pooling
+from .layer_pooling import is_last_of, usual_pooling
 from .onnx_checks import inner_graphs
 from .output_names import EMBEDDINGS, LOGITS, N_CLASSES
 
@@ -119,7 +119,9 @@ def values_of(model: ModelProto, picture: Picture, size_px: int) -> list[Value]:
         When a node would make absurdly many numbers.
     """
     shapes = _shapes(model, picture, size_px, 1)
-    of_two = _shapes(model, picture, size_px, 2)
+    of_two = _shapes_or_none(model, picture, size_px, 2)
+    is_open = picture.size_px is None
+    of_larger = _shapes_or_none(model, picture, 2 * size_px, 1) if is_open else {}
     held = initializer_names(model.graph)
     others = {value.name for value in model.graph.input} - held - {picture.name}
     needs: dict[str, bool] = {picture.name: True, **dict.fromkeys(others, False)}
@@ -135,9 +137,11 @@ def values_of(model: ModelProto, picture: Picture, size_px: int) -> list[Value]:
                 raise ValueError(f"its value {name[:80]!r} would be of shape {shape}")
             is_short = len(name) <= _MAX_NAME
             if needs.get(name) and is_short and elem_type in _FLOATS and shape and shape[0] == 1:
-                two = of_two.get(name, (0, None))[1]
+                two, larger = (of.get(name, (0, None))[1] for of in (of_two, of_larger))
                 takes_many = two is not None and two == (2, *shape[1:])
-                found.append(Value(name, node.name, node.op_type, tuple(shape[1:]), takes_many))
+                is_last = is_last_of(shape[1:], larger and larger[1:])
+                of_one = tuple(shape[1:])
+                found.append(Value(name, node.name, node.op_type, of_one, takes_many, is_last))
     return found
 
 
@@ -187,6 +191,13 @@ def _shapes(model: ModelProto, picture: Picture, size_px: int, n_images: int) ->
         value.name: (value.type.tensor_type.elem_type, _known(value))
         for value in (*inferred.graph.value_info, *inferred.graph.output)
     }
+
+
+def _shapes_or_none(model: ModelProto, picture: Picture, size_px: int, n_images: int) -> _Shapes:
+    try:
+        return _shapes(model, picture, size_px, n_images)
+    except ValueError:  # it is made for one image, or one size, which nothing says
+        return {}
 
 
 def _known(value: ValueInfoProto) -> tuple[int, ...] | None:
@@ -241,7 +252,9 @@ def taken(model: ModelProto, values: Mapping[str, Value], size_px: int) -> str:
     """
     outputs = [value.name for value in model.graph.output]
     usable = [
-        name for name in outputs if name in values and usual_pooling(values[name].shape, size_px)
+        name
+        for name in outputs
+        if (value := values.get(name)) and usual_pooling(value.shape, size_px, value.is_last)
     ]
     for name in EMBEDDINGS:
         for output in usable:

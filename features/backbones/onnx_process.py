@@ -139,11 +139,10 @@ class _Rewritten:
         nodes = [*self._nodes, *kept]
         self._nodes = []
         self._to_features(layers)
-        takes_many = all(self._values[name].takes_many for name, _ in layers) and not (
-            sees_whole_batch(kept, self._picture.name)
-        )
-        width = sum(width_of(self._values[name].shape, self._size_px) for name, _ in layers)
-        n = "n" if takes_many else 1
+        values = [self._values[name] for name, _ in layers]
+        width = sum(width_of(value.shape, self._size_px, value.is_last) for value in values)
+        is_apart = not sees_whole_batch(kept, self._picture.name)
+        n = "n" if is_apart and all(value.takes_many for value in values) else 1
         size_px = self._size_px
         graph = helper.make_graph(
             [*nodes, *self._nodes],
@@ -218,9 +217,9 @@ class _Rewritten:
         """From layers to (n, width) in float32."""
         parts: list[str] = []
         for name, pooling in layers:
-            shape = self._values[name].shape
+            value = self._values[name]
             values = self._add("Cast", [name], to=TensorProto.FLOAT)
-            axes = pooled_axes(shape, self._size_px)
+            axes = pooled_axes(value.shape, self._size_px, value.is_last)
             if pooling == CLS:
                 first = self._constant(f"first{len(parts)}", np.array(0, np.int64))
                 values = self._add("Gather", [values, first], axis=axes[0])

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from ..described import Value
-from ..layer_pooling import usual_pooling
+from ..layer_pooling import is_last_of, usual_pooling
 from .tensors import FLOATS
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def name_of(ref: Ref) -> str:
 def values_of(network: Network, size_px: int) -> list[Value]:
     """What can be chosen, from input to output, for pictures of this size."""
     shapes, of_two = network.shapes(size_px, 1), _of_two(network, size_px)
+    of_larger = _of_larger(network, size_px)
     of_picture = network.of_picture()
     named = {ref: name for name, ref in network.outputs.items()}
     found: list[Value] = []
@@ -60,6 +61,9 @@ def values_of(network: Network, size_px: int) -> list[Value]:
                 takes_many = two.shape == (2, *shape[1:])
                 other = named.get((node.name, at), "")
                 is_last = _is_last(shape[1:], network)
+                if is_last is None and node.name in of_larger:
+                    larger = of_larger[node.name][at].shape
+                    is_last = is_last_of(shape[1:], larger and larger[1:])
                 found.append(Value(name, other, node.op, shape[1:], takes_many, is_last))
     return found
 
@@ -80,6 +84,16 @@ def _of_two(network: Network, size_px: int) -> Mapping[str, Sequence[Tensor]]:
             name: [each._replace(shape=None) for each in outputs]
             for name, outputs in network.shapes(size_px, 1).items()
         }
+
+
+def _of_larger(network: Network, size_px: int) -> Mapping[str, Sequence[Tensor]]:
+    """Of a picture of twice the size, where the network takes any."""
+    if network.picture.size_px is not None:
+        return {}
+    try:
+        return network.shapes(2 * size_px, 1)
+    except ValueError:  # it is made for one size, which nothing says
+        return {}
 
 
 def taken(network: Network, values: Mapping[str, Value], size_px: int) -> str:

@@ -155,3 +155,22 @@ def save(model, path, *, external=False):
     else:
         onnx.save(model, path)
     return path
+
+
+def patches(width, *, patch_px=14, n_more=1, size_px="px", is_transposed=False):
+    """Only what comes before the blocks of a transformer: patches behind `n_more` tokens."""
+    b = _Builder()
+    kernel = b.weights("patch", width, 3, patch_px, patch_px)
+    b.add("Conv", ["pixel_values", kernel], "map", strides=[patch_px] * 2)
+    b.add("Reshape", ["map", b.ints("flat_shape", 0, width, -1)], "flat")
+    output = "flat"
+    if not is_transposed:
+        b.add("Transpose", ["flat"], "tokens", perm=[0, 2, 1])
+        output = "tokens"
+    if n_more:
+        more = b.array("more", np.zeros((1, n_more, width), np.float32))
+        b.add("Mul", ["tokens", b.array("nothing", np.float32(0))], "nothing_of")
+        b.add("ReduceMean", ["nothing_of"], "of_images", axes=[1], keepdims=1)
+        b.add("Add", ["of_images", more], "before")
+        output = b.add("Concat", ["before", "tokens"], "last_hidden_state", axis=1)
+    return b.model([3, size_px, size_px], [output])

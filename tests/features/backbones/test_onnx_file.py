@@ -15,7 +15,7 @@ from bottlebank.features.backbones.registry import SCALINGS
 from bottlebank.features.backbones.spec import ExtractorSpec
 from bottlebank.features.engines.openvino import OpenVinoEngine, convert
 
-from .onnx_networks import SIZE_PX, WIDTH, cnn, save, vit
+from .onnx_networks import SIZE_PX, WIDTH, cnn, patches, save, vit
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (5, SIZE_PX, SIZE_PX, 3), np.uint8)
 
@@ -89,6 +89,43 @@ def test_a_transformer_gives_the_mean_of_its_tokens_where_that_is_chosen(tmp_pat
     [tokens] = original(model, "last_hidden_state")
     made = features(path, tmp_path / "o", pooling="mean")
     np.testing.assert_allclose(made, tokens.mean(1), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("size_px", [224, 256, 384])
+@pytest.mark.parametrize("is_open", [True, False])
+@pytest.mark.parametrize("width", [384, 1024])
+def test_a_class_token_is_found_where_patches_do_not_fill_the_picture(
+    tmp_path, size_px, is_open, width
+):
+    model = patches(width, size_px="px" if is_open else size_px)
+    path = save(model, tmp_path / "net.onnx")
+    backbone = opened(path, size=size_px)[0]
+    assert (backbone.width, backbone.pooling) == (width, "CLS token")
+
+
+@pytest.mark.parametrize("is_transposed", [True, False])
+def test_where_the_size_is_open_two_sizes_say_which_axis_is_which(tmp_path, is_transposed):
+    """At 1024 px there are 64 x 64 patches of 16 px, and 4096 numbers of each, too."""
+    model = patches(4096, patch_px=16, n_more=0, is_transposed=is_transposed)
+    path = save(model, tmp_path / "net.onnx")
+    assert opened(path, size=512)[0].width == 4096
+    backbone, weights = opened(path, size=1024)
+    assert (backbone.width, backbone.pooling) == (4096, "mean over tokens")
+    onnx_file.write_onnx(backbone, weights, tmp_path)
+    written = onnx.load(tmp_path / "network.onnx")
+    [pooling] = [node for node in written.graph.node if node.op_type == "ReduceMean"]
+    assert list(pooling.attribute[0].ints) == [2 if is_transposed else 1]
+
+
+def test_a_class_token_that_is_in_doubt_is_asked_for(tmp_path):
+    """There are 256 patches: the others may be registers alone."""
+    path = save(patches(64, n_more=4, size_px=224), tmp_path / "net.onnx")
+    with pytest.raises(UsageError, match=r"makes \(260, 64\) of one image.*--pooling cls.*mean"):
+        opened(path)
+    chosen = {each: opened(path, pooling=each)[0].pooling for each in ("cls", "mean")}
+    assert chosen == {"cls": "CLS token", "mean": "mean over tokens"}
+    listed = onnx_file.layers(path, ExtractorSpec.of(str(path)))
+    assert listed[-1].pooling == "cls or mean, by --pooling"
 
 
 def test_the_output_that_is_pooled_already_is_preferred(tmp_path):
