@@ -74,13 +74,16 @@ def run(
     """Compare and print a table, the best first."""
     seconds = Stopwatch()
     from ..datasets import load_dataset
-    from ..extraction import extract
+    from ..extraction import extract, extract_each
     from ..training.compare import compare
     from ..training.train import require_two_classes
 
     dataset = load_dataset(data, **reading)
     require_two_classes(dataset.labels, data)
-    tables = [extract(dataset, name, **extraction) for name in extractors or [None]]
+    if extractors:
+        tables = extract_each(dataset, extractors, **extraction)
+    else:
+        tables = [extract(dataset, None, **extraction)]
     found = compare(tables, heads, n_folds=folds, seed=seed)
     for warning in found.warnings:
         say(f"warning: {warning}")

@@ -125,9 +125,10 @@ def extraction_with_any() -> Decorator:
             "--layer",
             type=Names(),
             metavar="NAME,…",
-            default_in_words="the last",
-            help="layer whose output, averaged over height and width, is the transfer values; or "
-            "several, side by side",
+            default_in_words="the one that gives features, which `bottlebank extractors NAME|FILE` "
+            "marks",
+            help="layer whose output is the transfer values, or several, side by side; maps are "
+            "averaged over height and width, of tokens --pooling decides",
         ),
         add(
             "--scaling",
@@ -138,8 +139,8 @@ def extraction_with_any() -> Decorator:
         add(
             "--pooling",
             type=Choice(choices.POOLINGS),
-            default_in_words="as the layer's shape and name suggest",
-            help="how several vectors of a layer become one, in a network in a file of your own: "
+            default_in_words="cls where the layer has a class token, else mean",
+            help="how the tokens of a layer become one vector, in a network in a file of your own: "
             "cls takes the first, the class token, mean their mean",
         ),
         max_pixels(part_of="extraction"),

@@ -86,8 +86,9 @@ def extract(
     size
         Height and width of the input, in pixels; None: the network's usual one.
     layer
-        The layer whose output is the features, averaged over height and width; or several, side
-        by side. None: the last.
+        The layer whose output is the features; or several, side by side. Maps are averaged over
+        height and width, of tokens `pooling` decides. None: the layer that gives features; the last
+        of a network of the registry, the one before the classes of a classifier in a file.
     scaling
         How pixels become the network's input, where a file of one's own does not say it: ``tf``,
         ``torch``, ``caffe``, ``none``, or a mean and a deviation of values from 0 to 1, as

@@ -1,5 +1,6 @@
 """The documentation: it builds without warnings, and what it names exists."""
 
+import inspect
 import itertools
 import os
 import re
@@ -12,6 +13,7 @@ import pytest
 
 import bottlebank
 from bottlebank.cli import program
+from bottlebank.features import ExtractorSpec
 
 from .conftest import ROOT
 
@@ -104,6 +106,15 @@ def test_lines_of_prose_fit_the_screen_and_begin_no_list_by_chance():
         for above, line in itertools.pairwise(lines):
             if re.match(r"\d+\. ", line) and above.strip():
                 assert re.match(r"\d+\. |   ", above), f"{page.name}: {line}"
+
+
+def test_every_choice_of_an_extractor_is_in_the_table():
+    table = re.search(
+        r"^\| option.*?\n\n", (ROOT / "docs" / "extraction.md").read_text(), re.M | re.S
+    )
+    assert table is not None
+    choices = [*inspect.signature(ExtractorSpec.of).parameters]
+    assert [name for name in choices if f"| `--{name}" not in table[0]] == []
 
 
 def test_columns_of_tables_have_headings():

@@ -45,6 +45,8 @@ RAISE_BUILTINS = {
     "features/backbones/onnx_process.py": "reads networks: onnx_file makes it an EngineError",
     "features/backbones/onnx_skeleton.py": "reads networks: onnx_file makes it an EngineError",
     "features/engines/conversion.py": "in a process of its own: the caller makes it an EngineError",
+    "features/engines/first_run.py": "in a process of its own: `apart` makes it an EngineError",
+    "features/engines/onnx_evaluator.py": "in a process of its own, as first_run",
     "features/images/decoder_pool.py": "TimeoutError, which the service makes a DeadlineError",
     "features/images/fit.py": "reads rules: described_backbone makes it a RecipeError",
     "features/images/resize.py": "reads rules: described_backbone makes it a RecipeError",

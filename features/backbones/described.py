@@ -18,6 +18,7 @@ from .layer_pooling import (
 )
 from .opening import Layer
 from .registry import SCALINGS, Backbone, PixelScaling, find_scaling
+from .spec import SettingError
 from .weights import IMAGENET
 
 if TYPE_CHECKING:
@@ -82,7 +83,9 @@ def backbone_of(
         When a setting means nothing to the network, or one that it needs is missing.
     """
     if spec.weights != IMAGENET:
-        raise UsageError(f"the weights of {path.name} are in it; weights has no meaning")
+        raise SettingError.of(
+            "weights", f"the weights of {path.name} are in it; weights has no meaning"
+        )
     if about.is_any_size and spec.size_px is None:
         raise UsageError(
             f"{path.name} takes pictures of any size: choose that which it was trained for with "
@@ -91,9 +94,10 @@ def backbone_of(
     chosen = _chosen(path, about, spec)
     poolings = [_pooling(value, about, spec.pooling) for value in chosen]
     if spec.pooling is not None and not {CLS, MEAN_OVER_TOKENS, MEAN_OVER_PIXELS} & {*poolings}:
-        raise UsageError(
+        raise SettingError.of(
+            "pooling",
             f"{' and '.join(value.name for value in chosen)} of {path.name} is one vector for each "
-            f"image; pooling has no meaning"
+            f"image; pooling has no meaning",
         )
     for value, pooling in zip(chosen, poolings, strict=True):
         if not pooling:
@@ -169,8 +173,8 @@ def require_size(path: Path, fixed: Sequence[int] | None, size_px: int | None) -
             f"square ones"
         )
     if size_px not in (None, height):
-        raise UsageError(
-            f"{path.name} takes pictures of {height} px, not of {size_px}: leave --size out"
+        raise SettingError.of(
+            "size", f"{path.name} takes pictures of {height} px, not of {size_px}: leave --size out"
         )
 
 
@@ -187,9 +191,10 @@ def _chosen(path: Path, about: Description, spec: ExtractorSpec) -> list[Value]:
     known = {**of_nodes, **about.values}
     for name in spec.layers:
         if name not in known:
-            raise UsageError(
+            raise SettingError.of(
+                "layer",
                 f"{path.name} has no layer {in_brief(repr(name))} whose shape for one image is "
-                f"known: {hint_at(name, known)}{lists_them} its layers"
+                f"known: {hint_at(name, known)}{lists_them} its layers",
             )
     return [known[name] for name in spec.layers]
 
@@ -205,7 +210,7 @@ def _pooling(value: Value, about: Description, chosen: str | None) -> str:
             f"all with --pooling mean"
         )
     if usual == MEAN_OVER_PIXELS and chosen == "cls":
-        raise UsageError(f"the layer {value.name} is a map without a class token")
+        raise SettingError.of("pooling", f"the layer {value.name} is a map without a class token")
     return usual
 
 
@@ -214,9 +219,13 @@ def _scaling(path: Path, about: Description, chosen: str | None) -> PixelScaling
     if chosen is not None:
         scaling = find_scaling(chosen)
         if about.is_8_bit and scaling[2:] != SCALINGS["none"][2:]:
-            raise UsageError(f"{path.name} takes pixels of 8 bits: leave --scaling out")
+            raise SettingError.of(
+                "scaling", f"{path.name} takes pixels of 8 bits: leave --scaling out"
+            )
         if about.is_scaling and scaling[1:] != SCALINGS["none"][1:]:
-            raise UsageError(f"{path.name} scales pixels itself: leave --scaling out")
+            raise SettingError.of(
+                "scaling", f"{path.name} scales pixels itself: leave --scaling out"
+            )
         return scaling
     if about.is_8_bit or about.is_scaling:
         return SCALINGS["none"]

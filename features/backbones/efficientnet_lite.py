@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...errors import EngineError, UsageError, WeightsNotFoundError
+from ...errors import EngineError, WeightsNotFoundError
+from .spec import SettingError
 from .torch_file import read_torch_file
 from .weights import IMAGENET, Weights
 
@@ -102,8 +103,9 @@ def find_weights(
 ) -> Weights:
     """The weights file that is installed beside bottlebank."""
     if weights != IMAGENET:
-        raise UsageError(
-            f"the weights of {backbone.name} are installed with it; --weights has no meaning"
+        raise SettingError.of(
+            "weights",
+            f"the weights of {backbone.name} are installed with it; --weights has no meaning",
         )
     path = imagenet_file(backbone)
     package = _package(backbone)

@@ -6,16 +6,16 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import UnknownExtractorError, UsageError
+from ...errors import UnknownExtractorError
 from ...fork_safety import import_whole
 from ..images.colours import require_known_grey16
 from ..images.fit import require_known_fit
 from .registry import HUB, find_backbone, is_backbone
+from .spec import ExtractorSpec, SettingError
 from .weights import find_weights
 
 if TYPE_CHECKING:
     from .registry import Backbone
-    from .spec import ExtractorSpec
     from .weights import Weights
 
 
@@ -159,14 +159,21 @@ def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
         When a setting means nothing to this network.
     """
     if spec.scaling is not None:
-        raise UsageError(f"{backbone.name} scales pixels in its own way; scaling has no meaning")
+        raise SettingError.of(
+            "scaling", f"{backbone.name} scales pixels in its own way; scaling has no meaning"
+        )
     if spec.pooling is not None:
-        raise UsageError(f"{backbone.name} pools in its own way; pooling has no meaning")
+        raise SettingError.of(
+            "pooling", f"{backbone.name} pools in its own way; pooling has no meaning"
+        )
     if spec.size_px in (None, backbone.input_size_px) and not spec.layers:
         return backbone
     module = backbone.imported()
     if not hasattr(module, "configured"):
-        raise UsageError(f"{backbone.name} has one size and one layer; name no others")
+        setting = "layer" if spec.layers else "size"
+        raise SettingError.of(
+            setting, f"{backbone.name} has one size and one layer; name no others"
+        )
     return module.configured(backbone, spec)
 
 

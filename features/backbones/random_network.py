@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...errors import UsageError
+from .spec import SettingError
 from .weights import IMAGENET, SEED_WEIGHTS, Weights
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ def find_weights(
 ) -> Weights:
     """The weights, which are drawn."""
     if weights != IMAGENET:
-        raise UsageError(
-            f"the extractor {backbone.name!r} draws its weights; --weights has no meaning"
+        raise SettingError.of(
+            "weights",
+            f"the extractor {backbone.name!r} draws its weights; --weights has no meaning",
         )
     return Weights(SEED_WEIGHTS, None, weights_sha256())
 

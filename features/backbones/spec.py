@@ -20,6 +20,20 @@ POOLINGS = ("cls", "mean")
 """How several vectors of a layer become one: its first, the class token, or their mean."""
 
 
+class SettingError(UsageError):
+    """A setting that means nothing to a network; another network may be able to have it."""
+
+    setting: str = ""
+    """The keyword of `ExtractorSpec.of`."""
+
+    @classmethod
+    def of(cls, setting: str, message: str) -> SettingError:
+        """With both."""
+        error = cls(message)
+        error.setting = setting
+        return error
+
+
 class ExtractorSpec(NamedTuple):
     """What can be chosen of an extractor. `recipe_for` makes a recipe of it.
 

@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from onnx import TensorProto, helper
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
@@ -14,7 +15,7 @@ from bottlebank.features import Recipe
 from bottlebank.features.backbones.registry import SCALINGS
 from bottlebank.prediction import head_extractor
 
-from ..features.backbones.onnx_networks import save, vit
+from ..features.backbones.onnx_networks import cnn, save, vit
 
 
 @pytest.fixture
@@ -169,3 +170,52 @@ def test_a_network_with_data_beside_it_is_found_where_the_cache_has_seen_it(
     again = bottlebank("predict", new, *common)
     assert again.code == 0, again.err
     assert again.json["predictions"] == here.json["predictions"]
+
+
+@pytest.fixture
+def compare(bottlebank, photos, tmp_path):
+    common = ["--heads", "knn", "--folds", 2, "--precision", "float32", "--cache", tmp_path / "c"]
+
+    def run(extractors, *settings):
+        return bottlebank("compare", photos, "--extractors", extractors, *settings, *common)
+
+    return run
+
+
+def test_a_file_is_compared_with_a_network_of_the_registry(compare, network, caplog, tmp_path):
+    chosen = ["--scaling", "torch", "--pooling", "mean", "--json"]
+    answer = compare(f"efficientnet_lite0,{network}", *chosen).json
+    assert {each["extractor"] for each in answer["candidates"]} == {
+        "efficientnet_lite0",
+        "vit.onnx",
+    }
+    assert caplog.messages == [
+        "scaling means nothing to efficientnet_lite0, and is left out there",
+        "pooling means nothing to efficientnet_lite0, and is left out there",
+    ]
+    with CacheFolder(tmp_path / "c") as folder:
+        recipes = [Recipe.from_dict(folder.recipe(name)) for name in folder.fingerprints()]
+    assert {recipe.pooling for recipe in recipes} == {"global average", "mean over tokens"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["--scaling", "torch"], "efficientnet_lite0 scales pixels in its own way; scaling has no"),
+        (["--layer", "nowhere"], "efficientnet_lite0 has one size and one layer"),
+        (["--weights", "w.h5"], "the weights of efficientnet_lite0 are installed with it"),
+    ],
+)
+def test_a_setting_that_means_nothing_to_any_is_refused_before_any_image_is_read(
+    compare, tmp_path, settings, message
+):
+    """A network of 8-bit pixels is not scaled either."""
+    model = cnn(channels_last=True)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    model.graph.node.insert(0, helper.make_node("Cast", ["pixel_values"], ["f"], to=1))
+    model.graph.node[1].input[0] = "f"
+    path = save(model, tmp_path / "net.onnx")
+    done = compare(f"efficientnet_lite0,{path}", *settings)
+    assert done.code == 2
+    assert message in done.err
+    assert not (tmp_path / "c").exists()

@@ -16,6 +16,7 @@ from ....errors import UsageError, in_brief
 from ..described import hint_at
 from ..layer_pooling import AS_IT_IS, MEAN_OVER_PIXELS, joined
 from ..opening import Layer
+from ..spec import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,9 +75,10 @@ def with_layers(backbone: Backbone, names: Sequence[str]) -> Backbone:
     known = {layer.name: layer for layer in layers_of(backbone)}
     for name in names:
         if name not in known:
-            raise UsageError(
+            raise SettingError.of(
+                "layer",
                 f"{backbone.name} has no layer {in_brief(repr(name))}: {hint_at(name, known)}"
-                f"`bottlebank extractors {backbone.name}` lists its layers"
+                f"`bottlebank extractors {backbone.name}` lists its layers",
             )
     chosen = [known[name] for name in names]
     if all(layer.is_taken for layer in chosen) and len(chosen) == 1:

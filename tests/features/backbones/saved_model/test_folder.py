@@ -116,7 +116,9 @@ def test_layers_are_listed_with_their_shapes(networks):
 
 
 def test_of_several_vectors_one_has_to_be_named(networks):
-    with pytest.raises(UsageError, match="no output of two vectors can be told to be features"):
+    with pytest.raises(
+        UsageError, match="which output of two vectors holds features: name a layer"
+    ):
         opened(networks / "two vectors", scaling="tf")
     first, second = (opened(networks / "two vectors", scaling="tf", layer=name)[0] for name in "ab")
     assert first.layers != second.layers

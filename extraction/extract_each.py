@@ -1,0 +1,84 @@
+"""The same images with several extractors."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..arguments import require_timeout
+from ..features import ExtractorSpec
+from ..features.backbones.opening import open_backbone
+from ..features.backbones.spec import SettingError
+from .extract_dataset import extract
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from ..datasets import Dataset
+    from .feature_table import FeatureTable
+
+logger = logging.getLogger(__name__)
+
+_OF_SPEC = ("weights", "fit", "grey16", "size", "layer", "scaling", "pooling")
+
+
+def extract_each(
+    dataset: Dataset, extractors: Sequence[str | os.PathLike[str]], **settings: Any
+) -> list[FeatureTable]:
+    """As `extract`, with each of several extractors.
+
+    A setting that means something to one of them and nothing to another, such as ``scaling`` to a
+    network of the registry, is left out for that one, and a warning says so.
+
+    Parameters
+    ----------
+    dataset
+        From `load_dataset`.
+    extractors
+        As `extract` takes one.
+    settings
+        The other parameters of `extract`.
+
+    Raises
+    ------
+    UsageError
+        When a setting means nothing to any of them; and as `extract`, before any image is read.
+    WeightsNotFoundError, EngineError, CacheLockedError, CacheError
+        As `extract`.
+    """
+    own = [dict(settings) for _ in extractors]
+    if len(extractors) > 1:
+        _leave_out(extractors, own)
+    return [
+        extract(dataset, extractor, **chosen)
+        for extractor, chosen in zip(extractors, own, strict=True)
+    ]
+
+
+def _leave_out(extractors: Sequence[str | os.PathLike[str]], own: list[dict[str, Any]]) -> None:
+    """Take out of the settings of each extractor what means nothing to it."""
+    refused: dict[str, list[tuple[str, SettingError]]] = {}
+    for extractor, settings in zip(extractors, own, strict=True):
+        while (error := _refused(extractor, settings)) is not None:
+            del settings[error.setting]
+            refused.setdefault(error.setting, []).append((str(extractor), error))
+    for setting, each in refused.items():
+        if len(each) == len(extractors):
+            raise each[0][1]
+        logger.warning(
+            "%s means nothing to %s, and is left out there",
+            setting,
+            " and ".join(name for name, _ in each),
+        )
+
+
+def _refused(extractor: str | os.PathLike[str], settings: dict[str, Any]) -> SettingError | None:
+    chosen = {name: settings[name] for name in _OF_SPEC if settings.get(name) is not None}
+    timeout_s = require_timeout("download_timeout_s", settings.get("download_timeout_s"))
+    try:
+        spec = ExtractorSpec.of(extractor, **chosen)
+        open_backbone(spec, timeout_s, settings.get("progress"))
+    except SettingError as error:
+        return error
+    return None
