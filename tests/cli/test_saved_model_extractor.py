@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
-
+from ..conftest import picture
 from ..features.backbones.saved_model.by_hand import (
     FLOAT,
     KERNEL,
@@ -47,13 +46,27 @@ def written(tmp_path_factory):
     return write(into / "my network é", saved_model(nodes, restore="all", more=more)), canary
 
 
+def run(*arguments):
+    """A command in a process of its own, in which TensorFlow is not imported."""
+    command = [sys.executable, "-c", WITHOUT, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture(scope="session")
 def converted(written, tmp_path_factory):
     """The `networks` folder of a cache that holds the converted network."""
-    networks = tmp_path_factory.mktemp("networks")
-    recipe, weights = recipe_for(ExtractorSpec.of(str(written[0]), scaling="tf"))
-    open_extractor(recipe, lambda: weights, precisions=["float32"], networks=networks)
-    return networks
+    network, canary = written
+    into = tmp_path_factory.mktemp("converted")
+    (into / "photos" / "disc").mkdir(parents=True)
+    picture("disc", 0).save(into / "photos" / "disc" / "0.png")
+    given = ["--extractor", network, *CHOSEN, "--cache", into / "cache"]
+    extracted = run("extract", into / "photos", *given)
+    assert "1 extracted" in extracted
+    assert "network: layer out; pooling: none; scaled: bilinear, squash; RGB" in extracted
+    assert not canary.exists()
+    return into / "cache" / "networks"
 
 
 @pytest.fixture
@@ -82,30 +95,15 @@ def predict(bottlebank, photos, head, cache, *more):
     return bottlebank("predict", image, *common, *more)
 
 
-def test_from_extract_to_predict_without_tensorflow(photos, written, tmp_path):
-    """In the process itself: it converts the network in another, which is told nothing to run."""
-    network, canary = written
-    cache, head = tmp_path / "cache", tmp_path / "head.h5"
-
-    def run(*arguments):
-        command = [sys.executable, "-c", WITHOUT, *map(str, arguments), "--cache", str(cache)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    extracted = run("extract", photos, "--extractor", network, *CHOSEN)
-    assert "60 extracted" in extracted
-    assert "network: layer out; pooling: none; scaled: bilinear, squash; RGB" in extracted
-    assert "wrote" in run("train", photos, "--extractor", network, *CHOSEN, "--output", head)
-    for path in network.rglob("variables.data*"):
-        path.rename(path.with_suffix(".away"))  # rows and the converted network are enough
-    try:
-        predicted = run("predict", photos / "disc" / "03.png", "--head", head)
-    finally:
-        for path in network.rglob("*.away"):
-            path.rename(path.with_name("variables.data-00000-of-00001"))
+def test_from_extract_to_predict_without_tensorflow(photos, network, cache, tmp_path):
+    """The converted network is enough, and the rows are."""
+    head = tmp_path / "head.h5"
+    given = ["--extractor", network, *CHOSEN, "--cache", cache]
+    assert "60 extracted" in run("extract", photos, *given)
+    shutil.rmtree(cache / "networks")
+    assert "wrote" in run("train", photos, *given, "--output", head)
+    predicted = run("predict", photos / "disc" / "03.png", "--head", head, "--cache", cache)
     assert re.search(r": (disc|checks|stripes) ", predicted)
-    assert not canary.exists()
 
 
 def test_a_head_on_another_machine_finds_its_folder(

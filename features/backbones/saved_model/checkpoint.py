@@ -17,7 +17,7 @@ from .tensors import DTYPES, STRING, read_shape, read_texts, require_shape
 from .wire import Reader, read_varint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 INDEX = "variables/variables.index"
@@ -64,9 +64,10 @@ class Checkpoint:
             raise ValueError(_DAMAGED)
         self._mapped: dict[int, memoryview] = {}
 
-    def files(self) -> list[str]:
-        """The names of its files in the folder, in a fixed order."""
-        return [INDEX, *(self._shard_name(shard) for shard in range(self._n_shards))]
+    def files(self, entries: Iterable[Entry]) -> list[str]:
+        """The names in the folder of the index and of the files of variables, in a fixed order."""
+        shards = sorted({entry.shard for entry in entries})
+        return [INDEX, *map(self._shard_name, shards)]
 
     def entry(self, key: str) -> Entry:
         """Where a variable is.

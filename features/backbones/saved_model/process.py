@@ -51,7 +51,8 @@ def describe(send: Send, folder: str, size_px: int, layers: str) -> None:
     named = {value.name: value for value in values}
     aliases = {name: name_of(ref) for name, ref in network.aliases.items()}
     aliases |= {name: name_of(ref) for name, ref in network.outputs.items()}
-    files = network.checkpoint.files() if network.checkpoint else []
+    entries = network.variables.values()
+    files = network.checkpoint.files(entries) if network.checkpoint else []
     send(
         {
             "size_px": size_px,

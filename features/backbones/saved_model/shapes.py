@@ -98,10 +98,12 @@ def _outputs(node: Node, inputs: Sequence[Tensor], reader: Reader) -> list[Tenso
     if node.op in NORMALISATIONS and attributes.flag("is_training", default=True):
         raise ValueError(f"{what} normalises by all images of a batch, as in training")
     types = _types(node.op, attributes, inputs)
+    shapes: list[tuple[int, ...] | None] = [None] * _n_outputs(node.op, attributes)
     try:
-        shapes = RULES[node.op](attributes, inputs)
+        if all(each.shape is not None for each in inputs):
+            shapes = [*RULES[node.op](attributes, inputs)]
     except NotKnownError:
-        shapes = [None] * _n_outputs(node.op, attributes)
+        pass
     except (ArithmeticError, IndexError, TypeError, ValueError) as error:
         shown = ", ".join(str(each.shape) for each in inputs[:4])
         raise ValueError(

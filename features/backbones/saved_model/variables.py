@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .operators import CALLS, HANDLES
 from .structure import Attributes
 from .tensors import read_strings
+from .wire import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +109,9 @@ class _Restoring:
             if node is None or node.op != "Const":
                 raise ValueError("what restores its variables is no list of names")
             tensor = Attributes(self._graph.reader, node.attributes).tensor("value")
-            self._lists[name] = [each.decode() for each in read_strings(self._graph.reader, tensor)]
+            self._lists[name] = [
+                text_of(memoryview(each)) for each in read_strings(self._graph.reader, tensor)
+            ]
         return self._lists[name]
 
 

@@ -1,11 +1,15 @@
 """SavedModels, written once by TensorFlow in a process of its own."""
 
+import contextlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from bottlebank.features.backbones.saved_model import folder, process
+from bottlebank.untrusted.isolation import FailedError, Message
 
 CASES = {
     "cnn": ("cnn", {}),
@@ -31,10 +35,27 @@ CASES = {
 
 @pytest.fixture(scope="session")
 def networks(tmp_path_factory):
-    """A folder of SavedModels; ``results.npz`` in it has what they make of pixels."""
+    """A folder of SavedModels; ``results.npz`` in it has what they make of pixels,
+    and ``operators.npz`` what TensorFlow makes with each operator."""
     into = tmp_path_factory.mktemp("saved models é")
     script = Path(__file__).parent / "write_networks.py"
     command = [sys.executable, str(script), str(into), json.dumps(CASES)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return into
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Folders are read in the tests' process, which saves the start of another for each."""
+
+    @contextlib.contextmanager
+    def reader(module, function, *arguments, more_bytes):
+        sent = []
+        try:
+            process.describe(lambda about, next_s=0.0: sent.append(json.dumps(about)), *arguments)
+        except (ValueError, OSError) as error:
+            raise FailedError(str(error)) from error
+        yield (Message(json.loads(each), []) for each in sent)
+
+    monkeypatch.setattr(folder, "isolated_reader", reader)
