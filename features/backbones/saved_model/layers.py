@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..described import Value
 from ..layer_pooling import is_last_of, usual_pooling
+from ..output_names import EMBEDDINGS, LOGITS, N_CLASSES
 from .tensors import FLOATS
 
 if TYPE_CHECKING:
@@ -19,21 +20,8 @@ if TYPE_CHECKING:
 _MAX_NAME = 300
 _ONLY_OUTPUT = "default"
 """Of modules of TensorFlow Hub, be it features or classes."""
-# Outputs as exporters name them, in the order in which they are taken.
-_EMBEDDINGS = (
-    "feature_vector",
-    "image_embeds",
-    "image_features",
-    "pooler_output",
-    "embeddings",
-    "embedding",
-    "features",
-    "last_hidden_state",
-    _ONLY_OUTPUT,
-)
-_LOGITS = ("logits", "prob", "softmax", "class", "prediction", "scores")
-_N_CLASSES = (1000, 1001, 10450, 11221, 11821, 21841, 21843)
-"""Of ImageNet and of what larger networks are trained on."""
+_EMBEDDINGS = ("feature_vector", *EMBEDDINGS, _ONLY_OUTPUT)
+_LOGITS = (*LOGITS, "prediction")
 _THROUGH = ("Cast",)
 _POOLS = ("Mean", "AvgPool", "Reshape", "Squeeze", "Relu")
 
@@ -125,7 +113,7 @@ def _before_classes(network: Network, output: str, values: Mapping[str, Value]) 
     """What the classes are computed from, if an output is classes; else None."""
     ref = network.outputs[output]
     shape = values[name_of(ref)].shape
-    said = any(part in output.lower() for part in _LOGITS) or shape[-1] in _N_CLASSES
+    said = any(part in output.lower() for part in _LOGITS) or shape[-1] in N_CLASSES
     has_bias = False
     while (node := network.nodes[ref[0]]).op != "Placeholder":
         inputs = [each for each in node.inputs if name_of(each) in values]

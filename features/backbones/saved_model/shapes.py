@@ -98,10 +98,13 @@ def _outputs(node: Node, inputs: Sequence[Tensor], reader: Reader) -> list[Tenso
     if node.op in NORMALISATIONS and attributes.flag("is_training", default=True):
         raise ValueError(f"{what} normalises by all images of a batch, as in training")
     types = _types(node.op, attributes, inputs)
-    shapes: list[tuple[int, ...] | None] = [None] * _n_outputs(node.op, attributes)
+    n_outputs = _n_outputs(node.op, attributes)
+    shapes: list[tuple[int, ...] | None] = [None] * n_outputs
     try:
         if all(each.shape is not None for each in inputs):
             shapes = [*RULES[node.op](attributes, inputs)]
+        if len(shapes) != n_outputs:
+            raise ValueError(f"{n_outputs} outputs")
     except NotKnownError:
         pass
     except (ArithmeticError, IndexError, TypeError, ValueError) as error:

@@ -25,6 +25,7 @@ from .by_hand import (
     entry,
     function,
     node,
+    number,
     of_type,
     restoring,
     saved_model,
@@ -266,6 +267,17 @@ HOSTILE = {
     "shapes that contradict": (
         of(with_nodes(constant("n", [7, 7]), node("r", "Reshape", "x", "n"), before="r")),
         "its shapes contradict one another: Reshape 'r'",
+    ),
+    "more outputs than it says": (
+        of(
+            with_nodes(
+                constant("sizes", [4, 4, 8]),
+                constant("axis", 1),
+                node("s", "SplitV", "x", "sizes", "axis", T=of_type(FLOAT), num_split=number(2)),
+                before="s",
+            )
+        ),
+        "its shapes contradict one another: SplitV 's'",
     ),
     "normalising by the batch": (of(normalising_by_batch()), "by all images of a batch"),
     "no picture": (
