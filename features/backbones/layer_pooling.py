@@ -95,7 +95,7 @@ def _axis_of_features(shape: Sequence[int], size_px: int, is_last: bool | None) 
     if len(shape) == 3:  # the places are a square, as the picture is
         return 2 if shape[0] == shape[1] and shape[1] != shape[2] else 0
     if len(shape) == 2:
-        return 0 if _are_features_first(*shape, size_px) else 1
+        return 0 if _are_features_first(shape[0], shape[1], size_px) else 1
     return 0
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...atomic_file import make_folder, remove_whole
-from ...errors import BottlebankError, EngineError
+from ...errors import BottlebankError, EngineError, WeightsNotFoundError
 from ...progress import Progress
 from ...untrusted.arrays import read_npy
 from ...untrusted.files import read_bounded, require_regular
@@ -74,13 +74,39 @@ def converted_network(
         return
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
         folder = Path(temporary)
-        _write(recipe, backbone, weights(), folder, form, progress)
+        held = weights()
+        _write(recipe, backbone, held, folder, form, progress)
+        require_same(recipe, held)
         if kept is not None:
             try:
                 _keep(folder, kept, form, recipe.width)
             except OSError as error:  # a read-only cache works, only slower to start
                 logger.warning("the converted network is not kept: %s", error)
         yield folder
+
+
+def require_same(recipe: Recipe, weights: Weights) -> None:
+    """Refuse a network that was read from other files than those that the recipe names.
+
+    Called once they have been read: what took their place since they were hashed would be kept
+    under their fingerprint for good.
+
+    Raises
+    ------
+    WeightsNotFoundError
+        When their hash is another.
+    """
+    try:
+        now = weights.sha256(file_sha256)
+    except OSError as error:
+        raise WeightsNotFoundError(
+            f"{weights.path} is gone since it was read ({error}): nothing of it is kept"
+        ) from error
+    if now != recipe.weights_sha256:
+        raise WeightsNotFoundError(
+            f"{weights.path} has changed while it was read, SHA-256 {recipe.weights_sha256[:8]}… → "
+            f"{now[:8]}…: nothing of it is kept; run this again once it stays as it is"
+        )
 
 
 def import_tensorflow_engine() -> type[TensorFlowEngine]:

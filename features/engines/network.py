@@ -80,8 +80,22 @@ class Network(contextlib.AbstractContextManager):
         ------
         EngineError
             When the network is in a form that TensorFlow cannot read.
+        WeightsNotFoundError
+            As `require_same_weights`.
         """
-        return conversion.import_tensorflow_engine()(self.backbone, self.weights()).graph()
+        graph = conversion.import_tensorflow_engine()(self.backbone, self.weights()).graph()
+        self.require_same_weights()
+        return graph
+
+    def require_same_weights(self) -> None:
+        """Refuse weights that were replaced while an engine read them itself.
+
+        Raises
+        ------
+        WeightsNotFoundError
+            When their hash is not that of the recipe.
+        """
+        conversion.require_same(self.recipe, self.weights())
 
     def reference(self) -> Reference:
         """What engines are compared with: the golden images in float32, by the most trusted way.

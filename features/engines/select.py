@@ -113,6 +113,8 @@ def _start(candidate: _Candidate, precision: str, network: Network, many: bool) 
         if candidate.only_on_gpu and not module.has_gpu():
             raise EngineError(f"{entry.title} finds no GPU that it can use")
         started = module.start(network, precision, many=many)
+        if candidate.engine == REFERENCE:  # it reads no converted network, which is checked
+            network.require_same_weights()
         if (candidate.engine, precision) != (REFERENCE, "float32"):
             _check(started, network, many)
     except BottlebankError:
