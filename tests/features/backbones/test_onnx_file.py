@@ -328,18 +328,20 @@ def test_scaling_is_taken_from_the_standards_metadata(tmp_path, said, layout, na
         ({"layer": "last_hidden"}, "has no layer 'last_hidden' .*did you mean last_hidden_state"),
         ({"layer": "pooler_output", "pooling": "mean"}, "one vector for each image; pooling"),
         ({"layer": "patches", "pooling": "cls"}, "patches is a map without a class token"),
-        ({"layer": "/blocks.0/scores"}, None),
         ({"weights": "w.h5"}, "the weights of vit.onnx are in it"),
         ({"scaling": "best"}, "unknown scaling 'best'"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(tmp_path, chosen, message):
     path = save(vit(), tmp_path / "vit.onnx")
-    if message is None:  # a map of two heads, as any other
-        assert opened(path, **chosen)[0].width == 2
-        return
     with pytest.raises(UsageError, match=message):
         opened(path, **chosen)
+
+
+def test_the_scores_of_a_transformers_heads_are_a_map_as_any_other(tmp_path):
+    path = save(vit(), tmp_path / "vit.onnx")
+    backbone, _ = opened(path, layer="/blocks.0/scores")
+    assert (backbone.width, backbone.pooling) == (2, "mean over height and width")
 
 
 def test_data_that_is_missing_is_named(tmp_path):
