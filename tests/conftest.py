@@ -99,7 +99,11 @@ def picture(kind: str, seed: int, side_px: int = 48) -> Image.Image:
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A folder per class: 3 classes of 20 PNG pictures."""
-    root = tmp_path / "photos"
+    return write_photos(tmp_path / "photos")
+
+
+def write_photos(root: Path) -> Path:
+    """What `photos` is."""
     for kind in ("stripes", "checks", "disc"):
         (root / kind).mkdir(parents=True)
         for number in range(20):

@@ -11,11 +11,28 @@ import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.classifier import load_head
 from bottlebank.errors import WeightsNotFoundError
-from bottlebank.features import Recipe
+from bottlebank.features import Recipe, find_again
 from bottlebank.features.backbones.registry import SCALINGS
 from bottlebank.prediction import head_extractor
 
+from ..conftest import write_photos
 from ..features.backbones.onnx_networks import cnn, save, vit
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """As that of all tests, once for this file."""
+    return write_photos(tmp_path_factory.mktemp("of the file") / "photos")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, photos):
+    """A folder with a head, and the cache that it was trained with."""
+    folder = tmp_path_factory.mktemp("trained")
+    network = save(vit(), folder / "vit.onnx")
+    chosen = {"scaling": "torch", "precision": "float32", "cache": folder / "cache"}
+    bb.save_head(bb.train_head(bb.extract(photos, network, **chosen)), folder / "head.h5")
+    return folder
 
 
 @pytest.fixture
@@ -24,12 +41,11 @@ def network(tmp_path):
 
 
 @pytest.fixture
-def onnx_head(bottlebank, photos, network, tmp_path):
-    """A head, and the cache that it was trained with."""
+def onnx_head(trained, tmp_path):
+    """A head, and the cache that it was trained with: copies."""
     head, cache = tmp_path / "head.h5", tmp_path / "cache"
-    chosen = ["--extractor", network, "--scaling", "torch", "--precision", "float32"]
-    done = bottlebank("train", photos, *chosen, "--cache", cache, "--output", head)
-    assert done.code == 0, done.err
+    shutil.copy(trained / "head.h5", head)
+    shutil.copytree(trained / "cache", cache)
     return head, cache
 
 
@@ -52,7 +68,8 @@ def test_a_head_on_another_machine_finds_its_file(bottlebank, photos, onnx_head,
 def test_a_head_takes_its_file_under_another_name(bottlebank, photos, onnx_head, network, tmp_path):
     head, cache = onnx_head
     here = predict(bottlebank, photos, head, cache).json
-    renamed = network.rename(tmp_path / "photos" / "renamed.onnx")
+    (tmp_path / "elsewhere").mkdir()
+    renamed = network.rename(tmp_path / "elsewhere" / "renamed.onnx")
     other = tmp_path / "other"
     named = predict(bottlebank, photos, head, other, "--weights", renamed)
     assert named.json == here
@@ -83,7 +100,10 @@ def test_a_head_refuses_another_file(bottlebank, photos, onnx_head, tmp_path):
     assert re.search(r"other\.onnx is not the file 'vit\.onnx' \(SHA-256 ", done.err)
 
 
-def test_a_path_in_python_and_what_the_json_says_of_the_network(bottlebank, photos, network, cache):
+def test_a_path_in_python_and_what_the_json_says_of_the_network(
+    bottlebank, photos, network, onnx_head
+):
+    _, cache = onnx_head
     table = bb.extract(photos, network, scaling="torch", cache=cache, precision="float32")
     chosen = ["--extractor", network, "--scaling", "torch", "--precision", "float32"]
     answer = bottlebank("extract", photos, *chosen, "--cache", cache, "--json").json
@@ -98,10 +118,10 @@ def test_a_path_in_python_and_what_the_json_says_of_the_network(bottlebank, phot
 
 
 def test_only_what_differs_is_said_where_no_row_can_be_reused(
-    bottlebank, photos, network, tmp_path, caplog
+    bottlebank, photos, network, onnx_head, caplog
 ):
-    common = [photos, "--extractor", network, "--precision", "float32", "--cache", tmp_path / "c"]
-    assert bottlebank("extract", *common, "--scaling", "torch").code == 0
+    _, cache = onnx_head
+    common = [photos, "--extractor", network, "--precision", "float32", "--cache", cache]
     assert bottlebank("extract", *common, "--scaling", "torch", "--pooling", "mean").code == 0
     assert caplog.messages == [
         "the 60 cached rows of vit.onnx cannot be reused, because they differ in pooling: CLS "
@@ -132,11 +152,10 @@ def test_a_head_finds_its_file_where_the_cache_has_seen_it(
 
 @pytest.mark.parametrize("name", ["{path}", "../vit.onnx", "..", ".", "", "hub"])
 def test_what_a_head_says_leads_out_of_no_folder_and_to_no_network(
-    onnx_head, network, tmp_path, monkeypatch, name
+    trained, network, tmp_path, monkeypatch, name
 ):
     """The file is there: but a head, which may be somebody else's, does not say where to look."""
-    head, _ = onnx_head
-    recipe = Recipe.from_dict(load_head(head).recipe)
+    recipe = Recipe.from_dict(load_head(trained / "head.h5").recipe)
     away = tmp_path / "deeper"
     away.mkdir()
     monkeypatch.chdir(away)
@@ -144,7 +163,7 @@ def test_what_a_head_says_leads_out_of_no_folder_and_to_no_network(
     if name == "hub":
         changes = {"weights": "gone.onnx", "extractor": "hf:owner/name@main"}
     opened = []
-    monkeypatch.setattr(head_extractor, "recipe_for", lambda *given, **_: opened.append(given))
+    monkeypatch.setattr(find_again, "recipe_for", lambda *given, **_: opened.append(given))
     with CacheFolder(tmp_path / "other", create=True) as folder:
         of = dataclasses.replace(recipe, **changes)
         find = head_extractor.weights_finder(of, folder, away / "head.h5", None, None, None)
