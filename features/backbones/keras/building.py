@@ -150,6 +150,9 @@ def _load_by_name(container: Container, made: _Made) -> None:
             )
         for variable, array in zip(variables, arrays, strict=True):
             variable.assign(array)
+    for layer in made.layers.values():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()  # which computes with copies of its weights
 
 
 def _load_by_kind(container: Container, model: Any) -> None:

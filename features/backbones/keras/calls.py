@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from .settings import plain
 
+CALLED_WITH = "is called with"
+
 _MAX_NUMBER = 20_000
 
 
@@ -53,11 +55,11 @@ def _call(given: Any, where: str) -> Call:
         if not isinstance(args, list) or not isinstance(kwargs, dict):
             raise ValueError(f"{where} is called without arguments")
         return Call(
-            tuple(_argument(each, where) for each in args),
+            tuple(read_argument(each, where) for each in args),
             # Whether it was called as in training says nothing: Keras 3 has it anew at each run.
             _keywords(
                 {
-                    name: _argument(value, where)
+                    name: read_argument(value, where)
                     for name, value in kwargs.items()
                     if name != "training"
                 }
@@ -72,7 +74,7 @@ def _call(given: Any, where: str) -> Call:
     for each in given:  # of Keras 2
         if not isinstance(each, list) or len(each) not in (3, 4):
             raise ValueError(f"{where} is called with what is no layer's output")
-        refs.append(_ref(each[:3]))
+        refs.append(read_ref(each[:3]))
         if len(each) == 4 and isinstance(each[3], dict):
             kwargs |= each[3]
     kwargs = {name: _of_keras_2(value, where) for name, value in kwargs.items()}
@@ -85,8 +87,8 @@ def _call(given: Any, where: str) -> Call:
 def _of_keras_2(value: Any, where: str) -> Any:
     """A tensor is a list of a name and two numbers."""
     if isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str):
-        return _ref(value[:3])
-    return _argument(value, where)
+        return read_ref(value[:3])
+    return read_argument(value, where)
 
 
 def _keywords(given: dict[str, Any]) -> dict[str, Any]:
@@ -96,15 +98,16 @@ def _keywords(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _argument(given: Any, where: str, depth: int = 0) -> Any:
+def read_argument(given: Any, where: str, depth: int = 0) -> Any:
+    """A reference, a plain value, a slice, or a list of them; ValueError for anything else."""
     if depth > 8:
         raise ValueError(f"{where} is called with lists that are nested too deeply")
     if isinstance(given, list):
-        return [_argument(each, where, depth + 1) for each in given]
+        return [read_argument(each, where, depth + 1) for each in given]
     if isinstance(given, dict):
         kind, inner = given.get("class_name"), given.get("config")
         if kind == "__keras_tensor__" and isinstance(inner, dict):
-            return _ref(inner.get("keras_history"))
+            return read_ref(inner.get("keras_history"))
         if kind == "__ellipsis__":
             return Ellipsis
         if kind == "__slice__" and isinstance(inner, dict):
@@ -121,7 +124,8 @@ def _whole(value: Any) -> int | None:
     raise ValueError(f"it takes a slice at {str(value)[:60]!r}")
 
 
-def _ref(given: Any) -> Ref:
+def read_ref(given: Any) -> Ref:
+    """A name and two numbers; ValueError for anything else."""
     if (
         not isinstance(given, list)
         or len(given) != 3
@@ -139,5 +143,5 @@ def read_places(given: Any) -> list[Ref]:
     if not isinstance(given, list):
         raise ValueError("it describes a model without input or output")
     if given and isinstance(given[0], str):
-        return [_ref(given[:3])]
+        return [read_ref(given[:3])]
     return [place for each in given for place in read_places(each)]

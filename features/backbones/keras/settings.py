@@ -38,6 +38,8 @@ _BEGINNINGS = frozenset((
     "MaxNorm", "MinMaxNorm", "NonNeg", "UnitNorm",
 ))
 # fmt: on
+_OF_TENSORFLOW = "tensorflow.python.ops.init_ops_v2"
+"""Where some networks of `keras.applications` in Keras 2 have their initializers from."""
 _TRAINING_ALONE = ("_initializer", "_regularizer", "_constraint")
 # fmt: off
 _DTYPES = frozenset((
@@ -200,7 +202,8 @@ def _require_known_object(value: Any) -> None:
         return
     if not isinstance(value, dict):
         raise ValueError(f"is {_brief(value)}")
-    require_keras(value, "it")
+    if value.get("module") != _OF_TENSORFLOW:
+        require_keras(value, "it")
     if value.get("class_name") not in _BEGINNINGS:
         raise ValueError(f"is {_brief(value.get('class_name'))}, which is not Keras's own")
     inner = value.get("config")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import tensorflow_functions
 from .calls import Call, Ref, read_calls, read_places
 from .known_layers import IGNORED, INACTIVE, KNOWN, OF_APPLICATIONS
 from .known_operations import OPERATIONS
@@ -24,7 +25,7 @@ CALL = "its layer"
 
 _MAX_LAYERS = 20_000
 _MAX_NAME = 300
-_CODE = ("Lambda", "TFOpLambda", "SlicingOpLambda", "__lambda__")
+_CODE = ("Lambda", "__lambda__")
 _REACHING_OUT = ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
 
@@ -158,6 +159,9 @@ def _layer(given: Mapping[str, Any], depth: int) -> Layer:
     name = _name(given.get("name", held.get("name")))
     where = f"{CALL} {name[:80]!r}"
     _require_class(given, kind, where)
+    if kind in tensorflow_functions.CLASSES:
+        kind, settings, calls = tensorflow_functions.read_function(given, where)
+        return Layer(name, f"ops.{kind}", settings, calls, said=kind)
     calls = read_calls(given.get("inbound_nodes"), where)
     trainable = held.get("trainable") is not False
     layer = Layer(name, kind, {}, calls, None, trainable, kind)
@@ -197,14 +201,14 @@ def _require_class(given: Mapping[str, Any], kind: str, where: str) -> None:
         raise ValueError(f"{where} is of the class {shown}, which reaches outside of the file")
     require_keras(given, where)
     is_known = kind in OPERATIONS if _is_operation(given) else kind in KNOWN or kind in INACTIVE
-    if not is_known and kind not in (*FUNCTIONAL, SEQUENTIAL, INPUT):
+    if not is_known and kind not in (*FUNCTIONAL, SEQUENTIAL, INPUT, *tensorflow_functions.CLASSES):
         raise ValueError(
             f"{where} is of the class {shown!r}, which is not one that networks for pictures of "
             f"Keras's own layers have: export the network as ONNX"
         )
     module = given.get("module")
     home = OF_APPLICATIONS.get(kind)
-    if home is not None and module not in (None, home):
+    if home is not None and module not in (None, home, f"tf_{home}"):
         raise ValueError(f"{where} is of the module {str(module)[:80]!r}, not {home}")
 
 

@@ -168,6 +168,54 @@ def test_a_sequence_of_keras_2(tmp_path):
         close(features(path, pixels), features(tmp_path / "functional.h5", pixels))
 
 
+def test_functions_of_tensorflow_between_layers_of_keras_2(tmp_path):
+    """As its `preprocess_input` leaves them, and arithmetic with another layer or first number."""
+    name, config, weights = cnn_of_keras_2()
+
+    def function(name, of, before, **keywords):
+        held = {"name": name, "dtype": "float32", "function": of}
+        first = before if isinstance(before, list) else [before, 0, 0]
+        node = [*first, {**keywords, "name": None}]
+        return {"class_name": "TFOpLambda", "config": held, "name": name, "inbound_nodes": [node]}
+
+    every = {"start": None, "stop": None, "step": None}
+    parts = [{"class_name": "__ellipsis__"}, {**every, "step": -1}]
+    turned = function("turned", "__operators__.getitem", "picture", slice_spec=parts)
+    config["layers"] += [
+        turned | {"class_name": "SlicingOpLambda"},
+        function("less", "nn.bias_add", "turned", bias=[-103.9, -116.8, -123.7]),
+        function("small", "math.truediv", "less", y=50.0),
+        function("twice", "__operators__.add", "relu", y=["relu", 0, 0]),
+        function("rest", "math.subtract", ["_CONSTANT_VALUE", -1, 1.0], y=["twice", 0, 0]),
+        function("mean", "math.reduce_mean", "rest", axis=[1, 2]),
+    ]
+    config["layers"][1]["inbound_nodes"] = [[["small", 0, 0, {}]]]
+    config["layers"][4]["inbound_nodes"] = [[["mean", 0, 0, {}]]]
+    path = tmp_path / "old.h5"
+    path.write_bytes(of_keras_2(name, config, weights))
+    (tmp_path / "plain.h5").write_bytes(of_keras_2(*cnn_of_keras_2()))
+    pixels = PIXELS[:, :16, :16]
+    backbone, _ = opened(path, scaling=None)
+    assert (backbone.layers, backbone.scaling) == (("mean",), SCALINGS["none"])
+    small = (pixels[..., ::-1] - np.float32([103.9, 116.8, 123.7])) / 50
+    plain = features(tmp_path / "plain.h5", small, scaling="none", layer="pool")
+    close(features(path, pixels, scaling=None), 1 - 2 * plain)
+
+
+def test_numbers_of_a_normalisation_are_taken_from_its_weights(tmp_path):
+    import keras
+    from keras import layers
+
+    normal = layers.Normalization()
+    normal.adapt(PIXELS)
+    picture = keras.Input((SIZE_PX, SIZE_PX, 3))
+    values = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(normal(picture)))
+    model = keras.Model(picture, values)
+    for name in FORMATS:
+        path = save(model, tmp_path / name)
+        close(features(path, scaling="none"), np.asarray(model(PIXELS, training=False)))
+
+
 def test_channels_may_come_first(tmp_path):
     model = cnn(data_format="channels_first")
     path = save(model, tmp_path / "net.keras")

@@ -280,7 +280,10 @@ def lambda_of_keras_2(config):
 
 
 def op_of_keras_2(config):
-    config["layers"][2] |= {"class_name": "TFOpLambda", "config": {"name": "op", "function": "nn"}}
+    config["layers"][2] |= {
+        "class_name": "TFOpLambda",
+        "config": {"name": "op", "function": "io.read_file"},
+    }
 
 
 def custom_of_keras_2(config):
@@ -323,7 +326,7 @@ def missing_weights(folder):
 HOSTILE = {
     "lambda": (with_layer("Lambda", function={"class_name": "__lambda__"}), "holds code .Lambda."),
     "lambda of Keras 2": (legacy(lambda_of_keras_2), "holds code .Lambda."),
-    "operation of Keras 2": (legacy(op_of_keras_2), "holds code .TFOpLambda."),
+    "function of Keras 2": (legacy(op_of_keras_2), "function 'io.read_file' of TensorFlow, which"),
     "class of Keras 2": (legacy(custom_of_keras_2), "class 'os.system', which is not one"),
     "lambda as activation": (
         with_setting("activation", {"class_name": "__lambda__", "config": {"value": BYTES}}),
