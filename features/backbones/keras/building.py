@@ -13,9 +13,9 @@ from ..described import poolings_of
 from ..layer_pooling import CLS, pooled_axes
 from .container import opened
 from .graph import SEPARATOR, Walk
-from .known_layers import layer_class
+from .known_layers import KNOWN, layer_class
 from .known_operations import applied
-from .process import picture_of
+from .process import picture_of, sound_shapes
 from .settings import Activation
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .container import Container
     from .structure import Layer, Model
 
+_WITHOUT_FORMAT = ("ZeroPadding1D",)
+"""In some versions of Keras."""
 _TENSORS_IN_LISTS = ("ops.Concatenate", "ops.Stack", "ops.GetItem")
 
 
@@ -38,9 +40,9 @@ def built(path: Path, backbone: Backbone) -> Callable[[Any], Any]:
     """
     with opened(path) as container:
         picture = picture_of(container.model)
-        shape = picture.shape(backbone.input_size_px)
+        sound_shapes(container, picture, backbone.input_size_px)
         made = _Made()
-        model = made.model(container.model, shape, "")
+        model = made.model(container.model, picture.shape(backbone.input_size_px), "")
         if container.is_by_name:
             _load_by_name(container, made)
         else:
@@ -81,7 +83,7 @@ class _Made:
 
     def model(self, structure: Model, shape: Any, prefix: str) -> Any:
         """A model of Keras, whose layers are made as they are called."""
-        value = keras.Input(shape)
+        value = keras.Input(shape, dtype="float32")
 
         def called(name: str, layer: Layer, args: list[Any], kwargs: dict[str, Any]) -> Any:
             return self.applied(prefix + name, layer, args, kwargs)
@@ -113,8 +115,7 @@ class _Made:
                 ]
             return applied(layer.kind[4:], layer.settings, args)
         if name not in self.layers:
-            settings = {key: _value(each) for key, each in layer.settings.items()}
-            made = layer_class(layer.kind)(**settings, dtype="float32")
+            made = layer_class(layer.kind)(**_settings(layer), dtype="float32")
             if not layer.trainable:
                 made.trainable = False
             self.layers[name] = made
@@ -123,6 +124,16 @@ class _Made:
 
 def _not_training(layer: Layer) -> dict[str, Any]:
     return {"training": False} if layer.kind in ("BatchNormalization", "MultiHeadAttention") else {}
+
+
+def _settings(layer: Layer) -> dict[str, Any]:
+    """What decides how a layer computes, also where Keras would look into files of its user."""
+    settings = {key: _value(each) for key, each in layer.settings.items()}
+    if "data_format" in KNOWN[layer.kind].settings and settings.get("data_format") is None:
+        settings.pop("data_format", None)
+        if layer.kind not in _WITHOUT_FORMAT:
+            settings["data_format"] = "channels_last"
+    return settings
 
 
 def _value(setting: Any) -> Any:

@@ -91,7 +91,8 @@ def _of_hdf5(tree: TreeFile) -> Model:
     text = tree.text("model_config", _MAX_CONFIG_BYTES)
     if text is None:
         raise ValueError(
-            "it holds weights alone, not the network: save the whole with model.save('net.keras')"
+            "it holds weights alone, not the network: save the whole with model.save('net.keras'); "
+            "weights of a network of keras.applications are named with --weights"
         )
     if not tree.has(_IN_HDF5):
         raise ValueError("it holds no weights: save the whole network with model.save")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from ....untrusted.isolation import Send
     from ..described import Value
+    from .container import Container
     from .structure import Model
 
 _DESCRIBED_WITHIN_S = 1.5
@@ -55,12 +56,7 @@ def describe(send: Send, path: str, size_px: int) -> None:
         if fixed is not None and fixed != (size_px, size_px):  # which the caller refuses
             send(_sent(fixed, size_px, container.model, [], "", False))
             return
-        shapes = Shapes(container.model, picture.shape(size_px))
-        n_held = sum(math.prod(array.shape) for array in container.weights.arrays)
-        if shapes.n_numbers > n_held:
-            raise ValueError(
-                f"its layers take {shapes.n_numbers:,} numbers, and the file has {n_held:,}"
-            )
+        shapes = sound_shapes(container, picture, size_px)
         send(
             _sent(
                 fixed,
@@ -89,6 +85,23 @@ def _sent(
         "taken": name,
         "scales_pixels": is_scaling,
     }
+
+
+def sound_shapes(container: Container, picture: Picture, size_px: int) -> Shapes:
+    """What the layers make of a picture of this size.
+
+    Raises
+    ------
+    ValueError
+        When a layer cannot be called as it is, or is larger than the file can fill.
+    """
+    shapes = Shapes(container.model, picture.shape(size_px))
+    n_held = sum(math.prod(array.shape) for array in container.weights.arrays)
+    if shapes.n_numbers > n_held:
+        raise ValueError(
+            f"its layers take {shapes.n_numbers:,} numbers, and the file has {n_held:,}"
+        )
+    return shapes
 
 
 def picture_of(model: Model) -> Picture:

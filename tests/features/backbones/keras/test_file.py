@@ -374,6 +374,7 @@ def test_it_is_converted_in_a_process_of_its_own(tmp_path, transformer):
     np.testing.assert_allclose(made, reference, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_another_meanwhile_is_an_error(tmp_path):
     path = tmp_path / "net.keras"
     path.write_bytes(archive())
