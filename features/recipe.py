@@ -15,6 +15,7 @@ from dataclasses import MISSING, asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import NewerRecipeError, RecipeError, in_brief
+from .backbones.described import poolings_of
 from .backbones.opening import KINDS, open_backbone
 from .backbones.registry import Backbone, PixelScaling, find_backbone
 from .backbones.spec import ExtractorSpec
@@ -283,7 +284,7 @@ def described_backbone(recipe: Recipe) -> Backbone:
         recipe.preprocessing.require_known()
     except ValueError as error:
         raise RecipeError(str(error)) from error
-    return Backbone(
+    backbone = Backbone(
         name=recipe.extractor,
         constructor=recipe.architecture,
         input_size_px=recipe.input_size_px,
@@ -296,6 +297,14 @@ def described_backbone(recipe: Recipe) -> Backbone:
         resize=recipe.resize,
         licence=recipe.licence,
     )
+    module = backbone.imported()
+    if not (hasattr(module, "write_onnx") or hasattr(module, "build")):
+        raise RecipeError(f"its recipe has the architecture {kind.name}, which no network has")
+    try:
+        poolings_of(backbone)
+    except ValueError as error:
+        raise RecipeError(f"its recipe has {error}") from error
+    return backbone
 
 
 def backbone_of(recipe: Recipe) -> Backbone:

@@ -12,6 +12,7 @@ from ..errors import (
     RecipeError,
     UsageError,
     WeightsNotFoundError,
+    in_brief,
 )
 from ..extraction.going_on import remember_network
 from ..features import Recipe, find_backbone, recipe_for
@@ -172,7 +173,8 @@ class _OwnFile(_Registered):
     def _wanted(self) -> str:
         of = self._trained_on
         return (
-            f"the file {of.weights!r} (SHA-256 {of.weights_sha256}) whose network "
+            f"the file {in_brief(repr(of.weights), 200)} (SHA-256 {of.weights_sha256}) whose "
+            f"network "
             f"{self._head} was trained on"
         )
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MAX_DEPTH = 16
 
 
-def read_json(text: str | bytes, max_bytes: int, max_depth: int = _MAX_DEPTH) -> Any:
-    """Read JSON. ``NaN`` and ``Infinity``, which are not JSON, are read as None.
+def read_json(
+    text: str | bytes,
+    max_bytes: int,
+    max_depth: int = _MAX_DEPTH,
+    constant: Callable[[str], Any] = lambda name: None,
+) -> Any:
+    """Read JSON. ``NaN`` and ``Infinity``, which are not JSON, are what `constant` makes of them.
 
     Raises
     ------
@@ -21,9 +29,7 @@ def read_json(text: str | bytes, max_bytes: int, max_depth: int = _MAX_DEPTH) ->
     if len(text) > max_bytes:
         raise ValueError(f"{len(text):,} bytes of JSON; at most {max_bytes:,} are read")
     try:
-        value = json.loads(
-            text, object_pairs_hook=_without_duplicates, parse_constant=lambda name: None
-        )
+        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=constant)
     except RecursionError as error:
         raise ValueError("JSON that is nested too deeply") from error
     _require_shallow(value, max_depth)
@@ -31,10 +37,13 @@ def read_json(text: str | bytes, max_bytes: int, max_depth: int = _MAX_DEPTH) ->
 
 
 def read_json_object(
-    text: str | bytes, max_bytes: int, max_depth: int = _MAX_DEPTH
+    text: str | bytes,
+    max_bytes: int,
+    max_depth: int = _MAX_DEPTH,
+    constant: Callable[[str], Any] = lambda name: None,
 ) -> dict[str, Any]:
     """As `read_json`, for an object."""
-    value = read_json(text, max_bytes, max_depth)
+    value = read_json(text, max_bytes, max_depth, constant)
     if not isinstance(value, dict):
         raise ValueError(f"expected a JSON object, got {type(value).__name__}")
     return value  # pyright: ignore[reportUnknownVariableType] (JSON's fields have names)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import EngineError, UsageError, in_brief
 from .layer_pooling import (
+    AS_IT_IS,
     CLS,
     IN_DOUBT,
     MEAN_OVER_PIXELS,
@@ -118,10 +119,21 @@ def backbone_of(
 
 
 def poolings_of(backbone: Backbone) -> list[tuple[str, str]]:
-    """The layers of a network in a file, each with how it becomes one vector."""
+    """The layers of a network in a file, each with how it becomes one vector.
+
+    Raises
+    ------
+    ValueError
+        When it has no layers, or other poolings than one for each of them or one for all.
+    """
     poolings = backbone.pooling.split(", ")
     if len(poolings) == 1:
         poolings *= len(backbone.layers)
+    is_known = {*poolings} <= {CLS, MEAN_OVER_TOKENS, MEAN_OVER_PIXELS, AS_IT_IS}
+    if not (backbone.layers and is_known and len(poolings) == len(backbone.layers)):
+        raise ValueError(
+            f"no pooling of {len(backbone.layers)} layers: {in_brief(repr(backbone.pooling), 200)}"
+        )
     return list(zip(backbone.layers, poolings, strict=True))
 
 

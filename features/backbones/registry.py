@@ -49,10 +49,13 @@ class PixelScaling(NamedTuple):
             When it is anything else.
         """
         channels, _, formula = words.partition(" * ")
-        numbers = [
-            tuple(float(number) for number in part.strip("()").split(","))
-            for part in formula.split(" + ")
-        ]
+        try:
+            numbers = [
+                tuple(float(number) for number in part.strip("()").split(","))
+                for part in formula.split(" + ")
+            ]
+        except ValueError:
+            numbers = []
         if channels not in ("RGB", "BGR") or [len(part) for part in numbers] != [3, 3]:
             raise ValueError(f"not a scaling of pixels: {words[:200]!r}")
         (red, green, blue), (of_red, of_green, of_blue) = numbers

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from onnx import TensorProto, helper
@@ -10,8 +11,8 @@ from onnx import TensorProto, helper
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
 from bottlebank.classifier import load_head
-from bottlebank.errors import WeightsNotFoundError
-from bottlebank.features import Recipe, find_again
+from bottlebank.errors import HeadFileError, WeightsNotFoundError
+from bottlebank.features import ExtractorSpec, Recipe, find_again, recipe_for
 from bottlebank.features.backbones.registry import SCALINGS
 from bottlebank.prediction import head_extractor
 
@@ -148,6 +149,37 @@ def test_a_head_finds_its_file_where_the_cache_has_seen_it(
     assert bottlebank("extract", photos, *chosen, "--cache", other).code == 0
     shutil.rmtree(other / "networks")
     assert predict(bottlebank, photos, head, other).json == here
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("architecture", "hub", "has the architecture hub, which no network has"),
+        ("layers", [], "has no pooling of 0 layers"),
+        ("pooling", "CLS token, CLS token, none", "has no pooling of 1 layers: 'CLS token, CLS"),
+        ("pooling", "max", "has no pooling of 1 layers: 'max'"),
+        ("pooling", "", "has no pooling of 1 layers: ''"),
+        ("pixel_scaling", "x", "not a scaling of pixels: 'x'"),
+        ("pixel_scaling", "RGB * (1,,1) + (0,0,0)", "not a scaling of pixels"),
+        ("pixel_scaling", "RGB * (nan, 1, 1) + (0, 0, 0)", "too large or too small"),
+    ],
+)
+def test_what_cannot_be_in_a_head_is_refused_before_anything_runs(network, field, value, message):
+    recipe, _ = recipe_for(ExtractorSpec.of(str(network), scaling="torch"))
+    layers = SimpleNamespace(n_features=recipe.width)
+    head = SimpleNamespace(recipe={**recipe.as_dict(), field: value}, layers=layers)
+    with pytest.raises(HeadFileError, match=rf"^damaged\.h5: .*{re.escape(message)}"):
+        head_extractor.read_recipe(head, "damaged.h5")
+
+
+def test_a_long_name_in_a_head_is_cut(network, tmp_path):
+    recipe, _ = recipe_for(ExtractorSpec.of(str(network), scaling="torch"))
+    long = dataclasses.replace(recipe, weights="a" * 5_000)
+    with CacheFolder(tmp_path / "other", create=True) as folder:
+        find = head_extractor.weights_finder(long, folder, "head.h5", None, None, None)
+        message = r"^the file 'a{198}… \(SHA-256 \w{64}\) whose network head\.h5 was trained on is"
+        with pytest.raises(WeightsNotFoundError, match=message):
+            find()
 
 
 @pytest.mark.parametrize("name", ["{path}", "../vit.onnx", "..", ".", "", "hub"])

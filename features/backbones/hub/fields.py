@@ -27,6 +27,15 @@ class PublishedPixels(NamedTuple):
     scaling: PixelScaling
 
 
+class _Constant(NamedTuple):
+    """``NaN`` or ``Infinity``, which is not JSON, and no default either."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+
 class Fields:
     """A JSON object of which each field is read, or refused by name."""
 
@@ -45,7 +54,8 @@ class Fields:
             When it cannot be read, or holds no JSON object.
         """
         try:
-            values = read_json_object(read_bounded(path, _MAX_BYTES), _MAX_BYTES)
+            text = read_bounded(path, _MAX_BYTES)
+            values = read_json_object(text, _MAX_BYTES, constant=_Constant)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or in_brief(error)
             raise EngineError(f"{path} cannot be read: {reason}") from error
@@ -101,6 +111,13 @@ class Fields:
         if value is None or not _is_number(value) or value < _LEAST:
             self._expected(key, "a number above 0")
         return float(value)
+
+    def scaled_px(self, key: str, px: int) -> int:
+        """To how many pixels a picture is scaled, because of a field."""
+        if not 1 <= px <= MAX_PX:
+            value = _say(self._values.get(key))
+            self.refuse(key, f"{value} would scale pictures to {px} px; expected 1 to {MAX_PX}")
+        return px
 
     def px(self, key: str) -> int:
         """A field that is a number of pixels."""
@@ -172,5 +189,7 @@ def _is_number(value: object) -> bool:
 
 def _say(value: object) -> str:
     """A value of JSON in a message."""
+    if isinstance(value, _Constant):
+        return repr(value)
     simple = isinstance(value, str | int | float) or (isinstance(value, list) and len(value) <= 3)
     return in_brief(repr(value), 60) if simple and value is not None else json_type(value)

@@ -138,5 +138,5 @@ def names_in(folder: Path) -> list[str]:
         for where, place in places
         if where.is_dir()
         for file in where.iterdir()
-        if file.is_file()
+        if file.is_file() or file.is_symlink()  # a link to nothing is refused, not passed over
     ]

@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-_NAME = re.compile(r"hf:(?P<id>\w[\w.-]{0,95}/\w[\w.-]{0,95})(?:@(?P<revision>\w[\w./+-]{0,199}))?")
+# As the Hub has names.
+_PART = r"\w(?:[\w.-]{0,94}\w)?"
+_NAME = re.compile(rf"hf:(?P<id>{_PART}/{_PART})(?:@(?P<revision>\w[\w./+-]{{0,199}}))?", re.ASCII)
+_MAX_ID = 96
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TIMEOUT_S = 10.0  # for an answer, not for a download
 
@@ -53,7 +56,13 @@ class Repository(NamedTuple):
             When it is anything else.
         """
         found = _NAME.fullmatch(extractor)
-        if found is None or ".." in extractor:
+        if (
+            found is None
+            or ".." in extractor
+            or "--" in found["id"]
+            or found["id"].endswith(".git")
+            or len(found["id"]) > _MAX_ID
+        ):
             raise UsageError(
                 f"expected hf:owner/name or hf:owner/name@revision, as in "
                 f"hf:Xenova/dinov2-small; received {in_brief(repr(extractor))}"

@@ -33,8 +33,8 @@ def read_open_clip_config(config: Fields) -> PublishedPixels:
     resample = fields.word("interpolation", ("bicubic", "bilinear", "random"), "bicubic")
     if resample == "random":  # of training; for evaluation, open_clip takes bicubic
         resample = "bicubic"
-    grey = fields.value("fill_color") or 0
-    if not isinstance(grey, int) or not 0 <= grey <= 255:
+    grey = 0 if (given := fields.value("fill_color")) is None else given
+    if isinstance(grey, bool) or not isinstance(grey, int) or not 0 <= grey <= 255:
         fields.refuse("fill_color", f"expected 0 to 255, received {grey!r}")
     mode = fields.word("resize_mode", ("shortest", "longest", "squash"), "shortest")
     fields.finish(("size",))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from ....errors import EngineError
-from ...images.resize import ResizeRule
+from ....errors import EngineError, UsageError
+from ...images.resize import MAX_PX, ResizeRule
 from .fields import Fields, PublishedPixels
 from .open_clip_config import read_open_clip_config
 from .timm_config import read_timm_config
@@ -36,7 +37,7 @@ def read_pixels(folder: Path) -> PublishedPixels:
         When no file says it, or a field is not understood; it is named.
     """
     for name in PIXELS:
-        if not (folder / name).exists():
+        if not os.path.lexists(folder / name):  # a link to nothing is no reason to read another
             continue
         fields = Fields.of_file(folder / name)
         if name == "processor_config.json":
@@ -58,6 +59,11 @@ def chosen_rule(rule: ResizeRule, spec: ExtractorSpec) -> ResizeRule:
     """The folder's rule, with the size and the fit that are asked for."""
     if spec.size_px is not None and spec.size_px != rule.output_px:
         rule = rule.scaled_to(spec.size_px)
+        if not 1 <= rule.px <= MAX_PX:
+            raise UsageError(
+                f"--size {spec.size_px} would scale pictures to {rule.px} px before the crop; at "
+                f"most {MAX_PX} are possible"
+            )
     px = rule.output_px
     if spec.fit in (None, rule.fit):
         return rule

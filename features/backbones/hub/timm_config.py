@@ -61,7 +61,7 @@ def read_timm_config(config: Fields) -> PublishedPixels:
         fields.refuse("input_size", f"expected [3, height, width], received {size!r}")
     input_px = Fields({"input_size": size[1:]}, fields.where).square("input_size")
     resample = fields.word("interpolation", FILTERS, "bicubic")
-    px = math.floor(input_px / fields.number("crop_pct", 0.875))
+    px = fields.scaled_px("crop_pct", math.floor(input_px / fields.number("crop_pct", 0.875)))
     means, deviations = fields.three("mean", _IMAGENET[0]), fields.deviations("std", _IMAGENET[1])
     mode = fields.word("crop_mode", ("center", "squash", "border"), "center")
     if mode == "squash":

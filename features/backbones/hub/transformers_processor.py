@@ -143,9 +143,10 @@ def _rule(fields: Fields, kind: _Type) -> ResizeRule:
     if kind.scaled == "ConvNext":
         return _convnext_rule(fields, resample, side, px)
     if kind.scaled == "Levit" and side == "shorter side":
-        px = int((256 / 224) * px)
+        px = fields.scaled_px("size", int((256 / 224) * px))
     elif kind.scaled == "PoolFormer":
-        side, px = "shorter side", int(px / fields.number("crop_pct", 0.9))
+        side = "shorter side"
+        px = fields.scaled_px("crop_pct", int(px / fields.number("crop_pct", 0.9)))
     crop_px = None
     if fields.flag("do_center_crop", kind.crops):
         crop_px = fields.square("crop_size")
@@ -161,7 +162,8 @@ def _convnext_rule(fields: Fields, resample: str, side: str, px: int) -> ResizeR
         fields.refuse("do_center_crop", "versions of transformers differ in what it does here")
     crop_pct = fields.number("crop_pct", 224 / 256)
     if px < _WARP_FROM_PX:
-        return ResizeRule(resample, "shorter side", int(px / crop_pct), px)
+        scaled_px = fields.scaled_px("crop_pct", int(px / crop_pct))
+        return ResizeRule(resample, "shorter side", scaled_px, px)
     return ResizeRule(resample, "both sides", px)
 
 
@@ -175,8 +177,7 @@ def _size(fields: Fields, kind: _Type) -> tuple[str, int]:
         return "shorter side", px
     px = fields.square("size")
     if isinstance(value, int):
-        is_square = fields.value("default_to_square")
-        if (kind.one_number == "square") if is_square is None else is_square:
+        if fields.flag("default_to_square", kind.one_number == "square"):
             return "both sides", px
         return "shorter side", px
     return "both sides", px

@@ -195,6 +195,14 @@ def test_what_cannot_be_is_refused(folder):
         recipe_for(spec)
 
 
+def test_a_network_that_is_a_link_to_nothing_is_not_passed_over(folder):
+    network = folder / "onnx" / "model.onnx"
+    network.rename(folder / "onnx" / "model_fp16.onnx")
+    network.symlink_to("elsewhere")
+    with pytest.raises(EngineError, match=r"model.onnx cannot be an extractor: .*No such file"):
+        recipe_for(ExtractorSpec(str(folder)))
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [

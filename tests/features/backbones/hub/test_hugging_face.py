@@ -227,6 +227,13 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
         "hf:a/..",
         "hf:a/b@../../x",
         "hf:a/b c",
+        "hf:ü/ñ",
+        "hf:a--b/c",
+        "hf:a/b.git",
+        "hf:-a/b",
+        "hf:a/b-",
+        "hf:a./b",
+        f"hf:{'a' * 50}/{'b' * 50}",
     ],
 )
 def test_what_is_no_name_is_refused(name):

@@ -3,12 +3,13 @@
 import copy
 import io
 import json
+import math
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from bottlebank.errors import EngineError
+from bottlebank.errors import EngineError, UsageError
 from bottlebank.features.backbones.hub.pixels import chosen_rule, read_pixels
 from bottlebank.features.backbones.spec import ExtractorSpec
 from bottlebank.features.images.fit import Preprocessing, decode_and_resize
@@ -91,6 +92,7 @@ def changed(family: str, **changes):
     return files
 
 
+NAN = math.nan
 OFF = {"height": 224, "width": 192}
 
 
@@ -145,6 +147,19 @@ OFF = {"height": 224, "width": 192}
         ("open_clip squash", {"mode": "L"}, "mode: expected RGB, received 'L'"),
         ("open_clip squash", {"gamma": 2.2}, "preprocess_cfg: gamma: 2.2 is not understood"),
         ("open_clip squash", {"fill_color": 300}, "fill_color: expected 0 to 255"),
+        ("open_clip squash", {"fill_color": True}, "fill_color: expected 0 to 255, received True"),
+        ("open_clip squash", {"fill_color": NAN}, "fill_color: expected 0 to 255, received NaN"),
+        ("dinov2", {"rescale_factor": NAN}, "rescale_factor: expected a number.*received NaN"),
+        ("dinov2", {"do_normalize": NAN}, "do_normalize: expected true or false, received NaN"),
+        ("dinov2", {"do_resize": NAN}, "do_resize: expected true or false, received NaN"),
+        ("dinov2", {"image_mean": -math.inf}, "image_mean: expected three.*received -Infinity"),
+        ("dinov2", {"image_std": [0.5, NAN, 0.5]}, "image_std: expected three.*NaN"),
+        ("dinov2", {"size": 224, "default_to_square": NAN}, "default_to_square: expected true"),
+        ("dinov2", {"do_pad": NAN}, "do_pad: NaN is not understood"),
+        ("timm center", {"crop_pct": NAN}, "crop_pct: expected a number above 0, received NaN"),
+        ("timm center", {"crop_pct": 0.01}, "crop_pct: 0.01 would scale pictures to 22400 px"),
+        ("timm center", {"crop_pct": 1e6}, "crop_pct: 1000000.0 would scale pictures to 0 px"),
+        ("convnext below 384", {"crop_pct": 0.01}, "crop_pct: 0.01 would scale pictures to"),
     ],
 )
 def test_what_is_not_understood_is_named(tmp_path, family, changes, message):
@@ -204,6 +219,21 @@ def test_a_damaged_file_is_refused(tmp_path, text, reason):
     (tmp_path / "preprocessor_config.json").write_text(text)
     with pytest.raises(EngineError, match=rf"preprocessor_config.json cannot be read: .*{reason}"):
         read_pixels(tmp_path)
+
+
+@pytest.mark.parametrize("missing", ["preprocessor_config.json", "processor_config.json"])
+def test_a_link_to_nothing_is_no_reason_to_read_another_file(tmp_path, missing):
+    folder = written(tmp_path, FAMILIES["timm center"].files)
+    (folder / missing).symlink_to("elsewhere")
+    with pytest.raises(EngineError, match=rf"{missing} cannot be read: No such file"):
+        read_pixels(folder)
+
+
+def test_a_size_beyond_what_can_be_scaled_is_refused(tmp_path):
+    files = changed("timm center", crop_pct=0.02)
+    pixels = read_pixels(written(tmp_path, files))
+    with pytest.raises(UsageError, match="--size 4096 would scale pictures to 204800 px"):
+        chosen_rule(pixels.rule, ExtractorSpec(size_px=4096))
 
 
 def test_size_and_fit_can_be_chosen(tmp_path):
