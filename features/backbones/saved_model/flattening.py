@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .structure import MetaGraph, RawNode
 
-MAX_NODES = 50_000
+MAX_NODES = 20_000
 _MAX_DEPTH = 50
 _MAX_NAME = 400
 

@@ -99,7 +99,8 @@ _OUTPUTS = {
 _LOOPS = ("While", "StatelessWhile", "For", "LoopCond", "NextIteration", "Enter", "Exit")
 _BRANCHES = ("If", "StatelessIf", "Case", "StatelessCase", "Switch", "Merge")
 _AT_RANDOM = (
-    "layers that change pictures at random are for training: export the network without them"
+    "layers that change pictures at random are for training: export the network without them, or "
+    "save it as a .keras file, in which they do nothing"
 )
 
 

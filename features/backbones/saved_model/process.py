@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 GRAPH = "saved_model.pb"
 
-_DESCRIBED_WITHIN_S = 1.5
+_DESCRIBED_WITHIN_S = 2.0
 """Each of two steps."""
 _ANY_SIZE_PX = 224
 

@@ -231,7 +231,7 @@ HOSTILE = {
         "its function 'g' calls itself",
     ),
     "functions in a circle": (of(in_circle()), "its function 'g' calls itself"),
-    "functions that double": (of(chain(40, twice=True)), "more than 50,000 nodes"),
+    "functions that double": (of(chain(40, twice=True)), "more than 20,000 nodes"),
     "functions nested deep": (of(chain(60)), "nested more than 50 deep"),
     "no such function": (of(with_nodes(call("f", "g", "x"), before="f")), "it does not have: 'g'"),
     "a function as a setting": (
@@ -443,6 +443,13 @@ def test_files_that_hold_no_variable_of_the_network_are_not_needed(tmp_path):
         "variables.index",
         "variables.data-00000-of-00002",
     ]
+
+
+def test_a_network_of_constants_needs_no_variables(tmp_path):
+    folder = write(tmp_path / "network", with_nodes())
+    shutil.rmtree(folder / "variables")
+    backbone, weights = opened(folder)
+    assert (backbone.width, weights.more) == (8, ())
 
 
 def test_what_a_folder_says_is_to_run_when_it_is_loaded_is_not(tmp_path):
