@@ -74,10 +74,13 @@ def _list_layers(network: str, size: int | None, json: bool) -> int:
         f"{network}: {kind}, layers from input to output; those marked * are taken without --layer"
     )
     width = max((len(layer.name) for layer in layers), default=0)
+    kind_width = max((len(layer.kind) for layer in layers), default=0)
     for layer in layers:
         mark = "*" if layer.is_taken else " "
         how = layer.pooling or "cannot be transfer values"
-        tell(f"{mark} {layer.name:<{width}}  {layer.kind:<20}  {_shape(layer):<16}  {how}")
+        tell(
+            f"{mark} {layer.name:<{width}}  {layer.kind:<{kind_width}}  {_shape(layer):<16}  {how}"
+        )
     return 0
 
 

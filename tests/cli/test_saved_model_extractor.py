@@ -128,6 +128,25 @@ def test_a_head_takes_its_folder_under_another_name(
     assert named.json == here
 
 
+def test_a_head_finds_its_folder_where_the_cache_has_seen_it(
+    bottlebank, photos, head, cache, network, converted, tmp_path
+):
+    here = predict(bottlebank, photos, head, cache).json
+    elsewhere, other = tmp_path / "elsewhere", tmp_path / "other"
+    elsewhere.mkdir()
+    moved = network.rename(elsewhere / "x")
+    shutil.copytree(converted, other / "networks")
+    assert bottlebank("extract", photos, "--extractor", moved, *CHOSEN, "--cache", other).code == 0
+    assert predict(bottlebank, photos, head, other).json == here
+
+
+def test_without_a_name_extraction_goes_on_with_the_folder(bottlebank, photos, network, cache):
+    given = ["--extractor", network, *CHOSEN, "--cache", cache]
+    assert bottlebank("extract", photos, *given).code == 0
+    done = bottlebank("extract", photos, "--precision", "float32", "--cache", cache)
+    assert (done.code, "60 cached" in done.out) == (0, True)
+
+
 def test_a_head_without_its_folder_says_what_is_missing(
     bottlebank, photos, head, network, tmp_path
 ):

@@ -24,6 +24,7 @@ CASES = {
     "half": ("half", {}),
     "bytes": ("bytes", {}),
     "first": ("first", {"scaling": "tf"}),
+    "tokens": ("tokens", {"scaling": "tf"}),
     "single": ("single", {"scaling": "tf"}),
     "several high": ("several", {"scaling": "tf", "layer": "high"}),
     "several low": ("several", {"scaling": "tf", "layer": "low"}),

@@ -109,6 +109,7 @@ class Module(tf.Module):
         super().__init__()
         self.kernel = tf.Variable(normal(3, 3, 3, 8), name="w")
         self.projection = tf.Variable(normal(8, WIDTH), name="w")
+        self.places = tf.Variable(normal(400, 8), name="places")
         self.mean = tf.constant([0.5] * WIDTH)
 
     def maps(self, pictures):
@@ -134,6 +135,12 @@ def save(folder, function, shape, data_type=tf.float32):
     spec = tf.TensorSpec(shape, data_type, name="pictures")
     called = tf.function(lambda pictures: function(module, pictures), input_signature=[spec])
     tf.saved_model.save(module, folder, signatures={"serving_default": called})
+
+
+def tokens(module, pictures):
+    """Patches with what a variable holds of their places."""
+    patches = tf.reshape(module.maps(pictures), (-1, 256, 8))
+    return patches + tf.gather(module.places, tf.range(256))
 
 
 def looped(module, picture):
@@ -190,6 +197,7 @@ def write(into):
         tf.uint8,
     )
     save(into / "first", lambda of, p: of.vectors(tf.transpose(p, (0, 2, 3, 1))), (None, 3, 32, 32))
+    save(into / "tokens", tokens, (None, SIZE_PX, SIZE_PX, 3))
     save(into / "single", looped, (1, SIZE_PX, SIZE_PX, 3))
     save(
         into / "several",
@@ -253,6 +261,7 @@ def expected(into, models):
     found["bytes"] = signature("bytes")
     for name in ("first", "single"):
         found[name] = signature(name, **tf_scaled)
+    found["tokens"] = signature("tokens", **tf_scaled).mean(1)
     found["several high"] = signature("several", "high", **tf_scaled)
     found["several low"] = signature("several", "low", **tf_scaled).mean((1, 2))
     found["version 1"] = signature("version 1", size_px=64, scale=1 / 255)
