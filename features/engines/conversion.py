@@ -191,7 +191,7 @@ def _build_apart(recipe: Recipe, weights: Weights, folder: Path, form: Form) -> 
 
 
 def build_network(send: Send, recipe: str, weights: str, folder: str, suffix: str) -> None:
-    """In a process of its own: convert what TensorFlow runs, and write what it makes of it."""
+    """In a process of its own: convert and run what others wrote, and write what it makes."""
     send({}, next_s=_BUILT_WITHIN_S)
     name, path, *more = json.loads(weights)
     held = Weights(name, Path(path), more=tuple(map(Path, more)))
@@ -201,8 +201,21 @@ def build_network(send: Send, recipe: str, weights: str, folder: str, suffix: st
         backbone = backbone_of(Recipe.from_dict(json.loads(recipe)))
         features = _from_tensorflow(backbone, held, into, form, is_own=True)
         np.save(into / REFERENCE, features)
+        _run_first(into, form, golden_pixels(backbone.input_size_px))
     except (BottlebankError, RuntimeError) as error:
         raise ValueError(str(error)) from error
+
+
+def _run_first(folder: Path, form: Form, images: np.ndarray) -> None:
+    """Let the engine read a converted network for the first time, where a crash costs little."""
+    if form is ONNX:
+        from .onnxruntime import OnnxRuntimeEngine
+
+        OnnxRuntimeEngine(folder / "network.onnx", gpu=False)(images)
+    else:
+        from .openvino import OpenVinoEngine
+
+        OpenVinoEngine(folder, "float32", many=False)(images)
 
 
 def _from_onnx(backbone: Backbone, weights: Weights, folder: Path, form: Form) -> Reference:
