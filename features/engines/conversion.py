@@ -49,6 +49,7 @@ class Form(NamedTuple):
 
 OPENVINO = Form("OpenVINO", "", ("network.xml", "network.bin"))
 ONNX = Form("ONNX Runtime", ".onnx", ("network.onnx",))
+GRAPH = Form("TensorFlow", ".graph", ("network.pb",))
 
 logger = logging.getLogger(__name__)
 
@@ -172,6 +173,8 @@ def _convert_from_tensorflow(engine: TensorFlowEngine, folder: Path, form: Form)
         from .tensorflow import write_onnx
 
         write_onnx(engine, folder / "network.onnx")
+    elif form is GRAPH:
+        (folder / "network.pb").write_bytes(engine.graph())
     else:
         from .openvino import convert
 
@@ -195,7 +198,7 @@ def build_network(send: Send, recipe: str, weights: str, folder: str, suffix: st
     send({}, next_s=_BUILT_WITHIN_S)
     name, path, *more = json.loads(weights)
     held = Weights(name, Path(path), more=tuple(map(Path, more)))
-    form = next(each for each in (OPENVINO, ONNX) if each.suffix == suffix)
+    form = next(each for each in (OPENVINO, ONNX, GRAPH) if each.suffix == suffix)
     into = Path(folder)
     try:
         backbone = backbone_of(Recipe.from_dict(json.loads(recipe)))

@@ -83,6 +83,8 @@ class Network(contextlib.AbstractContextManager):
         WeightsNotFoundError
             As `require_same_weights`.
         """
+        if getattr(self.backbone.imported(), "BUILDS_APART", False):
+            return (self._in(conversion.GRAPH) / "network.pb").read_bytes()
         graph = conversion.import_tensorflow_engine()(self.backbone, self.weights()).graph()
         self.require_same_weights()
         return graph

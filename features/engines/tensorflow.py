@@ -29,9 +29,13 @@ with silent_stderr():
 def start(source: Source, precision: str, *, many: bool) -> TensorFlowEngine:
     """See `registry`; it takes batches of any size, be there many images or few."""
     module = source.backbone.imported()
-    if not hasattr(module, "build") or getattr(module, "BUILDS_APART", False):
+    if not hasattr(module, "build"):
         raise EngineError(f"TensorFlow cannot run {source.backbone.constructor} networks")
-    return TensorFlowEngine(source.backbone, source.weights(), precision)
+    if not getattr(module, "BUILDS_APART", False):
+        return TensorFlowEngine(source.backbone, source.weights(), precision)
+    if precision != "float32":
+        raise EngineError(f"TensorFlow runs {source.backbone.constructor} networks in float32 only")
+    return GraphEngine(source.graph())
 
 
 def has_gpu() -> bool:
@@ -62,12 +66,16 @@ class TensorFlowEngine:
             When the weights file does not fit the architecture.
         """
         claim("TensorFlow")
+        with silent_stderr():
+            frozen = _freeze(backbone, weights, precision, one_image=one_image)
+        self._take(frozen, precision)
+
+    def _take(self, function: Any, precision: str) -> None:
         self.precision = precision
+        self._function = function
         self.batch_size = 128 if has_gpu() else 32
         self.batch_sizes: Sequence[int] = range(1, self.batch_size + 1)
-        with silent_stderr():
-            self._function = _freeze(backbone, weights, precision, one_image=one_image)
-        if self._function.inputs[0].shape[0] == 1:
+        if function.inputs[0].shape[0] == 1:
             self.batch_size, self.batch_sizes = 1, (1,)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -83,6 +91,31 @@ class TensorFlowEngine:
     def graph(self) -> bytes:
         """The frozen graph as a serialised GraphDef; its input is uint8 (n, height, width, 3)."""
         return self._function.graph.as_graph_def().SerializeToString()
+
+
+class GraphEngine(TensorFlowEngine):
+    """A frozen graph that a `TensorFlowEngine` gave, in float32."""
+
+    def __init__(self, graph: bytes) -> None:
+        """Import the graph."""
+        claim("TensorFlow")
+        _share_gpus()
+        held = tf.compat.v1.GraphDef.FromString(graph)
+
+        def imported() -> None:
+            tf.graph_util.import_graph_def(held, name="")
+
+        with silent_stderr():
+            wrapped: Any = tf.compat.v1.wrap_function(imported, [])
+            given = [node.name for node in held.node if node.op == "Placeholder"]
+            used = {name.split(":")[0].lstrip("^") for node in held.node for name in node.input}
+            made = [node.name for node in held.node if node.name not in used and node.op != "NoOp"]
+            if len(given) != 1 or len(made) != 1:
+                raise EngineError(
+                    f"a frozen graph has {len(given)} inputs and {len(made)} outputs, not one each"
+                )
+            ends = [[wrapped.graph.get_tensor_by_name(f"{name}:0")] for (name,) in (given, made)]
+            self._take(wrapped.prune(*ends), "float32")
 
 
 def write_onnx(engine: TensorFlowEngine, file: Path) -> None:

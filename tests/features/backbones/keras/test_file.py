@@ -375,6 +375,23 @@ def test_it_is_converted_in_a_process_of_its_own(tmp_path, transformer):
 
 
 @pytest.mark.slow
+def test_tensorflow_runs_the_graph_that_another_process_has_made(tmp_path, transformer):
+    from bottlebank.features.engines.tensorflow import start
+    from bottlebank.features.golden_images import golden_pixels
+
+    path = save(transformer, tmp_path / "vit.keras")
+    recipe, weights = recipe_for(ExtractorSpec.of(str(path), scaling="tf"))
+    with Network(recipe, lambda: weights, progress=False) as network:
+        engine = start(network, "float32", many=True)
+        with pytest.raises(EngineError, match="keras networks in float32 only"):
+            start(network, "bfloat16", many=True)
+        reference = network.reference().features
+    golden = golden_pixels(SIZE_PX)
+    close(engine(golden), reference)
+    close(engine(golden[:1]), reference[:1])
+
+
+@pytest.mark.slow
 def test_a_file_that_is_another_meanwhile_is_an_error(tmp_path):
     path = tmp_path / "net.keras"
     path.write_bytes(archive())
