@@ -150,7 +150,7 @@ def make_folder(path: Path) -> None:
 
 
 def remove_whole(path: Path) -> None:
-    """Remove a folder with all in it, or what lies in its place; nothing is no error.
+    """Remove a folder with all in it, or what lies in its place; what is missing is not an error.
 
     A folder is renamed first: nobody sees half of it, nor writes into it.
     `shutil.rmtree` opens what it is to remove, and a pipe would have it wait for ever.

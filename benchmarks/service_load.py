@@ -161,7 +161,7 @@ class _Client:
             self._socket = socket.socket(family)
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket.connect_ex(self._address)  # what goes wrong is told by the first send
+            self._socket.connect_ex(self._address)  # what goes wrong is reported by the first send
             self._selector.register(
                 self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE, self
             )

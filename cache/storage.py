@@ -71,7 +71,7 @@ class Storage(Protocol):
         ...
 
     def delete(self, name: str) -> None:
-        """Remove a blob, or a folder with all in it; nothing of that name is no error."""
+        """Remove a blob, or a folder with all in it; a name that is not there is not an error."""
         ...
 
     def writing(self) -> AbstractContextManager[None]:

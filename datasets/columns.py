@@ -105,7 +105,7 @@ def are_known(header: Sequence[str], said: Mapping[str, str | None]) -> int:
         path = _column("path", header, names, said, _PATHS)
         label = _column("label", header, names, said, _LABELS)
     except DatasetError:
-        return 2  # understood, and ambiguous or not as said, which is told later
+        return 2  # understood, and ambiguous or not as said, which is reported later
     return (path is not None) + (label is not None)
 
 

@@ -89,7 +89,7 @@ class _Registered:
         self._extractor, self._weights = extractor, weights
         self._download_timeout_s = download_timeout_s
         self._spec = trained_on.spec
-        if trained_on.fit not in FITS:  # of another version; the difference is told
+        if trained_on.fit not in FITS:  # of another version; the difference is reported
             self._spec = self._spec._replace(fit=None)
 
     def check(self) -> None:

@@ -50,7 +50,7 @@ class Demo:
     prediction: Prediction
     """Of a digit that was kept back."""
     strangers: list[Prediction]
-    """Of pictures that are no digits."""
+    """Of pictures that are not digits."""
     transfer_values: Path
     """The picture of those of the digit."""
 
@@ -136,11 +136,11 @@ def run_demo(
         draw_transfer_values(table.features[row], values, table.paths[row], image=pixels)
         done(f"predict: {prediction.path}: {_first(prediction)} → {values}")
 
-    with step("Predicting what is no digit") as done:
+    with step("Predicting what is not a digit") as done:
         strangers = _predict_strangers(predictor, folder / "strangers")
         unknown = sum(each.unknown for each in strangers)
         done(
-            f"strangers: {len(strangers)} pictures that are no digits, of which the head calls "
+            f"strangers: {len(strangers)} pictures that are not digits, of which the head calls "
             f"{unknown} unknown → {folder / 'strangers'}",
             *(
                 f"{words:<26} {'unknown' if each.unknown else _first(each)}"

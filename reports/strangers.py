@@ -1,4 +1,4 @@
-"""Pictures that are no handwritten digits, for the demo: what does its head say of them?"""
+"""Pictures that are not handwritten digits, for the demo: what does its head say of them?"""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def compare(
     Raises
     ------
     UsageError
-        When a head is unknown, `n_folds` is no whole number of at least 2, nothing or something
+        When a head is unknown, `n_folds` is not a whole number of at least 2, nothing or something
         else than tables is compared, or two tables have one extractor.
     DatasetError
         When the tables hold different images, fewer than two classes, or fewer than two different

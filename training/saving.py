@@ -70,7 +70,7 @@ def save_head(
         When it is something else, or not fitted.
     UsageError
         When the extractor is missing, or is not what the head was fitted on; or when a file is
-        there that is no head, such as a photograph.
+        there that is not a head, such as a photograph.
     HeadFileError
         When the file cannot be written.
 

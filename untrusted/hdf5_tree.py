@@ -167,7 +167,9 @@ class TreeFile:
         if math.prod(found.shape) == 0:
             return []
         if not isinstance(found.get_type(), h5t.TypeStringID) or len(found.shape) != 1:
-            raise ValueError(f"the attribute {attribute} of {held.name[:80]} is no list of texts")
+            raise ValueError(
+                f"the attribute {attribute} of {held.name[:80]} is not a list of texts"
+            )
         if found.shape[0] > _MAX_TEXTS:
             raise ValueError(f"{held.name[:80]} has {found.shape[0]:,} texts in {attribute}")
         with at_most_more(_MORE_BYTES):
@@ -241,7 +243,7 @@ def _name(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        raise ValueError("a name in it is no text") from error
+        raise ValueError("a name in it is not text") from error
 
 
 def _shown(path: tuple[str, ...]) -> str:

@@ -55,7 +55,7 @@ class Archive:
                 self._check(member, expected)
         except (zipfile.BadZipFile, NotImplementedError, struct.error, UnicodeDecodeError) as error:
             self._file.close()
-            raise ValueError(f"it is no zip archive, or a damaged one: {error}") from error
+            raise ValueError(f"it is not a zip archive, or a damaged one: {error}") from error
         except BaseException:
             self._file.close()
             raise

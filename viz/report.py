@@ -86,7 +86,7 @@ def write_report(
     Raises
     ------
     UsageError
-        When a row has not one cell for each heading, or a picture is no PNG file.
+        When a row has not one cell for each heading, or a picture is not a PNG file.
     OSError
         When a picture cannot be read, or the report cannot be written; it is then as it was.
     """

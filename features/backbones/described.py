@@ -104,7 +104,7 @@ def backbone_of(
         if not pooling:
             raise UsageError(
                 f"the layer {value.name} of {path.name} makes {tuple(value.shape)} of one image, "
-                f"which is no list of vectors"
+                f"which cannot become one vector"
             )
     return Backbone(
         path.name,

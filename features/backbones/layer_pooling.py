@@ -17,7 +17,7 @@ IN_DOUBT = "cls or mean, by --pooling"
 
 _MAX_WIDTH = 1 << 16
 _N_MORE = (0, 1, 2, 5)
-"""Tokens that are no patches: with a class token, a distillation token, four registers."""
+"""Tokens that are not patches: with a class token, a distillation token, four registers."""
 _PATCHES_PX = (4, 7, 8, 10, 12, 14, 16, 28, 32)
 """Of published transformers. Pixels that fill no patch are left out."""
 
@@ -111,7 +111,7 @@ def _are_features_first(first: int, second: int, size_px: int) -> bool:
 
 
 def _n_more_than_patches(n_tokens: int, size_px: int) -> int | None:
-    """How many tokens are no patch, where patches fill a square picture; None where none fit."""
+    """How many tokens are not patches, where patches fill a square picture; None where none fit."""
     for n_more in _N_MORE:
         side = math.isqrt(max(0, n_tokens - n_more))
         if side > 1 and side * side == n_tokens - n_more and size_px % side == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import UsageError
-from .opening import Layer, is_file_name, kind_of, located, module_of
+from .opening import Layer, is_file_name, kind_of, locate, module_of
 from .registry import BACKBONES, RANDOM, find_backbone
 from .spec import ExtractorSpec
 
@@ -70,7 +70,7 @@ def layers_of(network: str, size_px: int | None = None) -> tuple[str, list[Layer
             raise UsageError(f"{backbone.name} has one layer that can be taken, the last")
         spec = ExtractorSpec(backbone.name, size_px=size_px)
         return backbone.constructor, module.layers_of_backbone(backbone, spec)
-    path = located(network)
+    path = locate(network)
     kind = kind_of(path)
     module = module_of(kind)
     if not hasattr(module, "layers"):

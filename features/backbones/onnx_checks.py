@@ -90,7 +90,7 @@ def require_sound(model: ModelProto, path: Path) -> list[Path]:
     """
     graph = model.graph
     if not (model.ir_version and graph.node and graph.output):
-        raise ValueError("it is no ONNX model, or an empty one")
+        raise ValueError("it is not an ONNX model, or an empty one")
     opset = opset_of(model)
     newest = onnx.defs.onnx_opset_version()
     if not MIN_OPSET <= opset <= newest:
@@ -305,7 +305,7 @@ def external_of(tensor: TensorProto, path: Path) -> External | None:
     try:
         offset, length = int(entries.get("offset", "0")), int(entries.get("length", n_bytes))
     except ValueError as error:
-        raise ValueError(f"the place of {name[:80]!r} in {shown!r} is no number") from error
+        raise ValueError(f"the place of {name[:80]!r} in {shown!r} is not a number") from error
     if length != n_bytes or offset < 0 or offset + length > n_there:
         raise ValueError(
             f"the data of {name[:80]!r} would be {length:,} bytes at {offset:,} of {shown!r}, "

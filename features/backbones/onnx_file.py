@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _PROCESS = f"{__package__}.onnx_process"
 _MORE_BYTES = 1 << 30
-_UINT8 = 2
 # What the standard's metadata of pictures says of their numbers, as `find_scaling` has it.
 _RANGE, _FORMAT = "Image.NominalPixelRange", "Image.BitmapPixelFormat"
 _RANGES = {"NominalRange_0_255": "none", "Normalized_0_1": "0,1", "Normalized_1_1": "tf"}
@@ -110,13 +109,13 @@ def _described(path: Path, size_px: int | None, folder: Path | None) -> Descript
     except (OSError, ValueError) as error:
         raise EngineError(f"{path} cannot be an extractor: {error}") from error
     sent = _call("describe", path, size_px or 0, more_bytes=n_bytes)
-    _, _, data_type, fixed = sent["picture"]
+    fixed = sent["fixed_px"]
     require_size(folder or path, fixed, size_px)
     values = (Value(*value) for value in sent["values"])
     return Description(
         sent["size_px"],
         fixed is None,
-        data_type == _UINT8,
+        sent["is_8_bit"],
         {value.name: value for value in values},
         sent["taken"],
         [Path(file) for file in sent["files"]],

@@ -35,9 +35,9 @@ def describe(send: Send, path: str, size_px: int) -> None:
     Parameters
     ----------
     send
-        Is given ``picture`` (an `onnx_layers.Picture`), ``size_px``, ``values`` (each an
-        `described.Value`), ``taken`` (which value, if none is chosen), ``files`` (that hold data)
-        and ``metadata``.
+        Is given ``fixed_px`` (height and width, where the file fixes them), ``is_8_bit`` (whether
+        its input is 8-bit pixels), ``size_px``, ``values`` (each a `described.Value`), ``taken``
+        (which value, if none is chosen), ``files`` (that hold data) and ``metadata``.
     path
         The file.
     size_px
@@ -51,7 +51,8 @@ def describe(send: Send, path: str, size_px: int) -> None:
     named = {value.name: value for value in values}
     send(
         {
-            "picture": picture,
+            "fixed_px": picture.size_px,
+            "is_8_bit": picture.data_type == TensorProto.UINT8,
             "size_px": size_px,
             "values": values,
             "taken": onnx_layers.taken(model, named, size_px),

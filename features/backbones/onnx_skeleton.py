@@ -56,14 +56,14 @@ def skeleton(data: memoryview) -> ModelProto:
     Raises
     ------
     ValueError
-        When it is no such model, is cut short, or has too many parts.
+        When it is not such a model, is cut short, or has too many parts.
     """
     copied = _Copier(data).message(ModelProto.DESCRIPTOR, 0, len(data), 0)
     model = ModelProto()
     try:
         model.ParseFromString(copied)
     except Exception as error:  # of protobuf's own classes
-        raise ValueError(f"it is no ONNX model: {error}") from error
+        raise ValueError(f"it is not an ONNX model: {error}") from error
     return model
 
 
@@ -124,11 +124,11 @@ class _Copier:
             elif wire_type in (_EIGHT_BYTES, _FOUR_BYTES):
                 stop = value + (8 if wire_type == _EIGHT_BYTES else 4)
             else:
-                raise ValueError(_NO_MODEL)
+                raise ValueError(_NOT_A_MODEL)
             if number == 0:
-                raise ValueError(_NO_MODEL)
+                raise ValueError(_NOT_A_MODEL)
             if stop > end:
-                raise ValueError("it is no ONNX model, or cut short")
+                raise ValueError("it is not an ONNX model, or cut short")
             yield _Field(number, wire_type, at, value, stop)
             at = stop
 
@@ -141,10 +141,10 @@ class _Copier:
             if byte < 0x80:
                 return value, at
             shift += 7
-        raise ValueError(_NO_MODEL)
+        raise ValueError(_NOT_A_MODEL)
 
 
-_NO_MODEL = "it is no ONNX model, or cut short"
+_NOT_A_MODEL = "it is not an ONNX model, or cut short"
 
 
 def _varint(value: int) -> bytes:

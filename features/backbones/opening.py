@@ -123,14 +123,14 @@ def open_backbone(
     if not is_file_name(spec.extractor):
         backbone = configured(find_backbone(spec.extractor), spec)
         return backbone, find_weights(backbone, spec.weights, download_timeout_s, progress)
-    path = located(spec.extractor, download_timeout_s, progress)
+    path = locate(spec.extractor, download_timeout_s, progress)
     backbone, weights = module_of(kind_of(path)).open_file(path, spec)
     if spec.extractor.startswith(HUB):
         backbone = backbone._replace(name=_hugging_face().pinned(spec.extractor, path))
     return backbone, weights
 
 
-def located(
+def locate(
     extractor: str, download_timeout_s: float | None = None, progress: bool | None = None
 ) -> Path:
     """The file or folder that holds a network; one of the Hub is downloaded.
@@ -143,7 +143,7 @@ def located(
         When it cannot be downloaded.
     """
     if extractor.startswith(HUB):
-        return _hugging_face().downloaded(extractor, download_timeout_s, progress)
+        return _hugging_face().download(extractor, download_timeout_s, progress)
     path = path_of(extractor)
     if not os.path.exists(path):  # noqa: PTH110 (False where a name is too long)
         raise UnknownExtractorError(f"there is no file or folder {extractor}")

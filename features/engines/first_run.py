@@ -160,7 +160,7 @@ def _try(
             with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
                 run = other(Path(file), Path(temporary), many=False)
                 made, by = one_by_one(run, golden), name
-        except Exception as error:  # noqa: BLE001 (whatever its library raises: it is no reference)
+        except Exception as error:  # noqa: BLE001 (whatever its library raises: it is not a reference)
             logger.info("%s: %s", name, error)
     np.save(features, made)
     send({"by": by})

@@ -3,8 +3,8 @@
 An engine is a module and a line of `ENGINES`. The module has a function ``start(source, precision,
 *, many)``. Of a `Source` of `base` it makes an `Engine`, which also takes batches when `many`
 images are coming. It raises EngineError when it cannot run here, with the reason; ``auto`` then
-tries the next engine, as it does when anything else is raised that is no BottlebankError. What else
-the module has, `EngineEntry` says.
+tries the next engine, as it does when anything else is raised that is not a BottlebankError. What
+else the module has, `EngineEntry` says.
 """
 
 from __future__ import annotations

@@ -132,8 +132,8 @@ def _is_text(start: bytes) -> bool:
         return True
     if _CONTROL.search(start):
         return False
-    # The last letter may be cut. What is no UTF-8 may be of any older encoding: a few bytes without
-    # a control character among them are chance.
+    # The last letter may be cut. What is not UTF-8 may be in any older encoding: a few bytes
+    # without a control character among them are chance.
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         decoder.decode(start)

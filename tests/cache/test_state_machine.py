@@ -157,7 +157,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.read_all(random.Random(seed).sample(sorted(self.present()), len(self.present())))
 
     def read_all(self, asked):
-        """The rows that were added, or the reason; damage is told once a shard."""
+        """The rows that were added, or the reason; damage is reported once a shard."""
         for _ in range(len(self.harmed) + 1):
             before = self.cache.damaged().keys()
             try:

@@ -1,4 +1,4 @@
-"""Without an extractor, an extraction goes on with the one in whose rows its images are."""
+"""Without an extractor, an extraction goes on with the one of its images in the cache."""
 
 import dataclasses
 import json

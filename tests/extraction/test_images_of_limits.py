@@ -1,4 +1,4 @@
-"""What a limit rejects is not remembered, and dark 16-bit pictures are told of."""
+"""What a limit rejects is not remembered, and dark 16-bit pictures are reported."""
 
 import logging
 

@@ -78,7 +78,7 @@ class Fields:
         self._read.add(key)
         return self._values.get(key)
 
-    def object(self, key: str) -> Fields:
+    def section(self, key: str) -> Fields:
         """A field that is an object."""
         value = self.value(key)
         if not isinstance(value, dict):
@@ -162,7 +162,7 @@ class Fields:
             self._expected(key, "three numbers above 0")
         return values
 
-    def filter(self, key: str) -> str:
+    def pillow_filter(self, key: str) -> str:
         """A field that is one of Pillow's filters, by number."""
         value = self.value(key)
         names = {int(number): name for name, number in FILTERS.items()}

@@ -61,7 +61,7 @@ def layers(path: Path, spec: ExtractorSpec) -> list[Layer]:
 
 
 def _settled(path: Path, spec: ExtractorSpec) -> tuple[Path, ExtractorSpec, ResizeRule]:
-    """The ONNX file, what it is told beside what it says, and how pictures are scaled."""
+    """The ONNX file, what is chosen of it beside what it says, and how pictures are scaled."""
     try:
         file = path / network_in(names_in(path))
     except UnknownExtractorError as error:

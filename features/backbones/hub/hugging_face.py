@@ -74,13 +74,11 @@ class Repository(NamedTuple):
 
 
 def pinned(extractor: str, folder: Path) -> str:
-    """The name of what is in a folder that `downloaded` gave: with the commit as its revision."""
+    """The name of what is in a folder that `download` gave: with the commit as its revision."""
     return str(Repository.parse(extractor)._replace(revision=folder.name))
 
 
-def downloaded(
-    extractor: str, timeout_s: float | None = None, progress: bool | None = None
-) -> Path:
+def download(extractor: str, timeout_s: float | None = None, progress: bool | None = None) -> Path:
     """The folder of a repository, downloaded where it is not here yet.
 
     A commit that is here is taken without asking the Hub. Where the Hub cannot be reached, what was
@@ -103,7 +101,7 @@ def downloaded(
     Raises
     ------
     UsageError
-        When `extractor` is no such name.
+        When `extractor` is not such a name.
     UnknownExtractorError
         When there is no such repository or revision, or no ONNX file in it.
     WeightsNotFoundError
@@ -118,7 +116,9 @@ def downloaded(
         if here is not None:
             return here
     try:
-        return _download(hub, repository, _TIMEOUT_S if timeout_s is None else timeout_s, progress)
+        return _download_folder(
+            hub, repository, _TIMEOUT_S if timeout_s is None else timeout_s, progress
+        )
     except BottlebankError:
         raise
     except hub.errors.GatedRepoError as error:
@@ -165,7 +165,9 @@ def _library(repository: Repository) -> Any:
     return huggingface_hub
 
 
-def _download(hub: Any, repository: Repository, timeout_s: float, progress: bool | None) -> Path:
+def _download_folder(
+    hub: Any, repository: Repository, timeout_s: float, progress: bool | None
+) -> Path:
     info = hub.HfApi().model_info(
         repository.id, revision=repository.revision, timeout=timeout_s, files_metadata=True
     )

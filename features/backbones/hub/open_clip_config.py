@@ -24,7 +24,7 @@ def read_open_clip_config(config: Fields) -> PublishedPixels:
     """
     px = _input_px(config)
     fields = (
-        config.object("preprocess_cfg")
+        config.section("preprocess_cfg")
         if config.has("preprocess_cfg")
         else Fields({}, config.where)
     )
@@ -50,9 +50,9 @@ def read_open_clip_config(config: Fields) -> PublishedPixels:
 def _input_px(config: Fields) -> int:
     """The size that the network is made for, which open_clip prefers to that of the pixels."""
     if config.has("model_cfg"):
-        model = config.object("model_cfg")
+        model = config.section("model_cfg")
         if model.has("vision_cfg"):
-            vision = model.object("vision_cfg")
+            vision = model.section("vision_cfg")
             if vision.has("image_size"):
                 return vision.square("image_size")
-    return config.object("preprocess_cfg").square("size")
+    return config.section("preprocess_cfg").square("size")

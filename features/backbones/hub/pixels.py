@@ -42,7 +42,7 @@ def read_pixels(folder: Path) -> PublishedPixels:
         fields = Fields.of_file(folder / name)
         if name == "processor_config.json":
             if fields.has("image_processor"):
-                return read_processor(fields.object("image_processor"))
+                return read_processor(fields.section("image_processor"))
         elif name == "preprocessor_config.json":
             return read_processor(fields)
         elif name == "open_clip_config.json":

@@ -55,7 +55,7 @@ def read_timm_config(config: Fields) -> PublishedPixels:
     EngineError
         When a field is not understood; it is named.
     """
-    fields = config.object("pretrained_cfg")
+    fields = config.section("pretrained_cfg")
     size = fields.value("input_size")
     if not isinstance(size, list) or len(size) != 3 or size[0] != 3:
         fields.refuse("input_size", f"expected [3, height, width], received {size!r}")

@@ -132,7 +132,7 @@ def _type_of(fields: Fields) -> _Type:
 def _rule(fields: Fields, kind: _Type) -> ResizeRule:
     if not fields.flag("do_resize", default=True):
         fields.refuse("do_resize", "without scaling, each picture has an input of its own size")
-    resample = fields.filter("resample")
+    resample = fields.pillow_filter("resample")
     if kind.rescales_first and resample not in _NO_OVERSHOOT:
         fields.refuse(
             "resample",
@@ -171,7 +171,7 @@ def _size(fields: Fields, kind: _Type) -> tuple[str, int]:
     """Which side is scaled to what."""
     value = fields.value("size")
     if isinstance(value, dict) and "shortest_edge" in value:
-        size = fields.object("size")
+        size = fields.section("size")
         px = size.px("shortest_edge")
         size.finish(())
         return "shorter side", px

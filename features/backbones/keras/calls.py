@@ -73,7 +73,7 @@ def _call(given: Any, where: str) -> Call:
     kwargs = {}
     for each in given:  # of Keras 2
         if not isinstance(each, list) or len(each) not in (3, 4):
-            raise ValueError(f"{where} is called with what is no layer's output")
+            raise ValueError(f"{where} is called with what is not a layer's output")
         refs.append(read_ref(each[:3]))
         if len(each) == 4 and isinstance(each[3], dict):
             kwargs |= each[3]

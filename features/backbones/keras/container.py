@@ -103,4 +103,4 @@ def _model(text: str | bytes) -> Model:
     try:
         return read_model(read_json(text, _MAX_CONFIG_BYTES, _MAX_DEPTH))
     except (RecursionError, UnicodeDecodeError) as error:
-        raise ValueError("its description is no JSON, or nested too deeply") from error
+        raise ValueError("its description is not JSON, or nested too deeply") from error

@@ -170,7 +170,7 @@ def activation_of(value: Any) -> Activation | None:
         raise ValueError(f"holds code or an object: {_brief(kind)}")
     if isinstance(value, str) and value in ACTIVATIONS:
         return Activation("silu" if value == "swish" else value)
-    raise ValueError(f"is {_brief(value)}, which is no activation of Keras's own")
+    raise ValueError(f"is {_brief(value)}, which is not an activation of Keras's own")
 
 
 def renamed(kind: str, settings: dict[str, Any]) -> dict[str, Any]:

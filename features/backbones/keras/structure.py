@@ -237,7 +237,7 @@ def _with_counted_calls(layers: Sequence[Layer], known: Mapping[str, Layer]) -> 
 def _counted(ref: Ref, known: Mapping[str, Layer]) -> Ref:
     layer = known.get(ref.layer)
     if layer is None:
-        raise ValueError(f"it uses the output of {ref.layer[:80]!r}, which is no layer of it")
+        raise ValueError(f"it uses the output of {ref.layer[:80]!r}, which is not a layer of it")
     n_calls = 1 if layer.kind == INPUT else len(layer.calls)
     if layer.model is not None and ref.call and (n_calls == 1 or ref.call >= n_calls):
         ref = ref._replace(call=ref.call - 1)

@@ -126,7 +126,7 @@ class Checkpoint:
         """The one text under a key."""
         entry = self.entry(key)
         if entry.data_type != STRING or entry.shape or entry.n_bytes > _MAX_TEXT_BYTES:
-            raise ValueError(f"its variable {key[:80]!r} is no text")
+            raise ValueError(f"its variable {key[:80]!r} is not text")
         return read_texts(bytes(self.data(entry)), 1)[0]
 
     def _shard_name(self, shard: int) -> str:

@@ -212,7 +212,7 @@ class _Scope:
         if not more:
             return name, 0
         if len(more) > 2 or not more[-1].isdecimal() or len(more[-1]) > 6:
-            raise ValueError(f"one of its nodes has an input that is no value: {text[:80]!r}")
+            raise ValueError(f"one of its nodes has an input that is not a value: {text[:80]!r}")
         if len(more) == 1:
             return name, int(more[0])
         return name, output_index(_found(self._nodes, name).op, more[0], int(more[1]))

@@ -11,7 +11,7 @@ Shape = tuple[int, ...]
 
 
 class NotKnownError(Exception):
-    """A shape depends on data."""
+    """Signal that a shape depends on data."""
 
 
 class Known(Protocol):

@@ -88,13 +88,13 @@ def _outputs(node: Node, inputs: Sequence[Tensor], reader: Reader) -> list[Tenso
     if node.op == "Const":
         constant = read_tensor(reader, attributes.tensor("value"), node.name)
         if constant.data_type == STRING:
-            raise ValueError(f"{what} is text, which is no part of a network for pictures")
+            raise ValueError(f"{what} is text, which is not part of a network for pictures")
         value = None if constant.data_type == BFLOAT16 else constant.value
         return [Tensor(constant.data_type, constant.shape, value)]
     if node.op in HANDLES:
         raise ValueError(f"the variable {node.name[:80]!r} has no value in variables/")
     if node.op == "Placeholder":
-        raise ValueError(f"its input {node.name[:80]!r}, which is no picture, is needed")
+        raise ValueError(f"its input {node.name[:80]!r}, which is not a picture, is needed")
     if node.op in NORMALISATIONS and attributes.flag("is_training", default=True):
         raise ValueError(f"{what} normalises by all images of a batch, as in training")
     types = _types(node.op, attributes, inputs)

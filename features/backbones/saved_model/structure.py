@@ -108,7 +108,7 @@ class MetaGraph:
         if len(found) == 1:
             return next(iter(found.values()))
         if not found:
-            raise ValueError("it is no SavedModel, or an empty one")
+            raise ValueError("it is not a SavedModel, or an empty one")
         names = ", ".join("+".join(tags)[:80] for tags in list(found)[:6])
         raise ValueError(f"none of its graphs is for serving: they are for {names}")
 

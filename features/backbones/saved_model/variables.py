@@ -107,7 +107,7 @@ class _Restoring:
         if name not in self._lists:
             node = self._nodes.get(name)
             if node is None or node.op != "Const":
-                raise ValueError("what restores its variables is no list of names")
+                raise ValueError("what restores its variables is not a list of names")
             tensor = Attributes(self._graph.reader, node.attributes).tensor("value")
             self._lists[name] = [
                 text_of(memoryview(each)) for each in read_strings(self._graph.reader, tensor)

@@ -29,7 +29,7 @@ class Reader:
         Raises
         ------
         ValueError
-            When it is no message, or the file has too many parts.
+            When it is not a message, or the file has too many parts.
         """
         at, end = 0, len(message)
         while at < end:
@@ -129,7 +129,7 @@ def text_of(data: memoryview) -> str:
     try:
         return bytes(data).decode()
     except UnicodeDecodeError as error:
-        raise ValueError("it has a name that is no text") from error
+        raise ValueError("it has a name that is not text") from error
 
 
 def read_varint(data: memoryview, at: int) -> tuple[int, int]:

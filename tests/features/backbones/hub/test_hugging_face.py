@@ -14,7 +14,7 @@ from bottlebank.errors import (
     WeightsNotFoundError,
 )
 from bottlebank.features import ExtractorSpec, recipe_for
-from bottlebank.features.backbones.hub.hugging_face import Repository, downloaded
+from bottlebank.features.backbones.hub.hugging_face import Repository, download
 
 from .published import FAMILIES
 from .test_folder import network
@@ -119,32 +119,32 @@ def test_numbers_beside_the_network_are_downloaded_with_it(made_hub, caplog):
     made_hub.files["onnx/model.onnx_data"] = b"12"
     made_hub.files["onnx/model_q4.onnx_data"] = b"no"
     made_hub.files["README.md"] = b"# Model\n"
-    folder = downloaded(NAME)
+    folder = download(NAME)
     assert (folder / "onnx" / "model.onnx_data").read_bytes() == b"12"
     assert not (folder / "onnx" / "model_q4.onnx_data").exists()
     assert caplog.messages == [f"{NAME}@{NEW}: it names no licence: ask who published it"]
 
 
 def test_a_commit_that_is_here_asks_nobody(made_hub):
-    folder = downloaded(f"{NAME}@{NEW}")
+    folder = download(f"{NAME}@{NEW}")
     made_hub.asked.clear()
-    assert downloaded(f"{NAME}@{NEW}") == folder
+    assert download(f"{NAME}@{NEW}") == folder
     assert made_hub.asked == []
 
 
 def test_a_network_is_not_downloaded_for_pixels_that_are_not_understood(made_hub):
     made_hub.files["preprocessor_config.json"] = b'{"image_processor_type": "SamImageProcessor"}'
     with pytest.raises(EngineError, match="image_processor_type: expected one of"):
-        downloaded(NAME)
+        download(NAME)
     assert "onnx/model.onnx" not in made_hub.asked
 
 
 @pytest.mark.parametrize("name", [NAME, f"{NAME}@main", f"{NAME}@{NEW}"])
 def test_without_a_connection_the_last_download_is_taken(made_hub, caplog, name):
-    folder = downloaded(name)
+    folder = download(name)
     caplog.clear()
     made_hub.error = OSError("Name or service not known")
-    assert downloaded(name) == folder
+    assert download(name) == folder
     is_pinned = name.endswith(NEW)
     assert caplog.messages == ([] if is_pinned else [
         "the Hugging Face Hub cannot be reached (Name or service not known): "
@@ -152,30 +152,30 @@ def test_without_a_connection_the_last_download_is_taken(made_hub, caplog, name)
     ])  # fmt: skip
     caplog.clear()
     made_hub.error = hub.errors.OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
-    assert downloaded(name) == folder
+    assert download(name) == folder
     assert caplog.messages == []  # as requested
 
 
 def test_what_has_moved_on_is_downloaded_again(made_hub):
     made_hub.commit = OLD
-    old = downloaded(NAME)
+    old = download(NAME)
     made_hub.commit = NEW
-    assert (old.name, downloaded(NAME).name) == (OLD, NEW)
+    assert (old.name, download(NAME).name) == (OLD, NEW)
 
 
 @pytest.mark.parametrize("missing", ["onnx/model.onnx", "preprocessor_config.json"])
 def test_half_a_download_is_not_taken(made_hub, missing):
-    folder = downloaded(NAME)
+    folder = download(NAME)
     (folder / missing).unlink()
     made_hub.error = hub.errors.OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
     if missing == "onnx/model.onnx":
         with pytest.raises(WeightsNotFoundError, match=rf"{NAME} is not on this machine"):
-            downloaded(NAME)
+            download(NAME)
     else:
         with pytest.raises(EngineError, match="does not say how pixels are made"):
             recipe_for(ExtractorSpec(NAME))
     made_hub.error = None
-    assert (downloaded(f"{NAME}@{NEW}") / "onnx" / "model.onnx").exists()
+    assert (download(f"{NAME}@{NEW}") / "onnx" / "model.onnx").exists()
 
 
 @pytest.mark.parametrize(
@@ -199,20 +199,20 @@ def test_half_a_download_is_not_taken(made_hub, missing):
 def test_errors_say_what_to_do(made_hub, kind, expected, message):
     made_hub.error = error_of(getattr(hub.errors, kind))
     with pytest.raises(expected, match=message):
-        downloaded(f"{NAME}@v2")
+        download(f"{NAME}@v2")
 
 
 def test_a_repository_without_onnx_is_refused(made_hub):
     del made_hub.files["onnx/model.onnx"], made_hub.files["onnx/model_q4.onnx"]
     with pytest.raises(UnknownExtractorError, match=rf"{NAME}: there is no model.onnx, onnx/model"):
-        downloaded(NAME)
+        download(NAME)
     assert made_hub.asked == ["owner/dinov2-small@None"]
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises(LibraryNotFoundError, match=r"pip install 'bottlebank\[hf\]'"):
-        downloaded(NAME)
+        download(NAME)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_without_the_library_the_extra_is_named(monkeypatch):
 )
 def test_what_is_no_name_is_refused(name):
     with pytest.raises(UsageError, match="expected hf:owner/name or hf:owner/name@revision"):
-        downloaded(name)
+        download(name)
 
 
 def test_a_name_is_read():

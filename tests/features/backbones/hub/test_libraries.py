@@ -15,7 +15,11 @@ SIZES = [(437, 301), (301, 437), (640, 479), (150, 197), (1201, 400)]
 OF_TRANSFORMERS = [each for each in FAMILIES if not each.startswith(("timm", "open_clip"))]
 
 
-def compare(tmp_path, family, theirs, most=1.01):
+AT_MOST = 1.001
+"""Steps of 1/255 by which pixels may differ, as docs/hub.md says; the rest is float32's."""
+
+
+def compare(tmp_path, family, theirs, most=AT_MOST):
     folder = written(tmp_path, FAMILIES[family].files)
     for size in SIZES:
         image = photograph(*size)
@@ -38,9 +42,13 @@ def test_transformers(tmp_path, family, backend):
         pytest.skip(f"transformers has no {name}")
     # Its two backends differ: torchvision's bicubic overshoots by 3 steps more at an edge, and its
     # nearest pixel is the next one where two are as near.
-    most = {0: 256, 3: 3.01}.get(described["resample"], 1.01) if backend == "" else 1.01
+    of_torchvision = {0: 256, 3: 3.001}
+    most = AT_MOST if backend else of_torchvision.get(described["resample"], AT_MOST)
     settings = {key: value for key, value in described.items() if key != "image_processor_type"}
-    processor = getattr(transformers, name)(**settings)
+    try:
+        processor = getattr(transformers, name)(**settings)
+    except ImportError:
+        pytest.skip(f"transformers needs torchvision for {name}")
     compare(
         tmp_path,
         family,

@@ -336,11 +336,11 @@ HOSTILE = {
         with_setting("activation", function("os", "system")),
         "module 'os', which is not Keras's",
     ),
-    "function of Keras that is no activation": (
+    "function of Keras that is not an activation": (
         with_setting("activation", function("keras.utils", "get_file")),
-        "'get_file', which is no activation",
+        "'get_file', which is not an activation",
     ),
-    "builtin": (with_setting("activation", function("builtins", "eval")), "'eval', which is no"),
+    "builtin": (with_setting("activation", function("builtins", "eval")), "'eval', which is not"),
     "initializer": (
         with_setting("kernel_initializer", function("builtins", "exec")),
         "'kernel_initializer' is 'function', which is not Keras's own",
@@ -419,7 +419,7 @@ HOSTILE = {
         "'get' is called with what holds an object: '__typespec__'",
     ),
     "cycle": (of_config(cycle), "needs what no layer makes, or itself"),
-    "input of nothing": (of_config(of_nothing), "output of 'nowhere', which is no layer"),
+    "input of nothing": (of_config(of_nothing), "output of 'nowhere', which is not a layer"),
     "layer twice": (of_config(twice), "two of its layers have one name"),
     "random at inference": (legacy(in_training), "'relu' runs as in training"),
     "two inputs": (of_config(two_pictures), "has 2 inputs, not one"),
@@ -457,7 +457,7 @@ HOSTILE = {
     "rare compression": (squeezed, "compressed in another way"),
     "encrypted": (secret, "is encrypted"),
     "no description": (without("config.json"), "which is not known"),
-    "cut short": (lambda folder: archive()[:-300], "no zip archive, or a damaged one"),
+    "cut short": (lambda folder: archive()[:-300], "not a zip archive, or a damaged one"),
     "weights that are none": (
         lambda folder: archive(weights=b"PK\x03\x04" * 99),
         "not HDF5|signature",

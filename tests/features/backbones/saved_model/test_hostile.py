@@ -249,7 +249,7 @@ HOSTILE = {
         of(
             with_nodes(node("t", "Const", value=texts("a", "b"), dtype=of_type(STRING)), before="t")
         ),
-        "'t' is text, which is no part of a network",
+        "'t' is text, which is not part of a network",
     ),
     "an absurd shape": (of(sized((1 << 20, 1 << 20, 1 << 20))), "'big' would be of shape"),
     "a shape of a hundred axes": (of(sized((1,) * 100)), "'big' would be of shape"),
@@ -338,7 +338,7 @@ HOSTILE = {
     ),
     "cut short": (of(whole()[:-100]), "damaged, or cut short"),
     "empty": (of(b""), "saved_model.pb has 0 bytes"),
-    "a script": (of(b"import os; os.system('true')\n" * 9), "damaged|no SavedModel"),
+    "a script": (of(b"import os; os.system('true')\n" * 9), "damaged|not a SavedModel"),
     "zeros": (of(bytes(10_000)), "damaged, or cut short"),
     "an endless number": (of(b"\x08" + b"\xff" * 10_000), "damaged, or cut short"),
     "a length of an exabyte": (of(b"\x12" + b"\xff" * 8 + b"\x7f"), "damaged, or cut short"),
