@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from ...errors import EngineError
 from .base import Engine
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ def settled(start: Callable[[bool], AnEngine], images: np.ndarray) -> tuple[AnEn
     -------
     (Engine, ndarray)
         The features are float32, (n, width).
+
+    Raises
+    ------
+    EngineError
+        When it tells images apart only beside others. Besides, whatever its library raises when
+        images are computed one by one.
     """
     try:
         engine = start(False)
@@ -51,7 +58,13 @@ def settled(start: Callable[[bool], AnEngine], images: np.ndarray) -> tuple[AnEn
         why = str(error) or type(error).__name__
     logger.info("computed image by image: in batches, %s", why)
     engine = start(True)
-    return engine, one_by_one(engine, images)
+    alone = one_by_one(engine, images)
+    if (alone == alone[0]).all():
+        raise EngineError(
+            "it makes the same of every image by itself: its features depend on the others in a "
+            "batch, as in training"
+        )
+    return engine, alone
 
 
 def one_by_one(run: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:

@@ -132,6 +132,19 @@ def test_features_are_those_of_the_image_alone(tmp_path, network, engine):
     assert least_cosine(made, expected) > 0.9999
 
 
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_what_tells_images_apart_only_beside_others_is_refused(tmp_path, engine):
+    if engine == "onnxruntime":
+        pytest.importorskip("onnxruntime")
+    model = with_nodes(
+        ("ReduceMean", ["features"], ["mean"], {"axes": [0], "keepdims": 1}),
+        ("Sub", ["features", "mean"], ["output"], {}),
+    )
+    path = save(model, tmp_path / "net.onnx")
+    with pytest.raises(EngineError, match="makes the same of every image by itself"):
+        extractor(path, engine, tmp_path)
+
+
 def test_networks_that_keep_images_apart_take_batches(tmp_path):
     started = extractor(save(vit(), tmp_path / "vit.onnx"), "openvino", tmp_path)
     assert max(started.batch_sizes) > 1
@@ -216,3 +229,28 @@ def test_networks_of_tensorflow_are_tried_too(tmp_path):
         assert converted.batch_sizes == (1,)
         np.testing.assert_allclose(converted(golden), features, atol=1e-5)
         np.testing.assert_array_equal(one_by_one(engine, golden), features)
+
+
+def test_a_saved_model_that_mixes_images_is_converted_for_one(tmp_path):
+    import tensorflow as tf
+
+    network = tf.Module()
+    network.kernel = tf.Variable(
+        np.random.default_rng(0).normal(size=(3, 3, 3, 16)), dtype="float32"
+    )
+
+    @tf.function(input_signature=[tf.TensorSpec((None, SIZE_PX, SIZE_PX, 3))], autograph=False)
+    def features_of(values):
+        maps = tf.nn.relu(tf.nn.conv2d(values, network.kernel, 2, "SAME"))
+        features = tf.reduce_mean(maps, (1, 2))
+        return {"features": features - tf.reduce_mean(features, 0, keepdims=True) / 2}
+
+    network.features_of = features_of
+    path = tmp_path / "network"
+    tf.saved_model.save(network, path, signatures={"serving_default": features_of})
+    started = extractor(path, "openvino", tmp_path)
+    assert started.batch_sizes == (1,)
+    scaling = SCALINGS["torch"]
+    scaled = (PIXELS * np.array(scaling.scale) + np.array(scaling.offset)).astype(np.float32)
+    expected = [features_of(tf.constant(each[None]))["features"].numpy() for each in scaled]
+    assert least_cosine(started.transfer_values(PIXELS), np.concatenate(expected)) > 0.9999
