@@ -176,14 +176,13 @@ def resolved(
 
 
 def _last_within(name: str, values: Sequence[Value]) -> str:
-    """The last node of a layer of Keras, if there is one such layer; else an empty name."""
-    # Exporting numbers the names of layers: ``last`` is ``last_1``.
-    for pattern in (re.escape(name), rf"{re.escape(name)}_\d+"):
-        places: dict[str, str] = {}
-        for value in values:
-            within = re.search(rf"(^|.*?/){pattern}/", value.name)
-            if within:
-                places[within[0]] = value.name
-        if places:
-            return next(iter(places.values())) if len(places) == 1 else ""
-    return ""
+    """The last node of a layer of Keras, where one alone can be meant; else an empty name.
+
+    Keras 3 numbers the names of layers when it exports them: ``conv2d`` is ``conv2d_1``, and
+    ``conv2d_1`` is ``conv2d_1_2``. Keras 2 leaves them as they are.
+    """
+    places: dict[str, str] = {}
+    for value in values:
+        if within := re.match(rf"(.*?/)?{re.escape(name)}(_\d+)?/", value.name):
+            places[within[0]] = value.name
+    return next(iter(places.values())) if len(places) == 1 else ""

@@ -126,6 +126,8 @@ def test_of_several_vectors_one_has_to_be_named(networks):
     ("chosen", "message"),
     [
         ({"layer": "stemm"}, "cnn has no layer 'stemm' whose shape"),
+        # Of Keras's layers conv2d and conv2d_1, or as the file has it, conv2d_1 and conv2d_1_2.
+        ({"layer": "conv2d_1", "folder": "nested"}, "nested has no layer 'conv2d_1' whose shape"),
         ({"layer": "pool", "pooling": "mean"}, "is one vector for each image; pooling"),
         ({"layer": "last", "pooling": "cls"}, "is a map without a class token"),
         ({"weights": "w.h5"}, "the weights of cnn are in it"),
@@ -133,8 +135,16 @@ def test_of_several_vectors_one_has_to_be_named(networks):
     ],
 )
 def test_settings_that_mean_nothing_are_refused(networks, chosen, message):
+    chosen = dict(chosen)
+    folder = networks / chosen.pop("folder", "cnn")
     with pytest.raises(UsageError, match=message):
-        opened(networks / "cnn", **chosen)
+        opened(folder, **chosen)
+
+
+def test_a_layer_is_chosen_by_a_part_of_its_path(networks):
+    whole = "outer_1/inner_1/conv2d_1_2/BiasAdd"
+    for name in (whole, "conv2d_1_2", "inner_1/conv2d_1_2"):
+        assert opened(networks / "nested", layer=name)[0].layers == (whole,)
 
 
 def fingerprint(path, **chosen):
