@@ -190,6 +190,15 @@ def require_size(path: Path, fixed: Sequence[int] | None, size_px: int | None) -
         )
 
 
+def own_scaling(path: Path, own: PixelScaling, chosen: str | None) -> PixelScaling:
+    """What a file or folder says; raises SettingError where another is chosen."""
+    if chosen is not None and find_scaling(chosen)[1:] != own[1:]:
+        raise SettingError.of(
+            "scaling", f"{path.name} says how pixels become its input: leave --scaling out"
+        )
+    return own
+
+
 def _chosen(path: Path, about: Description, spec: ExtractorSpec) -> list[Value]:
     lists_them = f"`bottlebank extractors {shlex.quote(spec.extractor)}` lists"
     if not spec.layers:
@@ -227,7 +236,7 @@ def _pooling(value: Value, about: Description, chosen: str | None) -> str:
 
 
 def _scaling(path: Path, about: Description, chosen: str | None) -> PixelScaling:
-    """As chosen, else as the file says it; never guessed, since no error would show it wrong."""
+    """As the file says it, else as chosen; never guessed, since no error would show it wrong."""
     if chosen is not None:
         scaling = find_scaling(chosen)
         if about.is_8_bit and scaling[2:] != SCALINGS["none"][2:]:
@@ -238,6 +247,8 @@ def _scaling(path: Path, about: Description, chosen: str | None) -> PixelScaling
             raise SettingError.of(
                 "scaling", f"{path.name} scales pixels itself: leave --scaling out"
             )
+        if about.scaling is not None and not about.is_8_bit:
+            return own_scaling(path, about.scaling, chosen)
         return scaling
     if about.is_8_bit or about.is_scaling:
         return SCALINGS["none"]

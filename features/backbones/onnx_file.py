@@ -119,7 +119,7 @@ def _described(path: Path, size_px: int | None, folder: Path | None) -> Descript
         {value.name: value for value in values},
         sent["taken"],
         [Path(file) for file in sent["files"]],
-        _said(sent["metadata"]),
+        _said(sent["metadata"]) if folder is None else None,
     )
 
 

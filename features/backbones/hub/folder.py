@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ....errors import UnknownExtractorError
 from ....untrusted.files import read_bounded
 from .. import onnx_file
+from ..described import own_scaling
 from ..registry import HUB
 from .pixels import chosen_rule, read_pixels
 
@@ -68,8 +69,8 @@ def _settled(path: Path, spec: ExtractorSpec) -> tuple[Path, ExtractorSpec, Resi
         raise UnknownExtractorError(f"{path}: {error}") from error
     pixels = read_pixels(path)
     rule = chosen_rule(pixels.rule, spec)
-    scaling = spec.scaling or pixels.scaling.in_words()
-    return file, spec._replace(size_px=rule.output_px, scaling=scaling), rule
+    scaling = own_scaling(_named(path, spec), pixels.scaling, spec.scaling)
+    return file, spec._replace(size_px=rule.output_px, scaling=scaling.in_words()), rule
 
 
 def _named(path: Path, spec: ExtractorSpec) -> Path:

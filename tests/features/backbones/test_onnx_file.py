@@ -342,7 +342,11 @@ def test_scaling_is_taken_from_the_standards_metadata(tmp_path, said, layout, na
     model = cnn()
     entries = {"Image.NominalPixelRange": said, "Image.BitmapPixelFormat": layout}
     onnx.helper.set_model_props(model, entries)
-    scaling = opened(save(model, tmp_path / "net.onnx"), scaling=None)[0].scaling
+    path = save(model, tmp_path / "net.onnx")
+    scaling = opened(path, scaling=None)[0].scaling
+    assert opened(path, scaling=scaling.in_words())[0].scaling == scaling
+    with pytest.raises(UsageError, match="says how pixels become its input: leave --scaling out"):
+        opened(path, scaling="torch")
     assert scaling.scale == SCALINGS[name].scale
     assert scaling.channels == layout[:3].upper()
 

@@ -14,6 +14,8 @@ from bottlebank.errors import EngineError, RecipeError, UnknownExtractorError, U
 from bottlebank.features import ExtractorSpec, Recipe, open_extractor, recipe_for
 from bottlebank.features.backbones.hub.folder import licence_of, network_in
 from bottlebank.features.backbones.opening import open_backbone
+from bottlebank.features.backbones.spec import SettingError
+from bottlebank.features.find_again import spec_at
 from bottlebank.features.recipe import described_backbone
 
 from .published import FAMILIES
@@ -134,6 +136,20 @@ def test_cls_mean_size_and_fit_are_chosen(folder):
     assert (padded.fit, recipe.fit) == ("pad", "crop")
     fingerprints = {each.fingerprint for each in (recipe, larger, padded, recipe_for(mean)[0])}
     assert len(fingerprints) == 4
+
+
+def test_the_scaling_is_the_folders_own(folder):
+    """Another would be wrong without a word; that of its recipe, from which it is found again."""
+    spec = ExtractorSpec(str(folder))
+    recipe, _ = recipe_for(spec)
+    with pytest.raises(SettingError, match="^dinov2-small says how pixels .*leave --scaling out"):
+        recipe_for(spec._replace(scaling="tf"))
+    of_mean = recipe_for(spec._replace(pooling="mean"))[0]
+    for each in (recipe, of_mean):
+        again = spec_at(each, folder)
+        assert again is not None
+        assert recipe_for(again)[0] == each
+    assert recipe_for(spec._replace(scaling=recipe.pixel_scaling))[0] == recipe
 
 
 def test_a_recipe_says_all_without_the_folder(folder):
