@@ -196,6 +196,8 @@ def _build_apart(recipe: Recipe, weights: Weights, folder: Path, form: Form) -> 
 def build_network(send: Send, recipe: str, weights: str, folder: str, suffix: str) -> None:
     """In a process of its own: convert and run what others wrote, and write what it makes."""
     send({}, next_s=_BUILT_WITHIN_S)
+    # On a GPU, CUDA reserves more address space than this process may take.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     name, path, *more = json.loads(weights)
     held = Weights(name, Path(path), more=tuple(map(Path, more)))
     form = next(each for each in (OPENVINO, ONNX, GRAPH) if each.suffix == suffix)
