@@ -3,7 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 # The tests of a file share what they have made; each process may have TensorFlow in memory.
 IN_PARALLEL := -n auto --maxprocesses 4 --dist loadfile
@@ -48,9 +48,9 @@ $(VENV)/installed: setup.cfg pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/installed-test: setup.cfg pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[test]'
+	$(PIP) install --quiet --editable '.[test]'
 	@touch $@ $(VENV)/installed
 
 $(VENV)/installed-check: setup.cfg pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[check]'
+	$(PIP) install --quiet --editable '.[check]'
 	@touch $@ $(VENV)/installed $(VENV)/installed-test

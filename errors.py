@@ -60,6 +60,14 @@ class UnknownExtractorError(UsageError, LookupError):
 class WeightsNotFoundError(BottlebankError, FileNotFoundError):
     """Weights that are neither on this machine nor can be downloaded."""
 
+    def __init__(self, cause: str, remedy: str = "") -> None:
+        super().__init__(f"{cause}: {remedy}" if remedy else cause)
+        self.cause, self.remedy = cause, remedy
+
+    def offering(self, first: str) -> WeightsNotFoundError:
+        """The same with something else that can be done, before the rest."""
+        return type(self)(self.cause, f"{first}; or {self.remedy}")
+
 
 class ImageRejectedError(BottlebankError, ValueError):
     """An image that cannot be decoded; the message is the reason."""

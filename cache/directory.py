@@ -156,17 +156,15 @@ class CacheFolder:
         """Note where files are seen: `prune` removes what has gone from there, and nothing else."""
         self.index.remember_folders(paths)
 
-    def remember_speed(self, fingerprint: str, variant: str, images_per_second: float) -> None:
-        """Note how fast images were extracted on this machine."""
-        self.index.remember_speed(f"{fingerprint}/{variant}", images_per_second)
+    def remember_use(
+        self, fingerprint: str, variant: str, images_per_second: float | None = None
+    ) -> None:
+        """Note that an extraction has ended now, and how fast it was where that was measured."""
+        self.index.remember_use(f"{fingerprint}/{variant}", time.time(), images_per_second)
 
-    def speeds(self) -> dict[str, float]:
-        """Images per second by fingerprint, of the fastest variant on this machine."""
-        fastest: dict[str, float] = {}
-        for name, speed in self.index.speeds().items():
-            fingerprint = name.partition("/")[0]
-            fastest[fingerprint] = max(speed, fastest.get(fingerprint, 0.0))
-        return fastest
+    def uses(self) -> dict[str, tuple[float, float | None]]:
+        """As `Index.uses`."""
+        return self.index.uses()
 
     def open(self, fingerprint: str, variant: str) -> FeatureCache:
         """The rows of one recipe and variant, which need not exist yet."""

@@ -6,9 +6,9 @@ that it is damaged. Neither is trusted with data: contents carry a checksum, a r
 with the shard's, and a file that is not known is read.
 
 Four are of this machine, and in no file: which images failed here, where images were seen, where
-networks in files of a person's own are, and how fast images were extracted. When they are lost, an
-image is tried once more, `prune` keeps rows that could go, a network has to be named once more, and
-speeds are known after the next extraction.
+networks in files of a person's own are, and when and how fast images were extracted. When they are
+lost, an image is tried once more, `prune` keeps rows that could go, and the others are noted again
+with the next extraction.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CREATE TABLE IF NOT EXISTS tried (machine BLOB, variant TEXT, content BLOB, path
     seal BLOB, PRIMARY KEY (machine, variant, content)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS network (sha256 TEXT, path BLOB, PRIMARY KEY (sha256, path))
     WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS speed (machine BLOB, variant TEXT, images_per_second REAL,
+CREATE TABLE IF NOT EXISTS used (machine BLOB, variant TEXT, at_s REAL, images_per_second REAL,
     PRIMARY KEY (machine, variant)) WITHOUT ROWID;
 """
 # SQLite may have been built to take 999 in a query.
@@ -224,16 +224,20 @@ class Index:
         rows = self._database.ask("SELECT path FROM network WHERE sha256=?", [sha256])
         return [os.fsdecode(path) for (path,) in rows if isinstance(path, bytes)]
 
-    def remember_speed(self, variant: str, images_per_second: float) -> None:
-        """Remember how fast images were extracted on this machine; the last time counts."""
-        row = (this_machine(), variant, images_per_second)
-        self._database.change("INSERT OR REPLACE INTO speed VALUES (?,?,?)", [row])
+    def remember_use(self, variant: str, at_s: float, images_per_second: float | None) -> None:
+        """Remember an extraction on this machine, and how fast it was, where that was measured."""
+        row = (this_machine(), variant, at_s, images_per_second)
+        self._database.change(
+            "INSERT INTO used VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET at_s=excluded.at_s, "
+            "images_per_second=coalesce(excluded.images_per_second, images_per_second)",
+            [row],
+        )
 
-    def speeds(self) -> dict[str, float]:
-        """Images per second of each variant that was extracted on this machine."""
-        query = "SELECT variant, images_per_second FROM speed WHERE machine=?"
+    def uses(self) -> dict[str, tuple[float, float | None]]:
+        """When each was last extracted on this machine (seconds since 1970), and images/s."""
+        query = "SELECT variant, at_s, images_per_second FROM used WHERE machine=?"
         rows = self._database.ask(query, (this_machine(),))
-        return {str(name): speed for name, speed in rows if isinstance(speed, float)}
+        return {str(name): (at_s, speed) for name, at_s, speed in rows if isinstance(at_s, float)}
 
     def _rows_of(self, query: str, values: Iterable[bytes]) -> Iterator[Any]:
         """Rows of a `query` that ends with a column, for all `values` of it; others may be among.

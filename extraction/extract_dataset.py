@@ -11,9 +11,10 @@ from ..cache import CacheFolder, Variant
 from ..cache.store import COMMIT_EVERY_ROWS
 from ..cache.variant import require_known_storage
 from ..datasets import as_dataset
-from ..errors import EngineError
+from ..errors import EngineError, WeightsNotFoundError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, recipe_for
 from ..features.backbones.opening import require_known_extractor
+from ..features.backbones.registry import INSTALLED_EXTRACTOR
 from ..features.backbones.weights import IMAGENET
 from ..features.engines.registry import require_known
 from ..features.engines.select import only_precision, preferred_precisions
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from ..features import Recipe
     from ..features.backbones.weights import Weights
     from .feature_table import FeatureTable
+
+_WITHOUT_DOWNLOAD = f"take {INSTALLED_EXTRACTOR} as the extractor, which needs no download"
 
 logger = logging.getLogger(__name__)
 
@@ -168,12 +171,15 @@ def extract(
                 recipe, find = going_on(before, chosen, folder, download_timeout_s, progress)
                 say_going_on(before, recipe, dataset)
                 return extract_with(dataset, recipe, find, preferred=before.variant)
-        recipe, found = recipe_for(
-            spec,
-            digest=folder.sha256_of_file,
-            download_timeout_s=download_timeout_s,
-            progress=progress,
-        )
+        try:
+            recipe, found = recipe_for(
+                spec,
+                digest=folder.sha256_of_file,
+                download_timeout_s=download_timeout_s,
+                progress=progress,
+            )
+        except WeightsNotFoundError as error:
+            raise error.offering(_WITHOUT_DOWNLOAD) if error.remedy else error from None
         remember_network(recipe, found, spec.extractor, folder)
         return extract_with(dataset, recipe, lambda: found)
 

@@ -47,8 +47,8 @@ class Banked(NamedTuple):
     """Files of the dataset whose rows are there."""
     n_settings: int
     """How many of the settings that were chosen it has."""
-    newest_s: float
-    """When the last of its rows was written."""
+    last_s: float
+    """When it was last extracted with, or the last of its rows was written."""
 
 
 def banked(dataset: Dataset, folder: CacheFolder, chosen: dict[str, Any]) -> Banked | None:
@@ -64,16 +64,18 @@ def banked(dataset: Dataset, folder: CacheFolder, chosen: dict[str, Any]) -> Ban
     folder
         The cache.
     chosen
-        Fields of `ExtractorSpec` that were chosen: recipes with these values come first, whatever
-        else they are.
+        Fields of `ExtractorSpec` that were chosen: of the recipes of one network, those with these
+        values come first.
     """
     fingerprints = folder.fingerprints()
     contents = _known_contents(dataset, folder) if fingerprints else []
     keys = [Key(content) for content in contents]
     found = [each for name in fingerprints if keys for each in _banked(folder, name, keys, chosen)]
-    return max(
-        found, key=lambda each: (each.n_settings, each.n_images, each.newest_s), default=None
-    )
+    if not found:
+        return None
+    most = max(found, key=lambda each: (each.n_images, each.last_s))
+    same = [each for each in found if each.recipe.weights_sha256 == most.recipe.weights_sha256]
+    return max(same, key=lambda each: (each.n_settings, each.n_images, each.last_s))
 
 
 def going_on(
@@ -116,15 +118,16 @@ def say_going_on(before: Banked, recipe: Recipe, dataset: Dataset) -> None:
     if recipe.is_of_file:
         words = f"{before.place} ({recipe.settings_in_words()})"
     else:
-        spec = _spec_of_registry(before)
+        spec = _spec_of_registry(before._replace(recipe=recipe))
         settings = [f"{name} {value}" for name, value in _settings_in_words(spec).items()]
         if spec.extractor == DEFAULT_EXTRACTOR and not settings:
             return
         words = f"{spec.extractor} ({', '.join(settings)})" if settings else spec.extractor
-    these = "these images are" if len(dataset) > 1 else "this image is"
+    these = "these images have" if len(dataset) > 1 else "this image has"
     if before.n_images < len(dataset):
-        these = f"{before.n_images:,} of these {counted(len(dataset), 'image')} are"
-    logger.warning("going on with %s: %s in the cache with it", words, these)
+        verb = "has" if before.n_images == 1 else "have"
+        these = f"{before.n_images:,} of these {counted(len(dataset), 'image')} {verb}"
+    logger.warning("going on with %s: %s been extracted with this network", words, these)
 
 
 def _settings_in_words(spec: ExtractorSpec) -> dict[str, str]:
@@ -160,7 +163,9 @@ def _banked(
         n_images = cache.n_present(keys)
         if n_images:
             variant = Variant.parse(cache.variant)
-            yield Banked(recipe, place, variant, n_images, n_settings, cache.newest_s())
+            used_s, _ = folder.uses().get(f"{fingerprint}/{variant.name}", (0.0, None))
+            last_s = max(cache.newest_s(), used_s)
+            yield Banked(recipe, place, variant, n_images, n_settings, last_s)
 
 
 def _place_of(recipe: Recipe, folder: CacheFolder) -> str | None:

@@ -28,7 +28,10 @@ def measured_speeds(cache: str | os.PathLike[str] | None = None) -> dict[str, fl
     """
     found: dict[str, float] = {}
     with CacheFolder(cache, waits=False) as folder:
-        for fingerprint, speed in folder.speeds().items():
+        for variant, (_, speed) in folder.uses().items():
+            if not isinstance(speed, float):
+                continue
+            fingerprint = variant.partition("/")[0]
             try:
                 recipe = Recipe.from_dict(folder.recipe(fingerprint))
             except (CacheError, RecipeError):  # gone, or of another version

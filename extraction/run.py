@@ -157,8 +157,11 @@ class Run:
         different = set(keys)
         n_extracted = len(different & extracted)
         speed = round(n_extracted / loop_s, 1) if n_extracted else None
-        if speed is not None and n_extracted >= _MEASURED_FROM:
-            self._folder.remember_speed(self._recipe.fingerprint, self._variant.name, speed)
+        self._folder.remember_use(
+            self._recipe.fingerprint,
+            self._variant.name,
+            speed if n_extracted >= _MEASURED_FROM else None,
+        )
         report = Report(
             images=len(dataset) + len(dataset.unreadable),
             cached=len(different) - n_extracted,

@@ -16,6 +16,7 @@ from bottlebank.datasets import Dataset
 from bottlebank.errors import UsageError, WeightsNotFoundError
 from bottlebank.extraction import going_on
 from bottlebank.features import ExtractorSpec, recipe_for
+from bottlebank.features.backbones.keras import applications
 from bottlebank.features.backbones.weights import file_sha256
 
 from ..features.backbones.onnx_networks import cnn, save, vit
@@ -100,9 +101,12 @@ def test_what_is_chosen_decides_among_recipes_and_replaces_their_settings(
     found, bank, paths, cache
 ):
     bank(paths, extractor="efficientnet_lite0")
-    bank(paths[:5], extractor="random", fit="pad")
+    bank(paths[:5], "bfloat16", extractor="efficientnet_lite0", fit="pad")
+    bank(paths[:9], extractor="random", fit="pad")
+    assert found(fit="pad").n_images == 5, "of one network, the recipe with what was chosen"
+    assert found(fit="crop").n_images == 60
     for fit, extractor in (
-        ("pad", "random"),
+        ("pad", "efficientnet_lite0"),
         ("squash", "efficientnet_lite0"),
         ("crop", "efficientnet_lite0"),
     ):
@@ -145,7 +149,7 @@ def test_extract_goes_on_and_says_so(photos, cache, caplog):
     assert (again.report.extracted, again.report.precision) == (0, "float32")
     which = "efficientnet_lite0 (fit crop)"
     assert caplog.messages == [
-        f"going on with {which}: 60 of these 61 images are in the cache with it"
+        f"going on with {which}: 60 of these 61 images have been extracted with this network"
     ]
 
 
@@ -157,6 +161,24 @@ def test_the_default_without_settings_goes_without_saying(bank, paths, caplog):
         caplog.clear()
         going_on.say_going_on(before, recipe, Dataset("x", paths, [""] * 60, [None] * 60))
         assert len(caplog.messages) == n_lines
+
+
+def test_who_goes_back_to_a_network_goes_on_with_it(photos, cache):
+    settings = {"cache": cache, "precision": "float32"}
+    first = bb.extract(photos, "efficientnet_lite0", **settings).recipe
+    second = bb.extract(photos, "random", **settings).recipe
+    assert bb.extract(photos, None, cache=cache).recipe == second
+    bb.extract(photos, "efficientnet_lite0", **settings)
+    assert bb.extract(photos, None, cache=cache).recipe == first
+
+
+def test_where_weights_cannot_be_had_the_installed_network_is_offered(photos, cache, monkeypatch):
+    def refuse(*arguments):
+        raise WeightsNotFoundError("no weights", "put them there")
+
+    monkeypatch.setattr(applications, "find_weights", refuse)
+    with pytest.raises(WeightsNotFoundError, match="no weights: take efficientnet_lite0 as the"):
+        bb.extract(photos, "vgg16", cache=cache)
 
 
 @pytest.fixture(params=["pooling", "layers", "external", "hub"])

@@ -20,7 +20,7 @@ def noted(tmp_path):
         with CacheFolder(tmp_path, create=True) as folder:
             with folder.open(recipe.fingerprint, precision).writer(recipe.as_dict()):
                 pass
-            folder.remember_speed(recipe.fingerprint, precision, speed)
+            folder.remember_use(recipe.fingerprint, precision, speed)
         return measured_speeds(tmp_path)
 
     return note

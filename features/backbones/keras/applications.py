@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import EngineError, UsageError, WeightsNotFoundError
 from ....progress import Progress
-from ..registry import INSTALLED_EXTRACTOR
 from ..weights import IMAGENET, Weights
 from .application_layers import layers_of, of_size, with_layers
 
@@ -192,9 +192,10 @@ def _download(
 
 
 def _not_found(backbone: Backbone, path: Path, reason: str) -> WeightsNotFoundError:
+    reason = re.sub(r"^[\w.]*(Error|error|Exception): (\[Errno -?\d+\] )?", "", reason)
     return WeightsNotFoundError(
-        f"the ImageNet weights of {backbone.name} are not on this machine: put the file "
-        f"{path.name} into {path.parent}, or name a weights file with --weights FILE, or set "
-        f"KERAS_HOME to a folder that has models/{path.name}; or run it now, without a download: "
-        f"--extractor {INSTALLED_EXTRACTOR}; they could not be downloaded: {reason}"
+        f"the ImageNet weights of {backbone.name} are not on this machine, and could not be "
+        f"downloaded ({reason})",
+        f"put the file {path.name} into {path.parent}, name a weights file with --weights FILE, or "
+        f"set KERAS_HOME to a folder that has models/{path.name}",
     )

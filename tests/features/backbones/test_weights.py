@@ -43,10 +43,11 @@ def test_without_weights_and_network_the_error_says_everything(monkeypatch):
         str(path.parent),
         "--weights FILE",
         "KERAS_HOME",
-        "--extractor efficientnet_lite0",
+        "and could not be downloaded (Name or service not known): put the file",
     ):
         assert part in message
-    assert message.endswith("could not be downloaded: OSError: Name or service not known")
+    offered = str(caught.value.offering("take another"))
+    assert "downloaded (Name or service not known): take another; or put the file" in offered
     assert not path.parents[1].exists(), "KERAS_HOME was created, or something was left in it"
     assert not list(path.parents[2].glob(".download-*"))
 
