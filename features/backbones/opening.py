@@ -193,9 +193,9 @@ def kind_of(path: Path) -> Kind:
             return kind
         if path.is_file() and path.name.lower().endswith(kind.suffixes):
             return kind
-    suffixes = " or ".join(f"*{suffix}" for kind in KINDS.values() for suffix in kind.suffixes)
+    suffixes = ", ".join(suffix for kind in KINDS.values() for suffix in kind.suffixes)
     names = ", ".join(name for kind in KINDS.values() for name in kind.inside)
     raise UnknownExtractorError(
-        f"{path} is not a network that can be read: expected a file {suffixes}, or a folder with "
-        f"one of {names}"
+        f"{path} is not a network that can be read: expected a file that ends in one of "
+        f"{suffixes}; or a folder with one of {names}"
     )
