@@ -74,7 +74,7 @@ def run(
     """Compare and print a table, the best first."""
     seconds = Stopwatch()
     from ..datasets import load_dataset
-    from ..extraction import extract, extract_each
+    from ..extraction import extract, extract_each, names_of
     from ..training.compare import compare
     from ..training.train import require_two_classes
 
@@ -82,9 +82,10 @@ def run(
     require_two_classes(dataset.labels, data)
     if extractors:
         tables = extract_each(dataset, extractors, **extraction)
+        names = names_of(tables, extractors)
     else:
-        tables = [extract(dataset, None, **extraction)]
-    found = compare(tables, heads, n_folds=folds, seed=seed)
+        tables, names = [extract(dataset, None, **extraction)], None
+    found = compare(tables, heads, names=names, n_folds=folds, seed=seed)
     for warning in found.warnings:
         say(f"warning: {warning}")
     if json:

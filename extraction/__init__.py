@@ -18,16 +18,16 @@ from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .extract_dataset import extract
-    from .extract_each import extract_each
+    from .extract_each import extract_each, names_of
     from .feature_table import FeatureTable
 
-__all__ = ["FeatureTable", "extract", "extract_each"]
+__all__ = ["FeatureTable", "extract", "extract_each", "names_of"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "extract_dataset": ("extract",),
-        "extract_each": ("extract_each",),
+        "extract_each": ("extract_each", "names_of"),
         "feature_table": ("FeatureTable",),
     },
 )

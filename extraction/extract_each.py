@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import require_timeout
-from ..features import ExtractorSpec
-from ..features.backbones.opening import open_backbone
-from ..features.backbones.spec import SettingError
+from ..errors import UsageError
+from ..features import ExtractorSpec, find_backbone
+from ..features.backbones.opening import is_file_name, open_backbone, path_of
+from ..features.backbones.spec import SettingError, extractor_name
 from .extract_dataset import extract
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     from ..datasets import Dataset
@@ -43,10 +44,12 @@ def extract_each(
     Raises
     ------
     UsageError
-        When a setting means nothing to any of them; and as `extract`, before any image is read.
+        When one of them is there twice, or a setting means nothing to any of them; and as
+        `extract`, before any image is read.
     WeightsNotFoundError, EngineError, CacheLockedError, CacheError
         As `extract`.
     """
+    _require_different([extractor_name(extractor) for extractor in extractors])
     own = [dict(settings) for _ in extractors]
     if len(extractors) > 1:
         _leave_out(extractors, own)
@@ -54,6 +57,36 @@ def extract_each(
         extract(dataset, extractor, **chosen)
         for extractor, chosen in zip(extractors, own, strict=True)
     ]
+
+
+def names_of(
+    tables: Sequence[FeatureTable], extractors: Sequence[str | os.PathLike[str]]
+) -> list[str]:
+    """What the extractors of tables are called: as in the recipe or, where that is equal, by path.
+
+    Parameters
+    ----------
+    tables
+        From `extract_each`.
+    extractors
+        With which they were made.
+    """
+    own = [table.recipe.extractor for table in tables]
+    return [
+        str(extractor) if own.count(name) > 1 else name
+        for name, extractor in zip(own, extractors, strict=True)
+    ]
+
+
+def _require_different(extractors: Sequence[str]) -> None:
+    """Raise UsageError for one that is there twice, however it is written."""
+    same = [
+        os.path.realpath(path_of(name)) if is_file_name(name) else find_backbone(name).name
+        for name in extractors
+    ]
+    twice = [name for name, one in zip(extractors, same, strict=True) if same.count(one) > 1]
+    if twice:
+        raise UsageError(f"expected each extractor once, received {', '.join(twice)}")
 
 
 def _leave_out(extractors: Sequence[str | os.PathLike[str]], own: list[dict[str, Any]]) -> None:

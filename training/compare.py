@@ -25,7 +25,7 @@ from .split import groups_of_alike, split_table
 from .train import require_two_classes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
 
 class Trial(NamedTuple):
@@ -57,6 +57,7 @@ def compare(
     tables: Iterable[FeatureTable],
     heads: Iterable[str],
     *,
+    names: Sequence[str] | None = None,
     n_folds: int = 5,
     seed: int = 0,
     on_fold: Callable[[str, int], object] = lambda name, fold: None,
@@ -74,6 +75,8 @@ def compare(
         From `extract`: one of each extractor, of the same dataset.
     heads
         Names in the registry of heads, such as ``logistic``, ``dense`` and ``knn``.
+    names
+        What the extractor of each table is called; None: as in its recipe.
     n_folds
         At least 2; fewer are made where fewer images differ.
     seed
@@ -87,7 +90,7 @@ def compare(
     ------
     UsageError
         When a head is unknown, `n_folds` is not a whole number of at least 2, nothing or something
-        else than tables is compared, or two tables have one extractor.
+        else than tables is compared, or two extractors have one name.
     DatasetError
         When the tables hold different images, fewer than two classes, or fewer than two different
         images.
@@ -101,7 +104,7 @@ def compare(
     heads = require_heads(heads)
     settings = [HeadSettings(head, seed=seed) for head in heads]
     n_folds = require_whole("n_folds", n_folds, 2)
-    tables = _checked(tables)
+    tables, names = _checked(tables, names)
     first = tables[0]
     require_two_classes(first.labels, "the dataset, without its rejected images,")
     rows = np.flatnonzero(split_table(first).of_row != TEST)
@@ -134,8 +137,8 @@ def compare(
             bar.reach(len(right) * n_folds + fold)
             on_fold(name, fold)
 
-        for table in tables:
-            features, extractor = table.features[rows], table.recipe.extractor
+        for table, extractor in zip(tables, names, strict=True):
+            features = table.features[rows]
             for head in settings:
                 name = f"{extractor}, {head.kind}"
                 found = out_of_fold(head.estimator, features, labels, folds, partial(begin, name))
@@ -148,7 +151,10 @@ def compare(
     return Trials(len(rows), n_folds, trials, warnings, len(first.rejected), in_test)
 
 
-def _checked(given: Iterable[FeatureTable]) -> list[FeatureTable]:
+def _checked(
+    given: Iterable[FeatureTable], names: Sequence[str] | None
+) -> tuple[list[FeatureTable], Sequence[str]]:
+    """The tables, and what their extractors are called."""
     tables = listed(given)
     for table in [given] if tables is None else tables:
         if tables is None or not isinstance(table, FeatureTable):
@@ -157,16 +163,21 @@ def _checked(given: Iterable[FeatureTable]) -> list[FeatureTable]:
                 f"{' in it' if tables is not None else ''}: compare([bb.extract(…)], …)"
             )
     assert tables is not None, "then it has been refused"
-    names = [table.recipe.extractor for table in tables]
-    if not names:
+    if not tables:
         raise UsageError("expected a table of at least one extractor, received none")
+    if names is None:
+        names = [table.recipe.extractor for table in tables]
+    if len(names) != len(tables):
+        raise UsageError(f"names: expected one for each of {len(tables)} tables, received {names}")
     if len(set(names)) < len(names):
-        raise UsageError(f"expected a table of each extractor, received {', '.join(names)}")
-    for table in tables:
+        raise UsageError(
+            f"expected a table of each extractor, received {', '.join(names)}: give them different "
+            f"names with `names`"
+        )
+    for table, name in zip(tables, names, strict=True):
         table.require_rows()
         if list(table.keys) != list(tables[0].keys):
             raise DatasetError(
-                f"the tables of {names[0]} and {table.recipe.extractor} hold different images: "
-                f"extract both again"
+                f"the tables of {names[0]} and {name} hold different images: extract both again"
             )
-    return tables
+    return tables, names

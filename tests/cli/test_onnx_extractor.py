@@ -249,6 +249,25 @@ def test_a_file_is_compared_with_a_network_of_the_registry(compare, network, cap
     assert {recipe.pooling for recipe in recipes} == {"global average", "mean over tokens"}
 
 
+def test_files_of_one_name_are_compared_by_their_paths(compare, tmp_path):
+    """Published networks are often called model.onnx, in folders of different names."""
+    paths = []
+    for name, model in (("a", vit()), ("b", cnn())):
+        (tmp_path / name).mkdir()
+        paths.append(str(save(model, tmp_path / name / "model.onnx")))
+    answer = compare(",".join(paths), "--scaling", "torch", "--json").json
+    assert {each["extractor"] for each in answer["candidates"]} == set(paths)
+
+
+def test_one_file_twice_is_refused_before_any_work(compare, network, tmp_path):
+    (tmp_path / "link.onnx").symlink_to(network)
+    done = compare(f"{network},{tmp_path}/link.onnx", "--scaling", "torch")
+    assert done.code == 2
+    assert f"expected each extractor once, received {network}, {tmp_path}/link.onnx" in done.err
+    assert "once, received random, Random" in compare("random,Random").err
+    assert not (tmp_path / "c").exists()
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

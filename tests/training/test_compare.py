@@ -56,8 +56,10 @@ def test_what_cannot_be_compared(table):
         compare([table], ["svm"])
     with pytest.raises(UsageError, match="a table of at least one extractor, received none"):
         compare([], ["knn"])
-    with pytest.raises(UsageError, match="a table of each extractor, received random, random"):
+    with pytest.raises(UsageError, match="a table of each extractor, received random, random: gi"):
         compare([table, table], ["knn"])
+    with pytest.raises(UsageError, match=r"names: expected one for each of 2 tables, received \["):
+        compare([table, table], ["knn"], names=["a"])
     recipe = dataclasses.replace(table.recipe, extractor="other")
     other = dataclasses.replace(table, recipe=recipe, keys=table.keys[::-1])
     with pytest.raises(DatasetError, match="random and other hold different images: extract both"):
