@@ -73,7 +73,7 @@ def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any
     assert weights.path is not None
     try:
         return built(weights.path, backbone)
-    except (ValueError, OSError, TypeError) as error:
+    except Exception as error:  # whatever Keras raises
         raise EngineError(
             f"{weights.path} cannot be an extractor: {in_brief(error, 500)}"
         ) from error

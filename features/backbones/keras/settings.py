@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -161,14 +161,14 @@ def activation_of(value: Any) -> Activation | None:
     if isinstance(value, dict):
         require_keras(value, "its function")
         kind, inner = value.get("class_name"), value.get("config")
-        if kind == "function" or (kind in ACTIVATIONS and not inner):
+        if kind == "function" or (_is_one_of(kind, ACTIVATIONS) and not inner):
             return activation_of(inner if kind == "function" else kind)
-        if kind in _ACTIVATION_LAYERS and isinstance(inner, dict):
+        if _is_one_of(kind, _ACTIVATION_LAYERS) and isinstance(inner, dict):
             known = _ACTIVATION_LAYERS[kind]
             settings = read_settings(inner, known, ("name", "trainable"), kind)
             return Activation(kind, tuple(renamed(kind, settings).items()))
         raise ValueError(f"holds code or an object: {_brief(kind)}")
-    if isinstance(value, str) and value in ACTIVATIONS:
+    if _is_one_of(value, ACTIVATIONS):
         return Activation("silu" if value == "swish" else value)
     raise ValueError(f"is {_brief(value)}, which is not an activation of Keras's own")
 
@@ -189,7 +189,7 @@ def _require_dtype(value: Any) -> None:
         if value.get("class_name") not in _POLICIES or not isinstance(inner, dict):
             raise ValueError(f"is {_brief(value.get('class_name'))}, which is not supported")
         value = inner.get("name")
-    if value is not None and value not in _DTYPES:
+    if value is not None and not _is_one_of(value, _DTYPES):
         raise ValueError(f"is {_brief(value)}, which is not supported")
 
 
@@ -204,7 +204,7 @@ def _require_known_object(value: Any) -> None:
         raise ValueError(f"is {_brief(value)}")
     if value.get("module") != _OF_TENSORFLOW:
         require_keras(value, "it")
-    if value.get("class_name") not in _BEGINNINGS:
+    if not _is_one_of(value.get("class_name"), _BEGINNINGS):
         raise ValueError(f"is {_brief(value.get('class_name'))}, which is not Keras's own")
     inner = value.get("config")
     if isinstance(inner, dict):
@@ -213,6 +213,10 @@ def _require_known_object(value: Any) -> None:
 
 
 _PLAIN_BEGINNINGS = {name.lower() for name in _BEGINNINGS}
+
+
+def _is_one_of(value: Any, known: Collection[str]) -> TypeGuard[str]:
+    return isinstance(value, str) and value in known
 
 
 def _brief(value: Any) -> str:

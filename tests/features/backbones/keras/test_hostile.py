@@ -14,7 +14,9 @@ import pytest
 
 from bottlebank.errors import EngineError
 from bottlebank.features.backbones.keras import file as keras_file
-from bottlebank.features.backbones.keras.process import describe
+from bottlebank.features.backbones.keras.graph import Shapes
+from bottlebank.features.backbones.keras.process import describe, picture_of
+from bottlebank.features.backbones.keras.structure import read_model
 from bottlebank.features.backbones.spec import ExtractorSpec
 
 from .written import (
@@ -574,6 +576,44 @@ def test_damage_at_any_place_never_ends_the_process(tmp_path, seed, kind):
             assert opened(path)[0].width
         except EngineError as error:
             assert "net." in str(error)
+
+
+ODD = [None, True, -1, 0, 3, 1 << 40, 1.5, "x", "", [], {}, [None], [[1]], {"class_name": {}}]
+
+
+def places_in(value, path=()):
+    """Where anything is in a description."""
+    yield path
+    held = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in held:
+        if isinstance(inner, dict | list):
+            yield from places_in(inner, (*path, key))
+        else:
+            yield (*path, key)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_odd_values_at_any_place_are_refused_or_read(seed):
+    """Never is there another error than that it is refused."""
+    rng = np.random.default_rng(seed)
+    name, config, _ = cnn_of_keras_2()
+    wholes = [cnn(), {"class_name": name, "config": config}]
+    n_refused = 0
+    for number in range(300):
+        model = json.loads(json.dumps(wholes[number % 2]))
+        places = [place for place in places_in(model) if place]
+        *path, last = places[rng.integers(len(places))]
+        held = model
+        for key in path:
+            held = held[key]
+        held[last] = ODD[rng.integers(len(ODD))]
+        try:
+            found = read_model(model)
+            Shapes(found, picture_of(found).shape(SIZE_PX))
+        except ValueError as error:
+            assert str(error)
+            n_refused += 1
+    assert 100 < n_refused < 290
 
 
 def test_files_that_are_whole_are_read(tmp_path):
