@@ -16,7 +16,7 @@ from .graph import SEPARATOR, Walk
 from .known_layers import KNOWN, layer_class
 from .known_operations import applied
 from .process import picture_of, sound_shapes
-from .settings import Activation
+from .settings import HARD_SIGMOID_OF_KERAS_2, Activation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,9 +139,15 @@ def _settings(layer: Layer) -> dict[str, Any]:
 def _value(setting: Any) -> Any:
     if not isinstance(setting, Activation):
         return setting
+    if setting == HARD_SIGMOID_OF_KERAS_2:
+        return _hard_sigmoid_of_keras_2
     if setting.settings is None:
         return setting.name
     return layer_class(setting.name)(**dict(setting.settings))
+
+
+def _hard_sigmoid_of_keras_2(values: Any) -> Any:
+    return keras.ops.clip(keras.ops.add(keras.ops.multiply(values, 0.2), 0.5), 0.0, 1.0)
 
 
 def _load_by_name(container: Container, made: _Made) -> None:

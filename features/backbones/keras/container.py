@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....untrusted.files import open_regular, require_regular
 from ....untrusted.hdf5_tree import TreeFile
-from ....untrusted.json_text import read_json
+from ....untrusted.json_text import read_json, read_json_object
 from ....untrusted.zip_members import Archive
-from .structure import Model, read_model
+from .structure import Model, as_in_keras_2, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,8 +76,9 @@ def _of_archive(path: Path) -> Iterator[Container]:
         for name in (_CONFIG, _WEIGHTS):
             if name not in archive:
                 raise ValueError(f"it has no {name}: save the whole network with model.save")
-        text = archive.read(_CONFIG, _MAX_CONFIG_BYTES)
-        model = _model(text)
+        model = _model(archive.read(_CONFIG, _MAX_CONFIG_BYTES))
+        if _METADATA in archive and _is_of_keras_2(_version_in(archive.read(_METADATA, 4096))):
+            model = as_in_keras_2(model)
         if archive.is_plain(_WEIGHTS):
             tree = TreeFile(archive.window(_WEIGHTS))
         else:
@@ -96,7 +97,18 @@ def _of_hdf5(tree: TreeFile) -> Model:
         )
     if not tree.has(_IN_HDF5):
         raise ValueError("it holds no weights: save the whole network with model.save")
-    return _model(text)
+    model = _model(text)
+    return as_in_keras_2(model) if _is_of_keras_2(tree.text("keras_version", 100)) else model
+
+
+def _version_in(metadata: bytes) -> str | None:
+    version = read_json_object(metadata, len(metadata)).get("keras_version")
+    return version if isinstance(version, str) else None
+
+
+def _is_of_keras_2(version: str | None) -> bool:
+    """The first versions did not say theirs."""
+    return version is None or version.startswith(("1.", "2."))
 
 
 def _model(text: str | bytes) -> Model:

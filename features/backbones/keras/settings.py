@@ -58,6 +58,11 @@ class Activation(NamedTuple):
     """Of the layer; None for a function."""
 
 
+HARD_SIGMOID = Activation("hard_sigmoid")
+HARD_SIGMOID_OF_KERAS_2 = Activation("hard_sigmoid of Keras 2")
+"""Whose middle is steeper: x / 5 + 1 / 2, where it is x / 6 + 1 / 2 in Keras 3."""
+
+
 def read_settings(
     given: Mapping[str, Any], known: Collection[str], ignored: Collection[str], where: str
 ) -> dict[str, Any]:

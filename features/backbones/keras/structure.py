@@ -13,7 +13,14 @@ from . import tensorflow_functions
 from .calls import Call, Ref, read_calls, read_places
 from .known_layers import IGNORED, INACTIVE, KNOWN, OF_APPLICATIONS
 from .known_operations import OPERATIONS
-from .settings import plain, read_settings, renamed, require_keras
+from .settings import (
+    HARD_SIGMOID,
+    HARD_SIGMOID_OF_KERAS_2,
+    plain,
+    read_settings,
+    renamed,
+    require_keras,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,6 +95,21 @@ def read_model(given: Any, *, depth: int = 0) -> Model:
         raise ValueError("it describes a layer that is none")
     read = _sequential if kind == SEQUENTIAL else _functional
     return read(inner, depth)
+
+
+def as_in_keras_2(model: Model) -> Model:
+    """The model, with the functions that had another meaning in Keras 2."""
+
+    def changed(layer: Layer) -> Layer:
+        if layer.model is not None:
+            return layer._replace(model=as_in_keras_2(layer.model))
+        if layer.settings.get("activation") == HARD_SIGMOID:
+            return layer._replace(
+                settings={**layer.settings, "activation": HARD_SIGMOID_OF_KERAS_2}
+            )
+        return layer
+
+    return model._replace(layers=tuple(map(changed, model.layers)))
 
 
 def _functional(given: Mapping[str, Any], depth: int) -> Model:

@@ -12,6 +12,7 @@ from bottlebank.features.backbones.spec import ExtractorSpec
 from bottlebank.features.backbones.weights import Weights
 from bottlebank.features.engines.network import Network
 
+from . import written
 from .keras_networks import N_CLASSES, SIZE_PX, WIDTH, cnn, drawn, save, vit
 from .written import archive, arrays, cnn_of_keras_2, of_keras_2
 
@@ -152,6 +153,22 @@ def test_dialects_of_keras_2(tmp_path, dialect, config):
     path = tmp_path / "old.hdf5"
     path.write_bytes(of_keras_2(dialect, described, weights))
     assert features(path, PIXELS[:, :16, :16]).shape == (3, 8)
+
+
+def test_a_function_that_was_another_in_keras_2(tmp_path):
+    name, config, weights = cnn_of_keras_2()
+    config["layers"][1]["config"]["activation"] = "hard_sigmoid"
+    (tmp_path / "old.h5").write_bytes(of_keras_2(name, config, weights))
+    model = written.cnn()
+    model["config"]["layers"][1]["config"]["activation"] = "hard_sigmoid"
+    (tmp_path / "new.keras").write_bytes(archive(model))
+    # Every pixel is the same, so that each map holds one number.
+    same = np.full((3, 16, 16, 3), 150, np.float32)
+    kernel, bias, *_ = arrays().values()
+    before = (kernel * scaled(same)[0, 0, 0][:, None]).sum((0, 1, 2)) + bias
+    for file, slope in (("old.h5", 1 / 5), ("new.keras", 1 / 6)):
+        made = features(tmp_path / file, same, layer="conv")
+        close(made, np.tile(np.clip(slope * before + 0.5, 0, 1), (3, 1)))
 
 
 def test_a_sequence_of_keras_2(tmp_path):
