@@ -71,7 +71,8 @@ def _found_at(
     of_recipe = recipe.spec._replace(
         extractor=place, scaling=recipe.pixel_scaling, pooling=chosen_pooling(recipe.pooling)
     )
-    for spec in (own, of_recipe):
+    usual = of_recipe._replace(pooling=None)  # may differ from layer to layer
+    for spec in (own, of_recipe, usual):
         try:
             here, weights = recipe_for(spec, digest=digest, download_timeout_s=download_timeout_s)
         except (UsageError, EngineError):  # it holds no network, or one without these settings

@@ -100,6 +100,12 @@ def backbone_of(
             f"{' and '.join(value.name for value in chosen)} of {path.name} is one vector for each "
             f"image; pooling has no meaning",
         )
+    if spec.pooling == "cls" and CLS not in poolings:
+        raise SettingError.of(
+            "pooling",
+            f"{' and '.join(value.name for value in chosen)} of {path.name} is a map without a "
+            f"class token",
+        )
     for value, pooling in zip(chosen, poolings, strict=True):
         if not pooling:
             raise UsageError(
@@ -230,8 +236,6 @@ def _pooling(value: Value, about: Description, chosen: str | None) -> str:
             f"whether a class token is the first: choose it with --pooling cls, or the mean of "
             f"all with --pooling mean"
         )
-    if usual == MEAN_OVER_PIXELS and chosen == "cls":
-        raise SettingError.of("pooling", f"the layer {value.name} is a map without a class token")
     return usual
 
 

@@ -113,7 +113,7 @@ def _start(candidate: _Candidate, precision: str, network: Network, many: bool) 
         if candidate.only_on_gpu and not module.has_gpu():
             raise EngineError(f"{entry.title} finds no GPU that it can use")
         started = module.start(network, precision, many=many)
-        if candidate.engine == REFERENCE:  # it reads no converted network, which is checked
+        if candidate.engine == REFERENCE:  # others read a converted network, which is compared
             network.require_same_weights()
         if (candidate.engine, precision) != (REFERENCE, "float32"):
             _check(started, network, many)

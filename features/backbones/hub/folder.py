@@ -6,19 +6,21 @@ its recipe included, is that of an ONNX file.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from ....errors import UnknownExtractorError
+from ....errors import EngineError, UnknownExtractorError
 from ....untrusted.files import read_bounded
 from .. import onnx_file
 from ..described import own_scaling
 from ..registry import HUB
+from ..spec import SettingError
 from .pixels import chosen_rule, read_pixels
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from ...images.resize import ResizeRule
     from ..opening import Layer
@@ -48,7 +50,8 @@ def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
         When a file is damaged, or says something about pixels that is not understood.
     """
     file, of_file, rule = _settled(path, spec)
-    backbone, weights = onnx_file.open_file(file, of_file, folder=_named(path, spec))
+    with _of_own_size(path, spec):
+        backbone, weights = onnx_file.open_file(file, of_file, folder=_named(path, spec))
     backbone = backbone._replace(
         name=path.resolve().name, fit=rule.fit, resize=str(rule), licence=licence_of(path)
     )
@@ -58,7 +61,20 @@ def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
 def layers(path: Path, spec: ExtractorSpec) -> list[Layer]:
     """The layers that can be chosen, from input to output."""
     file, of_file, _ = _settled(path, spec)
-    return onnx_file.layers(file, of_file, folder=_named(path, spec))
+    with _of_own_size(path, spec):
+        return onnx_file.layers(file, of_file, folder=_named(path, spec))
+
+
+@contextlib.contextmanager
+def _of_own_size(path: Path, spec: ExtractorSpec) -> Iterator[None]:
+    """Where no size is chosen, another than the network's is a contradiction in the folder."""
+    try:
+        yield
+    except SettingError as error:
+        if error.setting != "size" or spec.size_px is not None:
+            raise
+        what = str(error).partition(":")[0]
+        raise EngineError(f"{path}: its files contradict one another: {what}") from error
 
 
 def _settled(path: Path, spec: ExtractorSpec) -> tuple[Path, ExtractorSpec, ResizeRule]:

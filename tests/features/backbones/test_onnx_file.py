@@ -16,6 +16,7 @@ from bottlebank.features.backbones import onnx_file, onnx_process
 from bottlebank.features.backbones.registry import SCALINGS
 from bottlebank.features.backbones.spec import ExtractorSpec
 from bottlebank.features.engines.openvino import OpenVinoEngine, convert
+from bottlebank.features.find_again import spec_at
 from bottlebank.untrusted.isolation import FailedError, Message, isolated_reader
 
 from .onnx_networks import SIZE_PX, WIDTH, cnn, patches, save, vit
@@ -169,6 +170,16 @@ def test_several_layers_are_side_by_side(tmp_path):
     expected = np.concatenate([first[:, 0], patches.mean((2, 3)), pooled], 1)
     made = features(path, tmp_path / "o", layer=names, by_openvino=True)
     np.testing.assert_allclose(made, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_a_recipe_of_several_layers_finds_its_settings_again(tmp_path):
+    path = save(vit(), tmp_path / "vit.onnx")
+    names = ["/blocks.0/output", "patches", "pooler_output"]
+    for chosen in ({}, {"pooling": "mean"}, {"pooling": "cls"}):
+        spec = ExtractorSpec.of(str(path), layer=names, scaling="torch", **chosen)
+        recipe, _ = recipe_for(spec)
+        again = spec_at(recipe, path)
+        assert recipe_for(again)[0] == recipe
 
 
 def test_a_layer_may_be_named_by_its_node(tmp_path):
@@ -356,7 +367,10 @@ def test_scaling_is_taken_from_the_standards_metadata(tmp_path, said, layout, na
     [
         ({"layer": "last_hidden"}, "has no layer 'last_hidden' .*did you mean last_hidden_state"),
         ({"layer": "pooler_output", "pooling": "mean"}, "one vector for each image; pooling"),
-        ({"layer": "patches", "pooling": "cls"}, "patches is a map without a class token"),
+        (
+            {"layer": "patches", "pooling": "cls"},
+            "patches of vit.onnx is a map without a class token",
+        ),
         ({"weights": "w.h5"}, "the weights of vit.onnx are in it"),
         ({"scaling": "best"}, "unknown scaling 'best'"),
     ],

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bottlebank.errors import EngineError, RecipeError, UnknownExtractorError, UsageError
 from bottlebank.features import ExtractorSpec, Recipe, open_extractor, recipe_for
-from bottlebank.features.backbones.hub.folder import licence_of, network_in
+from bottlebank.features.backbones.hub.folder import layers, licence_of, network_in
 from bottlebank.features.backbones.opening import open_backbone
 from bottlebank.features.backbones.spec import SettingError
 from bottlebank.features.find_again import spec_at
@@ -194,6 +194,15 @@ def test_messages_name_the_folder_not_the_file_in_it(tmp_path):
         recipe_for(spec)
     with pytest.raises(UsageError, match=r"^dinov2-small has no layer 'x' .*dinov2-small. lists"):
         recipe_for(spec._replace(size_px=None, layers=("x",)))
+
+
+def test_a_size_of_the_pixels_that_the_network_does_not_take_is_no_setting(tmp_path):
+    folder = published(tmp_path / "dinov2-small", "dinov2", 240)
+    message = r"contradict one another: dinov2-small takes pictures of 240 px, not of 224$"
+    with pytest.raises(EngineError, match=message):
+        recipe_for(ExtractorSpec(str(folder)))
+    with pytest.raises(EngineError, match=message):
+        layers(folder, ExtractorSpec(str(folder)))
 
 
 def test_what_cannot_be_is_refused(folder):
