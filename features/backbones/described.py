@@ -103,8 +103,8 @@ def backbone_of(
     if spec.pooling == "cls" and CLS not in poolings:
         raise SettingError.of(
             "pooling",
-            f"{' and '.join(value.name for value in chosen)} of {path.name} is a map without a "
-            f"class token",
+            f"{path.name}: {' and '.join(value.name for value in chosen)} is a map without a class "
+            f"token",
         )
     for value, pooling in zip(chosen, poolings, strict=True):
         if not pooling:

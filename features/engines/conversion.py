@@ -217,7 +217,7 @@ def _run_first(folder: Path, form: Form, images: np.ndarray) -> None:
         from .onnxruntime import OnnxRuntimeEngine
 
         OnnxRuntimeEngine(folder / "network.onnx", gpu=False)(images)
-    else:
+    elif form is OPENVINO:
         from .openvino import OpenVinoEngine
 
         OpenVinoEngine(folder, "float32", many=False)(images)

@@ -369,7 +369,7 @@ def test_scaling_is_taken_from_the_standards_metadata(tmp_path, said, layout, na
         ({"layer": "pooler_output", "pooling": "mean"}, "one vector for each image; pooling"),
         (
             {"layer": "patches", "pooling": "cls"},
-            "patches of vit.onnx is a map without a class token",
+            "patches is a map without a class token",
         ),
         ({"weights": "w.h5"}, "the weights of vit.onnx are in it"),
         ({"scaling": "best"}, "unknown scaling 'best'"),
