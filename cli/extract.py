@@ -95,7 +95,7 @@ def _tell(report: Report, seconds: Stopwatch) -> None:
     if report.bottleneck is not None:
         speed = f", {report.images_per_second} images/s, bottleneck: {_STAGES[report.bottleneck]}"
     tell(
-        f"{report.width} numbers per image from {report.extractor} ({report.engine}, "
+        f"{report.width:,} numbers per image from {report.extractor} ({report.engine}, "
         f"{report.precision}{speed}), {seconds():.1f} s in all"
     )
     tell(f"cache: {report.cache}, recipe {report.fingerprint[:12]}")

@@ -154,12 +154,15 @@ class Recipe:
         `old` holds JSON values as `as_dict` gives them, in this version of bottlebank or another.
         """
         new, old = _as_json(asdict(self)), _as_json({**self._defaults(), **old})
-        return [
-            f"{_WORDS.get(key, key.replace('_', ' '))}: {_say(key, old)} → {_say(key, new)}"
-            for key in {**new, **old}
-            if key not in self._NOT_MEANING
-            and (key not in old or key not in new or old[key] != new[key])
-        ]
+        changes: list[str] = []
+        for key in {**new, **old}:
+            if key in self._NOT_MEANING or (key in old and key in new and old[key] == new[key]):
+                continue
+            was, now = _say(key, old), _say(key, new)
+            if was == now:  # but for digits that are too many for people
+                was, now = str(old[key]), str(new[key])
+            changes.append(f"{_WORDS.get(key, key.replace('_', ' '))}: {was} → {now}")
+        return changes
 
     def __repr__(self) -> str:
         settings = f"fit {self.fit}, grey16 {self.grey16}, decoder {self.decoder_version}"
@@ -169,13 +172,12 @@ class Recipe:
         """One line for people."""
         return (
             f"{self.extractor}, weights {self.weights} ({self.weights_sha256[:8]}), "
-            f"{self.width} numbers, input {self.input_size_px}×{self.input_size_px}"
+            f"{self.width:,} numbers, input {self.input_size_px}×{self.input_size_px}"
         )
 
     def settings_in_words(self) -> str:
         """One line for people, of what a network in a file was chosen to do, or guessed."""
         scaling = PixelScaling.parse(self.pixel_scaling)
-        factors, offsets = map(_channels_in_words, (scaling.scale, scaling.offset))
         return "; ".join(
             (
                 f"layer {', '.join(self.layers)}" if self.layers else "the last layer",
@@ -183,16 +185,10 @@ class Recipe:
                 f"scaled: {self.resize}"
                 if self.resize != RESIZE_RULE
                 else f"scaled: bilinear, {self.fit}",
-                f"{scaling.channels} * ({factors}) + ({offsets})",
-                f"licence: {self.licence or 'not named'}",
+                scaling.for_people(),
+                *([f"licence: {self.licence}"] if self.licence else []),
             )
         )
-
-
-def _channels_in_words(numbers: Sequence[float]) -> str:
-    """A number of each channel; one where all are equal."""
-    words = [f"{number:.4g}" for number in numbers]
-    return ", ".join(words if len({*words}) > 1 else words[:1])
 
 
 _UPDATE = "update bottlebank to the version that wrote it, or a later one"
@@ -222,6 +218,13 @@ def _named(keys: Sequence[str]) -> str:
     return in_brief(f"{noun} {', '.join(map(repr, keys))}", 200)
 
 
+def _scaling_in_words(value: Any) -> str:
+    try:
+        return PixelScaling.parse(str(value)).for_people(6)
+    except ValueError:
+        return str(value)
+
+
 def _say(key: str, recipe: Mapping[str, Any]) -> str:
     """The value of a field, as one line for people."""
     if key not in recipe:
@@ -231,6 +234,8 @@ def _say(key: str, recipe: Mapping[str, Any]) -> str:
         text = f"{recipe.get('weights')} (SHA-256 {str(value)[:8]}…)"
     elif key == "input_size_px":
         text = f"{value}×{value} px"
+    elif key == "pixel_scaling":
+        text = _scaling_in_words(value)
     elif isinstance(value, list):
         text = ", ".join(map(str, value)) or "the network's own"
     else:

@@ -179,7 +179,10 @@ def _write(
         ("images", f"{found.images} ({evaluated.name})"),
         ("trained on", _about_training(evaluated)),
         ("called unknown", _about_unknown(head, of_split)),
-        ("head", f"{head.kind}, version {head.version}, {head.created[:10]}"),
+        (
+            "head",
+            ", ".join(filter(None, (head.kind, f"version {head.version}", head.created[:10]))),
+        ),
         ("extractor", table.recipe.in_words()),
     ]
     lead = f"Figures of {found.images_in_words}." if found.caution else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +17,7 @@ from .layer_pooling import (
     width_of,
 )
 from .opening import Layer
-from .registry import SCALINGS, Backbone, PixelScaling, find_scaling
+from .registry import SCALINGS, Backbone, PixelScaling, find_scaling, nearest
 from .spec import SettingError
 from .weights import IMAGENET
 
@@ -27,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .spec import ExtractorSpec
+
+
+_MAX_NAMED = 8
 
 
 class Value(NamedTuple):
@@ -157,10 +159,15 @@ def layers_of(about: Description) -> list[Layer]:
     ]
 
 
-def hint_at(name: str, known: Collection[str]) -> str:
-    """The names that are nearest to one that is not known, as a question; empty for none."""
-    near = difflib.get_close_matches(name, known, n=3)
-    return f"did you mean {' or '.join(near)}? " if near else ""
+def hint_at(name: str, known: Collection[str], more: Collection[str] = ()) -> str:
+    """The names that are nearest to one that is not known, as a question; else all, of a few.
+
+    `more` holds other names of the same, which are hinted at alone.
+    """
+    near = nearest(name, {**dict.fromkeys(known), **dict.fromkeys(more)})
+    if near:
+        return f"did you mean {' or '.join(near)}? "
+    return f"it has {in_brief(', '.join(known), 200)}; " if 0 < len(known) <= _MAX_NAMED else ""
 
 
 def require_size(path: Path, fixed: Sequence[int] | None, size_px: int | None) -> None:
@@ -220,8 +227,8 @@ def _chosen(path: Path, about: Description, spec: ExtractorSpec) -> list[Value]:
         if name not in known:
             raise SettingError.of(
                 "layer",
-                f"{path.name} has no layer {in_brief(repr(name))} whose shape for one image is "
-                f"known: {hint_at(name, known)}{lists_them} its layers",
+                f"{path.name} has no layer {in_brief(repr(name))} of known shape: "
+                f"{hint_at(name, about.values, of_nodes)}{lists_them} its layers",
             )
     return [known[name] for name in spec.layers]
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import UnknownExtractorError, UsageError, in_brief
 from ...fork_safety import import_whole
+from ...formatting import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 DEFAULT_EXTRACTOR = "inception_v3"
 INSTALLED_EXTRACTOR = "efficientnet_lite0"
@@ -38,6 +39,14 @@ class PixelScaling(NamedTuple):
     def in_words(self) -> str:
         """The formula, for the recipe."""
         return f"{self.channels} * {self.scale} + {self.offset}"
+
+    def for_people(self, n_digits: int = 4) -> str:
+        """The formula in brief: one number where those of all channels are equal."""
+        if self[2:] == SCALINGS["none"][2:]:
+            return "pixels as they are" if self.channels == "RGB" else "pixels as they are, in BGR"
+        numbers = [[f"{one:.{n_digits}g}" for one in each] for each in (self.scale, self.offset)]
+        factors, offsets = (", ".join(each if len({*each}) > 1 else each[:1]) for each in numbers)
+        return f"{self.channels} * ({factors}) + ({offsets})"
 
     @classmethod
     def parse(cls, words: str) -> PixelScaling:
@@ -112,16 +121,22 @@ def find_scaling(words: str) -> PixelScaling:
     try:
         if " * " in words:
             return PixelScaling.parse(words)
-        numbers = [float(number) for number in words.split(",")]
+        try:
+            numbers = [float(number) for number in words.split(",")]
+        except ValueError:
+            raise ValueError("it is neither a name nor numbers") from None
+        if len(numbers) not in (2, 6):
+            raise ValueError(f"{counted(len(numbers), 'number')}, not 2 or 6")
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("its numbers are not all finite")
         n_each = len(numbers) // 2
-        if len(numbers) not in (2, 6) or not all(map(math.isfinite, numbers)):
-            raise ValueError
         means, deviations = (part * (3 // n_each) for part in (numbers[:n_each], numbers[n_each:]))
         return scaling_of(means, deviations)
     except (AttributeError, TypeError, ValueError) as error:
         raise UsageError(
-            f"unknown scaling {in_brief(repr(words))}: expected {', '.join(SCALINGS)}, or a mean and "
-            f"a deviation of values from 0 to 1, as 0.5,0.5 or 0.485,0.456,0.406,0.229,0.224,0.225"
+            f"unknown scaling {in_brief(repr(words))} ({in_brief(error, 200)}): expected tf, torch, "
+            f"caffe, none, or a mean and a deviation of values from 0 to 1, each one number or "
+            f"three, as 0.5,0.5 or 0.485,0.456,0.406,0.229,0.224,0.225"
         ) from error
 
 
@@ -139,7 +154,7 @@ def scaling_of(
         When a deviation is not above 0, or so small or large that float32 does not hold the result.
     """
     if min(deviations) <= 0:
-        raise ValueError(f"deviations of {tuple(deviations)}; expected numbers above 0")
+        raise ValueError(f"deviations of {tuple(deviations)}, which are not all above 0")
     scale = tuple(rescale / deviation for deviation in deviations)
     offset = tuple(-mean / by if mean else 0.0 for mean, by in zip(means, deviations, strict=True))
     for known in SCALINGS.values():  # equal but for rounding: one fingerprint
@@ -305,13 +320,23 @@ def find_backbone(name: str) -> Backbone:
     row = plain.get(_plain(name))
     if row is not None:
         return row
-    import difflib
-
-    near = [plain[match].name for match in difflib.get_close_matches(_plain(name), plain, n=3)]
+    near = [plain[match].name for match in nearest(_plain(name), plain)]
     suggestion = (
         f"did you mean {' or '.join(near)}?" if near else "`bottlebank extractors` lists them"
     )
     raise UnknownExtractorError(f"unknown extractor {name!r}: {suggestion}")
+
+
+def nearest(name: str, known: Collection[str]) -> list[str]:
+    """Up to three names that are like another, the likest first, else in the order of `known`."""
+    import difflib
+
+    order = {each: place for place, each in enumerate(known)}
+
+    def likeness(match: str) -> tuple[float, int]:
+        return -difflib.SequenceMatcher(None, match, name).ratio(), order[match]
+
+    return sorted(difflib.get_close_matches(name, known, n=3), key=likeness)
 
 
 def _plain(name: str) -> str:

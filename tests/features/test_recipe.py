@@ -90,7 +90,25 @@ def test_layers_that_are_equal_are_no_change(recipe):
 )
 def test_a_scaling_is_said_with_a_number_of_each_channel(recipe, chosen, words):
     of = dataclasses.replace(recipe, pixel_scaling=find_scaling(chosen).in_words())
-    assert f"; {words}; " in of.settings_in_words()
+    assert of.settings_in_words().endswith(f"; {words}")
+
+
+def test_what_says_nothing_is_left_out(recipe):
+    of = dataclasses.replace(recipe, pixel_scaling=find_scaling("none").in_words(), licence="")
+    assert of.settings_in_words().endswith("; pixels as they are")
+    assert "lic" in dataclasses.replace(of, licence="mit").settings_in_words()
+
+
+def test_a_change_of_scaling_is_said_in_brief_and_in_full_where_brief_would_be_equal(recipe):
+    torch = dataclasses.replace(recipe, pixel_scaling=find_scaling("torch").in_words())
+    assert torch.changes_since(recipe.as_dict()) == [
+        "pixel scaling: RGB * (0.00784314) + (-1) → "
+        "RGB * (0.0171248, 0.017507, 0.0174292) + (-2.1179, -2.03571, -1.80444)"
+    ]
+    near = dataclasses.replace(recipe, pixel_scaling=find_scaling("0.5,0.50000001").in_words())
+    [change] = near.changes_since(recipe.as_dict())
+    was, now = change.split(" → ")
+    assert was != f"pixel scaling: {now}"
 
 
 def test_every_field_that_decides_the_numbers_is_a_change(recipe):

@@ -21,6 +21,7 @@ def test_it_is_the_one_of_the_command(table, trained, tmp_path):
     assert (answer["split"], answer["accuracy"]) == (split, found.accuracy)
     page = written[0].read_text()
     assert "photos, " in page
+    assert re.search(rf"version {trained.head.version}\s*<", page), "it has no date yet"
     tables = re.findall(r"<table.*?</table>", page, re.DOTALL)
     assert any("disc" in each for each in tables)
     assert not any(str(tmp_path) in each for each in tables)

@@ -13,6 +13,7 @@ from onnx.reference import ReferenceEvaluator
 from bottlebank.errors import EngineError, UsageError
 from bottlebank.features import recipe_for
 from bottlebank.features.backbones import onnx_file, onnx_process
+from bottlebank.features.backbones.described import hint_at
 from bottlebank.features.backbones.registry import SCALINGS
 from bottlebank.features.backbones.spec import ExtractorSpec
 from bottlebank.features.engines.openvino import OpenVinoEngine, convert
@@ -379,6 +380,12 @@ def test_settings_that_mean_nothing_are_refused(tmp_path, chosen, message):
     path = save(vit(), tmp_path / "vit.onnx")
     with pytest.raises(UsageError, match=message):
         opened(path, **chosen)
+
+
+def test_of_a_few_layers_all_are_named_where_none_is_near():
+    assert hint_at("c3", ["c0", "c1", "c2"]) == "it has c0, c1, c2; "
+    assert hint_at("x", [f"c{number}" for number in range(30)]) == ""
+    assert hint_at("node_o", ["c0"], ["node_0"]) == "did you mean node_0? "
 
 
 def test_the_scores_of_a_transformers_heads_are_a_map_as_any_other(tmp_path):

@@ -310,7 +310,7 @@ def test_shapes_that_contradict_one_another_take_no_layer_behind_them(tmp_path):
     assert known[-3:] == ["/blocks.0/q", "/blocks.0/k", "/blocks.0/v"]
     with pytest.raises(UsageError, match=r"not clear which output of net\.onnx holds features"):
         opened(path)
-    with pytest.raises(UsageError, match="has no layer '/blocks.0/output' whose shape"):
+    with pytest.raises(UsageError, match="has no layer '/blocks.0/output' of known shape"):
         opened(path, layer="/blocks.0/output")
 
 

@@ -117,6 +117,27 @@ def test_a_scaling_is_found_by_name_or_by_its_numbers(words, name):
     assert find_scaling(words)[1:] == SCALINGS[name][1:]
 
 
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("0.5", "1 number, not 2 or 6"),
+        ("0.5,0", r"deviations of \(0.0, 0.0, 0.0\), which are not all above 0"),
+        ("imagenet", "neither a name nor numbers"),
+        ("nan,1", "not all finite"),
+    ],
+)
+def test_what_is_wrong_with_a_scaling_is_said(words, reason):
+    with pytest.raises(UsageError, match=reason):
+        find_scaling(words)
+
+
+def test_names_that_are_equally_near_keep_their_order():
+    with pytest.raises(
+        UnknownExtractorError, match="lite0 or efficientnet_lite1 or efficientnet_l"
+    ):
+        find_backbone("efficientnet_lite")
+
+
 def test_a_scaling_of_numbers_is_of_values_from_0_to_1():
     found = find_scaling("0.25,0.5")
     assert found.scale == pytest.approx((2 / 255,) * 3)
@@ -134,5 +155,7 @@ def test_a_scaling_of_numbers_is_of_values_from_0_to_1():
     ],
 )
 def test_any_other_scaling_is_refused(words):
-    with pytest.raises(UsageError, match="unknown scaling .*expected none, tf, .*0.5,0.5"):
+    with pytest.raises(
+        UsageError, match=r"unknown scaling .* \(.+\): expected tf, torch, caffe, none"
+    ):
         find_scaling(words)

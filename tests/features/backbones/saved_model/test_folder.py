@@ -125,9 +125,12 @@ def test_of_several_vectors_one_has_to_be_named(networks):
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
-        ({"layer": "stemm"}, "cnn has no layer 'stemm' whose shape"),
+        ({"layer": "stemm"}, "cnn has no layer 'stemm' of known shape"),
         # Of Keras's layers conv2d and conv2d_1, or as the file has it, conv2d_1 and conv2d_1_2.
-        ({"layer": "conv2d_1", "folder": "nested"}, "nested has no layer 'conv2d_1' whose shape"),
+        (
+            {"layer": "conv2d_1", "folder": "nested"},
+            "nested has no layer 'conv2d_1' of known shape",
+        ),
         ({"layer": "pool", "pooling": "mean"}, "is one vector for each image; pooling"),
         ({"layer": "last", "pooling": "cls"}, "is a map without a class token"),
         ({"weights": "w.h5"}, "the weights of cnn are in it"),
