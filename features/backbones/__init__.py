@@ -11,11 +11,11 @@ it, which has some of these functions:
 ``configured(backbone, spec) -> Backbone``
     Of networks in the registry that can have other sizes or layers than their usual ones.
 ``layers_of_backbone(backbone, spec) -> list[Layer]``
-    Of these, too: their layers, as `layers` has them.
+    Of these, too: their layers, from input to output, as `opening.Layer`.
 ``open_file(path, spec) -> tuple[Backbone, Weights]``
     Of every kind of file in `opening.KINDS`: reads what the network is, and runs nothing.
-``layers(path, spec) -> list[Layer]``
-    Of these, too: the layers that can be chosen, from input to output, as `opening.Layer`.
+``layers(path, spec) -> Layers``
+    Of these, too: the layers that can be chosen, as `opening.Layers`.
 ``build(backbone, weights, precision)``
     Returns what makes of scaled pixels, a tensor (n, height, width, 3) of TensorFlow, the transfer
     values (n, width). Where it takes a certain number of images, its ``n_images`` says it. A module

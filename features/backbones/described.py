@@ -16,7 +16,7 @@ from .layer_pooling import (
     usual_pooling,
     width_of,
 )
-from .opening import Layer
+from .opening import Layer, Layers
 from .registry import SCALINGS, Backbone, PixelScaling, find_scaling, nearest
 from .spec import SettingError
 from .weights import IMAGENET
@@ -145,9 +145,9 @@ def poolings_of(backbone: Backbone) -> list[tuple[str, str]]:
     return list(zip(backbone.layers, poolings, strict=True))
 
 
-def layers_of(about: Description) -> list[Layer]:
-    """The layers that can be chosen, from input to output."""
-    return [
+def layers_of(about: Description, spec: ExtractorSpec) -> Layers:
+    """The layers that can be chosen."""
+    found = [
         Layer(
             value.name,
             value.kind,
@@ -157,6 +157,11 @@ def layers_of(about: Description) -> list[Layer]:
         )
         for value in about.values.values()
     ]
+    scales_none = about.is_8_bit or about.is_scaling
+    scaling = SCALINGS["none"] if scales_none else about.scaling
+    if scaling is None and spec.scaling is not None:
+        scaling = find_scaling(spec.scaling)
+    return Layers(found, about.size_px, scaling, about.is_any_size and spec.size_px is None)
 
 
 def hint_at(name: str, known: Collection[str], more: Collection[str] = ()) -> str:

@@ -1,11 +1,11 @@
-"""What can be an extractor: the networks of the registry, and the layers of one in a file."""
+"""What can be an extractor: the networks of the registry, and the layers of one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import UsageError
-from .opening import Layer, is_file_name, kind_of, locate, module_of
+from .opening import Layer, Layers, configured, is_file_name, kind_of, locate, module_of
 from .registry import BACKBONES, RANDOM, find_backbone
 from .spec import ExtractorSpec
 
@@ -44,8 +44,8 @@ def listed() -> Iterator[Listed]:
         yield Listed(row.name, row.input_size_px, row.width, size_mb, row.licence, state)
 
 
-def layers_of(network: str, size_px: int | None = None) -> tuple[str, list[Layer]]:
-    """The kind of a network, and its layers, from input to output.
+def layers_of(network: str, size_px: int | None = None) -> tuple[str, Layers]:
+    """The kind of a network, and its layers.
 
     Parameters
     ----------
@@ -59,17 +59,20 @@ def layers_of(network: str, size_px: int | None = None) -> tuple[str, list[Layer
     UnknownExtractorError
         When there is no such file or name, or the file is of no kind that holds a network.
     UsageError
-        When its layers cannot be chosen.
+        When its layers cannot be chosen, or it takes no pictures of that size.
     EngineError
         When it is damaged, or would run code.
     """
     if not is_file_name(network):
         backbone = find_backbone(network)
-        module: Any = backbone.imported()
-        if not hasattr(module, "layers_of_backbone"):
-            raise UsageError(f"{backbone.name} has one layer that can be taken, the last")
         spec = ExtractorSpec(backbone.name, size_px=size_px)
-        return backbone.constructor, module.layers_of_backbone(backbone, spec)
+        sized = configured(backbone, spec)
+        module: Any = backbone.imported()
+        if hasattr(module, "layers_of_backbone"):
+            found = module.layers_of_backbone(backbone, spec)
+        else:
+            found = [Layer("", "", (backbone.width,), backbone.pooling, is_taken=True)]
+        return backbone.constructor, Layers(found, sized.input_size_px, backbone.scaling)
     path = locate(network)
     kind = kind_of(path)
     module = module_of(kind)

@@ -20,7 +20,7 @@ from .weights import Weights
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .opening import Layer
+    from .opening import Layers
     from .spec import ExtractorSpec
 
 _PROCESS = f"{__package__}.onnx_process"
@@ -54,8 +54,8 @@ def open_file(
     return backbone, Weights(path.name, path, more=tuple(about.files))
 
 
-def layers(path: Path, spec: ExtractorSpec, *, folder: Path | None = None) -> list[Layer]:
-    """The layers of a network that can be chosen, from input to output.
+def layers(path: Path, spec: ExtractorSpec, *, folder: Path | None = None) -> Layers:
+    """The layers of a network that can be chosen.
 
     Shapes are those for pictures of the size in `spec`, or that of the file; where it takes any
     size, of 224 px.
@@ -65,7 +65,7 @@ def layers(path: Path, spec: ExtractorSpec, *, folder: Path | None = None) -> li
     UsageError, EngineError
         As `open_file`.
     """
-    return layers_of(_described(path, spec.size_px, folder))
+    return layers_of(_described(path, spec.size_px, folder), spec)
 
 
 def write_onnx(backbone: Backbone, weights: Weights, folder: Path) -> None:

@@ -15,7 +15,7 @@ from .spec import ExtractorSpec, SettingError
 from .weights import find_weights
 
 if TYPE_CHECKING:
-    from .registry import Backbone
+    from .registry import Backbone, PixelScaling
     from .weights import Weights
 
 
@@ -23,7 +23,7 @@ class Layer(NamedTuple):
     """A layer of a network in a file, whose output can be the features."""
 
     name: str
-    """By which it is chosen."""
+    """By which it is chosen; empty where there is no other."""
     kind: str
     """What it computes, in the words of the file."""
     shape: tuple[int | None, ...]
@@ -32,6 +32,19 @@ class Layer(NamedTuple):
     """How that becomes one vector, if nothing else is chosen; empty where it cannot."""
     is_taken: bool = False
     """Whether it is used where no layer is chosen."""
+
+
+class Layers(NamedTuple):
+    """The layers of a network that can be chosen, and what they are of."""
+
+    layers: list[Layer]
+    """From input to output."""
+    size_px: int
+    """Height and width of the pictures that shapes are for."""
+    scaling: PixelScaling | None
+    """How pixels become its input; None where it has to be chosen."""
+    is_assumed: bool = False
+    """Whether nobody has named the size, and the network takes any."""
 
 
 class Kind(NamedTuple):

@@ -37,6 +37,8 @@ class EngineEntry(NamedTuple):
     whether it finds one here."""
     batch_size: int = 1
     """Images in a call that are expected to keep it busy, before it has started."""
+    extra: str = ""
+    """Of bottlebank, which installs its library; empty where that always is."""
 
     @property
     def on_gpu(self) -> bool:
@@ -55,7 +57,12 @@ ENGINES: dict[str, EngineEntry] = {
         batch_size=32,
     ),
     "onnxruntime": EngineEntry(
-        ".onnxruntime", "ONNX Runtime", "onnxruntime", gpu_precisions=("float32",), batch_size=8
+        ".onnxruntime",
+        "ONNX Runtime",
+        "onnxruntime",
+        gpu_precisions=("float32",),
+        batch_size=8,
+        extra="onnxruntime",
     ),
 }
 """In the order in which ``auto`` tries them on a CPU."""

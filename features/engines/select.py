@@ -120,7 +120,8 @@ def _start(candidate: _Candidate, precision: str, network: Network, many: bool) 
     except BottlebankError:
         raise
     except ImportError as error:
-        raise EngineError(f"{entry.title} cannot be imported ({error})") from error
+        remedy = f": pip install 'bottlebank[{entry.extra}]'" if entry.extra else ""
+        raise EngineError(f"{entry.title} cannot be imported ({error}){remedy}") from error
     except Exception as error:  # whatever its library raises
         reason = in_brief(error) or type(error).__name__
         raise EngineError(f"{entry.title} does not start: {reason}") from error

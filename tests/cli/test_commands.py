@@ -383,6 +383,19 @@ def test_extractors(bottlebank, tmp_path):
     assert lines[1].split() == ["inception_v3", "299", "px", "2,048", "87", "MB", "download"]
 
 
+def test_the_layers_of_a_network_are_listed(bottlebank):
+    first, head, *rows, _ = bottlebank("extractors", "mobilenet_v2").out.splitlines()
+    assert first.endswith("MobileNetV2; pictures of 224 px; RGB * (0.007843) + (-1)")
+    assert head.split() == ["layer", "kind", "for", "one", "image", "pooling"]
+    at = head.index("pooling")
+    assert {row[at - 2 : at] for row in rows} == {"  "}
+    assert {row[at:] for row in rows} == {"mean over height and width", "none"}
+    lite = bottlebank("extractors", "efficientnet_lite0").out.splitlines()
+    assert lite[2].split() == ["*", "(the", "only", "one)", "1280", "global", "average"]
+    answer = bottlebank("extractors", "efficientnet_lite0", "--json").json
+    assert (answer["input_size_px"], answer["size_is_assumed"]) == (224, False)
+
+
 def test_demo(bottlebank, tmp_path, monkeypatch):
     """On a tenth of the digits, with one map: the whole is `make demo`."""
     from bottlebank.datasets import digits

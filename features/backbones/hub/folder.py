@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from ...images.resize import ResizeRule
-    from ..opening import Layer
+    from ..opening import Layers
     from ..registry import Backbone
     from ..spec import ExtractorSpec
     from ..weights import Weights
@@ -58,8 +58,8 @@ def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
     return backbone, weights
 
 
-def layers(path: Path, spec: ExtractorSpec) -> list[Layer]:
-    """The layers that can be chosen, from input to output."""
+def layers(path: Path, spec: ExtractorSpec) -> Layers:
+    """The layers that can be chosen."""
     file, of_file, _ = _settled(path, spec)
     with _of_own_size(path, spec):
         return onnx_file.layers(file, of_file, folder=_named(path, spec))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ..opening import Layer
+    from ..opening import Layers
     from ..registry import Backbone
     from ..spec import ExtractorSpec
 
@@ -46,8 +46,8 @@ def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
     return backbone, Weights(path.name, path)
 
 
-def layers(path: Path, spec: ExtractorSpec) -> list[Layer]:
-    """The layers that can be chosen, from input to output.
+def layers(path: Path, spec: ExtractorSpec) -> Layers:
+    """The layers that can be chosen.
 
     Shapes are those for pictures of the size in `spec`, or that of the file; where it takes any
     size, of 224 px.
@@ -57,7 +57,7 @@ def layers(path: Path, spec: ExtractorSpec) -> list[Layer]:
     UsageError, EngineError
         As `open_file`.
     """
-    return layers_of(_described(path, spec.size_px))
+    return layers_of(_described(path, spec.size_px), spec)
 
 
 def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any], Any]:

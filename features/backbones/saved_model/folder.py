@@ -18,7 +18,7 @@ from ..weights import Weights
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..opening import Layer
+    from ..opening import Layers
     from ..spec import ExtractorSpec
 
 BUILDS_APART = True
@@ -46,9 +46,9 @@ def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
     return backbone._replace(name=name), weights
 
 
-def layers(path: Path, spec: ExtractorSpec) -> list[Layer]:
-    """The layers that can be chosen, from input to output."""
-    return layers_of(_described(path, spec)[0])
+def layers(path: Path, spec: ExtractorSpec) -> Layers:
+    """The layers that can be chosen."""
+    return layers_of(_described(path, spec)[0], spec)
 
 
 def build(backbone: Backbone, weights: Weights, precision: str) -> Any:

@@ -5,11 +5,17 @@ import sys
 
 import pytest
 
-from bottlebank.errors import UnknownExtractorError
+from bottlebank.errors import UnknownExtractorError, UsageError
 from bottlebank.features.backbones import efficientnet_lite
 from bottlebank.features.backbones.keras.applications import imagenet_file
 from bottlebank.features.backbones.listing import layers_of, listed
-from bottlebank.features.backbones.registry import BACKBONES, DEFAULT_EXTRACTOR, find_backbone
+from bottlebank.features.backbones.opening import Layer
+from bottlebank.features.backbones.registry import (
+    BACKBONES,
+    DEFAULT_EXTRACTOR,
+    SCALINGS,
+    find_backbone,
+)
 
 from .onnx_networks import cnn, save
 
@@ -50,10 +56,26 @@ def test_no_library_is_imported_for_the_table():
 def test_the_layers_of_a_file(tmp_path):
     path = tmp_path / "net.onnx"
     save(cnn(), path)
-    kind, layers = layers_of(str(path))
+    kind, found = layers_of(str(path))
     assert kind == "onnx"
-    assert [layer.is_taken for layer in layers].count(True) == 1
-    assert all(layer.shape for layer in layers)
+    assert (found.size_px, found.is_assumed, found.scaling) == (32, False, None)
+    assert [layer.is_taken for layer in found.layers].count(True) == 1
+    assert all(layer.shape for layer in found.layers)
+
+
+def test_a_size_that_is_assumed_is_said(tmp_path):
+    path = save(cnn(size_px=None), tmp_path / "net.onnx")
+    assert layers_of(str(path))[1][1:] == (224, None, True)
+    assert layers_of(str(path), 64)[1][1:] == (64, None, False)
+
+
+def test_the_one_layer_of_a_network_is_listed():
+    kind, found = layers_of("efficientnet_lite0")
+    assert kind == "bottlebank:efficientnet_lite0"
+    assert found.layers == [Layer("", "", (1280,), "global average", is_taken=True)]
+    assert (found.size_px, found.scaling) == (224, SCALINGS["lite"])
+    with pytest.raises(UsageError, match="has one size and one layer"):
+        layers_of("efficientnet_lite0", 160)
 
 
 @pytest.mark.parametrize(

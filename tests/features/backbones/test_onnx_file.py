@@ -151,7 +151,7 @@ def test_a_class_token_that_is_in_doubt_is_asked_for(tmp_path):
         opened(path)
     chosen = {each: opened(path, pooling=each)[0].pooling for each in ("cls", "mean")}
     assert chosen == {"cls": "CLS token", "mean": "mean over tokens"}
-    listed = onnx_file.layers(path, ExtractorSpec.of(str(path)))
+    listed = onnx_file.layers(path, ExtractorSpec.of(str(path))).layers
     assert listed[-1].pooling == "cls or mean, by --pooling"
 
 
@@ -239,13 +239,13 @@ def test_operators_of_other_versions(tmp_path, opset):
 def test_of_a_classifier_the_layer_before_the_classes_is_taken(tmp_path, settings, layer):
     path = save(cnn(**settings), tmp_path / "net.onnx")
     assert opened(path)[0].layers == (layer,)
-    listed = onnx_file.layers(path, ExtractorSpec.of(str(path)))
+    listed = onnx_file.layers(path, ExtractorSpec.of(str(path))).layers
     assert [each.name for each in listed if each.is_taken] == [layer]
 
 
 def test_layers_are_listed_with_their_shapes(tmp_path):
     path = save(cnn(classes=5), tmp_path / "net.onnx")
-    listed = onnx_file.layers(path, ExtractorSpec.of(str(path)))
+    listed = onnx_file.layers(path, ExtractorSpec.of(str(path))).layers
     half, quarter = SIZE_PX // 2, SIZE_PX // 4
     assert [(each.name, each.kind, each.shape, each.pooling) for each in listed][:4] == [
         ("conv0", "Conv", (8, half, half), "mean over height and width"),
@@ -437,6 +437,6 @@ def test_another_process_reads_and_writes_the_same(tmp_path, monkeypatch):
         folder.mkdir()
         backbone, weights = opened(path, layer=["patches", "/blocks.0/output"])
         onnx_file.write_onnx(backbone, weights, folder)
-        listed = onnx_file.layers(path, ExtractorSpec.of(str(path)))
+        listed = onnx_file.layers(path, ExtractorSpec.of(str(path))).layers
         found.append((backbone, weights, listed, (folder / "network.onnx").read_bytes()))
     assert found[0] == found[1]

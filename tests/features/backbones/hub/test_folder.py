@@ -165,8 +165,8 @@ def test_a_recipe_says_all_without_the_folder(folder):
     assert again == recipe
     assert described_backbone(again) == open_backbone(spec)[0]
     assert recipe.settings_in_words() == (
-        "layer last_hidden_state; pooling: CLS token; scaled: Pillow bicubic, shorter side to 256, "
-        "the longer rounded down; middle 224, offset rounded down, on (0, 0, 0); "
+        "model.onnx; layer last_hidden_state; pooling: CLS token; scaled: Pillow bicubic, shorter "
+        "side to 256, the longer rounded down; middle 224, offset rounded down, on (0, 0, 0); "
         "RGB * (0.01712, 0.01751, 0.01743) + (-2.118, -2.036, -1.804); licence: apache-2.0"
     )
     folder.rename(folder.with_name("renamed"))

@@ -236,7 +236,8 @@ def test_numbers_of_a_normalisation_are_taken_from_its_weights(tmp_path):
 def test_channels_may_come_first(tmp_path):
     model = cnn(data_format="channels_first")
     path = save(model, tmp_path / "net.keras")
-    listed = {layer.name: layer for layer in keras_file.layers(path, ExtractorSpec.of(str(path)))}
+    found = keras_file.layers(path, ExtractorSpec.of(str(path))).layers
+    listed = {layer.name: layer for layer in found}
     assert listed["last map"].shape == (WIDTH, 7, 7)
     assert opened(path, layer="last map")[0].width == WIDTH
 
@@ -368,7 +369,7 @@ def test_layers_are_listed_with_their_shapes(tmp_path):
     path.write_bytes(archive())
     kind, listed = layers_of(str(path))
     assert kind == "keras"
-    assert [(each.name, each.kind, each.shape, each.is_taken) for each in listed] == [
+    assert [(each.name, each.kind, each.shape, each.is_taken) for each in listed.layers] == [
         ("conv", "Conv2D", (7, 7, 8), False),
         ("relu", "ReLU", (7, 7, 8), False),
         ("pool", "GlobalAveragePooling2D", (8,), True),

@@ -98,14 +98,14 @@ def test_what_is_taken_is_said_in_the_list_of_layers(networks, folder, ending):
     path = networks / folder
     backbone, _ = opened(path, scaling="tf" if folder != "cnn" else None, **chosen)
     assert backbone.layers[0].endswith(ending)
-    listed = saved_model_folder.layers(path, ExtractorSpec.of(str(path), **chosen))
+    listed = saved_model_folder.layers(path, ExtractorSpec.of(str(path), **chosen)).layers
     assert [each.name for each in listed if each.is_taken] == list(backbone.layers)
     assert len({each.name for each in listed}) == len(listed) > 2
 
 
 def test_layers_are_listed_with_their_shapes(networks):
     path = networks / "cnn"
-    listed = saved_model_folder.layers(path, ExtractorSpec.of(str(path)))
+    listed = saved_model_folder.layers(path, ExtractorSpec.of(str(path))).layers
     found = {each.name.partition("/")[2]: each[1:4] for each in listed}
     mean = "mean over height and width"
     assert found["stem_1/convolution"] == ("Conv2D", (16, 16, 8), mean)

@@ -432,7 +432,7 @@ def test_a_shape_that_depends_on_the_picture_is_of_no_layer_nor_of_any_behind_it
         ),
     ]
     folder = write(tmp_path / "network", with_nodes(*nodes, before="made"))
-    assert saved_model_folder.layers(folder, ExtractorSpec.of(str(folder))) == []
+    assert saved_model_folder.layers(folder, ExtractorSpec.of(str(folder))).layers == []
 
 
 def test_files_that_hold_no_variable_of_the_network_are_not_needed(tmp_path):
