@@ -18,7 +18,7 @@ from ..errors import NewerRecipeError, RecipeError, in_brief
 from .backbones.described import poolings_of
 from .backbones.opening import KINDS, open_backbone
 from .backbones.registry import Backbone, PixelScaling, find_backbone
-from .backbones.spec import ExtractorSpec
+from .backbones.spec import MAX_SIZE_PX, ExtractorSpec
 from .backbones.weights import Weights, file_sha256
 from .images.decoder import DECODER_VERSION
 from .images.fit import RESIZE_RULE, Preprocessing
@@ -275,6 +275,10 @@ def described_backbone(recipe: Recipe) -> Backbone:
     RecipeError
         When the recipe is damaged.
     """
+    if not 1 <= recipe.input_size_px <= MAX_SIZE_PX:
+        raise RecipeError(
+            f"its recipe has pictures of {recipe.input_size_px} px; expected 1 to {MAX_SIZE_PX}"
+        )
     kind = KINDS.get(recipe.architecture)
     if kind is None:
         backbone = find_backbone(recipe.extractor)

@@ -159,6 +159,8 @@ def test_a_head_finds_its_file_where_the_cache_has_seen_it(
         ("pooling", "CLS token, CLS token, none", "has no pooling of 1 layers: 'CLS token, CLS"),
         ("pooling", "max", "has no pooling of 1 layers: 'max'"),
         ("pooling", "", "has no pooling of 1 layers: ''"),
+        ("input_size_px", 0, "has pictures of 0 px; expected 1 to 4096"),
+        ("input_size_px", 100_000, "has pictures of 100000 px; expected 1 to 4096"),
         ("pixel_scaling", "x", "not a scaling of pixels: 'x'"),
         ("pixel_scaling", "RGB * (1,,1) + (0,0,0)", "not a scaling of pixels"),
         ("pixel_scaling", "RGB * (nan, 1, 1) + (0, 0, 0)", "too large or too small"),

@@ -3,10 +3,12 @@ import json
 
 import pytest
 
+from bottlebank.errors import RecipeError
 from bottlebank.features import ExtractorSpec, Recipe, recipe_for
 from bottlebank.features.backbones.registry import find_scaling
 from bottlebank.features.images.decoder import DECODER_VERSION
 from bottlebank.features.images.fit import RESIZE_RULE
+from bottlebank.features.recipe import described_backbone
 
 
 @pytest.fixture
@@ -127,6 +129,17 @@ def test_fields_of_another_version_are_changes(recipe):
         f"resize rule: not recorded → {RESIZE_RULE}",
         "crop rule: none → not recorded",
     ]
+
+
+@pytest.mark.parametrize("size_px", [-5, 0, 4097, 100_000])
+def test_a_size_that_nothing_can_have_is_refused_before_it_takes_memory(size_px):
+    """A head of somebody else names it, and pictures of that size would be made to compare it."""
+    spec = ExtractorSpec("efficientnet_lite0")
+    of_another = dataclasses.replace(recipe_for(spec)[0], input_size_px=size_px)
+    of_keras = {"extractor": "mobilenet_v2", "architecture": "keras.applications:MobileNetV2"}
+    for damaged in (of_another, dataclasses.replace(of_another, **of_keras)):
+        with pytest.raises(RecipeError, match=f"has pictures of {size_px} px; expected 1 to 4096"):
+            described_backbone(damaged)
 
 
 def test_what_is_no_recipe_is_refused(recipe):

@@ -13,6 +13,7 @@ from bottlebank.classifier import load_head, write_head_file
 from bottlebank.errors import HeadMismatchError, UsageError
 from bottlebank.features import Extractor
 from bottlebank.features.backbones import random_network
+from bottlebank.features.backbones.weights import Weights
 from bottlebank.features.golden_files import transfer_values_of
 from bottlebank.features.images import fit as preprocess
 from bottlebank.prediction import loading
@@ -80,9 +81,11 @@ def run_with_other_weights(monkeypatch):
         return real(recipe, weights, **{**settings, "networks": None})
 
     monkeypatch.setattr(loading, "open_extractor", open_other)
-    monkeypatch.setattr(
-        loading, "weights_finder", lambda *arguments: lambda: None
-    )  # which compares the hashes, and would notice
+
+    def finder(trained_on, *arguments):  # that of the package compares hashes, and would notice
+        return lambda: Weights(trained_on.weights, None, trained_on.weights_sha256)
+
+    monkeypatch.setattr(loading, "weights_finder", finder)
 
 
 @pytest.mark.parametrize("change", [swap_channels, resize_otherwise, run_with_other_weights])
