@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import EngineError
 from ..features import open_extractor
+from ..features.backbones.weights import WrongWeightsError
 from ..features.engines.select import expected_engine
 from .prefetch import groups_of, prefetch, threads
 from .stage_timing import NETWORK
@@ -76,6 +77,8 @@ class Network:
         ------
         CannotRunError
             When none computes in the precision.
+        WrongWeightsError
+            When the weights are of another network.
         """
         if self._extractor is None:
             start = time.perf_counter()
@@ -90,6 +93,8 @@ class Network:
                     gpu=True,
                     progress=self._progress,
                 )
+            except WrongWeightsError:
+                raise
             except EngineError as error:
                 cannot = CannotRunError(str(error))
                 cannot.attempts = error.attempts or [(self._engine, str(error))]

@@ -36,6 +36,20 @@ _REFERENCE = np.dtype([("n_bytes", "<u4"), ("address", "<u8"), ("number", "<u4")
 """How HDF5 stores a variable-length string in an array: where its bytes are."""
 
 
+def has_any(path: Path, names: Collection[str]) -> bool:
+    """Whether a file has an attribute or a member with one of these names.
+
+    They are looked up one by one; nothing that they name is opened.
+
+    Raises
+    ------
+    OSError
+        When it is no HDF5, or damaged.
+    """
+    with h5py.File(path, "r", locking=False) as file:
+        return any(name in file.attrs or file.id.links.exists(name.encode()) for name in names)
+
+
 class PlainFile:
     """An HDF5 file with a few arrays beside one another; a context manager.
 

@@ -8,6 +8,8 @@ it, which has some of these functions:
 ``imagenet_file(backbone) -> Path | None``
     Of these, too, but for `random`: where the ImageNet weights are or will be downloaded to; None
     where they come with a package that is not installed.
+``require_weights(backbone, weights)``
+    Refuses a file that cannot hold them, before any heavy library is imported.
 ``configured(backbone, spec) -> Backbone``
     Of networks in the registry that can have other sizes or layers than their usual ones.
 ``layers_of_backbone(backbone, spec) -> list[Layer]``

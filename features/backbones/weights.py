@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from ...errors import EngineError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -13,6 +15,10 @@ if TYPE_CHECKING:
 
 IMAGENET = "imagenet"
 SEED_WEIGHTS = "seed"
+
+
+class WrongWeightsError(EngineError):
+    """A file without the weights of the network: no engine and no precision changes that."""
 
 
 class Weights(NamedTuple):

@@ -129,6 +129,8 @@ def _write(
 ) -> None:
     """Write the network, what the reference made of the golden images, and their hashes."""
     module = backbone.imported()
+    if hasattr(module, "require_weights"):
+        module.require_weights(backbone, weights)
     what = f"Converting {backbone.name} for {form.reader}, once"
     with contextlib.ExitStack() as stack:
         if hasattr(module, "build") and not hasattr(module, "write_onnx"):

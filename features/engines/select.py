@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import BottlebankError, EngineError, in_brief
 from ...fork_safety import import_whole
 from ...hardware import may_have_gpu
+from ..backbones.weights import WrongWeightsError
 from ..golden_images import COSINE_LIMITS, N_IMAGES, golden_pixels, least_cosine
 from .network import Network
 from .registry import AUTO, ENGINES, REFERENCE
@@ -36,12 +37,16 @@ def start_engine(
     ------
     EngineError
         When nothing that was requested runs here; with the reason of each.
+    WrongWeightsError
+        When the weights are of another network.
     """
     attempts: list[tuple[str, str]] = []
     for precision in precisions:
         for candidate in _candidates(engine, precision, gpu):
             try:
                 return _start(candidate, precision, network, many)
+            except WrongWeightsError:
+                raise
             except EngineError as error:
                 attempts.append((f"{candidate.engine} in {precision}", str(error)))
                 level = logging.WARNING if isinstance(error, _DisagreesError) else logging.INFO

@@ -248,6 +248,29 @@ def test_a_weights_file_of_another_network_is_refused(tmp_path):
         open_extractor(recipe, lambda: weights, engine="tensorflow", precisions=["float32"])
 
 
+@pytest.mark.parametrize("content", [b"\x89HDF\r\n\x1a\n", b"", b"text", None])
+def test_a_file_without_layers_is_refused_once_and_before_tensorflow(
+    tmp_path, monkeypatch, photos, caplog, content
+):
+    import h5py
+
+    import bottlebank as bb
+
+    path = tmp_path / "head.h5"
+    if content is None:
+        with h5py.File(path, "w") as file:
+            file["a"] = [1.0]
+    else:
+        path.write_bytes(content)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(EngineError) as refused:
+        bb.extract(photos, "mobilenet_v2", weights=path, cache=tmp_path / "cache")
+    message = str(refused.value)
+    assert message.startswith(f"{path} does not hold weights without top of mobilenet_v2: ")
+    assert message.count("does not hold") == 1
+    assert not [each for each in caplog.messages if "not used" in each]
+
+
 def test_a_networks_folder_that_cannot_be_written_costs_only_time(tmp_path, caplog):
     (tmp_path / "networks").write_text("a file in the way")
     extractor = random_extractor("openvino", tmp_path / "networks")

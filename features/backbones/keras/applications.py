@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ....errors import EngineError, UsageError, WeightsNotFoundError
+from ....errors import EngineError, UsageError, WeightsNotFoundError, in_brief
 from ....progress import Progress
-from ..weights import IMAGENET, Weights
+from ..weights import IMAGENET, Weights, WrongWeightsError
 from .application_layers import layers_of, of_size, with_layers
 
 if TYPE_CHECKING:
@@ -87,6 +87,33 @@ def layers_of_backbone(backbone: Backbone, spec: ExtractorSpec) -> list[Layer]:
     ]
 
 
+def require_weights(backbone: Backbone, weights: Weights) -> None:
+    """Refuse a file of HDF5 that holds no layers, before TensorFlow is imported.
+
+    Raises
+    ------
+    WrongWeightsError
+        Whether the layers are those of the network, Keras says later.
+    """
+    path = weights.path
+    if path is None or path.suffix not in (".h5", ".hdf5") or path.name.endswith(".weights.h5"):
+        return
+    from ....untrusted.hdf5 import has_any
+
+    try:
+        is_of_keras = has_any(path, ("layer_names", "layer_names0", "model_weights"))
+    except (OSError, RuntimeError) as error:
+        raise _wrong(backbone, weights, in_brief(error, 200)) from error
+    if not is_of_keras:
+        raise _wrong(backbone, weights, "it has no layers of Keras")
+
+
+def _wrong(backbone: Backbone, weights: Weights, reason: str) -> WrongWeightsError:
+    return WrongWeightsError(
+        f"{weights.path} does not hold weights without top of {backbone.name}: {reason}"
+    )
+
+
 def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any], Any]:
     """Build the network with its weights.
 
@@ -112,9 +139,7 @@ def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any
             model = _up_to_layers(model, backbone)
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise EngineError(
-            f"{weights.path} does not hold weights without top of {backbone.name}: {reason}"
-        ) from error
+        raise _wrong(backbone, weights, reason) from error
     finally:
         keras.config.set_dtype_policy(usual)
     return lambda values: model(values, training=False)
