@@ -124,6 +124,22 @@ def _whole(value: Any) -> int | None:
     raise ValueError(f"it takes a slice at {str(value)[:60]!r}")
 
 
+def refs_of(call: Call) -> list[Ref]:
+    """What a layer is called with."""
+    found: list[Ref] = []
+
+    def look(value: Any) -> None:
+        if isinstance(value, Ref):
+            found.append(value)
+        elif isinstance(value, list):
+            for each in value:
+                look(each)
+
+    for value in (*call.args, *call.kwargs.values()):
+        look(value)
+    return found
+
+
 def read_ref(given: Any) -> Ref:
     """A name and two numbers; ValueError for anything else."""
     if (
@@ -137,9 +153,12 @@ def read_ref(given: Any) -> Ref:
 
 
 def read_places(given: Any) -> list[Ref]:
-    """The outputs of layers that are named in whatever lists and fields; ValueError for none."""
+    """The outputs of layers that are named in whatever lists and fields; ValueError for none.
+
+    Those of fields are in the order of their names, not of the file: so Keras numbers them.
+    """
     if isinstance(given, dict):
-        given = list(given.values())
+        given = [given[name] for name in sorted(given)]
     if not isinstance(given, list):
         raise ValueError("it describes a model without input or output")
     if given and isinstance(given[0], str):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .calls import Ref
+from .calls import Ref, refs_of
 from .known_layers import KNOWN
 from .known_operations import OPERATIONS
 from .structure import INPUT
@@ -79,7 +79,7 @@ class Walk:
             left: list[tuple[Layer, int]] = []
             for layer, number in waiting:
                 call = layer.calls[number]
-                if not all(ref in made for ref in _refs(call)):
+                if not all(ref in made for ref in refs_of(call)):
                     left.append((layer, number))
                     continue
                 outputs = self._called(layer, call, made, prefix)
@@ -180,21 +180,6 @@ def _made(name: str, layer: Layer, args: list[Any], kwargs: dict[str, Any]) -> A
     if n_numbers > MAX_NUMBERS or made.n_numbers > MAX_NUMBERS * 8:
         raise ValueError(f"{where} would be of shape {made.shape}")
     return made
-
-
-def _refs(call: Call) -> list[Ref]:
-    found: list[Ref] = []
-
-    def look(value: Any) -> None:
-        if isinstance(value, Ref):
-            found.append(value)
-        elif isinstance(value, list):
-            for each in value:
-                look(each)
-
-    for value in (*call.args, *call.kwargs.values()):
-        look(value)
-    return found
 
 
 def _filled(value: Any, made: dict[Ref, Any]) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import tensorflow_functions
-from .calls import Call, Ref, read_calls, read_places
+from .calls import Call, Ref, read_calls, read_places, refs_of
 from .known_layers import IGNORED, INACTIVE, KNOWN, OF_APPLICATIONS
 from .known_operations import OPERATIONS
 from .settings import (
@@ -23,7 +23,7 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 FUNCTIONAL = ("Functional", "Model")
 SEQUENTIAL = "Sequential"
@@ -117,13 +117,14 @@ def _functional(given: Mapping[str, Any], depth: int) -> Model:
     names = [layer.name for layer in layers]
     if len({*names}) < len(names):
         raise ValueError("two of its layers have one name")
-    known = {layer.name: layer for layer in layers}
-    layers = _with_counted_calls(layers, known)
-    shapes = _inputs(given["layers"])
-    inputs = [_output(each, known) for each in read_places(given.get("input_layers"))]
-    outputs = [_output(each, known) for each in read_places(given.get("output_layers"))]
+    inputs = read_places(given.get("input_layers"))
+    outputs = read_places(given.get("output_layers"))
     if not inputs or not outputs:
         raise ValueError("it describes a model without input or output")
+    layers, outputs = _with_counted_calls(layers, outputs, given["layers"])
+    if any(ref.layer not in names for ref in inputs):
+        raise ValueError("it describes a model without input or output")
+    shapes = _inputs(given["layers"])
     shape, dtype = shapes.get(inputs[0].layer, (None, "float32"))
     return Model(
         _name(given.get("name", "model")),
@@ -234,15 +235,42 @@ def _require_class(given: Mapping[str, Any], kind: str, where: str) -> None:
         raise ValueError(f"{where} is of the module {str(module)[:80]!r}, not {home}")
 
 
-def _with_counted_calls(layers: Sequence[Layer], known: Mapping[str, Layer]) -> list[Layer]:
-    """Calls counted from 0: Keras 2 counts those of a model inside of another from 1."""
+def _with_counted_calls(
+    layers: Sequence[Layer], outputs: Sequence[Ref], given: Sequence[Mapping[str, Any]]
+) -> tuple[list[Layer], list[Ref]]:
+    """Layers and outputs that count the calls of every layer from 0.
 
-    def counted(value: Any) -> Any:
-        if isinstance(value, Ref):
-            return _counted(value, known)
-        return [counted(each) for each in value] if isinstance(value, list) else value
+    Keras 2 counts those of a model inside of another from 1, unless it was made without an input;
+    Keras 3 does so where outputs are named, if it is not a sequence. Every call is of use, so that
+    one of them is the first.
+    """
+    known = {layer.name: layer for layer in layers}
+    used = [ref for layer in layers for call in layer.calls for ref in refs_of(call)]
+    if missing := [ref for ref in (*used, *outputs) if ref.layer not in known]:
+        raise ValueError(
+            f"it uses the output of {missing[0].layer[:80]!r}, which is not a layer of it"
+        )
+    models = {layer.name for layer in layers if layer.model is not None}
+    if any(_is_of_keras_3(each.get("inbound_nodes")) for each in given):
+        from_1: set[str] = set()
+        outputs_from_1 = {name for name in models if known[name].kind != SEQUENTIAL}
+        outputs_from_1 -= {ref.layer for ref in outputs if ref.call == 0}
+    else:
+        from_1 = models - {ref.layer for ref in (*used, *outputs) if ref.call == 0}
+        outputs_from_1 = from_1
 
-    return [
+    def counted(value: Any, are_from_1: Collection[str] = from_1) -> Any:
+        if isinstance(value, list):
+            return [counted(each) for each in value]
+        if not isinstance(value, Ref):
+            return value
+        layer = known[value.layer]
+        call = value.call - (layer.name in are_from_1)
+        if not 0 <= call < (1 if layer.kind == INPUT else len(layer.calls)):
+            raise ValueError(f"it uses a call of {layer.name[:80]!r} that is not made")
+        return value._replace(call=call)
+
+    layers = [
         layer._replace(
             calls=tuple(
                 Call(
@@ -254,26 +282,11 @@ def _with_counted_calls(layers: Sequence[Layer], known: Mapping[str, Layer]) -> 
         )
         for layer in layers
     ]
+    return layers, [counted(ref, outputs_from_1) for ref in outputs]
 
 
-def _counted(ref: Ref, known: Mapping[str, Layer]) -> Ref:
-    layer = known.get(ref.layer)
-    if layer is None:
-        raise ValueError(f"it uses the output of {ref.layer[:80]!r}, which is not a layer of it")
-    n_calls = 1 if layer.kind == INPUT else len(layer.calls)
-    if layer.model is not None and ref.call and (n_calls == 1 or ref.call >= n_calls):
-        ref = ref._replace(call=ref.call - 1)
-    if ref.call >= n_calls:
-        raise ValueError(f"it uses a call of {ref.layer[:80]!r} that is not made")
-    return ref
-
-
-def _output(ref: Ref, known: Mapping[str, Layer]) -> Ref:
-    """Keras counts calls of models from 1 here."""
-    layer = known.get(ref.layer)
-    if layer is not None and layer.model is not None and layer.kind != SEQUENTIAL and ref.call:
-        return ref._replace(call=ref.call - 1)
-    return _counted(ref, known)
+def _is_of_keras_3(calls: Any) -> bool:
+    return isinstance(calls, list) and any(isinstance(each, dict) for each in calls)
 
 
 def _inputs(given: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, str]]:

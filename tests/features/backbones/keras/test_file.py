@@ -421,3 +421,63 @@ def test_a_file_that_is_another_meanwhile_is_an_error(tmp_path):
         pytest.raises(EngineError, match="neither an archive of Keras nor HDF5"),
     ):
         network.converted()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_outputs_with_names_are_in_the_order_of_these(tmp_path, name):
+    """Of the model, and of a model inside, whose outputs the file numbers in that order."""
+    import keras
+    from keras import layers
+
+    picture = keras.Input((SIZE_PX, SIZE_PX, 3))
+    maps = layers.Conv2D(WIDTH, 3, 2)(picture)
+    both = {"mean": layers.GlobalAveragePooling2D()(maps), "max": layers.GlobalMaxPooling2D()(maps)}
+    inner = keras.Model(picture, both, name="inner")
+    values = inner(picture)["mean"]
+    heads = {
+        "embedding": layers.Dense(16, use_bias=False, name="embedding")(values),
+        "aux": layers.Dense(16, use_bias=False, name="aux")(values),
+    }
+    model = drawn(keras.Model(picture, heads))
+    path = save(model, tmp_path / name)
+    assert opened(path)[0].layers == ("embedding",)
+    close(features(path, layer=["embedding", "aux"]), np.concatenate(outputs(model, *heads), 1))
+
+
+@pytest.mark.parametrize("counted_from", [1, 0])
+@pytest.mark.parametrize("is_output", [False, True])
+def test_a_model_of_keras_2_that_is_called_twice(tmp_path, counted_from, is_output):
+    """Keras 2 counts the calls of a model from 1, those of one made without an input from 0."""
+    name, inner, weights = cnn_of_keras_2()
+    picture = inner["layers"][0]
+    inner = {**inner, "layers": inner["layers"][:4], "output_layers": [["pool", 0, 0]]}
+
+    def described(kind, name, *nodes, **config):
+        return {"class_name": kind, "config": config, "name": name, "inbound_nodes": [*nodes]}
+
+    def call(name, number=0):
+        return [name, number, 0, {}]
+
+    layers = [
+        {**picture, "name": "whole", "config": {**picture["config"], "name": "whole"}},
+        described("Cropping2D", "middle", [call("whole")], cropping=[[4, 4], [4, 4]]),
+        described("UpSampling2D", "large", [call("middle")], size=[2, 2], interpolation="nearest"),
+        described(name, "net", [call("whole")], [call("large")]) | {"config": inner},
+        described("ReLU", "first", [call("net", counted_from)]),
+        described("Concatenate", "both", [call("first"), call("net", counted_from + 1)], axis=-1),
+    ]
+    ends = [["both", 0, 0]]
+    if is_output:  # the second call is no layer's
+        layers[-1] = described("Concatenate", "both", [call("first"), call("first")])
+        ends.append(["net", counted_from + 1, 0])
+    config = {"name": "two", "layers": layers, "input_layers": [["whole", 0, 0]]}
+    held = {"net": {key: array for each in weights.values() for key, array in each.items()}}
+    held["net"] = {key: array for key, array in held["net"].items() if "classes" not in key}
+    (tmp_path / "two.h5").write_bytes(of_keras_2(name, {**config, "output_layers": ends}, held))
+    (tmp_path / "one.h5").write_bytes(of_keras_2(*cnn_of_keras_2()))
+    pixels = PIXELS[:, :16, :16]
+    first = features(tmp_path / "one.h5", pixels)
+    large = pixels[:, 4:12, 4:12].repeat(2, 1).repeat(2, 2)
+    second = first if is_output else features(tmp_path / "one.h5", large)
+    made = features(tmp_path / "two.h5", pixels, layer="both")
+    close(made, np.concatenate([first, second], 1))
