@@ -99,12 +99,8 @@ class _Made:
         outputs = Walk(called, called_model).run(structure, value)
         if structure.kind == "Sequential":
             layers = [self.layers[prefix + layer.name] for layer in structure.layers if layer.calls]
-            made: Any = keras.Sequential([value, *layers])
-        else:
-            made = keras.Model(value, outputs if len(outputs) > 1 else outputs[0])
-        if not structure.trainable:
-            made.trainable = False
-        return made
+            return keras.Sequential([value, *layers])
+        return keras.Model(value, outputs if len(outputs) > 1 else outputs[0])
 
     def applied(self, name: str, layer: Layer, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """What a layer makes of tensors."""
@@ -115,10 +111,7 @@ class _Made:
                 ]
             return applied(layer.kind[4:], layer.settings, args)
         if name not in self.layers:
-            made = layer_class(layer.kind)(**_settings(layer), dtype="float32")
-            if not layer.trainable:
-                made.trainable = False
-            self.layers[name] = made
+            self.layers[name] = layer_class(layer.kind)(**_settings(layer), dtype="float32")
         return self.layers[name](*args, **kwargs, **_not_training(layer))
 
 
@@ -153,10 +146,9 @@ def _hard_sigmoid_of_keras_2(values: Any) -> Any:
 def _load_by_name(container: Container, made: _Made) -> None:
     """Weights under the names of layers, those of a model inside of another together."""
     for layer in container.model.layers:
-        held = made.layers.get(layer.name)
-        if held is None or not held.weights:
+        variables = _in_order(layer, made, container.is_of_keras_2)
+        if not variables:
             continue
-        variables = [*held.trainable_weights, *held.non_trainable_weights]
         arrays = container.of_layer(layer.name)
         shapes = [tuple(array.shape) for array in arrays]
         expected = [tuple(variable.shape) for variable in variables]
@@ -170,6 +162,33 @@ def _load_by_name(container: Container, made: _Made) -> None:
     for layer in made.layers.values():
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()  # which computes with copies of its weights
+
+
+def _in_order(layer: Layer, made: _Made, is_of_keras_2: bool) -> list[Any]:
+    """The weights of a layer, as both versions write them: those that are trained come first.
+
+    Keras 2 has this order within each model inside of another, Keras 3 only at the end, and not
+    where the whole is frozen.
+    """
+
+    def found(layer: Layer, prefix: str) -> list[tuple[bool, Any]]:
+        path = prefix + layer.name
+        if layer.model is None:
+            held = made.layers.get(path)
+            if held is None:
+                return []
+            trained = [(layer.trainable, each) for each in held.trainable_weights]
+            return trained + [(False, each) for each in held.non_trainable_weights]
+        inner = [each for one in layer.model.layers for each in found(one, path + SEPARATOR)]
+        if not is_of_keras_2:
+            return inner
+        inner.sort(key=lambda each: not each[0])
+        return [(layer.trainable and is_trained, each) for is_trained, each in inner]
+
+    held = found(layer, "")
+    if is_of_keras_2 or layer.trainable:
+        held.sort(key=lambda each: not each[0])
+    return [each for _, each in held]
 
 
 def _load_by_kind(container: Container, model: Any) -> None:

@@ -35,6 +35,7 @@ class Container(NamedTuple):
     weights: TreeFile
     is_by_name: bool
     """Whether the weights lie under the names of layers, in HDF5; else by the kinds of layers."""
+    is_of_keras_2: bool
 
     def of_layer(self, name: str) -> list[Any]:
         """The arrays of a layer, in order, where they lie under its name."""
@@ -64,7 +65,7 @@ def opened(path: Path) -> Iterator[Container]:
             yield container
     elif begins == _HDF5:
         with TreeFile(path) as tree:
-            yield Container(_of_hdf5(tree), tree, True)
+            yield _of_hdf5(tree)
     else:
         raise ValueError("it is neither an archive of Keras nor HDF5")
 
@@ -77,7 +78,10 @@ def _of_archive(path: Path) -> Iterator[Container]:
             if name not in archive:
                 raise ValueError(f"it has no {name}: save the whole network with model.save")
         model = _model(archive.read(_CONFIG, _MAX_CONFIG_BYTES))
-        if _METADATA in archive and _is_of_keras_2(_version_in(archive.read(_METADATA, 4096))):
+        is_of_keras_2 = _METADATA in archive and _is_of_keras_2(
+            _version_in(archive.read(_METADATA, 4096))
+        )
+        if is_of_keras_2:
             model = as_in_keras_2(model)
         if archive.is_plain(_WEIGHTS):
             tree = TreeFile(archive.window(_WEIGHTS))
@@ -85,10 +89,10 @@ def _of_archive(path: Path) -> Iterator[Container]:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bottlebank-")))
             (folder / _WEIGHTS).write_bytes(archive.read(_WEIGHTS, _MAX_WEIGHTS_BYTES))
             tree = TreeFile(folder / _WEIGHTS)
-        yield Container(model, stack.enter_context(tree), False)
+        yield Container(model, stack.enter_context(tree), False, is_of_keras_2)
 
 
-def _of_hdf5(tree: TreeFile) -> Model:
+def _of_hdf5(tree: TreeFile) -> Container:
     text = tree.text("model_config", _MAX_CONFIG_BYTES)
     if text is None:
         raise ValueError(
@@ -97,8 +101,13 @@ def _of_hdf5(tree: TreeFile) -> Model:
         )
     if not tree.has(_IN_HDF5):
         raise ValueError("it holds no weights: save the whole network with model.save")
-    model = _model(text)
-    return as_in_keras_2(model) if _is_of_keras_2(tree.text("keras_version", 100)) else model
+    if tree.text("backend", 100) == "theano":
+        raise ValueError(
+            "it was written with Theano, whose convolutions turn their kernels: save it again with "
+            "TensorFlow"
+        )
+    model, is_of_keras_2 = _model(text), _is_of_keras_2(tree.text("keras_version", 100))
+    return Container(as_in_keras_2(model) if is_of_keras_2 else model, tree, True, is_of_keras_2)
 
 
 def _version_in(metadata: bytes) -> str | None:

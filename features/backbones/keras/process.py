@@ -117,13 +117,10 @@ def picture_of(model: Model) -> Picture:
         raise ValueError(f"it has {len(model.inputs)} inputs, not one that takes pictures")
     if shape is None:
         raise ValueError("it does not say what its input is: build the model before it is saved")
-    if len(shape) == 3 and shape[-1] in (3, None):
-        places = shape[:2]
-    elif len(shape) == 3 and shape[0] == 3:
-        places = shape[1:]
-    else:
+    is_channels_first = shape[:1] == (3,) and shape[-1] != 3
+    if len(shape) != 3 or not (is_channels_first or shape[2] in (3, None)):
         shown = ", ".join("?" if n is None else str(n) for n in shape)
         raise ValueError(f"its input is ({shown}) for one image, not (height, width, 3)")
-    height, width = places
+    height, width = shape[1:] if is_channels_first else shape[:2]
     fixed = None if height is None or width is None else (height, width)
-    return Picture(shape[-1] not in (3, None), fixed)
+    return Picture(is_channels_first, fixed)

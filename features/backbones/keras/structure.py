@@ -208,9 +208,14 @@ def _is_operation(given: Mapping[str, Any]) -> bool:
         return isinstance(module, str) and module.startswith("keras.src.ops.")
     if kind not in OPERATIONS or not isinstance(nodes, list):
         return False
-    first = nodes[0] if nodes else None
+    if kind not in KNOWN:
+        return True
+    first, held = nodes[0] if nodes else None, given.get("config")
     args = first.get("args") if isinstance(first, dict) else None
-    return kind not in KNOWN or (isinstance(args, list) and len(args) > 1)
+    its_own = {*OPERATIONS[kind].settings}.difference(KNOWN[kind].settings)
+    return (isinstance(args, list) and len(args) > 1) or (
+        isinstance(held, dict) and not its_own.isdisjoint(held)
+    )
 
 
 def _require_class(given: Mapping[str, Any], kind: str, where: str) -> None:

@@ -116,7 +116,8 @@ def test_operations_between_layers(tmp_path, name):
     values = layers.Conv2D(8, 4, 4, padding="same")(values)
     values = keras.ops.relu(values + 0.5) * values - values[:, :, ::-1]
     values = keras.ops.concatenate([values, keras.ops.sqrt(keras.ops.square(values))], -1)
-    features_ = keras.ops.mean(values, axis=[1, 2])
+    values = keras.ops.reshape(values, (-1, SIZE_PX**2 // 16, 16))
+    features_ = keras.ops.mean(values, axis=1)
     model = drawn(keras.Model(picture, layers.Dense(3)(features_)))
     path = save(model, tmp_path / name)
     backbone, _ = opened(path, scaling=None)
@@ -240,6 +241,9 @@ def test_channels_may_come_first(tmp_path):
     listed = {layer.name: layer for layer in found}
     assert listed["last map"].shape == (WIDTH, 7, 7)
     assert opened(path, layer="last map")[0].width == WIDTH
+    path = save(cnn(None, data_format="channels_first"), tmp_path / "any.h5")
+    backbone, _ = opened(path, layer="last map", size=SIZE_PX)
+    assert (backbone.width, backbone.input_size_px) == (WIDTH, SIZE_PX)
 
 
 def test_a_network_for_any_size_needs_one(tmp_path):
@@ -481,3 +485,35 @@ def test_a_model_of_keras_2_that_is_called_twice(tmp_path, counted_from, is_outp
     second = first if is_output else features(tmp_path / "one.h5", large)
     made = features(tmp_path / "two.h5", pixels, layer="both")
     close(made, np.concatenate([first, second], 1))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_frozen_model_of_which_a_layer_is_trained_again(tmp_path, name):
+    import keras
+    from keras import layers
+
+    inner = cnn(ends=False)
+    inner.trainable = False
+    inner.layers[2].trainable = True
+    picture = keras.Input((SIZE_PX, SIZE_PX, 3))
+    model = keras.Model(picture, layers.Dense(3)(inner(picture)))
+    path = save(model, tmp_path / name)
+    close(features(path), outputs(inner, "features of a picture")[0])
+
+
+def test_a_frozen_model_of_keras_2_of_which_a_layer_is_trained_again(tmp_path):
+    """What is trained comes first in its weights, whichever layer that is of."""
+    name, inner, weights = cnn_of_keras_2()
+    (tmp_path / "plain.h5").write_bytes(of_keras_2(name, inner, weights))
+    inner["layers"][1]["config"]["trainable"] = inner["trainable"] = False
+    picture = {**inner["layers"][0], "name": "whole"}
+    picture["config"] = {**picture["config"], "name": "whole"}
+    net = {"class_name": name, "config": inner, "name": "net"}
+    layers = [picture, net | {"inbound_nodes": [[["whole", 0, 0, {}]]]}]
+    ends = {"input_layers": [["whole", 0, 0]], "output_layers": [["net", 1, 0]]}
+    held = {"net": {**weights["classes"], **weights["conv"]}}
+    data = of_keras_2(name, {"name": "frozen", "layers": layers, **ends}, held)
+    (tmp_path / "frozen.h5").write_bytes(data)
+    pixels = PIXELS[:, :16, :16]
+    made = features(tmp_path / "frozen.h5", pixels)
+    close(made, features(tmp_path / "plain.h5", pixels))

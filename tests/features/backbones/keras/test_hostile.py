@@ -325,6 +325,13 @@ def missing_weights(folder):
     return of_keras_2(*cnn_of_keras_2(), change)
 
 
+def of_theano(folder):
+    def change(file):
+        file.attrs["backend"] = b"theano"
+
+    return of_keras_2(*cnn_of_keras_2(), change)
+
+
 HOSTILE = {
     "lambda": (with_layer("Lambda", function={"class_name": "__lambda__"}), "holds code .Lambda."),
     "lambda of Keras 2": (legacy(lambda_of_keras_2), "holds code .Lambda."),
@@ -479,6 +486,7 @@ HOSTILE = {
     "weights alone": (weights_alone, r"holds weights alone, not the network: .*net\.keras"),
     "number for text": (number_for_text, "model_config is not text"),
     "linked weights": (linked_weights, "'model_weights' is a link"),
+    "convolutions of Theano": (of_theano, "written with Theano, whose convolutions"),
     "missing weights": (missing_weights, "it holds no weights"),
     "empty": (lambda folder: b"", "neither an archive of Keras nor HDF5"),
     "pickled": (lambda folder: b"\x80\x04cos\nsystem\n(S'true'\ntR.", "neither an archive"),
