@@ -102,6 +102,10 @@ _AT_RANDOM = (
     "layers that change pictures at random are for training: export the network without them, or "
     "save it as a .keras file, in which they do nothing"
 )
+_AS_A_FILE = (
+    "Keras 3 exports layers behind Resizing or RandomFlip in that way: save the network as a .keras "
+    "file, which is computed without training"
+)
 
 
 def output_index(op: str, name: str, index: int) -> int:
@@ -134,7 +138,10 @@ def require_known(op: str) -> None:
     if "Random" in op or op.startswith(("Multinomial", "ParameterizedTruncated", "Rng")):
         raise ValueError(f"it has the operator {shown}: its output would change; {_AT_RANDOM}")
     if op.startswith(("Assign", "Scatter", "ResourceApply", "ResourceScatter")):
-        raise ValueError(f"it has the operator {shown}, which changes its variables; {_AT_RANDOM}")
+        raise ValueError(
+            f"it has the operator {shown}, which changes its variables, as in training: "
+            f"normalisation by the images of a batch, or changes at random. {_AS_A_FILE}"
+        )
     if op in _LOOPS:
         raise ValueError(f"it has the operator {shown}, whose time nothing bounds")
     if op in _BRANCHES:

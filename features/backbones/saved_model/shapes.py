@@ -95,7 +95,7 @@ def _outputs(node: Node, inputs: Sequence[Tensor], reader: Reader) -> list[Tenso
         raise ValueError(f"the variable {node.name[:80]!r} has no value in variables/")
     if node.op == "Placeholder":
         raise ValueError(f"its input {node.name[:80]!r}, which is not a picture, is needed")
-    if node.op in NORMALISATIONS and attributes.flag("is_training", default=True):
+    if node.op in NORMALISATIONS and not _is_repeatable(attributes, inputs):
         raise ValueError(f"{what} normalises by all images of a batch, as in training")
     types = _types(node.op, attributes, inputs)
     n_outputs = _n_outputs(node.op, attributes)
@@ -120,6 +120,19 @@ def _outputs(node: Node, inputs: Sequence[Tensor], reader: Reader) -> list[Tenso
         Tensor(data_type, shape, value)
         for data_type, shape, value in zip(types * len(shapes), shapes, known, strict=False)
     ]
+
+
+def _is_repeatable(attributes: Attributes, inputs: Sequence[Tensor]) -> bool:
+    """Whether a normalisation has its own mean, or is LayerNormalization as Keras 2 writes it.
+
+    The latter is that of one image, of which every vector is a channel. That a network mixes no
+    images is tried where it is run for the first time.
+    """
+    if not attributes.flag("is_training", default=True):
+        return True
+    shape = inputs[0].shape if inputs else None
+    is_of_one = shape is not None and len(shape) == 4 and shape[0] == shape[3] == 1
+    return is_of_one and attributes.text("data_format") == "NCHW"
 
 
 def _n_outputs(op: str, attributes: Attributes) -> int:

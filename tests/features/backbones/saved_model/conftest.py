@@ -25,6 +25,7 @@ CASES = {
     "bytes": ("bytes", {}),
     "first": ("first", {"scaling": "tf"}),
     "tokens": ("tokens", {"scaling": "tf"}),
+    "normalised": ("normalised", {"scaling": "tf"}),
     "single": ("single", {"scaling": "tf"}),
     "several high": ("several", {"scaling": "tf", "layer": "high"}),
     "several low": ("several", {"scaling": "tf", "layer": "low"}),

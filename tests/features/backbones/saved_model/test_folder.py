@@ -80,8 +80,16 @@ def test_pictures_are_square(networks):
 
 
 def test_a_network_that_changes_pictures_at_random_is_refused(networks):
-    with pytest.raises(EngineError, match="layers that change pictures at random are for training"):
+    with pytest.raises(EngineError, match=r"as in training: .*or changes at random"):
         opened(networks / "augmenting")
+
+
+def test_what_keras_3_exports_as_in_training_is_refused(networks):
+    """Behind a layer that is on in training by itself, such as Resizing, all others are."""
+    with pytest.raises(
+        EngineError, match=r"normalisation by the images .*save .* as a \.keras file"
+    ):
+        opened(networks / "resizing")
 
 
 @pytest.mark.parametrize(

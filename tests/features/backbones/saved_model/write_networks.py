@@ -35,6 +35,8 @@ def cnn(size_px=SIZE_PX, *, scales=True, classes=None, **settings):
     x = layers.Rescaling(1 / 127.5, -1)(picture) if scales else picture
     if settings.get("augments"):
         x = layers.RandomFlip()(x)
+    if settings.get("resizes"):
+        x = layers.Resizing(24, 24)(x)
     x = layers.ZeroPadding2D(1)(x)
     x = layers.Conv2D(8, 3, 2, use_bias=False, name="stem")(x)
     x = layers.BatchNormalization(name="bn")(x)
@@ -143,6 +145,19 @@ def tokens(module, pictures):
     return patches + tf.gather(module.places, tf.range(256))
 
 
+def normalised(module, pictures):
+    """Each place by itself, as LayerNormalization of Keras 2 does: a channel of one image."""
+    maps = module.maps(pictures)
+    shape = tf.shape(maps)
+    n_places = tf.reduce_prod(shape[:3])
+    places = tf.reshape(maps, [1, n_places, shape[3], 1])
+    ones, zeros = tf.ones([n_places]), tf.zeros([n_places])
+    made, *_ = tf.compat.v1.nn.fused_batch_norm(
+        places, ones, zeros, epsilon=1e-3, data_format="NCHW", is_training=True
+    )
+    return tf.reshape(made, shape) * 2.0 + 1.0
+
+
 def looped(module, picture):
     """A network for one image, which a loop in Python goes through."""
     return tf.stack([module.vectors(picture[at : at + 1])[0] for at in range(1)])
@@ -186,6 +201,7 @@ def write(into):
     for name, model in models.items():
         model.export(into / name, verbose=False)
     cnn(augments=True).export(into / "augmenting", verbose=False)
+    cnn(resizes=True).export(into / "resizing", verbose=False)
     keras.config.set_dtype_policy("mixed_float16")
     models["half"] = cnn()
     models["half"].export(into / "half", verbose=False)
@@ -198,6 +214,7 @@ def write(into):
     )
     save(into / "first", lambda of, p: of.vectors(tf.transpose(p, (0, 2, 3, 1))), (None, 3, 32, 32))
     save(into / "tokens", tokens, (None, SIZE_PX, SIZE_PX, 3))
+    save(into / "normalised", normalised, (None, SIZE_PX, SIZE_PX, 3))
     save(into / "single", looped, (1, SIZE_PX, SIZE_PX, 3))
     save(
         into / "several",
@@ -262,6 +279,7 @@ def expected(into, models):
     for name in ("first", "single"):
         found[name] = signature(name, **tf_scaled)
     found["tokens"] = signature("tokens", **tf_scaled).mean(1)
+    found["normalised"] = signature("normalised", **tf_scaled).mean((1, 2))
     found["several high"] = signature("several", "high", **tf_scaled)
     found["several low"] = signature("several", "low", **tf_scaled).mean((1, 2))
     found["version 1"] = signature("version 1", size_px=64, scale=1 / 255)
