@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAX_DEPTH = 16
+_MAX_DIGITS = 1000
 
 
 def read_json(
@@ -24,12 +25,17 @@ def read_json(
     ------
     ValueError
         When it is longer than `max_bytes`, no JSON, or deeper than `max_depth` levels, has a field
-        twice, or a number beyond the largest float.
+        twice, a number beyond the largest float, or a whole number of more than 1,000 digits.
     """
     if len(text) > max_bytes:
         raise ValueError(f"{len(text):,} bytes of JSON; at most {max_bytes:,} are read")
     try:
-        value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_without_duplicates,
+            parse_constant=constant,
+            parse_int=_whole_number,
+        )
     except RecursionError as error:
         raise ValueError("JSON that is nested too deeply") from error
     _require_shallow(value, max_depth)
@@ -55,6 +61,12 @@ def json_type(value: object) -> str:
     if value is None:
         return "null"
     return next((name for kind, name in names.items() if isinstance(value, kind)), "a number")
+
+
+def _whole_number(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -103,8 +103,8 @@ _AT_RANDOM = (
     "save it as a .keras file, in which they do nothing"
 )
 _AS_A_FILE = (
-    "Keras 3 exports layers behind Resizing or RandomFlip in that way: save the network as a .keras "
-    "file, which is computed without training"
+    "Keras 3 exports layers behind Resizing or RandomFlip in that way: save the network as a "
+    ".keras file, which is computed without training"
 )
 
 

@@ -332,6 +332,12 @@ def of_theano(folder):
     return of_keras_2(*cnn_of_keras_2(), change)
 
 
+def long_number(folder):
+    text = json.dumps(cnn())
+    assert text.count('"filters": 8') == 1
+    return archive(text.replace('"filters": 8', f'"filters": {"7" * 5000}'))
+
+
 HOSTILE = {
     "lambda": (with_layer("Lambda", function={"class_name": "__lambda__"}), "holds code .Lambda."),
     "lambda of Keras 2": (legacy(lambda_of_keras_2), "holds code .Lambda."),
@@ -486,6 +492,7 @@ HOSTILE = {
     "weights alone": (weights_alone, r"holds weights alone, not the network: .*net\.keras"),
     "number for text": (number_for_text, "model_config is not text"),
     "linked weights": (linked_weights, "'model_weights' is a link"),
+    "a number of many digits": (long_number, "a number of 5,000 digits$"),
     "convolutions of Theano": (of_theano, "written with Theano, whose convolutions"),
     "missing weights": (missing_weights, "it holds no weights"),
     "empty": (lambda folder: b"", "neither an archive of Keras nor HDF5"),

@@ -52,6 +52,12 @@ def test_scaling_is_taken_from_the_network_where_it_says_it(networks, folder, sc
     assert found[1:] == ("RGB", (scale,) * 3, (0.0,) * 3)
 
 
+@pytest.mark.parametrize(("folder", "scaling"), [("cnn", "tf"), ("nested", "none")])
+def test_another_scaling_than_that_of_the_network_is_refused(networks, folder, scaling):
+    with pytest.raises(UsageError, match="says how pixels become its input: leave --scaling out"):
+        opened(networks / folder, scaling=scaling)
+
+
 @pytest.mark.parametrize("folder", ["vit", "traced", "single"])
 def test_scaling_is_never_guessed(networks, folder):
     with pytest.raises(UsageError, match=r"does not say how pixels .*--scaling, such as torch"):
