@@ -180,10 +180,24 @@ def border(n_axes: int, setting: str, sign: int) -> Any:
     return rule
 
 
+_INTERPOLATIONS = ("area", "bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
+
+
+def _require_interpolation(settings: Settings) -> None:
+    """Keras 2 has others, too."""
+    name = settings.get("interpolation", "nearest")
+    if name not in _INTERPOLATIONS:
+        raise ValueError(
+            f"has the interpolation {str(name)[:80]!r}, which Keras 3 does not have: export the "
+            f"network as ONNX"
+        )
+
+
 def repeated(n_axes: int) -> Any:
     """Each place several times."""
 
     def rule(settings: Settings, shape: Shape) -> Made:
+        _require_interpolation(settings)
         places, channels = _parted(settings, shape, n_axes)
         sizes = _each(settings.get("size", 2), n_axes)
         places = [n * by for n, by in zip(places, sizes, strict=True)]
@@ -194,6 +208,7 @@ def repeated(n_axes: int) -> Any:
 
 def resized(settings: Settings, shape: Shape) -> Made:
     """To a height and a width."""
+    _require_interpolation(settings)
     _, channels = _parted(settings, shape, 2)
     places = [_positive(settings["height"]), _positive(settings["width"])]
     return Made(_joined(settings, places, channels))

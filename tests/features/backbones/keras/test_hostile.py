@@ -492,6 +492,10 @@ HOSTILE = {
     "weights alone": (weights_alone, r"holds weights alone, not the network: .*net\.keras"),
     "number for text": (number_for_text, "model_config is not text"),
     "linked weights": (linked_weights, "'model_weights' is a link"),
+    "an interpolation of Keras 2 alone": (
+        big("Resizing", height=8, width=8, interpolation="gaussian"),
+        "'gaussian', which Keras 3 does not have: export the network as ONNX",
+    ),
     "a number of many digits": (long_number, "a number of 5,000 digits$"),
     "convolutions of Theano": (of_theano, "written with Theano, whose convolutions"),
     "missing weights": (missing_weights, "it holds no weights"),
