@@ -97,15 +97,16 @@ def test_a_layer_that_is_not_there_is_answered_with_the_nearest():
 def test_networks_with_one_layer_say_so():
     with pytest.raises(UsageError, match="has one size and one layer"):
         chosen("efficientnet_lite0", layer="head")
-    with pytest.raises(UsageError, match="has one layer that can be taken"):
-        listed("efficientnet_lite0")
+    [layer] = listed("efficientnet_lite0")[1].layers
+    assert (layer.name, layer.shape, layer.is_taken) == ("", (1280,), True)
 
 
 def test_layers_are_listed_by_the_name_of_a_network():
-    kind, layers = listed("MobileNetV2")
-    assert kind == "keras.applications:MobileNetV2"
-    assert layers[1][:3] == ("Conv1", "Conv2D", (112, 112, 32))
-    assert listed("mobilenet_v2", 160)[1][1].shape == (None, None, 32)
+    kind, held = listed("MobileNetV2")
+    assert (kind, held.size_px) == ("keras.applications:MobileNetV2", 224)
+    assert held.layers[1][:3] == ("Conv1", "Conv2D", (112, 112, 32))
+    _, held = listed("mobilenet_v2", 160)
+    assert (held.size_px, held.layers[1].shape) == (160, (None, None, 32))
 
 
 def test_a_recipe_with_layers_needs_no_keras():
