@@ -129,8 +129,9 @@ class CacheFolder:
         with open_regular(path) as file:
             status, looked_at_ns = os.fstat(file.fileno()), time.time_ns()
             content = hashlib.file_digest(file, "sha256").digest()
-        if is_settled(status, looked_at_ns):
-            self.remember_files([(str(path), status, content)])
+        stamp = Stamp.of(status)
+        if is_settled(stamp, looked_at_ns):
+            self.remember_files([(str(path), stamp, content)])
         return content.hex()
 
     def remember_network(self, sha256: str, path: str | os.PathLike[str]) -> None:
@@ -147,7 +148,7 @@ class CacheFolder:
         """What is remembered of each file that is still as its status says; else None."""
         return self.index.contents_of_files(files)
 
-    def remember_files(self, files: Sequence[tuple[str, os.stat_result, ContentHash]]) -> None:
+    def remember_files(self, files: Sequence[tuple[str, Stamp, ContentHash]]) -> None:
         """Let `known_contents` answer for these files, which are seen on this machine."""
         self.remember_folders(path for path, _, _ in files)  # first: a kill leaves none without
         self.index.remember_files(files)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import xxhash
 
+from ..paths import absolute_paths
 from .database import Database
 from .identity import place_of, this_machine
 from .row_reader import Layout
@@ -72,14 +73,14 @@ class Stamp(NamedTuple):
         return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
-def is_settled(status: os.stat_result, looked_at_ns: int) -> bool:
+def is_settled(stamp: Stamp, looked_at_ns: int) -> bool:
     """Whether every later change of a file shows in its stamp.
 
-    A file that was changed just before `status` was taken, at `looked_at_ns` or later, may be
+    A file that was changed just before the stamp was taken, at `looked_at_ns` or later, may be
     changed once more at what its file system calls the same time.
     """
-    is_coarse = status.st_ctime_ns % 1_000_000_000 == 0
-    return looked_at_ns - status.st_ctime_ns >= (_COARSE_TICK_NS if is_coarse else _TICK_NS)
+    is_coarse = stamp.ctime_ns % 1_000_000_000 == 0
+    return looked_at_ns - stamp.ctime_ns >= (_COARSE_TICK_NS if is_coarse else _TICK_NS)
 
 
 class Index:
@@ -97,7 +98,7 @@ class Index:
         self, files: Sequence[tuple[str, os.stat_result]]
     ) -> list[ContentHash | None]:
         """The content remembered for each file that has not changed since; else None."""
-        names = _path_keys([path for path, _ in files])
+        names = absolute_paths([path for path, _ in files])
         query = "SELECT path, size, mtime_ns, ctime_ns, inode, key FROM file WHERE path"
         known = {
             path: (Stamp(*stamp), sealed) for path, *stamp, sealed in self._rows_of(query, names)
@@ -109,18 +110,19 @@ class Index:
             contents.append(_unsealed(name, now, sealed) if then == now else None)
         return contents
 
-    def remember_files(self, files: Iterable[tuple[str, os.stat_result, ContentHash]]) -> None:
+    def remember_files(self, files: Iterable[tuple[str, Stamp, ContentHash]]) -> None:
         """Remember the contents of files, in one transaction."""
+        files = list(files)
+        names = absolute_paths([path for path, _, _ in files])
         rows = [
             (name, *stamp, _sealed(name, stamp, content))
-            for path, status, content in files
-            for name, stamp in [(_path_key(path), Stamp.of(status))]
+            for name, (_, stamp, content) in zip(names, files, strict=True)
         ]
         self._database.change("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?)", rows)
 
     def remember_folders(self, paths: Iterable[str]) -> None:
         """Remember which place the folder of each of these files is now; see `place_of`."""
-        folders = {name.rpartition(b"/")[0] or b"/" for name in _path_keys(paths)}
+        folders = {name.rpartition(b"/")[0] or b"/" for name in absolute_paths(paths)}
         query = "SELECT folder, place FROM seen WHERE folder"
         known = {tuple(row) for row in self._rows_of(query, folders)}
         now = {(folder, place_of(folder)) for folder in folders}
@@ -148,7 +150,7 @@ class Index:
 
     def forget_file(self, path: str) -> None:
         """Have a file read again."""
-        self._database.change("DELETE FROM file WHERE path=?", [(_path_key(path),)])
+        self._database.change("DELETE FROM file WHERE path=?", [(absolute_paths([path])[0],)])
 
     def contents(self, variant: str) -> dict[str, Contents]:
         """What each shard holds, by its file name; one whose entry is damaged is left out."""
@@ -300,21 +302,3 @@ def _unsealed(path: Any, stamp: Stamp, sealed: Any) -> ContentHash | None:
         return content if _sealed(path, stamp, content) == sealed else None
     except TypeError:  # a damaged database may hold any type
         return None
-
-
-def _path_key(path: str) -> bytes:
-    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 (names may hold surrogate escapes)
-
-
-def _path_keys(paths: Iterable[str]) -> list[bytes]:
-    """As `_path_key`, with `os.path.abspath` called once a folder."""
-    folders: dict[str, str] = {}
-    keys: list[bytes] = []
-    for path in paths:
-        above, slash, name = path.rpartition("/")
-        folder = folders.get(above + slash)
-        if folder is None:
-            folder = os.path.join(os.path.abspath(above + slash), "")  # noqa: PTH100, PTH118
-            folders[above + slash] = folder
-        keys.append(os.fsencode(folder + name))
-    return keys

@@ -4,7 +4,9 @@
 one another:
 
 - `plan`: which images of a dataset have to be read, and which contents are new;
-- `worker`: reads, hashes and decodes, beside the main thread;
+- `workers`: hands groups of files to processes, each a `worker`, that read, hash and decode them
+  (`worker_process` is what runs there); `careful_worker` looks at what was in the hands of one that
+  died, image by image;
 - `network`: turns pixels into transfer values, in an engine that starts when it is first needed;
 - `ledger`: takes the lock, commits rows and rejections, remembers the contents of files.
 

@@ -9,14 +9,13 @@ from ..cache import Key
 from ..features.images.rejection import depends_on_machine, is_temporary
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
 
-    from ..cache import CacheFolder, ContentHash, Rejection, Variant
+    from ..cache import CacheFolder, ContentHash, Rejection, Stamp, Variant
     from ..cache.writer import Writer
     from ..features import Recipe
+    from .image_files import HashedFile
     from .network import Features
-    from .worker import HashedFile
 
 _REMEMBERED_TOGETHER = 2048
 
@@ -48,7 +47,7 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
         self._retry_rejected = retry_rejected
         self._cache = folder.open(recipe.fingerprint, variant.name)
         self._writer: Writer | None = None
-        self._remembered: list[tuple[str, os.stat_result, ContentHash]] = []
+        self._remembered: list[tuple[str, Stamp, ContentHash]] = []
         self._stack = contextlib.ExitStack()
         self._stack.callback(self._flush)
         self.extracted: set[Key] = set()
@@ -97,7 +96,7 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
     def remember(self, files: Iterable[HashedFile]) -> None:
         """Note the contents of files, so that the next run need not read them."""
         self._remembered += [
-            (file.path, file.status, file.content) for file in files if file.is_settled
+            (file.path, file.stamp, file.content) for file in files if file.is_settled
         ]
         if len(self._remembered) >= _REMEMBERED_TOGETHER:
             self._flush()

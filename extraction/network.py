@@ -12,9 +12,9 @@ from ..errors import EngineError
 from ..features import open_extractor
 from ..features.backbones.weights import WrongWeightsError
 from ..features.engines.select import expected_engine
-from .prefetch import groups_of, prefetch, threads
+from .image_files import Pixels
+from .prefetch import prefetch, threads
 from .stage_timing import NETWORK
-from .worker import GROUP_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from ..features import Extractor, Recipe
     from ..features.backbones.weights import Weights
     from .stage_timing import Waiting
-    from .worker import Pixels
+
+
+# To hand a batch to a thread costs as much as a small one does: short calls take more images.
+_HANDED_OVER = 32
+_SHORT_S = 0.05
 
 
 class CannotRunError(EngineError):
@@ -62,6 +66,7 @@ class Network:
         self._engine, self._precision, self._progress = engine, precision, progress
         self._waiting = waiting
         self._extractor: Extractor | None = None
+        self._n_together = 1
 
     @property
     def engine(self) -> str:
@@ -107,22 +112,67 @@ class Network:
         first = next(groups, None)
         if first is None:
             return
+        groups = itertools.chain([first], groups)
+        del first  # its memory is used again
         extractor = self.start()
-        n_together = max(1, extractor.batch_size // GROUP_SIZE)
+        self._n_together = extractor.batch_size
         with threads(extractor.n_calls) as pool:
-            yield from prefetch(
+            for features, seconds in prefetch(
                 pool,
                 lambda batch: _compute(batch, extractor),
-                groups_of(n_together, itertools.chain([first], groups)),
+                batches_of(lambda: self._n_together, groups),
                 extractor.n_calls + 1,
                 waiting=lambda: self._waiting.waiting_for(NETWORK),
-            )
+            ):
+                if seconds < _SHORT_S and self._n_together < _HANDED_OVER:
+                    self._n_together *= 2
+                yield features
 
 
-def _compute(groups: Sequence[Pixels], extractor: Extractor) -> Features:
-    """Run the network on all groups in one call."""
-    keys, paths, pixels, rejections = zip(*groups, strict=True)
+def batches_of(n_together: Callable[[], int], groups: Iterator[Pixels]) -> Iterator[Pixels]:
+    """Batches of `n_together()` images, fewer at the end: parts of the groups, not copied.
+
+    What is left of a group when it has been divided is joined with the next.
+    """
+    left: list[Pixels] = []
+    n_left = 0
+    for group in groups:
+        start, n = 0, max(n_together(), n_left + 1)
+        if n_left:
+            start = min(n - n_left, len(group.keys))
+            left.append(_part(group, 0, start))
+            n_left += start
+            if n_left == n:
+                yield _joined(left)
+                left, n_left = [], 0
+        while len(group.keys) - start >= n:
+            yield _part(group, start, start + n)
+            start, n = start + n, n_together()
+        rest = _part(group, start, len(group.keys))
+        if rest.keys or group.rejections:
+            # A copy, since more may take long to come, and would be joined with it anyway.
+            left.append(rest._replace(pixels=rest.pixels.copy(), rejections=group.rejections))
+            n_left += len(rest.keys)
+        del group, rest
+    if left:
+        yield _joined(left)
+
+
+def _part(group: Pixels, start: int, end: int) -> Pixels:
+    """Some of the images, without what is rejected."""
+    return Pixels(group.keys[start:end], group.paths[start:end], group.pixels[start:end], [])
+
+
+def _joined(parts: Sequence[Pixels]) -> Pixels:
+    keys, paths, pixels, rejections = zip(*parts, strict=True)
     chain = itertools.chain.from_iterable
     together = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
-    features = extractor.transfer_values(together)
-    return Features(list(chain(keys)), list(chain(paths)), features, list(chain(rejections)))
+    return Pixels(list(chain(keys)), list(chain(paths)), together, list(chain(rejections)))
+
+
+def _compute(batch: Pixels, extractor: Extractor) -> tuple[Features, float]:
+    """Run the network; the seconds that it took."""
+    start = time.perf_counter()
+    features = extractor.transfer_values(batch.pixels)
+    seconds = time.perf_counter() - start
+    return Features(batch.keys, batch.paths, features, batch.rejections), seconds

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
-from .worker import HashedFile, ImageFile, UnreadableFile, size_of
+from .image_files import HashedFile, ImageFile, UnreadableFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +49,7 @@ class Plan:
         self._paths = paths
         self._is_answered = is_answered
         self._begun: set[ContentHash] = set()
+        self._sizes: dict[int, int] = {}
         self.contents: list[ContentHash | None] = [None] * len(paths)
         self.unreadable: dict[int, str] = {}
         for start in range(0, len(paths), _LOOKED_UP_TOGETHER):
@@ -62,8 +63,10 @@ class Plan:
         for position in positions:
             path = self._paths[position]
             with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-                files.append((path, os.stat(path)))  # noqa: PTH116 (surrogate escapes)
+                status = os.stat(path)  # noqa: PTH116 (surrogate escapes)
+                files.append((path, status))
                 found.append(position)
+                self._sizes[position] = status.st_size
         folder.remember_folders(path for path, _ in files)
         for position, content in zip(found, folder.known_contents(files), strict=True):
             if content is not None and self._is_answered(content):
@@ -72,8 +75,11 @@ class Plan:
     def files(self) -> Iterator[ImageFile]:
         """The files that have to be read."""
         for position in self.missing:
-            path = self._paths[position]
-            yield ImageFile(position, path, size_of(path))
+            yield ImageFile(position, self._paths[position], self._sizes.pop(position, 0))
+
+    def is_known(self, content: ContentHash) -> bool:
+        """Whether a content has been answered, or is being computed."""
+        return content in self._begun or self._is_answered(content)
 
     def are_new(self, files: Sequence[HashedFile | UnreadableFile]) -> list[bool]:
         """Note what has been read; True for each file whose content is to be computed."""
@@ -84,7 +90,7 @@ class Plan:
             self.unreadable[file.position] = file.reason
             return False
         self.contents[file.position] = file.content
-        if file.content in self._begun or self._is_answered(file.content):
+        if self.is_known(file.content):
             return False
         self._begun.add(file.content)
         return True

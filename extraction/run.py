@@ -16,11 +16,12 @@ from ..formatting import counted
 from ..progress import Progress
 from .feature_table import FeatureTable, Report
 from .golden_rows import keep_golden_images
+from .image_files import HashedFile
 from .ledger import Ledger
 from .network import CannotRunError, Network
 from .plan import Plan
 from .stage_timing import DISK, Waiting
-from .worker import HashedFile, Workers
+from .workers import Workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..features import Recipe
     from ..features.backbones.weights import Weights
-    from .worker import UnreadableFile
+    from .image_files import UnreadableFile
 
 _MEASURED_FROM = 100
 """With fewer images, starting and ending are most of what is measured."""
@@ -98,7 +99,11 @@ class Run:
         with (
             self._ledger,
             self._workers,
-            contextlib.closing(self._workers.pixels(self._plan.files(), are_new)) as pixels,
+            contextlib.closing(
+                self._workers.pixels(
+                    self._plan.files(), len(self._plan.missing), self._plan.is_known, are_new
+                )
+            ) as pixels,
             contextlib.closing(self._network.features(pixels)) as features,
         ):
             for images in features:

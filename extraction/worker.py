@@ -1,210 +1,233 @@
-"""Image files to pixels: what is read, hashed and decoded beside the main thread.
-
-The caller names files and is asked, by their hashes, which of them are new; it never holds the
-bytes of a file, so that where they are read and how they reach a decoder is decided here alone.
-"""
+"""A process that reads, hashes and decodes image files, as the parent sees it."""
 
 from __future__ import annotations
 
 import contextlib
+import json
+import mmap
 import os
+import subprocess
+import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cache import ContentHash, Key, Rejection, content_of_bytes, is_settled
-from ..errors import ImageRejectedError
-from ..features.images.colours import DARK_BELOW
-from ..features.images.decoder import Limits, read
-from ..features.images.decoder_pool import DecoderPool
-from ..hardware import available_cores
-from .prefetch import groups_of, prefetch
-from .stage_timing import DECODE, DISK
+from ..errors import EngineError
+from ..fork_safety import not_while_forking
+from ..untrusted.child import start_child
+from .worker_process import PIXELS_AT, PROGRESS, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Mapping
+    from multiprocessing.connection import Connection
 
-    from ..features import Recipe
-    from .stage_timing import Waiting
+    from .groups import Group
 
-GROUP_SIZE = 8
-"""Files that are read together, and images that are decoded together."""
-
-_READERS = 4
-_GROUPS_AHEAD = 8
-_GROUP_BYTES = 32 << 20
-_BYTES_AHEAD = 256 << 20
+N_BLOCKS = 4
+_LENGTH_BYTES = 4
+_READ_BYTES = 1 << 18
 
 
-class ImageFile(NamedTuple):
-    """An image file that is to be read."""
-
-    position: int
-    """In the dataset."""
-    path: str
-    n_bytes: int
-    """As far as is known; how much is read ahead depends on it."""
+class DiedError(Exception):
+    """Signal: the process has ended, or does not answer any more."""
 
 
-class HashedFile(NamedTuple):
-    """An image file whose content is known."""
+class Worker:
+    """One process, and the groups that it has in hand.
 
-    position: int
-    path: str
-    content: ContentHash
-    status: os.stat_result
-    is_settled: bool
-    """Whether every later change of the file shows in its status."""
+    It does what it is told in the order in which it is told, and answers in that order.
+    """
 
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        size_px: tuple[int, int],
+        group_size: int,
+        wake: Callable[[], None],
+    ) -> None:
+        """Prepare to start; `wake` is called, in any thread, when a block is free again."""
+        self._settings, self._size_px, self._wake = settings, size_px, wake
+        self._block_bytes = group_size * size_px[0] * size_px[1] * 3
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection | None = None
+        self._asked: deque[Group] = deque()
+        self._to_decode: deque[Group] = deque()
+        self._forget()
 
-class UnreadableFile(NamedTuple):
-    """An image file that cannot be read; its content is not known."""
+    def _forget(self) -> None:
+        self._memory: mmap.mmap | None = None
+        self._free: deque[int] = deque(range(N_BLOCKS))
+        self._received = bytearray()
+        self._n_begun, self._since = -1, 0.0
+        self._asked.clear()
+        self._to_decode.clear()
+        self._in_hand: dict[int, Group] = {}
 
-    position: int
-    reason: str
+    @property
+    def n_in_hand(self) -> int:
+        """Groups that have been handed to it and are not decoded."""
+        return len(self._in_hand)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has been started, and not buried since."""
+        return self._connection is not None
 
-class Pixels(NamedTuple):
-    """A few decoded images."""
+    @property
+    def is_reading(self) -> bool:
+        """Whether what it is at is to read files, not to decode them."""
+        return bool(self._asked) and self._asked[0].block is None
 
-    keys: list[Key]
-    paths: list[bytes]
-    pixels: np.ndarray
-    """uint8, (n, height, width, 3), RGB, 0 to 255: of each key, in the network's input size."""
-    rejections: list[Rejection]
-    """Of those that cannot be decoded."""
-
-
-class _Content(NamedTuple):
-    """The bytes of an image file."""
-
-    file: HashedFile
-    data: bytes
-
-
-class Workers(contextlib.AbstractContextManager["Workers"]):
-    """Threads that read and hash, and processes that decode, each some groups ahead of the next."""
-
-    def __init__(self, recipe: Recipe, max_pixels: int, waiting: Waiting) -> None:
-        """Prepare to decode for a recipe's network; nothing runs yet."""
-        n_cores = available_cores()
-        self.n_dark = 0
-        """Images with 16 bits per channel that came out nearly black, since they were scaled."""
-        self.brightest_dark = 0
-        """The greatest value in them, of 65,535."""
-        self._waiting = waiting
-        self._counts_dark = recipe.grey16 == "scale"
-        self._decoders = DecoderPool(
-            recipe.preprocessing, n_cores, limits=Limits(pixels=max_pixels)
-        )
-        self._groups_decoded_ahead = max(_GROUPS_AHEAD, 2 * n_cores)
-        self._reading = ThreadPoolExecutor(_READERS)
-        self._decoding = ThreadPoolExecutor(n_cores)  # each waits for a process
-
-    def __exit__(self, *exception: object) -> None:
-        """Finish what was begun, and nothing more."""
-        for threads in (self._decoding, self._reading):
-            threads.shutdown(cancel_futures=True)
-        self._decoders.close()
+    def fileno(self) -> int:
+        """For selectors; it is readable when there is an answer."""
+        assert self._connection is not None
+        return self._connection.fileno()
 
     def start(self) -> None:
-        """Start the processes, without waiting until they are ready."""
-        self._decoders.start()
+        """Start the process, without waiting until it is ready."""
+        with not_while_forking, _shared_file(PIXELS_AT + N_BLOCKS * self._block_bytes) as handle:
+            self._memory = mmap.mmap(handle, 0)
+            self._process, self._connection = start_child(
+                work,
+                {"shared": handle, "block_bytes": self._block_bytes, **self._settings},
+                descriptors=[handle],
+            )
 
-    def pixels(
-        self,
-        files: Iterable[ImageFile],
-        are_new: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[bool]],
-    ) -> Generator[Pixels]:
-        """Read and hash files, and decode those that are new.
+    def read(self, group: Group) -> None:
+        """Have the files of a group read and hashed."""
+        self._in_hand[group.number] = group
+        self._ask(group, "read", group.number, [file.path for file in group.files])
 
-        Parameters
-        ----------
-        files
-            Drawn from in the calling thread, a bounded number ahead.
-        are_new
-            Of a few files at a time, in order, which are to be decoded; called in that thread, too.
+    def decode(self, group: Group) -> None:
+        """Have the new files of a group decoded, as soon as a block is free."""
+        self._to_decode.append(group)
+        self.decode_waiting()
+
+    def decode_waiting(self) -> None:
+        """Begin with groups that wait for a block."""
+        while self._to_decode and self._free:
+            group = self._to_decode.popleft()
+            group.block = self._free.popleft()
+            self._ask(group, "decode", group.number, group.new, group.block)
+
+    def _ask(self, group: Group, *command: Any) -> None:
+        self._asked.append(group)
+        assert self._connection is not None
+        if len(self._asked) == 1:
+            self._since = time.monotonic()
+        # Where the process is gone, its answer will be missed.
+        with contextlib.suppress(OSError):
+            self._connection.send_bytes(json.dumps(command).encode())
+
+    def receive(self) -> list[tuple[Group, Any]]:
+        """The answers that are there, each with its group.
+
+        Raises
+        ------
+        DiedError
+            When the process has ended.
+        EngineError
+            When it failed, by a mistake in bottlebank.
         """
-        contents = prefetch(
-            self._reading,
-            _read_all,
-            groups_of(GROUP_SIZE, files, n_bytes=lambda file: file.n_bytes, max_bytes=_GROUP_BYTES),
-            _GROUPS_AHEAD,
-            n_bytes=lambda group: sum(file.n_bytes for file in group),
-            max_bytes=_BYTES_AHEAD,
-            waiting=lambda: self._waiting.waiting_for(DISK),
-        )
-        decoded = prefetch(
-            self._decoding,
-            self._decode,
-            groups_of(
-                GROUP_SIZE,
-                _only_new(contents, are_new),
-                n_bytes=lambda content: len(content.data),
-                max_bytes=_GROUP_BYTES,
-            ),
-            self._groups_decoded_ahead,
-            n_bytes=lambda group: sum(len(content.data) for content in group),
-            max_bytes=_BYTES_AHEAD,
-            waiting=lambda: self._waiting.waiting_for(DECODE),
-        )
-        for pixels, brightest in decoded:
-            self._count_dark(brightest)
-            yield pixels
-
-    def _decode(self, contents: Sequence[_Content]) -> tuple[Pixels, list[int]]:
-        """Pixels, and the greatest value of each image that has 16 bits per channel."""
-        decoded = self._decoders.decode([content.data for content in contents])
-        pixels = Pixels([], [], decoded.pixels, [])
-        for (file, _), reason in zip(contents, decoded.reasons, strict=True):
-            path = os.fsencode(os.path.abspath(file.path))  # noqa: PTH100 (surrogate escapes)
-            if reason:
-                pixels.rejections.append(Rejection(file.content, path, reason))
-            else:
-                pixels.keys.append(Key(file.content))
-                pixels.paths.append(path)
-        return pixels, [
-            kind.brightest for kind in decoded.kinds if kind and kind.brightest is not None
-        ]
-
-    def _count_dark(self, brightest: Iterable[int]) -> None:
-        if self._counts_dark:
-            dark = [value for value in brightest if 0 < value < DARK_BELOW]
-            self.n_dark += len(dark)
-            self.brightest_dark = max([self.brightest_dark, *dark])
-
-
-def size_of(path: str) -> int:
-    """Bytes of a file; 0 where that cannot be found out."""
-    with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-        return os.stat(path).st_size  # noqa: PTH116 (names may hold surrogate escapes)
-    return 0
-
-
-def _read_all(files: Sequence[ImageFile]) -> list[_Content | UnreadableFile]:
-    """Read and hash."""
-    contents: list[_Content | UnreadableFile] = []
-    for position, path, _ in files:
-        looked_at_ns = time.time_ns()
         try:
-            data, status = read(path)
-        except ImageRejectedError as error:
-            contents.append(UnreadableFile(position, str(error)))
-        else:
-            settled = is_settled(status, looked_at_ns)
-            file = HashedFile(position, path, content_of_bytes(data), status, settled)
-            contents.append(_Content(file, data))
-    return contents
+            data = os.read(self.fileno(), _READ_BYTES)
+        except OSError:
+            data = b""
+        if not data:
+            raise DiedError
+        self._received += data
+        answers: list[tuple[Group, Any]] = []
+        while len(self._received) >= _LENGTH_BYTES:
+            end = _LENGTH_BYTES + int.from_bytes(self._received[:_LENGTH_BYTES], "big")
+            if len(self._received) < end:
+                break
+            answer = json.loads(self._received[_LENGTH_BYTES:end])
+            del self._received[:end]
+            if isinstance(answer, str):
+                raise EngineError(f"a worker failed, which is a mistake in bottlebank:\n{answer}")
+            group = self._asked.popleft()
+            if group.block is not None:
+                del self._in_hand[group.number]
+            answers.append((group, answer))
+            self._since = time.monotonic()
+        return answers
+
+    def pixels(self, group: Group, n: int) -> np.ndarray:
+        """The first `n` images in a group's block, uint8, (n, height, width, 3).
+
+        The block is used again when nobody holds any part of them. The last block is not given
+        away: its images are copied, so that the worker never waits for who holds the others.
+        """
+        assert self._memory is not None and group.block is not None
+        height, width = self._size_px
+        block = group.block
+        flat = np.frombuffer(
+            self._memory,
+            np.uint8,
+            n * height * width * 3,
+            PIXELS_AT + block * self._block_bytes,
+        )
+        if not self._free:
+            self._free.append(block)
+            return flat.reshape(n, height, width, 3).copy()
+        # It does not own its memory and is the first that is an array: all views keep it alive.
+        weakref.finalize(flat, self._release, self._free, block).atexit = False
+        return flat.reshape(n, height, width, 3)
+
+    def _release(self, free: deque[int], block: int) -> None:
+        free.append(block)
+        self._wake()
+
+    def is_stuck(self, patience_s: float) -> bool:
+        """Whether it has been at one file for too long by the clock."""
+        if not self._asked or self._memory is None:
+            return False
+        (n_begun,) = PROGRESS.unpack_from(self._memory, 0)
+        if n_begun != self._n_begun:
+            self._n_begun, self._since = n_begun, time.monotonic()
+        return time.monotonic() - self._since > patience_s
+
+    def bury(self, patience_s: float = 2) -> list[Group]:
+        """End the process, if it runs; the groups that it had in hand."""
+        groups = list(self._in_hand.values())
+        if self._connection is not None:
+            self._connection.close()
+        process, self._process, self._connection = self._process, None, None
+        self._forget()
+        if process is not None:
+            try:
+                process.wait(timeout=patience_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        return groups
+
+    def hang_up(self) -> None:
+        """Have the process end when it has done what it is at."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def let_go(self) -> None:
+        """In a forked process: leave the process to the parent."""
+        if self._process is not None:
+            self._process.returncode = 0  # not this process's child: there is nothing to wait for
+            self._process = None
+        self.hang_up()
 
 
-def _only_new(
-    groups: Iterable[list[_Content | UnreadableFile]],
-    are_new: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[bool]],
-) -> Iterator[_Content]:
-    for group in groups:
-        files = [each.file if isinstance(each, _Content) else each for each in group]
-        for content, is_new in zip(group, are_new(files), strict=True):
-            if is_new and isinstance(content, _Content):
-                yield content
+@contextlib.contextmanager
+def _shared_file(n_bytes: int):
+    """A descriptor of unnamed memory, which both processes map; else of an unnamed file."""
+    if hasattr(os, "memfd_create"):
+        handle = os.memfd_create("bottlebank")
+    else:
+        with tempfile.TemporaryFile(buffering=0) as file:
+            handle = os.dup(file.fileno())
+    try:
+        os.ftruncate(handle, n_bytes)
+        yield handle
+    finally:
+        os.close(handle)

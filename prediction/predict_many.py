@@ -15,8 +15,8 @@ import numpy as np
 
 from ..cache import Key, content_of_bytes
 from ..errors import ImageRejectedError, UsageError
+from ..extraction.image_files import size_of
 from ..extraction.prefetch import groups_of, prefetch, threads
-from ..extraction.worker import size_of
 from ..features.images.colours import darkness
 from ..features.images.decoder import Limits
 from ..features.images.decoder_pool import DecoderPool, decode_here

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 import bottlebank as bb
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Stamp
 from bottlebank.cache.lock import WriterLock
 from bottlebank.classifier import write_head_file
 from bottlebank.errors import CacheLockedError, OtherProcessError
@@ -148,7 +148,7 @@ def test_a_table_and_a_cache_go_on_in_a_fork(table, cache):
                 store.rows(table.keys).sum(),
                 folder.index.files(),
             ]
-            folder.remember_files([("/x", os.stat(cache), b"k" * 32)])
+            folder.remember_files([("/x", Stamp.of(os.stat(cache)), b"k" * 32)])
             folder.index.close()
             return found[0] == table.contents, bool(found[1] == rows.sum()), len(found[2])
 

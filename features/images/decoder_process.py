@@ -42,7 +42,7 @@ def answer_questions(
     limits: Sequence[int],
 ) -> None:
     """Decode what the parent hands over until it closes the connection."""
-    warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
+    prepare()
     (height, width), *others = preprocessing
     decode = partial(
         decode_and_resize,
@@ -50,10 +50,6 @@ def answer_questions(
         formats=tuple(formats),
         limits=Limits(*limits),
     )
-    cv2.setNumThreads(1)
-    with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
-        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, most))
     while True:
         lengths: list[int] = json.loads(connection.recv_bytes())
         try:
@@ -61,6 +57,15 @@ def answer_questions(
         except Exception:  # noqa: BLE001 (the parent raises it)
             answer = traceback.format_exc()
         connection.send_bytes(json.dumps(answer).encode())
+
+
+def prepare() -> None:
+    """Have this process decode with one thread and a limit on its memory, without warnings."""
+    warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
+    cv2.setNumThreads(1)
+    with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
+        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, most))
 
 
 def note_position(shared: int, position: int) -> None:

@@ -24,8 +24,9 @@ KILLED = "was killed (SIGKILL), most likely for want of memory"
 SILENT = "s and was ended"
 CRASHES = "it crashes the decoder"
 TOO_SLOW = "decoding it took more than"
-# What the user's options or libraries lacked, which is seen in the header.
-_TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF)
+CHANGED = "it changed while it was read"
+# What the user's options or libraries lacked, which is seen in the header; or what has passed.
+_TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF, CHANGED)
 # What the machine lacked. To find out costs seconds an image.
 _OF_THE_MACHINE = (CRASHES, TOO_SLOW, TOO_LITTLE_MEMORY)
 _WANT_OF_MEMORY = ("insufficient memory", "out of memory", "cannot allocate", "failed to allocate")

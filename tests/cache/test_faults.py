@@ -15,7 +15,7 @@ import pytest
 
 import bottlebank as bb
 from bottlebank import atomic_file as atomic
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Stamp
 from bottlebank.cli import main
 from bottlebank.errors import CacheError, DamagedShardError, MissingRowsError
 from bottlebank.extraction import network
@@ -191,7 +191,7 @@ class Sound:
         fill(self._copy)
         with CacheFolder(self._copy) as folder:
             files = [
-                (f"/photos/{number}.jpg", self.photo.stat(), key(number).content)
+                (f"/photos/{number}.jpg", Stamp.of(self.photo.stat()), key(number).content)
                 for number in range(N_ROWS)
             ]
             folder.remember_files(files)

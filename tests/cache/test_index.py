@@ -6,7 +6,7 @@ from unittest.mock import ANY
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, Key, content_of_bytes
+from bottlebank.cache import CacheFolder, Key, Stamp, content_of_bytes
 from bottlebank.cache.directory import Damage
 from bottlebank.cache.index import Index, is_settled
 
@@ -99,7 +99,7 @@ def test_a_damaged_entry_of_a_file_is_left_out(folder, tmp_path, harm):
     (tmp_path / "a.jpg").touch()
     (tmp_path / "b.jpg").touch()
     files = [(str(tmp_path / name), (tmp_path / name).stat()) for name in ("a.jpg", "b.jpg")]
-    folder.remember_files([(path, status, b"k" * 32) for path, status in files])
+    folder.remember_files([(path, Stamp.of(status), b"k" * 32) for path, status in files])
     with sqlite3.connect(folder.root / "index.sqlite") as connection:
         connection.execute(f"UPDATE file SET {harm} WHERE path = ?", [os.fsencode(files[0][0])])
     connection.close()
@@ -111,13 +111,13 @@ def test_a_damaged_entry_of_a_file_is_left_out(folder, tmp_path, harm):
 def test_a_lost_index_is_reported_once_and_empty_then(tmp_path, caplog):
     index = Index(tmp_path)
     status = tmp_path.stat()
-    index.remember_files([("a", status, b"k" * 32)])
+    index.remember_files([("a", Stamp.of(status), b"k" * 32)])
     path = tmp_path / "index.sqlite"
     path.write_bytes(b"x" * path.stat().st_size)
     for _ in range(2):
         assert index.contents_of_files([("a", status)]) == [None]
         assert caplog.text.count("is rebuilt") == 1
-    index.remember_files([("a", status, b"k" * 32)])
+    index.remember_files([("a", Stamp.of(status), b"k" * 32)])
     assert index.contents_of_files([("a", status)]) == [b"k" * 32]
     index.close()
 
@@ -164,7 +164,7 @@ def test_a_file_that_was_changed_just_before_it_was_read_is_not_remembered(tmp_p
 
     def settled(changed_ns, looked_at_ns):
         times = {"st_ctime_ns": changed_ns}
-        return is_settled(os.stat_result(values, times), looked_at_ns)
+        return is_settled(Stamp.of(os.stat_result(values, times)), looked_at_ns)
 
     now = 1_700_000_000_123_456_789
     assert not settled(now, now + 1_000_000)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, Key, identity, lock
+from bottlebank.cache import CacheFolder, Key, Stamp, identity, lock
 from bottlebank.cache.import_export import Described, import_shards
 from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
@@ -50,7 +50,9 @@ def folder(tmp_path):
 
 def see(folder, photos):
     """What an extraction remembers of images named by number."""
-    found = [(str(path), path.stat(), key(int(path.stem)).content) for path in photos.iterdir()]
+    found = [
+        (str(path), Stamp.of(path.stat()), key(int(path.stem)).content) for path in photos.iterdir()
+    ]
     folder.remember_files(found)
 
 
@@ -86,7 +88,7 @@ def test_rows_and_rejections_of_images_that_are_gone_go(folder, tmp_path):
 def test_an_image_that_was_seen_elsewhere_keeps_its_row(folder, tmp_path):
     original = tmp_path / "photos" / "3.jpg"
     moved = original.rename(tmp_path / "moved.jpg")
-    folder.remember_files([(str(moved), moved.stat(), key(3).content)])
+    folder.remember_files([(str(moved), Stamp.of(moved.stat()), key(3).content)])
     planned = plan(folder, folder.open(PRINT, "float32"))
     assert planned.rows_removed == 0
 

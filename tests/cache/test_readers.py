@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Stamp
 from bottlebank.cache import writer as writer_module
 from bottlebank.cache.store import FeatureCache
 
@@ -112,7 +112,7 @@ def test_a_reader_that_indexes_a_shard_before_its_writer(tmp_path, monkeypatch, 
         return shard
 
     with CacheFolder(root) as folder:
-        folder.remember_files([("/photo.jpg", tmp_path.stat(), key(1).content)])
+        folder.remember_files([("/photo.jpg", Stamp.of(tmp_path.stat()), key(1).content)])
     with monkeypatch.context() as patch:
         patch.setattr(writer_module, "write_shard", write_shard)
         fill(root, range(4, 8))
@@ -147,7 +147,7 @@ def test_odd_use_of_an_open_cache_does_not_cost_the_index(tmp_path, misuse):
     root = tmp_path / "cache"
     fill(root, range(4))
     with CacheFolder(root) as folder:
-        folder.remember_files([("/photo.jpg", tmp_path.stat(), key(1).content)])
+        folder.remember_files([("/photo.jpg", Stamp.of(tmp_path.stat()), key(1).content)])
         cache = folder.open(PRINT, "float32")
         if misuse == "in another thread":
             with ThreadPoolExecutor(1) as pool:

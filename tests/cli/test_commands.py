@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 from sklearn.utils import Bunch
 
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Stamp
 from bottlebank.classifier.registry import HEADS
 from bottlebank.reports.output_paths import HEAD, require_output
 
@@ -338,7 +338,7 @@ def test_cache_prune_import_and_deep_verify(bottlebank, photos, options, cache, 
     image.write_bytes(data)  # the same size and inode, and times as if nothing had happened
     os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
     with CacheFolder(cache) as folder:
-        folder.remember_files([(str(image), image.stat(), before)])
+        folder.remember_files([(str(image), Stamp.of(image.stat()), before)])
     assert bottlebank("cache", "verify", "--cache", cache).code == 0
     deep = bottlebank("cache", "verify", "--deep", "--cache", cache, "--json")
     assert deep.code == 1
@@ -506,16 +506,17 @@ def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottleba
         signal.signal(number, signal.SIG_DFL)
 
     with subprocess.Popen(command, **pipes, preexec_fn=listen) as process:
-        assert process.stdout.readline() == "8\n"  # the first batch
+        first = process.stdout.readline()
+        assert 0 < int(first) < 60
         process.send_signal(number)
         said, complaint = process.communicate(timeout=30)
     assert process.returncode == 130
     assert complaint == (
         "bottlebank: interrupted; what was committed is kept: run the command again to continue\n"
     )
-    n_kept = int(("8 " + said).split()[-1])
+    n_kept = int((first + said).split()[-1])
     answer = bottlebank("extract", photos, *options, "--json").json
-    assert answer["cached"] in (n_kept, n_kept + 8)
+    assert n_kept <= answer["cached"] <= n_kept + 32, "a batch may be kept and not told"
     assert answer["cached"] + answer["extracted"] == 60
 
 

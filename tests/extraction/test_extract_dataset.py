@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import bottlebank as bb
-from bottlebank.cache import CacheFolder, Key, content_of_bytes
+from bottlebank.cache import CacheFolder, Key, Stamp, content_of_bytes
 from bottlebank.cache import index as index_module
 from bottlebank.errors import (
     CacheLockedError,
@@ -20,14 +20,16 @@ from bottlebank.errors import (
     UsageError,
     WeightsNotFoundError,
 )
+from bottlebank.extraction import careful_worker, network
 from bottlebank.extraction import extract_dataset as extraction
-from bottlebank.extraction import network, worker
 from bottlebank.extraction import run as run_module
+from bottlebank.extraction.groups import Group
+from bottlebank.extraction.image_files import HashedFile, Pixels
 from bottlebank.extraction.ledger import Ledger
 from bottlebank.extraction.maintenance import import_from
+from bottlebank.extraction.worker import Worker
 from bottlebank.features import Extractor
 from bottlebank.features.backbones.keras import applications
-from bottlebank.features.images import decoder as images_module
 from bottlebank.features.images.fit import Preprocessing, decode_and_resize
 
 
@@ -56,7 +58,8 @@ def test_the_first_run_extracts_and_the_second_does_not_even_read(photos, cache,
     def refuse(path):
         raise AssertionError(f"{path} was read")
 
-    monkeypatch.setattr(worker, "read", refuse)
+    monkeypatch.setattr(careful_worker, "read", refuse)
+    monkeypatch.setattr(Worker, "start", refuse)
     second = extract(photos, cache)
     assert counts(second)["cached"] == 60
     assert counts(second)["extracted"] == 0
@@ -140,10 +143,7 @@ def test_bad_images_are_rejected_with_their_reason_and_remembered(bad_photos, ca
     assert "looks like text" in reasons["words.jpg"]
     assert table.features.any(axis=1).all()  # no row of zeros
 
-    def refuse(*arguments):
-        raise AssertionError("a rejected image was decoded again")
-
-    monkeypatch.setattr(worker.DecoderPool, "decode", refuse)
+    monkeypatch.setattr(Worker, "start", None)  # would fail if one were decoded again
     again = extract(bad_photos, cache)
     assert counts(again) == {**counts(table), "cached": 60, "extracted": 0}
     assert again.rejected == table.rejected
@@ -203,21 +203,17 @@ def test_what_another_run_or_machine_lacked_is_tried_again(photos, cache):
 @pytest.fixture
 def decoding(monkeypatch):
     """What becomes of some images: ``decoding[content] = reason``; and how many are decoded."""
-    real = worker.DecoderPool.decode
+    real = Group.finish
     told = SimpleNamespace(reasons={}, n_decoded=0)
 
-    def decode(self, files, timeout_s=None):
-        told.n_decoded += len(files)
-        decoded = real(self, files, timeout_s)
-        reasons = [
-            told.reasons.get(file, reason)
-            for file, reason in zip(files, decoded.reasons, strict=True)
-        ]
-        kept = [not reason for reason in reasons]
-        kinds = [kind if keep else None for kind, keep in zip(decoded.kinds, kept, strict=True)]
-        return decoded._replace(reasons=reasons, pixels=decoded.pixels[kept], kinds=kinds)
+    def finish(self, reasons, pixels):
+        told.n_decoded += len(reasons)
+        data = [Path(self.files[position].path).read_bytes() for position in self.new]
+        assert not any(reasons)
+        reasons = [told.reasons.get(each, "") for each in data]
+        return real(self, reasons, pixels[[not reason for reason in reasons]])
 
-    monkeypatch.setattr(worker.DecoderPool, "decode", decode)
+    monkeypatch.setattr(Group, "finish", finish)
     return told
 
 
@@ -263,16 +259,21 @@ def test_an_import_brings_no_failure_of_another_machine(photos, cache, tmp_path,
     assert (found["cached"], found["extracted"], found["rejected"]) == (59, 1, 0)
 
 
-def test_files_that_cannot_be_read_are_rejected_but_not_remembered(photos, cache, monkeypatch):
-    real = os.open
-
-    def open_(path, *arguments, **settings):
-        if str(path).endswith("07.png"):
-            raise PermissionError(13, "Permission denied")
-        return real(path, *arguments, **settings)
-
+def test_files_that_cannot_be_read_are_rejected_but_not_remembered(
+    photos, cache, tmp_path, monkeypatch
+):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import os\n"
+        "real = os.open\n"
+        "def open_(path, *arguments, **settings):\n"
+        "    if str(path).endswith('07.png'):\n"
+        "        raise PermissionError(13, 'Permission denied')\n"
+        "    return real(path, *arguments, **settings)\n"
+        "os.open = open_\n"
+    )
     with monkeypatch.context() as patch:
-        patch.setattr(images_module.os, "open", open_)
+        patch.setenv("PYTHONPATH", str(tmp_path / "site"))
         table = extract(photos, cache)
     assert counts(table)["rejected"] == 3
     assert {reason for _, reason in table.rejected} == {"cannot be read: Permission denied"}
@@ -295,7 +296,7 @@ def test_an_interrupted_run_is_resumed(photos, cache, monkeypatch):
     kept = []
 
     def keep(self, images):
-        if len(kept) == 4:  # batches of 8
+        if len(kept) == 2:
             raise KeyboardInterrupt
         kept.append(images)
         real(self, images)
@@ -304,8 +305,10 @@ def test_an_interrupted_run_is_resumed(photos, cache, monkeypatch):
         patch.setattr(Ledger, "keep", keep)
         with pytest.raises(KeyboardInterrupt):
             extract(photos, cache)
+    n_kept = sum(len(images.keys) for images in kept)
     table = extract(photos, cache)
-    assert (counts(table)["cached"], counts(table)["extracted"]) == (32, 28)
+    assert 0 < n_kept < 60
+    assert (counts(table)["cached"], counts(table)["extracted"]) == (n_kept, 60 - n_kept)
 
 
 def test_a_second_writer_is_told_and_a_reader_is_not_disturbed(photos, cache):
@@ -443,37 +446,43 @@ def test_an_image_that_kills_its_decoder_costs_one_image(photos, cache, tmp_path
         ((path, reason),) = table.rejected
         assert path.endswith("00 deadly.png")
         assert reason == "it crashes the decoder: its process was killed by SIGSEGV"
-        monkeypatch.setattr(worker.DecoderPool, "decode", None)  # would fail if it were tried again
+        monkeypatch.setattr(Worker, "start", None)  # would fail if it were tried again
         again = extract(photos, cache)
     assert again.rejected == table.rejected
     assert np.array_equal(again.features, table.features)
 
 
-def test_what_holds_the_job_up_is_told(photos, cache, monkeypatch):
-    names = ("disk", "decode", "network")
-    assert extract(photos, cache).report.bottleneck in names
+def test_what_holds_the_job_up_is_told(photos, cache, tmp_path, monkeypatch):
+    assert extract(photos, cache).report.bottleneck in ("disk", "decode", "network")
     assert extract(photos, cache).report.bottleneck is None
 
-    def slow(real, seconds):
-        def call(*arguments, **settings):
-            time.sleep(seconds)
-            return real(*arguments, **settings)
+    def transfer_values(self, images, real=Extractor.transfer_values):
+        time.sleep(0.4)
+        return real(self, images)
 
-        return call
-
-    slowed = {
-        "disk": (worker, "read", worker.read),
-        "decode": (worker.DecoderPool, "decode", worker.DecoderPool.decode),
-        "network": (Extractor, "transfer_values", Extractor.transfer_values),
-    }
-    assert tuple(slowed) == names
-    for number, (stage, (owner, name, real)) in enumerate(slowed.items()):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import os, time\n"
+        "import PIL.Image\n"
+        "def slow(owner, name):\n"
+        "    real = getattr(owner, name)\n"
+        "    def call(*arguments, **settings):\n"
+        "        time.sleep(0.03)\n"
+        "        return real(*arguments, **settings)\n"
+        "    setattr(owner, name, call)\n"
+        "slow(os, 'fstat') if os.environ['SLOW'] == 'disk' else slow(PIL.Image, 'open')\n"
+    )
+    for number, stage in enumerate(("disk", "decode", "network")):
         data = photos.parent / stage
         shutil.copytree(photos, data)
         for path in data.rglob("*.png"):  # new contents, the same pictures
             path.write_bytes(path.read_bytes() + bytes([number]))
         with monkeypatch.context() as patch:
-            patch.setattr(owner, name, slow(real, 0.2 if stage == "disk" else 0.4))
+            if stage == "network":
+                patch.setattr(Extractor, "transfer_values", transfer_values)
+            else:
+                patch.setenv("PYTHONPATH", str(tmp_path / "site"))
+                patch.setenv("SLOW", stage)
             assert extract(data, cache).report.bottleneck == stage
 
 
@@ -491,13 +500,13 @@ class ReadsHere(contextlib.AbstractContextManager):
     def start(self):
         pass
 
-    def pixels(self, files, are_new):
+    def pixels(self, files, n_files, is_known, are_new):
         for position, path, _ in files:
-            data = Path(path).read_bytes()
-            file = worker.HashedFile(position, path, content_of_bytes(data), os.stat(path), True)
+            data, stamp = Path(path).read_bytes(), Stamp.of(os.stat(path))
+            file = HashedFile(position, path, content_of_bytes(data), stamp, True)
             if are_new([file]) == [True]:
                 pixels = decode_and_resize(data, Preprocessing(self._size_px)).pixels[np.newaxis]
-                yield worker.Pixels([Key(file.content)], [os.fsencode(path)], pixels, [])
+                yield Pixels([Key(file.content)], [os.fsencode(path)], pixels, [])
 
 
 def test_where_files_are_read_is_known_to_the_worker_alone(photos, cache, tmp_path, monkeypatch):

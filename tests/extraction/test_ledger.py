@@ -5,11 +5,11 @@ import os
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, Key, Rejection, Variant, content_of_bytes
+from bottlebank.cache import CacheFolder, Key, Rejection, Stamp, Variant, content_of_bytes
 from bottlebank.errors import CacheLockedError
+from bottlebank.extraction.image_files import HashedFile
 from bottlebank.extraction.ledger import Ledger
 from bottlebank.extraction.network import Features
-from bottlebank.extraction.worker import HashedFile
 from bottlebank.features import ExtractorSpec, recipe_for
 
 WIDTH = 512
@@ -89,9 +89,9 @@ def test_files_are_remembered_unless_they_may_still_change(ledger, folder, tmp_p
     files = []
     for name in ("old", "fresh"):
         (tmp_path / name).write_text(name)
-        status = os.stat(tmp_path / name)
-        files.append(HashedFile(0, str(tmp_path / name), content(name), status, name == "old"))
+        stamp = Stamp.of(os.stat(tmp_path / name))
+        files.append(HashedFile(0, str(tmp_path / name), content(name), stamp, name == "old"))
     with ledger() as writing:
         writing.remember(files)
-    known = folder.known_contents([(file.path, file.status) for file in files])
+    known = folder.known_contents([(file.path, os.stat(file.path)) for file in files])
     assert known == [content("old"), None]

@@ -9,9 +9,9 @@ import pytest
 from bottlebank.cache import Key
 from bottlebank.errors import EngineError
 from bottlebank.extraction import network
+from bottlebank.extraction.image_files import Pixels
 from bottlebank.extraction.network import CannotRunError, Network
 from bottlebank.extraction.stage_timing import Waiting
-from bottlebank.extraction.worker import Pixels
 
 
 class Mean:

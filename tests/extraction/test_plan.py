@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from bottlebank.cache import CacheFolder, content_of_bytes
+from bottlebank.cache import CacheFolder, Stamp, content_of_bytes
+from bottlebank.extraction.image_files import HashedFile, UnreadableFile
 from bottlebank.extraction.plan import Plan
-from bottlebank.extraction.worker import HashedFile, UnreadableFile
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def content(number):
 
 def hashed(paths, position):
     path = paths[position]
-    return HashedFile(position, path, content(min(position, 3)), os.stat(path), True)
+    return HashedFile(position, path, content(min(position, 3)), Stamp.of(os.stat(path)), True)
 
 
 def test_only_what_the_index_knows_and_the_cache_answers_is_not_read(folder, paths):
-    folder.remember_files([(paths[n], os.stat(paths[n]), content(n)) for n in (0, 1)])
+    folder.remember_files([(paths[n], Stamp.of(os.stat(paths[n])), content(n)) for n in (0, 1)])
     plan = Plan([*paths, "gone.png"], folder, {content(1), content(2)}.__contains__)
     assert plan.missing == [0, 2, 3, 4, 5]
     assert plan.contents == [None, content(1), None, None, None, None]

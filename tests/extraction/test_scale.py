@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bottlebank.cache import CacheFolder, content_of_bytes
+from bottlebank.cache import CacheFolder, Stamp, content_of_bytes
 
 N_IMAGES = 100_000
 N_CLASSES = 10
@@ -146,7 +146,7 @@ def test_files_that_are_asked_for_together_are_known_as_one_by_one(tmp_path, ste
             file.write(tiny_bitmap(number))
     with CacheFolder(tmp_path / "cache", create=True) as folder:
         folder.remember_files(
-            [(name, os.stat(name), content_of_bytes(os.fsencode(name))) for name in names]
+            [(name, Stamp.of(os.stat(name)), content_of_bytes(os.fsencode(name))) for name in names]
         )
         os.utime("photos/1000.bmp", ns=(1, 1))
         asked = [*names[::step], *names[-5:], "photos/1000.bmp", str(tmp_path / "photos" / "3.bmp")]

@@ -1,0 +1,143 @@
+"""What runs in a worker: it reads and hashes image files, then decodes those that are new.
+
+Commands and answers are JSON; the parent believes no more of an answer than it checks. Pixels go
+into memory that both processes share.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import signal
+import struct
+import time
+import traceback
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..cache.keys import content_of_bytes
+from ..errors import ImageRejectedError
+from ..features.images.decoder import Limits, read
+from ..features.images.decoder_process import prepare
+from ..features.images.fit import Preprocessing, decode_and_resize
+from ..features.images.rejection import TOO_LITTLE_MEMORY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from multiprocessing.connection import Connection
+
+PROGRESS = struct.Struct("<Q")
+"""At the beginning of the shared memory: how many files have been begun, each counted twice, since
+it is read and decoded."""
+
+PIXELS_AT = 4096
+"""Where the blocks for pixels begin in it."""
+
+
+def work(
+    connection: Connection,
+    shared: int,
+    block_bytes: int,
+    preprocessing: Sequence[Any],
+    max_decode_s: float,
+    limits: Sequence[int],
+) -> None:
+    """Do what the parent says until it closes the connection."""
+    prepare()
+    (height, width), *others = preprocessing
+    worker = _Worker(
+        mmap.mmap(shared, 0),
+        block_bytes,
+        Preprocessing((height, width), *others),
+        max_decode_s,
+        Limits(*limits),
+    )
+    while True:
+        command, *arguments = json.loads(connection.recv_bytes())
+        try:
+            answer: Any = getattr(worker, command)(*arguments)
+        except Exception:  # noqa: BLE001 (the parent raises it)
+            answer = traceback.format_exc()
+        connection.send_bytes(json.dumps(answer).encode())
+
+
+class _Worker:
+    """The commands."""
+
+    def __init__(
+        self,
+        memory: mmap.mmap,
+        block_bytes: int,
+        preprocessing: Preprocessing,
+        max_decode_s: float,
+        limits: Limits,
+    ) -> None:
+        self._memory, self._block_bytes = memory, block_bytes
+        self._size_px, self._max_decode_s = preprocessing.size_px, max_decode_s
+        self._decode = partial(decode_and_resize, preprocessing=preprocessing, limits=limits)
+        self._held: dict[int, list[bytes]] = {}
+        self._n_begun = 0
+
+    def read(self, group: int, paths: Sequence[str]) -> list[Any]:
+        """Read files, and hold them until `decode`.
+
+        Of each: its hash in hexadecimal, size, modification and change time, inode, and when it
+        was looked at; or why it cannot be read.
+        """
+        held: list[bytes] = []
+        answers: list[Any] = []
+        for path in paths:
+            self._begin()
+            looked_at_ns = time.time_ns()
+            try:
+                data, status = read(path)
+            except ImageRejectedError as error:
+                held.append(b"")
+                answers.append(str(error))
+            except MemoryError:
+                held.append(b"")
+                answers.append(TOO_LITTLE_MEMORY)
+            else:
+                held.append(data)
+                stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+                answers.append([content_of_bytes(data).hex(), *stamp, looked_at_ns])
+        self._held[group] = held
+        return answers
+
+    def decode(self, group: int, positions: Sequence[int], block: int) -> list[list[Any]]:
+        """Decode some files of a group into a block; the others are dropped.
+
+        Of each: why it is rejected, or an empty text; and the greatest value of a picture of 16
+        bits per channel, or None.
+        """
+        held = self._held.pop(group)
+        height, width = self._size_px
+        pixels = np.frombuffer(
+            self._memory,
+            np.uint8,
+            len(positions) * height * width * 3,
+            PIXELS_AT + block * self._block_bytes,
+        ).reshape(-1, height, width, 3)
+        answers: list[list[Any]] = []
+        n_decoded = 0
+        for position in positions:
+            self._begin()
+            signal.setitimer(signal.ITIMER_PROF, self._max_decode_s)  # its signal ends the process
+            try:
+                picture = self._decode(held[position])
+            except ImageRejectedError as error:
+                answers.append([str(error), None])
+            except MemoryError:  # where it is read or fitted
+                answers.append([TOO_LITTLE_MEMORY, None])
+            else:
+                pixels[n_decoded] = picture.pixels
+                n_decoded += 1
+                answers.append(["", picture.kind.brightest])
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        return answers
+
+    def _begin(self) -> None:
+        self._n_begun += 1
+        PROGRESS.pack_into(self._memory, 0, self._n_begun)

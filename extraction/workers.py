@@ -1,0 +1,292 @@
+"""Image files to pixels, in processes that read, hash and decode.
+
+The caller names files and is asked, by their hashes, which of them are new. It never holds the
+bytes of a file: a worker reads them once and keeps them until it is told what to decode. The pixels
+of a group lie in memory that the worker shares with this process, and are used where they lie.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import selectors
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from ..cache import Stamp, is_settled
+from ..features.images.colours import DARK_BELOW
+from ..features.images.decoder import Limits
+from ..features.images.decoder_pool import MAX_DECODE_S, PATIENCE_S
+from ..fork_safety import let_go_in_children
+from ..hardware import available_cores
+from .careful_worker import CarefulWorker, read_and_hash
+from .groups import Group
+from .image_files import HashedFile, UnreadableFile
+from .prefetch import groups_of
+from .stage_timing import DECODE, DISK
+from .worker import DiedError, Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from ..cache import ContentHash
+    from ..features import Recipe
+    from .image_files import ImageFile, Pixels
+    from .stage_timing import Waiting
+
+_READERS = 4
+_GROUP_SIZE = 32
+_BLOCK_BYTES = 16 << 20
+_GROUP_BYTES = 8 << 20
+_COMMAND_BYTES = 32 << 10
+"""Of the paths of a group; a worker's socket holds several such commands."""
+_IN_HAND = 3
+"""Groups that a worker has: one is decoded while the next is read and looked up."""
+_BEGUN_PER_WORKER = 6
+_PATIENCE_S = 3 * MAX_DECODE_S + PATIENCE_S
+_LOOKED_AFTER_S = 1.0
+
+
+class Workers(contextlib.AbstractContextManager["Workers"]):
+    """As many workers as there are cores."""
+
+    def __init__(self, recipe: Recipe, max_pixels: int, waiting: Waiting) -> None:
+        """Prepare to decode for a recipe's network; nothing runs yet."""
+        preprocessing, limits = recipe.preprocessing, Limits(pixels=max_pixels)
+        self.n_dark = 0
+        """Images with 16 bits per channel that came out nearly black, since they were scaled."""
+        self.brightest_dark = 0
+        """The greatest value in them, of 65,535."""
+        self._waiting = waiting
+        self._counts_dark = recipe.grey16 == "scale"
+        height, width = preprocessing.size_px
+        self._largest_group = max(1, min(_GROUP_SIZE, _BLOCK_BYTES // (height * width * 3)))
+        settings = {
+            "preprocessing": preprocessing,
+            "max_decode_s": MAX_DECODE_S,
+            "limits": limits,
+        }
+        self._wake_at, self._wake_with = os.pipe()
+        self._waking = threading.RLock()
+        for handle in (self._wake_at, self._wake_with):
+            os.set_blocking(handle, False)
+        self._workers = [
+            Worker(settings, preprocessing.size_px, self._largest_group, self._wake)
+            for _ in range(available_cores())
+        ]
+        self._got_on: deque[tuple[Group, BaseException | None]] = deque()
+        self._careful = CarefulWorker(preprocessing, limits, self._note)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wake_at, selectors.EVENT_READ)
+        self._looked_after = 0.0
+        let_go_in_children(self)  # a copy of its sockets would keep the processes waiting
+
+    def __exit__(self, *exception: object) -> None:
+        """Finish what was begun, and nothing more."""
+        for worker in self._workers:
+            worker.hang_up()
+        self._careful.close()
+        for worker in self._workers:
+            worker.bury()
+        self._selector.close()
+        with self._waking:  # which threads of the network may do even now
+            handles, self._wake_with = (self._wake_at, self._wake_with), -1
+        for handle in handles:
+            os.close(handle)
+
+    def let_go(self) -> None:
+        """In a forked process: leave the workers to the parent."""
+        for worker in self._workers:
+            worker.let_go()
+        self._careful.let_go()
+
+    def start(self) -> None:
+        """Start the processes, without waiting until they are ready."""
+        for worker in self._workers:
+            with contextlib.suppress(OSError):  # it is tried again, and raised, where one is needed
+                self._start(worker)
+
+    def _start(self, worker: Worker) -> None:
+        if not worker.is_running:
+            worker.start()
+            self._selector.register(worker, selectors.EVENT_READ, worker)
+
+    def pixels(
+        self,
+        files: Iterator[ImageFile],
+        n_files: int,
+        is_known: Callable[[ContentHash], bool],
+        are_new: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[bool]],
+    ) -> Generator[Pixels]:
+        """Read and hash files, and decode those that are new.
+
+        Parameters
+        ----------
+        files
+            Drawn from in the calling thread, a bounded number ahead.
+        n_files
+            How many these are.
+        is_known
+            Whether a content need not be decoded. Until one is not, files are read in this process
+            and no worker is started.
+        are_new
+            Of a few files at a time, in order, which are to be decoded; called in that thread, too.
+        """
+        size = max(1, min(self._largest_group, n_files // (4 * len(self._workers))))
+        groups = itertools.starmap(
+            Group,
+            enumerate(
+                groups_of(
+                    size,
+                    files,
+                    n_bytes=lambda file: max(
+                        file.n_bytes, len(file.path) * (_GROUP_BYTES // _COMMAND_BYTES)
+                    ),
+                    max_bytes=_GROUP_BYTES,
+                )
+            ),
+        )
+        with ThreadPoolExecutor(_READERS) as readers:
+            for group in groups:
+                with self._waiting.waiting_for(DISK):
+                    hashed = [file for file, _ in readers.map(read_and_hash, group.files)]
+                contents = [file.content for file in hashed if isinstance(file, HashedFile)]
+                if not all(map(is_known, contents)):
+                    groups = itertools.chain([group], groups)
+                    break
+                are_new(hashed)
+            else:
+                return
+        yield from self._in_order(groups, are_new)
+
+    def _in_order(
+        self,
+        groups: Iterator[Group],
+        are_new: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[bool]],
+    ) -> Generator[Pixels]:
+        self._owners: dict[int, Worker | CarefulWorker] = {}
+        begun: deque[Group] = deque()
+        unsettled: deque[Group] = deque()
+        is_more = True
+        while True:
+            while is_more and len(begun) < _BEGUN_PER_WORKER * len(self._workers):
+                worker = min(self._workers, key=lambda worker: worker.n_in_hand)
+                if worker.n_in_hand >= _IN_HAND:
+                    break
+                group = next(groups, None)
+                if group is None:
+                    is_more = False
+                    break
+                self._hand_out(group, worker)
+                begun.append(group)
+                unsettled.append(group)
+            while unsettled and unsettled[0].hashed is not None:
+                group = unsettled.popleft()
+                group.settle(are_new(group.hashed or ()))
+                self._owners[group.number].decode(group)
+            if begun and begun[0].pixels is not None:
+                if begun[0].new:
+                    yield self._done(begun.popleft())  # it is held no longer than the caller does
+                else:
+                    self._done(begun.popleft())
+                continue
+            if not begun:
+                return
+            with self._waiting.waiting_for(
+                DISK if self._owners[begun[0].number].is_reading else DECODE
+            ):
+                self._wait()
+
+    def _hand_out(self, group: Group, worker: Worker) -> None:
+        try:
+            self._start(worker)
+        except OSError:  # who looks at images one by one says what is the matter
+            self._owners[group.number] = self._careful
+        else:
+            self._owners[group.number] = worker
+        self._owners[group.number].read(group)
+
+    def _done(self, group: Group) -> Pixels:
+        del self._owners[group.number]
+        self._count_dark(group.brightest)
+        assert group.pixels is not None
+        return group.pixels
+
+    def _wait(self) -> None:
+        """Until something has got on, or a moment."""
+        for key, _ in self._selector.select(_LOOKED_AFTER_S):
+            worker = key.data
+            if worker is None:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(self._wake_at, 1 << 12)
+                continue
+            try:
+                for group, answer in worker.receive():
+                    self._take(worker, group, answer)
+            except DiedError:
+                self._replace(worker)
+        for worker in self._workers:
+            worker.decode_waiting()
+        while self._got_on:
+            _, error = self._got_on.popleft()
+            if error is not None:
+                raise error
+        if time.monotonic() - self._looked_after > _LOOKED_AFTER_S:
+            self._looked_after = time.monotonic()
+            for worker in self._workers:
+                if worker.is_stuck(_PATIENCE_S):
+                    self._replace(worker, patience_s=0)
+
+    def _take(self, worker: Worker, group: Group, answer: Any) -> None:
+        if group.hashed is None:
+            group.hashed = [
+                _hashed(file, each) for file, each in zip(group.files, answer, strict=True)
+            ]
+            return
+        reasons = [reason for reason, _ in answer]
+        group.brightest = [brightest for _, brightest in answer if brightest is not None]
+        group.finish(reasons, worker.pixels(group, reasons.count("")))
+
+    def _replace(self, worker: Worker, patience_s: float = 2) -> None:
+        """Another process for one that has died; what it had in hand is looked at one by one."""
+        self._selector.unregister(worker)
+        for group in worker.bury(patience_s):
+            group.block = None
+            self._owners[group.number] = self._careful
+            self._careful.read(group)
+
+    def _note(self, group: Group, error: BaseException | None) -> None:
+        self._got_on.append((group, error))
+        self._wake()
+
+    def _wake(self) -> None:
+        """From any thread: have `_wait` look again."""
+        with self._waking:
+            if self._wake_with >= 0:
+                with contextlib.suppress(BlockingIOError):  # it is full: it will look
+                    os.write(self._wake_with, b"!")
+
+    def _count_dark(self, brightest: Sequence[int]) -> None:
+        if self._counts_dark:
+            dark = [value for value in brightest if 0 < value < DARK_BELOW]
+            self.n_dark += len(dark)
+            self.brightest_dark = max([self.brightest_dark, *dark])
+
+
+def _hashed(file: ImageFile, answer: Any) -> HashedFile | UnreadableFile:
+    """What a worker says of a file that it has read."""
+    if isinstance(answer, str):
+        return UnreadableFile(file.position, answer)
+    content, *stamp, looked_at_ns = answer
+    stamp = Stamp(*stamp)
+    return HashedFile(
+        file.position,
+        file.path,
+        bytes.fromhex(content),
+        stamp,
+        is_settled(stamp, looked_at_ns),
+    )

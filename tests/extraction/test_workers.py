@@ -1,0 +1,244 @@
+"""Files to pixels: in order, each once, only what is new, and whatever happens to a worker."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bottlebank.cache import content_of_bytes
+from bottlebank.errors import EngineError
+from bottlebank.extraction import workers as workers_module
+from bottlebank.extraction.image_files import HashedFile, ImageFile, UnreadableFile, size_of
+from bottlebank.extraction.stage_timing import Waiting
+from bottlebank.extraction.worker import N_BLOCKS
+from bottlebank.extraction.workers import Workers
+from bottlebank.features import ExtractorSpec, recipe_for
+from bottlebank.features.images.decoder import MAX_PIXELS
+
+N_IMAGES = 30
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Images, of which one is torn and one is not there."""
+    found = []
+    for number in range(N_IMAGES):
+        path = tmp_path / f"{number:02d}.png"
+        Image.new("RGB", (9, 9), (number, 0, 0)).save(path)
+        found.append(ImageFile(number, str(path), size_of(str(path))))
+    (tmp_path / "05.png").write_bytes(b"torn")
+    (tmp_path / "07.png").unlink()
+    return found
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Workers, by default one, which starts sooner."""
+    begun = []
+
+    def make(n_workers=1):
+        monkeypatch.setattr(workers_module, "available_cores", lambda: n_workers)
+        recipe, _ = recipe_for(ExtractorSpec("random"))
+        begun.append(Workers(recipe, MAX_PIXELS, Waiting()))
+        return begun[-1]
+
+    yield make
+    for workers in begun:
+        workers.__exit__()
+
+
+def all_are_new(group):
+    return [True] * len(group)
+
+
+def nothing_is_known(content):
+    return False
+
+
+def pixels_of(workers, files, are_new=all_are_new, is_known=nothing_is_known):
+    return workers.pixels(iter(files), len(files), is_known, are_new)
+
+
+def numbers_of(groups):
+    """The number that each image shows, of pixels that are held only while they are looked at."""
+    return [number for group in groups for number in group.pixels[:, 0, 0, 0].tolist()]
+
+
+GOOD = [number for number in range(N_IMAGES) if number not in (5, 7)]
+
+
+@pytest.mark.parametrize("n_workers", [1, 3])
+def test_pixels_of_what_is_new_come_in_order(start, files, n_workers):
+    asked = []
+
+    def are_new(group):
+        assert threading.current_thread() is threading.main_thread()
+        asked.extend(group)
+        return [file.position % 3 != 0 for file in group]
+
+    found = list(pixels_of(start(n_workers), files, are_new))
+    assert [file.position for file in asked] == list(range(N_IMAGES))
+    assert [type(file) for file in asked if file.position in (6, 7)] == [HashedFile, UnreadableFile]
+    assert asked[7].reason == "cannot be read: No such file or directory"
+    assert asked[6].stamp.size == files[6].n_bytes
+
+    new = [number for number in GOOD if number % 3]
+    contents = [content_of_bytes(Path(files[number].path).read_bytes()) for number in new]
+    assert [key.content for group in found for key in group.keys] == contents
+    assert [path.decode() for group in found for path in group.paths] == [
+        files[number].path for number in new
+    ]
+    pixels = np.concatenate([group.pixels for group in found])
+    assert pixels.dtype == np.uint8
+    assert pixels[:, 0, 0, 0].tolist() == new
+    (rejection,) = [rejection for group in found for rejection in group.rejections]
+    assert rejection.content == content_of_bytes(b"torn")
+    assert rejection.path.decode() == files[5].path
+
+
+def test_nothing_starts_while_nothing_is_new(start, files, monkeypatch):
+    monkeypatch.setattr(workers_module.Worker, "start", None)  # would fail
+    asked = []
+
+    def are_new(group):
+        asked.extend(file.position for file in group)
+        return [False] * len(group)
+
+    assert list(pixels_of(start(), files, are_new, lambda content: True)) == []
+    assert asked == list(range(N_IMAGES))
+
+
+def test_files_are_drawn_a_bounded_number_ahead(start, files):
+    drawn, most = [], 0
+
+    def draw():
+        for file in files * 20:
+            drawn.append(file)
+            yield file
+
+    n_asked = 0
+
+    def are_new(group):
+        nonlocal n_asked, most
+        n_asked += len(group)
+        most = max(most, len(drawn) - n_asked)
+        return [False] * len(group)
+
+    workers = start()
+    assert list(workers.pixels(draw(), 600, nothing_is_known, are_new)) == []
+    assert n_asked == 20 * N_IMAGES
+    assert most <= workers._largest_group * workers_module._IN_HAND
+
+
+def test_memory_is_used_again_only_when_nobody_holds_it(start, tmp_path):
+    """More groups than there are blocks, held for a while by threads, as the network does."""
+    files = []
+    for number in range(0, 200):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(path)
+        files.append(ImageFile(number, str(path), 0))
+    found, threads = [], []
+
+    def hold(part):
+        time.sleep(random.uniform(0, 0.05))
+        found.extend(part[:, 0, 0, 0].tolist())
+
+    for group in pixels_of(start(2), files):
+        for at in range(0, len(group.pixels), 5):
+            threads.append(threading.Thread(target=hold, args=(group.pixels[at : at + 5],)))
+            threads[-1].start()
+        del group
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == list(range(200))
+    assert len(files) // 5 > 2 * N_BLOCKS
+
+
+@pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_worker_that_dies_or_hangs_costs_nothing(start, files, monkeypatch, with_signal):
+    monkeypatch.setattr(workers_module, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(workers_module, "_LOOKED_AFTER_S", 0.05)
+    workers = start(2)
+    found = []
+    for number, group in enumerate(pixels_of(workers, files)):
+        found += group.pixels[:, 0, 0, 0].tolist()
+        if number in (1, 4):
+            os.kill(workers._workers[number % 2]._process.pid, with_signal)
+    assert found == GOOD
+
+
+def test_an_image_that_changes_while_its_worker_dies_has_no_row(start, files, monkeypatch):
+    """Its content was told before: other bytes must not come under that name."""
+    workers = start()
+    changed = []
+
+    def are_new(group):
+        if not changed:
+            changed.append(group[0].position)
+            Image.new("RGB", (9, 9), (200, 0, 0)).save(files[group[0].position].path)
+            os.kill(workers._workers[0]._process.pid, signal.SIGKILL)
+        return [True] * len(group)
+
+    found = list(pixels_of(workers, files, are_new))
+    assert [n for n in numbers_of(found) if n != 200] == [n for n in GOOD if n not in changed]
+    assert 200 not in numbers_of(found)
+    reasons = [rejection.reason for group in found for rejection in group.rejections]
+    assert "it changed while it was read" in reasons
+
+
+def test_a_mistake_in_a_worker_is_raised(start, files, monkeypatch):
+    workers = start()
+    monkeypatch.setattr(
+        workers._workers[0], "read", lambda group: workers._workers[0]._ask(group, "no such", 1)
+    )
+    with pytest.raises(EngineError, match="a mistake in bottlebank"):
+        list(pixels_of(workers, files))
+
+
+@pytest.mark.slow
+def test_two_hundred_faults_at_any_moment_lose_nothing(start, tmp_path, monkeypatch):
+    """Workers are killed and stopped while they read, decode and wait, and replaced."""
+    monkeypatch.setattr(workers_module, "_PATIENCE_S", 1.0)
+    monkeypatch.setattr(workers_module, "_LOOKED_AFTER_S", 0.1)
+    chance = random.Random(4)
+    files = []
+    for number in range(6000):
+        path = tmp_path / f"{number}.png"
+        Image.new("RGB", (120, 90), (number % 200, number // 200, 0)).save(path)
+        files.append(ImageFile(number, str(path), size_of(str(path))))
+    workers = start(3)
+    n_faults, is_over = 0, threading.Event()
+
+    def harm():
+        nonlocal n_faults
+        while n_faults < 200 and not is_over.wait(chance.expovariate(8)):
+            process = chance.choice(workers._workers)._process
+            if process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(
+                        process.pid, chance.choices([signal.SIGKILL, signal.SIGSTOP], [9, 1])[0]
+                    )
+                    n_faults += 1
+
+    harming = threading.Thread(target=harm)
+    harming.start()
+    found = []
+    try:
+        while n_faults < 200:
+            found.clear()
+            for group in pixels_of(workers, files):
+                assert not group.rejections
+                red, green = group.pixels[:, 5, 5, 0].tolist(), group.pixels[:, 5, 5, 1].tolist()
+                found += [r + 200 * g for r, g in zip(red, green, strict=True)]
+            assert found == list(range(6000))
+    finally:
+        is_over.set()
+        harming.join()
+    assert n_faults == 200
