@@ -70,20 +70,25 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             "max_decode_s": MAX_DECODE_S,
             "limits": limits,
         }
-        self._wake_at, self._wake_with = os.pipe()
+        self._wake_at = self._wake_with = -1
         self._waking = threading.RLock()
-        for handle in (self._wake_at, self._wake_with):
-            os.set_blocking(handle, False)
         self._workers = [
             Worker(settings, preprocessing.size_px, self._largest_group, self._wake)
             for _ in range(available_cores())
         ]
         self._got_on: deque[tuple[Group, BaseException | None]] = deque()
         self._careful = CarefulWorker(preprocessing, limits, self._note)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._wake_at, selectors.EVENT_READ)
         self._looked_after = 0.0
         let_go_in_children(self)  # a copy of its sockets would keep the processes waiting
+
+    def __enter__(self) -> Workers:
+        """Open what the parts of this process wake one another with."""
+        self._wake_at, self._wake_with = os.pipe()
+        for handle in (self._wake_at, self._wake_with):
+            os.set_blocking(handle, False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._wake_at, selectors.EVENT_READ)
+        return self
 
     def __exit__(self, *exception: object) -> None:
         """Finish what was begun, and nothing more."""

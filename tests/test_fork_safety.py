@@ -204,9 +204,9 @@ def test_decoders_in_a_fork(photos):
 
 def n_sockets() -> int:
     count = 0
-    for descriptor in range(256):
-        with contextlib.suppress(OSError):
-            count += stat.S_ISSOCK(os.fstat(descriptor).st_mode)
+    for descriptor in os.listdir("/dev/fd"):
+        with contextlib.suppress(OSError):  # the one that lists them
+            count += stat.S_ISSOCK(os.fstat(int(descriptor)).st_mode)
     return count
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import bottlebank as bb
 from bottlebank.cache import content_of_bytes
 from bottlebank.errors import EngineError
 from bottlebank.extraction import workers as workers_module
@@ -46,7 +47,7 @@ def start(monkeypatch):
     def make(n_workers=1):
         monkeypatch.setattr(workers_module, "available_cores", lambda: n_workers)
         recipe, _ = recipe_for(ExtractorSpec("random"))
-        begun.append(Workers(recipe, MAX_PIXELS, Waiting()))
+        begun.append(Workers(recipe, MAX_PIXELS, Waiting()).__enter__())
         return begun[-1]
 
     yield make
@@ -242,3 +243,19 @@ def test_two_hundred_faults_at_any_moment_lose_nothing(start, tmp_path, monkeypa
         is_over.set()
         harming.join()
     assert n_faults == 200
+
+
+def n_open():
+    return len(os.listdir("/dev/fd"))
+
+
+def test_nothing_is_left_open(photos, cache):
+    settings = {"cache": cache, "engine": "openvino", "precision": "float32", "progress": False}
+    bb.extract(photos, "random", **settings)
+    before = n_open()
+    for number in range(3):
+        bb.extract(photos, "random", **settings)  # nothing is missing
+        new = photos / "disc" / f"new {number}.png"
+        new.write_bytes((photos / "disc" / "00.png").read_bytes() + bytes([number]))
+        bb.extract(photos, "random", **settings)
+    assert n_open() == before
