@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cache import Stamp, content_of_bytes, is_settled
@@ -14,7 +15,7 @@ from ..features.images.rejection import CHANGED
 from .image_files import HashedFile, ImageFile, UnreadableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..features.images.decoder import Limits
     from ..features.images.fit import Preprocessing
@@ -38,7 +39,10 @@ class CarefulWorker:
 
     def read(self, group: Group) -> None:
         """Read the files of a group; what is new of it, if that is known, is decoded at once."""
-        self._do(group, self._read)
+        before = group.hashed if group.new is not None else None
+        if before is None:
+            group.hashed = None  # what was told of it before it was asked for does not count
+        self._do(group, partial(self._read, before=before))
 
     def decode(self, group: Group) -> None:
         """Decode the new files of a group."""
@@ -66,14 +70,14 @@ class CarefulWorker:
 
         self._thread.submit(job)
 
-    def _read(self, group: Group) -> None:
-        before, read_again = group.hashed, [read_and_hash(file) for file in group.files]
+    def _read(self, group: Group, before: Sequence[HashedFile | UnreadableFile] | None) -> None:
+        read_again = [read_and_hash(file) for file in group.files]
         self._data[group.number] = [data for _, data in read_again]
-        if group.new is None or before is None:
+        if before is None:
             group.hashed = [file for file, _ in read_again]
             return
         # What the caller was told of stays as it was: other bytes have no row under that name.
-        for position in group.new:
+        for position in group.new or ():
             if _content(before[position]) != _content(read_again[position][0]):
                 self._data[group.number][position] = None
         self._decode(group)
