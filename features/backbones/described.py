@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import EngineError, UsageError, in_brief
+from ...untrusted.isolation import DiedError, FailedError, isolated_reader
 from .layer_pooling import (
     AS_IT_IS,
     CLS,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 
 _MAX_NAMED = 8
+_MORE_BYTES = 1 << 30
+"""Address space that libraries take in a process that reads."""
 
 
 class Value(NamedTuple):
@@ -64,6 +67,37 @@ class Description(NamedTuple):
     """How pixels become its input, where the file says it."""
     is_scaling: bool = False
     """Whether the network scales pixels itself."""
+
+
+def ask_apart(
+    process: str, function: str, path: Path, *arguments: str | int, more_bytes: int
+) -> dict[str, Any]:
+    """What a function sends that reads a file of somebody's own, in a process of its own.
+
+    Parameters
+    ----------
+    process, function
+        The module, and its function; see `isolated_reader`.
+    path, arguments
+        Given to it.
+    more_bytes
+        Memory that it may take for the file, beside what its libraries take.
+
+    Raises
+    ------
+    EngineError
+        When it refuses the file, or dies.
+    """
+    sent: dict[str, Any] = {}
+    try:
+        with isolated_reader(
+            process, function, str(path), *arguments, more_bytes=_MORE_BYTES + more_bytes
+        ) as messages:
+            for message in messages:
+                sent.update(message.about)
+    except (FailedError, DiedError) as error:
+        raise EngineError(f"{path} cannot be an extractor: {in_brief(error, 500)}") from error
+    return sent
 
 
 def backbone_of(

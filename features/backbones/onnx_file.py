@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ...errors import EngineError, in_brief
+from ...errors import EngineError
 from ...untrusted.files import require_regular
-from ...untrusted.isolation import DiedError, FailedError, isolated_reader
-from .described import Description, Value, backbone_of, layers_of, poolings_of, require_size
+from .described import (
+    Description,
+    Value,
+    ask_apart,
+    backbone_of,
+    layers_of,
+    poolings_of,
+    require_size,
+)
 from .registry import Backbone, PixelScaling, find_scaling
 from .weights import Weights
 
@@ -24,7 +31,6 @@ if TYPE_CHECKING:
     from .spec import ExtractorSpec
 
 _PROCESS = f"{__package__}.onnx_process"
-_MORE_BYTES = 1 << 30
 # What the standard's metadata of pictures says of their numbers, as `find_scaling` has it.
 _RANGE, _FORMAT = "Image.NominalPixelRange", "Image.BitmapPixelFormat"
 _RANGES = {"NominalRange_0_255": "none", "Normalized_0_1": "0,1", "Normalized_1_1": "tf"}
@@ -86,21 +92,9 @@ def write_onnx(backbone: Backbone, weights: Weights, folder: Path) -> None:
     }
     n_bytes = sum(path.stat().st_size for path in (weights.path, *weights.more))
     file = folder / "network.onnx"
-    _call("write", weights.path, str(file), json.dumps(settings), more_bytes=8 * n_bytes)
-
-
-def _call(function: str, path: Path, *arguments: str | int, more_bytes: int) -> dict[str, Any]:
-    """What a function of `onnx_process` sends."""
-    sent: dict[str, Any] = {}
-    try:
-        with isolated_reader(
-            _PROCESS, function, str(path), *arguments, more_bytes=_MORE_BYTES + more_bytes
-        ) as messages:
-            for message in messages:
-                sent.update(message.about)
-    except (FailedError, DiedError) as error:
-        raise EngineError(f"{path} cannot be an extractor: {in_brief(error, 500)}") from error
-    return sent
+    ask_apart(
+        _PROCESS, "write", weights.path, str(file), json.dumps(settings), more_bytes=8 * n_bytes
+    )
 
 
 def _described(path: Path, size_px: int | None, folder: Path | None) -> Description:
@@ -108,7 +102,7 @@ def _described(path: Path, size_px: int | None, folder: Path | None) -> Descript
         n_bytes = require_regular(path)
     except (OSError, ValueError) as error:
         raise EngineError(f"{path} cannot be an extractor: {error}") from error
-    sent = _call("describe", path, size_px or 0, more_bytes=n_bytes)
+    sent = ask_apart(_PROCESS, "describe", path, size_px or 0, more_bytes=n_bytes)
     fixed = sent["fixed_px"]
     require_size(folder or path, fixed, size_px)
     values = (Value(*value) for value in sent["values"])

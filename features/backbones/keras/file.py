@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import EngineError, in_brief
 from ....untrusted.files import require_regular
-from ....untrusted.isolation import DiedError, FailedError, isolated_reader
-from ..described import Description, Value, backbone_of, layers_of, require_size
+from ..described import Description, Value, ask_apart, backbone_of, layers_of, require_size
 from ..weights import Weights
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 BUILDS_APART = True
 
 _PROCESS = f"{__package__}.process"
-_MORE_BYTES = 1 << 30
 _FLOATS = ("float32", "float16", "bfloat16", "float64")
 
 
@@ -82,14 +80,9 @@ def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any
 def _described(path: Path, size_px: int | None) -> Description:
     try:
         n_bytes = require_regular(path)
-        sent: dict[str, Any] = {}
-        with isolated_reader(
-            _PROCESS, "describe", str(path), size_px or 0, more_bytes=_MORE_BYTES + n_bytes
-        ) as messages:
-            for message in messages:
-                sent.update(message.about)
-    except (OSError, ValueError, FailedError, DiedError) as error:
+    except (OSError, ValueError) as error:
         raise EngineError(f"{path} cannot be an extractor: {in_brief(error, 500)}") from error
+    sent = ask_apart(_PROCESS, "describe", path, size_px or 0, more_bytes=n_bytes)
     require_size(path, sent["fixed"], size_px)
     values = [Value(*value) for value in sent["values"]]
     return Description(

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from ....errors import EngineError, in_brief
 from ....untrusted.files import require_regular
-from ....untrusted.isolation import DiedError, FailedError, isolated_reader
-from ..described import Description, Value, backbone_of, layers_of, poolings_of, require_size
+from ..described import (
+    Description,
+    Value,
+    ask_apart,
+    backbone_of,
+    layers_of,
+    poolings_of,
+    require_size,
+)
 from ..registry import Backbone, find_scaling
 from ..weights import Weights
 
@@ -25,7 +32,6 @@ BUILDS_APART = True
 
 _GRAPH = "saved_model.pb"
 _PROCESS = f"{__package__}.process"
-_MORE_BYTES = 1 << 30
 
 
 def open_file(path: Path, spec: ExtractorSpec) -> tuple[Backbone, Weights]:
@@ -71,20 +77,6 @@ def build(backbone: Backbone, weights: Weights, precision: str) -> Any:
         raise EngineError(f"{path} cannot be an extractor: {in_brief(error, 500)}") from error
 
 
-def _call(function: str, path: Path, *arguments: str | int, more_bytes: int) -> dict[str, Any]:
-    """What a function of `process` sends."""
-    sent: dict[str, Any] = {}
-    try:
-        with isolated_reader(
-            _PROCESS, function, str(path), *arguments, more_bytes=_MORE_BYTES + more_bytes
-        ) as messages:
-            for message in messages:
-                sent.update(message.about)
-    except (FailedError, DiedError) as error:
-        raise EngineError(f"{path} cannot be an extractor: {in_brief(error, 500)}") from error
-    return sent
-
-
 def _described(path: Path, spec: ExtractorSpec) -> tuple[Description, list[str]]:
     """What a folder says, and what the layers that are asked for are called in it."""
     try:
@@ -92,7 +84,7 @@ def _described(path: Path, spec: ExtractorSpec) -> tuple[Description, list[str]]
     except (OSError, ValueError) as error:
         raise EngineError(f"{path} cannot be an extractor: {_GRAPH} is {error}") from error
     asked = json.dumps(spec.layers)
-    sent = _call("describe", path, spec.size_px or 0, asked, more_bytes=n_bytes)
+    sent = ask_apart(_PROCESS, "describe", path, spec.size_px or 0, asked, more_bytes=n_bytes)
     require_size(path, sent["fixed_px"], spec.size_px)
     values = (Value(*value) for value in sent["values"])
     about = Description(

@@ -12,7 +12,7 @@ from onnx.reference import ReferenceEvaluator
 
 from bottlebank.errors import EngineError, UsageError
 from bottlebank.features import recipe_for
-from bottlebank.features.backbones import onnx_file, onnx_process
+from bottlebank.features.backbones import described, onnx_file, onnx_process
 from bottlebank.features.backbones.described import hint_at
 from bottlebank.features.backbones.registry import SCALINGS
 from bottlebank.features.backbones.spec import ExtractorSpec
@@ -33,7 +33,7 @@ def opened(path, **chosen):
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
     """Files are read in this process, which is faster; the last test reads one in another."""
-    monkeypatch.setattr(onnx_file, "isolated_reader", reader)
+    monkeypatch.setattr(described, "isolated_reader", reader)
 
 
 @contextlib.contextmanager
@@ -432,7 +432,7 @@ def test_another_process_reads_and_writes_the_same(tmp_path, monkeypatch):
     path = save(vit(), tmp_path / "vit.onnx", external=True)
     found = []
     for number, read in enumerate((reader, isolated_reader)):
-        monkeypatch.setattr(onnx_file, "isolated_reader", read)
+        monkeypatch.setattr(described, "isolated_reader", read)
         folder = tmp_path / str(number)
         folder.mkdir()
         backbone, weights = opened(path, layer=["patches", "/blocks.0/output"])

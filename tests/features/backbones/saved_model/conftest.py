@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bottlebank.features.backbones.saved_model import folder, process
+from bottlebank.features.backbones import described
+from bottlebank.features.backbones.saved_model import process
 from bottlebank.untrusted.isolation import FailedError, Message
 
 CASES = {
@@ -60,4 +61,4 @@ def in_this_process(monkeypatch):
             raise FailedError(str(error)) from error
         yield (Message(json.loads(each), []) for each in sent)
 
-    monkeypatch.setattr(folder, "isolated_reader", reader)
+    monkeypatch.setattr(described, "isolated_reader", reader)
