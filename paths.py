@@ -9,11 +9,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def absolute_paths(paths: Iterable[str]) -> list[bytes]:
-    """The absolute paths of files, with `os.path.abspath` called once a folder."""
+def absolute_paths(paths: Iterable[str | bytes]) -> list[bytes]:
+    """The absolute paths of files, with `os.path.abspath` called once a folder.
+
+    Those that are bytes are absolute already.
+    """
     folders: dict[str, bytes] = {}
     absolute: list[bytes] = []
     for path in paths:
+        if isinstance(path, bytes):
+            absolute.append(path)
+            continue
         above, slash, name = path.rpartition("/")
         if name in ("", ".", ".."):
             absolute.append(os.fsencode(os.path.abspath(path)))  # noqa: PTH100 (surrogate escapes)

@@ -143,17 +143,17 @@ class CacheFolder:
         return [Path(path) for path in self.index.networks(sha256)]
 
     def known_contents(
-        self, files: Sequence[tuple[str, os.stat_result]]
+        self, files: Sequence[tuple[str | bytes, os.stat_result]]
     ) -> list[ContentHash | None]:
         """What is remembered of each file that is still as its status says; else None."""
         return self.index.contents_of_files(files)
 
-    def remember_files(self, files: Sequence[tuple[str, Stamp, ContentHash]]) -> None:
+    def remember_files(self, files: Sequence[tuple[str | bytes, Stamp, ContentHash]]) -> None:
         """Let `known_contents` answer for these files, which are seen on this machine."""
         self.remember_folders(path for path, _, _ in files)  # first: a kill leaves none without
         self.index.remember_files(files)
 
-    def remember_folders(self, paths: Iterable[str]) -> None:
+    def remember_folders(self, paths: Iterable[str | bytes]) -> None:
         """Note where files are seen: `prune` removes what has gone from there, and nothing else."""
         self.index.remember_folders(paths)
 

@@ -95,7 +95,7 @@ class Index:
         self._database.close()
 
     def contents_of_files(
-        self, files: Sequence[tuple[str, os.stat_result]]
+        self, files: Sequence[tuple[str | bytes, os.stat_result]]
     ) -> list[ContentHash | None]:
         """The content remembered for each file that has not changed since; else None."""
         names = absolute_paths([path for path, _ in files])
@@ -110,7 +110,7 @@ class Index:
             contents.append(_unsealed(name, now, sealed) if then == now else None)
         return contents
 
-    def remember_files(self, files: Iterable[tuple[str, Stamp, ContentHash]]) -> None:
+    def remember_files(self, files: Iterable[tuple[str | bytes, Stamp, ContentHash]]) -> None:
         """Remember the contents of files, in one transaction."""
         files = list(files)
         names = absolute_paths([path for path, _, _ in files])
@@ -120,7 +120,7 @@ class Index:
         ]
         self._database.change("INSERT OR REPLACE INTO file VALUES (?,?,?,?,?,?)", rows)
 
-    def remember_folders(self, paths: Iterable[str]) -> None:
+    def remember_folders(self, paths: Iterable[str | bytes]) -> None:
         """Remember which place the folder of each of these files is now; see `place_of`."""
         folders = {name.rpartition(b"/")[0] or b"/" for name in absolute_paths(paths)}
         query = "SELECT folder, place FROM seen WHERE folder"

@@ -12,6 +12,7 @@ from ..errors import ImageRejectedError
 from ..features.images.decoder import read
 from ..features.images.decoder_pool import DecoderPool
 from ..features.images.rejection import CHANGED
+from ..paths import absolute_paths
 from .image_files import HashedFile, ImageFile, UnreadableFile
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def read_and_hash(file: ImageFile) -> tuple[HashedFile | UnreadableFile, bytes]:
         return UnreadableFile(file.position, str(error)), b""
     stamp = Stamp.of(status)
     settled = is_settled(stamp, looked_at_ns)
-    return HashedFile(file.position, file.path, content_of_bytes(data), stamp, settled), data
+    [path] = absolute_paths([file.path])
+    return HashedFile(file.position, path, content_of_bytes(data), stamp, settled), data
 
 
 def _content(file: HashedFile | UnreadableFile) -> bytes | None:

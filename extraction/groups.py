@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..cache import Key, Rejection
-from ..paths import absolute_paths
 from .image_files import HashedFile, Pixels
 
 if TYPE_CHECKING:
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from ..paths import absolute_paths
 from .image_files import ImageFile, UnreadableFile
 
 
@@ -47,12 +45,11 @@ class Group:
         """Note the pixels of the new files, but for those that have a reason to be rejected."""
         done = Pixels([], [], pixels, [])
         files = [(self.hashed or ())[position] for position in self.new or ()]
-        paths = absolute_paths(self.files[position].path for position in self.new or ())
-        for file, path, reason in zip(files, paths, reasons, strict=True):
+        for file, reason in zip(files, reasons, strict=True):
             assert isinstance(file, HashedFile)
             if reason:
-                done.rejections.append(Rejection(file.content, path, reason))
+                done.rejections.append(Rejection(file.content, file.path, reason))
             else:
                 done.keys.append(Key(file.content))
-                done.paths.append(path)
+                done.paths.append(file.path)
         self.pixels = done

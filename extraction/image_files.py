@@ -26,7 +26,8 @@ class HashedFile(NamedTuple):
     """An image file whose content is known."""
 
     position: int
-    path: str
+    path: bytes
+    """Absolute."""
     content: ContentHash
     stamp: Stamp
     is_settled: bool

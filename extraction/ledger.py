@@ -47,7 +47,7 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
         self._retry_rejected = retry_rejected
         self._cache = folder.open(recipe.fingerprint, variant.name)
         self._writer: Writer | None = None
-        self._remembered: list[tuple[str, Stamp, ContentHash]] = []
+        self._remembered: list[tuple[bytes, Stamp, ContentHash]] = []
         self._stack = contextlib.ExitStack()
         self._stack.callback(self._flush)
         self.extracted: set[Key] = set()

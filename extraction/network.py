@@ -17,7 +17,7 @@ from .prefetch import prefetch, threads
 from .stage_timing import NETWORK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from ..cache import Key, Rejection
@@ -129,33 +129,22 @@ class Network:
                 yield features
 
 
-def batches_of(n_together: Callable[[], int], groups: Iterator[Pixels]) -> Iterator[Pixels]:
-    """Batches of `n_together()` images, fewer at the end: parts of the groups, not copied.
-
-    What is left of a group when it has been divided is joined with the next.
-    """
-    left: list[Pixels] = []
-    n_left = 0
+def batches_of(n_together: Callable[[], int], groups: Iterator[Pixels]) -> Iterator[list[Pixels]]:
+    """Batches of `n_together()` images, fewer at the end, each as parts of the groups."""
+    batch: list[Pixels] = []
+    n_missing = n_together()
     for group in groups:
-        start, n = 0, max(n_together(), n_left + 1)
-        if n_left:
-            start = min(n - n_left, len(group.keys))
-            left.append(_part(group, 0, start))
-            n_left += start
-            if n_left == n:
-                yield _joined(left)
-                left, n_left = [], 0
-        while len(group.keys) - start >= n:
-            yield _part(group, start, start + n)
-            start, n = start + n, n_together()
-        rest = _part(group, start, len(group.keys))
-        if rest.keys or group.rejections:
-            # A copy, since more may take long to come, and would be joined with it anyway.
-            left.append(rest._replace(pixels=rest.pixels.copy(), rejections=group.rejections))
-            n_left += len(rest.keys)
-        del group, rest
-    if left:
-        yield _joined(left)
+        start, n = 0, len(group.keys)
+        while n - start >= n_missing:
+            yield [*batch, _part(group, start, start + n_missing)]
+            start += n_missing
+            batch, n_missing = [], n_together()
+        if start < n or group.rejections:
+            batch.append(_part(group, start, n)._replace(rejections=group.rejections))
+            n_missing -= n - start
+        del group  # while the next one is waited for, nobody needs the rest of it
+    if batch:
+        yield batch
 
 
 def _part(group: Pixels, start: int, end: int) -> Pixels:
@@ -163,16 +152,42 @@ def _part(group: Pixels, start: int, end: int) -> Pixels:
     return Pixels(group.keys[start:end], group.paths[start:end], group.pixels[start:end], [])
 
 
-def _joined(parts: Sequence[Pixels]) -> Pixels:
-    keys, paths, pixels, rejections = zip(*parts, strict=True)
-    chain = itertools.chain.from_iterable
-    together = pixels[0] if len(pixels) == 1 else np.concatenate(pixels)
-    return Pixels(list(chain(keys)), list(chain(paths)), together, list(chain(rejections)))
+def passes_of(n: int, parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """The images of some arrays, in arrays of multiples of `n`, but for the last.
+
+    They are copied only where a pass takes images of two arrays.
+    """
+    begun: list[np.ndarray] = []
+    n_missing = n
+    for part in parts:
+        rest = part
+        if begun:
+            begun.append(rest[:n_missing])
+            n_missing, rest = n_missing - len(begun[-1]), rest[n_missing:]
+            if n_missing:
+                continue
+            yield np.concatenate(begun)
+            begun, n_missing = [], n
+        whole = len(rest) - len(rest) % n
+        if whole:
+            yield rest[:whole]
+        if whole < len(rest):
+            begun.append(rest[whole:])
+            n_missing -= len(begun[-1])
+    if begun:
+        yield begun[0] if len(begun) == 1 else np.concatenate(begun)
 
 
-def _compute(batch: Pixels, extractor: Extractor) -> tuple[Features, float]:
+def _compute(batch: Sequence[Pixels], extractor: Extractor) -> tuple[Features, float]:
     """Run the network; the seconds that it took."""
     start = time.perf_counter()
-    features = extractor.transfer_values(batch.pixels)
+    passes = passes_of(extractor.batch_size, [part.pixels for part in batch])
+    features = [extractor.transfer_values(images) for images in passes]
     seconds = time.perf_counter() - start
-    return Features(batch.keys, batch.paths, features, batch.rejections), seconds
+    none = np.empty((0, extractor.recipe.width), np.float32)
+    return Features(
+        [key for part in batch for key in part.keys],
+        [path for part in batch for path in part.paths],
+        features[0] if len(features) == 1 else np.concatenate([none, *features]),
+        [rejection for part in batch for rejection in part.rejections],
+    ), seconds

@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from ..paths import absolute_paths
 from .image_files import HashedFile, ImageFile, UnreadableFile
 
 if TYPE_CHECKING:
@@ -59,16 +60,19 @@ class Plan:
         ]
 
     def _look_up(self, positions: range, folder: CacheFolder) -> None:
-        found, files = [], []
+        found: list[int] = []
+        statuses: list[os.stat_result] = []
         for position in positions:
             path = self._paths[position]
             with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
                 status = os.stat(path)  # noqa: PTH116 (surrogate escapes)
-                files.append((path, status))
+                statuses.append(status)
                 found.append(position)
                 self._sizes[position] = status.st_size
-        folder.remember_folders(path for path, _ in files)
-        for position, content in zip(found, folder.known_contents(files), strict=True):
+        paths = absolute_paths(self._paths[position] for position in found)
+        folder.remember_folders(paths)
+        contents = folder.known_contents(list(zip(paths, statuses, strict=True)))
+        for position, content in zip(found, contents, strict=True):
             if content is not None and self._is_answered(content):
                 self.contents[position] = content
 

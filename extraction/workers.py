@@ -23,6 +23,7 @@ from ..features.images.decoder import Limits
 from ..features.images.decoder_pool import MAX_DECODE_S, PATIENCE_S
 from ..fork_safety import let_go_in_children
 from ..hardware import available_cores
+from ..paths import absolute_paths
 from .careful_worker import CarefulWorker, read_and_hash
 from .groups import Group
 from .image_files import HashedFile, UnreadableFile
@@ -248,9 +249,8 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
 
     def _take(self, worker: Worker, group: Group, answer: Any) -> None:
         if group.hashed is None:
-            group.hashed = [
-                _hashed(file, each) for file, each in zip(group.files, answer, strict=True)
-            ]
+            paths = absolute_paths(file.path for file in group.files)
+            group.hashed = list(map(_hashed, group.files, paths, answer))
             return
         reasons = [reason for reason, _ in answer]
         group.brightest = [brightest for _, brightest in answer if brightest is not None]
@@ -282,7 +282,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             self.brightest_dark = max([self.brightest_dark, *dark])
 
 
-def _hashed(file: ImageFile, answer: Any) -> HashedFile | UnreadableFile:
+def _hashed(file: ImageFile, path: bytes, answer: Any) -> HashedFile | UnreadableFile:
     """What a worker says of a file that it has read."""
     if isinstance(answer, str):
         return UnreadableFile(file.position, answer)
@@ -290,7 +290,7 @@ def _hashed(file: ImageFile, answer: Any) -> HashedFile | UnreadableFile:
     stamp = Stamp(*stamp)
     return HashedFile(
         file.position,
-        file.path,
+        path,
         bytes.fromhex(content),
         stamp,
         is_settled(stamp, looked_at_ns),

@@ -7,6 +7,7 @@ precision.
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 _FORMATS = ("PNG", "JPEG")
 
 
-def golden_files(size_px: int) -> list[bytes]:
+@functools.lru_cache(2)
+def golden_files(size_px: int) -> tuple[bytes, ...]:
     """Two PNG files and a JPEG, all larger than the network's input.
 
     The PNG files show coloured blocks with fine stripes, because resize rules differ where detail
@@ -59,7 +61,7 @@ def golden_files(size_px: int) -> list[bytes]:
         file = io.BytesIO()
         picture.save(file, ending)
         files.append(file.getvalue())
-    return files
+    return tuple(files)
 
 
 def transfer_values_of(extractor: Extractor, files: Sequence[bytes]) -> np.ndarray:
@@ -78,7 +80,7 @@ def transfer_values_of(extractor: Extractor, files: Sequence[bytes]) -> np.ndarr
     ImageRejectedError
         When one cannot be decoded.
     """
-    if list(files) == golden_files(extractor.recipe.input_size_px):
+    if tuple(files) == golden_files(extractor.recipe.input_size_px):
         pictures = [extractor.decode_and_resize(file) for file in files]
     else:
         with DecoderPool(extractor.recipe.preprocessing, 1, formats=_FORMATS) as decoders:

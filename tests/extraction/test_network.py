@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bottlebank.cache import Key
+from bottlebank.cache import Key, Rejection
 from bottlebank.errors import EngineError
 from bottlebank.extraction import network
 from bottlebank.extraction.image_files import Pixels
-from bottlebank.extraction.network import CannotRunError, Network
+from bottlebank.extraction.network import CannotRunError, Network, passes_of
 from bottlebank.extraction.stage_timing import Waiting
 
 
@@ -18,6 +18,7 @@ class Mean:
     """Stands in for an extractor: the mean of each image, in batches of 32."""
 
     engine, batch_size, n_calls = "mean", 32, 2
+    recipe = SimpleNamespace(width=3)
 
     def __init__(self):
         self.sizes = []
@@ -58,6 +59,25 @@ def test_groups_become_batches_and_keep_their_order(start):
     assert np.concatenate([images.features for images in found])[:, 0].tolist() == list(range(80))
     assert (len(starts), starts[0]["precisions"]) == (1, ["float32"])
     assert running.engine == "mean"
+
+
+def test_what_is_rejected_needs_no_pixels(start):
+    rejection = Rejection(b"r" * 32, b"p", "not an image")
+    running = start(lambda *arguments, **settings: Mean())
+    [found] = running.features(iter([pixels(0, 0)._replace(rejections=[rejection])]))
+    assert (found.keys, found.features.shape, found.rejections) == ([], (0, 3), [rejection])
+
+
+@pytest.mark.parametrize("n", [1, 4, 5, 64])
+@pytest.mark.parametrize("sizes", [[8, 8], [3, 1, 1, 9, 2, 32], [31, 1, 31, 1], [7], [2, 0, 5], []])
+def test_passes_are_whole_and_copied_only_across_parts(n, sizes):
+    numbers = iter(range(1000))
+    parts = [np.array([[next(numbers)] for _ in range(size)]).reshape(size, 1) for size in sizes]
+    passes = list(passes_of(n, parts))
+    assert [value for images in passes for value in images[:, 0]] == list(range(sum(sizes)))
+    assert all(len(images) % n == 0 for images in passes[:-1])
+    copied = [images for images in passes if not any(np.shares_memory(images, x) for x in parts)]
+    assert sum(map(len, copied)) <= n * max(0, len(parts) - 1)
 
 
 def test_without_images_nothing_starts(start):

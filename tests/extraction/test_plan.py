@@ -29,7 +29,9 @@ def content(number):
 
 def hashed(paths, position):
     path = paths[position]
-    return HashedFile(position, path, content(min(position, 3)), Stamp.of(os.stat(path)), True)
+    return HashedFile(
+        position, path.encode(), content(min(position, 3)), Stamp.of(os.stat(path)), True
+    )
 
 
 def test_only_what_the_index_knows_and_the_cache_answers_is_not_read(folder, paths):
