@@ -28,10 +28,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from machine import machine, memory_and_system
 
 from bottlebank.atomic_file import sync
 from bottlebank.cache import CacheFolder, Key, content_of_bytes
-from bottlebank.hardware import available_cores
 
 FINGERPRINT = "b" * 64
 VARIANT = "float32"
@@ -50,7 +50,7 @@ def main() -> None:
     if arguments.folder is not None:
         arguments.folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bottlebank-", dir=arguments.folder) as name:
-        print(machine(Path(name)))
+        print(head_line(Path(name)))
         rows_and_files(Path(name), arguments.rows, arguments.width, arguments.rounds)
         if arguments.index_rows:
             index(Path(name), arguments.index_rows, arguments.look_ups, arguments.rounds)
@@ -193,19 +193,11 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
     return f"{middle:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def machine(folder: Path) -> str:
-    """The machine in words."""
-    processor = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        processor = names[0] if names else processor
-    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+def head_line(folder: Path) -> str:
     free_gb = shutil.disk_usage(folder).free / 1e9
     return (
-        f"{processor}, {available_cores()} cores, {memory_gib:.0f} GiB memory, load "
-        f"{os.getloadavg()[0]:.1f}; {platform.system()} {platform.release()}; files in {folder} "
-        f"({free_gb:.0f} GB free)\nPython {platform.python_version()}, NumPy {np.__version__}, "
+        f"{machine()}; {memory_and_system()}; files in {folder} ({free_gb:.0f} GB free)\n"
+        f"Python {platform.python_version()}, NumPy {np.__version__}, "
         f"h5py {h5py.__version__} with HDF5 {h5py.version.hdf5_version}"
     )
 

@@ -22,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import simplejpeg
+from machine import machine
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
@@ -71,7 +72,7 @@ def main() -> None:
     files = [Path(path).read_bytes() for path in dataset.paths]
     recipe, weights = recipe_for(ExtractorSpec(arguments.extractor))
     extractor = open_extractor(recipe, lambda: weights, precisions=["float32"])
-    print(f"{len(files)} images, {arguments.extractor}, {extractor.engine} in float32")
+    print(f"{len(files)} images, {arguments.extractor}, {extractor.engine} in float32; {machine()}")
     timed = files[:: max(1, len(files) // TIMED)]
     for name, decode in ways(recipe.input_size_px).items():
         milliseconds = 1000 * min(seconds(decode, timed) for _ in range(3))

@@ -46,6 +46,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2
 import numpy as np
+from machine import machine
 
 import bottlebank as bb
 from bottlebank.features import ExtractorSpec, find_backbone, open_extractor, recipe_for
@@ -83,7 +84,7 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
     extractor = open_extractor(recipe, lambda: found, networks=networks, many=True)
     print(
         f"{len(dataset)} images, {backbone.name}, {extractor.engine} in {extractor.precision}, "
-        f"{available_cores()} cores, load {os.getloadavg()[0]:.1f}; {arguments.rounds} rounds"
+        f"{arguments.rounds} rounds; {machine()}"
     )
 
     # Evenly over the classes, whose photographs differ in size.

@@ -26,22 +26,20 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import sklearn
+from machine import machine, memory_and_system
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bottlebank.classifier import DenseHead, LogisticHead
-from bottlebank.hardware import available_cores
 from bottlebank.native_stderr import silent_stderr
 
 STRENGTH = 1e-3
@@ -64,7 +62,8 @@ def main() -> None:
     with silent_stderr():
         import keras
         import tensorflow as tf
-    print(machine())
+    print(f"{machine()}; {memory_and_system()}")
+    print(f"Python {platform.python_version()}, NumPy {np.__version__}", end=", ")
     print(f"scikit-learn {sklearn.__version__}, TensorFlow {tf.__version__}", end=", ")
     print(f"Keras {keras.__version__}")
     everything = made_up(arguments.rows + N_VALIDATION + N_TEST, arguments.width)
@@ -201,21 +200,6 @@ def timed(job: Callable[[], object]) -> float:
 
 def spread(values: Sequence[float]) -> str:
     return f"{statistics.median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
-
-
-def machine() -> str:
-    """The machine in words."""
-    processor = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        processor = names[0] if names else processor
-    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{processor}, {available_cores()} cores, {memory_gib:.0f} GiB memory, load "
-        f"{os.getloadavg()[0]:.1f}; {platform.system()} {platform.release()}\n"
-        f"Python {platform.python_version()}, NumPy {np.__version__}"
-    )
 
 
 if __name__ == "__main__":

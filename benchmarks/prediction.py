@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from machine import machine
+
 
 class Seconds(NamedTuple):
     clock: float
@@ -52,7 +54,7 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
     for number in range(arguments.rounds):
         for way in list(ways)[:: 1 if number % 2 else -1]:
             seconds[way].append(timed(ways[way]))
-    print(f"{n_images} images, {arguments.extractor}, {arguments.rounds} rounds")
+    print(f"{n_images} images, {arguments.extractor}, {arguments.rounds} rounds; {machine()}")
     for kind in Seconds._fields:
         for way, measured in seconds.items():
             print(f"  {kind:9} {way:21} {summary([getattr(each, kind) for each in measured])} s")

@@ -61,6 +61,7 @@ from urllib.parse import urlsplit
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from machine import machine
 from PIL import Image
 from service_load import LoadResult, load, multipart
 
@@ -121,7 +122,7 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
             services[TUTORIAL] = stack.enter_context(serve_tutorial(spawn, told.n_classes))
         print(
             f"{len(paths)} photographs of {sum(map(len, bodies)) / len(bodies) / 1000:.0f} KB, "
-            f"{told.words}, {available_cores()} cores, load {os.getloadavg()[0]:.1f}; "
+            f"{told.words}; {machine()}; "
             f"{arguments.rounds} rounds of {arguments.seconds:g} s, "
             f"{arguments.connections} connections",
             flush=True,

@@ -24,6 +24,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from machine import machine
+
 import bottlebank as bb
 
 PREDICT = "import sys; from bottlebank.cli import main; code = main(); {}; sys.exit(code)"
@@ -69,7 +71,8 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
     run([*bottlebank, "train", arguments.data, *options, "--output", head])
     predict = ["predict", image, "--head", head, "--cache", cache, "--json"]
     told = run([sys.executable, "-c", PREDICT.format(TELL), *predict])
-    print(f"{arguments.extractor}; TensorFlow imported by predict: {told.stderr.split()[-1]}")
+    print(f"{arguments.extractor}; {machine()}")
+    print(f"TensorFlow imported by predict: {told.stderr.split()[-1]}")
     print(f"  {json.loads(told.stdout)['predictions'][:1]}")
 
     train = ["train", arguments.data, *options, "--output", head]

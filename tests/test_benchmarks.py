@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from bottlebank.hardware import available_cores
+
 from .conftest import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
@@ -65,3 +67,43 @@ def test_unknown_compares_heads_on_strangers(photos, converted_random):
     printed = run("unknown.py", str(photos), *options)
     caught = [line.split()[3] for line in printed.splitlines() if line.startswith("digits head, ")]
     assert caught == ["1.000"] * 5
+
+
+def test_scaling_measures_on_as_many_cores_as_it_says(photos):
+    options = ("--only", "nothing", "--cores", "1", "--copies", "12", "--rounds", "1")
+    printed = run("scaling.py", str(photos), *options)
+    assert printed.startswith("12 photographs, efficientnet_lite0, 1 rounds; ")
+    rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")]
+    assert [row[:2] for row in rows[1:]] == [["| independent processes", "1"], ["| nothing", "1"]]
+
+
+@pytest.mark.slow
+def test_scaling_divides_the_cores(photos):
+    printed = run("scaling.py", str(photos), "--streams", "--copies", "40", "--rounds", "1")
+    n_cores = available_cores()
+    assert f"| OpenVINO, {n_cores} x 1 threads, {n_cores} decoders, " in printed
+    assert "left out" not in printed
+
+
+def test_scaling_compares_with_the_bound_and_with_two_cores():
+    printed = run("-c", SCALING)
+    assert printed.splitlines()[3:] == [
+        "| independent processes | 2 | 900 [800, 1,000] |  |  |  |  |  |",
+        "| independent processes | 4 | 1,600 [1,600, 1,600] |  | 0.80 [0.80, 0.80] |  |  |  |",
+        "| OpenVINO, bfloat16 | 4 | 600 [600, 600] | 0.75 [0.75, 0.75] |  | 1,600 [1,600, 1,600] "
+        "| 1.000 [1.000, 1.000] | 0.500 [0.500, 0.500] |",
+    ]
+
+
+SCALING = """
+import argparse, pathlib, scaling
+arguments = argparse.Namespace(copies=1, minutes=1, streams=False, only=["OpenVINO"])
+series = scaling.Series(arguments, [2, 4], pathlib.Path())
+series._found = {
+    ("independent processes", 2): {0: {"images_per_s": 1000.0}, 1: {"images_per_s": 800.0}},
+    ("independent processes", 4): {0: {"images_per_s": 1600.0}},
+    ("OpenVINO", 4): {0: {"images_per_s": 600.0, "network_per_s": 1600.0, "process_ms": 1.0,
+                          "thread_ms": 0.5, "precision": "bfloat16"}},
+}
+series.print_table()
+"""

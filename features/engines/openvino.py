@@ -77,7 +77,7 @@ class OpenVinoEngine:
             When this CPU does not compute in `precision`: OpenVINO would silently use float32.
         """
         self.precision = precision
-        self.n_calls = available_cores()
+        self.n_calls, _ = streams()
         sizes = (self.batch_size, 1) if many and _takes_many(folder) else (1,)
         self.batch_sizes: Sequence[int] = sizes
         with ThreadPoolExecutor(len(sizes)) as pool:
@@ -108,6 +108,15 @@ class OpenVinoEngine:
         return mine[size]
 
 
+def streams() -> tuple[int, int]:
+    """Calls that the network computes at once, and the threads of all of them together.
+
+    One thread a stream: callers on several threads do not wait for one another at every layer, nor
+    for a core that decodes an image.
+    """
+    return available_cores(), available_cores()
+
+
 def _takes_many(folder: Path) -> bool:
     """Whether a network computes several images in a call; files of other people may take one."""
     return ov.Core().read_model(folder / "network.xml").input(0).partial_shape[0].is_dynamic
@@ -118,13 +127,11 @@ def _compile(folder: Path, precision: str, batch_size: int) -> ov.CompiledModel:
     model = core.read_model(folder / "network.xml")
     _, *shape = model.input(0).partial_shape
     model.reshape(ov.PartialShape([batch_size, *shape]))
-    n_cores = available_cores()
+    n_streams, n_threads = streams()
     hints = {
         "INFERENCE_PRECISION_HINT": _TYPES[precision],
-        # One stream a core and one thread a stream: callers on several threads do not wait
-        # for one another at every layer, nor for a core that decodes an image.
-        "NUM_STREAMS": n_cores,
-        "INFERENCE_NUM_THREADS": n_cores,
+        "NUM_STREAMS": n_streams,
+        "INFERENCE_NUM_THREADS": n_threads,
         # Its threads share the cores with those that decode and answer: bound to one core each,
         # they wait behind those while another core is idle.
         "ENABLE_CPU_PINNING": False,
