@@ -112,7 +112,8 @@ def main() -> None:
     parser.add_argument("--copies", type=int, help="different photographs, where all cores work")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=6, help="nothing is begun after these")
-    parser.add_argument("--only", nargs="+", metavar="WAY", help="names as in the table")
+    names = [way.name for way in (*WAYS, *GPU_WAYS)]
+    parser.add_argument("--only", nargs="+", choices=names, help="and independent processes")
     parser.add_argument("--streams", action="store_true", help="ways to divide the cores")
     arguments = parser.parse_args()
     cores = sorted(arguments.cores or doubled(available_cores()))
