@@ -6,6 +6,7 @@ import contextlib
 import errno
 import math
 import os
+import re
 from collections.abc import Iterable
 from numbers import Integral, Real
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**32 - 1
 _LONGEST_VALUE = 80
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_LARGEST_SIZE = 1 << 60
 _SPOKEN_WITH_A_VOWEL = "aeioAEIO"
 
 
@@ -109,6 +112,23 @@ def require_number(name: str, value: object, wanted: str, above: float, below: f
     if not above < number < below:
         raise UsageError(f"{name} is {received(value)}; expected {wanted}")
     return number
+
+
+def require_size(name: str, value: object) -> int:
+    """A number of bytes; as text with a unit, of which each is 1024 times the one before.
+
+    ``2G``, ``2 GB`` and ``2GiB`` are the same, ``1.5g`` and ``512M`` others.
+    """
+    if isinstance(value, str) and (found := _SIZE.fullmatch(value.strip())):
+        number, unit = found.groups()
+        n_bytes = float(number) * 1024 ** " kmgt".index(unit.lower() or " ")
+        if 1 <= n_bytes <= _LARGEST_SIZE:
+            return int(n_bytes)
+    elif isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
+        return int(value)
+    raise UsageError(
+        f"{name} is {received(value)}; expected a number of bytes, or text such as '512M' or '2G'"
+    )
 
 
 def require_seed(name: str, value: object) -> int:

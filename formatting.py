@@ -24,6 +24,11 @@ def with_interval(value: float | None, interval: Sequence[float] | None) -> str:
     return f"{percent(value)} [{percent(low)}, {percent(high)}]"
 
 
+def mebibytes(n_bytes: int) -> str:
+    """``512 MiB``, rounded up."""
+    return f"{-(-n_bytes // (1 << 20)):,} MiB"
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """``1 image``, ``2 images``, ``1,000 images``."""
     return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"

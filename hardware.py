@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_MEMORY = Path("/proc/meminfo")
 _GROUPS, _GROUPS_AT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
@@ -36,6 +37,53 @@ def _core_shares() -> Iterator[float]:
         quota, period = (_text_of(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
         if quota.isdecimal() and period.isdecimal() and int(period):  # no limit: -1
             yield int(quota) / int(period)
+
+
+def available_memory_bytes() -> int:
+    """Memory that this process and those that it starts may still take.
+
+    The least of what the machine has available and, of each control group that this process is in,
+    what is left below its limit. The pages of files that the kernel can drop count as free, swap
+    does not. Where the system does not say what is available (macOS), all memory counts.
+    """
+    return max(0, min([_memory_of_machine(), *_memory_left_in_groups()]))
+
+
+def _memory_of_machine() -> int:
+    available = _counts_in(_MEMORY).get("MemAvailable:")  # in KiB
+    if available is not None:
+        return available << 10
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _memory_left_in_groups() -> Iterator[int]:
+    """Below the limit of each control group that has one."""
+    for folder in _control_groups("", "memory.current"):
+        for name in ("memory.max", "memory.high"):  # killed beyond one, slowed beyond the other
+            limit = _text_of(folder / name)
+            if limit.isdecimal():  # no limit: max
+                yield int(limit) - _used_in_group(folder / "memory.current")
+    for folder in _control_groups("memory", "memory.limit_in_bytes"):
+        limit = _text_of(folder / "memory.limit_in_bytes")
+        if limit.isdecimal():  # no limit: about 2⁶³
+            yield int(limit) - _used_in_group(folder / "memory.usage_in_bytes")
+
+
+def _used_in_group(file: Path) -> int:
+    """What a control group has taken, without the pages of files, which the kernel can drop."""
+    used = _text_of(file)
+    if not used.isdecimal():
+        return 0
+    prefix = "" if file.name == "memory.current" else "total_"  # with the groups below it
+    counts = _counts_in(file.parent / "memory.stat")
+    of_files = (counts.get(f"{prefix}{kind}_file", 0) for kind in ("active", "inactive"))
+    return max(0, int(used) - sum(of_files))
+
+
+def _counts_in(file: Path) -> dict[str, int]:
+    """Of a file with a name and a number on each line."""
+    lines = [line.split() for line in _text_of(file).splitlines()]
+    return {line[0]: int(line[1]) for line in lines if len(line) > 1 and line[1].isdecimal()}
 
 
 def _control_groups(controller: str, file: str) -> Iterator[Path]:

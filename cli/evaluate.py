@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @options.head(required=True)
 @options.loading()
 @options.max_pixels()
+@options.resources()
 @option(
     "--split",
     type=Choice(choices.SPLITS),
@@ -50,6 +51,8 @@ def run(
     head: str,
     loading: dict[str, Any],
     max_pixels: int,
+    workers: int | None,
+    memory: int | None,
     split: str | None,
     report: str | None,
     json: bool,
@@ -62,7 +65,9 @@ def run(
     from ..training import evaluate_split, extract_for_head
 
     dataset = load_dataset(data, **reading)
-    table, loaded = extract_for_head(dataset, head, max_pixels=max_pixels, **loading)
+    table, loaded = extract_for_head(
+        dataset, head, max_pixels=max_pixels, workers=workers, memory=memory, **loading
+    )
     evaluated = evaluate_split(loaded, table, split)
     answer = describe_evaluation(loaded, table, evaluated)
     _warn(loaded, evaluated)

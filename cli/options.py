@@ -15,6 +15,7 @@ from .parameter_types import (
     Choice,
     Name,
     Names,
+    Size,
 )
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def extraction_with_any() -> Decorator:
             "cls takes the first, the class token, mean their mean",
         ),
         max_pixels(part_of="extraction"),
+        resources(part_of="extraction"),
         engine(part_of="extraction"),
         precision(part_of="extraction"),
         cache(part_of="extraction"),
@@ -202,6 +204,29 @@ def max_pixels(**settings: Any) -> Decorator:
         metavar="N",
         help="largest picture that is decoded, in pixels",
         **settings,
+    )
+
+
+def resources(**settings: Any) -> Decorator:
+    """--workers and --memory."""
+    return _all(
+        option(
+            "--workers",
+            type=COUNT,
+            metavar="N",
+            default_in_words="one per core, or fewer where memory is short",
+            help="processes that read and decode",
+            **settings,
+        ),
+        option(
+            "--memory",
+            type=Size(),
+            metavar="SIZE",
+            default_in_words="three quarters of what the machine or container has available",
+            help="most memory that these processes, files and pixels take together, such as 512M "
+            "or 2G; the network takes its own beside, some 250 MiB",
+            **settings,
+        ),
     )
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from ..arguments import require_size
+from ..errors import UsageError
 from ..features.backbones.registry import is_backbone
 from .mistakes import did_you_mean
 
@@ -71,6 +73,19 @@ class Share(click.ParamType):
         if not 0 < share < 1:
             self.fail(f"expected a number between 0 and 1, received {value!r}", param, ctx)
         return share
+
+
+class Size(click.ParamType):
+    """A number of bytes, with a unit or without."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The number of bytes."""
+        try:
+            return require_size("", value)
+        except UsageError:
+            self.fail(f"expected a size such as 512M or 2G, received {value!r}", param, ctx)
 
 
 class Names(click.ParamType):

@@ -1,24 +1,28 @@
-"""What becomes of the groups of a worker that has died: every image is looked at by itself."""
+"""What becomes of a group at which a worker has died, or had too little memory.
+
+Every image is looked at by itself, in a process that may take more.
+"""
 
 from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cache import Stamp, content_of_bytes, is_settled
 from ..errors import ImageRejectedError
 from ..features.images.decoder import read
 from ..features.images.decoder_pool import DecoderPool
-from ..features.images.rejection import CHANGED
+from ..features.images.decoding_shares import MOST_BYTES
+from ..features.images.rejection import CHANGED, MORE_THAN_ALLOWED, TOO_LITTLE_MEMORY
 from ..paths import absolute_paths
 from .image_files import HashedFile, ImageFile, UnreadableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ..features.images.decoder import Limits
+    from ..features.images.decoding_shares import Shares
     from ..features.images.fit import Preprocessing
     from .groups import Group
 
@@ -30,20 +34,25 @@ class CarefulWorker:
         self,
         preprocessing: Preprocessing,
         limits: Limits,
+        shares: Shares,
         done: Callable[[Group, BaseException | None], None],
     ) -> None:
         """`done` is called in the thread, with what went wrong, each time a group has got on."""
-        self._decoders = DecoderPool(preprocessing, 1, limits=limits)
+        self._decoders = DecoderPool(
+            preprocessing, 1, limits=limits, memory_bytes=shares.large_bytes
+        )
+        self._largest_file_bytes = shares.largest_file_bytes
+        self._more_helps = shares.large_bytes < MOST_BYTES
         self._done = done
-        self._data: dict[int, list[bytes | None]] = {}
         self._thread = ThreadPoolExecutor(1)
 
     def read(self, group: Group) -> None:
         """Read the files of a group; what is new of it, if that is known, is decoded at once."""
-        before = group.hashed if group.new is not None else None
-        if before is None:
+        if group.new is None:
             group.hashed = None  # what was told of it before it was asked for does not count
-        self._do(group, partial(self._read, before=before))
+            self._do(group, self._hash)
+        else:
+            self._do(group, self._decode)
 
     def decode(self, group: Group) -> None:
         """Decode the new files of a group."""
@@ -71,34 +80,37 @@ class CarefulWorker:
 
         self._thread.submit(job)
 
-    def _read(self, group: Group, before: Sequence[HashedFile | UnreadableFile] | None) -> None:
-        read_again = [read_and_hash(file) for file in group.files]
-        self._data[group.number] = [data for _, data in read_again]
-        if before is None:
-            group.hashed = [file for file, _ in read_again]
-            return
-        # What the caller was told of stays as it was: other bytes have no row under that name.
-        for position in group.new or ():
-            if _content(before[position]) != _content(read_again[position][0]):
-                self._data[group.number][position] = None
-        self._decode(group)
+    def _hash(self, group: Group) -> None:
+        # Groups wait here for their turn, any number of them, so that none holds what it has read.
+        group.hashed = [read_and_hash(file, self._largest_file_bytes)[0] for file in group.files]
 
     def _decode(self, group: Group) -> None:
-        data = self._data.pop(group.number)
-        files = [data[position] for position in group.new or ()]
+        files: list[bytes | None] = []
+        for position in group.new or ():
+            file, data = read_and_hash(group.files[position], self._largest_file_bytes)
+            # The caller knows what was there before: other bytes have no row under its hash.
+            is_same = _content(file) == _content((group.hashed or ())[position])
+            files.append(data if is_same else None)
         decoded = self._decoders.decode([each for each in files if each is not None])
         reasons = iter(decoded.reasons)
         group.brightest = [
             kind.brightest for kind in decoded.kinds if kind and kind.brightest is not None
         ]
-        group.finish([CHANGED if each is None else next(reasons) for each in files], decoded.pixels)
+        group.finish(
+            [CHANGED if each is None else self._with_remedy(next(reasons)) for each in files],
+            decoded.pixels,
+        )
+
+    def _with_remedy(self, reason: str) -> str:
+        is_of_limit = reason == TOO_LITTLE_MEMORY and self._more_helps
+        return MORE_THAN_ALLOWED if is_of_limit else reason
 
 
-def read_and_hash(file: ImageFile) -> tuple[HashedFile | UnreadableFile, bytes]:
-    """What is known of a file, and its bytes."""
+def read_and_hash(file: ImageFile, max_bytes: int) -> tuple[HashedFile | UnreadableFile, bytes]:
+    """What is known of a file, and its bytes; it is not read where it has more than `max_bytes`."""
     looked_at_ns = time.time_ns()
     try:
-        data, status = read(file.path)
+        data, status = read(file.path, max_bytes)
     except ImageRejectedError as error:
         return UnreadableFile(file.position, str(error)), b""
     stamp = Stamp.of(status)

@@ -20,6 +20,7 @@ from ..features.engines.registry import require_known
 from ..features.engines.select import only_precision, preferred_precisions
 from ..features.images.colours import GREY16
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
+from ..features.images.decoding_shares import require_shares
 from .cache_miss import why_nothing_is_reused
 from .going_on import banked, going_on, remember_network, say_going_on
 from .network import CannotRunError
@@ -51,6 +52,8 @@ def extract(
     scaling: str | None = None,
     pooling: str | None = None,
     max_pixels: int = MAX_PIXELS,
+    workers: int | None = None,
+    memory: int | str | None = None,
     cache: str | os.PathLike[str] | None = None,
     engine: str = "auto",
     precision: str = "auto",
@@ -101,6 +104,12 @@ def extract(
         the class token, ``mean`` their mean. None: as the layer's shape and name suggest.
     max_pixels
         Larger pictures are rejected; not remembered, so that a higher limit reads them.
+    workers
+        Processes that read and decode; None: one per core, or fewer where memory is short.
+    memory
+        What the workers and all buffers may take together, in bytes, or text such as ``"2G"``; the
+        network is not counted. None: three quarters of what is available, in the container if there
+        is one.
     cache
         The cache folder; by default ``$BOTTLEBANK_CACHE`` or the platform's.
     engine
@@ -129,7 +138,7 @@ def extract(
     Raises
     ------
     UsageError
-        An unknown name, or a number that is none.
+        An unknown name, a number that is none, or too little memory for so many workers.
     WeightsNotFoundError, EngineError
         When the network cannot run here.
     CacheLockedError, CacheError
@@ -138,6 +147,7 @@ def extract(
     require_known(engine, precision)
     require_known_storage(store)
     max_pixels = require_max_pixels(max_pixels)
+    n_workers, memory_bytes = require_shares(workers, memory)
     commit_every = require_whole("commit_every", commit_every, 1)
     download_timeout_s = require_timeout("download_timeout_s", download_timeout_s)
     spec = ExtractorSpec.of(
@@ -162,6 +172,8 @@ def extract(
             commit_every=commit_every,
             progress=progress,
             max_pixels=max_pixels,
+            workers=n_workers,
+            memory=memory_bytes,
             retry_rejected=retry_rejected,
         )
         if extractor is None and weights == IMAGENET:
@@ -196,6 +208,8 @@ def extract_recipe(
     commit_every: int = COMMIT_EVERY_ROWS,
     progress: bool | None = None,
     max_pixels: int = MAX_PIXELS,
+    workers: int | None = None,
+    memory: int | None = None,
     retry_rejected: bool = False,
     preferred: Variant | None = None,
 ) -> FeatureTable:
@@ -227,6 +241,8 @@ def extract_recipe(
             commit_every=commit_every,
             progress=progress,
             max_pixels=max_pixels,
+            workers=workers,
+            memory=memory,
             retry_rejected=retry_rejected,
         )
         try:

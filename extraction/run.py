@@ -54,6 +54,8 @@ class Run:
         commit_every: int,
         progress: bool | None,
         max_pixels: int,
+        workers: int | None,
+        memory: int | None,
         retry_rejected: bool,
     ) -> None:
         """Look up what is missing; see `extract_recipe`."""
@@ -62,7 +64,7 @@ class Run:
         self._waiting = Waiting()
         self._ledger = Ledger(folder, recipe, variant, commit_every, retry_rejected)
         self._plan = Plan(dataset.paths, folder, self._ledger.is_answered)
-        self._workers = Workers(recipe, max_pixels, self._waiting)
+        self._workers = Workers(recipe, max_pixels, self._waiting, workers, memory)
         self._network = Network(
             recipe, weights, folder.networks, engine, variant.precision, progress, self._waiting
         )

@@ -149,11 +149,17 @@ class Worker:
             if isinstance(answer, str):
                 raise EngineError(f"a worker failed, which is a mistake in bottlebank:\n{answer}")
             group = self._asked.popleft()
-            if group.block is not None:
+            if group.block is not None or answer is None:
                 del self._in_hand[group.number]
             answers.append((group, answer))
             self._since = time.monotonic()
         return answers
+
+    def drop(self, group: Group) -> None:
+        """Have the block of a group used again, of which nothing is taken."""
+        if group.block is not None:
+            self._free.append(group.block)
+            group.block = None
 
     def pixels(self, group: Group, n: int) -> np.ndarray:
         """The first `n` images in a group's block, uint8, (n, height, width, 3).

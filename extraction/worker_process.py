@@ -43,9 +43,10 @@ def work(
     preprocessing: Sequence[Any],
     max_decode_s: float,
     limits: Sequence[int],
+    memory_bytes: int,
 ) -> None:
     """Do what the parent says until it closes the connection."""
-    prepare()
+    prepare(memory_bytes)
     (height, width), *others = preprocessing
     worker = _Worker(
         mmap.mmap(shared, 0),
@@ -80,11 +81,12 @@ class _Worker:
         self._held: dict[int, list[bytes]] = {}
         self._n_begun = 0
 
-    def read(self, group: int, paths: Sequence[str]) -> list[Any]:
+    def read(self, group: int, paths: Sequence[str]) -> list[Any] | None:
         """Read files, and hold them until `decode`.
 
         Of each: its hash in hexadecimal, size, modification and change time, inode, and when it
-        was looked at; or why it cannot be read.
+        was looked at; or why it cannot be read. None, and nothing is held, where there is too
+        little memory.
         """
         held: list[bytes] = []
         answers: list[Any] = []
@@ -97,8 +99,7 @@ class _Worker:
                 held.append(b"")
                 answers.append(str(error))
             except MemoryError:
-                held.append(b"")
-                answers.append(TOO_LITTLE_MEMORY)
+                return None
             else:
                 held.append(data)
                 stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)

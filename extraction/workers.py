@@ -15,21 +15,23 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cache import Stamp, is_settled
 from ..features.images.colours import DARK_BELOW
 from ..features.images.decoder import Limits
 from ..features.images.decoder_pool import MAX_DECODE_S, PATIENCE_S
+from ..features.images.decoding_shares import shares_of
+from ..features.images.rejection import TOO_LITTLE_MEMORY
 from ..fork_safety import let_go_in_children
-from ..hardware import available_cores
 from ..paths import absolute_paths
 from .careful_worker import CarefulWorker, read_and_hash
 from .groups import Group
 from .image_files import HashedFile, UnreadableFile
 from .prefetch import groups_of
 from .stage_timing import DECODE, DISK
-from .worker import DiedError, Worker
+from .worker import N_BLOCKS, DiedError, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -53,10 +55,20 @@ _LOOKED_AFTER_S = 1.0
 
 
 class Workers(contextlib.AbstractContextManager["Workers"]):
-    """As many workers as there are cores."""
+    """As many workers as cores and memory allow."""
 
-    def __init__(self, recipe: Recipe, max_pixels: int, waiting: Waiting) -> None:
-        """Prepare to decode for a recipe's network; nothing runs yet."""
+    def __init__(
+        self,
+        recipe: Recipe,
+        max_pixels: int,
+        waiting: Waiting,
+        n_workers: int | None = None,
+        memory_bytes: int | None = None,
+    ) -> None:
+        """Prepare to decode for a recipe's network; nothing runs yet.
+
+        For `n_workers` and `memory_bytes` see `shares_of`.
+        """
         preprocessing, limits = recipe.preprocessing, Limits(pixels=max_pixels)
         self.n_dark = 0
         """Images with 16 bits per channel that came out nearly black, since they were scaled."""
@@ -66,19 +78,24 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         self._counts_dark = recipe.grey16 == "scale"
         height, width = preprocessing.size_px
         self._largest_group = max(1, min(_GROUP_SIZE, _BLOCK_BYTES // (height * width * 3)))
+        block_bytes = self._largest_group * height * width * 3
+        # Of the blocks' pixels, and copies of those for which no block is left.
+        shares = shares_of(n_workers, memory_bytes, (N_BLOCKS + _IN_HAND) * block_bytes)
+        self._largest_file_bytes = shares.largest_file_bytes
         settings = {
             "preprocessing": preprocessing,
             "max_decode_s": MAX_DECODE_S,
             "limits": limits,
+            "memory_bytes": shares.worker_bytes,
         }
         self._wake_at = self._wake_with = -1
         self._waking = threading.RLock()
         self._workers = [
             Worker(settings, preprocessing.size_px, self._largest_group, self._wake)
-            for _ in range(available_cores())
+            for _ in range(shares.n_workers)
         ]
         self._got_on: deque[tuple[Group, BaseException | None]] = deque()
-        self._careful = CarefulWorker(preprocessing, limits, self._note)
+        self._careful = CarefulWorker(preprocessing, limits, shares, self._note)
         self._looked_after = 0.0
         let_go_in_children(self)  # a copy of its sockets would keep the processes waiting
 
@@ -156,10 +173,11 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                 )
             ),
         )
+        read = partial(read_and_hash, max_bytes=self._largest_file_bytes)
         with ThreadPoolExecutor(_READERS) as readers:
             for group in groups:
                 with self._waiting.waiting_for(DISK):
-                    hashed = [file for file, _ in readers.map(read_and_hash, group.files)]
+                    hashed = [file for file, _ in readers.map(read, group.files)]
                 contents = [file.content for file in hashed if isinstance(file, HashedFile)]
                 if not all(map(is_known, contents)):
                     groups = itertools.chain([group], groups)
@@ -248,21 +266,29 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                     self._replace(worker, patience_s=0)
 
     def _take(self, worker: Worker, group: Group, answer: Any) -> None:
-        if group.hashed is None:
+        if answer is None:
+            self._look_carefully_at(group)
+        elif group.hashed is None:
             paths = absolute_paths(file.path for file in group.files)
             group.hashed = list(map(_hashed, group.files, paths, answer))
-            return
-        reasons = [reason for reason, _ in answer]
-        group.brightest = [brightest for _, brightest in answer if brightest is not None]
-        group.finish(reasons, worker.pixels(group, reasons.count("")))
+        elif any(reason == TOO_LITTLE_MEMORY for reason, _ in answer):
+            worker.drop(group)
+            self._look_carefully_at(group)
+        else:
+            reasons = [reason for reason, _ in answer]
+            group.brightest = [brightest for _, brightest in answer if brightest is not None]
+            group.finish(reasons, worker.pixels(group, reasons.count("")))
 
     def _replace(self, worker: Worker, patience_s: float = 2) -> None:
         """Another process for one that has died; what it had in hand is looked at one by one."""
         self._selector.unregister(worker)
         for group in worker.bury(patience_s):
             group.block = None
-            self._owners[group.number] = self._careful
-            self._careful.read(group)
+            self._look_carefully_at(group)
+
+    def _look_carefully_at(self, group: Group) -> None:
+        self._owners[group.number] = self._careful
+        self._careful.read(group)
 
     def _note(self, group: Group, error: BaseException | None) -> None:
         self._got_on.append((group, error))

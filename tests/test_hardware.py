@@ -9,9 +9,14 @@ from bottlebank import hardware
 
 @pytest.fixture
 def groups(tmp_path, monkeypatch):
-    """Say in which control groups this process is, and what their files hold; 16 cores beside."""
+    """Say in which control groups this process is, and what their files hold.
+
+    The machine has 16 cores, and 8 GiB available.
+    """
     monkeypatch.setattr(hardware, "_GROUPS", tmp_path / "cgroup")
     monkeypatch.setattr(hardware, "_GROUPS_AT", tmp_path / "fs")
+    monkeypatch.setattr(hardware, "_MEMORY", tmp_path / "meminfo")
+    (tmp_path / "meminfo").write_text("MemTotal: 16777216 kB\nMemAvailable:    8388608 kB\n")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(16), raising=False)
 
     def say(lines, files):
@@ -59,3 +64,88 @@ def test_without_control_groups_and_affinity(groups, monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert hardware.available_cores() == 1
+
+
+GIB = 1 << 30
+V1 = "memory.limit_in_bytes"
+
+
+def used(bytes_, active=0, inactive=0, prefix=""):
+    """Files of a group of version 2 (or, with ``total_``, of 1) that say what it has taken."""
+    name = "memory.usage_in_bytes" if prefix else "memory.current"
+    counts = {"anon": bytes_, f"{prefix}active_file": active, f"{prefix}inactive_file": inactive}
+    lines = "".join(f"{each} {value}\n" for each, value in counts.items())
+    return {name: f"{bytes_}\n", "memory.stat": lines}
+
+
+def within(folder, files):
+    return {f"{folder}/{name}": text for name, text in files.items()}
+
+
+@pytest.mark.parametrize(
+    ("lines", "files", "available"),
+    [
+        ("0::/", {}, 8 * GIB),
+        ("", {}, 8 * GIB),
+        ("0::/", {"memory.max": "max\n", "memory.high": "max\n", **used(GIB)}, 8 * GIB),
+        ("0::/", {"memory.max": f"{GIB}\n", **used(0)}, GIB),
+        ("0::/", {"memory.max": f"{GIB}\n", **used(GIB // 4)}, GIB * 3 // 4),
+        ("0::/", {"memory.max": f"{2 * GIB}", "memory.high": f"{GIB}", **used(0)}, GIB),
+        # What the group has read from files can be dropped.
+        ("0::/", {"memory.max": f"{GIB}", **used(GIB, GIB // 2, GIB // 4)}, GIB * 3 // 4),
+        ("0::/", {"memory.max": f"{GIB}", **used(GIB, GIB, GIB)}, GIB),
+        ("0::/", {"memory.max": f"{GIB}", "memory.current": f"{GIB}"}, 0),
+        ("0::/", {"memory.max": f"{GIB}", **used(2 * GIB)}, 0),
+        ("0::/", {"memory.max": f"{64 * GIB}", **used(0)}, 8 * GIB),
+        ("0::/", {"memory.max": "nonsense", **used(0)}, 8 * GIB),
+        ("0::/", {"memory.max": f"{GIB}", "memory.current": "nonsense"}, GIB),
+        (
+            "0::/",
+            {"memory.max": f"{GIB}", "memory.current": "0", "memory.stat": "odd\n\nx y\n"},
+            GIB,
+        ),
+        # The tightest on the way up counts, with what its other children have taken.
+        (
+            "0::/a/b",
+            {
+                **within("a", {"memory.max": f"{2 * GIB}", **used(GIB * 3 // 2)}),
+                **within("a/b", {"memory.max": f"{GIB}", **used(0)}),
+            },
+            GIB // 2,
+        ),
+        ("0::/of/the/host", {"memory.max": f"{GIB}", **used(0)}, GIB),
+        (
+            "4:memory:/",
+            within("memory", {V1: f"{2**63 - 4096}", **used(GIB, prefix="total_")}),
+            8 * GIB,
+        ),
+        (
+            "4:memory:/docker/1:2\n0::/",
+            within("memory/docker/1:2", {V1: f"{GIB}", **used(GIB, 0, GIB // 2, "total_")}),
+            GIB // 2,
+        ),
+    ],
+)
+def test_memory_is_that_of_the_container(groups, lines, files, available):
+    groups(lines, files)
+    assert hardware.available_memory_bytes() == available
+
+
+def test_files_of_a_control_group_that_cannot_be_read(groups, monkeypatch):
+    groups("0::/", {"memory.max": f"{GIB}", **used(0)})
+
+    def refuse(*_, **__):
+        raise PermissionError
+
+    monkeypatch.setattr(hardware.Path, "read_text", refuse)
+    assert hardware.available_memory_bytes() == (
+        os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    )
+
+
+def test_this_machine_has_memory():
+    assert (
+        0
+        < hardware.available_memory_bytes()
+        <= (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    )

@@ -23,6 +23,7 @@ from ..features import open_extractor
 from ..features.engines.registry import require_known
 from ..features.golden_files import transfer_values_of
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
+from ..features.images.decoding_shares import require_shares
 from ..formatting import counted, percent
 from ..prediction.head_extractor import read_recipe, weights_finder
 from ..prediction.neighbours import trained_on
@@ -59,16 +60,20 @@ def extract_for_head(
     precision: str = "auto",
     parity: str = "refuse",
     max_pixels: int = MAX_PIXELS,
+    workers: int | None = None,
+    memory: int | str | None = None,
     progress: bool | None = None,
 ) -> tuple[FeatureTable, Head]:
     """Load a head, and extract with its recipe the images that it is evaluated on.
 
-    `dataset` is what `extract` takes, and `progress` is shown as there. Other parameters and
-    errors are those of `load_predictor`; of the cached variants, ``auto`` prefers the head's own.
+    `dataset`, `workers` and `memory` are what `extract` takes, and `progress` is shown as there.
+    Other parameters and errors are those of `load_predictor`; of the cached variants, ``auto``
+    prefers the head's own.
     """
     require_known(engine, precision)
     require_known_parity(parity)
     max_pixels = require_max_pixels(max_pixels)
+    n_workers, memory_bytes = require_shares(workers, memory)
     dataset = as_dataset(dataset)
     loaded = load_head(head)
     trained_on = read_recipe(loaded, head)
@@ -85,6 +90,8 @@ def extract_for_head(
             engine=engine,
             precision=precision,
             max_pixels=max_pixels,
+            workers=n_workers,
+            memory=memory_bytes,
             progress=progress,
         )
         computed_in = table.report.precision

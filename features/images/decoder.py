@@ -20,7 +20,7 @@ from ...untrusted.image_structure import check_directory, check_structure, has_m
 from . import netpbm, tiff
 from .colours import Grey, in_strips, to_rgb
 from .formats import FORMATS, HAS_HEIF, is_heif
-from .rejection import RAISE_LIMIT, reasons_in_words
+from .rejection import MORE_THAN_ALLOWED, RAISE_LIMIT, reasons_in_words
 from .sixteen_bit import is_deep, scaled, to_8_bits
 
 DECODER_VERSION = 4
@@ -48,14 +48,14 @@ _pillow_limit = threading.Lock()
 MAX_FILE_BYTES = 1 << 29
 
 
-def read(path: str) -> tuple[bytes, os.stat_result]:
+def read(path: str, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes, os.stat_result]:
     """Read an image file whole; the status is that of the bytes returned.
 
     Raises
     ------
     ImageRejectedError
         When it cannot be read, is not a regular file (a pipe would wait for ever), or has more than
-        512 MiB.
+        512 MiB; or more than `max_bytes`, for which there is no memory.
     """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -65,6 +65,8 @@ def read(path: str) -> tuple[bytes, os.stat_result]:
                 raise ImageRejectedError("not a regular file")
             if status.st_size > MAX_FILE_BYTES:
                 raise ImageRejectedError(f"{status.st_size:,} bytes; {MAX_FILE_BYTES:,} are read")
+            if status.st_size > max_bytes:
+                raise ImageRejectedError(MORE_THAN_ALLOWED)
             return file.read(), status
     except ImageRejectedError:
         raise

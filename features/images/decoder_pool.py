@@ -24,6 +24,7 @@ from ...fork_safety import Owner, let_go_in_children, not_while_forking
 from ...untrusted.child import start_child
 from .decoder import FORMATS, Kind, Limits
 from .decoder_process import FILES_AT, answer_questions, note_position, noted_position
+from .decoding_shares import MOST_BYTES
 from .fit import Preprocessing, decode_and_resize
 from .rejection import CRASHES, KILLED, SILENT, TOO_SLOW
 
@@ -94,13 +95,18 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
         *,
         formats: Sequence[str] = FORMATS,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
+        memory_bytes: int = MOST_BYTES,
     ) -> None:
-        """Prepare; `formats` and `limits` are those of `decoder.decode`."""
+        """Prepare; `formats` and `limits` are those of `decoder.decode`.
+
+        Each process may ask for `memory_bytes`.
+        """
         settings = {
             "preprocessing": preprocessing,
             "max_decode_s": max_decode_s,
             "formats": tuple(formats),
             "limits": limits,
+            "memory_bytes": memory_bytes,
         }
         size_px = preprocessing.size_px
         self._decoders = [_Decoder(size_px, max_decode_s, settings) for _ in range(n_processes)]

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
 
-MAX_MEMORY_BYTES = 4 << 30
-"""Memory that a process may ask for."""
-
 FILES_AT = 8
 """Where the image files begin in the file that both processes share: before them is the number of
 the image that is being decoded, behind them are the pixels."""
@@ -40,9 +37,10 @@ def answer_questions(
     max_decode_s: float,
     formats: Sequence[str],
     limits: Sequence[int],
+    memory_bytes: int,
 ) -> None:
     """Decode what the parent hands over until it closes the connection."""
-    prepare()
+    prepare(memory_bytes)
     (height, width), *others = preprocessing
     decode = partial(
         decode_and_resize,
@@ -59,13 +57,16 @@ def answer_questions(
         connection.send_bytes(json.dumps(answer).encode())
 
 
-def prepare() -> None:
-    """Have this process decode with one thread and a limit on its memory, without warnings."""
+def prepare(memory_bytes: int) -> None:
+    """Have this process decode with one thread and so much memory at most, without warnings.
+
+    Linux holds it to that, macOS does not.
+    """
     warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
     cv2.setNumThreads(1)
     with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
         most = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (MAX_MEMORY_BYTES, most))
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, most))
 
 
 def note_position(shared: int, position: int) -> None:

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 RAISE_LIMIT = "--max-pixels raises the limit"
 TOO_LITTLE_MEMORY = "too little memory to decode it"
+MORE_THAN_ALLOWED = f"{TOO_LITTLE_MEMORY}; --memory raises the limit"
+"""Where the user or the machine allowed less than a picture can need."""
 KILLED = "was killed (SIGKILL), most likely for want of memory"
 SILENT = "s and was ended"
 CRASHES = "it crashes the decoder"
 TOO_SLOW = "decoding it took more than"
 CHANGED = "it changed while it was read"
 # What the user's options or libraries lacked, which is seen in the header; or what has passed.
-_TEMPORARY = (RAISE_LIMIT, INSTALL_HEIF, CHANGED)
+_TEMPORARY = (RAISE_LIMIT, MORE_THAN_ALLOWED, INSTALL_HEIF, CHANGED)
 # What the machine lacked. To find out costs seconds an image.
 _OF_THE_MACHINE = (CRASHES, TOO_SLOW, TOO_LITTLE_MEMORY)
 _WANT_OF_MEMORY = ("insufficient memory", "out of memory", "cannot allocate", "failed to allocate")
@@ -64,7 +66,7 @@ def depends_on_machine(reason: str) -> bool:
 
     Again the words decide.
     """
-    return reason.startswith(_OF_THE_MACHINE)
+    return reason.startswith(_OF_THE_MACHINE) and not is_temporary(reason)
 
 
 @contextlib.contextmanager

@@ -491,7 +491,7 @@ class ReadsHere(contextlib.AbstractContextManager):
 
     n_dark = brightest_dark = 0
 
-    def __init__(self, recipe, max_pixels, waiting):
+    def __init__(self, recipe, max_pixels, waiting, n_workers, memory_bytes):
         self._size_px = (recipe.input_size_px, recipe.input_size_px)
 
     def __exit__(self, *exception):

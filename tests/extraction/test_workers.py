@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 
 import bottlebank as bb
 from bottlebank.cache import content_of_bytes
-from bottlebank.errors import EngineError
+from bottlebank.errors import EngineError, UsageError
 from bottlebank.extraction import workers as workers_module
 from bottlebank.extraction.image_files import HashedFile, ImageFile, UnreadableFile, size_of
 from bottlebank.extraction.stage_timing import Waiting
@@ -22,6 +23,7 @@ from bottlebank.extraction.worker import N_BLOCKS
 from bottlebank.extraction.workers import Workers
 from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.features.images.decoder import MAX_PIXELS
+from bottlebank.features.images.rejection import depends_on_machine, is_temporary
 
 N_IMAGES = 30
 
@@ -40,14 +42,13 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def start(monkeypatch):
+def start():
     """Workers, by default one, which starts sooner."""
     begun = []
 
-    def make(n_workers=1):
-        monkeypatch.setattr(workers_module, "available_cores", lambda: n_workers)
+    def make(n_workers=1, memory_bytes=None):
         recipe, _ = recipe_for(ExtractorSpec("random"))
-        begun.append(Workers(recipe, MAX_PIXELS, Waiting()).__enter__())
+        begun.append(Workers(recipe, MAX_PIXELS, Waiting(), n_workers, memory_bytes).__enter__())
         return begun[-1]
 
     yield make
@@ -259,3 +260,89 @@ def test_nothing_is_left_open(photos, cache):
         new.write_bytes((photos / "disc" / "00.png").read_bytes() + bytes([number]))
         bb.extract(photos, "random", **settings)
     assert n_open() == before
+
+
+needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits RLIMIT_DATA")
+LEAST_MEMORY = 600 << 20
+"""Of one worker."""
+
+
+@pytest.fixture(scope="module")
+def large_picture(tmp_path_factory):
+    """48 megapixels, which take 144 MB."""
+    path = tmp_path_factory.mktemp("large") / "48-megapixels.png"
+    Image.new("RGB", (8000, 6000), (200, 0, 0)).save(path)
+    return path
+
+
+def with_one_in_the_middle(files, path):
+    """Good images, and another one among them."""
+    chosen = [files[number].path for number in GOOD]
+    chosen.insert(3, str(path))
+    return [ImageFile(number, path, size_of(path)) for number, path in enumerate(chosen)]
+
+
+@needs_limits
+def test_a_picture_that_is_too_large_for_a_worker_is_decoded_beside_it(
+    start, files, large_picture, monkeypatch
+):
+    workers, asked = start(memory_bytes=1 << 30), []
+    careful = workers._careful
+    read = careful.read
+    monkeypatch.setattr(careful, "read", lambda group: (asked.append(group), read(group)))
+    found = list(pixels_of(workers, with_one_in_the_middle(files, large_picture)))
+    assert numbers_of(found) == [*GOOD[:3], 200, *GOOD[3:]]
+    assert not any(group.rejections for group in found)
+    assert [len(group.files) for group in asked] == [7]
+
+
+@needs_limits
+def test_a_picture_that_is_too_large_for_the_memory_is_rejected(start, files, large_picture):
+    workers = start(memory_bytes=LEAST_MEMORY)
+    found = list(pixels_of(workers, with_one_in_the_middle(files, large_picture)))
+    assert numbers_of(found) == GOOD
+    (rejection,) = [rejection for group in found for rejection in group.rejections]
+    assert rejection.path.decode() == str(large_picture)
+    assert rejection.reason == "too little memory to decode it; --memory raises the limit"
+    assert is_temporary(rejection.reason)
+    assert not depends_on_machine(rejection.reason)
+
+
+@needs_limits
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_file_that_is_too_large_for_a_worker_is_read_beside_it(start, files, tmp_path, is_first):
+    path = tmp_path / "150-mebibytes.png"
+    with path.open("wb") as file:
+        file.truncate(150 << 20)
+    chosen = with_one_in_the_middle(files, path)
+    if is_first:
+        chosen.insert(0, chosen.pop(3))
+    found = list(pixels_of(start(memory_bytes=2 << 30), chosen))
+    assert numbers_of(found) == GOOD
+    (rejection,) = [rejection for group in found for rejection in group.rejections]
+    assert rejection.path.decode() == str(path)
+    assert "not an image" in rejection.reason
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_a_file_that_is_too_large_for_the_memory_is_not_read(start, files, tmp_path, is_first):
+    path = tmp_path / "500-mebibytes.png"
+    with path.open("wb") as file:
+        file.truncate(500 << 20)
+    chosen = with_one_in_the_middle(files, path)
+    if is_first:
+        chosen.insert(0, chosen.pop(3))
+    asked = []
+
+    def are_new(group):
+        asked.extend(group)
+        return all_are_new(group)
+
+    assert numbers_of(pixels_of(start(memory_bytes=LEAST_MEMORY), chosen, are_new)) == GOOD
+    (unreadable,) = [file for file in asked if isinstance(file, UnreadableFile)]
+    assert unreadable.reason == "too little memory to decode it; --memory raises the limit"
+
+
+def test_memory_that_does_not_suffice_is_refused_before_anything_starts(start):
+    with pytest.raises(UsageError, match="memory is 10 MiB; 1 worker"):
+        start(memory_bytes=10 << 20)
