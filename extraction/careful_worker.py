@@ -92,14 +92,14 @@ class CarefulWorker:
             is_same = _content(file) == _content((group.hashed or ())[position])
             files.append(data if is_same else None)
         decoded = self._decoders.decode([each for each in files if each is not None])
-        reasons = iter(decoded.reasons)
-        group.brightest = [
-            kind.brightest for kind in decoded.kinds if kind and kind.brightest is not None
-        ]
-        group.finish(
-            [CHANGED if each is None else self._with_remedy(next(reasons)) for each in files],
-            decoded.pixels,
-        )
+        answers = iter(zip(decoded.reasons, decoded.kinds, strict=True))
+        reasons: list[str] = []
+        brightest: list[int | None] = []
+        for each in files:
+            reason, kind = (CHANGED, None) if each is None else next(answers)
+            reasons.append(self._with_remedy(reason))
+            brightest.append(kind and kind.brightest)
+        group.finish(reasons, brightest, decoded.pixels)
 
     def _with_remedy(self, reason: str) -> str:
         is_of_limit = reason == TOO_LITTLE_MEMORY and self._more_helps

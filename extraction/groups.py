@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..cache import Key, Rejection
@@ -30,8 +30,6 @@ class Group:
     """Of the worker that decodes it."""
     pixels: Pixels | None = None
     """When it is done."""
-    brightest: list[int] = field(default_factory=list)
-    """The greatest value of each image that has 16 bits per channel."""
 
     def settle(self, are_new: Sequence[bool]) -> None:
         """Note which of the files are to be decoded."""
@@ -41,15 +39,18 @@ class Group:
             if is_new and isinstance(file, HashedFile)
         ]
 
-    def finish(self, reasons: Sequence[str], pixels: np.ndarray) -> None:
+    def finish(
+        self, reasons: Sequence[str], brightest: Sequence[int | None], pixels: np.ndarray
+    ) -> None:
         """Note the pixels of the new files, but for those that have a reason to be rejected."""
-        done = Pixels([], [], pixels, [])
+        done = Pixels([], [], pixels, [], [])
         files = [(self.hashed or ())[position] for position in self.new or ()]
-        for file, reason in zip(files, reasons, strict=True):
+        for file, reason, value in zip(files, reasons, brightest, strict=True):
             assert isinstance(file, HashedFile)
             if reason:
                 done.rejections.append(Rejection(file.content, file.path, reason))
             else:
                 done.keys.append(Key(file.content))
                 done.paths.append(file.path)
+                done.brightest.append(value)
         self.pixels = done

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -49,12 +47,7 @@ class Pixels(NamedTuple):
     pixels: np.ndarray
     """uint8, (n, height, width, 3), RGB, 0 to 255: of each key, in the network's input size. It
     may lie in memory that is used again once nobody holds it, or a part of it, any more."""
+    brightest: list[int | None]
+    """The greatest value of each picture that has 16 bits per channel."""
     rejections: list[Rejection]
     """Of those that cannot be decoded."""
-
-
-def size_of(path: str) -> int:
-    """Bytes of a file; 0 where that cannot be found out."""
-    with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-        return os.stat(path).st_size  # noqa: PTH116 (names may hold surrogate escapes)
-    return 0

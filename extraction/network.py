@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..features.backbones.weights import Weights
     from .stage_timing import Waiting
 
+_T = TypeVar("_T")
 
 # To hand a batch to a thread costs as much as a small one does: short calls take more images.
 _HANDED_OVER = 32
@@ -42,6 +43,8 @@ class Features(NamedTuple):
     paths: list[bytes]
     features: np.ndarray
     """float32, (n, width): of each key."""
+    brightest: list[int | None]
+    """The greatest value of each picture that has 16 bits per channel."""
     rejections: list[Rejection]
     """Of images that could not be decoded."""
 
@@ -66,7 +69,6 @@ class Network:
         self._engine, self._precision, self._progress = engine, precision, progress
         self._waiting = waiting
         self._extractor: Extractor | None = None
-        self._n_together = 1
 
     @property
     def engine(self) -> str:
@@ -108,25 +110,35 @@ class Network:
         return self._extractor
 
     def features(self, groups: Iterator[Pixels]) -> Generator[Features]:
-        """Turn pixels into transfer values, in batches that keep the engine busy."""
-        first = next(groups, None)
-        if first is None:
-            return
-        groups = itertools.chain([first], groups)
-        del first  # its memory is used again
-        extractor = self.start()
-        self._n_together = extractor.batch_size
-        with threads(extractor.n_calls) as pool:
-            for features, seconds in prefetch(
-                pool,
-                lambda batch: _compute(batch, extractor),
-                batches_of(lambda: self._n_together, groups),
-                extractor.n_calls + 1,
-                waiting=lambda: self._waiting.waiting_for(NETWORK),
-            ):
-                if seconds < _SHORT_S and self._n_together < _HANDED_OVER:
-                    self._n_together *= 2
-                yield features
+        """As `features_of`, with this network."""
+        return features_of(groups, self.start, self._waiting)
+
+
+def features_of(
+    groups: Iterator[Pixels], start: Callable[[], Extractor], waiting: Waiting
+) -> Generator[Features]:
+    """Turn pixels into transfer values, in batches that keep the engine busy.
+
+    The extractor is started with the first pixels.
+    """
+    first = next(groups, None)
+    if first is None:
+        return
+    groups = itertools.chain([first], groups)
+    del first  # its memory is used again
+    extractor = start()
+    n_together = [extractor.batch_size]
+    with threads(extractor.n_calls) as pool:
+        for features, seconds in prefetch(
+            pool,
+            lambda batch: _compute(batch, extractor),
+            batches_of(lambda: n_together[-1], groups),
+            extractor.n_calls + 1,
+            waiting=lambda: waiting.waiting_for(NETWORK),
+        ):
+            if seconds < _SHORT_S and n_together[-1] < _HANDED_OVER:
+                n_together.append(2 * n_together[-1])
+            yield features
 
 
 def batches_of(n_together: Callable[[], int], groups: Iterator[Pixels]) -> Iterator[list[Pixels]]:
@@ -149,7 +161,13 @@ def batches_of(n_together: Callable[[], int], groups: Iterator[Pixels]) -> Itera
 
 def _part(group: Pixels, start: int, end: int) -> Pixels:
     """Some of the images, without what is rejected."""
-    return Pixels(group.keys[start:end], group.paths[start:end], group.pixels[start:end], [])
+    return Pixels(
+        group.keys[start:end],
+        group.paths[start:end],
+        group.pixels[start:end],
+        group.brightest[start:end],
+        [],
+    )
 
 
 def passes_of(n: int, parts: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -185,9 +203,15 @@ def _compute(batch: Sequence[Pixels], extractor: Extractor) -> tuple[Features, f
     features = [extractor.transfer_values(images) for images in passes]
     seconds = time.perf_counter() - start
     none = np.empty((0, extractor.recipe.width), np.float32)
+    keys, paths, _, brightest, rejections = (list(each) for each in zip(*batch, strict=True))
     return Features(
-        [key for part in batch for key in part.keys],
-        [path for part in batch for path in part.paths],
+        _joined(keys),
+        _joined(paths),
         features[0] if len(features) == 1 else np.concatenate([none, *features]),
-        [rejection for part in batch for rejection in part.rejections],
+        _joined(brightest),
+        _joined(rejections),
     ), seconds
+
+
+def _joined(parts: Iterable[Iterable[_T]]) -> list[_T]:
+    return list(itertools.chain.from_iterable(parts))

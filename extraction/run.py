@@ -11,7 +11,7 @@ import numpy as np
 
 from ..cache import Key
 from ..errors import WeightsNotFoundError
-from ..features.images.colours import unused_share
+from ..features.images.colours import is_dark, unused_share
 from ..formatting import counted
 from ..progress import Progress
 from .feature_table import FeatureTable, Report
@@ -69,6 +69,8 @@ class Run:
             recipe, weights, folder.networks, engine, variant.precision, progress, self._waiting
         )
         self._is_started = False
+        self._dark: list[int] = []
+        """The greatest values of pictures that came out nearly black."""
 
     def complete(self) -> FeatureTable:
         """Extract what is missing and return the table.
@@ -111,6 +113,9 @@ class Run:
             for images in features:
                 with self._waiting.waiting_for(DISK):
                     self._ledger.keep(images)
+                self._dark += [
+                    value for value in images.brightest if is_dark(value, self._recipe.grey16)
+                ]
                 bar.note(f"waiting for {self._waiting.bottleneck}")
                 bar.update(len(images.keys) + len(images.rejections))
 
@@ -125,15 +130,14 @@ class Run:
 
     def _warn_of_dark_images(self) -> None:
         """Warn of 16-bit pictures that use little of their range: nearly black when scaled."""
-        n_dark = self._workers.n_dark
-        if n_dark:
+        if self._dark:
             logger.warning(
                 "warning: %s with 16 bits per channel %s at most the lowest 1/%s of the range and "
                 "came out nearly black; extract and train with --grey16 stretch to scale such "
                 "images by the bits that they use",
-                counted(n_dark, "image"),
-                "uses" if n_dark == 1 else "use",
-                f"{unused_share(self._workers.brightest_dark):,}",
+                counted(len(self._dark), "image"),
+                "uses" if len(self._dark) == 1 else "use",
+                f"{unused_share(max(self._dark)):,}",
             )
 
     def _golden_images(self) -> GoldenImages | None:
@@ -177,7 +181,7 @@ class Run:
             rejected=len(rejected),
             ignored=dataset.ignored,
             ignored_kinds=dict(dataset.ignored_kinds),
-            dark_16bit=self._workers.n_dark,
+            dark_16bit=len(self._dark),
             startup_seconds=round(self._network.startup_s, 3),
             images_per_second=speed,
             bottleneck=self._waiting.bottleneck if n_extracted else None,

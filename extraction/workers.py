@@ -19,7 +19,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cache import Stamp, is_settled
-from ..features.images.colours import DARK_BELOW
 from ..features.images.decoder import Limits
 from ..features.images.decoder_pool import MAX_DECODE_S, PATIENCE_S
 from ..features.images.decoding_shares import shares_of
@@ -70,12 +69,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         For `n_workers` and `memory_bytes` see `shares_of`.
         """
         preprocessing, limits = recipe.preprocessing, Limits(pixels=max_pixels)
-        self.n_dark = 0
-        """Images with 16 bits per channel that came out nearly black, since they were scaled."""
-        self.brightest_dark = 0
-        """The greatest value in them, of 65,535."""
         self._waiting = waiting
-        self._counts_dark = recipe.grey16 == "scale"
         height, width = preprocessing.size_px
         self._largest_group = max(1, min(_GROUP_SIZE, _BLOCK_BYTES // (height * width * 3)))
         block_bytes = self._largest_group * height * width * 3
@@ -236,7 +230,6 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
 
     def _done(self, group: Group) -> Pixels:
         del self._owners[group.number]
-        self._count_dark(group.brightest)
         assert group.pixels is not None
         return group.pixels
 
@@ -276,8 +269,8 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             self._look_carefully_at(group)
         else:
             reasons = [reason for reason, _ in answer]
-            group.brightest = [brightest for _, brightest in answer if brightest is not None]
-            group.finish(reasons, worker.pixels(group, reasons.count("")))
+            brightest = [brightest for _, brightest in answer]
+            group.finish(reasons, brightest, worker.pixels(group, reasons.count("")))
 
     def _replace(self, worker: Worker, patience_s: float = 2) -> None:
         """Another process for one that has died; what it had in hand is looked at one by one."""
@@ -300,12 +293,6 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             if self._wake_with >= 0:
                 with contextlib.suppress(BlockingIOError):  # it is full: it will look
                     os.write(self._wake_with, b"!")
-
-    def _count_dark(self, brightest: Sequence[int]) -> None:
-        if self._counts_dark:
-            dark = [value for value in brightest if 0 < value < DARK_BELOW]
-            self.n_dark += len(dark)
-            self.brightest_dark = max([self.brightest_dark, *dark])
 
 
 def _hashed(file: ImageFile, path: bytes, answer: Any) -> HashedFile | UnreadableFile:

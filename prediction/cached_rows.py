@@ -31,17 +31,16 @@ class CachedRows:
         self._folder = folder
         self._caches = list(caches)
 
-    def keys_of(self, paths: Sequence[str | None]) -> list[Key | None]:
+    def keys_of(self, paths: Sequence[str]) -> list[Key | None]:
         """The content of each file that has not changed since it was read; no file is opened."""
         keys: list[Key | None] = [None] * len(paths)
         if self._folder is None or not self._caches:
             return keys
         files, positions = [], []
         for position, path in enumerate(paths):
-            if path is not None:
-                with contextlib.suppress(OSError, ValueError):  # reading it will give the reason
-                    files.append((path, os.stat(path)))  # noqa: PTH116 (any bytes in names)
-                    positions.append(position)
+            with contextlib.suppress(OSError, ValueError):  # reading it will give the reason
+                files.append((path, os.stat(path)))  # noqa: PTH116 (any bytes in names)
+                positions.append(position)
         try:
             found = self._folder.known_contents(files)
             for position, content in zip(positions, found, strict=True):
@@ -49,6 +48,10 @@ class CachedRows:
         except CacheError as error:
             self._give_up(error)
         return keys
+
+    def has(self, key: Key) -> bool:
+        """Whether an image has a row."""
+        return any(key in cache for cache in self._caches)
 
     def rows_of(self, keys: Sequence[Key | None]) -> list[np.ndarray | None]:
         """The transfer values of each content, float32 (width,); None where there are none."""

@@ -151,11 +151,16 @@ def bytes_of(path: str) -> bytes:
         When it cannot be read.
     """
     if os.path.isdir(path):  # noqa: PTH112 (any str; it need not be a path)
-        raise UsageError(
-            f"{path} is a folder: give a list of its files, such as sorted(Path({path!r})"
-            f".rglob('*.jpg')), or run `bottlebank predict {path}`"
-        )
+        raise UsageError(folder_error(path))
     return read(path)[0]
+
+
+def folder_error(path: str) -> str:
+    """What to do where a folder was given for an image file."""
+    return (
+        f"{path} is a folder: give a list of its files, such as sorted(Path({path!r})"
+        f".rglob('*.jpg')), or run `bottlebank predict {path}`"
+    )
 
 
 def picture_in(given: Input, preprocessing: Preprocessing) -> Picture:

@@ -40,13 +40,9 @@ from .image_inputs import (
 )
 from .lazy_extractor import LazyExtractor
 from .parity import check_parity, require_known_parity
-from .predict_many import (
-    predictions_of,
-    rank,
-    reason_of,
-    rows_of,
-)
+from .predict_many import rows_of
 from .prediction import Prediction
+from .rows import predictions_of, rank, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -55,7 +51,7 @@ if TYPE_CHECKING:
     from ..classifier.given_head import HeadLike
     from ..features import Extractor
     from .image_inputs import ImageLike
-    from .predict_many import Row
+    from .rows import Row
 
 
 class Predictor:

@@ -11,6 +11,7 @@ from ...errors import ImageRejectedError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeGuard
 
 GREY16 = ("scale", "stretch")
 """How grey and colour of 16 bits become 8: from the full range of 16 bits; or, for pictures that
@@ -41,13 +42,18 @@ def darkness(brightest: int | None, grey16: str) -> str | None:
     grey16
         One of `GREY16`.
     """
-    if grey16 != "scale" or brightest is None or not 0 < brightest < DARK_BELOW:
+    if not is_dark(brightest, grey16):
         return None
     return (
         f"nearly black: of 16 bits per channel it uses at most the lowest "
         f"1/{unused_share(brightest):,} of the range; heads that are trained with --grey16 stretch "
         f"scale such images by the bits that they use"
     )
+
+
+def is_dark(brightest: int | None, grey16: str) -> TypeGuard[int]:
+    """Whether a picture with this greatest value came out nearly black, since it was scaled."""
+    return grey16 == "scale" and brightest is not None and 0 < brightest < DARK_BELOW
 
 
 def unused_share(brightest: int) -> int:

@@ -206,12 +206,12 @@ def decoding(monkeypatch):
     real = Group.finish
     told = SimpleNamespace(reasons={}, n_decoded=0)
 
-    def finish(self, reasons, pixels):
+    def finish(self, reasons, brightest, pixels):
         told.n_decoded += len(reasons)
         data = [Path(self.files[position].path).read_bytes() for position in self.new]
         assert not any(reasons)
         reasons = [told.reasons.get(each, "") for each in data]
-        return real(self, reasons, pixels[[not reason for reason in reasons]])
+        return real(self, reasons, brightest, pixels[[not reason for reason in reasons]])
 
     monkeypatch.setattr(Group, "finish", finish)
     return told
@@ -489,8 +489,6 @@ def test_what_holds_the_job_up_is_told(photos, cache, tmp_path, monkeypatch):
 class ReadsHere(contextlib.AbstractContextManager):
     """A worker that reads, hashes and decodes where it is called, one file at a time."""
 
-    n_dark = brightest_dark = 0
-
     def __init__(self, recipe, max_pixels, waiting, n_workers, memory_bytes):
         self._size_px = (recipe.input_size_px, recipe.input_size_px)
 
@@ -506,7 +504,7 @@ class ReadsHere(contextlib.AbstractContextManager):
             file = HashedFile(position, path, content_of_bytes(data), stamp, True)
             if are_new([file]) == [True]:
                 pixels = decode_and_resize(data, Preprocessing(self._size_px)).pixels[np.newaxis]
-                yield Pixels([Key(file.content)], [os.fsencode(path)], pixels, [])
+                yield Pixels([Key(file.content)], [os.fsencode(path)], pixels, [None], [])
 
 
 def test_where_files_are_read_is_known_to_the_worker_alone(photos, cache, tmp_path, monkeypatch):

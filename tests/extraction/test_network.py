@@ -34,7 +34,7 @@ def pixels(first, n):
     numbers = np.arange(first, first + n, dtype=np.uint8)
     keys = [Key(bytes([number] * 32)) for number in numbers.tolist()]
     images = np.broadcast_to(numbers[:, np.newaxis, np.newaxis, np.newaxis], (n, 4, 4, 3))
-    return Pixels(keys, [b"p"] * n, images, [])
+    return Pixels(keys, [b"p"] * n, images, [None] * n, [])
 
 
 @pytest.fixture

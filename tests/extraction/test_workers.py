@@ -17,7 +17,7 @@ import bottlebank as bb
 from bottlebank.cache import content_of_bytes
 from bottlebank.errors import EngineError, UsageError
 from bottlebank.extraction import workers as workers_module
-from bottlebank.extraction.image_files import HashedFile, ImageFile, UnreadableFile, size_of
+from bottlebank.extraction.image_files import HashedFile, ImageFile, UnreadableFile
 from bottlebank.extraction.stage_timing import Waiting
 from bottlebank.extraction.worker import N_BLOCKS
 from bottlebank.extraction.workers import Workers
@@ -35,7 +35,7 @@ def files(tmp_path):
     for number in range(N_IMAGES):
         path = tmp_path / f"{number:02d}.png"
         Image.new("RGB", (9, 9), (number, 0, 0)).save(path)
-        found.append(ImageFile(number, str(path), size_of(str(path))))
+        found.append(ImageFile(number, str(path), path.stat().st_size))
     (tmp_path / "05.png").write_bytes(b"torn")
     (tmp_path / "07.png").unlink()
     return found
@@ -214,7 +214,7 @@ def test_two_hundred_faults_at_any_moment_lose_nothing(start, tmp_path, monkeypa
     for number in range(6000):
         path = tmp_path / f"{number}.png"
         Image.new("RGB", (120, 90), (number % 200, number // 200, 0)).save(path)
-        files.append(ImageFile(number, str(path), size_of(str(path))))
+        files.append(ImageFile(number, str(path), path.stat().st_size))
     workers = start(3)
     n_faults, is_over = 0, threading.Event()
 
@@ -279,7 +279,9 @@ def with_one_in_the_middle(files, path):
     """Good images, and another one among them."""
     chosen = [files[number].path for number in GOOD]
     chosen.insert(3, str(path))
-    return [ImageFile(number, path, size_of(path)) for number, path in enumerate(chosen)]
+    return [
+        ImageFile(number, path, Path(path).stat().st_size) for number, path in enumerate(chosen)
+    ]
 
 
 @needs_limits

@@ -11,7 +11,7 @@ import bottlebank as bb
 from bottlebank.classifier import load_head, write_head_file
 from bottlebank.cli import main
 from bottlebank.errors import EngineError, HeadMismatchError
-from bottlebank.features.images.decoder_pool import DecoderPool
+from bottlebank.extraction.workers import Workers
 from bottlebank.prediction import loading
 
 
@@ -25,7 +25,7 @@ def head_file(trained, tmp_path):
 def started(monkeypatch):
     """What has been started, in order: networks and decoders."""
     order = []
-    real_open, real_start = loading.open_extractor, DecoderPool.start
+    real_open, real_start = loading.open_extractor, Workers.start
 
     def open_extractor(*arguments, **settings):
         order.append("network")
@@ -36,7 +36,7 @@ def started(monkeypatch):
         real_start(decoders)
 
     monkeypatch.setattr(loading, "open_extractor", open_extractor)
-    monkeypatch.setattr(DecoderPool, "start", start)
+    monkeypatch.setattr(Workers, "start", start)
     return order
 
 

@@ -13,6 +13,7 @@ from bottlebank.cache import CacheFolder
 from bottlebank.classifier import write_head_file
 from bottlebank.errors import ImageRejectedError, UsageError
 from bottlebank.features.extractor import Extractor
+from bottlebank.prediction import file_rows
 
 
 @pytest.fixture
@@ -35,7 +36,8 @@ def no_network(monkeypatch, predict):
         raise AssertionError("this image is in the cache")
 
     monkeypatch.setattr(Extractor, "transfer_values", fail)
-    monkeypatch.setattr("bottlebank.prediction.predict_many.decode_here", fail)
+    monkeypatch.setattr("bottlebank.prediction.memory_rows.decode_here", fail)
+    monkeypatch.setattr("bottlebank.extraction.workers.Workers.start", fail)
     monkeypatch.setattr("bottlebank.features.images.decoder_pool.DecoderPool.decode", fail)
 
 
@@ -172,10 +174,10 @@ def test_known_files_are_not_read_and_moved_ones_are_found_by_content(
     assert list(predict.predict_files(moved)) == expected
     photos.with_name("moved").rename(photos)
 
-    def fail(path):
-        raise AssertionError(f"{path} is known")
+    def fail(file):
+        raise AssertionError(f"{file} is known")
 
-    monkeypatch.setattr("bottlebank.prediction.predict_many.bytes_of", fail)
+    monkeypatch.setattr("bottlebank.extraction.workers.read_and_hash", fail)
     assert list(predict.predict_files(table.paths)) == expected
 
 
@@ -189,6 +191,62 @@ def test_new_and_banked_images_keep_their_order(predict, table, photos, tmp_path
     assert [answer.label for answer in answers[::3]] == [*expected.values()]
     assert {answer.label for answer in answers[1::3]} == {predict(new).label}
     assert all("No such file" in answer.error for answer in answers[2::3])
+
+
+def test_of_equal_files_on_their_way_one_is_computed(head_file, tmp_path, monkeypatch):
+    counted = []
+    real = Extractor.transfer_values
+
+    def transfer_values(self, images):
+        counted.append(len(images))
+        return real(self, images)
+
+    paths = [tmp_path / f"{number}.png" for number in range(90)]
+    for number, path in enumerate(paths):
+        Image.new("RGB", (9, 9), (10 * (number % 3), 0, 0)).save(path)
+    paths[40].write_bytes(b"torn")
+    paths[41].write_bytes(b"torn")
+    predict = bb.load_predictor(head_file, cache=tmp_path / "cache")
+    expected = [predict(path) for path in paths[:3]]
+    monkeypatch.setattr(Extractor, "transfer_values", transfer_values)
+    answers = list(predict.predict_files(paths))
+    assert sum(counted) == 3
+    for number, answer in enumerate(answers):
+        if number not in (40, 41):
+            assert answer.label == expected[number % 3].label
+            assert answer.probability == pytest.approx(expected[number % 3].probability, abs=1e-3)
+    assert answers[40].error == answers[41].error and "not an image" in answers[40].error
+
+
+def test_files_and_images_in_memory_mixed_keep_their_order(predict, photos, tmp_path):
+    path = tmp_path / "new.png"
+    Image.open(photos / "disc" / "00.png").rotate(90).save(path)
+    folder = str(tmp_path)
+    images = [path, path.read_bytes(), folder, None, path, Image.open(path), "gone.png", path]
+    answers = predict(iter(images * 20))
+    assert [bool(answer.error) for answer in answers] == [
+        False, False, True, True, False, False, True, False,
+    ] * 20  # fmt: skip
+    assert {answer.label for answer in answers if not answer.error} == {predict(path).label}
+    assert "is a folder" in answers[2].error and "No such file" in answers[6].error
+
+
+def test_a_line_of_known_files_does_not_grow_without_end(predict, table, tmp_path, monkeypatch):
+    monkeypatch.setattr(file_rows, "_MOST_IN_LINE", 8)
+    monkeypatch.setattr(file_rows, "_LOOKED_UP_TOGETHER", 4)
+    new = tmp_path / "new.png"
+    Image.new("RGB", (9, 9), (7, 200, 90)).save(new)
+    drawn = []
+
+    def paths():
+        for path in [str(new), *table.paths]:
+            drawn.append(path)
+            yield path
+
+    answers = predict.predict_files(paths())
+    assert next(answers).path == str(new)
+    assert len(drawn) <= 13
+    assert [answer.path for answer in answers] == list(table.paths)
 
 
 @pytest.mark.parametrize("trouble", ["missing", "damaged index", "damaged shard", "another recipe"])

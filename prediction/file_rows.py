@@ -1,0 +1,167 @@
+"""Transfer values of many image files: from the cache, else by workers and the network."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import stat
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..cache import Key
+from ..extraction.image_files import HashedFile, ImageFile
+from ..extraction.network import features_of
+from ..extraction.stage_timing import Waiting
+from ..extraction.workers import Workers
+from ..features.images.colours import darkness
+from .image_inputs import folder_error
+from .rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+
+    from ..cache import ContentHash
+    from ..extraction.image_files import UnreadableFile
+    from ..extraction.network import Features
+    from ..features.images.decoder import Limits
+    from .cached_rows import CachedRows
+    from .image_inputs import Input
+    from .lazy_extractor import LazyExtractor
+
+_LOOKED_UP_TOGETHER = 512
+_MOST_IN_LINE = 4096
+
+
+@dataclass(eq=False, slots=True)
+class _InLine:
+    """An image file whose turn to be answered has not come."""
+
+    given: Input
+    values: np.ndarray | None = None
+    error: str | None = None
+    note: str | None = None
+
+    @property
+    def is_answered(self) -> bool:
+        return self.values is not None or self.error is not None
+
+
+class FileRows(contextlib.AbstractContextManager["FileRows"]):
+    """Answers for image files in their order, however many there are.
+
+    Files whose rows are in the cache, by path and `stat` or by content, are not decoded. Of equal
+    files that are on their way at the same time, one is.
+    """
+
+    def __init__(self, late: LazyExtractor, banked: CachedRows, limits: Limits) -> None:
+        """Prepare; nothing runs before a file has to be read."""
+        self._late, self._banked = late, banked
+        self._waiting = Waiting()
+        self._workers = Workers(late.recipe, limits.pixels, self._waiting)
+        self._line: deque[_InLine] = deque()
+        self._unread: dict[int, _InLine] = {}
+        """By the number under which the workers have them."""
+        self._begun: dict[ContentHash, list[_InLine]] = {}
+        """The files of each content that is being decoded or computed."""
+        self._numbers = itertools.count()
+
+    def __enter__(self) -> FileRows:
+        self._workers.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._workers.__exit__(*exception)
+
+    def rows_of(self, files: Iterator[Input], n_files: int) -> Iterator[list[Row]]:
+        """Rows in the order of the files, in groups.
+
+        Parameters
+        ----------
+        files
+            Each with a path. Drawn from as far ahead as the workers, and the line of those that
+            wait for them, need.
+        n_files
+            How many these are, as far as is known.
+        """
+        while (first := next(files, None)) is not None:
+            files = itertools.chain([first], files)
+            with (
+                contextlib.closing(
+                    self._workers.pixels(
+                        self._to_read(files), n_files, self._is_known, self._are_new
+                    )
+                ) as pixels,
+                contextlib.closing(
+                    features_of(pixels, self._late.extractor, self._waiting)
+                ) as features,
+            ):
+                for images in features:
+                    self._answer(images)
+                    yield self._answered()
+            yield self._answered()
+
+    def _to_read(self, files: Iterator[Input]) -> Iterator[ImageFile]:
+        """Files that the cache does not know by their `stat`; none once the line is long."""
+        while len(self._line) < _MOST_IN_LINE:
+            some = list(itertools.islice(files, _LOOKED_UP_TOGETHER))
+            if not some:
+                return
+            paths = [given.path or "" for given in some]
+            rows = self._banked.rows_of(self._banked.keys_of(paths))
+            for given, path, row in zip(some, paths, rows, strict=True):
+                image = _InLine(given, values=row)
+                self._line.append(image)
+                if row is not None:
+                    continue
+                n_bytes = 0
+                with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
+                    status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
+                    n_bytes = status.st_size
+                    if stat.S_ISDIR(status.st_mode):
+                        image.error = folder_error(path)
+                        continue
+                number = next(self._numbers)
+                self._unread[number] = image
+                yield ImageFile(number, path, n_bytes)
+
+    def _is_known(self, content: ContentHash) -> bool:
+        return content in self._begun or self._banked.has(Key(content))
+
+    def _are_new(self, files: Sequence[HashedFile | UnreadableFile]) -> list[bool]:
+        keys = [Key(file.content) if isinstance(file, HashedFile) else None for file in files]
+        are_new: list[bool] = []
+        for file, row in zip(files, self._banked.rows_of(keys), strict=True):
+            image = self._unread.pop(file.position)
+            is_new = False
+            if not isinstance(file, HashedFile):
+                image.error = file.reason
+            elif row is not None:
+                image.values = row
+            else:
+                is_new = file.content not in self._begun
+                self._begun.setdefault(file.content, []).append(image)
+            are_new.append(is_new)
+        if any(are_new) and not self._late.is_started:
+            self._workers.start()  # while the network starts
+            self._late.extractor()
+        return are_new
+
+    def _answer(self, images: Features) -> None:
+        grey16 = self._late.recipe.grey16
+        for key, row, brightest in zip(images.keys, images.features, images.brightest, strict=True):
+            for image in self._begun.pop(key.content):
+                image.values, image.note = row, darkness(brightest, grey16)
+        for rejection in images.rejections:
+            for image in self._begun.pop(rejection.content):
+                image.error = rejection.reason
+
+    def _answered(self) -> list[Row]:
+        rows: list[Row] = []
+        while self._line and self._line[0].is_answered:
+            image = self._line.popleft()
+            rows.append(Row(image.given, image.values, image.error, image.note))
+        return rows

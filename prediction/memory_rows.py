@@ -1,0 +1,156 @@
+"""Transfer values of images that are in memory: the bytes of files, pictures and arrays."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..cache import Key, content_of_bytes
+from ..errors import ImageRejectedError, UsageError
+from ..extraction.prefetch import groups_of, prefetch, threads
+from ..features.images.colours import darkness
+from ..features.images.decoder_pool import DecoderPool, decode_here
+from ..hardware import available_cores
+from .image_inputs import bytes_of, picture_in
+from .rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ..features.images.decoder import Limits
+    from ..features.images.fit import Preprocessing
+    from .cached_rows import CachedRows
+    from .image_inputs import Input
+    from .lazy_extractor import LazyExtractor
+
+_READERS = 4
+_BYTES_AHEAD = 256 << 20
+
+
+class Item(NamedTuple):
+    """One image on its way: of `row`, `pixels`, `data` and `error`, what is known so far."""
+
+    given: Input
+    key: Key | None = None
+    row: np.ndarray | None = None
+    """Transfer values, float32 (width,)."""
+    pixels: np.ndarray | None = None
+    data: bytes | None = None
+    error: str | None = None
+    note: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is something to read, decode or compute."""
+        return self.row is None and self.error is None
+
+
+class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
+    """Answers for images in memory, in their order, however many there are."""
+
+    def __init__(
+        self, late: LazyExtractor, banked: CachedRows, limits: Limits, *, is_one: bool = False
+    ) -> None:
+        """Prepare; nothing runs before an image has to be decoded.
+
+        Where it `is_one`, which may be a path as well, no process is started for it.
+        """
+        self._late, self._banked = late, banked
+        preprocessing = late.recipe.preprocessing
+        self._n_cores = available_cores()
+        self._decoders = DecoderPool(preprocessing, self._n_cores, limits=limits)
+        self._decode = self._decoders.decode
+        if is_one:
+            self._decode = partial(decode_here, preprocessing=preprocessing, limits=limits)
+        self._is_one = is_one
+
+    def __exit__(self, *exception: object) -> None:
+        self._decoders.close()
+
+    def rows_of(self, images: Iterable[tuple[Input, str | None]]) -> Iterator[list[Row]]:
+        """Rows in the order of the images, in groups; for those that have a reason, that is it."""
+        preprocessing = self._late.recipe.preprocessing
+        n_together = max(8, self._late.batch_size)  # that one call of the network takes
+        n_threads = 2 * self._n_cores  # some decode while others run the network
+        items = (Item(given, data=given.data, error=error) for given, error in images)
+        with threads(_READERS) as readers, threads(n_threads) as others:
+            were_read = prefetch(
+                readers,
+                lambda items: [_read(item, preprocessing) for item in items],
+                groups_of(n_together, items),
+                2 * _READERS,
+                n_bytes=_size_of,
+                max_bytes=_BYTES_AHEAD,
+            )
+            yield from prefetch(
+                others,
+                self._computed,
+                map(self._looked_up, were_read),
+                n_threads + 1,
+                n_bytes=_size_of,
+                max_bytes=_BYTES_AHEAD,
+            )
+
+    def _looked_up(self, items: Sequence[Item]) -> list[Item]:
+        """Items, with the rows that the cache has; starts what the others need."""
+        rows = self._banked.rows_of([item.key if item.is_open else None for item in items])
+        found = [
+            item if row is None else item._replace(row=row, data=None)
+            for item, row in zip(items, rows, strict=True)
+        ]
+        if not self._late.is_started and any(item.is_open for item in found):
+            if not self._is_one:
+                self._decoders.start()  # while the network starts
+            self._late.extractor()
+        return found
+
+    def _computed(self, items: Sequence[Item]) -> list[Row]:
+        """Decode and run what has no row yet, all in one call."""
+        errors = [item.error for item in items]
+        notes = [item.note for item in items]
+        pixels = [item.pixels for item in items]
+        files = [
+            position for position, item in enumerate(items) if item.is_open and item.pixels is None
+        ]
+        if files:
+            decoded = self._decode([items[position].data or b"" for position in files])
+            rest = iter(decoded.pixels)
+            for position, reason, kind in zip(files, decoded.reasons, decoded.kinds, strict=True):
+                if kind is None:
+                    errors[position] = reason
+                else:
+                    pixels[position] = next(rest)
+                    notes[position] = darkness(kind.brightest, self._late.recipe.grey16)
+        rows = [item.row for item in items]
+        to_run = [position for position, found in enumerate(pixels) if found is not None]
+        if to_run:
+            images = np.stack([found for found in pixels if found is not None])
+            values = self._late.extractor().transfer_values(images)
+            for position, row in zip(to_run, values, strict=True):
+                rows[position] = row
+        return [
+            Row(item.given, row, error, note)
+            for item, row, error, note in zip(items, rows, errors, notes, strict=True)
+        ]
+
+
+def _read(item: Item, preprocessing: Preprocessing) -> Item:
+    """Bytes with their key, or the pixels of a picture."""
+    if not item.is_open:
+        return item
+    try:
+        if item.given.picture is not None:
+            picture = picture_in(item.given, preprocessing)
+            note = darkness(picture.kind.brightest, preprocessing.grey16)
+            return item._replace(pixels=picture.pixels, note=note)
+        data = item.data if item.given.path is None else bytes_of(item.given.path)
+    except (ImageRejectedError, UsageError) as error:
+        return item._replace(error=str(error))
+    return item._replace(data=data, key=Key(content_of_bytes(data or b"")))
+
+
+def _size_of(items: Sequence[Item]) -> int:
+    return sum(len(item.data or b"") for item in items if item.row is None)
