@@ -17,7 +17,7 @@ from PIL.ImageFile import ImageFile
 from ...arguments import require_whole
 from ...errors import ImageRejectedError
 from ...untrusted.image_structure import check_directory, check_structure, has_more_scans, is_tiff
-from . import netpbm, tiff
+from . import netpbm, tiff, webp
 from .colours import Grey, in_strips, to_rgb
 from .formats import FORMATS, HAS_HEIF, is_heif
 from .rejection import MORE_THAN_ALLOWED, RAISE_LIMIT, reasons_in_words
@@ -161,6 +161,11 @@ def decode_picture(
             orientation = _orientation(image)
             reduction = _reduction(image.size, at_least_px, orientation)
             pixels = _jpeg_pixels(image, data, reduction)
+        elif kind.format == "WEBP" and (pixels := webp.pixels(image, data)) is not None:
+            orientation = _orientation(image)
+            reduction = _reduction(image.size, at_least_px, orientation)
+            if reduction > 1:
+                pixels = np.asarray(_reduced(Image.fromarray(pixels), reduction))
         else:
             return _loaded(image, kind.format, at_least_px, grey16, data)
     return Picture(_upright(pixels, orientation), kind)
