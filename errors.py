@@ -83,7 +83,7 @@ class EngineError(BottlebankError, RuntimeError):
     @classmethod
     def of_attempts(cls, extractor: str, attempts: Iterable[tuple[str, str]]) -> EngineError:
         """Nothing that was tried runs it; equal reasons are given once."""
-        attempts = tuple(attempts)
+        attempts = tuple(dict.fromkeys(attempts))
         by_reason: dict[str, list[str]] = {}
         for tried, reason in attempts:
             by_reason.setdefault(reason, []).append(tried)

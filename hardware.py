@@ -6,6 +6,7 @@ import ctypes.util
 import importlib.util
 import math
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MEMORY = Path("/proc/meminfo")
+_GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
+"""Of the driver: on Linux, and in the Windows Subsystem for Linux."""
 _GROUPS, _GROUPS_AT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
@@ -112,12 +115,18 @@ def _text_of(path: Path) -> str:
 
 
 def may_have_gpu() -> bool:
-    """Whether there is an NVIDIA GPU with the libraries that TensorFlow needs for it.
+    """Whether there is an NVIDIA GPU, with the library of networks (cuDNN) that engines need on it.
 
-    Found out without importing TensorFlow, which takes seconds and has the last word.
+    Found out without importing an engine, which takes seconds and has the last word. No GPU is
+    found where the environment variable `CUDA_VISIBLE_DEVICES` hides all of them.
     """
-    if not (Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()):  # Linux; WSL
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in ("", "-1"):
+        return False
+    if not any(Path(device).exists() for device in _GPU_DEVICES):
         return False
     if importlib.util.find_spec("nvidia") and importlib.util.find_spec("nvidia.cudnn"):
+        return True
+    folders = [f"{sys.prefix}/lib", *os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)]
+    if any(any(Path(folder).glob("libcudnn.so*")) for folder in folders if folder):
         return True
     return ctypes.util.find_library("cudnn") is not None

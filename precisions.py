@@ -1,3 +1,3 @@
 """What networks compute in."""
 
-PRECISIONS = ("bfloat16", "float32")
+PRECISIONS = ("bfloat16", "float16", "float32")

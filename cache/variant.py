@@ -23,7 +23,7 @@ class Variant(NamedTuple):
     """Rows of two variants never mix."""
 
     precision: str
-    """What the network computed in: ``float32`` or ``bfloat16``."""
+    """What the network computed in: one of `PRECISIONS`."""
     storage: str = "float32"
     """What a number takes in a shard: ``float32``, or ``float16`` at half the size."""
 

@@ -17,7 +17,7 @@ from ..features.backbones.opening import require_known_extractor
 from ..features.backbones.registry import INSTALLED_EXTRACTOR
 from ..features.backbones.weights import IMAGENET
 from ..features.engines.registry import require_known
-from ..features.engines.select import only_precision, preferred_precisions
+from ..features.engines.select import only_precision, preferences
 from ..features.images.colours import GREY16
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from ..features.images.decoding_shares import require_shares
@@ -115,8 +115,8 @@ def extract(
     engine
         ``auto``, or a name in the registry of engines, `features.engines`.
     precision
-        ``float32``, ``bfloat16``, or ``auto``: what the cache holds already, else the machine's
-        fastest that agrees with the reference.
+        ``float32``, ``bfloat16``, ``float16``, or ``auto``: what the cache holds already, else the
+        machine's fastest that agrees with the reference.
     store
         ``float32``, ``float16`` (half the disk; 11 bits of each number are kept), or ``auto``:
         what the cache holds already, else float32.
@@ -230,14 +230,14 @@ def extract_recipe(
         if why is not None:
             logger.warning("%s", why)
     attempts: list[tuple[str, str]] = []
-    for variant in _variants_to_try(precision, store, engine, known):
+    for name, variant in _to_try(precision, store, engine, known):
         run = Run(
             dataset,
             recipe,
             weights,
             folder,
             variant,
-            engine=engine,
+            engine=name,
             commit_every=commit_every,
             progress=progress,
             max_pixels=max_pixels,
@@ -252,15 +252,16 @@ def extract_recipe(
     raise EngineError.of_attempts(recipe.extractor, attempts)
 
 
-def _variants_to_try(
+def _to_try(
     precision: str, store: str, engine: str, known: Sequence[Variant]
-) -> Iterator[Variant]:
+) -> Iterator[tuple[str, Variant]]:
+    """Engines, each with the variant of the rows that it would compute."""
     storage = "float32" if store == "auto" else store
     if precision != "auto":
-        yield known[0] if known else Variant(precision, storage)
+        yield engine, known[0] if known else Variant(precision, storage)
         return
-    yield from known
-    for preferred in preferred_precisions(engine):
+    yield from ((engine, variant) for variant in known)
+    for name, preferred in preferences(engine):
         variant = Variant(preferred, storage)
         if variant not in known:
             if known:
@@ -268,4 +269,4 @@ def _variants_to_try(
                 logger.warning(
                     "new rows are computed in %s; the cache has rows in %s", variant.name, names
                 )
-            yield variant
+            yield name, variant

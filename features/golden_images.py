@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 N_IMAGES = 4
-COSINE_LIMITS = {"float32": 0.9999, "bfloat16": 0.99}
+COSINE_LIMITS = {"float32": 0.9999, "float16": 0.999, "bfloat16": 0.99}
 """The least cosine between an engine's transfer values of these images and the reference's."""
 
 

@@ -1,6 +1,8 @@
 """What the machine, and the container that a process is in, let it use."""
 
 import os
+import sys
+from types import ModuleType
 
 import pytest
 
@@ -149,3 +151,47 @@ def test_this_machine_has_memory():
         < hardware.available_memory_bytes()
         <= (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
     )
+
+
+@pytest.fixture
+def gpu(tmp_path, monkeypatch):
+    """A machine with the driver of a GPU, and no library for it."""
+    (tmp_path / "nvidiactl").touch()
+    monkeypatch.setattr(hardware, "_GPU_DEVICES", (str(tmp_path / "nvidiactl"),))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    monkeypatch.setattr(hardware.ctypes.util, "find_library", lambda name: None)
+    monkeypatch.setattr(hardware.importlib.util, "find_spec", lambda name: None)
+    for name in ("CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def test_a_gpu_needs_a_driver_and_a_library(gpu, monkeypatch):
+    assert not hardware.may_have_gpu()
+    monkeypatch.setattr(hardware.ctypes.util, "find_library", lambda name: f"lib{name}.so.9")
+    assert hardware.may_have_gpu()
+    (gpu / "nvidiactl").unlink()
+    assert not hardware.may_have_gpu()
+
+
+def test_the_library_of_a_gpu_may_be_a_package_of_python_or_in_a_folder(gpu, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(hardware.importlib.util, "find_spec", lambda name: ModuleType(name))
+        assert hardware.may_have_gpu()
+    (gpu / "cuda").mkdir()
+    (gpu / "cuda" / "libcudnn.so.9").touch()
+    assert not hardware.may_have_gpu()
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"/nowhere::{gpu / 'cuda'}")
+    assert hardware.may_have_gpu()
+    monkeypatch.delenv("LD_LIBRARY_PATH")
+    (gpu / "cuda").rename(gpu / "lib")  # as conda has it
+    assert hardware.may_have_gpu()
+
+
+@pytest.mark.parametrize(
+    ("visible", "is_one"), [("0", True), ("0,1", True), ("-1", False), ("", False)]
+)
+def test_a_gpu_can_be_hidden(gpu, monkeypatch, visible, is_one):
+    monkeypatch.setattr(hardware.ctypes.util, "find_library", lambda name: f"lib{name}.so.9")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert hardware.may_have_gpu() is is_one

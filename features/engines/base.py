@@ -5,7 +5,7 @@ How one is registered, `registry` says.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
     from ..backbones.registry import Backbone
     from ..backbones.weights import Weights
+
+
+class Reference(NamedTuple):
+    """What an engine's transfer values of the golden images are compared with."""
+
+    features: np.ndarray
+    """float32, (n, width)."""
+    by: str
+    """What computed them, in float32."""
 
 
 class Source(Protocol):
@@ -27,12 +36,16 @@ class Source(Protocol):
         """A folder with ``network.xml`` and ``network.bin``, as OpenVINO reads them."""
         ...
 
-    def onnx(self) -> Path:
-        """A folder with ``network.onnx``: 8-bit pixels to transfer values."""
+    def onnx(self, precision: str = "float32") -> Path:
+        """A folder with ``network.onnx``: 8-bit pixels to transfer values, in a precision."""
         ...
 
     def graph(self) -> bytes:
         """The frozen graph of TensorFlow, a serialised GraphDef; its input is 8-bit pixels."""
+        ...
+
+    def reference(self) -> Reference:
+        """What an engine's transfer values of the golden images are compared with."""
         ...
 
 
@@ -46,10 +59,13 @@ class Engine(Protocol):
 
     batch_size: int
     """Images in a call that keep it busy."""
-    batch_sizes: Sequence[int]
-    """Numbers of images that are one pass; another number is several passes."""
     n_calls: int
     """Calls at once that keep it busy."""
+
+    @property
+    def batch_sizes(self) -> Sequence[int]:
+        """Numbers of images that are one pass; another number is several passes."""
+        ...
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Transfer values of a batch.

@@ -23,11 +23,13 @@ from ...untrusted.json_text import read_json_object
 from ..backbones.weights import Weights, file_sha256
 from ..golden_images import N_IMAGES, golden_pixels
 from ..recipe import Recipe, backbone_of
+from .base import Reference
 from .batches import settled
-from .first_run import MAX_REFERENCE_BYTES, TENSORFLOW, Reference, apart, first_run
+from .first_run import MAX_REFERENCE_BYTES, TENSORFLOW, apart, first_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from ...untrusted.isolation import Send
     from ..backbones.registry import Backbone
@@ -49,6 +51,7 @@ class Form(NamedTuple):
 
 OPENVINO = Form("OpenVINO", "", ("network.xml", "network.bin"))
 ONNX = Form("ONNX Runtime", ".onnx", ("network.onnx",))
+ONNX_FLOAT16 = Form("ONNX Runtime", ".float16.onnx", ("network.onnx",))
 GRAPH = Form("TensorFlow", ".graph", ("network.pb",))
 
 logger = logging.getLogger(__name__)
@@ -57,9 +60,9 @@ _MANIFEST = "manifest.json"
 _BY = "reference"
 """What computed the reference; TensorFlow where a manifest does not say it."""
 _BUILT_WITHIN_S = 600.0
+_TO_FLOAT16 = f"{__package__}.onnx_float16"
 
 
-@contextlib.contextmanager
 def converted_network(
     recipe: Recipe,
     backbone: Backbone,
@@ -67,17 +70,46 @@ def converted_network(
     networks: Path | None,
     form: Form,
     progress: bool | None = None,
-) -> Iterator[Path]:
+) -> AbstractContextManager[Path]:
     """The folder of the converted network: kept under `networks`, or temporary without one."""
+
+    def write(folder: Path) -> None:
+        held = weights()
+        _write(recipe, backbone, held, folder, form, progress)
+        require_same(recipe, held)
+
+    return _kept_or_made(recipe, networks, form, write)
+
+
+def float16_network(
+    recipe: Recipe, onnx: Callable[[], Path], networks: Path | None
+) -> AbstractContextManager[Path]:
+    """The same for a network in float16, made of the ONNX file in the folder that `onnx` returns.
+
+    Its reference is the other's.
+    """
+
+    def write(folder: Path) -> None:
+        source = onnx()
+        file, made = source / "network.onnx", folder / "network.onnx"
+        n_bytes = file.stat().st_size
+        apart(_TO_FLOAT16, "to_float16", str(file), str(made), n_bytes=n_bytes)
+        _write_manifest(folder, ONNX_FLOAT16, read_reference(source))
+
+    return _kept_or_made(recipe, networks, ONNX_FLOAT16, write)
+
+
+@contextlib.contextmanager
+def _kept_or_made(
+    recipe: Recipe, networks: Path | None, form: Form, write: Callable[[Path], None]
+) -> Iterator[Path]:
     kept = None if networks is None else networks / f"{recipe.fingerprint}{form.suffix}"
     if kept is not None and _is_whole(kept, form, recipe.width):
         yield kept
         return
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as temporary:
         folder = Path(temporary)
-        held = weights()
-        _write(recipe, backbone, held, folder, form, progress)
-        require_same(recipe, held)
+        write(folder)
         if kept is not None:
             try:
                 _keep(folder, kept, form, recipe.width)
@@ -147,6 +179,11 @@ def _write(
         else:
             stack.enter_context(Progress(what, show=progress))
             reference = _from_onnx(backbone, weights, folder, form)
+    _write_manifest(folder, form, reference)
+
+
+def _write_manifest(folder: Path, form: Form, reference: Reference) -> None:
+    """Complete a converted network by the reference and the hashes."""
     np.save(folder / REFERENCE, reference.features)
     manifest = {name: file_sha256(folder / name) for name in (*form.files, REFERENCE)}
     (folder / _MANIFEST).write_text(json.dumps({**manifest, _BY: reference.by}))
@@ -218,7 +255,7 @@ def _run_first(folder: Path, form: Form, images: np.ndarray) -> None:
     if form is ONNX:
         from .onnxruntime import OnnxRuntimeEngine
 
-        OnnxRuntimeEngine(folder / "network.onnx", gpu=False)(images)
+        OnnxRuntimeEngine(folder / "network.onnx")(images)
     elif form is OPENVINO:
         from .openvino import OpenVinoEngine
 

@@ -9,7 +9,7 @@ import logging
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ...errors import EngineError, in_brief
 from ...untrusted.arrays import read_npy
 from ...untrusted.isolation import DiedError, FailedError, isolated_reader
 from ..golden_images import COSINE_LIMITS, golden_pixels, least_cosine
+from .base import Reference
 from .batches import one_by_one, settled
 
 if TYPE_CHECKING:
@@ -36,15 +37,6 @@ _RUN_S = 600.0
 _EVALUATION_S = 30
 _MORE_BYTES = 1 << 34
 """Much of it is address space alone: of the libraries' threads."""
-
-
-class Reference(NamedTuple):
-    """What an engine's transfer values of the golden images are compared with."""
-
-    features: np.ndarray
-    """float32, (n, width)."""
-    by: str
-    """What computed them, in float32."""
 
 
 def apart(module: str, function: str, *arguments: str | int, n_bytes: int) -> dict[str, Any]:
@@ -176,4 +168,4 @@ def _openvino(file: Path, folder: Path, *, many: bool) -> Engine:
 def _onnx_runtime(file: Path, folder: Path, *, many: bool) -> Engine:
     from .onnxruntime import OnnxRuntimeEngine
 
-    return OnnxRuntimeEngine(file, gpu=False)
+    return OnnxRuntimeEngine(file)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from ..golden_images import golden_pixels
 from ..recipe import backbone_of
 from . import conversion
-from .first_run import TENSORFLOW, Reference
+from .base import Reference
+from .first_run import TENSORFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,20 +58,22 @@ class Network(contextlib.AbstractContextManager):
         """
         return self._in(conversion.OPENVINO)
 
-    def onnx(self) -> Path:
+    def onnx(self, precision: str = "float32") -> Path:
         """A folder with the network as ONNX: ``network.onnx``; its input is 8-bit pixels.
 
-        It lasts until the end of the ``with`` block.
+        In ``float32`` or ``float16``. It lasts until the end of the ``with`` block.
         """
-        return self._in(conversion.ONNX)
+        return self._in({"float32": conversion.ONNX, "float16": conversion.ONNX_FLOAT16}[precision])
 
     def _in(self, form: conversion.Form) -> Path:
         if form not in self._converted:
-            self._converted[form] = self._stack.enter_context(
-                conversion.converted_network(
+            if form is conversion.ONNX_FLOAT16:
+                made = conversion.float16_network(self.recipe, self.onnx, self._kept)
+            else:
+                made = conversion.converted_network(
                     self.recipe, self.backbone, self.weights, self._kept, form, self._progress
                 )
-            )
+            self._converted[form] = self._stack.enter_context(made)
         return self._converted[form]
 
     def graph(self) -> bytes:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .base import Source
 
-_TYPES = {"float32": ov.Type.f32, "bfloat16": ov.Type.bf16}
+_TYPES = {"float32": ov.Type.f32, "bfloat16": ov.Type.bf16, "float16": ov.Type.f16}
 
 
 def supported_precisions() -> Sequence[str]:

@@ -33,12 +33,14 @@ class EngineEntry(NamedTuple):
     """What ``auto`` computes in with it on a CPU, fastest first; each is one of `PRECISIONS`. Of
     several, the module's ``supported_precisions()`` returns those of this machine."""
     gpu_precisions: Sequence[str] = ()
-    """The same on a GPU; empty when it does not compute on one. The module's ``has_gpu()`` says
-    whether it finds one here."""
+    """The same on a GPU; empty when it does not compute on one. Then the module's ``has_gpu()``
+    says whether it finds one here, and `GPU_ENGINES` has its name."""
     batch_size: int = 1
     """Images in a call that are expected to keep it busy, before it has started."""
     extra: str = ""
     """Of bottlebank, which installs its library; empty where that always is."""
+    is_automatic: bool = True
+    """Whether ``auto`` tries it; otherwise it has to be named."""
 
     @property
     def on_gpu(self) -> bool:
@@ -60,12 +62,18 @@ ENGINES: dict[str, EngineEntry] = {
         ".onnxruntime",
         "ONNX Runtime",
         "onnxruntime",
-        gpu_precisions=("float32",),
+        gpu_precisions=("float16", "float32"),
         batch_size=8,
         extra="onnxruntime",
     ),
+    "coreml": EngineEntry(
+        ".coreml", "Core ML", "onnxruntime", extra="onnxruntime", is_automatic=False
+    ),
+    "directml": EngineEntry(".directml", "DirectML", "onnxruntime", is_automatic=False),
 }
 """In the order in which ``auto`` tries them on a CPU."""
+GPU_ENGINES = ("onnxruntime", "tensorflow")
+"""In the order in which ``auto`` tries them on a GPU."""
 REFERENCE = "tensorflow"
 """The engine by which the others are judged, in float32, for the networks that it runs."""
 

@@ -6,15 +6,13 @@ import logging
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from ...errors import BottlebankError, EngineError, in_brief
 from ...fork_safety import import_whole
 from ...hardware import may_have_gpu
 from ..backbones.weights import WrongWeightsError
-from ..golden_images import COSINE_LIMITS, N_IMAGES, golden_pixels, least_cosine
+from .agreement import DisagreesError, require_agreement
 from .network import Network
-from .registry import AUTO, ENGINES, REFERENCE
+from .registry import AUTO, ENGINES, GPU_ENGINES, REFERENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,23 +40,36 @@ def start_engine(
     """
     attempts: list[tuple[str, str]] = []
     for precision in precisions:
-        for candidate in _candidates(engine, precision, gpu):
+        candidates = list(_candidates(engine, precision, gpu))
+        for candidate in candidates:
             try:
                 return _start(candidate, precision, network, many)
             except WrongWeightsError:
                 raise
             except EngineError as error:
                 attempts.append((f"{candidate.engine} in {precision}", str(error)))
-                level = logging.WARNING if isinstance(error, _DisagreesError) else logging.INFO
+                level = logging.WARNING if isinstance(error, DisagreesError) else logging.INFO
                 logger.log(level, "not used: %s: %s", *attempts[-1])
+        if not candidates:
+            reason = f"no engine computes in {precision} on a CPU, unless it is named"
+            attempts.append((f"{engine} in {precision}", reason))
     raise EngineError.of_attempts(network.recipe.extractor, attempts)
 
 
+def preferences(engine: str) -> Iterator[tuple[str, str]]:
+    """What ``auto`` tries for many images on this machine: engines, each with a precision.
+
+    The fastest comes first: on a GPU, then on the CPU.
+    """
+    if may_have_gpu():
+        for name in GPU_ENGINES:
+            if name in _meant_by(engine) and _finds_gpu(name):
+                yield from ((name, precision) for precision in ENGINES[name].gpu_precisions)
+    yield from ((engine, precision) for precision in preferred_precisions(engine))
+
+
 def preferred_precisions(engine: str) -> Sequence[str]:
-    """What ``auto`` computes in on this machine, fastest first."""
-    on_gpu = [name for name in _meant_by(engine) if ENGINES[name].on_gpu]
-    if on_gpu and may_have_gpu():
-        return ENGINES[on_gpu[0]].gpu_precisions
+    """What ``auto`` computes in on this machine's CPU, fastest first."""
     first = ENGINES[_meant_by(engine)[0]]
     if len(first.precisions) == 1:
         return first.precisions
@@ -66,6 +77,14 @@ def preferred_precisions(engine: str) -> Sequence[str]:
         return import_whole(first.module, __package__).supported_precisions()
     except Exception:  # noqa: BLE001 (whatever its library raises: starting it says what)
         return ("float32",)
+
+
+def _finds_gpu(engine: str) -> bool:
+    try:
+        return import_whole(ENGINES[engine].module, __package__).has_gpu()
+    except Exception as error:  # noqa: BLE001 (whatever its library raises: the next one follows)
+        logger.info("not used: %s: %s", engine, error)
+        return False
 
 
 def only_precision(engine: str) -> str | None:
@@ -94,12 +113,10 @@ class _Candidate(NamedTuple):
     only_on_gpu: bool = False
 
 
-class _DisagreesError(EngineError):
-    """An engine runs, but its numbers are not the network's."""
-
-
 def _meant_by(engine: str) -> list[str]:
-    return [*ENGINES] if engine == AUTO else [engine]
+    if engine != AUTO:
+        return [engine]
+    return [name for name, entry in ENGINES.items() if entry.is_automatic]
 
 
 def _candidates(engine: str, precision: str, gpu: bool) -> Iterator[_Candidate]:
@@ -107,8 +124,12 @@ def _candidates(engine: str, precision: str, gpu: bool) -> Iterator[_Candidate]:
         yield _Candidate(engine)
         return
     if gpu and may_have_gpu():
-        yield from (_Candidate(name, True) for name in ENGINES if ENGINES[name].on_gpu)
-    yield from (_Candidate(name) for name in ENGINES if precision in ENGINES[name].precisions)
+        for name in GPU_ENGINES:
+            if precision in ENGINES[name].gpu_precisions:
+                yield _Candidate(name, True)
+    for name in _meant_by(engine):
+        if precision in ENGINES[name].precisions:
+            yield _Candidate(name)
 
 
 def _start(candidate: _Candidate, precision: str, network: Network, many: bool) -> Engine:
@@ -121,7 +142,7 @@ def _start(candidate: _Candidate, precision: str, network: Network, many: bool) 
         if candidate.engine == REFERENCE:  # others read a converted network, which is compared
             network.require_same_weights()
         if (candidate.engine, precision) != (REFERENCE, "float32"):
-            _check(started, network, many)
+            require_agreement(started, network, many=many)
     except BottlebankError:
         raise
     except ImportError as error:
@@ -131,18 +152,3 @@ def _start(candidate: _Candidate, precision: str, network: Network, many: bool) 
         reason = in_brief(error) or type(error).__name__
         raise EngineError(f"{entry.title} does not start: {reason}") from error
     return started
-
-
-def _check(engine: Engine, network: Network, many: bool) -> None:
-    # With many to come, enough images to fill a batch.
-    n_times = max(engine.batch_sizes) // N_IMAGES + 1 if many else 1
-    golden = np.tile(golden_pixels(network.backbone.input_size_px), (n_times, 1, 1, 1))
-    reference = network.reference()
-    cosine = least_cosine(engine(golden), np.tile(reference.features, (n_times, 1)))
-    limit = COSINE_LIMITS[engine.precision]
-    if cosine < limit:
-        raise _DisagreesError(
-            f"its transfer values differ from those of {reference.by} in float32: cosine "
-            f"{cosine:.5f}, expected at least {limit}"
-        )
-    logger.debug("%s in %s: cosine %.6f", engine.name, engine.precision, cosine)

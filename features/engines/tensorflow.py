@@ -31,6 +31,8 @@ def start(source: Source, precision: str, *, many: bool) -> TensorFlowEngine:
     module = source.backbone.imported()
     if not hasattr(module, "build"):
         raise EngineError(f"TensorFlow cannot run {source.backbone.constructor} networks")
+    if precision == "float16":
+        raise EngineError("TensorFlow does not compute in float16 here")
     if not getattr(module, "BUILDS_APART", False):
         return TensorFlowEngine(source.backbone, source.weights(), precision)
     if precision != "float32":

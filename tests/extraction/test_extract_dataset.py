@@ -335,7 +335,7 @@ def test_auto_starts_its_own_variant_and_says_so(photos, cache, monkeypatch, cap
     with CacheFolder(cache) as folder:
         fingerprint = folder.fingerprints()[0]
     os.rename(cache / fingerprint / "float32", cache / fingerprint / "bfloat16")
-    monkeypatch.setattr(extraction, "preferred_precisions", lambda engine: ("float32",))
+    monkeypatch.setattr(extraction, "preferences", lambda engine: [(engine, "float32")])
     real = network.open_extractor
 
     def open_extractor(*arguments, precisions, **settings):

@@ -43,7 +43,7 @@ def extract(photos, tmp_path, monkeypatch, caplog):
 
         monkeypatch.setattr(network, "open_extractor", open_extractor)
         monkeypatch.setattr(run_module, "keep_golden_images", lambda *arguments: None)
-        monkeypatch.setattr(extraction, "preferred_precisions", lambda engine: ("float32",))
+        monkeypatch.setattr(extraction, "preferences", lambda engine: [(engine, "float32")])
         caplog.clear()
         report = bb.extract(dataset, extractor, cache=tmp_path / "cache", **settings).report
         assert (report.cached, report.extracted) == (len(dataset) - len(seen), len(seen))

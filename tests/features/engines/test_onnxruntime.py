@@ -3,7 +3,9 @@
 import sys
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 import bottlebank as bb
 from bottlebank.errors import EngineError
@@ -11,11 +13,15 @@ from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
 from bottlebank.features.engines import conversion
 from bottlebank.features.golden_images import golden_pixels, least_cosine
 
+from ..backbones.onnx_networks import SIZE_PX, cnn, save, vit
 
-def opened(name, engine, folder):
+OWN = {"scaling": "torch"}
+
+
+def opened(name, engine, folder, precision="float32"):
     recipe, weights = recipe_for(ExtractorSpec(name))
     return open_extractor(
-        recipe, lambda: weights, engine=engine, precisions=["float32"], networks=folder, many=True
+        recipe, lambda: weights, engine=engine, precisions=[precision], networks=folder, many=True
     )
 
 
@@ -72,7 +78,8 @@ def test_without_tf2onnx_the_remedy_is_named(monkeypatch, tmp_path):
 
 
 def test_without_the_library_the_engine_cannot_be_imported(monkeypatch, tmp_path):
-    monkeypatch.delitem(sys.modules, "bottlebank.features.engines.onnxruntime", raising=False)
+    for name in ("onnxruntime", "onnx_providers"):
+        monkeypatch.delitem(sys.modules, f"bottlebank.features.engines.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(EngineError, match=r"ONNX Runtime cannot be imported .*: pip install 'bott"):
         opened("efficientnet_lite0", "onnxruntime", tmp_path)
@@ -94,3 +101,100 @@ def test_a_damaged_network_is_exported_again(tmp_path):
     pixels = golden_pixels(224)
     np.testing.assert_array_equal(first.transfer_values(pixels), again.transfer_values(pixels))
     assert conversion.read_reference(folder).features.shape == (4, 1280)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "random"])
+def test_float16_is_made_of_the_exported_network_and_kept(name, tmp_path):
+    half, whole = (opened(name, "onnxruntime", tmp_path, each) for each in ("float16", "float32"))
+    assert (half.engine, half.precision) == ("onnxruntime", "float16")
+    pixels = golden_pixels(half.input_size_px[0])
+    features = half.transfer_values(pixels)
+    assert features.dtype == np.float32
+    assert not np.array_equal(features, whole.transfer_values(pixels))
+    assert least_cosine(features, whole.transfer_values(pixels)) > 0.9999
+    kept = tmp_path / f"{half.recipe.fingerprint}.float16.onnx"
+    assert {file.name for file in kept.iterdir()} == {
+        "network.onnx",
+        "reference.npy",
+        "manifest.json",
+    }
+    model = onnx.load(kept / "network.onnx")
+    weights = {each.data_type for each in model.graph.initializer if len(each.raw_data) > 100}
+    assert weights == {onnx.TensorProto.FLOAT16}
+    [taken], [given] = model.graph.input, model.graph.output
+    assert taken.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert given.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    assert (
+        conversion.read_reference(kept).features.tobytes()
+        == conversion.read_reference(
+            tmp_path / f"{half.recipe.fingerprint}.onnx"
+        ).features.tobytes()
+    )
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v2"])
+def test_float16_agrees_on_photographs(name, clothing, imagenet, tmp_path):
+    from bottlebank.datasets import load_dataset
+    from bottlebank.features.images.decoder import read
+
+    half, whole = (opened(name, "onnxruntime", tmp_path, each) for each in ("float16", "float32"))
+    paths = load_dataset(clothing / "validation").paths
+    pixels = np.stack([half.decode_and_resize(read(path)[0]) for path in paths[::10]])
+    assert least_cosine(half.transfer_values(pixels), whole.transfer_values(pixels)) > 0.9995
+
+
+def test_a_damaged_network_in_float16_is_made_again(tmp_path):
+    first = opened("efficientnet_lite0", "onnxruntime", tmp_path, "float16")
+    file = tmp_path / f"{first.recipe.fingerprint}.float16.onnx" / "network.onnx"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1000])
+    again = opened("efficientnet_lite0", "onnxruntime", tmp_path, "float16")
+    assert file.read_bytes() == whole
+    pixels = golden_pixels(224)
+    np.testing.assert_array_equal(first.transfer_values(pixels), again.transfer_values(pixels))
+
+
+def own_file(model, folder, precision):
+    """An extractor of a network in a file, in ONNX Runtime."""
+    recipe, weights = recipe_for(ExtractorSpec.of(str(save(model, folder / "net.onnx")), **OWN))
+    given = {"engine": "onnxruntime", "precisions": [precision], "networks": folder / "kept"}
+    return open_extractor(recipe, lambda: weights, **given)
+
+
+@pytest.mark.parametrize("model", [cnn(), cnn(batch=1), vit()], ids=["cnn", "of one image", "vit"])
+def test_float16_of_networks_in_files(model, tmp_path):
+    half = own_file(model, tmp_path, "float16")
+    pixels = golden_pixels(SIZE_PX)
+    whole = own_file(model, tmp_path, "float32").transfer_values(pixels)
+    assert least_cosine(half.transfer_values(pixels), whole) > 0.9999
+
+
+def test_a_network_whose_values_float16_does_not_hold_is_refused(tmp_path):
+    """It ends at 65,504. What is multiplied by a million and divided again is the same before."""
+    model = cnn()
+    for each in model.graph.initializer:
+        factor = {"k0": 1e6, "b0": 1e6, "k1": 1e-6}.get(each.name, 1.0)
+        values = numpy_helper.to_array(each)
+        each.CopyFrom(numpy_helper.from_array((values * factor).astype(values.dtype), each.name))
+    with pytest.raises(EngineError, match=r"onnxruntime in float16: its transfer values differ"):
+        own_file(model, tmp_path, "float16")
+    assert own_file(model, tmp_path, "float32").precision == "float32"
+
+
+def test_float16_from_images_to_predictions(photos, cache, tmp_path):
+    settings = {"cache": cache, "engine": "onnxruntime", "precision": "float16"}
+    table = bb.extract(photos, "efficientnet_lite0", **settings)
+    assert (table.report.engine, table.report.precision) == ("onnxruntime", "float16")
+    assert (cache / table.report.fingerprint / "float16").is_dir()
+    bb.save_head(bb.train_head(table), tmp_path / "head.h5")
+    assert bb.load_head(tmp_path / "head.h5").precision == "float16"
+    for given, taken in (
+        ({}, ("openvino", "float32")),
+        ({"engine": "onnxruntime"}, ("onnxruntime", "float16")),
+    ):
+        predictor = bb.load_predictor(tmp_path / "head.h5", cache=cache, **given)
+        assert (predictor.engine, predictor.precision) == taken
+        assert predictor(table.paths[0]).label == table.labels[0]
+    again = bb.extract(photos, "efficientnet_lite0", cache=cache)
+    assert (again.report.cached, again.report.precision) == (60, "float16")

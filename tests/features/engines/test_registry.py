@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bottlebank.features.engines.registry import ENGINES, REFERENCE
+from bottlebank.features.engines.registry import ENGINES, GPU_ENGINES, REFERENCE
 from bottlebank.features.golden_images import COSINE_LIMITS
 from bottlebank.precisions import PRECISIONS
 
@@ -40,8 +40,8 @@ def test_a_line_has_precisions_that_are_known_and_a_library_that_can_be_installe
 
 
 def test_a_line_that_does_not_fit_is_refused():
-    (complaint,) = complaints(ENGINES[REFERENCE]._replace(gpu_precisions=("float16", "float32")))
-    assert complaint == "no precision of precisions.py: float16"
+    (complaint,) = complaints(ENGINES[REFERENCE]._replace(gpu_precisions=("float8", "float32")))
+    assert complaint == "no precision of precisions.py: float8"
     (complaint,) = complaints(ENGINES[REFERENCE]._replace(library="unheard_of"))
     assert complaint == "unheard_of is neither required nor an extra in setup.cfg"
 
@@ -59,3 +59,7 @@ def test_a_module_has_what_its_line_says(name):
 
 def test_the_reference_is_an_engine_that_computes_in_float32():
     assert "float32" in ENGINES[REFERENCE].precisions
+
+
+def test_engines_that_compute_on_a_gpu_have_their_place_there():
+    assert sorted(GPU_ENGINES) == sorted(name for name in ENGINES if ENGINES[name].on_gpu)

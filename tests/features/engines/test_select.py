@@ -9,7 +9,7 @@ import pytest
 from bottlebank.errors import EngineError, WeightsNotFoundError
 from bottlebank.features.engines import select
 from bottlebank.features.engines.registry import ENGINES, EngineEntry
-from bottlebank.features.engines.select import preferred_precisions, start_engine
+from bottlebank.features.engines.select import preferences, preferred_precisions, start_engine
 
 
 class Engine:
@@ -35,7 +35,8 @@ def engines(monkeypatch):
         monkeypatch.setitem(sys.modules, module.__name__, module)
         name = module.__name__.removesuffix("_engine")
         monkeypatch.setitem(ENGINES, name, EngineEntry(module.__name__, name.title()))
-    monkeypatch.setattr(select, "_check", lambda engine, network, many: None)
+    monkeypatch.setattr(select, "GPU_ENGINES", ())
+    monkeypatch.setattr(select, "require_agreement", lambda engine, network, *, many: None)
     return bad
 
 
@@ -70,7 +71,7 @@ def test_an_engine_that_fails_is_passed_over_with_its_reason(engines, caplog, er
 
 
 def test_an_engine_that_fails_on_its_first_images_is_passed_over(engines, monkeypatch):
-    def check(engine, network, many):
+    def check(engine, network, *, many):
         if engine.name != "sound":
             raise RuntimeError("the device is lost")
 
@@ -78,7 +79,7 @@ def test_an_engine_that_fails_on_its_first_images_is_passed_over(engines, monkey
         name = "lost"
 
     engines.start = lambda network, precision, *, many: Lost()
-    monkeypatch.setattr(select, "_check", check)
+    monkeypatch.setattr(select, "require_agreement", check)
     assert start_engine(Network(), "auto", ["float32"], many=False, gpu=False).name == "sound"
 
 
@@ -88,16 +89,56 @@ def test_what_no_other_engine_would_help_is_raised(engines):
         start_engine(Network(), "auto", ["float32"], many=False, gpu=False)
 
 
-def test_precisions_are_those_of_the_first_engine_or_of_the_one_on_a_gpu(engines, monkeypatch):
+def test_precisions_are_those_of_the_first_engine(engines, monkeypatch):
     several = ENGINES["bad"]._replace(precisions=("bfloat16", "float32"))
     monkeypatch.setitem(ENGINES, "bad", several)
     engines.supported_precisions = lambda: ("float32",)
     assert preferred_precisions("auto") == ("float32",)
     engines.supported_precisions = lambda: 1 / 0
     assert preferred_precisions("auto") == ("float32",)
-    on_gpu = ENGINES["sound"]._replace(gpu_precisions=("bfloat16",))
-    monkeypatch.setitem(ENGINES, "sound", on_gpu)
-    assert preferred_precisions("auto") == ("float32",)
+
+
+@pytest.fixture
+def on_gpu(engines, monkeypatch):
+    """The two engines with a GPU; ``bad``, whose module is returned, goes first on it."""
+    for name, precisions in (("bad", ("float16", "float32")), ("sound", ("bfloat16",))):
+        monkeypatch.setitem(ENGINES, name, ENGINES[name]._replace(gpu_precisions=precisions))
+        sys.modules[ENGINES[name].module].has_gpu = lambda: True
+    monkeypatch.setattr(select, "GPU_ENGINES", ("bad", "sound"))
     monkeypatch.setattr(select, "may_have_gpu", lambda: True)
-    assert preferred_precisions("auto") == ("bfloat16",)
-    assert preferred_precisions("bad") == ("float32",)
+    return engines
+
+
+def test_engines_on_a_gpu_are_preferred_in_all_of_their_precisions(on_gpu, monkeypatch):
+    bad = [("bad", "float16"), ("bad", "float32")]
+    assert list(preferences("auto")) == [*bad, ("sound", "bfloat16"), ("auto", "float32")]
+    assert list(preferences("bad")) == [*bad, ("bad", "float32")]
+    assert list(preferences("sound")) == [("sound", "bfloat16"), ("sound", "float32")]
+    for broken in (lambda: False, lambda: 1 / 0):
+        on_gpu.has_gpu = broken
+        assert list(preferences("auto")) == [("sound", "bfloat16"), ("auto", "float32")]
+    monkeypatch.setattr(select, "may_have_gpu", lambda: False)
+    assert list(preferences("auto")) == [("auto", "float32")]
+
+
+def test_a_gpu_is_tried_in_the_precisions_of_each_engine(on_gpu, caplog):
+    caplog.set_level(logging.INFO, "bottlebank")
+    on_gpu.start = raising(EngineError("no memory"))
+    for precision, tried in (("float16", "bad"), ("bfloat16", None), ("float32", "bad")):
+        caplog.clear()
+        if precision == "float16":
+            with pytest.raises(EngineError, match="no memory"):
+                start_engine(Network(), "auto", [precision], many=False, gpu=True)
+        else:
+            started = start_engine(Network(), "auto", [precision], many=False, gpu=True)
+            assert started.name == "sound"
+        assert [line.split()[2] for line in caplog.messages] == [tried] * len(caplog.messages)
+
+
+def test_an_engine_that_is_not_automatic_has_to_be_named(engines, monkeypatch):
+    engines.start = raising(EngineError("it would have been tried"))
+    monkeypatch.setitem(ENGINES, "bad", ENGINES["bad"]._replace(is_automatic=False))
+    assert start_engine(Network(), "auto", ["float32"], many=False, gpu=False).name == "sound"
+    assert list(preferences("auto")) == [("auto", "float32")]
+    with pytest.raises(EngineError, match="it would have been tried"):
+        start_engine(Network(), "bad", ["float32"], many=False, gpu=False)
