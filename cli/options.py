@@ -237,7 +237,7 @@ def engine(**settings: Any) -> Decorator:
         type=Choice(choices.ENGINES),
         default=choices.ENGINES[0],
         default_in_words="the fastest that agrees with the reference",
-        help="what runs the network",
+        help="what runs the network; coreml and directml are untested",
         **settings,
     )
 

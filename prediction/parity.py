@@ -22,7 +22,7 @@ PARITY = ("refuse", "warn")
 
 LIMIT_FLOAT32 = 0.9999
 LIMIT = 0.99
-"""Where either side computed in fewer bits: bfloat16 is rounded otherwise on other processors."""
+"""Where either computed in 16 bits, which are rounded otherwise on other processors."""
 
 logger = logging.getLogger(__name__)
 

@@ -126,7 +126,8 @@ def test_the_toy_backbone_runs_in_every_engine(toys, photos, tmp_path):
         engine: bb.extract(
             photos, "toy", cache=tmp_path / engine, engine=engine, precision="float32"
         )
-        for engine in ENGINES
+        for engine, entry in ENGINES.items()
+        if entry.is_automatic
     }
     for engine, table in tables.items():
         assert table.report.engine == engine

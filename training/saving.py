@@ -98,7 +98,7 @@ def save_head(
         )
     if not is_one_of(precision, PRECISIONS):
         raise UsageError(
-            f"unknown precision {received(precision)}: expected {' or '.join(PRECISIONS)}, as "
+            f"unknown precision {received(precision)}: expected {', '.join(PRECISIONS)}, as "
             f"table.report.precision has it"
         )
     with CacheFolder(cache) as folder:

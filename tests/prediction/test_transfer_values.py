@@ -182,7 +182,7 @@ def test_what_is_no_list_of_images_is_refused(transformer, photos):
         ({"image_fit": "stretch"}, "unknown fit 'stretch': expected squash, crop, pad"),
         ({"grey16": "squash"}, "unknown grey16 'squash': expected scale or stretch"),
         ({"engine": "cuda"}, "unknown engine 'cuda'"),
-        ({"precision": "float16"}, "unknown precision 'float16'"),
+        ({"precision": "float64"}, "unknown precision 'float64'"),
         ({"store": "bfloat16"}, "unknown storage 'bfloat16': expected auto, float32, float16"),
     ],
 )

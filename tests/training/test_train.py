@@ -263,7 +263,7 @@ def test_what_is_no_head_is_refused_with_what_to_do(table, tmp_path, cache):
         ({"extractor": 3}, "expected the name of an extractor.*received 3"),
         ({"fit": "typo"}, "unknown fit 'typo': expected squash, crop, pad"),
         ({"grey16": "typo"}, "unknown grey16 'typo': expected scale or stretch"),
-        ({"precision": "typo"}, "unknown precision 'typo': expected bfloat16 or float32"),
+        ({"precision": "typo"}, "unknown precision 'typo': expected bfloat16, float16, float32"),
         ({"precision": "auto"}, "unknown precision 'auto'"),
     ],
 )
