@@ -35,6 +35,7 @@ def extract(photos, tmp_path, monkeypatch, caplog):
 
         def open_extractor(recipe, weights, *, engine, precisions, **_):
             return SimpleNamespace(
+                recipe=recipe,
                 engine="openvino" if engine == "auto" else engine,
                 batch_size=8,
                 n_calls=2,
