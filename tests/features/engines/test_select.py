@@ -8,7 +8,7 @@ import pytest
 
 from bottlebank.errors import EngineError, WeightsNotFoundError
 from bottlebank.features.engines import select
-from bottlebank.features.engines.registry import ENGINES, EngineEntry
+from bottlebank.features.engines.registry import EngineEntry
 from bottlebank.features.engines.select import preferences, preferred_precisions, start_engine
 
 
@@ -29,12 +29,11 @@ def engines(monkeypatch):
     """A registry of two: ``bad``, whose module is returned to be given a `start`, and ``sound``."""
     bad, sound = ModuleType("bad_engine"), ModuleType("sound_engine")
     sound.start = lambda network, precision, *, many: Engine()
-    for name in list(ENGINES):
-        monkeypatch.delitem(ENGINES, name)
+    monkeypatch.setattr(select, "ENGINES", {})
     for module in (bad, sound):
         monkeypatch.setitem(sys.modules, module.__name__, module)
         name = module.__name__.removesuffix("_engine")
-        monkeypatch.setitem(ENGINES, name, EngineEntry(module.__name__, name.title()))
+        select.ENGINES[name] = EngineEntry(module.__name__, name.title())
     monkeypatch.setattr(select, "GPU_ENGINES", ())
     monkeypatch.setattr(select, "require_agreement", lambda engine, network, *, many: None)
     return bad
@@ -89,9 +88,13 @@ def test_what_no_other_engine_would_help_is_raised(engines):
         start_engine(Network(), "auto", ["float32"], many=False, gpu=False)
 
 
-def test_precisions_are_those_of_the_first_engine(engines, monkeypatch):
-    several = ENGINES["bad"]._replace(precisions=("bfloat16", "float32"))
-    monkeypatch.setitem(ENGINES, "bad", several)
+def change(name, **fields):
+    """Change the line of one of the engines of the fixture."""
+    select.ENGINES[name] = select.ENGINES[name]._replace(**fields)
+
+
+def test_precisions_are_those_of_the_first_engine(engines):
+    change("bad", precisions=("bfloat16", "float32"))
     engines.supported_precisions = lambda: ("float32",)
     assert preferred_precisions("auto") == ("float32",)
     engines.supported_precisions = lambda: 1 / 0
@@ -102,8 +105,8 @@ def test_precisions_are_those_of_the_first_engine(engines, monkeypatch):
 def on_gpu(engines, monkeypatch):
     """The two engines with a GPU; ``bad``, whose module is returned, goes first on it."""
     for name, precisions in (("bad", ("float16", "float32")), ("sound", ("bfloat16",))):
-        monkeypatch.setitem(ENGINES, name, ENGINES[name]._replace(gpu_precisions=precisions))
-        sys.modules[ENGINES[name].module].has_gpu = lambda: True
+        change(name, gpu_precisions=precisions)
+        sys.modules[select.ENGINES[name].module].has_gpu = lambda: True
     monkeypatch.setattr(select, "GPU_ENGINES", ("bad", "sound"))
     monkeypatch.setattr(select, "may_have_gpu", lambda: True)
     return engines
@@ -135,9 +138,9 @@ def test_a_gpu_is_tried_in_the_precisions_of_each_engine(on_gpu, caplog):
         assert [line.split()[2] for line in caplog.messages] == [tried] * len(caplog.messages)
 
 
-def test_an_engine_that_is_not_automatic_has_to_be_named(engines, monkeypatch):
+def test_an_engine_that_is_not_automatic_has_to_be_named(engines):
     engines.start = raising(EngineError("it would have been tried"))
-    monkeypatch.setitem(ENGINES, "bad", ENGINES["bad"]._replace(is_automatic=False))
+    change("bad", is_automatic=False)
     assert start_engine(Network(), "auto", ["float32"], many=False, gpu=False).name == "sound"
     assert list(preferences("auto")) == [("auto", "float32")]
     with pytest.raises(EngineError, match="it would have been tried"):
