@@ -22,7 +22,6 @@ from ..errors import ImageRejectedError
 from ..features.images.decoder import Limits, read
 from ..features.images.decoder_process import prepare
 from ..features.images.fit import Preprocessing, decode_and_resize
-from ..features.images.rejection import TOO_LITTLE_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +44,10 @@ def work(
     limits: Sequence[int],
     memory_bytes: int,
 ) -> None:
-    """Do what the parent says until it closes the connection."""
+    """Do what the parent says until it closes the connection.
+
+    The answer is None where there was too little memory for it; of the group, nothing is held then.
+    """
     prepare(memory_bytes)
     (height, width), *others = preprocessing
     worker = _Worker(
@@ -59,6 +61,8 @@ def work(
         command, *arguments = json.loads(connection.recv_bytes())
         try:
             answer: Any = getattr(worker, command)(*arguments)
+        except MemoryError:
+            answer = None
         except Exception:  # noqa: BLE001 (the parent raises it)
             answer = traceback.format_exc()
         connection.send_bytes(json.dumps(answer).encode())
@@ -81,12 +85,11 @@ class _Worker:
         self._held: dict[int, list[bytes]] = {}
         self._n_begun = 0
 
-    def read(self, group: int, paths: Sequence[str]) -> list[Any] | None:
+    def read(self, group: int, paths: Sequence[str]) -> list[Any]:
         """Read files, and hold them until `decode`.
 
         Of each: its hash in hexadecimal, size, modification and change time, inode, and when it
-        was looked at; or why it cannot be read. None, and nothing is held, where there is too
-        little memory.
+        was looked at; or why it cannot be read.
         """
         held: list[bytes] = []
         answers: list[Any] = []
@@ -98,8 +101,6 @@ class _Worker:
             except ImageRejectedError as error:
                 held.append(b"")
                 answers.append(str(error))
-            except MemoryError:
-                return None
             else:
                 held.append(data)
                 stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
@@ -130,8 +131,6 @@ class _Worker:
                 picture = self._decode(held[position])
             except ImageRejectedError as error:
                 answers.append([str(error), None])
-            except MemoryError:  # where it is read or fitted
-                answers.append([TOO_LITTLE_MEMORY, None])
             else:
                 pixels[n_decoded] = picture.pixels
                 n_decoded += 1

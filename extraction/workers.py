@@ -260,6 +260,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
 
     def _take(self, worker: Worker, group: Group, answer: Any) -> None:
         if answer is None:
+            worker.drop(group)
             self._look_carefully_at(group)
         elif group.hashed is None:
             paths = absolute_paths(file.path for file in group.files)

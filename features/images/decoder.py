@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import stat
@@ -22,6 +21,7 @@ from .colours import Grey, in_strips, to_rgb
 from .formats import FORMATS, HAS_HEIF, is_heif
 from .rejection import MORE_THAN_ALLOWED, RAISE_LIMIT, reasons_in_words
 from .sixteen_bit import is_deep, scaled, to_8_bits
+from .want_of_memory import is_want_of_memory, suspecting_memory
 
 DECODER_VERSION = 4
 """Part of every fingerprint: raised when the pixels that `decode` returns for any image change."""
@@ -167,7 +167,8 @@ def decode_picture(
             if reduction > 1:
                 pixels = np.asarray(_reduced(Image.fromarray(pixels), reduction))
         else:
-            return _loaded(image, kind.format, at_least_px, grey16, data)
+            with suspecting_memory(kind.format, image.size):
+                return _loaded(image, kind.format, at_least_px, grey16, data)
     return Picture(_upright(pixels, orientation), kind)
 
 
@@ -253,19 +254,39 @@ def _jpeg_pixels(image: Image.Image, data: bytes, reduction: int) -> np.ndarray:
         width, height = (-(-side // while_decoding) for side in image.size)
         # Both call libjpeg-turbo, and agree to the bit, but simplejpeg takes 2/3 of the time. What
         # it refuses, Pillow knows to mend, or to tell what is wrong with it.
-        with contextlib.suppress(ValueError):
-            pixels = simplejpeg.decode_jpeg(
-                data, "RGB", min_height=height, min_width=width, min_factor=while_decoding
-            )
-            if pixels.shape == (height, width, 3):
-                if while_decoding == reduction:
-                    return pixels
-                rest = _reduced(Image.fromarray(pixels), reduction // while_decoding)
-                return np.asarray(rest)
+        pixels = _simply(data, "RGB", (height, width), while_decoding)
+        if pixels is not None and pixels.shape == (height, width, 3):
+            if while_decoding == reduction:
+                return pixels
+            rest = _reduced(Image.fromarray(pixels), reduction // while_decoding)
+            return np.asarray(rest)
     width, height = image.size
     image.draft(None, (width // while_decoding, height // while_decoding))
     achieved = round(width / image.size[0])
-    return np.asarray(_reduced(to_rgb(image), max(1, reduction // achieved)))
+    try:
+        picture = to_rgb(image)
+    except OSError:
+        _simply(data, "CMYK", (1, 1), while_decoding)
+        raise
+    return np.asarray(_reduced(picture, max(1, reduction // achieved)))
+
+
+def _simply(
+    data: bytes, colours: str, at_least_px: tuple[int, int], factor: int
+) -> np.ndarray | None:
+    """What simplejpeg makes of a JPEG file; None where it cannot.
+
+    Raises ValueError where memory is too little, which Pillow cannot tell from damage.
+    """
+    height, width = at_least_px
+    try:
+        return simplejpeg.decode_jpeg(
+            data, colours, min_height=height, min_width=width, min_factor=factor
+        )
+    except ValueError as error:
+        if is_want_of_memory(str(error)):
+            raise
+        return None
 
 
 def _reduced(picture: Image.Image, factor: int) -> Image.Image:

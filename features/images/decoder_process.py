@@ -17,6 +17,7 @@ import cv2
 from ...errors import ImageRejectedError
 from .decoder import Kind, Limits, Picture
 from .fit import Preprocessing, decode_and_resize
+from .formats import FORMATS
 from .rejection import TOO_LITTLE_MEMORY
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ def prepare(memory_bytes: int) -> None:
     """
     warnings.simplefilter("ignore")  # of Pillow, on metadata that is no reason to reject an image
     cv2.setNumThreads(1)
+    if "AVIF" in FORMATS:  # which Pillow has from 11.3
+        from PIL import AvifImagePlugin
+
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # else one per core of the machine
     with contextlib.suppress(OSError, ValueError):  # a stricter limit is set already
         most = resource.getrlimit(resource.RLIMIT_DATA)[1]
         resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, most))

@@ -14,6 +14,7 @@ from ...errors import ImageRejectedError, in_brief
 from ...untrusted.image_structure import is_pnm, is_tiff
 from . import tiff
 from .formats import INSTALL_HEIF, format_by_signature, in_words, what_it_is
+from .want_of_memory import is_want_of_memory, webp_can_lack_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,6 @@ CHANGED = "it changed while it was read"
 _TEMPORARY = (RAISE_LIMIT, MORE_THAN_ALLOWED, INSTALL_HEIF, CHANGED)
 # What the machine lacked. To find out costs seconds an image.
 _OF_THE_MACHINE = (CRASHES, TOO_SLOW, TOO_LITTLE_MEMORY)
-_WANT_OF_MEMORY = ("insufficient memory", "out of memory", "cannot allocate", "failed to allocate")
 # Kept by earlier versions of good images when `max_pixels` was not a number.
 _MISTAKE_OF_OURS = "not supported between instances of"
 
@@ -92,7 +92,7 @@ def reasons_in_words(data: bytes, formats: tuple[str, ...], max_pixels: int) -> 
         raise ImageRejectedError(TOO_LITTLE_MEMORY) from None
     except _DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        if any(words in reason.lower() for words in _WANT_OF_MEMORY):
+        if is_want_of_memory(reason) or webp_can_lack_memory(data):
             raise ImageRejectedError(TOO_LITTLE_MEMORY) from error
         if "truncated" in reason.lower():
             raise ImageRejectedError(

@@ -263,15 +263,15 @@ def test_nothing_is_left_open(photos, cache):
 
 
 needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits RLIMIT_DATA")
-LEAST_MEMORY = 600 << 20
+LEAST_MEMORY = 500 << 20
 """Of one worker."""
 
 
 @pytest.fixture(scope="module")
 def large_picture(tmp_path_factory):
-    """48 megapixels, which take 144 MB."""
-    path = tmp_path_factory.mktemp("large") / "48-megapixels.png"
-    Image.new("RGB", (8000, 6000), (200, 0, 0)).save(path)
+    """60 megapixels, which take 180 MB."""
+    path = tmp_path_factory.mktemp("large") / "60-megapixels.png"
+    Image.new("RGB", (10_000, 6000), (200, 0, 0)).save(path)
     return path
 
 
