@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import parent
 
-from bottlebank.extraction import network, workers
+from bottlebank.extraction import network
 from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
 from bottlebank.features.engines import select
 from bottlebank.features.engines.registry import ENGINES
@@ -104,10 +104,12 @@ def nothing(task: Measurement) -> dict[str, Any]:
 
 def network_behind(task: Measurement) -> dict[str, Any]:
     """An extraction, and its network alone."""
-    divide_cores(task)
     recipe, weights = recipe_for(ExtractorSpec(task.extractor))
     precision = task.precision or select.preferred_precisions(task.engine)[0]
     require_device(task)
+    if task.streams:
+        openvino = import_module("bottlebank.features.engines.openvino")
+        openvino.streams = lambda: (task.streams, available_cores())
     extractor = open_extractor(
         recipe,
         lambda: weights,
@@ -126,15 +128,9 @@ def extracted(task: Measurement, extractor, precision: str) -> dict[str, Any]:
     network.open_extractor = lambda *_, **__: extractor
     parent.extracted(paths[:1], task.extractor, precision=precision)  # what is imported on the way
     network.open_extractor = parent.starts_as(extractor)
-    return parent.extracted(paths, task.extractor, precision=precision)._asdict()
-
-
-def divide_cores(task: Measurement) -> None:
-    if task.decoders:
-        workers.available_cores = lambda: task.decoders
-    if task.streams:
-        openvino = import_module("bottlebank.features.engines.openvino")
-        openvino.streams = lambda: (task.streams, available_cores())
+    return parent.extracted(
+        paths, task.extractor, precision=precision, workers=task.decoders or None
+    )._asdict()
 
 
 def require_device(task: Measurement) -> None:

@@ -20,6 +20,8 @@ two, so that pictures of one camera are scaled alike and one bright pixel decide
 
 WHITE_16 = 0xFFFF
 _STRIP_PIXELS = 4_000_000
+_SMALL_STRIP_PIXELS = 250_000
+"""So few that their memory is used again: pages that are new to a process cost more than sums."""
 
 
 def require_known_grey16(grey16: str) -> None:
@@ -144,3 +146,20 @@ def in_strips(
             for top in range(0, height, step)
         ]
     )
+
+
+def reduced(pixels: np.ndarray, reduction: int) -> np.ndarray:
+    """Average squares of so many pixels a side; at the right and lower edge, what is there.
+
+    Parameters
+    ----------
+    pixels
+        uint8, (height, width, 3).
+    reduction
+        1 for the picture as it is.
+    """
+    if reduction == 1:
+        return pixels
+    step = reduction * max(1, _SMALL_STRIP_PIXELS // (pixels.shape[1] * reduction))
+    strips = (pixels[top : top + step] for top in range(0, len(pixels), step))
+    return np.concatenate([np.asarray(Image.fromarray(rows).reduce(reduction)) for rows in strips])

@@ -17,7 +17,7 @@ from ...arguments import require_whole
 from ...errors import ImageRejectedError
 from ...untrusted.image_structure import check_directory, check_structure, has_more_scans, is_tiff
 from . import netpbm, tiff, webp
-from .colours import Grey, in_strips, to_rgb
+from .colours import Grey, in_strips, reduced, to_rgb
 from .formats import FORMATS, HAS_HEIF, is_heif
 from .rejection import MORE_THAN_ALLOWED, RAISE_LIMIT, reasons_in_words
 from .sixteen_bit import is_deep, scaled, to_8_bits
@@ -164,8 +164,7 @@ def decode_picture(
         elif kind.format == "WEBP" and (pixels := webp.pixels(image, data)) is not None:
             orientation = _orientation(image)
             reduction = _reduction(image.size, at_least_px, orientation)
-            if reduction > 1:
-                pixels = np.asarray(_reduced(Image.fromarray(pixels), reduction))
+            pixels = reduced(pixels, reduction)
         else:
             with suspecting_memory(kind.format, image.size):
                 return _loaded(image, kind.format, at_least_px, grey16, data)
@@ -256,19 +255,17 @@ def _jpeg_pixels(image: Image.Image, data: bytes, reduction: int) -> np.ndarray:
         # it refuses, Pillow knows to mend, or to tell what is wrong with it.
         pixels = _simply(data, "RGB", (height, width), while_decoding)
         if pixels is not None and pixels.shape == (height, width, 3):
-            if while_decoding == reduction:
-                return pixels
-            rest = _reduced(Image.fromarray(pixels), reduction // while_decoding)
-            return np.asarray(rest)
+            return reduced(pixels, reduction // while_decoding)
     width, height = image.size
     image.draft(None, (width // while_decoding, height // while_decoding))
     achieved = round(width / image.size[0])
     try:
+        image.load()
         picture = to_rgb(image)
     except OSError:
         _simply(data, "CMYK", (1, 1), while_decoding)
         raise
-    return np.asarray(_reduced(picture, max(1, reduction // achieved)))
+    return reduced(np.asarray(picture), max(1, reduction // achieved))
 
 
 def _simply(
@@ -287,10 +284,6 @@ def _simply(
         if is_want_of_memory(str(error)):
             raise
         return None
-
-
-def _reduced(picture: Image.Image, factor: int) -> Image.Image:
-    return picture if factor == 1 else picture.reduce(factor)
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -10,9 +10,9 @@ import simplejpeg
 from PIL import Image
 
 from bottlebank.errors import ImageRejectedError
+from bottlebank.features.images import colours, formats
 from bottlebank.features.images import decoder as images
 from bottlebank.features.images import fit as preprocess
-from bottlebank.features.images import formats
 from bottlebank.features.images.decoder import (
     FORMATS,
     Kind,
@@ -517,6 +517,14 @@ def test_a_large_picture_is_halved_while_both_sides_are_large_enough(format, at_
     assert small.shape == (*shape, 3)
     expected = np.asarray(Image.fromarray(decode(data)).reduce(1200 // shape[0])).astype(int)
     assert np.abs(small.astype(int) - expected).max() <= 3
+
+
+@pytest.mark.parametrize("reduction", [1, 2, 8])
+def test_strips_of_a_picture_are_averaged_as_the_whole(monkeypatch, reduction):
+    monkeypatch.setattr(colours, "_SMALL_STRIP_PIXELS", 500)
+    pixels = np.random.default_rng(0).integers(0, 256, (101, 37, 3), dtype=np.uint8)
+    expected = np.asarray(Image.fromarray(pixels).reduce(reduction))
+    assert np.array_equal(colours.reduced(pixels, reduction), expected)
 
 
 def test_halving_respects_the_orientation():
