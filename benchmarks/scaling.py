@@ -72,7 +72,7 @@ WAYS = [
     BOUND,
     Way("PyTorch DataLoader", 0.25, {"way": "loader"}),
     Way("nothing", 1, {"way": "nothing"}),
-    Way("OpenVINO", 0.25, {"way": "network", "engine": "openvino"}),
+    Way("OpenVINO", 0.5, {"way": "network", "engine": "openvino"}),
     Way(
         "ONNX Runtime",
         0.125,

@@ -22,7 +22,6 @@ import parent
 
 from bottlebank.extraction import network
 from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
-from bottlebank.features.engines import select
 from bottlebank.features.engines.registry import ENGINES
 from bottlebank.hardware import available_cores
 
@@ -105,11 +104,12 @@ def nothing(task: Measurement) -> dict[str, Any]:
 def network_behind(task: Measurement) -> dict[str, Any]:
     """An extraction, and its network alone."""
     recipe, weights = recipe_for(ExtractorSpec(task.extractor))
-    precision = task.precision or select.preferred_precisions(task.engine)[0]
-    require_device(task)
-    if task.streams:
-        openvino = import_module("bottlebank.features.engines.openvino")
-        openvino.streams = lambda: (task.streams, available_cores())
+    engine = import_module(ENGINES[task.engine].module, "bottlebank.features.engines")
+    if task.engine != "openvino":
+        require_device(task, engine)
+    elif task.streams:
+        engine.streams = lambda: (task.streams, available_cores())
+    precision = task.precision or engine.supported_precisions()[0]
     extractor = open_extractor(
         recipe,
         lambda: weights,
@@ -133,14 +133,11 @@ def extracted(task: Measurement, extractor, precision: str) -> dict[str, Any]:
     )._asdict()
 
 
-def require_device(task: Measurement) -> None:
+def require_device(task: Measurement, engine: Any) -> None:
     """ONNX Runtime takes a GPU where it can; and no engine may fall back to the CPU."""
-    if task.engine == "openvino":
-        return
-    module = import_module(ENGINES[task.engine].module, "bottlebank.features.engines")
     if not task.on_gpu:
-        module.has_gpu = lambda: False
-    elif not module.has_gpu():
+        engine.has_gpu = lambda: False
+    elif not engine.has_gpu():
         raise SystemExit(f"{ENGINES[task.engine].title} finds no GPU")
 
 
