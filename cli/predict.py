@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @options.head(required=True)
 @options.loading()
 @options.max_pixels()
+@options.resources()
 @option("--top", type=COUNT, default=3, metavar="N", help="classes to show")
 @options.output(
     metavar="FILE.csv|FILE.jsonl",
@@ -46,6 +47,8 @@ def run(
     head: str,
     loading: dict[str, Any],
     max_pixels: int,
+    workers: int | None,
+    memory: int | None,
     top: int,
     output: str | None,
     json: bool,
@@ -62,7 +65,14 @@ def run(
     shows_bar = len(found) > 1 and (path is not None or not sys.stdout.isatty())
     predictions = itertools.chain(
         (Prediction(error=reason, path=folder) for folder, reason in unreadable),
-        predictor.predict_files(found, top, None if shows_bar else False, max_pixels=max_pixels),
+        predictor.predict_files(
+            found,
+            top,
+            None if shows_bar else False,
+            max_pixels=max_pixels,
+            workers=workers,
+            memory=memory,
+        ),
     )
     n_all = len(unreadable) + len(found)
     n_failed = n_unknown = n_dark = 0

@@ -20,7 +20,7 @@ from ..features.engines.registry import require_known
 from ..features.engines.select import only_precision, preferences
 from ..features.images.colours import GREY16
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
-from ..features.images.decoding_shares import require_shares
+from ..features.images.decoding_shares import Allowed, require_allowed
 from .cache_miss import why_nothing_is_reused
 from .going_on import banked, going_on, remember_network, say_going_on
 from .network import CannotRunError
@@ -147,7 +147,7 @@ def extract(
     require_known(engine, precision)
     require_known_storage(store)
     max_pixels = require_max_pixels(max_pixels)
-    n_workers, memory_bytes = require_shares(workers, memory)
+    allowed = require_allowed(workers, memory)
     commit_every = require_whole("commit_every", commit_every, 1)
     download_timeout_s = require_timeout("download_timeout_s", download_timeout_s)
     spec = ExtractorSpec.of(
@@ -172,8 +172,7 @@ def extract(
             commit_every=commit_every,
             progress=progress,
             max_pixels=max_pixels,
-            workers=n_workers,
-            memory=memory_bytes,
+            allowed=allowed,
             retry_rejected=retry_rejected,
         )
         if extractor is None and weights == IMAGENET:
@@ -208,8 +207,7 @@ def extract_recipe(
     commit_every: int = COMMIT_EVERY_ROWS,
     progress: bool | None = None,
     max_pixels: int = MAX_PIXELS,
-    workers: int | None = None,
-    memory: int | None = None,
+    allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
     retry_rejected: bool = False,
     preferred: Variant | None = None,
 ) -> FeatureTable:
@@ -241,8 +239,7 @@ def extract_recipe(
             commit_every=commit_every,
             progress=progress,
             max_pixels=max_pixels,
-            workers=workers,
-            memory=memory,
+            allowed=allowed,
             retry_rejected=retry_rejected,
         )
         try:

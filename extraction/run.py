@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..features import Recipe
     from ..features.backbones.weights import Weights
+    from ..features.images.decoding_shares import Allowed
     from .image_files import UnreadableFile
 
 _MEASURED_FROM = 100
@@ -54,8 +55,7 @@ class Run:
         commit_every: int,
         progress: bool | None,
         max_pixels: int,
-        workers: int | None,
-        memory: int | None,
+        allowed: Allowed,
         retry_rejected: bool,
     ) -> None:
         """Look up what is missing; see `extract_recipe`."""
@@ -64,7 +64,7 @@ class Run:
         self._waiting = Waiting()
         self._ledger = Ledger(folder, recipe, variant, commit_every, retry_rejected)
         self._plan = Plan(dataset.paths, folder, self._ledger.is_answered)
-        self._workers = Workers(recipe, max_pixels, self._waiting, workers, memory)
+        self._workers = Workers(recipe, max_pixels, self._waiting, allowed)
         self._network = Network(
             recipe, weights, folder.networks, engine, variant.precision, progress, self._waiting
         )

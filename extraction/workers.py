@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from ..cache import Stamp, is_settled
 from ..features.images.decoder import Limits
 from ..features.images.decoder_pool import MAX_DECODE_S, PATIENCE_S
-from ..features.images.decoding_shares import shares_of
+from ..features.images.decoding_shares import Allowed, shares_of
 from ..features.images.rejection import TOO_LITTLE_MEMORY
 from ..fork_safety import let_go_in_children
 from ..paths import absolute_paths
@@ -61,20 +61,16 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         recipe: Recipe,
         max_pixels: int,
         waiting: Waiting,
-        n_workers: int | None = None,
-        memory_bytes: int | None = None,
+        allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
     ) -> None:
-        """Prepare to decode for a recipe's network; nothing runs yet.
-
-        For `n_workers` and `memory_bytes` see `shares_of`.
-        """
+        """Prepare to decode for a recipe's network; nothing runs yet."""
         preprocessing, limits = recipe.preprocessing, Limits(pixels=max_pixels)
         self._waiting = waiting
         height, width = preprocessing.size_px
         self._largest_group = max(1, min(_GROUP_SIZE, _BLOCK_BYTES // (height * width * 3)))
         block_bytes = self._largest_group * height * width * 3
         # Of the blocks' pixels, and copies of those for which no block is left.
-        shares = shares_of(n_workers, memory_bytes, (N_BLOCKS + _IN_HAND) * block_bytes)
+        shares = shares_of(allowed, (N_BLOCKS + _IN_HAND) * block_bytes)
         self._largest_file_bytes = shares.largest_file_bytes
         settings = {
             "preprocessing": preprocessing,

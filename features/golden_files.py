@@ -16,6 +16,7 @@ from PIL import Image
 
 from ..errors import ImageRejectedError
 from .images.decoder_pool import DecoderPool
+from .images.decoding_shares import Allowed, shares_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,12 @@ def transfer_values_of(extractor: Extractor, files: Sequence[bytes]) -> np.ndarr
     if tuple(files) == golden_files(extractor.recipe.input_size_px):
         pictures = [extractor.decode_and_resize(file) for file in files]
     else:
-        with DecoderPool(extractor.recipe.preprocessing, 1, formats=_FORMATS) as decoders:
+        with DecoderPool(
+            extractor.recipe.preprocessing,
+            1,
+            formats=_FORMATS,
+            memory_bytes=shares_of(Allowed(1), 0).large_bytes,
+        ) as decoders:
             decoded = decoders.decode(files)
         for reason in filter(None, decoded.reasons):
             raise ImageRejectedError(reason)

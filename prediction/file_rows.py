@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..extraction.image_files import UnreadableFile
     from ..extraction.network import Features
     from ..features.images.decoder import Limits
+    from ..features.images.decoding_shares import Allowed
     from .cached_rows import CachedRows
     from .image_inputs import Input
     from .lazy_extractor import LazyExtractor
@@ -57,11 +58,13 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
     files that are on their way at the same time, one is.
     """
 
-    def __init__(self, late: LazyExtractor, banked: CachedRows, limits: Limits) -> None:
+    def __init__(
+        self, late: LazyExtractor, banked: CachedRows, limits: Limits, allowed: Allowed
+    ) -> None:
         """Prepare; nothing runs before a file has to be read."""
         self._late, self._banked = late, banked
         self._waiting = Waiting()
-        self._workers = Workers(late.recipe, limits.pixels, self._waiting)
+        self._workers = Workers(late.recipe, limits.pixels, self._waiting, allowed)
         self._line: deque[_InLine] = deque()
         self._unread: dict[int, _InLine] = {}
         """By the number under which the workers have them."""

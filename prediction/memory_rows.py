@@ -12,8 +12,8 @@ from ..cache import Key, content_of_bytes
 from ..errors import ImageRejectedError, UsageError
 from ..extraction.prefetch import groups_of, prefetch, threads
 from ..features.images.colours import darkness
-from ..features.images.decoder_pool import DecoderPool, decode_here
-from ..hardware import available_cores
+from ..features.images.decoder_pool import SHARED_BYTES, DecoderPool, decode_here
+from ..features.images.decoding_shares import shares_of
 from .image_inputs import bytes_of, picture_in
 from .rows import Row
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from ..features.images.decoder import Limits
+    from ..features.images.decoding_shares import Allowed
     from ..features.images.fit import Preprocessing
     from .cached_rows import CachedRows
     from .image_inputs import Input
@@ -52,7 +53,13 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
     """Answers for images in memory, in their order, however many there are."""
 
     def __init__(
-        self, late: LazyExtractor, banked: CachedRows, limits: Limits, *, is_one: bool = False
+        self,
+        late: LazyExtractor,
+        banked: CachedRows,
+        limits: Limits,
+        allowed: Allowed,
+        *,
+        is_one: bool = False,
     ) -> None:
         """Prepare; nothing runs before an image has to be decoded.
 
@@ -60,8 +67,15 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
         """
         self._late, self._banked = late, banked
         preprocessing = late.recipe.preprocessing
-        self._n_cores = available_cores()
-        self._decoders = DecoderPool(preprocessing, self._n_cores, limits=limits)
+        shares = shares_of(allowed, SHARED_BYTES)
+        self._n_decoders = shares.n_workers
+        self._decoders = DecoderPool(
+            preprocessing,
+            shares.n_workers,
+            limits=limits,
+            memory_bytes=shares.worker_bytes,
+            large_bytes=shares.large_bytes,
+        )
         self._decode = self._decoders.decode
         if is_one:
             self._decode = partial(decode_here, preprocessing=preprocessing, limits=limits)
@@ -74,7 +88,7 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
         """Rows in the order of the images, in groups; for those that have a reason, that is it."""
         preprocessing = self._late.recipe.preprocessing
         n_together = max(8, self._late.batch_size)  # that one call of the network takes
-        n_threads = 2 * self._n_cores  # some decode while others run the network
+        n_threads = 2 * self._n_decoders  # some decode while others run the network
         items = (Item(given, data=given.data, error=error) for given, error in images)
         with threads(_READERS) as readers, threads(n_threads) as others:
             were_read = prefetch(

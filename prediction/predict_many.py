@@ -11,6 +11,7 @@ import itertools
 import operator
 from typing import TYPE_CHECKING
 
+from ..features.images.decoding_shares import Allowed
 from .cached_rows import CachedRows, open_cached_rows
 from .file_rows import FileRows
 from .image_inputs import one_of_several
@@ -33,6 +34,7 @@ def rows_of(
     cache: object,
     precisions: Sequence[str],
     limits: Limits,
+    allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
 ) -> Iterator[list[Row]]:
     """Transfer values of images, in order, in groups.
 
@@ -48,13 +50,15 @@ def rows_of(
         What cached rows may have been computed in.
     limits
         Larger pictures are rejected.
+    allowed
+        Processes and memory.
     """
     n_images = operator.length_hint(images, _MANY)
     given = map(one_of_several, images, itertools.count())
     with contextlib.ExitStack() as stack:
         first = list(itertools.islice(given, 2))
         if len(first) < 2:  # it is there before the cache is open or a process has started
-            alone = MemoryRows(late, CachedRows(None, []), limits, is_one=True)
+            alone = MemoryRows(late, CachedRows(None, []), limits, allowed, is_one=True)
             yield from stack.enter_context(alone).rows_of(first)
             return
         banked = CachedRows(None, [])
@@ -62,8 +66,8 @@ def rows_of(
             banked = stack.enter_context(
                 open_cached_rows(cache, late.recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
             )
-        in_memory = stack.enter_context(MemoryRows(late, banked, limits))
-        of_files = stack.enter_context(FileRows(late, banked, limits))
+        in_memory = stack.enter_context(MemoryRows(late, banked, limits, allowed))
+        of_files = stack.enter_context(FileRows(late, banked, limits, allowed))
         for is_file, some in itertools.groupby(itertools.chain(first, given), _is_file):
             if is_file:
                 yield from of_files.rows_of((image for image, _ in some), n_images)

@@ -25,7 +25,8 @@ from ..errors import (
 from ..features.golden_files import transfer_values_of
 from ..features.images.colours import darkness
 from ..features.images.decoder import MAX_PIXELS, Limits, require_max_pixels
-from ..features.images.decoder_pool import DecoderPool
+from ..features.images.decoder_pool import SHARED_BYTES, DecoderPool
+from ..features.images.decoding_shares import Allowed, require_allowed, shares_of
 from ..features.images.fit import decode_and_resize
 from ..formatting import counted, in_brief_names
 from ..progress import Progress
@@ -135,10 +136,17 @@ class Predictor:
         """
         return self.extractor.decode_and_resize(data, Limits(pixels=self._max_pixels))
 
-    def decoders(self, n_processes: int, max_decode_s: float, max_pixels: int) -> DecoderPool:
+    def decoders(self, max_decode_s: float, max_pixels: int) -> DecoderPool:
         """Processes that decode and resize, for a service that others send images to."""
-        limits = Limits(pixels=max_pixels)
-        return DecoderPool(self._recipe.preprocessing, n_processes, max_decode_s, limits=limits)
+        shares = shares_of(Allowed(), SHARED_BYTES)
+        return DecoderPool(
+            self._recipe.preprocessing,
+            shares.n_workers,
+            max_decode_s,
+            limits=Limits(pixels=max_pixels),
+            memory_bytes=shares.worker_bytes,
+            large_bytes=shares.large_bytes,
+        )
 
     def answer(self, images: np.ndarray) -> HeadAnswer:
         """What the head says of images uint8 (n, height, width, 3) from `decode_and_resize`."""
@@ -256,6 +264,8 @@ class Predictor:
         progress: bool | None = False,
         *,
         max_pixels: int | None = None,
+        workers: int | None = None,
+        memory: int | str | None = None,
     ) -> Iterator[Prediction]:
         """Predict many image files, in order; one that is rejected has an `error`.
 
@@ -272,7 +282,10 @@ class Predictor:
             Show progress on stderr, as in `extract`.
         max_pixels
             Of the largest picture that is decoded; None for that of `load_predictor`.
+        workers, memory
+            As in `extract`.
         """
+        allowed = require_allowed(workers, memory)
         self._late.check_process()
         if not is_several(paths):
             raise WrongTypeError(
@@ -281,23 +294,30 @@ class Predictor:
             )
         total = len(paths) if isinstance(paths, Sized) else None
         with Progress("Predicting", total, show=progress) as bar:
-            for prediction in self._predict(paths, top, max_pixels):
+            for prediction in self._predict(paths, top, max_pixels, allowed):
                 bar.update()
                 yield prediction
 
     def _predict(
-        self, images: Iterable[ImageLike], top: int | None, max_pixels: int | None = None
+        self,
+        images: Iterable[ImageLike],
+        top: int | None,
+        max_pixels: int | None = None,
+        allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
     ) -> Iterator[Prediction]:
         top = _checked_top(top)
-        for rows in self._rows_of(images, max_pixels):
+        for rows in self._rows_of(images, max_pixels, allowed):
             yield from predictions_of(rows, self._head, top)
 
     def _rows_of(
-        self, images: Iterable[ImageLike], max_pixels: int | None = None
+        self,
+        images: Iterable[ImageLike],
+        max_pixels: int | None = None,
+        allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
     ) -> Iterator[list[Row]]:
         most = self._max_pixels if max_pixels is None else require_max_pixels(max_pixels)
         limits = Limits(pixels=most)
-        return rows_of(images, self._late, self._cache, self._precisions, limits)
+        return rows_of(images, self._late, self._cache, self._precisions, limits, allowed)
 
     def predict(self, X: Iterable[ImageLike] | np.ndarray) -> np.ndarray:
         """The most probable class of each image, str (n,), as scikit-learn has it.

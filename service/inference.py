@@ -9,7 +9,6 @@ import numpy as np
 
 from ..features.images.formats import INSTALL_HEIF
 from ..features.images.rejection import RAISE_LIMIT
-from ..hardware import available_cores
 from .batcher import Batcher
 from .errors import DeadlineError, RefusedError
 
@@ -42,9 +41,7 @@ class Inference:
         """Start decoders for a predictor's extractor, without waiting until they are ready."""
         extractor = predictor.extractor
         self._width = extractor.recipe.width
-        self._decoders = predictor.decoders(
-            available_cores(), settings.max_decode_s, settings.max_pixels
-        )
+        self._decoders = predictor.decoders(settings.max_decode_s, settings.max_pixels)
         self._decoders.start()
         self._batcher = Batcher(
             extractor.transfer_values, extractor.batch_sizes, extractor.n_calls, on_pass

@@ -23,7 +23,7 @@ from ..features import open_extractor
 from ..features.engines.registry import require_known
 from ..features.golden_files import transfer_values_of
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
-from ..features.images.decoding_shares import require_shares
+from ..features.images.decoding_shares import require_allowed
 from ..formatting import counted, percent
 from ..prediction.head_extractor import read_recipe, weights_finder
 from ..prediction.neighbours import trained_on
@@ -73,7 +73,7 @@ def extract_for_head(
     require_known(engine, precision)
     require_known_parity(parity)
     max_pixels = require_max_pixels(max_pixels)
-    n_workers, memory_bytes = require_shares(workers, memory)
+    allowed = require_allowed(workers, memory)
     dataset = as_dataset(dataset)
     loaded = load_head(head)
     trained_on = read_recipe(loaded, head)
@@ -90,8 +90,7 @@ def extract_for_head(
             engine=engine,
             precision=precision,
             max_pixels=max_pixels,
-            workers=n_workers,
-            memory=memory_bytes,
+            allowed=allowed,
             progress=progress,
         )
         computed_in = table.report.precision

@@ -26,7 +26,7 @@ from .decoder import FORMATS, Kind, Limits
 from .decoder_process import FILES_AT, answer_questions, note_position, noted_position
 from .decoding_shares import MOST_BYTES
 from .fit import Preprocessing, decode_and_resize
-from .rejection import CRASHES, KILLED, SILENT, TOO_SLOW
+from .rejection import CRASHES, KILLED, SILENT, TOO_LITTLE_MEMORY, TOO_SLOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,8 @@ MAX_DECODE_S = 30
 PATIENCE_S = 10
 """Time by the clock that an image may take, beside three times its processor time."""
 
-_KEEP_SHARED_BYTES = 16 << 20
+SHARED_BYTES = 16 << 20
+"""That each process shares with its parent; it may be more while it decodes what is larger."""
 
 # A bitmap of one pixel: what every decoder that works at all can decode.
 _KNOWN_GOOD = (
@@ -96,10 +97,12 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
         formats: Sequence[str] = FORMATS,
         limits: Limits = Limits(),  # noqa: B008 (immutable)
         memory_bytes: int = MOST_BYTES,
+        large_bytes: int = 0,
     ) -> None:
         """Prepare; `formats` and `limits` are those of `decoder.decode`.
 
-        Each process may ask for `memory_bytes`.
+        Each process may ask for `memory_bytes`. Where `large_bytes` is more, one further process
+        may ask for that, and tries again what was too large for the others.
         """
         settings = {
             "preprocessing": preprocessing,
@@ -110,6 +113,16 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
         }
         size_px = preprocessing.size_px
         self._decoders = [_Decoder(size_px, max_decode_s, settings) for _ in range(n_processes)]
+        self._for_large: DecoderPool | None = None
+        if large_bytes > memory_bytes:
+            self._for_large = DecoderPool(
+                preprocessing,
+                1,
+                max_decode_s,
+                formats=formats,
+                limits=limits,
+                memory_bytes=large_bytes,
+            )
         self._owner = Owner("the decoder", "Make one in each process")
         let_go_in_children(self)  # a copy of its sockets would keep the processes waiting
         # The one that was busy last is asked first, so that no more are started than are needed.
@@ -151,9 +164,12 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
         except queue.Empty:
             raise TimeoutError(f"no decoder became free within {timeout_s} s") from None
         try:
-            return decoder.decode(files)
+            decoded = decoder.decode(files)
         finally:
             self._idle.put(decoder)
+        if self._for_large is not None and TOO_LITTLE_MEMORY in decoded.reasons:
+            return self._for_large.decode(files, timeout_s)
+        return decoded
 
     def close(self) -> None:
         """End all processes."""
@@ -161,6 +177,8 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
             decoder.hang_up()
         for decoder in self._decoders:
             decoder.close()
+        if self._for_large is not None:
+            self._for_large.close()
 
     def let_go(self) -> None:
         """In a forked process: leave the processes to the parent."""
@@ -271,7 +289,7 @@ class _Decoder:
         if pixels.size:
             file_of_both.seek(at)  # the child does not use the offset, which it shares
             file_of_both.readinto(pixels.data.cast("B"))
-        if at + pixels.nbytes > _KEEP_SHARED_BYTES:
+        if at + pixels.nbytes > SHARED_BYTES:
             os.truncate(shared, 0)
         return Decoded(reasons, pixels, kinds)
 

@@ -31,6 +31,13 @@ _BESIDE_PER_BYTE = 1.5
 at most a quarter of the limit of the process, and once more in memory that both share."""
 
 
+class Allowed(NamedTuple):
+    """What the user lets decoding take; None where that is for `shares_of` to decide."""
+
+    n_workers: int | None = None
+    memory_bytes: int | None = None
+
+
 class Shares(NamedTuple):
     """What decoding may take."""
 
@@ -47,24 +54,22 @@ class Shares(NamedTuple):
         return self.large_bytes // 4
 
 
-def require_shares(workers: object, memory: object) -> tuple[int | None, int | None]:
-    """A number of processes and one of bytes as `shares_of` takes them; each may be None."""
-    return (
+def require_allowed(workers: object, memory: object) -> Allowed:
+    """What `workers` and `memory` of a caller are; UsageError where they are no numbers."""
+    return Allowed(
         None if workers is None else require_whole("workers", workers, 1),
         None if memory is None else require_size("memory", memory),
     )
 
 
-def shares_of(workers: int | None, memory: int | None, buffer_bytes: int) -> Shares:
+def shares_of(allowed: Allowed, buffer_bytes: int) -> Shares:
     """Divide memory between processes that decode.
 
     Parameters
     ----------
-    workers
-        How many there are; None: one per core, or fewer where the memory does not suffice.
-    memory
-        What all of them may take together, in bytes; None: three quarters of what is available, or
-        less where the network would have too little.
+    allowed
+        By default as many processes as cores, or fewer where the memory does not suffice; and three
+        quarters of the memory that is available, or less where the network would have too little.
     buffer_bytes
         What each has in memory that it shares with the main process.
 
@@ -73,6 +78,7 @@ def shares_of(workers: int | None, memory: int | None, buffer_bytes: int) -> Sha
     UsageError
         When that is too little memory for so many.
     """
+    workers, memory = allowed
     if memory is None:
         available = available_memory_bytes()
         memory = available - max(_LEFT_BYTES, available // _LEFT_SHARE)

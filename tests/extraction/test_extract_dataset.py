@@ -489,7 +489,7 @@ def test_what_holds_the_job_up_is_told(photos, cache, tmp_path, monkeypatch):
 class ReadsHere(contextlib.AbstractContextManager):
     """A worker that reads, hashes and decodes where it is called, one file at a time."""
 
-    def __init__(self, recipe, max_pixels, waiting, n_workers, memory_bytes):
+    def __init__(self, recipe, max_pixels, waiting, allowed):
         self._size_px = (recipe.input_size_px, recipe.input_size_px)
 
     def __exit__(self, *exception):

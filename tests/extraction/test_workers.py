@@ -23,6 +23,7 @@ from bottlebank.extraction.worker import N_BLOCKS
 from bottlebank.extraction.workers import Workers
 from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.features.images.decoder import MAX_PIXELS
+from bottlebank.features.images.decoding_shares import Allowed
 from bottlebank.features.images.rejection import depends_on_machine, is_temporary
 
 N_IMAGES = 30
@@ -48,7 +49,9 @@ def start():
 
     def make(n_workers=1, memory_bytes=None):
         recipe, _ = recipe_for(ExtractorSpec("random"))
-        begun.append(Workers(recipe, MAX_PIXELS, Waiting(), n_workers, memory_bytes).__enter__())
+        begun.append(
+            Workers(recipe, MAX_PIXELS, Waiting(), Allowed(n_workers, memory_bytes)).__enter__()
+        )
         return begun[-1]
 
     yield make

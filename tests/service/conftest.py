@@ -78,7 +78,7 @@ class ColourPredictor:
         self.extractor = ColourExtractor(seconds)
         self.head = SimpleNamespace(version=version, layers=SimpleNamespace(n_features=3))
 
-    def decoders(self, n_processes, max_decode_s, max_pixels):
+    def decoders(self, max_decode_s, max_pixels):
         return DecodersHere(max_pixels)
 
     def predict_features(self, features):

@@ -377,3 +377,24 @@ def test_without_files_in_memory_a_temporary_one_is_shared(monkeypatch, tmp_path
         for number in range(2):
             assert np.array_equal(decode(decoders, png(number)), resized(png(number), SIZE_PX))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits RLIMIT_DATA")
+@pytest.mark.parametrize("large_bytes", [0, 1 << 30])
+def test_what_is_too_large_for_a_process_is_for_one_that_may_take_more(large_bytes):
+    large, small = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (10_000, 6000), (200, 0, 0)).save(large, "PNG")  # 180 MB
+    Image.new("RGB", (9, 9), (7, 0, 0)).save(small, "PNG")
+    files = [small.getvalue(), large.getvalue(), b"torn", small.getvalue()]
+    with DecoderPool(
+        Preprocessing(SIZE_PX, "squash"), 1, memory_bytes=192 << 20, large_bytes=large_bytes
+    ) as decoders:
+        decoded = decoders.decode(files)
+    torn = decoded.reasons.pop(2)
+    assert torn.startswith("not an image")
+    if large_bytes:
+        assert decoded.reasons == ["", "", ""]
+        assert decoded.pixels[:, 0, 0, 0].tolist() == [7, 200, 7]
+    else:
+        assert decoded.reasons == ["", "too little memory to decode it", ""]
+        assert decoded.pixels[:, 0, 0, 0].tolist() == [7, 7]

@@ -6,7 +6,12 @@ import pytest
 
 from bottlebank.errors import UsageError
 from bottlebank.features.images import decoding_shares
-from bottlebank.features.images.decoding_shares import MOST_BYTES, require_shares, shares_of
+from bottlebank.features.images.decoding_shares import (
+    MOST_BYTES,
+    Allowed,
+    require_allowed,
+    shares_of,
+)
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -35,20 +40,20 @@ def most(shares):
 @pytest.mark.parametrize("memory", [LEAST_OF_ONE, 700 * MIB, GIB, 3 * GIB + 1, 16 * GIB, 1 << 42])
 def test_all_shares_together_are_within_the_memory(machine, n_cores, memory):
     machine(n_cores, 0)
-    shares = shares_of(None, memory, BUFFERS)
+    shares = shares_of(Allowed(None, memory), BUFFERS)
     assert 1 <= shares.n_workers <= n_cores
     assert most(shares) <= memory
     assert min(shares.worker_bytes, shares.large_bytes) >= 192 * MIB
     assert max(shares.worker_bytes, shares.large_bytes) <= MOST_BYTES
     if shares.n_workers < n_cores:  # one more would not have fitted
         with pytest.raises(UsageError, match="workers"):
-            shares_of(shares.n_workers + 1, memory, BUFFERS)
+            shares_of(Allowed(shares.n_workers + 1, memory), BUFFERS)
 
 
 @pytest.mark.parametrize("n_cores", [1, 2, 16])
 def test_a_container_of_one_gibibyte_has_room_for_the_network(machine, n_cores):
     machine(n_cores, GIB - 66 * MIB)  # which Python and the libraries have taken
-    shares = shares_of(None, None, BUFFERS)
+    shares = shares_of(Allowed(), BUFFERS)
     assert shares.n_workers == 1
     assert most(shares) <= GIB - (66 + 384) * MIB
 
@@ -59,20 +64,20 @@ def test_a_container_of_one_gibibyte_has_room_for_the_network(machine, n_cores):
 )
 def test_workers_are_fewer_only_where_memory_is_short(machine, n_cores, available, n_workers):
     machine(n_cores, available)
-    shares = shares_of(None, None, BUFFERS)
+    shares = shares_of(Allowed(), BUFFERS)
     assert shares.n_workers == n_workers
     assert most(shares) <= max(available * 3 // 4, LEAST_OF_ONE)
 
 
 def test_pictures_of_any_size_can_be_decoded_where_there_is_memory(machine):
     machine(8, 16 * GIB)
-    assert shares_of(None, None, BUFFERS).large_bytes == MOST_BYTES
+    assert shares_of(Allowed(), BUFFERS).large_bytes == MOST_BYTES
 
 
 def test_as_many_workers_as_the_user_wants(machine):
     machine(2, GIB)
-    assert shares_of(12, None, BUFFERS).n_workers == 12
-    assert shares_of(3, 4 * GIB, BUFFERS).n_workers == 3
+    assert shares_of(Allowed(12, None), BUFFERS).n_workers == 12
+    assert shares_of(Allowed(3, 4 * GIB), BUFFERS).n_workers == 3
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,7 @@ def test_as_many_workers_as_the_user_wants(machine):
 def test_too_little_memory_is_refused_with_the_least(machine, workers, memory, least):
     machine(8, 64 * GIB)
     with pytest.raises(UsageError, match=least):
-        shares_of(workers, memory, BUFFERS)
+        shares_of(Allowed(workers, memory), BUFFERS)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +112,7 @@ def test_too_little_memory_is_refused_with_the_least(machine, workers, memory, l
     ],
 )
 def test_sizes_as_people_write_them(text, n_bytes):
-    assert require_shares(None, text) == (None, n_bytes)
+    assert require_allowed(None, text) == (None, n_bytes)
 
 
 @pytest.mark.parametrize(
@@ -137,10 +142,10 @@ def test_sizes_as_people_write_them(text, n_bytes):
 )
 def test_other_sizes_are_refused(memory):
     with pytest.raises(UsageError, match="^memory is .*; expected a number of bytes, or text such"):
-        require_shares(None, memory)
+        require_allowed(None, memory)
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, "2", True, []])
 def test_numbers_of_workers_that_are_none_are_refused(workers):
     with pytest.raises(UsageError, match="^workers is .*; expected a whole number of at least 1$"):
-        require_shares(workers, None)
+        require_allowed(workers, None)
