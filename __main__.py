@@ -12,7 +12,9 @@ def run() -> NoReturn:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from .cli import run
+    from .hardware import limit_threads_of_libraries
 
+    limit_threads_of_libraries()
     run()
 
 

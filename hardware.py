@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_THREADS_OF_LIBRARIES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
 _MEMORY = Path("/proc/meminfo")
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/dxg")
 """Of the driver: on Linux, and in the Windows Subsystem for Linux."""
@@ -40,6 +46,19 @@ def _core_shares() -> Iterator[float]:
         quota, period = (_text_of(folder / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
         if quota.isdecimal() and period.isdecimal() and int(period):  # no limit: -1
             yield int(quota) / int(period)
+
+
+def limit_threads_of_libraries() -> None:
+    """Where not all cores of the machine are available, let libraries start no more threads.
+
+    They count those of the machine: on a large one, in a container with one core, OpenBLAS and
+    TensorFlow would start one thread for each. For a program, before it imports them; what its
+    user has set stays.
+    """
+    n_cores = available_cores()
+    if n_cores < (os.cpu_count() or 1):
+        for name in _THREADS_OF_LIBRARIES:
+            os.environ.setdefault(name, str(n_cores))
 
 
 def available_memory_bytes() -> int:

@@ -62,6 +62,28 @@ def test_cores_are_those_of_the_container(groups, lines, files, cores):
     assert hardware.available_cores() == cores
 
 
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
+
+
+@pytest.mark.parametrize(
+    ("quota", "before", "after"),
+    [
+        ("100000", None, ["1", "1", "1"]),
+        ("300000", "5", ["5", "3", "3"]),
+        ("max", None, [None, None, None]),
+    ],
+)
+def test_libraries_start_no_more_threads_than_there_are_cores(
+    groups, monkeypatch, quota, before, after
+):
+    groups("0::/", {"cpu.max": f"{quota} 100000"})
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    environment = {} if before is None else {"OMP_NUM_THREADS": before}
+    monkeypatch.setattr(os, "environ", environment)
+    hardware.limit_threads_of_libraries()
+    assert [environment.get(name) for name in THREADS] == after
+
+
 def test_without_control_groups_and_affinity(groups, monkeypatch):
     monkeypatch.delattr(os, "sched_getaffinity")
     monkeypatch.setattr(os, "cpu_count", lambda: None)
