@@ -110,6 +110,15 @@ def session_of(model: Path | bytes, provider: Provider) -> Any:
     return session
 
 
+def load_cuda() -> str:
+    """Load NVIDIA's libraries, where its packages of Python have them; return what is not found."""
+    said = io.StringIO()
+    if hasattr(ort, "preload_dlls"):
+        with contextlib.redirect_stdout(said):  # it prints that
+            ort.preload_dlls()
+    return said.getvalue().strip().partition("\n")[0]
+
+
 def require_cuda() -> None:
     """Compute a convolution on the GPU.
 
@@ -118,15 +127,12 @@ def require_cuda() -> None:
     EngineError
         When ONNX Runtime does not compute there; with the reason, as far as it gives one.
     """
-    said = io.StringIO()
-    if hasattr(ort, "preload_dlls"):  # of CUDA, where its packages of Python are installed
-        with contextlib.redirect_stdout(said):  # it prints what it does not find
-            ort.preload_dlls()
+    missing = load_cuda()
     try:
         session = session_of(parse_model(_CONVOLUTION).SerializeToString(), CUDA)
         session.run(None, {"x": np.ones((1, 1, 2, 2), np.float32)})
     except Exception as error:  # of a class of its own for each kind
-        reason = in_brief(said.getvalue() or error)
+        reason = in_brief(missing or error)
         raise EngineError(
             f"ONNX Runtime does not compute on the GPU: {reason}; with CUDA_VISIBLE_DEVICES=-1 it "
             f"computes on the CPU"

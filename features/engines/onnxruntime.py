@@ -19,6 +19,7 @@ from .onnx_providers import (
     CUDA,
     CUDA_WITHOUT_TF32,
     Provider,
+    load_cuda,
     offers,
     require_cuda,
     session_of,
@@ -45,7 +46,10 @@ def has_gpu() -> bool:
 
     Whether it starts there, `start` finds out.
     """
-    return may_have_gpu() and offers(CUDA)
+    if not may_have_gpu():
+        return False
+    load_cuda()  # builds that have CUDA as a plug-in offer it once its libraries are loaded
+    return offers(CUDA)
 
 
 def start(source: Source, precision: str, *, many: bool) -> OnnxRuntimeEngine:

@@ -160,7 +160,9 @@ class Ort:
 
 def test_what_cuda_lacks_is_the_reason(monkeypatch, capfd):
     without = SimpleNamespace(get_providers=lambda: ["CPUExecutionProvider"])
-    ort = Ort(lambda providers: without, "Failed to load libcublasLt.so.13:\n  no such file")
+    ort = Ort(
+        lambda providers: without, "Failed to load libcublasLt.so.13: no such file\nFailed to"
+    )
     monkeypatch.setattr(onnx_providers, "ort", ort)
     with pytest.raises(
         EngineError,
