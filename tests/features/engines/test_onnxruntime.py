@@ -4,18 +4,21 @@ import sys
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import numpy_helper
+from onnx.parser import parse_model
 
 import bottlebank as bb
 from bottlebank.errors import EngineError
 from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
-from bottlebank.features.engines import conversion
+from bottlebank.features.engines import conversion, onnx_float16
 from bottlebank.features.golden_images import golden_pixels, least_cosine
 
 from ..backbones.onnx_networks import SIZE_PX, cnn, save, vit
 
-OWN = {"scaling": "torch"}
+FLOAT, FLOAT16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
+INT64, UINT8 = onnx.TensorProto.INT64, onnx.TensorProto.UINT8
 
 
 def opened(name, engine, folder, precision="float32"):
@@ -119,11 +122,14 @@ def test_float16_is_made_of_the_exported_network_and_kept(name, tmp_path):
         "manifest.json",
     }
     model = onnx.load(kept / "network.onnx")
-    weights = {each.data_type for each in model.graph.initializer if len(each.raw_data) > 100}
-    assert weights == {onnx.TensorProto.FLOAT16}
+    constants = {each.name: each for each in model.graph.initializer}
+    for node in model.graph.node:
+        for name in constants.keys() & set(node.input):
+            is_scaling = node.op_type in ("Mul", "Add") and name.startswith("scaling/")
+            assert constants[name].data_type in ({FLOAT} if is_scaling else {FLOAT16, INT64})
     [taken], [given] = model.graph.input, model.graph.output
-    assert taken.type.tensor_type.elem_type == onnx.TensorProto.UINT8
-    assert given.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+    assert taken.type.tensor_type.elem_type == UINT8
+    assert given.type.tensor_type.elem_type == FLOAT
     assert (
         conversion.read_reference(kept).features.tobytes()
         == conversion.read_reference(
@@ -155,19 +161,60 @@ def test_a_damaged_network_in_float16_is_made_again(tmp_path):
     np.testing.assert_array_equal(first.transfer_values(pixels), again.transfer_values(pixels))
 
 
-def own_file(model, folder, precision):
+def own_file(model, folder, precision, scaling="torch"):
     """An extractor of a network in a file, in ONNX Runtime."""
-    recipe, weights = recipe_for(ExtractorSpec.of(str(save(model, folder / "net.onnx")), **OWN))
+    path = str(save(model, folder / "net.onnx"))
+    recipe, weights = recipe_for(ExtractorSpec.of(path, scaling=scaling))
     given = {"engine": "onnxruntime", "precisions": [precision], "networks": folder / "kept"}
     return open_extractor(recipe, lambda: weights, **given)
 
 
-@pytest.mark.parametrize("model", [cnn(), cnn(batch=1), vit()], ids=["cnn", "of one image", "vit"])
-def test_float16_of_networks_in_files(model, tmp_path):
-    half = own_file(model, tmp_path, "float16")
+@pytest.mark.parametrize(
+    ("model", "scaling"),
+    [
+        (cnn(), "torch"),
+        (cnn(channels_last=True), "caffe"),
+        (cnn(batch=1), "0.5,0.25"),
+        (cnn(dtype=np.float16), "none"),
+        (vit(), "tf"),
+    ],
+    ids=["cnn", "channels last", "of one image", "in float16", "vit"],
+)
+def test_float16_of_networks_in_files(model, scaling, tmp_path):
+    """Pixels reach them as they reach the network in float32."""
+    half = own_file(model, tmp_path, "float16", scaling)
     pixels = golden_pixels(SIZE_PX)
-    whole = own_file(model, tmp_path, "float32").transfer_values(pixels)
-    assert least_cosine(half.transfer_values(pixels), whole) > 0.9999
+    whole = own_file(model, tmp_path, "float32", scaling).transfer_values(pixels)
+    assert least_cosine(half.transfer_values(pixels), whole) > 0.99999
+
+
+@pytest.mark.parametrize(
+    ("graph", "n_scaling"),
+    [
+        ("{ f = Cast<to=1>(x) s = Mul(f, k) y = Relu(s) }", 2),
+        ("{ f = Cast<to=1>(x) t = Transpose(f) u = Transpose(f) y = Add(t, u) }", 1),
+        ("{ t = Transpose(x) f = Cast<to=1>(t) y = Mul(f, k) }", 2),
+        ("{ f = Cast<to=1>(x) y = Mul(f, k) }", 1),
+        ("{ f = Cast<to=1>(x) h = Cast<to=7>(f) g = Cast<to=1>(h) y = Relu(g) }", 3),
+        ("{ f = Cast<to=1>(x) r = Relu(k) s = Mul(f, r) y = Mul(s, k) }", 1),
+        ("{ y = Cast<to=1>(x) }", 0),
+        ("{ p = Pad(x, i) f = Cast<to=1>(p) y = Mul(f, k) }", 0),
+    ],
+)
+def test_the_scaling_of_pixels_ends_where_something_else_begins(graph, n_scaling):
+    model = parse_model(
+        """<ir_version: 8, opset_import: ["": 17]>
+        scaled (uint8[n, 4] x) => (float[a, b] y)
+        <float[1] k = {0.3}, int64[4] i = {0, 0, 0, 0}> """
+        + graph
+    )
+    runs = [ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])]
+    assert len(onnx_float16.scaling_of(model.graph)) == n_scaling
+    half = onnx_float16.converted(model)
+    runs.append(ort.InferenceSession(half.SerializeToString(), providers=["CPUExecutionProvider"]))
+    pixels = np.arange(256, dtype=np.uint8).reshape(64, 4)
+    made, expected = (run.run(None, {"x": pixels})[0] for run in reversed(runs))
+    np.testing.assert_allclose(made, expected, rtol=2**-9)
 
 
 def test_a_network_whose_values_float16_does_not_hold_is_refused(tmp_path):
