@@ -69,8 +69,8 @@ class Way(NamedTuple):
 
 BOUND = Way("independent processes", 1, {"way": "independent"})
 WAYS = [
-    BOUND,
     Way("PyTorch DataLoader", 0.25, {"way": "loader"}),
+    BOUND,
     Way("nothing", 1, {"way": "nothing"}),
     Way("OpenVINO", 0.5, {"way": "network", "engine": "openvino"}),
     Way(
@@ -296,7 +296,7 @@ def streams(n_cores: int) -> list[Way]:
         BOUND,
         *(
             Way(
-                f"OpenVINO, {n_streams} x {n_cores // n_streams} threads, {decoders} decoders",
+                f"OpenVINO, {n_streams} streams of {n_cores} threads in all, {decoders} decoders",
                 0.25,
                 {
                     "way": "network",

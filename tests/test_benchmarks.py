@@ -81,7 +81,10 @@ def test_scaling_measures_on_as_many_cores_as_it_says(photos):
 def test_scaling_divides_the_cores(photos):
     printed = run("scaling.py", str(photos), "--streams", "--copies", "40", "--rounds", "1")
     n_cores = available_cores()
-    assert f"| OpenVINO, {n_cores} x 1 threads, {n_cores} decoders, " in printed
+    assert (
+        f"| OpenVINO, {n_cores} streams of {n_cores} threads in all, {n_cores} decoders, "
+        in printed
+    )
     assert "left out" not in printed
 
 
