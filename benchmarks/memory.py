@@ -2,8 +2,8 @@
 
     python benchmarks/memory.py photos/
 
-Photographs, and among them a few pictures of 108 megapixels in several formats, which are made in a
-folder that is removed in the end. Each row is a process of its own with an empty cache. What is
+Photographs, and among them pictures of 24 and 108 megapixels in several formats, which are made in
+a folder that is removed in the end. Each row is a process of its own with an empty cache. What is
 measured is the sum of the proportional set sizes (PSS) of it and its children, in which memory that
 several share counts once, every 20 ms; so a shorter peak can be missed.
 
@@ -24,16 +24,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from machine import machine
 from PIL import Image
 
 GIB = 1 << 30
-SIZE_PX = (12_000, 9_000)
+LARGE_PX = (6_000, 4_000)
+HUGE_PX = (12_000, 9_000)
+FORMATS: dict[str, dict[str, Any]] = {
+    "baseline.jpg": {},
+    "progressive.jpg": {"progressive": True},
+    "opaque.png": {"compress_level": 1},
+    "transparent.png": {"compress_level": 1},
+    "large.tif": {},
+    "large.bmp": {},
+    "large.ppm": {},
+}
+"""By name, what Pillow is to save them with."""
 EVERY_S = 0.02
 IN_CONTAINER = """
 import sys
@@ -65,12 +76,13 @@ def main() -> None:
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        data = root / "data"
-        n_large = make(data / "all", arguments.data, arguments.images)
-        print(f"{arguments.images} photographs and {n_large} pictures of {SIZE_PX[0]}×{SIZE_PX[1]}")
+        found = arguments.data.rglob("*")
+        photographs = sorted(path for path in found if path.suffix in (".jpg", ".png"))
+        one, data = root / "one", root / "data"
+        make(one / "all", photographs[:1], {})
+        make(data / "all", photographs[: arguments.images], FORMATS)
+        print(f"{arguments.images} photographs, and pictures of 24 and 108 megapixels")
         extract = ["extract", "--extractor", arguments.extractor]
-        one = root / "one"
-        shutil.copytree(data, one, ignore=lambda _, names: set(names) - {"all", "0000.jpg"})
         convert = [*extract, str(one), "--cache", str(root / "converted")]
         subprocess.run([sys.executable, "-m", "bottlebank", *convert], check=True)
         print("| | peak, MiB | of the main process | processes | extracted | rejected | seconds |")
@@ -89,28 +101,23 @@ def main() -> None:
             )
 
 
-def make(data: Path, photographs: Path, n_images: int) -> int:
-    """Fill a folder with photographs and large pictures among them; how many of the latter."""
-    data.mkdir(parents=True)
-    found = sorted(path for path in photographs.rglob("*") if path.suffix == ".jpg")
-    for number, path in enumerate(found[:n_images]):
-        shutil.copy(path, data / f"{number:04d}.jpg")
-    width, height = SIZE_PX
-    noise = np.random.default_rng(0).integers(0, 256, (height // 10, width // 10, 3), np.uint8)
-    picture = Image.fromarray(noise).resize(SIZE_PX, Image.Resampling.NEAREST)
-    large = {
-        "0050 baseline.jpg": {},
-        "0100 progressive.jpg": {"progressive": True},
-        "0150.png": {"compress_level": 1},
-        "0200 transparent.png": {"compress_level": 1},
-        "0250.tif": {},
-        "0260.bmp": {},
-        "0270.ppm": {},
-    }
-    for name, options in large.items():
-        mode = "RGBA" if "transparent" in name else "RGB"
-        picture.convert(mode).save(data / name, **options)
-    return len(large)
+def make(folder: Path, photographs: Sequence[Path], formats: Mapping[str, dict[str, Any]]) -> None:
+    """Fill a folder with photographs, and a picture of each large size and format among them."""
+    folder.mkdir(parents=True)
+    for number, path in enumerate(photographs):
+        shutil.copy(path, folder / f"{number:04d}{path.suffix}")
+    for size_px in (LARGE_PX, HUGE_PX) if formats else ():
+        squares = picture(size_px)
+        for number, (name, options) in enumerate(formats.items()):
+            mode = "RGBA" if name == "transparent.png" else "RGB"
+            squares.convert(mode).save(folder / f"{number * 40:04d} {size_px[0]} {name}", **options)
+
+
+def picture(size_px: tuple[int, int]) -> Image.Image:
+    """Coloured squares of 10×10 pixels."""
+    width, height = (side // 10 for side in size_px)
+    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    return Image.fromarray(noise).resize(size_px, Image.Resampling.NEAREST)
 
 
 def measured(root: Path, command: list[str], in_container: bool) -> Measured:

@@ -85,21 +85,24 @@ class CarefulWorker:
         group.hashed = [read_and_hash(file, self._largest_file_bytes)[0] for file in group.files]
 
     def _decode(self, group: Group) -> None:
-        files: list[bytes | None] = []
-        for position in group.new or ():
-            file, data = read_and_hash(group.files[position], self._largest_file_bytes)
-            # The caller knows what was there before: other bytes have no row under its hash.
-            is_same = _content(file) == _content((group.hashed or ())[position])
-            files.append(data if is_same else None)
-        decoded = self._decoders.decode([each for each in files if each is not None])
+        files = [self._read_again(group, position) for position in group.new or ()]
+        decoded = self._decoders.decode([file for file in files if isinstance(file, bytes)])
         answers = iter(zip(decoded.reasons, decoded.kinds, strict=True))
         reasons: list[str] = []
         brightest: list[int | None] = []
-        for each in files:
-            reason, kind = (CHANGED, None) if each is None else next(answers)
+        for file in files:
+            reason, kind = next(answers) if isinstance(file, bytes) else (file, None)
             reasons.append(self._with_remedy(reason))
             brightest.append(kind and kind.brightest)
         group.finish(reasons, brightest, decoded.pixels)
+
+    def _read_again(self, group: Group, position: int) -> bytes | str:
+        """A file that the caller knows by its hash, or why it is rejected."""
+        file, data = read_and_hash(group.files[position], self._largest_file_bytes)
+        if isinstance(file, UnreadableFile) and file.reason == MORE_THAN_ALLOWED:
+            return file.reason
+        # Other bytes have no row under that hash.
+        return data if _content(file) == _content((group.hashed or ())[position]) else CHANGED
 
     def _with_remedy(self, reason: str) -> str:
         is_of_limit = reason == TOO_LITTLE_MEMORY and self._more_helps

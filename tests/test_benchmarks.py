@@ -53,6 +53,20 @@ def test_every_benchmark_loads():
     run("-c", f"import {', '.join(path.stem for path in FILES)}")
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="it reads what Linux says of processes")
+def test_extraction_in_a_container_of_one_gibibyte_stays_below_it(photos):
+    printed = run("memory.py", str(photos), "--images", "30")
+    rows = [line.strip("| ").split(" | ") for line in printed.splitlines() if line.startswith("| ")]
+    found = {name: list(map(float, figures)) for name, *figures in rows[1:]}
+    peak, _, n_processes, extracted, rejected, _ = found["container"]
+    assert peak < 1024
+    assert n_processes <= 3  # one worker, and one for what is too large for it
+    assert extracted >= 30 + 4
+    assert extracted + rejected == 30 + 14
+    assert found["machine"][3:5] == [30 + 14, 0]
+
+
 def test_unknown_runs(photos, converted_random):
     shutil.copytree(converted_random, Path(os.environ["BOTTLEBANK_CACHE"]) / "networks")
     printed = run("unknown.py", str(photos), "--extractor", "random", "--coverage", "0.5")

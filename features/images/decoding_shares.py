@@ -22,9 +22,10 @@ of them resident, half of which is shared with the others), files in hand are 24
 photograph of 24 megapixels takes 70 to 120 MiB in the formats that have to be decoded whole."""
 
 _LEFT_SHARE = 4
-_LEFT_BYTES = 384 << 20
+_LEFT_BYTES = 256 << 20
 """By default a quarter of what is available is left to others, and at least as much as the network
-takes: extraction with MobileNetV2 in OpenVINO on two cores took 250 MiB in the main process."""
+takes: extraction with MobileNetV2 in OpenVINO on two cores took 250 MiB in the main process, of
+which 66 are there before anything is shared out."""
 
 _BESIDE_PER_BYTE = 1.5
 """What the process for large pictures takes together with what its parent holds for it: the file,
@@ -88,11 +89,10 @@ def shares_of(allowed: Allowed, buffer_bytes: int) -> Shares:
         n_workers -= 1
     least = _least_for(n_workers, buffer_bytes)
     if memory < least:
-        fewer = " or fewer workers" if n_workers > 1 else ""
+        fewer = ", or fewer workers" if n_workers > 1 else ""
         raise UsageError(
-            f"memory is {mebibytes(memory)}; {counted(n_workers, 'worker')} with the input size of "
-            f"this network {'takes' if n_workers == 1 else 'take'} at least {mebibytes(least)}: "
-            f"allow that much{fewer}"
+            f"memory is {mebibytes(memory)}; expected at least {mebibytes(least)}, which "
+            f"{counted(n_workers, 'worker')} can take with the input size of this network{fewer}"
         )
     left = memory - n_workers * buffer_bytes
     large_bytes = min(MOST_BYTES, int((left - n_workers * _LEAST_BYTES) / _BESIDE_PER_BYTE))

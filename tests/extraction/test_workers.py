@@ -348,6 +348,18 @@ def test_a_file_that_is_too_large_for_the_memory_is_not_read(start, files, tmp_p
     assert unreadable.reason == "too little memory to decode it; --memory raises the limit"
 
 
+@needs_limits
+def test_a_file_that_is_too_large_for_the_memory_can_be_read_by_a_worker_first(
+    start, files, tmp_path
+):
+    path = tmp_path / "60-mebibytes.bmp"  # and a worker cannot decode it
+    Image.new("RGB", (5300, 4000), (200, 0, 0)).save(path)
+    found = list(pixels_of(start(memory_bytes=LEAST_MEMORY), with_one_in_the_middle(files, path)))
+    assert numbers_of(found) == GOOD
+    (rejection,) = [rejection for group in found for rejection in group.rejections]
+    assert rejection.reason == "too little memory to decode it; --memory raises the limit"
+
+
 def test_memory_that_does_not_suffice_is_refused_before_anything_starts(start):
-    with pytest.raises(UsageError, match="memory is 10 MiB; 1 worker"):
+    with pytest.raises(UsageError, match="memory is 10 MiB; expected at least .*, which 1 worker"):
         start(memory_bytes=10 << 20)
