@@ -19,8 +19,8 @@ _WITHIN_S = 600.0
 def to_float16(send: Send, file: str, made: str) -> None:
     """In a process of its own: convert weights and operators, with results in float32.
 
-    Pixels are scaled in float32: in float16, that would cost MobileNetV2 as much accuracy as all
-    that follows. Operators that ONNX Runtime has in float32 alone stay so.
+    Pixels are scaled in float32: a factor that is rounded to float16 would shift all of them
+    alike. Operators that ONNX Runtime has in float32 alone stay so.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import onnxruntime as ort
 from onnx.parser import parse_model
 
 from ...errors import EngineError, in_brief
+from ...fork_safety import claim
 from ...hardware import available_cores
 from ...native_stderr import silent_stderr
 
@@ -81,12 +82,15 @@ def session_of(model: Path | bytes, provider: Provider) -> Any:
     ------
     EngineError
         When ONNX Runtime cannot read it, or the provider is not there or does not start.
+    OtherProcessError
+        In a process that was forked since the first session was made.
     """
     if not offers(provider):
         raise EngineError(
             f"this build of ONNX Runtime has no {provider.name}: pip install {provider.package}, "
             f"and no other build of it"
         )
+    claim("ONNX Runtime")
     options = ort.SessionOptions()
     options.log_severity_level = 3  # errors
     options.intra_op_num_threads = available_cores()
@@ -127,6 +131,7 @@ def require_cuda() -> None:
     EngineError
         When ONNX Runtime does not compute there; with the reason, as far as it gives one.
     """
+    claim("ONNX Runtime")
     missing = load_cuda()
     try:
         session = session_of(parse_model(_CONVOLUTION).SerializeToString(), CUDA)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import EngineError, in_brief
-from ...fork_safety import claim
 from ...hardware import may_have_gpu
 from .agreement import DisagreesError, require_agreement
 from .onnx_providers import (
@@ -108,7 +107,6 @@ class OnnxRuntimeEngine:
         EngineError
             When ONNX Runtime cannot read it, or the provider does not start or does not compute.
         """
-        claim("ONNX Runtime")
         self.name, self.precision, self._provider = provider.engine, precision, provider
         self._session = session_of(file, provider)
         self._one_at_a_time = threading.Lock() if provider.one_at_a_time else None
