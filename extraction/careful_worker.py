@@ -9,6 +9,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..cache import Stamp, content_of_bytes, is_settled
 from ..errors import ImageRejectedError
 from ..features.images.decoder import read
@@ -35,9 +37,9 @@ class CarefulWorker:
         preprocessing: Preprocessing,
         limits: Limits,
         shares: Shares,
-        done: Callable[[Group, BaseException | None], None],
+        done: Callable[[BaseException | None], None],
     ) -> None:
-        """`done` is called in the thread, with what went wrong, each time a group has got on."""
+        """`done` is called in the thread each time a group has got on, with what went wrong."""
         self._decoders = DecoderPool(
             preprocessing, 1, limits=limits, memory_bytes=shares.large_bytes
         )
@@ -45,6 +47,8 @@ class CarefulWorker:
         self._more_helps = shares.large_bytes < MOST_BYTES
         self._done = done
         self._thread = ThreadPoolExecutor(1)
+        self._is_closed = False
+        self._none = np.empty((0, *preprocessing.size_px, 3), np.uint8)
 
     def read(self, group: Group) -> None:
         """Read the files of a group; what is new of it, if that is known, is decoded at once."""
@@ -61,7 +65,8 @@ class CarefulWorker:
     is_reading = False
 
     def close(self) -> None:
-        """Finish what was begun, and nothing more."""
+        """Finish the image that was begun, and nothing more."""
+        self._is_closed = True
         self._thread.shutdown(cancel_futures=True)
         self._decoders.close()
 
@@ -74,9 +79,9 @@ class CarefulWorker:
             try:
                 what(group)
             except BaseException as error:  # noqa: BLE001 (it is raised where the group is taken)
-                self._done(group, error)
+                self._done(error)
             else:
-                self._done(group, None)
+                self._done(None)
 
         self._thread.submit(job)
 
@@ -85,16 +90,22 @@ class CarefulWorker:
         group.hashed = [read_and_hash(file, self._largest_file_bytes)[0] for file in group.files]
 
     def _decode(self, group: Group) -> None:
-        files = [self._read_again(group, position) for position in group.new or ()]
-        decoded = self._decoders.decode([file for file in files if isinstance(file, bytes)])
-        answers = iter(zip(decoded.reasons, decoded.kinds, strict=True))
         reasons: list[str] = []
         brightest: list[int | None] = []
-        for file in files:
-            reason, kind = next(answers) if isinstance(file, bytes) else (file, None)
-            reasons.append(self._with_remedy(reason))
-            brightest.append(kind and kind.brightest)
-        group.finish(reasons, brightest, decoded.pixels)
+        pixels = [self._none]
+        for position in group.new or ():
+            if self._is_closed:
+                return
+            file = self._read_again(group, position)
+            if isinstance(file, str):
+                reasons.append(file)
+                brightest.append(None)
+                continue
+            decoded = self._decoders.decode([file])
+            reasons.append(self._with_remedy(decoded.reasons[0]))
+            brightest += [kind and kind.brightest for kind in decoded.kinds]
+            pixels.append(decoded.pixels)
+        group.finish(reasons, brightest, np.concatenate(pixels))
 
     def _read_again(self, group: Group, position: int) -> bytes | str:
         """A file that the caller knows by its hash, or why it is rejected."""

@@ -13,7 +13,7 @@ from ..features import open_extractor
 from ..features.backbones.weights import WrongWeightsError
 from ..features.engines.select import expected_engine
 from .image_files import Pixels
-from .prefetch import prefetch, threads
+from .prefetch import prefetch, put_back, threads
 from .stage_timing import NETWORK
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def features_of(
     first = next(groups, None)
     if first is None:
         return
-    groups = itertools.chain([first], groups)
+    groups = put_back(first, groups)
     del first  # its memory is used again
     extractor = start()
     n_together = [extractor.batch_size]

@@ -74,6 +74,14 @@ def prefetch(
             future.cancel()
 
 
+def put_back(item: _In, items: Iterator[_In]) -> Iterator[_In]:
+    """First an item that was taken out, then the others; it is not held once it is taken again."""
+    held = [item]
+    del item
+    yield held.pop()
+    yield from items
+
+
 def groups_of(
     n: int,
     items: Iterable[_In],

@@ -120,7 +120,8 @@ class Worker:
             self._since = time.monotonic()
         # Where the process is gone, its answer will be missed.
         with contextlib.suppress(OSError):
-            self._connection.send_bytes(json.dumps(command).encode())
+            text = json.dumps(command, ensure_ascii=False)
+            self._connection.send_bytes(text.encode("utf-8", "surrogatepass"))
 
     def receive(self) -> list[tuple[Group, Any]]:
         """The answers that are there, each with its group.

@@ -28,7 +28,7 @@ from ..paths import absolute_paths
 from .careful_worker import CarefulWorker, read_and_hash
 from .groups import Group
 from .image_files import HashedFile, UnreadableFile
-from .prefetch import groups_of
+from .prefetch import groups_of, put_back
 from .stage_timing import DECODE, DISK
 from .worker import N_BLOCKS, DiedError, Worker
 
@@ -51,6 +51,8 @@ _IN_HAND = 3
 _BEGUN_PER_WORKER = 6
 _PATIENCE_S = 3 * MAX_DECODE_S + PATIENCE_S
 _LOOKED_AFTER_S = 1.0
+_END_S = 2.0
+"""In which processes end by themselves."""
 
 
 class Workers(contextlib.AbstractContextManager["Workers"]):
@@ -84,7 +86,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             Worker(settings, preprocessing.size_px, self._largest_group, self._wake)
             for _ in range(shares.n_workers)
         ]
-        self._got_on: deque[tuple[Group, BaseException | None]] = deque()
+        self._faults: deque[BaseException] = deque()
         self._careful = CarefulWorker(preprocessing, limits, shares, self._note)
         self._looked_after = 0.0
         let_go_in_children(self)  # a copy of its sockets would keep the processes waiting
@@ -103,8 +105,9 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         for worker in self._workers:
             worker.hang_up()
         self._careful.close()
+        until = time.monotonic() + _END_S
         for worker in self._workers:
-            worker.bury()
+            worker.bury(max(0.0, until - time.monotonic()))
         self._selector.close()
         with self._waking:  # which threads of the network may do even now
             handles, self._wake_with = (self._wake_at, self._wake_with), -1
@@ -156,9 +159,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                 groups_of(
                     size,
                     files,
-                    n_bytes=lambda file: max(
-                        file.n_bytes, len(file.path) * (_GROUP_BYTES // _COMMAND_BYTES)
-                    ),
+                    n_bytes=_share_of_group,
                     max_bytes=_GROUP_BYTES,
                 )
             ),
@@ -170,11 +171,15 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                     hashed = [file for file, _ in readers.map(read, group.files)]
                 contents = [file.content for file in hashed if isinstance(file, HashedFile)]
                 if not all(map(is_known, contents)):
-                    groups = itertools.chain([group], groups)
                     break
-                are_new(hashed)
+                group.hashed = hashed
+                group.settle(are_new(hashed))
+                if group.new:  # what was known a moment ago is not any more
+                    break
             else:
                 return
+        groups = put_back(group, groups)
+        del group  # its memory is used again
         yield from self._in_order(groups, are_new)
 
     def _in_order(
@@ -191,20 +196,18 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                 worker = min(self._workers, key=lambda worker: worker.n_in_hand)
                 if worker.n_in_hand >= _IN_HAND:
                     break
-                group = next(groups, None)
-                if group is None:
-                    is_more = False
-                    break
-                self._hand_out(group, worker)
-                begun.append(group)
-                unsettled.append(group)
+                handed_out = [
+                    self._hand_out(group, worker) for group in itertools.islice(groups, 1)
+                ]
+                is_more = bool(handed_out)
+                begun += handed_out
+                unsettled += [group for group in handed_out if group.new is None]
+                del handed_out  # a group is held no longer than it is on its way
             while unsettled and unsettled[0].hashed is not None:
-                group = unsettled.popleft()
-                group.settle(are_new(group.hashed or ()))
-                self._owners[group.number].decode(group)
+                self._settle(unsettled.popleft(), are_new)
             if begun and begun[0].pixels is not None:
                 if begun[0].new:
-                    yield self._done(begun.popleft())  # it is held no longer than the caller does
+                    yield self._done(begun.popleft())
                 else:
                     self._done(begun.popleft())
                 continue
@@ -215,14 +218,26 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             ):
                 self._wait()
 
-    def _hand_out(self, group: Group, worker: Worker) -> None:
+    def _hand_out(self, group: Group, worker: Worker) -> Group:
+        self._owners[group.number] = worker
+        if group.new is not None:
+            self._owners[group.number] = self._careful
+            self._careful.decode(group)
+            return group
         try:
             self._start(worker)
         except OSError:  # who looks at images one by one says what is the matter
             self._owners[group.number] = self._careful
-        else:
-            self._owners[group.number] = worker
         self._owners[group.number].read(group)
+        return group
+
+    def _settle(
+        self,
+        group: Group,
+        are_new: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[bool]],
+    ) -> None:
+        group.settle(are_new(group.hashed or ()))
+        self._owners[group.number].decode(group)
 
     def _done(self, group: Group) -> Pixels:
         del self._owners[group.number]
@@ -244,10 +259,8 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                 self._replace(worker)
         for worker in self._workers:
             worker.decode_waiting()
-        while self._got_on:
-            _, error = self._got_on.popleft()
-            if error is not None:
-                raise error
+        if self._faults:
+            raise self._faults.popleft()
         if time.monotonic() - self._looked_after > _LOOKED_AFTER_S:
             self._looked_after = time.monotonic()
             for worker in self._workers:
@@ -280,8 +293,9 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         self._owners[group.number] = self._careful
         self._careful.read(group)
 
-    def _note(self, group: Group, error: BaseException | None) -> None:
-        self._got_on.append((group, error))
+    def _note(self, fault: BaseException | None) -> None:
+        if fault is not None:
+            self._faults.append(fault)
         self._wake()
 
     def _wake(self) -> None:
@@ -290,6 +304,12 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             if self._wake_with >= 0:
                 with contextlib.suppress(BlockingIOError):  # it is full: it will look
                     os.write(self._wake_with, b"!")
+
+
+def _share_of_group(file: ImageFile) -> int:
+    """Bytes of a file, or what its path takes of a command, as a part of `_GROUP_BYTES`."""
+    n_letters = len(file.path) if file.path.isascii() else 4 * len(file.path)  # in UTF-8
+    return max(file.n_bytes, n_letters * (_GROUP_BYTES // _COMMAND_BYTES))
 
 
 def _hashed(file: ImageFile, path: bytes, answer: Any) -> HashedFile | UnreadableFile:

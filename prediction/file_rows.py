@@ -106,6 +106,7 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
                     self._answer(images)
                     yield self._answered()
             yield self._answered()
+            assert not self._line, "an image has no answer"
 
     def _to_read(self, files: Iterator[Input]) -> Iterator[ImageFile]:
         """Files that the cache does not know by their `stat`; none once the line is long."""

@@ -1,8 +1,10 @@
-"""Transfer values of images that are in memory: the bytes of files, pictures and arrays."""
+"""Transfer values of images in memory, and of files among them: bytes, pictures and arrays."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
     from .lazy_extractor import LazyExtractor
 
 _READERS = 4
-_BYTES_AHEAD = 256 << 20
+_AHEAD_BYTES = 8 << 20
+"""For each process that decodes, of what has been read, and of what it is about to decode."""
 
 
 class Item(NamedTuple):
@@ -42,6 +45,8 @@ class Item(NamedTuple):
     data: bytes | None = None
     error: str | None = None
     note: str | None = None
+    n_bytes: int = 0
+    """What it has in memory, or will have once it is read."""
 
     @property
     def is_open(self) -> bool:
@@ -63,11 +68,11 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
     ) -> None:
         """Prepare; nothing runs before an image has to be decoded.
 
-        Where it `is_one`, which may be a path as well, no process is started for it.
+        Where it `is_one`, no process is started for it.
         """
         self._late, self._banked = late, banked
         preprocessing = late.recipe.preprocessing
-        shares = shares_of(allowed, SHARED_BYTES)
+        shares = shares_of(allowed, SHARED_BYTES + 2 * _AHEAD_BYTES)
         self._n_decoders = shares.n_workers
         self._decoders = DecoderPool(
             preprocessing,
@@ -89,7 +94,7 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
         preprocessing = self._late.recipe.preprocessing
         n_together = max(8, self._late.batch_size)  # that one call of the network takes
         n_threads = 2 * self._n_decoders  # some decode while others run the network
-        items = (Item(given, data=given.data, error=error) for given, error in images)
+        items = itertools.starmap(_begun, images)
         with threads(_READERS) as readers, threads(n_threads) as others:
             were_read = prefetch(
                 readers,
@@ -97,7 +102,7 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
                 groups_of(n_together, items),
                 2 * _READERS,
                 n_bytes=_size_of,
-                max_bytes=_BYTES_AHEAD,
+                max_bytes=self._n_decoders * _AHEAD_BYTES,
             )
             yield from prefetch(
                 others,
@@ -105,7 +110,7 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
                 map(self._looked_up, were_read),
                 n_threads + 1,
                 n_bytes=_size_of,
-                max_bytes=_BYTES_AHEAD,
+                max_bytes=self._n_decoders * _AHEAD_BYTES,
             )
 
     def _looked_up(self, items: Sequence[Item]) -> list[Item]:
@@ -151,6 +156,14 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
         ]
 
 
+def _begun(given: Input, error: str | None) -> Item:
+    n_bytes = len(given.data or b"")
+    if given.path is not None:
+        with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
+            n_bytes = os.stat(given.path).st_size  # noqa: PTH116 (names may hold surrogate escapes)
+    return Item(given, data=given.data, error=error, n_bytes=n_bytes)
+
+
 def _read(item: Item, preprocessing: Preprocessing) -> Item:
     """Bytes with their key, or the pixels of a picture."""
     if not item.is_open:
@@ -167,4 +180,4 @@ def _read(item: Item, preprocessing: Preprocessing) -> Item:
 
 
 def _size_of(items: Sequence[Item]) -> int:
-    return sum(len(item.data or b"") for item in items if item.row is None)
+    return sum(item.n_bytes for item in items if item.row is None)

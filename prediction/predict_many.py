@@ -55,25 +55,32 @@ def rows_of(
     """
     n_images = operator.length_hint(images, _MANY)
     given = map(one_of_several, images, itertools.count())
+    first = list(itertools.islice(given, 2))
     with contextlib.ExitStack() as stack:
-        first = list(itertools.islice(given, 2))
-        if len(first) < 2:  # it is there before the cache is open or a process has started
-            alone = MemoryRows(late, CachedRows(None, []), limits, allowed, is_one=True)
-            yield from stack.enter_context(alone).rows_of(first)
-            return
         banked = CachedRows(None, [])
-        if cache is not False:
+        # One image is there before the cache is open or a process has started.
+        is_one = len(first) < 2
+        if not is_one and cache is not False:
             banked = stack.enter_context(
                 open_cached_rows(cache, late.recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
             )
-        in_memory = stack.enter_context(MemoryRows(late, banked, limits, allowed))
-        of_files = stack.enter_context(FileRows(late, banked, limits, allowed))
-        for is_file, some in itertools.groupby(itertools.chain(first, given), _is_file):
-            if is_file:
-                yield from of_files.rows_of((image for image, _ in some), n_images)
-            else:
-                yield from in_memory.rows_of(some)
+        rest = itertools.chain(first, given)
+        if not is_one:
+            # Among others, files are no matter of the workers, whose memory is all that is allowed.
+            others: list[tuple[Input, str | None]] = []
+            with FileRows(late, banked, limits, allowed) as of_files:
+                yield from of_files.rows_of(_leading_files(rest, others), n_images)
+            rest = itertools.chain(others, rest)
+        with MemoryRows(late, banked, limits, allowed, is_one=is_one) as in_memory:
+            yield from in_memory.rows_of(rest)
 
 
-def _is_file(given: tuple[Input, str | None]) -> bool:
-    return given[0].path is not None
+def _leading_files(
+    given: Iterator[tuple[Input, str | None]], others: list[tuple[Input, str | None]]
+) -> Iterator[Input]:
+    """Image files, up to the first that is none, which is put among the others."""
+    for image, error in given:
+        if image.path is None:
+            others.append((image, error))
+            return
+        yield image

@@ -51,6 +51,7 @@ RAISE_BUILTINS = {
     "features/engines/first_run.py": "in a process of its own: `apart` makes it an EngineError",
     "features/engines/onnx_evaluator.py": "in a process of its own, as first_run",
     "features/engines/onnx_float16.py": "converts networks: first_run makes it an EngineError",
+    "features/images/want_of_memory.py": "MemoryError, as whoever lacks it does",
     "features/images/decoder_pool.py": "TimeoutError, which the service makes a DeadlineError",
     "features/images/fit.py": "reads rules: described_backbone makes it a RecipeError",
     "features/images/resize.py": "reads rules: described_backbone makes it a RecipeError",

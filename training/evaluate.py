@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,7 +17,7 @@ from ..classifier.evaluation import Evaluation, evaluate
 from ..classifier.given_head import as_head
 from ..datasets import as_dataset
 from ..datasets.splits import SPLITS, Split
-from ..errors import DatasetError, HeadMismatchError, UsageError
+from ..errors import DatasetError, EngineError, HeadMismatchError, UsageError
 from ..extraction.extract_dataset import extract_recipe
 from ..extraction.feature_table import require_table
 from ..features import open_extractor
@@ -80,19 +81,30 @@ def extract_for_head(
     with CacheFolder(cache, create=True) as folder:
         find = weights_finder(trained_on, folder, head, extractor, weights, None)
         names = folder.variants(trained_on.fingerprint)
-        if precision == "auto" and loaded.precision in {Variant.parse(n).precision for n in names}:
-            precision = loaded.precision
-        table = extract_recipe(
+        cached = {Variant.parse(name).precision for name in names}
+        extract_in = partial(
+            extract_recipe,
             dataset,
             trained_on,
             find,
             folder,
             engine=engine,
-            precision=precision,
             max_pixels=max_pixels,
             allowed=allowed,
             progress=progress,
         )
+        if precision != "auto" or loaded.precision not in cached:
+            table = extract_in(precision=precision)
+        else:
+            try:
+                table = extract_in(precision=loaded.precision)
+            except EngineError as error:
+                logger.warning(
+                    "new images are computed in float32, not in the head's %s: %s",
+                    loaded.precision,
+                    error,
+                )
+                table = extract_in(precision="float32")
         computed_in = table.report.precision
 
         def compute(files: Sequence[bytes]) -> np.ndarray:

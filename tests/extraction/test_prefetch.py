@@ -1,8 +1,9 @@
 """Working ahead: in order, and no further than allowed."""
 
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
-from bottlebank.extraction.prefetch import groups_of, prefetch
+from bottlebank.extraction.prefetch import groups_of, prefetch, put_back
 
 
 def test_work_ahead_keeps_order_and_bounds_what_is_begun():
@@ -53,3 +54,16 @@ def test_groups_are_small_where_their_members_are_large():
     sizes = [1, 1, 1, 1, 9, 30, 2, 2, 9, 1]
     groups = groups_of(3, sizes, n_bytes=lambda size: size, max_bytes=10)
     assert list(groups) == [[1, 1, 1], [1, 9], [30], [2, 2], [9, 1]]
+
+
+def test_what_is_put_back_is_first_and_not_held():
+    class Item:
+        pass
+
+    item = Item()
+    there = weakref.ref(item)
+    items = put_back(item, iter([1, 2]))
+    del item
+    assert there() is next(items)
+    assert there() is None
+    assert list(items) == [1, 2]

@@ -19,7 +19,7 @@ from bottlebank.errors import EngineError, UsageError
 from bottlebank.extraction import workers as workers_module
 from bottlebank.extraction.image_files import HashedFile, ImageFile, UnreadableFile
 from bottlebank.extraction.stage_timing import Waiting
-from bottlebank.extraction.worker import N_BLOCKS
+from bottlebank.extraction.worker import N_BLOCKS, Worker
 from bottlebank.extraction.workers import Workers
 from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.features.images.decoder import MAX_PIXELS
@@ -142,8 +142,9 @@ def test_files_are_drawn_a_bounded_number_ahead(start, files):
     assert most <= workers._largest_group * workers_module._IN_HAND
 
 
-def test_memory_is_used_again_only_when_nobody_holds_it(start, tmp_path):
+def test_memory_is_used_again_only_when_nobody_holds_it(start, tmp_path, monkeypatch):
     """More groups than there are blocks, held for a while by threads, as the network does."""
+    monkeypatch.setattr(workers_module, "_GROUP_SIZE", 5)
     files = []
     for number in range(0, 200):
         path = tmp_path / f"{number}.png"
@@ -155,15 +156,61 @@ def test_memory_is_used_again_only_when_nobody_holds_it(start, tmp_path):
         time.sleep(random.uniform(0, 0.05))
         found.extend(part[:, 0, 0, 0].tolist())
 
+    n_groups = 0
     for group in pixels_of(start(2), files):
-        for at in range(0, len(group.pixels), 5):
-            threads.append(threading.Thread(target=hold, args=(group.pixels[at : at + 5],)))
+        n_groups += 1
+        for at in range(0, len(group.pixels), 2):
+            threads.append(threading.Thread(target=hold, args=(group.pixels[at : at + 2],)))
             threads[-1].start()
         del group
     for thread in threads:
         thread.join()
     assert sorted(found) == list(range(200))
-    assert len(files) // 5 > 2 * N_BLOCKS
+    assert n_groups > 2 * N_BLOCKS
+
+
+def test_what_was_known_a_moment_ago_is_decoded_where_it_is_new(start, files):
+    """Between the two questions a row may have gone."""
+    groups = pixels_of(start(), files, is_known=lambda content: True)
+    assert sorted(numbers_of(groups)) == GOOD
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "🦊", "\udcff"])
+def test_a_worker_that_reads_no_commands_stops_nobody(start, tmp_path, monkeypatch, letter):
+    """Paths as long as they can be, many of them, and a worker that does not even begin."""
+    monkeypatch.setattr(workers_module, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(workers_module, "_LOOKED_AFTER_S", 0.05)
+    name = letter * (240 // len(os.fsencode(letter)))
+    folder = tmp_path.joinpath(*[name] * 14)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        pytest.skip(f"this file system takes no such name: {error}")
+    files = []
+    for number in range(120):
+        path = folder / f"{number}.png"
+        Image.new("RGB", (8, 8), (number, 0, 0)).save(os.fsencode(path))
+        files.append(ImageFile(number, str(path), 0))
+    workers = start()
+    workers.start()
+    os.kill(workers._workers[0]._process.pid, signal.SIGSTOP)
+    assert sorted(numbers_of(pixels_of(workers, files))) == list(range(120))
+
+
+def test_workers_that_hang_are_waited_for_together(start, monkeypatch):
+    monkeypatch.setattr(workers_module, "_END_S", 0.3)
+    workers = start(12)
+    waited = []
+
+    def bury(worker, patience_s):
+        waited.append(patience_s)
+        time.sleep(patience_s)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "bury", bury)
+        workers.__exit__()
+    assert len(waited) == 12 and sum(waited) < 0.6
+    workers.__enter__()  # which is left once more
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGKILL, signal.SIGSTOP])

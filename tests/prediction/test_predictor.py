@@ -1,6 +1,7 @@
 """What a predictor takes for an image, what it answers, and where it finds transfer values."""
 
 import io
+import os
 import sqlite3
 import time
 
@@ -263,6 +264,19 @@ def test_a_cache_in_trouble_does_not_matter(predict, table, cache, trouble):
     else:
         rows.rename(cache / ("0" * 64))
     assert [answer.label for answer in predict.predict_files(table.paths)] == expected
+
+
+def test_moved_files_are_computed_where_their_rows_are_damaged(predict, photos, table, cache):
+    expected = [predict(path).label for path in table.paths]
+    for shard in (cache / table.report.fingerprint / "float32").glob("*.h5"):
+        times = shard.stat()
+        data = bytearray(shard.read_bytes())
+        data[len(data) // 2] ^= 1
+        shard.write_bytes(data)
+        os.utime(shard, ns=(times.st_atime_ns, times.st_mtime_ns))
+    photos.rename(photos.with_name("moved"))
+    moved = [path.replace("/photos/", "/moved/") for path in table.paths]
+    assert [answer.label for answer in predict.predict_files(moved)] == expected
 
 
 def test_an_index_that_stays_locked_does_not_matter(head_file, table, cache, request):

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import bottlebank as bb
 from bottlebank.classifier import write_head_file
@@ -128,6 +130,23 @@ def test_evaluating_finds_the_splits_of_training(head_file, trained, photos, cac
     assert bb.evaluate_head(head, table, "all")[1].images == 60
     with pytest.raises(UsageError, match="unknown split 'holdout'"):
         bb.evaluate_head(head, table, "holdout")
+
+
+def test_a_head_is_evaluated_where_its_precision_cannot_be_computed(
+    photos, cache, tmp_path, caplog, monkeypatch
+):
+    settings = {"engine": "openvino", "precision": "float32", "cache": cache}
+    head = bb.train_head(bb.extract(photos, "random", **settings)).head
+    monkeypatch.setattr(
+        "bottlebank.training.evaluate.load_head",
+        lambda path: dataclasses.replace(head, precision="float16"),
+    )
+    [shards] = cache.glob("*/float32")
+    shutil.copytree(shards, shards.with_name("float16"))
+    Image.new("RGB", (9, 9), (1, 200, 3)).save(photos / "disc" / "new.png")
+    table, _ = extract_for_head(photos, tmp_path / "head.h5", cache=cache)
+    assert (table.report.precision, table.report.extracted) == ("float32", 1)
+    assert "new images are computed in float32, not in the head's float16" in caplog.text
 
 
 def test_a_split_without_images_is_named(trained, table):
