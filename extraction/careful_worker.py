@@ -65,8 +65,9 @@ class CarefulWorker:
     is_reading = False
 
     def close(self) -> None:
-        """Finish the image that was begun, and nothing more."""
+        """Leave what was begun."""
         self._is_closed = True
+        self._decoders.abort()
         self._thread.shutdown(cancel_futures=True)
         self._decoders.close()
 

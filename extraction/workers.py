@@ -23,7 +23,7 @@ from ..features.images.decoder import Limits
 from ..features.images.decoder_pool import MAX_DECODE_S, PATIENCE_S
 from ..features.images.decoding_shares import Allowed, shares_of
 from ..features.images.rejection import TOO_LITTLE_MEMORY
-from ..fork_safety import let_go_in_children
+from ..fork_safety import Owner, let_go_in_children
 from ..paths import absolute_paths
 from .careful_worker import CarefulWorker, read_and_hash
 from .groups import Group
@@ -89,6 +89,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         self._faults: deque[BaseException] = deque()
         self._careful = CarefulWorker(preprocessing, limits, shares, self._note)
         self._looked_after = 0.0
+        self._owner = Owner("this extraction", "Begin another one in each process")
         let_go_in_children(self)  # a copy of its sockets would keep the processes waiting
 
     def __enter__(self) -> Workers:
@@ -192,6 +193,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         unsettled: deque[Group] = deque()
         is_more = True
         while True:
+            self._owner.check()
             while is_more and len(begun) < _BEGUN_PER_WORKER * len(self._workers):
                 worker = min(self._workers, key=lambda worker: worker.n_in_hand)
                 if worker.n_in_hand >= _IN_HAND:
@@ -272,8 +274,14 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             worker.drop(group)
             self._look_carefully_at(group)
         elif group.hashed is None:
-            paths = absolute_paths(file.path for file in group.files)
-            group.hashed = list(map(_hashed, group.files, paths, answer))
+            read = [not isinstance(each, str) for each in answer]
+            paths = iter(
+                absolute_paths(file.path for file in itertools.compress(group.files, read))
+            )
+            group.hashed = [
+                _hashed(file, next(paths), each) if is_read else UnreadableFile(file.position, each)
+                for file, each, is_read in zip(group.files, answer, read, strict=True)
+            ]
         elif any(reason == TOO_LITTLE_MEMORY for reason, _ in answer):
             worker.drop(group)
             self._look_carefully_at(group)
@@ -312,10 +320,8 @@ def _share_of_group(file: ImageFile) -> int:
     return max(file.n_bytes, n_letters * (_GROUP_BYTES // _COMMAND_BYTES))
 
 
-def _hashed(file: ImageFile, path: bytes, answer: Any) -> HashedFile | UnreadableFile:
+def _hashed(file: ImageFile, path: bytes, answer: Any) -> HashedFile:
     """What a worker says of a file that it has read."""
-    if isinstance(answer, str):
-        return UnreadableFile(file.position, answer)
     content, *stamp, looked_at_ns = answer
     stamp = Stamp(*stamp)
     return HashedFile(

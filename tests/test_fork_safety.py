@@ -95,6 +95,16 @@ def test_a_predictor_says_to_load_it_in_each_process_and_that_works(head_file, t
     assert predict(image) == expected  # the parent's is as it was
 
 
+def test_predictions_that_have_begun_end_where_they_began(head_file, photos, tmp_path, cache):
+    paths = sorted(str(path) for path in photos.rglob("*.png"))
+    predict = bb.load_predictor(head_file, cache=tmp_path / "another", many=True)
+    answers = predict.predict_files(paths * 40)
+    labels = [next(answers).label]
+    assert in_a_fork(lambda: list(answers)).startswith("OtherProcessError")
+    labels += [answer.label for answer in answers]
+    assert len(labels) == 40 * len(paths) and labels[: len(paths)] == labels[-len(paths) :]
+
+
 def test_a_fork_while_other_threads_predict(head_file, table, cache):
     predict = bb.load_predictor(head_file, cache=cache)
     stop = threading.Event()

@@ -171,6 +171,11 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
             return self._for_large.decode(files, timeout_s)
         return decoded
 
+    def abort(self) -> None:
+        """From any thread: have calls of `decode` fail now, those that have begun as well."""
+        for decoder in self._decoders:
+            decoder.abort()
+
     def close(self) -> None:
         """End all processes."""
         for decoder in self._decoders:
@@ -224,6 +229,7 @@ class _Decoder:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._shared: io.RawIOBase | None = None
+        self._is_over = False
 
     def decode(self, files: Sequence[bytes]) -> Decoded:
         """See `DecoderPool.decode`."""
@@ -326,7 +332,17 @@ class _Decoder:
             self._process, self._connection = start_child(
                 answer_questions, {"shared": shared, **self._settings}, descriptors=[shared]
             )
-            return self._connection
+            connection = self._connection
+        if self._is_over:
+            self._bury(0)
+            raise EngineError("the decoder is closed")
+        return connection
+
+    def abort(self) -> None:
+        """See `DecoderPool.abort`."""
+        self._is_over = True
+        if (process := self._process) is not None:
+            process.kill()
 
     def hang_up(self) -> None:
         """Have the process end when it has done what it is at."""

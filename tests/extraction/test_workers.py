@@ -16,6 +16,7 @@ from PIL import Image
 import bottlebank as bb
 from bottlebank.cache import content_of_bytes
 from bottlebank.errors import EngineError, UsageError
+from bottlebank.extraction import careful_worker as careful_module
 from bottlebank.extraction import workers as workers_module
 from bottlebank.extraction.image_files import HashedFile, ImageFile, UnreadableFile
 from bottlebank.extraction.stage_timing import Waiting
@@ -195,6 +196,38 @@ def test_a_worker_that_reads_no_commands_stops_nobody(start, tmp_path, monkeypat
     workers.start()
     os.kill(workers._workers[0]._process.pid, signal.SIGSTOP)
     assert sorted(numbers_of(pixels_of(workers, files))) == list(range(120))
+
+
+def test_a_picture_that_is_decoded_beside_the_workers_is_not_waited_for(start, files, monkeypatch):
+    """The worker dies, and the process that looks at its images one by one hangs."""
+    begun = threading.Event()
+    real = careful_module.DecoderPool.decode
+
+    def decode(pool, files):
+        pool.start()
+        os.kill(pool._decoders[0]._process.pid, signal.SIGSTOP)
+        begun.set()
+        return real(pool, files)
+
+    monkeypatch.setattr(careful_module.DecoderPool, "decode", decode)
+    workers = start()
+    groups = pixels_of(workers, files)
+
+    def kill():
+        os.kill(workers._workers[0]._process.pid, signal.SIGKILL)
+        begun.wait(60)
+        signal.raise_signal(signal.SIGINT)
+
+    workers.start()
+    thread = threading.Thread(target=kill)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        list(groups)
+    before = time.monotonic()
+    workers.__exit__()
+    assert time.monotonic() - before < 20  # it would be 100 s
+    thread.join()
+    workers.__enter__()  # which is left once more
 
 
 def test_workers_that_hang_are_waited_for_together(start, monkeypatch):

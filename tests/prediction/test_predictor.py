@@ -232,6 +232,24 @@ def test_files_and_images_in_memory_mixed_keep_their_order(predict, photos, tmp_
     assert "is a folder" in answers[2].error and "No such file" in answers[6].error
 
 
+@pytest.mark.parametrize("name", ["\ud800x.jpg", "\ud83d\udca9.jpg", "x\0.jpg", "x" * 300, ""])
+def test_a_name_that_no_file_can_have_costs_no_other_image(predict, table, tmp_path, name):
+    new = tmp_path / "💩.jpg"
+    Image.new("RGB", (9, 9), (7, 200, 90)).save(new)
+    bad = str(tmp_path / name) if name else name
+    answers = list(predict.predict_files([str(new), bad, *table.paths[:40], bad]))
+    assert [bool(answer.error) for answer in answers] == [False, True, *[False] * 40, True]
+
+
+def test_a_folder_that_is_gone_costs_no_other_image(predict, table, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    Image.new("RGB", (9, 9), (7, 200, 90)).save(tmp_path / "new.png")
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    answers = list(predict.predict_files([str(tmp_path / "new.png"), *["x.jpg"] * 3]))
+    assert [bool(answer.error) for answer in answers] == [False, True, True, True]
+
+
 def test_a_line_of_known_files_does_not_grow_without_end(predict, table, tmp_path, monkeypatch):
     monkeypatch.setattr(file_rows, "_MOST_IN_LINE", 8)
     monkeypatch.setattr(file_rows, "_LOOKED_UP_TOGETHER", 4)
