@@ -65,6 +65,8 @@ def main() -> None:
     parser.add_argument("--random-weights", action="store_true", help="where none can be had")
     parser.add_argument("--images", type=int, default=4096, help="at most so many of them")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--precision", help="as on a processor that computes in no other")
+    parser.add_argument("--no-peers", action="store_true", help="compare with the bound alone")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bottlebank-") as name:
         race(arguments, Path(name))
@@ -81,7 +83,8 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
     dataset = bb.load_dataset(photos)
     recipe, found = recipe_for(ExtractorSpec(backbone.name, weights))
     networks = folder / "cache" / "networks"
-    extractor = open_extractor(recipe, lambda: found, networks=networks, many=True)
+    chosen = {"precisions": [arguments.precision]} if arguments.precision else {}
+    extractor = open_extractor(recipe, lambda: found, networks=networks, many=True, **chosen)
     print(
         f"{len(dataset)} images, {backbone.name}, {extractor.engine} in {extractor.precision}, "
         f"{arguments.rounds} rounds; {machine()}"
@@ -92,12 +95,14 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
     with ProcessPoolExecutor(
         available_cores(), mp_context=multiprocessing.get_context("spawn")
     ) as processes:
-        peers: dict[str, Callable[[], float] | None] = {
-            "with ONNX Runtime": with_onnx_runtime(dataset, recipe, weights, folder / "cache"),
-            "Keras idiom": keras_idiom(model, backbone, photos),
-            "ONNX Runtime": onnx_runtime(model, backbone, dataset.paths, folder),
-            "one at a time": one_at_a_time(model, backbone, dataset.paths[:ONE_AT_A_TIME]),
-        }
+        peers: dict[str, Callable[[], float] | None] = {}
+        if not arguments.no_peers:
+            peers = {
+                "with ONNX Runtime": with_onnx_runtime(dataset, recipe, weights, folder / "cache"),
+                "Keras idiom": keras_idiom(model, backbone, photos),
+                "ONNX Runtime": onnx_runtime(model, backbone, dataset.paths, folder),
+                "one at a time": one_at_a_time(model, backbone, dataset.paths[:ONE_AT_A_TIME]),
+            }
         run_rounds(
             arguments.rounds,
             lambda: ours(dataset, backbone.name, weights, folder / "cache", extractor),

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import parent
 
+from bottlebank.datasets import as_dataset
 from bottlebank.extraction import network
 from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
 from bottlebank.features.engines.registry import ENGINES
@@ -126,10 +127,11 @@ def network_behind(task: Measurement) -> dict[str, Any]:
 def extracted(task: Measurement, extractor, precision: str) -> dict[str, Any]:
     paths = task.paths()
     network.open_extractor = lambda *_, **__: extractor
-    parent.extracted(paths[:1], task.extractor, precision=precision)  # what is imported on the way
+    # What is imported on the way.
+    parent.extracted(as_dataset(paths[:1]), task.extractor, precision=precision)
     network.open_extractor = parent.starts_as(extractor)
     return parent.extracted(
-        paths, task.extractor, precision=precision, workers=task.decoders or None
+        as_dataset(paths), task.extractor, precision=precision, workers=task.decoders or None
     )._asdict()
 
 

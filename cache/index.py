@@ -70,7 +70,13 @@ class Stamp(NamedTuple):
     @classmethod
     def of(cls, status: os.stat_result) -> Stamp:
         """That of a file as it is now."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+        times = _signed(status.st_mtime_ns), _signed(status.st_ctime_ns)
+        return cls(status.st_size, *times, _signed(status.st_ino))
+
+
+def _signed(number: int) -> int:
+    """As SQLite keeps it: inodes may have 64 bits without a sign, and times come after 2262."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def is_settled(stamp: Stamp, looked_at_ns: int) -> bool:

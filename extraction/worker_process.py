@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..cache.index import Stamp, is_settled
 from ..cache.keys import content_of_bytes
 from ..errors import ImageRejectedError
 from ..features.images.decoder import Limits, read
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 PROGRESS = struct.Struct("<Q")
 """At the beginning of the shared memory: how many files have been begun, each counted twice, since
 it is read and decoded."""
+
+FILE = np.dtype(
+    [(name, "<i8") for name in Stamp._fields] + [("content", "V32"), ("is_settled", "?")]
+)
+"""What a worker says of a file that it has read."""
 
 PIXELS_AT = 4096
 """Where the blocks for pixels begin in it."""
@@ -85,28 +91,33 @@ class _Worker:
         self._held: dict[int, list[bytes]] = {}
         self._n_begun = 0
 
-    def read(self, group: int, paths: Sequence[str]) -> list[Any]:
+    def read(self, group: int, paths: Sequence[str]) -> tuple[dict[int, str], str]:
         """Read files, and hold them until `decode`.
 
-        Of each: its hash in hexadecimal, size, modification and change time, inode, and when it
-        was looked at; or why it cannot be read.
+        Returns
+        -------
+        reasons
+            Why some cannot be read, by position.
+        read
+            Of the others, in order, the bytes of a `FILE` in hexadecimal.
         """
         held: list[bytes] = []
-        answers: list[Any] = []
-        for path in paths:
+        reasons: dict[int, str] = {}
+        files: list[tuple[Any, ...]] = []
+        for position, path in enumerate(paths):
             self._begin()
             looked_at_ns = time.time_ns()
             try:
                 data, status = read(path)
             except ImageRejectedError as error:
                 held.append(b"")
-                answers.append(str(error))
+                reasons[position] = str(error)
             else:
                 held.append(data)
-                stamp = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-                answers.append([content_of_bytes(data).hex(), *stamp, looked_at_ns])
+                stamp = Stamp.of(status)
+                files.append((*stamp, content_of_bytes(data), is_settled(stamp, looked_at_ns)))
         self._held[group] = held
-        return answers
+        return reasons, np.array(files, FILE).tobytes().hex()
 
     def decode(self, group: int, positions: Sequence[int], block: int) -> list[list[Any]]:
         """Decode some files of a group into a block; the others are dropped.

@@ -18,7 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..cache import Stamp, is_settled
+import numpy as np
+
+from ..cache import Stamp
 from ..features.images.decoder import Limits
 from ..features.images.decoder_pool import MAX_DECODE_S, PATIENCE_S
 from ..features.images.decoding_shares import Allowed, shares_of
@@ -31,9 +33,10 @@ from .image_files import HashedFile, UnreadableFile
 from .prefetch import groups_of, put_back
 from .stage_timing import DECODE, DISK
 from .worker import N_BLOCKS, DiedError, Worker
+from .worker_process import FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 
     from ..cache import ContentHash
     from ..features import Recipe
@@ -193,7 +196,6 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         unsettled: deque[Group] = deque()
         is_more = True
         while True:
-            self._owner.check()
             while is_more and len(begun) < _BEGUN_PER_WORKER * len(self._workers):
                 worker = min(self._workers, key=lambda worker: worker.n_in_hand)
                 if worker.n_in_hand >= _IN_HAND:
@@ -248,6 +250,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
 
     def _wait(self) -> None:
         """Until something has got on, or a moment."""
+        self._owner.check()
         for key, _ in self._selector.select(_LOOKED_AFTER_S):
             worker = key.data
             if worker is None:
@@ -274,14 +277,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             worker.drop(group)
             self._look_carefully_at(group)
         elif group.hashed is None:
-            read = [not isinstance(each, str) for each in answer]
-            paths = iter(
-                absolute_paths(file.path for file in itertools.compress(group.files, read))
-            )
-            group.hashed = [
-                _hashed(file, next(paths), each) if is_read else UnreadableFile(file.position, each)
-                for file, each, is_read in zip(group.files, answer, read, strict=True)
-            ]
+            group.hashed = _hashed(group.files, *answer)
         elif any(reason == TOO_LITTLE_MEMORY for reason, _ in answer):
             worker.drop(group)
             self._look_carefully_at(group)
@@ -320,14 +316,19 @@ def _share_of_group(file: ImageFile) -> int:
     return max(file.n_bytes, n_letters * (_GROUP_BYTES // _COMMAND_BYTES))
 
 
-def _hashed(file: ImageFile, path: bytes, answer: Any) -> HashedFile:
-    """What a worker says of a file that it has read."""
-    content, *stamp, looked_at_ns = answer
-    stamp = Stamp(*stamp)
-    return HashedFile(
-        file.position,
-        path,
-        bytes.fromhex(content),
-        stamp,
-        is_settled(stamp, looked_at_ns),
-    )
+def _hashed(
+    files: Sequence[ImageFile], reasons: Mapping[str, str], read: str
+) -> list[HashedFile | UnreadableFile]:
+    """What a worker says of files; see its `read`."""
+    numbered = list(enumerate(files))
+    paths = absolute_paths(file.path for number, file in numbered if str(number) not in reasons)
+    told = np.frombuffer(bytes.fromhex(read), FILE).tolist()
+    answers = zip(paths, told, strict=True)
+    hashed: list[HashedFile | UnreadableFile] = []
+    for number, file in numbered:
+        if reasons and (reason := reasons.get(str(number))) is not None:
+            hashed.append(UnreadableFile(file.position, reason))
+            continue
+        path, (*stamp, content, settled) = next(answers)
+        hashed.append(HashedFile(file.position, path, content, Stamp(*stamp), settled))
+    return hashed

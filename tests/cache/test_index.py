@@ -1,6 +1,7 @@
 import os
 import sqlite3
 import time
+from types import SimpleNamespace
 from unittest.mock import ANY
 
 import numpy as np
@@ -163,7 +164,7 @@ def test_a_file_that_was_changed_just_before_it_was_read_is_not_remembered(tmp_p
     values = [*path.stat()]
 
     def settled(changed_ns, looked_at_ns):
-        times = {"st_ctime_ns": changed_ns}
+        times = {"st_mtime_ns": 0, "st_ctime_ns": changed_ns}
         return is_settled(Stamp.of(os.stat_result(values, times)), looked_at_ns)
 
     now = 1_700_000_000_123_456_789
@@ -205,3 +206,17 @@ def test_where_a_network_has_been(tmp_path, monkeypatch):
             folder.remember_network(sha256, name)
         assert folder.paths_of_network("1" * 64) == [tmp_path / "a.onnx", tmp_path / "b\udcff.onnx"]
         assert folder.paths_of_network("3" * 64) == []
+
+
+@pytest.mark.parametrize("inode", [7, 2**63 - 1, 2**63, 2**64 - 1])
+@pytest.mark.parametrize("year", [1900, 1970, 2026, 2262, 2400])
+def test_inodes_and_times_of_any_size_are_kept(cache, tmp_path, inode, year):
+    """As merged file systems number their files, and as cameras with a wrong clock date theirs."""
+    status = tmp_path.stat()
+    ns = (year - 1970) * 365 * 86_400 * 10**9
+    odd = SimpleNamespace(st_size=3, st_mtime_ns=ns, st_ctime_ns=status.st_ctime_ns, st_ino=inode)
+    with CacheFolder(cache, create=True) as folder:
+        folder.remember_files([("/photo.jpg", Stamp.of(odd), b"k" * 32)])
+        assert folder.known_contents([("/photo.jpg", odd)]) == [b"k" * 32]
+        other = SimpleNamespace(**{**vars(odd), "st_ino": inode - 1})
+        assert folder.known_contents([("/photo.jpg", other)]) == [None]
