@@ -68,7 +68,6 @@ class Run:
         self._network = Network(
             recipe, weights, folder.networks, engine, variant.precision, progress, self._waiting
         )
-        self._is_started = False
         self._dark: list[int] = []
         """The greatest values of pictures that came out nearly black."""
 
@@ -96,16 +95,24 @@ class Run:
             new = self._plan.are_new(files)
             self._ledger.remember(file for file in files if isinstance(file, HashedFile))
             bar.update(new.count(False))
-            if any(new):
-                self._start(bar)
             return new
+
+        def begin() -> None:
+            self._ledger.writer()  # takes the lock
+            self._workers.start()
+            self._network.start()
+            bar.start_counting()
 
         with (
             self._ledger,
             self._workers,
             contextlib.closing(
                 self._workers.pixels(
-                    self._plan.files(), len(self._plan.missing), self._plan.is_known, are_new
+                    self._plan.files(),
+                    len(self._plan.missing),
+                    self._plan.is_known,
+                    are_new,
+                    begin,
                 )
             ) as pixels,
             contextlib.closing(self._network.features(pixels)) as features,
@@ -118,15 +125,6 @@ class Run:
                 ]
                 bar.note(f"waiting for {self._waiting.bottleneck}")
                 bar.update(len(images.keys) + len(images.rejections))
-
-    def _start(self, bar: Progress) -> None:
-        """Before the first new image is decoded: take the lock, start decoders and network."""
-        if not self._is_started:
-            self._ledger.writer()
-            self._workers.start()
-            self._network.start()
-            bar.start_counting()
-            self._is_started = True
 
     def _warn_of_dark_images(self) -> None:
         """Warn of 16-bit pictures that use little of their range: nearly black when scaled."""

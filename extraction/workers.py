@@ -54,8 +54,6 @@ _IN_HAND = 3
 _BEGUN_PER_WORKER = 6
 _PATIENCE_S = 3 * MAX_DECODE_S + PATIENCE_S
 _LOOKED_AFTER_S = 1.0
-_END_S = 2.0
-"""In which processes end by themselves."""
 
 
 class Workers(contextlib.AbstractContextManager["Workers"]):
@@ -105,13 +103,10 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Finish what was begun, and nothing more."""
-        for worker in self._workers:
-            worker.hang_up()
+        """Leave what was begun."""
         self._careful.close()
-        until = time.monotonic() + _END_S
         for worker in self._workers:
-            worker.bury(max(0.0, until - time.monotonic()))
+            worker.bury(patience_s=0)  # it holds nothing that is needed, and takes long to end
         self._selector.close()
         with self._waking:  # which threads of the network may do even now
             handles, self._wake_with = (self._wake_at, self._wake_with), -1
@@ -141,6 +136,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         n_files: int,
         is_known: Callable[[ContentHash], bool],
         are_new: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[bool]],
+        begin: Callable[[], object],
     ) -> Generator[Pixels]:
         """Read and hash files, and decode those that are new.
 
@@ -155,6 +151,9 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             and no worker is started.
         are_new
             Of a few files at a time, in order, which are to be decoded; called in that thread, too.
+        begin
+            Called before the first is handed to a worker: the time to `start` them all, and what
+            else takes long to start.
         """
         size = max(1, min(self._largest_group, n_files // (4 * len(self._workers))))
         groups = itertools.starmap(
@@ -182,6 +181,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                     break
             else:
                 return
+        begin()
         groups = put_back(group, groups)
         del group  # its memory is used again
         yield from self._in_order(groups, are_new)

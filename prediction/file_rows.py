@@ -95,7 +95,11 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
             with (
                 contextlib.closing(
                     self._workers.pixels(
-                        self._to_read(files), n_files, self._is_known, self._are_new
+                        self._to_read(files),
+                        n_files,
+                        self._is_known,
+                        self._are_new,
+                        self._begin,
                     )
                 ) as pixels,
                 contextlib.closing(
@@ -149,10 +153,12 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
                 is_new = file.content not in self._begun
                 self._begun.setdefault(file.content, []).append(image)
             are_new.append(is_new)
-        if any(are_new) and not self._late.is_started:
+        return are_new
+
+    def _begin(self) -> None:
+        if not self._late.is_started:
             self._workers.start()  # while the network starts
             self._late.extractor()
-        return are_new
 
     def _answer(self, images: Features) -> None:
         grey16 = self._late.recipe.grey16

@@ -498,7 +498,8 @@ class ReadsHere(contextlib.AbstractContextManager):
     def start(self):
         pass
 
-    def pixels(self, files, n_files, is_known, are_new):
+    def pixels(self, files, n_files, is_known, are_new, begin):
+        begin()
         for position, path, _ in files:
             data, stamp = Path(path).read_bytes(), Stamp.of(os.stat(path))
             file = HashedFile(position, path, content_of_bytes(data), stamp, True)

@@ -20,7 +20,7 @@ from bottlebank.extraction import careful_worker as careful_module
 from bottlebank.extraction import workers as workers_module
 from bottlebank.extraction.image_files import HashedFile, ImageFile, UnreadableFile
 from bottlebank.extraction.stage_timing import Waiting
-from bottlebank.extraction.worker import N_BLOCKS, Worker
+from bottlebank.extraction.worker import N_BLOCKS
 from bottlebank.extraction.workers import Workers
 from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.features.images.decoder import MAX_PIXELS
@@ -69,7 +69,7 @@ def nothing_is_known(content):
 
 
 def pixels_of(workers, files, are_new=all_are_new, is_known=nothing_is_known):
-    return workers.pixels(iter(files), len(files), is_known, are_new)
+    return workers.pixels(iter(files), len(files), is_known, are_new, workers.start)
 
 
 def numbers_of(groups):
@@ -138,7 +138,7 @@ def test_files_are_drawn_a_bounded_number_ahead(start, files):
         return [False] * len(group)
 
     workers = start()
-    assert list(workers.pixels(draw(), 600, nothing_is_known, are_new)) == []
+    assert list(workers.pixels(draw(), 600, nothing_is_known, are_new, workers.start)) == []
     assert n_asked == 20 * N_IMAGES
     assert most <= workers._largest_group * workers_module._IN_HAND
 
@@ -227,22 +227,6 @@ def test_a_picture_that_is_decoded_beside_the_workers_is_not_waited_for(start, f
     workers.__exit__()
     assert time.monotonic() - before < 20  # it would be 100 s
     thread.join()
-    workers.__enter__()  # which is left once more
-
-
-def test_workers_that_hang_are_waited_for_together(start, monkeypatch):
-    monkeypatch.setattr(workers_module, "_END_S", 0.3)
-    workers = start(12)
-    waited = []
-
-    def bury(worker, patience_s):
-        waited.append(patience_s)
-        time.sleep(patience_s)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Worker, "bury", bury)
-        workers.__exit__()
-    assert len(waited) == 12 and sum(waited) < 0.6
     workers.__enter__()  # which is left once more
 
 
