@@ -264,6 +264,9 @@ def _to_try(
             if known:
                 names = ", ".join(found.name for found in known)
                 logger.warning(
-                    "new rows are computed in %s; the cache has rows in %s", variant.name, names
+                    "all images are computed in %s: the cache's rows in %s are left alone, since "
+                    "none can be added to them here",
+                    variant.name,
+                    names,
                 )
             yield name, variant

@@ -75,7 +75,7 @@ class Network:
         """Name of the engine that runs, or would."""
         if self._extractor is not None:
             return self._extractor.engine
-        return expected_engine(self._engine)
+        return expected_engine(self._engine, self._precision)
 
     def start(self) -> Extractor:
         """Start the engine, if that has not been done.

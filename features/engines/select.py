@@ -95,10 +95,12 @@ def only_precision(engine: str) -> str | None:
     return precisions[0] if len(precisions) == 1 else None
 
 
-def expected_engine(engine: str) -> str:
-    """The engine that ``auto`` tries first on a CPU, of those that are installed."""
+def expected_engine(engine: str, precision: str) -> str:
+    """The engine that ``auto`` tries first in a precision, of those that are installed."""
     for name in _meant_by(engine):
-        if name == engine or not ENGINES[name].library or find_spec(ENGINES[name].library):
+        entry = ENGINES[name]
+        computes = precision in (*entry.precisions, *entry.gpu_precisions)
+        if name == engine or (computes and (not entry.library or find_spec(entry.library))):
             return name
     return REFERENCE
 

@@ -82,17 +82,22 @@ def shares_of(allowed: Allowed, buffer_bytes: int) -> Shares:
     workers, memory = allowed
     if memory is None:
         available = available_memory_bytes()
-        memory = available - max(_LEFT_BYTES, available // _LEFT_SHARE)
-        memory = max(memory, _least_for(workers or 1, buffer_bytes))
+        least = _least_for(workers or 1, buffer_bytes)
+        if workers is not None and workers > 1 and least > available:
+            raise UsageError(
+                f"{counted(workers, 'worker')} need at least {mebibytes(least)} of memory, and "
+                f"{mebibytes(available)} are available; expected fewer --workers"
+            )
+        memory = max(available - max(_LEFT_BYTES, available // _LEFT_SHARE), least)
     n_workers = workers or available_cores()
     while workers is None and n_workers > 1 and _least_for(n_workers, buffer_bytes) > memory:
         n_workers -= 1
     least = _least_for(n_workers, buffer_bytes)
     if memory < least:
-        fewer = ", or fewer workers" if n_workers > 1 else ""
+        fewer = ", or fewer --workers" if n_workers > 1 else ""
         raise UsageError(
-            f"memory is {mebibytes(memory)}; expected at least {mebibytes(least)}, which "
-            f"{counted(n_workers, 'worker')} can take with the input size of this network{fewer}"
+            f"memory is {mebibytes(memory)}; expected at least --memory {mebibytes(least)}{fewer}: "
+            f"the least for {counted(n_workers, 'worker')} with this network's input size"
         )
     left = memory - n_workers * buffer_bytes
     large_bytes = min(MOST_BYTES, int((left - n_workers * _LEAST_BYTES) / _BESIDE_PER_BYTE))

@@ -114,6 +114,7 @@ def extract(photos, tmp_path, monkeypatch, capsys):
     class Mean:
         engine = "openvino"
         batch_size, n_calls = 8, 2
+        recipe = SimpleNamespace(width=512)
 
         def transfer_values(self, images):
             means = images.mean(axis=(1, 2, 3), dtype=np.float64)

@@ -349,7 +349,7 @@ def test_auto_starts_its_own_variant_and_says_so(photos, cache, monkeypatch, cap
     table = extract(photos, cache, precision="auto")
     assert table.report.precision == "float32"
     assert counts(table)["extracted"] == 61
-    assert "new rows are computed in float32; the cache has rows in bfloat16" in caplog.text
+    assert "all images are computed in float32: the cache's rows in bfloat16" in caplog.text
 
 
 def test_half_precision_storage_is_a_variant_of_its_own(photos, cache):

@@ -44,6 +44,7 @@ def images(*names, **reasons):
         [Key(content(name)) for name in names],
         [name.encode() for name in names],
         np.full((len(names), WIDTH), 3, np.float32),
+        [None] * len(names),
         [Rejection(content(name), name.encode(), reason) for name, reason in reasons.items()],
     )
 

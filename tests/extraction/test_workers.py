@@ -425,5 +425,7 @@ def test_a_file_that_is_too_large_for_the_memory_can_be_read_by_a_worker_first(
 
 
 def test_memory_that_does_not_suffice_is_refused_before_anything_starts(start):
-    with pytest.raises(UsageError, match="memory is 10 MiB; expected at least .*, which 1 worker"):
+    with pytest.raises(
+        UsageError, match="memory is 10 MiB; expected at least .*: the least for 1 worker"
+    ):
         start(memory_bytes=10 << 20)

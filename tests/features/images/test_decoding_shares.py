@@ -75,17 +75,30 @@ def test_pictures_of_any_size_can_be_decoded_where_there_is_memory(machine):
 
 
 def test_as_many_workers_as_the_user_wants(machine):
-    machine(2, GIB)
+    machine(2, 4 * GIB)
     assert shares_of(Allowed(12, None), BUFFERS).n_workers == 12
     assert shares_of(Allowed(3, 4 * GIB), BUFFERS).n_workers == 3
+
+
+def test_no_more_workers_than_there_is_memory_for(machine):
+    machine(2, GIB)
+    assert shares_of(Allowed(3, None), BUFFERS).n_workers == 3
+    with pytest.raises(UsageError, match="^8 workers need at least .*1,024 MiB are available"):
+        shares_of(Allowed(8, None), BUFFERS)
+    machine(2, 100 * MIB)
+    assert shares_of(Allowed(1, None), BUFFERS).n_workers == 1
 
 
 @pytest.mark.parametrize(
     ("workers", "memory", "least"),
     [
-        (None, 100 * MIB, "at least 514 MiB, which 1 worker can take with .* network$"),
-        (1, LEAST_OF_ONE - 1, "^memory is 514 MiB; expected at least 514 MiB"),
-        (4, GIB, "at least 1,192 MiB, which 4 workers can .* network, or fewer workers$"),
+        (
+            None,
+            100 * MIB,
+            "at least --memory 514 MiB: the least for 1 worker with this network",
+        ),
+        (1, LEAST_OF_ONE - 1, "^memory is 514 MiB; expected at least --memory 514 MiB"),
+        (4, GIB, "at least --memory 1,192 MiB, or fewer --workers: the least for 4 workers"),
     ],
 )
 def test_too_little_memory_is_refused_with_the_least(machine, workers, memory, least):

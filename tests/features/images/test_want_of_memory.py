@@ -24,7 +24,9 @@ from pathlib import Path
 import cv2
 from bottlebank.errors import ImageRejectedError
 from bottlebank.features.images.fit import Preprocessing, decode_and_resize
+from PIL import Image
 cv2.setNumThreads(1)
+Image.init()  # with too little memory, Pillow would go on without its plugins
 data = Path(sys.argv[1]).read_bytes()
 answers = []
 def taken():
