@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_SEED = 2**32 - 1
 _LONGEST_VALUE = 80
-_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?([kmgt]?)(?:i?b)?", re.ASCII | re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?(?:([kmgt])i?)?b?", re.ASCII | re.IGNORECASE)
 _LARGEST_SIZE = 1 << 60
 _SPOKEN_WITH_A_VOWEL = "aeioAEIO"
 
@@ -117,11 +117,11 @@ def require_number(name: str, value: object, wanted: str, above: float, below: f
 def require_size(name: str, value: object) -> int:
     """A number of bytes; as text with a unit, of which each is 1024 times the one before.
 
-    ``2G``, ``2 GB`` and ``2GiB`` are the same, ``1.5g`` and ``512M`` others.
+    ``2G``, ``2Gi``, ``2 GB`` and ``2GiB`` are the same, ``1.5g`` and ``512M`` others.
     """
     if isinstance(value, str) and (found := _SIZE.fullmatch(value.strip())):
         number, unit = found.groups()
-        n_bytes = float(number) * 1024 ** " kmgt".index(unit.lower() or " ")
+        n_bytes = float(number) * 1024 ** " kmgt".index((unit or " ").lower())
         if 1 <= n_bytes <= _LARGEST_SIZE:
             return int(n_bytes)
     elif isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:

@@ -25,7 +25,9 @@ def with_interval(value: float | None, interval: Sequence[float] | None) -> str:
 
 
 def mebibytes(n_bytes: int) -> str:
-    """``512 MiB``, rounded up."""
+    """``512 MiB``, rounded up; below one MiB, ``2 bytes``."""
+    if n_bytes < 1 << 20:
+        return counted(n_bytes, "byte")
     return f"{-(-n_bytes // (1 << 20)):,} MiB"
 
 

@@ -32,6 +32,7 @@ from machine import machine, memory_and_system
 
 from bottlebank.atomic_file import sync
 from bottlebank.cache import CacheFolder, Key, content_of_bytes
+from bottlebank.formatting import counted
 
 FINGERPRINT = "b" * 64
 VARIANT = "float32"
@@ -65,7 +66,7 @@ def rows_and_files(folder: Path, n_rows: int, width: int, n_rounds: int) -> None
     shuffled = [keys[row] for row in shuffle]
     file, root = folder / "features.npy", folder / "cache"
     n_bytes = features.nbytes
-    print(f"\n{n_rows:,} x {width:,} float32, {n_bytes / 1e9:.2f} GB; {n_rounds} rounds")
+    print(f"\n{n_rows:,} x {width:,} float32, {n_bytes / 1e9:.2f} GB; {counted(n_rounds, 'round')}")
 
     def save() -> None:
         with file.open("wb") as handle:
@@ -131,7 +132,7 @@ def index(folder: Path, n_rows: int, n_look_ups: int, n_rounds: int) -> None:
     assert look_up(asked)() == len(asked)
     assert look_up(absent)() == 0
     size_mb = (root / "index.sqlite").stat().st_size / 1e6
-    print(f"\nindex of {n_rows:,} rows, {size_mb:.0f} MB; {n_rounds} rounds")
+    print(f"\nindex of {n_rows:,} rows, {size_mb:.0f} MB; {counted(n_rounds, 'round')}")
     alone("start: open and compare with the folder", start, n_rounds)
     alone(f"find {len(asked):,} keys", look_up(asked), n_rounds)
     alone(f"find {len(absent):,} keys that are not there", look_up(absent), n_rounds)

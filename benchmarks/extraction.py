@@ -52,6 +52,7 @@ import bottlebank as bb
 from bottlebank.features import ExtractorSpec, find_backbone, open_extractor, recipe_for
 from bottlebank.features.backbones.registry import KERAS
 from bottlebank.features.images.fit import Preprocessing, decode_and_resize
+from bottlebank.formatting import counted
 from bottlebank.hardware import available_cores
 
 ONE_AT_A_TIME = 48
@@ -87,7 +88,7 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
     extractor = open_extractor(recipe, lambda: found, networks=networks, many=True, **chosen)
     print(
         f"{len(dataset)} images, {backbone.name}, {extractor.engine} in {extractor.precision}, "
-        f"{arguments.rounds} rounds; {machine()}"
+        f"{counted(arguments.rounds, 'round')}; {machine()}"
     )
 
     # Evenly over the classes, whose photographs differ in size.

@@ -40,6 +40,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bottlebank.classifier import DenseHead, LogisticHead
+from bottlebank.formatting import counted
 from bottlebank.native_stderr import silent_stderr
 
 STRENGTH = 1e-3
@@ -72,7 +73,9 @@ def main() -> None:
         Part(everything.rows[start:end], everything.codes[start:end])
         for start, end in itertools.pairwise(ends)
     )
-    print(f"{arguments.rows:,} x {arguments.width:,} float32; {arguments.rounds} rounds\n")
+    print(
+        f"{arguments.rows:,} x {arguments.width:,} float32; {counted(arguments.rounds, 'round')}\n"
+    )
     compare_logistic(train, test, arguments.rounds)
     compare_dense(train, validation, test, arguments.rounds, arguments.epochs)
 

@@ -29,6 +29,7 @@ import bottlebank as bb
 from bottlebank.extraction import network
 from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.features.images.fit import Preprocessing, decode_and_resize
+from bottlebank.formatting import counted
 from bottlebank.hardware import available_cores
 
 STARTUP_S = 2
@@ -72,7 +73,7 @@ def main() -> None:
     dataset = bb.load_dataset(arguments.data)
     recipe, _ = recipe_for(ExtractorSpec(arguments.extractor))
     network.open_extractor = starts_as(Nothing(recipe))
-    print(f"{len(dataset)} images, {arguments.rounds} rounds; {machine()}")
+    print(f"{len(dataset)} images, {counted(arguments.rounds, 'round')}; {machine()}")
     ours: list[Extraction] = []
     bounds: list[float] = []
     for _ in range(arguments.rounds):

@@ -25,6 +25,8 @@ from typing import NamedTuple
 
 from machine import machine
 
+from bottlebank.formatting import counted
+
 
 class Seconds(NamedTuple):
     clock: float
@@ -62,7 +64,8 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
         ],
     }  # fmt: skip
     n_images = len(run(cached["predict"]).splitlines())
-    print(f"{n_images} images, {arguments.extractor}, {arguments.rounds} rounds; {machine()}")
+    rounds = counted(arguments.rounds, "round")
+    print(f"{n_images} images, {arguments.extractor}, {rounds}; {machine()}")
     print("all in the cache")
     compare(cached, arguments.rounds, lambda: None)
     print("all new")
@@ -92,7 +95,7 @@ def compare(ways: dict[str, Sequence[str]], n_rounds: int, prepare: Callable[[],
 
 def run(arguments: Sequence[str]) -> str:
     command = [sys.executable, "-m", "bottlebank", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def timed(arguments: Sequence[str]) -> Seconds:

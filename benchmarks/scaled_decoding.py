@@ -38,6 +38,7 @@ from bottlebank.features.images import webp
 from bottlebank.features.images.decoder import decode, decode_picture
 from bottlebank.features.images.fit import Preprocessing, decode_and_resize, fit
 from bottlebank.features.images.formats import HAS_HEIF
+from bottlebank.formatting import counted
 
 SIZES = {(400, 533): 1.0, (1600, 1200): 1.5, (4032, 3024): 2.0, (8064, 6048): 3.0}
 """(width, height), and how much the patches are enlarged."""
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument("--largest", type=float, default=50, help="megapixels")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    print(f"{arguments.rounds} rounds; {machine()}")
+    print(f"{counted(arguments.rounds, 'round')}; {machine()}")
     sources = bb.load_dataset(arguments.data).paths
     for photograph in photographs(sources[:: max(1, len(sources) // 400)], arguments.largest):
         for input_px in INPUTS_PX:

@@ -5,8 +5,8 @@
 
 As many different photographs as it takes are made of a few hundred, by appending 8 bytes to each,
 in a folder that is removed in the end. Each measurement is a process of its own that may run on
-so many cores; threads of one core are taken together. The rounds go up and down through all of
-them. The table holds medians, and ratios within a round:
+that many cores only; threads of one core are taken together. The rounds go up and down through all
+numbers of cores. The table holds medians, and ratios within a round:
 
 - independent processes: as many as there are cores, which read, hash and decode and hand nothing
   over. What images can be had at, at most.
@@ -45,6 +45,7 @@ from typing import Any, NamedTuple
 from machine import gpu, machine
 
 import bottlebank as bb
+from bottlebank.formatting import counted
 from bottlebank.hardware import available_cores
 
 RUN = Path(__file__).with_name("scaling_run.py")
@@ -153,7 +154,7 @@ class Series:
         self._networks.mkdir()
         print(
             f"{self._copies} photographs, {self._arguments.extractor}, "
-            f"{self._arguments.rounds} rounds; {machine()}",
+            f"{counted(self._arguments.rounds, 'round')}; {machine()}",
             flush=True,
         )
         every = [(way, n_cores) for n_cores in reversed(self._cores) for way in self._ways]
@@ -240,7 +241,7 @@ def bound(found: Found, decoding: float, way: Way) -> float:
 
 
 def measured(task: dict[str, Any], n_cores: int) -> Found:
-    """What `scaling_run` finds on so many cores; RuntimeError with the last line that it says."""
+    """What `scaling_run` finds on `n_cores` cores; RuntimeError with the last line that it says."""
     with only_on(n_cores):
         process = subprocess.Popen(
             [sys.executable, str(RUN), json.dumps(task)],
@@ -264,7 +265,7 @@ def measured(task: dict[str, Any], n_cores: int) -> Found:
 
 @contextlib.contextmanager
 def only_on(n_cores: int) -> Iterator[None]:
-    """What is started meanwhile may run on so many cores."""
+    """What is started in the block may run on `n_cores` cores only."""
     if not HAS_AFFINITY:
         yield
         return

@@ -66,6 +66,7 @@ from PIL import Image
 from service_load import LoadResult, load, multipart
 
 import bottlebank as bb
+from bottlebank.formatting import counted
 from bottlebank.hardware import available_cores
 from bottlebank.native_stderr import silent_stderr
 
@@ -123,7 +124,7 @@ def race(arguments: argparse.Namespace, folder: Path) -> None:
         print(
             f"{len(paths)} photographs of {sum(map(len, bodies)) / len(bodies) / 1000:.0f} KB, "
             f"{told.words}; {machine()}; "
-            f"{arguments.rounds} rounds of {arguments.seconds:g} s, "
+            f"{counted(arguments.rounds, 'round')} of {arguments.seconds:g} s, "
             f"{arguments.connections} connections",
             flush=True,
         )

@@ -17,7 +17,7 @@ import click
 
 from ..errors import BottlebankError, UsageError
 from .commands import COMPLETION, program
-from .interrupts import EXIT_CODE, MESSAGE, Interrupts
+from .interrupts import EXIT_CODE, Interrupts
 from .output import AnswerUnreadError, OneLine, answering, say
 from .usage_errors import command_of, in_words
 
@@ -36,11 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # Pillow's, on metadata that is no reason to reject an image, or on one that is rejected.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    interrupts = Interrupts()
     try:
-        with Interrupts() as interrupts:
+        with interrupts:
             return _answer(argv, interrupts)
     except KeyboardInterrupt:
-        return _fail(MESSAGE, EXIT_CODE)
+        return _fail(interrupts.message, EXIT_CODE)
 
 
 def run() -> NoReturn:
@@ -76,12 +77,13 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115, PTH123 (until the end)
 
 
-def _run_command(argv: list[str]) -> int:
+def _run_command(argv: list[str], interrupts: Interrupts) -> int:
     """Run a command: what click's own `main` does, but for catching errors and interrupts."""
     if wanted := os.environ.get(COMPLETION):
         return _complete(wanted)
     try:
         with program.make_context("bottlebank", argv) as context:
+            interrupts.context = context
             return program.invoke(context)
     except click.exceptions.Exit as end:  # of --help and --version, or of a bare group
         return end.exit_code
@@ -116,14 +118,14 @@ def _complete(wanted: str) -> int:
 
 def _answer(argv: Sequence[str] | None, interrupts: Interrupts) -> int:
     try:
-        return _run_command(sys.argv[1:] if argv is None else list(argv))
+        return _run_command(sys.argv[1:] if argv is None else list(argv), interrupts)
     except KeyboardInterrupt:  # here, where no further one is raised
-        return _fail(MESSAGE, EXIT_CODE)
+        return _fail(interrupts.message, EXIT_CODE)
     except AnswerUnreadError:
         return 0
     except Exception as error:
         if interrupts.received:  # a library has made another exception of it
-            return _fail(MESSAGE, EXIT_CODE)
+            return _fail(interrupts.message, EXIT_CODE)
         if isinstance(error, click.UsageError):
             return _fail(in_words(error), error.exit_code, command_of(error))
         if isinstance(error, BottlebankError):

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from types import FrameType
 
+    import click
+
 EXIT_CODE = 130
-MESSAGE = "interrupted; what was committed is kept: run the command again to continue"
+
+_GOES_ON = "; what was committed is kept: run the command again to continue"
+_AFTERWARDS = {
+    **dict.fromkeys(("extract", "train", "evaluate", "compare", "plot", "demo"), _GOES_ON),
+    "predict": "; predictions are not kept, and --output is written only once all are made",
+}
+"""What holds after each command that computes transfer values."""
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ONE_KEYSTROKE_S = 1.0
@@ -32,7 +40,15 @@ class Interrupts(contextlib.AbstractContextManager["Interrupts"]):
     def __init__(self) -> None:
         self.received = False
         """Whether the command is to end, whatever a library has made of the exception."""
+        self.context: click.Context | None = None
+        """Of the program, once its arguments are parsed."""
         self._first_at: float | None = None
+
+    @property
+    def message(self) -> str:
+        """What the user reads, which depends on the command."""
+        command = self.context.invoked_subcommand if self.context else None
+        return f"interrupted{_AFTERWARDS.get(command or '', '')}"
 
     def __enter__(self) -> Interrupts:
         """Begin to listen, in the main thread."""
@@ -81,5 +97,5 @@ class Interrupts(contextlib.AbstractContextManager["Interrupts"]):
                 self._first_at = self._first_at or now
                 if now > self._first_at + _ONE_KEYSTROKE_S:
                     with contextlib.suppress(OSError):
-                        os.write(2, f"bottlebank: {MESSAGE}\n".encode())
+                        os.write(2, f"bottlebank: {self.message}\n".encode())
                     os._exit(EXIT_CODE)

@@ -224,7 +224,7 @@ def resources(**settings: Any) -> Decorator:
             metavar="SIZE",
             default_in_words="three quarters of what the machine or container has available",
             help="most memory that these processes, files and pixels take together, such as 512M "
-            "or 2G; the network takes its own beside, some 250 MiB",
+            "or 2G; the network needs some 250 MiB more",
             **settings,
         ),
     )

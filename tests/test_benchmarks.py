@@ -86,9 +86,17 @@ def test_unknown_compares_heads_on_strangers(photos, converted_random):
 def test_scaling_measures_on_as_many_cores_as_it_says(photos):
     options = ("--only", "nothing", "--cores", "1", "--copies", "12", "--rounds", "1")
     printed = run("scaling.py", str(photos), *options)
-    assert printed.startswith("12 photographs, efficientnet_lite0, 1 rounds; ")
+    assert printed.startswith("12 photographs, efficientnet_lite0, 1 round; ")
     rows = [line.split(" | ") for line in printed.splitlines() if line.startswith("| ")]
     assert [row[:2] for row in rows[1:]] == [["| independent processes", "1"], ["| nothing", "1"]]
+
+
+def test_what_the_program_says_when_it_fails_is_seen(tmp_path):
+    command = [sys.executable, "prediction.py", str(tmp_path / "gone"), "--extractor", "random"]
+    done = subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "bottlebank: " in done.stderr
+    assert "gone" in done.stderr.partition("Traceback")[0]
 
 
 @pytest.mark.slow

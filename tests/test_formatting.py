@@ -6,6 +6,7 @@ from bottlebank.formatting import (
     counted,
     html_table,
     in_brief_names,
+    mebibytes,
     percent,
     with_interval,
 )
@@ -20,6 +21,16 @@ def test_nouns_follow_their_number(number, words):
     assert counted(number, "class", "classes") == words.replace("image", "class").replace(
         "classs", "classes"
     )
+
+
+def test_memory_below_one_mebibyte_is_in_bytes():
+    assert [mebibytes(n) for n in (1, 2, (1 << 20) - 1, 1 << 20, (1 << 30) + 1)] == [
+        "1 byte",
+        "2 bytes",
+        "1,048,575 bytes",
+        "1 MiB",
+        "1,025 MiB",
+    ]
 
 
 def test_shares():

@@ -139,5 +139,7 @@ def _compile(folder: Path, precision: str, batch_size: int) -> ov.CompiledModel:
     network = core.compile_model(model, "CPU", hints)
     effective = network.get_property("INFERENCE_PRECISION_HINT")
     if effective != _TYPES[precision]:
-        raise EngineError(f"this CPU does not compute in {precision} (OpenVINO: {effective})")
+        raise EngineError(
+            f"this CPU does not compute in {precision} (OpenVINO: {effective.to_string()})"
+        )
     return network

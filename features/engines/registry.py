@@ -37,8 +37,10 @@ class EngineEntry(NamedTuple):
     says whether it finds one here, and `GPU_ENGINES` has its name."""
     batch_size: int = 1
     """Images in a call that are expected to keep it busy, before it has started."""
-    extra: str = ""
-    """Of bottlebank, which installs its library; empty where that always is."""
+    package: str = ""
+    """What pip installs for it; empty where bottlebank requires it."""
+    only_on: str = ""
+    """The one `sys.platform` that has it, if there is only one."""
     is_automatic: bool = True
     """Whether ``auto`` tries it; otherwise it has to be named."""
 
@@ -64,12 +66,24 @@ ENGINES: dict[str, EngineEntry] = {
         "onnxruntime",
         gpu_precisions=("float16", "float32"),
         batch_size=8,
-        extra="onnxruntime",
+        package="bottlebank[onnxruntime]",
     ),
     "coreml": EngineEntry(
-        ".coreml", "Core ML", "onnxruntime", extra="onnxruntime", is_automatic=False
+        ".coreml",
+        "Core ML",
+        "onnxruntime",
+        package="bottlebank[onnxruntime]",
+        only_on="darwin",
+        is_automatic=False,
     ),
-    "directml": EngineEntry(".directml", "DirectML", "onnxruntime", is_automatic=False),
+    "directml": EngineEntry(
+        ".directml",
+        "DirectML",
+        "onnxruntime",
+        package="onnxruntime-directml",
+        only_on="win32",
+        is_automatic=False,
+    ),
 }
 """In the order in which ``auto`` tries them on a CPU."""
 GPU_ENGINES = ("onnxruntime", "tensorflow")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .base import Engine
 
 logger = logging.getLogger(__name__)
+
+_SYSTEMS = {"darwin": "Macs", "win32": "Windows"}
 
 
 def start_engine(
@@ -51,7 +54,10 @@ def start_engine(
                 level = logging.WARNING if isinstance(error, DisagreesError) else logging.INFO
                 logger.log(level, "not used: %s: %s", *attempts[-1])
         if not candidates:
-            reason = f"no engine computes in {precision} on a CPU, unless it is named"
+            reason = (
+                f"no engine computes in {precision} on a CPU, unless it is named: "
+                f"--engine onnxruntime"
+            )
             attempts.append((f"{engine} in {precision}", reason))
     raise EngineError.of_attempts(network.recipe.extractor, attempts)
 
@@ -136,6 +142,8 @@ def _candidates(engine: str, precision: str, gpu: bool) -> Iterator[_Candidate]:
 
 def _start(candidate: _Candidate, precision: str, network: Network, many: bool) -> Engine:
     entry = ENGINES[candidate.engine]
+    if entry.only_on not in ("", sys.platform):
+        raise EngineError(f"{entry.title} is only on {_SYSTEMS[entry.only_on]}")
     try:
         module: Any = import_whole(entry.module, __package__)
         if candidate.only_on_gpu and not module.has_gpu():
@@ -148,7 +156,7 @@ def _start(candidate: _Candidate, precision: str, network: Network, many: bool) 
     except BottlebankError:
         raise
     except ImportError as error:
-        remedy = f": pip install 'bottlebank[{entry.extra}]'" if entry.extra else ""
+        remedy = f": pip install '{entry.package}'" if entry.package else ""
         raise EngineError(f"{entry.title} cannot be imported ({error}){remedy}") from error
     except Exception as error:  # whatever its library raises
         reason = in_brief(error) or type(error).__name__

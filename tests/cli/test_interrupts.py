@@ -13,7 +13,7 @@ import pytest
 from bottlebank import cli
 from bottlebank.errors import EngineError
 
-SAID = "bottlebank: interrupted; what was committed is kept: run the command again to continue\n"
+SAID = "bottlebank: interrupted\n"
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
@@ -53,6 +53,23 @@ def test_what_a_library_makes_of_it_is_no_failure(command, number, error):
             raise error("PLEASE READ THIS") from None
 
     assert command(convert) == (130, SAID)
+
+
+@pytest.mark.parametrize(
+    ("name", "afterwards"),
+    [
+        ("extract", "; what was committed is kept: run the command again to continue"),
+        ("predict", "; predictions are not kept, and --output is written only once all are made"),
+        ("extractors", ""),
+    ],
+)
+def test_it_is_said_what_the_command_leaves(monkeypatch, capsys, name, afterwards):
+    def compute():
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setitem(cli.program.commands, name, click.Command(name, callback=compute))
+    assert cli.main([name]) == 130
+    assert capsys.readouterr().err == f"bottlebank: interrupted{afterwards}\n"
 
 
 def test_one_that_python_drops_is_raised_again(command):

@@ -2,13 +2,13 @@
 
 import logging
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from bottlebank.errors import EngineError, WeightsNotFoundError
 from bottlebank.features.engines import select
-from bottlebank.features.engines.registry import EngineEntry
+from bottlebank.features.engines.registry import ENGINES, EngineEntry
 from bottlebank.features.engines.select import preferences, preferred_precisions, start_engine
 
 
@@ -86,6 +86,29 @@ def test_what_no_other_engine_would_help_is_raised(engines):
     engines.start = raising(WeightsNotFoundError("no weights"))
     with pytest.raises(WeightsNotFoundError, match="no weights"):
         start_engine(Network(), "auto", ["float32"], many=False, gpu=False)
+
+
+def test_an_engine_of_another_system_is_not_imported(engines):
+    for engine, reason in (
+        ("coreml", "Core ML is only on Macs"),
+        ("directml", "DirectML is only on Windows"),
+    ):
+        select.ENGINES[engine] = ENGINES[engine]._replace(module="not_installed")
+        if ENGINES[engine].only_on != sys.platform:
+            with pytest.raises(EngineError, match=f"{engine} in float32: {reason}$"):
+                start_engine(Network(), engine, ["float32"], many=False, gpu=False)
+
+
+def test_what_is_not_installed_is_named(engines, monkeypatch):
+    monkeypatch.setattr(select, "sys", SimpleNamespace(platform="win32"))
+    select.ENGINES["directml"] = ENGINES["directml"]._replace(module="not_installed")
+    with pytest.raises(EngineError, match=r"cannot .*: pip install 'onnxruntime-directml'$"):
+        start_engine(Network(), "directml", ["float32"], many=False, gpu=False)
+
+
+def test_who_computes_in_float16_on_a_cpu_is_named(engines):
+    with pytest.raises(EngineError, match="in float16 on a CPU, .*: --engine onnxruntime$"):
+        start_engine(Network(), "auto", ["float16"], many=False, gpu=False)
 
 
 def change(name, **fields):

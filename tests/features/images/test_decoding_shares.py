@@ -114,12 +114,13 @@ def test_too_little_memory_is_refused_with_the_least(machine, workers, memory, l
         ("1000000000", 10**9),
         ("123b", 123),
         *itertools.product(
-            ("2G", "2g", "2GB", "2 GB", "2GiB", " 2gib ", "2.0G", "2048M"), [2 * GIB]
+            ("2G", "2g", "2GB", "2 GB", "2GiB", "2Gi", " 2gib ", "2.0G", "2048M"), [2 * GIB]
         ),
         ("1.5g", 3 * GIB // 2),
         (".5G", GIB // 2),
         ("1.G", GIB),
         ("512M", 512 * MIB),
+        ("512Mi", 512 * MIB),
         ("524288k", 512 * MIB),
         ("1T", 1 << 40),
     ],
@@ -140,6 +141,8 @@ def test_sizes_as_people_write_them(text, n_bytes):
         "1,5G",
         "1e9",
         "2X",
+        "2i",
+        "2iB",
         "2  GB",
         "2G 1M",
         "50%",
