@@ -127,7 +127,7 @@ def require_size(name: str, value: object) -> int:
     elif isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
         return int(value)
     raise UsageError(
-        f"{name} is {received(value)}; expected a number of bytes, or text such as '512M' or '2G'"
+        f"{name} is {received(value)}; expected a number of bytes, or text such as '1G' or '2G'"
     )
 
 

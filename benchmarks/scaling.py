@@ -9,7 +9,7 @@ that many cores only; threads of one core are taken together. The rounds go up a
 numbers of cores. The table holds medians, and ratios within a round:
 
 - independent processes: as many as there are cores, which read, hash and decode and hand nothing
-  over. What images can be had at, at most.
+  over. It is the bound of everything behind it.
 - PyTorch DataLoader: as many workers, which read and decode with Pillow, and no network: the most
   that a network behind it can get. Where torch is installed.
 - nothing: `bb.extract` with a network that does nothing.

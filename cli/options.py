@@ -223,7 +223,7 @@ def resources(**settings: Any) -> Decorator:
             type=Size(),
             metavar="SIZE",
             default_in_words="three quarters of what the machine or container has available",
-            help="most memory that these processes, files and pixels take together, such as 512M "
+            help="most memory that these processes, files and pixels take together, such as 1G "
             "or 2G; the network needs some 250 MiB more",
             **settings,
         ),

@@ -85,7 +85,7 @@ class Size(click.ParamType):
         try:
             return require_size("", value)
         except UsageError:
-            self.fail(f"expected a size such as 512M or 2G, received {value!r}", param, ctx)
+            self.fail(f"expected a size such as 1G or 2G, received {value!r}", param, ctx)
 
 
 class Names(click.ParamType):
