@@ -200,13 +200,15 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                 worker = min(self._workers, key=lambda worker: worker.n_in_hand)
                 if worker.n_in_hand >= _IN_HAND:
                     break
-                handed_out = [
-                    self._hand_out(group, worker) for group in itertools.islice(groups, 1)
-                ]
-                is_more = bool(handed_out)
-                begun += handed_out
-                unsettled += [group for group in handed_out if group.new is None]
-                del handed_out  # a group is held no longer than it is on its way
+                group = next(groups, None)
+                if group is None:
+                    is_more = False
+                    break
+                self._hand_out(group, worker)
+                begun.append(group)
+                if group.new is None:
+                    unsettled.append(group)
+                del group  # it is held no longer than it is on its way
             while unsettled and unsettled[0].hashed is not None:
                 self._settle(unsettled.popleft(), are_new)
             if begun and begun[0].pixels is not None:
@@ -222,18 +224,17 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             ):
                 self._wait()
 
-    def _hand_out(self, group: Group, worker: Worker) -> Group:
+    def _hand_out(self, group: Group, worker: Worker) -> None:
         self._owners[group.number] = worker
         if group.new is not None:
             self._owners[group.number] = self._careful
             self._careful.decode(group)
-            return group
+            return
         try:
             self._start(worker)
         except OSError:  # who looks at images one by one says what is the matter
             self._owners[group.number] = self._careful
         self._owners[group.number].read(group)
-        return group
 
     def _settle(
         self,

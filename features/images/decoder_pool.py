@@ -175,6 +175,8 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
         """From any thread: have calls of `decode` fail now, those that have begun as well."""
         for decoder in self._decoders:
             decoder.abort()
+        if self._for_large is not None:
+            self._for_large.abort()
 
     def close(self) -> None:
         """End all processes."""
