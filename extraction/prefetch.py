@@ -7,6 +7,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+from ..fork_safety import Owner
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from concurrent.futures import Executor, Future
@@ -18,11 +20,12 @@ _Out = TypeVar("_Out")
 @contextlib.contextmanager
 def threads(n_threads: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that finish what they have begun, and nothing more, when the block is left."""
-    pool = ThreadPoolExecutor(n_threads)
+    pool, owner = ThreadPoolExecutor(n_threads), _owner()
     try:
         yield pool
     finally:
-        pool.shutdown(cancel_futures=True)
+        if owner.is_here:
+            pool.shutdown(cancel_futures=True)
 
 
 def prefetch(
@@ -46,12 +49,20 @@ def prefetch(
         is begun alone.
     waiting
         Entered while the caller waits for a result.
+
+    Raises
+    ------
+    OtherProcessError
+        When it is gone on with in a process that was forked since it began: the threads are not
+        there, and what they had locked stays so.
     """
+    owner = _owner()
     begun: deque[tuple[Future[_Out], int]] = deque()
     begun_bytes = 0
 
     def take() -> _Out:
         nonlocal begun_bytes
+        owner.check()
         future, size = begun.popleft()
         begun_bytes -= size
         with waiting():
@@ -70,8 +81,12 @@ def prefetch(
         while begun:
             yield take()
     finally:
-        for future, _ in begun:
+        for future, _ in begun if owner.is_here else ():
             future.cancel()
+
+
+def _owner() -> Owner:
+    return Owner("what is under way", "Begin it anew in each process")
 
 
 def put_back(item: _In, items: Iterator[_In]) -> Iterator[_In]:

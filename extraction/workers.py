@@ -115,6 +115,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
 
     def let_go(self) -> None:
         """In a forked process: leave the workers to the parent."""
+        self._waking = threading.RLock()  # a thread that is not here may hold the other
         for worker in self._workers:
             worker.let_go()
         self._careful.let_go()

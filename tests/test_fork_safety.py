@@ -24,6 +24,7 @@ from bottlebank.cache import CacheFolder, Stamp
 from bottlebank.cache.lock import WriterLock
 from bottlebank.classifier import write_head_file
 from bottlebank.errors import CacheLockedError, OtherProcessError
+from bottlebank.features import Extractor
 from bottlebank.features.engines.registry import ENGINES
 from bottlebank.features.engines.select import preferred_precisions
 from bottlebank.features.images.decoder_pool import DecoderPool
@@ -95,14 +96,28 @@ def test_a_predictor_says_to_load_it_in_each_process_and_that_works(head_file, t
     assert predict(image) == expected  # the parent's is as it was
 
 
-def test_predictions_that_have_begun_end_where_they_began(head_file, photos, tmp_path, cache):
-    paths = sorted(str(path) for path in photos.rglob("*.png"))
+@pytest.mark.parametrize("given", [str, lambda path: path.read_bytes()], ids=["files", "bytes"])
+def test_predictions_that_have_begun_end_where_they_began(
+    given, head_file, photos, tmp_path, cache, monkeypatch
+):
+    images = [given(path) for path in sorted(photos.rglob("*.png"))]
     predict = bb.load_predictor(head_file, cache=tmp_path / "another", many=True)
-    answers = predict.predict_files(paths * 40)
+    compute, is_computing = Extractor.transfer_values, threading.Event()
+
+    def compute_slowly(extractor, pixels):
+        is_computing.set()
+        time.sleep(0.3)  # the fork comes now
+        return compute(extractor, pixels)
+
+    answers = predict.predict_files(images * 40)
     labels = [next(answers).label]
+    monkeypatch.setattr(Extractor, "transfer_values", compute_slowly)
+    while not is_computing.is_set():
+        labels.append(next(answers).label)
     assert in_a_fork(lambda: list(answers)).startswith("OtherProcessError")
+    monkeypatch.undo()
     labels += [answer.label for answer in answers]
-    assert len(labels) == 40 * len(paths) and labels[: len(paths)] == labels[-len(paths) :]
+    assert len(labels) == 40 * len(images) and labels[: len(images)] == labels[-len(images) :]
 
 
 def test_a_fork_while_other_threads_predict(head_file, table, cache):
