@@ -34,12 +34,12 @@ from ..errors import HeadFileError, in_brief
 from ..precisions import PRECISIONS
 from ..untrusted.hdf5 import PlainFile, named, read_finite
 from ..untrusted.json_text import read_json_object
-from .calibration import LEAST_TEMPERATURE, MOST_TEMPERATURE
 from .head import PROBE_FEATURES, PROBE_FILES, UNKNOWN, GoldenImages, Head
 from .layers import Layers
 from .open_set import ARRAYS, UnknownRule
 from .registry import saved_head_names
 from .settings import MAX_HIDDEN_LAYERS
+from .temperature import LEAST_TEMPERATURE, MOST_TEMPERATURE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

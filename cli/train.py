@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..classifier import Head
-    from ..classifier.evaluation import Evaluation
+    from ..classifier.metrics.evaluation import Evaluation
     from ..extraction import FeatureTable
     from ..training.cross_validation import CrossValidated
     from ..training.trained import NearDuplicates, Trained

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ..classifier.evaluation import Evaluation
+    from ..classifier.metrics.evaluation import Evaluation
     from ..extraction.feature_table import Report
     from ..prediction import Prediction, Predictor
 

@@ -12,11 +12,12 @@ import numpy as np
 
 from ..arguments import require_path, require_whole
 from ..atomic_file import write_bytes
-from ..classifier.calibration import MIN_ROWS, N_BINS, reliability_bins
-from ..classifier.evaluation import LEAST_IMAGES
 from ..classifier.given_head import as_head
 from ..classifier.head import HeadAnswer
-from ..classifier.intervals import wilson_interval
+from ..classifier.metrics.calibration import N_BINS, reliability_bins
+from ..classifier.metrics.evaluation import LEAST_IMAGES
+from ..classifier.metrics.intervals import wilson_interval
+from ..classifier.temperature import MIN_ROWS
 from ..errors import UsageError, in_brief
 from ..extraction.feature_table import require_table
 from ..formatting import counted, with_interval
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..classifier import Head
-    from ..classifier.evaluation import Evaluation
     from ..classifier.given_head import HeadLike
+    from ..classifier.metrics.evaluation import Evaluation
     from ..extraction import FeatureTable
     from ..training.cross_validation import CrossValidated
     from ..training.evaluate import SplitEvaluation

@@ -7,8 +7,8 @@ import pickle
 import numpy as np
 import pytest
 
-from bottlebank.classifier.calibration import fit_temperature
 from bottlebank.classifier.open_set import fit_unknown
+from bottlebank.classifier.temperature import fit_temperature
 from bottlebank.errors import BottlebankError, EngineError
 from bottlebank.extraction.network import CannotRunError
 from bottlebank.prediction import NoTrainingImagesError

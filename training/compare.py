@@ -1,6 +1,6 @@
 """Comparing heads and extractors on the same images, in the same folds.
 
-It trains the heads of tables; the folds and the statistics are in `classifier.comparison`.
+It trains the heads of tables; the folds and the statistics are in `classifier.metrics.comparison`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..arguments import listed, require_whole, type_of
-from ..classifier.comparison import Candidate, stratified_folds
-from ..classifier.comparison import compare as compare_right
 from ..classifier.cross_validation import out_of_fold
+from ..classifier.metrics.comparison import Candidate, stratified_folds
+from ..classifier.metrics.comparison import compare as compare_right
 from ..classifier.registry import require_heads
 from ..datasets.splits import TEST
 from ..errors import DatasetError, UsageError, WrongTypeError

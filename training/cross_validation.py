@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..classifier.comparison import stratified_folds
 from ..classifier.cross_validation import out_of_fold
-from ..classifier.evaluation import LEAST_IMAGES, Evaluation, evaluate
 from ..classifier.layers import softmax
+from ..classifier.metrics.comparison import stratified_folds
+from ..classifier.metrics.evaluation import LEAST_IMAGES, Evaluation, evaluate
 from ..datasets.splits import (
     TEST,
     TRAIN,

@@ -13,8 +13,8 @@ import numpy as np
 from ..arguments import is_one_of, received
 from ..cache import CacheFolder, Variant
 from ..classifier import load_head
-from ..classifier.evaluation import Evaluation, evaluate
 from ..classifier.given_head import as_head
+from ..classifier.metrics.evaluation import Evaluation, evaluate
 from ..datasets import as_dataset
 from ..datasets.splits import SPLITS, Split
 from ..errors import DatasetError, EngineError, HeadMismatchError, UsageError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..classifier.intervals import Interval, wilson_interval
+from ..classifier.metrics.intervals import Interval, wilson_interval
 from ..datasets.splits import TRAIN
 from ..errors import UsageError
 from ..formatting import percent

@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits
 
 from ..cache import CacheFolder
 from ..classifier import Head
-from ..classifier.calibration import fit_temperature
 from ..classifier.open_set import fit_unknown
 from ..classifier.registry import require_saved_head
+from ..classifier.temperature import fit_temperature
 from ..datasets.splits import SPLITS, TRAIN, VALIDATION
 from ..errors import DatasetError
 from ..extraction.feature_table import require_table

@@ -11,7 +11,7 @@ from ..formatting import counted, html_table, percent, with_interval
 
 if TYPE_CHECKING:
     from ..classifier import Head
-    from ..classifier.evaluation import Evaluation
+    from ..classifier.metrics.evaluation import Evaluation
     from ..datasets.splits import Split
     from .cross_validation import CrossValidated
 

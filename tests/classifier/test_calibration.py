@@ -1,12 +1,9 @@
 import numpy as np
 import pytest
 
-from bottlebank.classifier.calibration import (
-    calibration_interval,
-    fit_temperature,
-    reliability_bins,
-)
 from bottlebank.classifier.layers import softmax
+from bottlebank.classifier.metrics.calibration import calibration_interval, reliability_bins
+from bottlebank.classifier.temperature import fit_temperature
 
 
 def calibration_error(probabilities, codes, n_bins=15):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from bottlebank.classifier.calibration import N_BINS, calibration_interval, reliability_bins
-from bottlebank.classifier.intervals import wilson_interval
+from bottlebank.classifier.metrics.calibration import N_BINS, calibration_interval, reliability_bins
+from bottlebank.classifier.metrics.intervals import wilson_interval
 from bottlebank.errors import UsageError
 from bottlebank.viz import ReliabilityBins, draw_reliability
 

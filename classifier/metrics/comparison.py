@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import UsageError
+from ...errors import UsageError
 from .intervals import Interval, wilson_interval
 
 if TYPE_CHECKING:

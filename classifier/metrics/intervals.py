@@ -2,7 +2,7 @@
 
 All take the rows for independent draws and the head for given: they say what the figure would be
 on many more images like these, not what another training would give. `evaluate` puts them
-together; ``tests/classifier/test_intervals.py`` checks how often they hold the truth.
+together; ``tests/classifier/metrics/test_intervals.py`` checks how often they hold the truth.
 """
 
 from __future__ import annotations

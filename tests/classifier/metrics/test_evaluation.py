@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
-from bottlebank.classifier.evaluation import evaluate
+from bottlebank.classifier.metrics.evaluation import evaluate
 from bottlebank.errors import UsageError
 
 FIGURES = ("precision", "recall", "f1", "roc_auc")
@@ -250,7 +250,7 @@ def test_what_does_not_fit_is_refused():
 def test_evaluating_loads_neither_scikit_learn_nor_scipy():
     script = (
         "import sys, numpy as np\n"
-        "from bottlebank.classifier.evaluation import evaluate\n"
+        "from bottlebank.classifier.metrics.evaluation import evaluate\n"
         "evaluate(['a', 'b', 'b'], np.eye(2)[[0, 1, 0]], ['a', 'b'])\n"
         "print([name for name in ('sklearn', 'scipy') if name in sys.modules])"
     )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import UsageError
-from ..formatting import counted, in_brief_names, with_interval
+from ...errors import UsageError
+from ...formatting import counted, in_brief_names, with_interval
 from .calibration import calibration_interval
 from .intervals import (
     Interval,

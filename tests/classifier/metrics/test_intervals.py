@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest
 
-from bottlebank.classifier.calibration import calibration_interval
-from bottlebank.classifier.evaluation import evaluate
-from bottlebank.classifier.intervals import (
+from bottlebank.classifier.metrics.calibration import calibration_interval
+from bottlebank.classifier.metrics.evaluation import evaluate
+from bottlebank.classifier.metrics.intervals import (
     f1_inflation,
     f1_of_share,
     mean_interval,

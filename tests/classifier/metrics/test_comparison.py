@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.model_selection import StratifiedGroupKFold
 
-from bottlebank.classifier.comparison import (
+from bottlebank.classifier.metrics.comparison import (
     compare,
     holm,
     mcnemar,
