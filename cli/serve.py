@@ -10,7 +10,7 @@ from click.core import ParameterSource
 
 from ..errors import UsageError
 from ..formatting import counted
-from ..service.hosts import read_allowed_host
+from ..service.access.hosts import read_allowed_host
 from ..service.settings import Settings
 from ..untrusted.urls import read_entry
 from . import choices, options
@@ -162,7 +162,7 @@ def run(
     from ..service import Service
 
     def import_the_rest() -> None:
-        from ..service import app, server  # noqa: F401
+        from ..service import app, http  # noqa: F401
 
     # While the network is compiled: in turn, it took 1.13 times as long (`benchmarks/startup.py`).
     with ThreadPoolExecutor(1) as beside:

@@ -11,8 +11,8 @@ from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .app import create_app
+    from .http import Server, serve
     from .logs import log_requests
-    from .server import Server, serve
     from .service import Service
     from .settings import Settings
 
@@ -23,7 +23,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "app": ("create_app",),
         "logs": ("log_requests",),
-        "server": ("Server", "serve"),
+        "http": ("Server", "serve"),
         "service": ("Service",),
         "settings": ("Settings",),
     },

@@ -11,11 +11,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from ..arguments import type_of
 from ..errors import WrongTypeError
+from .access.hosts import Hosts
 from .admin import admin
 from .classify import classify
 from .errors import CODES, RefusedError, error_body
 from .fork_guard import refuse_in_forked_processes
-from .hosts import Hosts
 from .logs import number_requests
 from .openapi import openapi
 from .request_context import HOSTS, SERVICE, current_service

@@ -8,7 +8,7 @@ from numbers import Integral
 from ..arguments import received
 from ..errors import UsageError
 from ..untrusted.urls import read_entry
-from .hosts import read_allowed_host
+from .access.hosts import read_allowed_host
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from bottlebank.cli import program
 from bottlebank.cli.serve import LIMITS, names_in_words
 from bottlebank.features.engines.registry import ENGINES
 from bottlebank.service import Settings
-from bottlebank.service.hosts import Hosts
+from bottlebank.service.access.hosts import Hosts
 
 
 def one_line(run) -> str:

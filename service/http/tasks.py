@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from waitress.task import ErrorTask, WSGITask
 
-from ..formatting import counted
-from .errors import CODES, error_body
-from .logs import REQUEST_ID, log_request, request_id
-from .request_context import ARRIVED
+from ...formatting import counted
+from ..errors import CODES, error_body
+from ..logs import REQUEST_ID, log_request, request_id
+from ..request_context import ARRIVED
+from ..security_headers import SECURITY_HEADERS
 from .request_parser import TooBusyError
-from .security_headers import SECURITY_HEADERS
 
 if TYPE_CHECKING:
     from waitress.utilities import Error as WaitressError
 
-    from .settings import Settings
+    from ..settings import Settings
 
 
 class _CloseAtShutdown:

@@ -12,7 +12,7 @@ import urllib.parse
 import pytest
 
 from bottlebank.service import Settings
-from bottlebank.service import connection as connection_module
+from bottlebank.service.http import connection as connection_module
 
 GET = b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 POST = b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"

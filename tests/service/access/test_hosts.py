@@ -4,8 +4,8 @@ import pytest
 
 from bottlebank.errors import UsageError
 from bottlebank.service import Settings
+from bottlebank.service.access.hosts import Hosts
 from bottlebank.service.errors import RefusedError
-from bottlebank.service.hosts import Hosts
 
 ALLOWED = ("photos.example.com", "*.lan", "bücher.example", "10.0.0.1")
 

@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
+from ..uploads import max_received_bytes
 from .file_descriptors import max_connections
 from .request_parser import BodyMemory, RequestParser, RequestTimeoutError, TooBusyError
 from .tasks import RefusalTask, Task
-from .uploads import max_received_bytes
 
 if TYPE_CHECKING:
     from flask import Flask
     from waitress.adjustments import Adjustments
     from waitress.utilities import Error as WaitressError
 
-    from .metrics import Metrics
-    from .settings import Settings
+    from ..metrics import Metrics
+    from ..settings import Settings
 
 # Each piece of framing costs work in Python, and all other connections wait for it. Of a body, most
 # photographs come as one piece.

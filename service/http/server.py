@@ -17,19 +17,19 @@ from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.task import ThreadedTaskDispatcher
 
-from ..errors import BottlebankError, UsageError
+from ...errors import BottlebankError, UsageError
+from ..request_context import HEALTH, HOSTS, SERVICE, is_page
+from ..settings import Settings
+from ..uploads import max_received_bytes
 from .connection import PAUSE_S, Listener
-from .request_context import HEALTH, HOSTS, SERVICE, is_page
 from .request_parser import MAX_HEADER_BYTES, TooBusyError
-from .settings import Settings
-from .uploads import max_received_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Flask
 
-    from .service import Service
+    from ..service import Service
 
 _DROPPED_BODY_FACTOR = 4
 """A refused body is received up to so many times the limit, for its client to read the answer."""

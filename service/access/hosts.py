@@ -13,10 +13,10 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..errors import UsageError
-from ..untrusted.terminal import quote
-from ..untrusted.urls import read_entry
-from .errors import RefusedError
+from ...errors import UsageError
+from ...untrusted.terminal import quote
+from ...untrusted.urls import read_entry
+from ..errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

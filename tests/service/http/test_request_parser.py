@@ -5,7 +5,7 @@ import sys
 import pytest
 from waitress.adjustments import Adjustments
 
-from bottlebank.service.request_parser import MAX_HEADER_BYTES, BodyMemory, RequestParser
+from bottlebank.service.http.request_parser import MAX_HEADER_BYTES, BodyMemory, RequestParser
 
 HEAD = b"POST /predict?top=2 HTTP/1.1\r\nHost: a\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"

@@ -1,0 +1,4 @@
+"""Who may send requests, from where, and how many.
+
+May import the errors of ``service`` and what is below it, nothing else of ``service``.
+"""
