@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 MAX_SEED = 2**32 - 1
+LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
+"""Of a row that weighs more than 0: of others, sums would leave the range of float32."""
 _LONGEST_VALUE = 80
 _SIZE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?(?:([kmgt])i?)?b?", re.ASCII | re.IGNORECASE)
 _LARGEST_SIZE = 1 << 60

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _Head(Protocol):
-    def fit(self, X: Any, y: Any, /) -> Any: ...
+    def fit(self, X: Any, y: Any, /, *, sample_weight: Any = None) -> Any: ...
 
     def predict_proba(self, X: Any, /) -> np.ndarray: ...
 
@@ -42,6 +42,8 @@ def out_of_fold(
     labels: np.ndarray,
     folds: np.ndarray,
     on_fold: Callable[[int], object] = lambda fold: None,
+    *,
+    weights: np.ndarray | None = None,
 ) -> OutOfFold:
     """Train a head without each fold in turn, and predict the fold with it.
 
@@ -53,6 +55,8 @@ def out_of_fold(
         float32, (n, d), (n,) and int, (n,): from `stratified_folds`.
     on_fold
         Called before each fit.
+    weights
+        float, (n,): what each row weighs in training; None: 1.
 
     Notes
     -----
@@ -79,7 +83,8 @@ def out_of_fold(
         answers: np.ndarray | float = 1.0
         if len(learned) > 1:
             head = make_head(learned.tolist())
-            head.fit(features[~held_out], labels[~held_out])
+            own = {} if weights is None else {"sample_weight": weights[~held_out]}
+            head.fit(features[~held_out], labels[~held_out], **own)
             answers = head.predict_proba(features[held_out])
         probabilities[np.ix_(held_out, np.isin(classes, learned))] = answers
         seconds.append(time.perf_counter() - start)

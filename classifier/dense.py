@@ -23,6 +23,7 @@ from .settings import (
     require_one_of,
     require_share,
 )
+from .weights import require_sample_weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -118,8 +119,10 @@ class DenseHead(LayeredHead):
         self,
         X: Any,
         y: Any,
-        validation: tuple[Any, Any] | None = None,
+        validation: tuple[Any, ...] | None = None,
         on_epoch: Callable[[Epoch], object] = lambda epoch: None,
+        *,
+        sample_weight: Any = None,
     ) -> DenseHead:
         """Train.
 
@@ -130,10 +133,13 @@ class DenseHead(LayeredHead):
         y
             (n,): labels of at least two classes.
         validation
-            Rows and labels that decide when to stop; rows of classes that `y` has not are left
-            out. Without them a share of `X` is held out.
+            Rows and labels, and what each row weighs or not, that decide when to stop; rows of
+            classes that `y` has not are left out. Without them a share of `X` is held out.
         on_epoch
             Called after every epoch.
+        sample_weight
+            float, (n,), ≥ 0: what the loss of each row is multiplied by. Batch normalisation counts
+            rows, and one of weight 0 is not there. None: all weigh 1.
 
         Raises
         ------
@@ -142,27 +148,28 @@ class DenseHead(LayeredHead):
             has a class that is trained.
         """
         settings = self._checked_settings()
-        X, codes = self._check_training_rows(X, y)
+        X, codes, weights = self._check_training_rows(X, y, sample_weight)
         if self.output == "sigmoid" and len(self.classes_) > 2:
             raise UsageError(
                 f"one sigmoid separates two classes, there are {len(self.classes_)}: "
                 f"use output='softmax'"
             )
         random = check_random_state(self.random_state)
-        mean, scale = standardisation(X)
-        weights = class_weights(self.class_weight, self.classes_, codes).astype(np.float32)
+        standard = standardisation(X, weights)
+        of_class = class_weights(self.class_weight, self.classes_, codes, weights)
+        weights = (weights * of_class[codes]).astype(np.float32)
         if validation is None:
             chosen, held_out = self._hold_out(codes, random)
-            train = Rows(X, codes, chosen, mean, scale)
-            validating = Rows(X, codes, held_out, mean, scale)
+            train = Rows(X, codes, weights, chosen, *standard)
+            validating = Rows(X, codes, weights, held_out, *standard)
         else:
-            train = Rows(X, codes, np.arange(len(X)), mean, scale)
-            validating = Rows(*self._known(*validation), mean, scale)
+            train = Rows(X, codes, weights, np.arange(len(X)), *standard)
+            validating = Rows(*self._known(of_class, *validation), *standard)
         with silent_stderr():
-            training = Training(settings, train, validating, weights, random)
+            training = Training(settings, train, validating, len(self.classes_), random)
         self.history_ = training.run(on_epoch)
         self.best_epoch_ = 1 + int(np.argmin([epoch.validation_loss for epoch in self.history_]))
-        self.layers_ = Layers(mean, scale, *training.folded_layers())
+        self.layers_ = Layers(*standard, *training.folded_layers())
         return self
 
     def training_facts(self) -> dict[str, Any]:
@@ -199,9 +206,14 @@ class DenseHead(LayeredHead):
             return every, every  # too few to hold any out: stop on the training loss
         return train_test_split(every, test_size=n_held_out, stratify=codes, random_state=random)
 
-    def _known(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _known(
+        self, of_class: np.ndarray, X: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         X, y = validate_data(self, rows_in(X), dtype=np.float32, reset=False), np.asarray(y)
-        known = np.isin(y, self.classes_)
+        weights = require_sample_weight(sample_weight, len(X))
+        known = np.isin(y, self.classes_) & (weights > 0)
         if not known.any():
             raise UsageError("no validation row has a class that is trained")
-        return X, np.searchsorted(self.classes_, y), np.flatnonzero(known)
+        codes = np.minimum(np.searchsorted(self.classes_, y), len(of_class) - 1)
+        weights = (weights * of_class[codes]).astype(np.float32)
+        return X, codes, weights, np.flatnonzero(known)

@@ -53,6 +53,8 @@ class Rows:
     """float32, (m, d)."""
     codes: np.ndarray
     """int, (m,)."""
+    weights: np.ndarray
+    """float32, (m,): what the loss of each is multiplied by."""
     chosen: np.ndarray
     """int, (n,): positions among the m."""
     mean: np.ndarray
@@ -61,14 +63,14 @@ class Rows:
     def __len__(self) -> int:
         return len(self.chosen)
 
-    def blocks(self, order: np.ndarray, n_together: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Standardised rows in this order and their codes, `n_together` at a time."""
+    def blocks(self, order: np.ndarray, n_together: int) -> Iterator[tuple[np.ndarray, ...]]:
+        """Standardised rows in this order, their codes and weights, `n_together` at a time."""
         for start in range(0, len(order), n_together):
             positions = self.chosen[order[start : start + n_together]]
             rows = self.features[positions]  # (n_together, d)
             rows -= self.mean
             rows /= self.scale
-            yield rows, self.codes[positions]
+            yield rows, self.codes[positions], self.weights[positions]
 
 
 class Training:
@@ -79,7 +81,7 @@ class Training:
         settings: NetworkSettings,
         train: Rows,
         held_out: Rows,
-        class_weights: np.ndarray,
+        n_classes: int,
         random: Any,
     ) -> None:
         claim("TensorFlow")
@@ -91,29 +93,31 @@ class Training:
         self._batch_size = batch_size = _batch_size(settings.batch_size, len(train))
         # One call of the graph takes several batches: all of them where the rows are few.
         self._n_together = batch_size * max(1, _NUMBERS_AT_ONCE // (batch_size * n_features))
-        self._model = model = self._build(n_features, len(class_weights))
+        self._model = model = self._build(n_features, n_classes)
         trained = [variable.value for variable in model.trainable_variables]
         adam = _Adam(trained, settings.learning_rate * math.sqrt(batch_size / 64))
-        of_class = tf.constant(class_weights)
-        types = [tf.TensorSpec((None, n_features), tf.float32), tf.TensorSpec((None,), tf.int64)]
+        types = [
+            tf.TensorSpec((None, n_features), tf.float32),
+            tf.TensorSpec((None,), tf.int64),
+            tf.TensorSpec((None,), tf.float32),
+        ]
 
         def logits_of(rows: Any, training: bool) -> Any:
             outputs = model(rows, training=training)
             # One sigmoid is a softmax whose first logit is 0.
             return tf.pad(outputs, [[0, 0], [1, 0]]) if settings.output == "sigmoid" else outputs
 
-        def losses(codes: Any, logits: Any) -> Any:
-            each = tf.nn.sparse_softmax_cross_entropy_with_logits(codes, logits)
-            return each * tf.gather(of_class, codes)
+        def losses(codes: Any, weights: Any, logits: Any) -> Any:
+            return weights * tf.nn.sparse_softmax_cross_entropy_with_logits(codes, logits)
 
         # AutoGraph would take as long to convert these functions as many epochs of a small dataset.
         @tf.function(input_signature=types, autograph=False)
-        def train_batches(rows: Any, codes: Any) -> Any:
+        def train_batches(rows: Any, codes: Any, weights: Any) -> Any:
             def train_batch(start: Any, total: Any) -> tuple[Any, Any]:
                 batch = slice(start, start + batch_size)
                 with tf.GradientTape() as tape:
                     logits = logits_of(rows[batch], training=True)
-                    loss = tf.reduce_mean(losses(codes[batch], logits))
+                    loss = tf.reduce_mean(losses(codes[batch], weights[batch], logits))
                 adam.apply(tape.gradient(loss, trained))
                 return start + batch_size, total + loss
 
@@ -121,12 +125,11 @@ class Training:
             return tf.while_loop(lambda start, _: start < n_rows, train_batch, (0, 0.0))[1]
 
         @tf.function(input_signature=types, autograph=False)
-        def validate(rows: Any, codes: Any) -> tuple[Any, Any, Any]:
+        def validate(rows: Any, codes: Any, weights: Any) -> tuple[Any, Any, Any]:
             logits = logits_of(rows, training=False)
             right = tf.cast(tf.equal(tf.argmax(logits, axis=1), codes), tf.float32)
-            weights = tf.gather(of_class, codes)
             return (
-                tf.reduce_sum(losses(codes, logits)),
+                tf.reduce_sum(losses(codes, weights, logits)),
                 tf.reduce_sum(weights),
                 tf.reduce_sum(right),
             )

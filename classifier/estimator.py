@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..arguments import received, type_of
 from ..errors import UsageError, WrongTypeError, in_brief
+from .weights import require_sample_weight
 
 if TYPE_CHECKING:
     from .layers import Layers
@@ -25,8 +26,11 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
     classes_: np.ndarray
 
     @abstractmethod
-    def fit(self, X: Any, y: Any) -> Self:
-        """Train on transfer values, float (n, d), and labels (n,) of at least two classes."""
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> Self:
+        """Train on transfer values, float (n, d), and labels (n,) of at least two classes.
+
+        A row of weight 2 counts as the row twice, one of weight 0 is not there; None: all weigh 1.
+        """
 
     @abstractmethod
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -37,8 +41,12 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
-    def _check_training_rows(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        """float32 rows (n, d) and the class of each as int (n,); sets `classes_`."""
+    def _check_training_rows(
+        self, X: Any, y: Any, sample_weight: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """float32 rows (n, d) that weigh more than 0, the class of each as int (n,), and its
+        weight, float64 (n,); sets `classes_`.
+        """
         given = np.asarray(y, object)
         if given.ndim == 1 and 0 < sum(isinstance(label, str) for label in given) < len(given):
             stranger = next(label for label in given if not isinstance(label, str))
@@ -50,17 +58,20 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
         try:
             X, y = validate_data(self, X, y, dtype=np.float32)
             check_classification_targets(y)
-            self.classes_, codes = np.unique(y, return_inverse=True)
         except ValueError as error:  # in scikit-learn's words, which name the array and the fault
             raise UsageError(str(error)) from error
         except TypeError as error:
             raise WrongTypeError(in_brief(error)) from error
+        weights = require_sample_weight(sample_weight, len(X))
+        if not weights.all():
+            X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
+        self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             only = self.classes_.tolist()[0]
             raise UsageError(
                 f"Classifier can't train when only one class is present: {received(only)}"
             )
-        return X, codes
+        return X, codes, weights
 
 
 class LayeredHead(HeadEstimator):

@@ -18,7 +18,8 @@ def fit_head(
     rows: np.ndarray,
     labels: np.ndarray,
     *,
-    validation: tuple[np.ndarray, np.ndarray] | None = None,
+    sample_weight: np.ndarray | None = None,
+    validation: tuple[Any, ...] | None = None,
     on_epoch: Callable[[Any], object] = lambda epoch: None,
     **settings: Any,
 ) -> Fitted:
@@ -30,9 +31,11 @@ def fit_head(
         Of the registry.
     rows, labels
         float32, (n, d), and (n,).
+    sample_weight
+        float, (n,), ≥ 0: what each row weighs; None: 1.
     validation, on_epoch
-        For a head whose `fit` takes them: rows and labels by which it may stop, and what is
-        called after each epoch.
+        For a head whose `fit` takes them: rows and labels, and weights or not, by which it may
+        stop, and what is called after each epoch.
     **settings
         Parameters of the head; those that it does not have are left out.
 
@@ -44,11 +47,11 @@ def fit_head(
     head = HEADS[name]
     if head.fit:
         own = {key: value for key, value in settings.items() if key in head.settings}
-        return resolve(head.fit)(rows, labels, **own)
+        return resolve(head.fit)(rows, labels, sample_weight=sample_weight, **own)
     estimator: Any = make_head(name, **settings)
     from sklearn.utils.validation import has_fit_parameter
 
     given = {"validation": validation, "on_epoch": on_epoch}
     taken = {key: value for key, value in given.items() if has_fit_parameter(estimator, key)}
-    estimator.fit(rows, labels, **taken)
+    estimator.fit(rows, labels, sample_weight=sample_weight, **taken)
     return Fitted(estimator.layers_, estimator.training_facts())

@@ -70,21 +70,33 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def standardisation(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def standardisation(
+    features: np.ndarray, weights: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """float32 (d,) mean and scale of the columns of float32 (n, d); a constant column has scale 1.
+
+    Rows count by their `weights`, float64 (n,); each counts once where there are none.
 
     Blocks are added up in float64: a float32 sum over many rows loses digits, and so do squares
     that are not taken around something near the mean.
     """
     near = features[:_ROWS_AT_ONCE].mean(axis=0)
     total, total_square = np.zeros((2, features.shape[1]))  # float64, (d,) each
+    if weights is not None and (weights == 1).all():
+        weights = None
     for start in range(0, len(features), _ROWS_AT_ONCE):
-        off = features[start : start + _ROWS_AT_ONCE] - near  # (block, d)
-        total += off.sum(axis=0)
-        total_square += np.einsum("nd,nd->d", off, off)
-    mean_off = total / len(features)
+        part = slice(start, start + _ROWS_AT_ONCE)
+        off = features[part] - near  # (block, d)
+        if weights is None:
+            total += off.sum(axis=0)
+            total_square += np.einsum("nd,nd->d", off, off)
+        else:
+            total += weights[part] @ off
+            total_square += weights[part] @ np.square(off)
+    n = len(features) if weights is None else weights.sum()
+    mean_off = total / n
     mean = near + mean_off
-    scale = np.sqrt(np.maximum(total_square / len(features) - mean_off**2, 0))
+    scale = np.sqrt(np.maximum(total_square / n - mean_off**2, 0))
     # A column that is constant but for rounding carries nothing and must not be blown up.
     negligible = scale <= 1e-6 * np.maximum(np.abs(mean), 1e-12)
     scale[negligible] = 1.0

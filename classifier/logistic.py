@@ -27,6 +27,9 @@ class LogisticHead(LayeredHead):
     weak as long as that helps, each fit starting where the last one ended; the one with the least
     log loss on held-out rows is used for a fit on all rows.
 
+    Equal rows of a class count as one that weighs as much as all of them, and no part of the
+    result depends on the order of the rows.
+
     Of more than 10,000 rows, that many choose the strength. It is then multiplied by their share,
     since the more rows there are, the less each of them should weigh against the penalty.
 
@@ -36,8 +39,8 @@ class LogisticHead(LayeredHead):
         Inverse strengths C of the penalty to choose from, as in scikit-learn; a single one is
         used as it is.
     n_folds
-        Folds of the cross-validation; fewer where a class has fewer rows. A class with one row
-        leaves nothing to hold out: the middle strength is used.
+        Folds of the cross-validation; fewer where a class has fewer different rows. A class with
+        one leaves nothing to hold out: the middle strength is used.
     max_iterations
         Of the optimiser, per fit.
     class_weight
@@ -83,7 +86,7 @@ class LogisticHead(LayeredHead):
         self.class_weight = class_weight
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> LogisticHead:
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> LogisticHead:
         """Choose the strength and fit.
 
         Parameters
@@ -92,6 +95,9 @@ class LogisticHead(LayeredHead):
             float, (n, d): transfer values.
         y
             (n,): labels of at least two classes.
+        sample_weight
+            float, (n,), ≥ 0: a row of weight 2 counts as the row twice, in the penalty as well,
+            and one of weight 0 is not there; None: all weigh 1.
 
         Raises
         ------
@@ -102,7 +108,7 @@ class LogisticHead(LayeredHead):
         n_folds = require_whole("n_folds", self.n_folds, 2)
         max_iterations = require_whole("max_iterations", self.max_iterations, 1)
         seed = require_seed("random_state", self.random_state)
-        X, codes = self._check_training_rows(X, y)
+        X, codes, weights = self._check_training_rows(X, y, sample_weight)
         found = fit_logistic(
             X,
             codes,
@@ -110,7 +116,8 @@ class LogisticHead(LayeredHead):
             strengths=strengths,
             n_folds=n_folds,
             max_iterations=max_iterations,
-            class_weights=class_weights(self.class_weight, self.classes_, codes),
+            class_weights=class_weights(self.class_weight, self.classes_, codes, weights),
+            weights=weights,
             seed=seed,
         )
         self.layers_, self.strength_, self.scores_ = found

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from ..hardware import available_cores
 from .layers import Fitted, Layers, standardisation
 from .settings import class_weights
+from .weights import distinct, require_sample_weight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +58,7 @@ def fit_logistic(
     n_folds: int = N_FOLDS,
     max_iterations: int = MAX_ITERATIONS,
     class_weights: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     seed: int = 0,
 ) -> LogisticFit:
     """Choose the penalty by cross-validation, and fit on all rows.
@@ -73,13 +75,19 @@ def fit_logistic(
         As in `LogisticHead`, which says what is done.
     class_weights
         (n_classes,): what a row of each class weighs; None where all weigh the same.
+    weights
+        float64, (n,), above 0: what each row weighs besides; None where all weigh the same.
     seed
         Of the folds.
     """
-    weights = (np.ones(n_classes) if class_weights is None else class_weights)[codes, None]
-    mean, scale = standardisation(rows)
-    rows = rows - mean
-    rows /= scale  # in place: one copy is enough
+    positions, weights = distinct(rows, codes, np.ones(len(rows)) if weights is None else weights)
+    rows, codes = rows[positions], codes[positions]
+    mean, scale = standardisation(rows, weights)
+    rows -= mean  # in place: one copy is enough
+    rows /= scale
+    weights = weights[:, None]
+    if class_weights is not None:
+        weights = weights * class_weights[codes, None]
     # The products are narrow (a column per class): threads of BLAS that share one wait for one
     # another more than they compute. So each thread has folds, or many rows, of its own.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
@@ -100,6 +108,7 @@ def fit_logistic(
 def fit_without_scikit_learn(
     rows: np.ndarray,
     labels: np.ndarray,
+    sample_weight: np.ndarray | None = None,
     class_weight: str | Mapping[Any, float] | None = None,
     random_state: int = 0,
 ) -> Fitted:
@@ -111,12 +120,21 @@ def fit_without_scikit_learn(
         float32, (n, d): transfer values, finite.
     labels
         (n,): of at least two classes.
-    class_weight, random_state
+    sample_weight, class_weight, random_state
         As in `LogisticHead`.
     """
+    weights = require_sample_weight(sample_weight, len(rows))
+    if not weights.all():
+        rows, labels, weights = rows[weights > 0], labels[weights > 0], weights[weights > 0]
     classes, codes = np.unique(labels, return_inverse=True)
-    weights = class_weights(class_weight, classes, codes)
-    fitted = fit_logistic(rows, codes, len(classes), class_weights=weights, seed=random_state)
+    fitted = fit_logistic(
+        rows,
+        codes,
+        len(classes),
+        class_weights=class_weights(class_weight, classes, codes, weights),
+        weights=weights,
+        seed=random_state,
+    )
     return Fitted(fitted.layers, {"strength": fitted.strength})
 
 

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..arguments import require_whole
 from .estimator import HeadEstimator, rows_in
+from .weights import distinct
 
 
 class NearestHead(HeadEstimator):
@@ -22,20 +23,23 @@ class NearestHead(HeadEstimator):
     A vote weighs ``(1 + similarity) / 2``, 0 to 1. Transfer values lie in a narrow cone, so that
     these are nearly plain votes; similarity decides between classes with equally many. Before
     the votes are counted, one more is shared equally among all classes, so that no class has
-    probability 0 for not being among a few neighbours.
+    probability 0 for not being among a few neighbours. A row of weight 2 votes as two rows, and
+    the last that votes counts for as much of its weight as there are votes left.
 
     Parameters
     ----------
     n_neighbours
-        Training rows that vote; all of them where there are fewer.
+        Training rows that vote, by their weight; all of them where there are fewer.
 
     Attributes
     ----------
     classes_ : ndarray, (n_classes,)
     rows_ : ndarray, float32, (n, d)
-        The training rows.
+        The different training rows of each class.
     codes_ : ndarray, int, (n,)
         Their classes as positions in `classes_`.
+    weights_ : ndarray, float64, (n,)
+        What they weigh: copies of a row weigh together.
     n_features_in_ : int
 
     Examples
@@ -52,7 +56,7 @@ class NearestHead(HeadEstimator):
     def __init__(self, n_neighbours: int = 10) -> None:
         self.n_neighbours = n_neighbours
 
-    def fit(self, X: Any, y: Any) -> NearestHead:
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> NearestHead:
         """Keep the rows.
 
         Parameters
@@ -61,18 +65,29 @@ class NearestHead(HeadEstimator):
             float, (n, d): transfer values.
         y
             (n,): labels of at least two classes.
+        sample_weight
+            float, (n,), ≥ 0: a row of weight 2 counts as the row twice, and one of weight 0 is
+            not there; None: all weigh 1.
         """
         require_whole("n_neighbours", self.n_neighbours, 1)
-        self.rows_, self.codes_ = self._check_training_rows(X, y)
+        X, codes, weights = self._check_training_rows(X, y, sample_weight)
+        positions, self.weights_ = distinct(X, codes, weights)
+        self.rows_, self.codes_ = X[positions], codes[positions]
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
         check_is_fitted(self)
         rows: Any = validate_data(self, rows_in(X), dtype=np.float32, reset=False)
-        n_neighbours = min(self.n_neighbours, len(self.rows_))
-        search = NearestNeighbors(n_neighbors=n_neighbours, metric="cosine", algorithm="brute")
+        # As many as surely weigh enough: the lightest ones could be the nearest.
+        weigh_enough = np.sort(self.weights_).cumsum() >= self.n_neighbours
+        n_asked = int(weigh_enough.argmax()) + 1 if weigh_enough.any() else len(self.rows_)
+        search = NearestNeighbors(n_neighbors=n_asked, metric="cosine", algorithm="brute")
         distances, nearest = search.fit(self.rows_).kneighbors(rows)  # 1 - similarity; (n, k)
+        weights = self.weights_[nearest]
+        nearer = weights.cumsum(axis=1) - weights
+        weights = np.clip(self.n_neighbours - nearer, 0, weights)
         votes = np.full((len(rows), len(self.classes_)), 1 / len(self.classes_))
-        np.add.at(votes, (np.arange(len(rows))[:, None], self.codes_[nearest]), 1 - distances / 2)
+        each = np.arange(len(rows))[:, None], self.codes_[nearest]
+        np.add.at(votes, each, weights * (1 - distances / 2))
         return votes / votes.sum(axis=1, keepdims=True)

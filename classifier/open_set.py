@@ -165,6 +165,9 @@ def fit_unknown(
     held_out_features: np.ndarray | None,
     coverage: float = 0.95,
     temperature: float = 1.0,
+    *,
+    weights: np.ndarray | None = None,
+    held_out_weights: np.ndarray | None = None,
 ) -> UnknownRule | None:
     """Make the rule that recognises images of none of the classes.
 
@@ -189,6 +192,9 @@ def fit_unknown(
         Share of images of the classes that should stay answered, 0 to 1.
     temperature
         What logits are divided by before they are probabilities.
+    weights, held_out_weights
+        float, (n,) and (m,), above 0: what each row weighs, one of weight 2 as much as two rows;
+        None: 1.
 
     Returns
     -------
@@ -212,37 +218,51 @@ def fit_unknown(
     """
     if not 0 < coverage < 1:
         raise UsageError(f"coverage must lie between 0 and 1; got {coverage}")
-    n_held_out = 0 if held_out_features is None else len(held_out_features)
+    held_out_weights = _ones(held_out_features) if held_out_weights is None else held_out_weights
+    n_held_out = held_out_weights.sum()
     # (1 - 0.95) * 20 is a little more than 1 in binary, (1 - 0.9) * 10 a little less.
     rank = math.floor((1 - coverage) * (n_held_out + 1) + 1e-9)
     if held_out_features is None or not 1 <= rank <= n_held_out:
         return None
-    prototypes, spreads = _summed_up(features, codes, layers.n_classes)
+    weights = _ones(features) if weights is None else weights
+    prototypes, spreads = _summed_up(features, codes, weights, layers.n_classes)
     logits = layers.logits(held_out_features)
     odds = _log_odds(logits / temperature)
     distances = _distances(held_out_features, prototypes, spreads)
     standardisation = (layers.mean, layers.scale)
     ranges = _log_ranges(held_out_features, *standardisation)
-    range_scale = float(ranges.std()) or 1.0
+    range_mean, range_scale = _mean_and_scale(ranges, held_out_weights)
     rule = UnknownRule(
         prototypes,
         spreads,
         float(temperature),
-        float(odds.mean()),
-        float(odds.std()) or 1.0,
-        float(distances.mean()),
-        float(distances.std()) or 1.0,
+        *_mean_and_scale(odds, held_out_weights),
+        *_mean_and_scale(distances, held_out_weights),
         threshold=0.0,
         coverage=float(coverage),
         odds_limit=_ODDS_LIMIT,
-        range_mean=float(ranges.mean()) + _RANGE_FROM * range_scale,
+        range_mean=range_mean + _RANGE_FROM * range_scale,
         range_scale=range_scale / _RANGE_WEIGHT,
         standardisation=standardisation,
     )
-    scores = np.sort(rule.scores(held_out_features, logits))
+    scores = rule.scores(held_out_features, logits)
+    ascending = scores.argsort()
+    at_least = held_out_weights[ascending].cumsum() >= rank - 1e-9
+    threshold = float(scores[ascending[at_least.argmax()]])
     # The last digits of a matrix product depend on the number of rows: alone, the row that set the
     # threshold must not fall below it.
-    return rule._replace(threshold=float(scores[rank - 1]) - 1e-4)
+    return rule._replace(threshold=threshold - 1e-4)
+
+
+def _ones(rows: np.ndarray | None) -> np.ndarray:
+    return np.ones(0 if rows is None else len(rows))
+
+
+def _mean_and_scale(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+    """Mean and deviation of values (m,); 1 where they do not differ."""
+    mean = (weights * values).sum() / weights.sum()
+    variance = (weights * np.square(values - mean)).sum() / weights.sum()
+    return float(mean), float(np.sqrt(variance)) or 1.0
 
 
 def _log_odds(logits: np.ndarray) -> np.ndarray:
@@ -280,7 +300,7 @@ def _log_ranges(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np
 
 
 def _summed_up(
-    features: np.ndarray, codes: np.ndarray, n_classes: int
+    features: np.ndarray, codes: np.ndarray, weights: np.ndarray, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """float32 prototypes (m, d) of all classes and their spreads (m,)."""
     most = max(1, MOST_PROTOTYPES // n_classes)
@@ -289,24 +309,26 @@ def _summed_up(
         rows = np.flatnonzero(codes == code)
         rows = np.random.default_rng(0).permutation(rows)[:_MOST_ROWS]
         directions = _directions(features[rows])
-        centres = _cluster(directions, min(most, max(1, len(rows) // ROWS_A_PROTOTYPE)))
+        n_clusters = min(most, max(1, len(rows) // ROWS_A_PROTOTYPE))
+        centres = _cluster(directions, weights[rows], n_clusters)
         cosines = directions @ centres.T
         nearest = cosines.argmax(axis=1)
         prototypes.append(centres)
-        counts.append(np.bincount(nearest, minlength=len(centres)))
-        totals.append(np.bincount(nearest, 1 - cosines.max(axis=1), minlength=len(centres)))
+        distances = weights[rows] * (1 - cosines.max(axis=1))
+        counts.append(np.bincount(nearest, weights[rows], minlength=len(centres)))
+        totals.append(np.bincount(nearest, distances, minlength=len(centres)))
     count, total = np.concatenate(counts), np.concatenate(totals)
     # One more row at the mean distance of all: few rows, or equal ones, say little of a spread.
     spreads = (total + max(total.sum() / count.sum(), 1e-6)) / (count + 1)
     return np.concatenate(prototypes), spreads.astype(np.float32)
 
 
-def _cluster(directions: np.ndarray, n_clusters: int) -> np.ndarray:
+def _cluster(directions: np.ndarray, weights: np.ndarray, n_clusters: int) -> np.ndarray:
     """float32 (n_clusters, d) of length 1: k-means by cosine, from the first rows on."""
     centres = directions[:n_clusters]
     for _ in range(_ROUNDS):
         nearest = (directions @ centres.T).argmax(axis=1)
         members = (nearest[:, None] == np.arange(n_clusters)).astype(np.float32)
-        sums = members.T @ directions
+        sums = (members * weights[:, None].astype(np.float32)).T @ directions
         centres = np.where(members.any(axis=0)[:, None], _unit(sums), centres)
     return centres

@@ -84,8 +84,13 @@ def require_class_weight(value: Any) -> None:
         require_number(named, weight, "a positive number", 0, math.inf)
 
 
-def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """What a row of each class weighs.
+def class_weights(
+    class_weight: Any,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """What a row of each class weighs, besides its own weight.
 
     Parameters
     ----------
@@ -97,6 +102,8 @@ def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> 
         (k,): names of the classes.
     codes
         int, (n,): the class of each row, 0 to k - 1.
+    weights
+        float, (n,): the weight of each row, by which ``balanced`` counts; None: 1.
 
     Returns
     -------
@@ -113,8 +120,8 @@ def class_weights(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> 
     if class_weight is None:
         return np.ones(len(classes))
     if class_weight == "balanced":
-        counts = np.bincount(codes, minlength=len(classes))
-        return len(codes) / (len(classes) * np.maximum(counts, 1))
+        counts = np.bincount(codes, weights, minlength=len(classes))
+        return counts.sum() / (len(classes) * counts)
     names = classes.tolist()
     strangers = [name for name in class_weight if name not in names]
     if strangers:

@@ -11,7 +11,9 @@ MIN_ROWS = 50
 LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.05, 20.0
 
 
-def fit_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
+def fit_temperature(
+    logits: np.ndarray, codes: np.ndarray, weights: np.ndarray | None = None
+) -> float:
     """Find the number by which logits are divided so that their softmax can be believed.
 
     Dividing changes neither the order of the classes nor what is predicted.
@@ -22,6 +24,8 @@ def fit_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
         float, (n, n_classes): of rows that the head was not trained on.
     codes
         int, (n,): the column of each row's true class.
+    weights
+        float, (n,), above 0: what each row weighs, one of weight 2 as much as two rows; None: 1.
 
     Returns
     -------
@@ -57,18 +61,20 @@ def fit_temperature(logits: np.ndarray, codes: np.ndarray) -> float:
 
     logits, codes = np.asarray(logits, np.float64), np.asarray(codes)
     _check(logits, codes)
-    n = len(logits)
+    weights = np.ones(len(logits)) if weights is None else weights
+    n = float(weights.sum())
     if n < MIN_ROWS:
         return 1.0
     rest = 1 / (n + 2)
-    true = logits[np.arange(n), codes]
+    true = logits[np.arange(len(logits)), codes]
     expected = (1 - rest) * true + rest * logits.mean(axis=1)  # (n,): logit under the targets
 
     def loss(log_temperature: float) -> float:
         scaled = logits * np.exp(-log_temperature)
         most = scaled.max(axis=1)
         log_sums = most + np.log(np.exp(scaled - most[:, None]).sum(axis=1))
-        return float(np.mean(log_sums - expected * np.exp(-log_temperature)))
+        losses = log_sums - expected * np.exp(-log_temperature)
+        return float((weights * losses).sum() / n)
 
     bounds = np.log([LEAST_TEMPERATURE, MOST_TEMPERATURE])
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})

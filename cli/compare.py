@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     "--extractors efficientnet_lite0,inception_v3"
 )
 @options.data()
+@options.weights_column()
 @option(
     "--heads",
     type=Names(choices.COMPARED_HEADS, only_known=True),

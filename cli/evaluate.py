@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 @command(example="bottlebank evaluate photos/ --head head.h5 --report report/")
 @options.data()
+@options.weights_column()
 @options.head(required=True)
 @options.loading()
 @options.max_pixels()

@@ -35,6 +35,18 @@ def data(also: str = "") -> Decorator:
     return _all(add_data, reading())
 
 
+def weights_column() -> Decorator:
+    """--weights-column, a keyword of `load_dataset` for the commands that train."""
+    return option(
+        "--weights-column",
+        metavar="NAME",
+        part_of="reading",
+        section="Reading DATA, where it is ambiguous",
+        help="column of a CSV file with what each image weighs in training: 2 counts as the image "
+        "twice, 0 leaves it out, nothing is 1",
+    )
+
+
 def reading() -> Decorator:
     """Options that say how DATA is read: `reading`, keywords of `load_dataset`."""
     add = partial(option, part_of="reading", section="Reading DATA, where it is ambiguous")

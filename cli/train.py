@@ -36,6 +36,7 @@ _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 
 @command(example="bottlebank train photos/ --extractor efficientnet_lite0 --output head.h5")
 @options.data()
+@options.weights_column()
 @options.output(required=True, metavar="HEAD.h5", help="the head file")
 @option(
     "--head",

@@ -89,6 +89,7 @@ class Columns:
     """Classes by column, where each has one."""
     split: int | None = None
     group: int | None = None
+    weight: int | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -117,7 +118,7 @@ def find_columns(
     Parameters
     ----------
     said
-        Names of columns that the user gave, for ``path`` and ``label``.
+        Names of columns that the user gave, for ``path``, ``label`` and ``weight``.
 
     Raises
     ------
@@ -134,12 +135,14 @@ def find_columns(
     columns.group = names.index("group") if names.count("group") == 1 else None
     if names.count("group") > 1:
         raise DatasetError("two columns are called group: rename one")
-    if any(name in _BOXES for name in names) and not any(said.values()):
+    paths_or_labels = [said.get("path"), said.get("label")]
+    if any(name in _BOXES for name in names) and not any(paths_or_labels):
         raise DatasetError(
             "it holds boxes of objects, and a head takes one class per image: expected one row per "
             "image with path,label"
         )
     _find_split(columns, header, names, rows)
+    columns.weight = _weight(columns, header, names, said)
     if columns.label is None:
         columns.one_hot = _one_hot(columns, header, rows)
     if columns.label is None and not columns.one_hot:
@@ -148,7 +151,7 @@ def find_columns(
     if columns.one_hot:
         classes = ", ".join(list(columns.one_hot.values())[:5])
         columns.notes.append(f"one column per class, with a 1 in its own: {classes}, …")
-    elif (names[path], names[columns.label or 0]) != ("path", "label") and not all(said.values()):
+    elif (names[path], names[columns.label or 0]) != ("path", "label") and not all(paths_or_labels):
         columns.notes.append(
             f"paths are taken from the column {header[path]!r}, labels from "
             f"{header[columns.label or 0]!r}; --path-column and --label-column name others"
@@ -225,10 +228,29 @@ def _find_split(
                 columns.notes.append(f"the column {header[position]!r} names no splits: left out")
 
 
+def _weight(
+    columns: Columns, header: Sequence[str], names: Sequence[str], said: Mapping[str, str | None]
+) -> int | None:
+    found = _column("weight", header, names, said, ())
+    others = {
+        "paths": columns.path,
+        "labels": columns.label,
+        "splits": columns.split,
+        "groups": columns.group,
+    }
+    for what, position in others.items():
+        if found is not None and found == position:
+            raise DatasetError(
+                f"the column {header[found]!r} is to hold weights, and holds {what}: name another "
+                f"with --weights-column"
+            )
+    return found
+
+
 def _one_hot(
     columns: Columns, header: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> dict[int, str]:
-    taken = (columns.path, columns.split, columns.group)
+    taken = (columns.path, columns.split, columns.group, columns.weight)
     others = [p for p, name in enumerate(header) if name and p not in taken]
     if len(others) < 2 or not rows:
         return {}

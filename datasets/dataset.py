@@ -69,6 +69,9 @@ class Dataset:
     """`ignored` by kind: ``.txt``, ``hidden``, ``system folder``, …"""
     notes: Sequence[str] = field(default=())
     """How it was read where that is not plain from the names; also logged as warnings."""
+    weights: Sequence[float] = field(default=())
+    """What an image weighs in training, ≥ 0: one of weight 2 counts as the image twice, one of
+    weight 0 is left out. Empty where all weigh 1."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -97,6 +100,7 @@ def load_dataset(
     class_level: int | None = None,
     path_column: str | None = None,
     label_column: str | None = None,
+    weights_column: str | None = None,
     image_root: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
 ) -> Dataset:
@@ -117,6 +121,9 @@ def load_dataset(
         finds out.
     path_column, label_column
         Of a CSV file: the names of the columns; None knows common names.
+    weights_column
+        Of a CSV file: the name of the column that says what each image weighs in training, a number
+        of at least 0, or nothing for 1; None: all weigh 1.
     image_root
         Of a CSV file: the folder that paths are relative to.
     encoding
@@ -143,6 +150,7 @@ def load_dataset(
     of_csv = {
         "path_column": path_column,
         "label_column": label_column,
+        "weights_column": weights_column,
         "image_root": image_root,
         "encoding": encoding,
     }
@@ -153,7 +161,13 @@ def load_dataset(
         _refuse(of_folder, f"{path} is a file", "a folder")
         found = read_listed(path, **of_csv)
         dataset = Dataset(
-            str(path), found.paths, found.labels, found.splits, found.groups, notes=found.notes
+            str(path),
+            found.paths,
+            found.labels,
+            found.splits,
+            found.groups,
+            notes=found.notes,
+            weights=found.weights,
         )
     else:
         raise DatasetError(f"no such folder or CSV file: {path}; {LAYOUTS}")

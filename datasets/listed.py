@@ -24,6 +24,7 @@ from .folders import find_images
 from .listed_files import ListedFiles
 from .split_names import KNOWN_NAMES, split_of
 from .text_file import LEGACY, encoding_of
+from .weight_values import remarks, weight_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +44,8 @@ class Listed:
     labels: list[str] = field(default_factory=list)
     splits: list[str | None] = field(default_factory=list)
     groups: list[str | None] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    """Empty where no column holds any."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -51,13 +54,15 @@ def read_listed(
     *,
     path_column: str | None = None,
     label_column: str | None = None,
+    weights_column: str | None = None,
     image_root: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
 ) -> Listed:
     """Read a CSV file; parameters and errors are those of `load_dataset`."""
     try:
         taken = encoding_of(file, encoding)
-        listed = _read(file, taken, {"path": path_column, "label": label_column}, image_root)
+        said = {"path": path_column, "label": label_column, "weight": weights_column}
+        listed = _read(file, taken, said, image_root)
     except OSError as error:
         raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
     if taken == LEGACY and encoding is None:
@@ -96,7 +101,7 @@ def _read(
     files.look_for_root([row[columns.path] for _, row in first if len(row) > columns.path])
     n_folders = 0
     for line, row in itertools.chain(first, lines):
-        path, label, split, group = _values(file, line, row, width, columns)
+        path, label, split, group, weight = _values(file, line, row, width, columns)
         found = files.find(path, line)
         if os.path.isdir(found):  # noqa: PTH112
             n_folders += 1
@@ -108,6 +113,8 @@ def _read(
         listed.labels += [label] * len(images)
         listed.splits += [split] * len(images)
         listed.groups += [group] * len(images)
+        if weight is not None:
+            listed.weights += [weight] * len(images)
     if listed.paths:
         files.require_some()
     if n_folders:
@@ -116,8 +123,12 @@ def _read(
             f"stay in one split"
         )
     listed.notes += files.notes
-    remarks = filter(None, [case_twins(listed.labels), _no_names(listed.labels)])
-    listed.notes += [f"{file}: {remark}" for remark in remarks]
+    try:
+        of_weights = remarks(listed.weights)
+    except DatasetError as error:
+        raise DatasetError(f"{file}: {error}") from None
+    of_labels = filter(None, [case_twins(listed.labels), _no_names(listed.labels)])
+    listed.notes += [f"{file}: {remark}" for remark in (*of_labels, *of_weights)]
     return listed
 
 
@@ -170,7 +181,7 @@ def _clean(value: str) -> str:
 
 def _values(
     file: Path, line: int, row: Sequence[str], width: int, columns: Columns
-) -> tuple[str, str, str | None, str | None]:
+) -> tuple[str, str, str | None, str | None, float | None]:
     where = f"{file}, line {line}"
     if any(row[width:]):
         raise DatasetError(
@@ -199,7 +210,9 @@ def _values(
     split = split_of(declared) if declared else None
     if declared and split is None:
         raise DatasetError(f"{where}: split {declared!r} is not one of {KNOWN_NAMES}")
-    return path, unicodedata.normalize("NFC", label), split, value(columns.group) or None
+    weight = None if columns.weight is None else weight_of(value(columns.weight), where)
+    label = unicodedata.normalize("NFC", label)
+    return path, label, split, value(columns.group) or None, weight
 
 
 def _no_names(labels: Sequence[str]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..arguments import type_of
 from ..cache import CacheFolder, Variant
+from ..classifier.weights import require_sample_weight
 from ..datasets.summary import classes_as_html, short
 from ..errors import DatasetError, ImageRejectedError, LibraryNotFoundError, WrongTypeError
 from ..formatting import counted
@@ -81,6 +82,9 @@ class FeatureTable:
     """What the recipe makes of synthetic images; None where no row is there, or no engine ran."""
     groups: Sequence[str | None] = ()
     """What images belong to, as declared; empty where nothing is."""
+    weights: np.ndarray | None = None
+    """float64, (n,), ≥ 0: what each image weighs in training; None: 1. One of weight 2 counts as
+    the image twice; one of weight 0 is no part of any split."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -102,6 +106,38 @@ class FeatureTable:
         """SHA-256 of each image's bytes, by which splits are decided and equal files are found."""
         return [key.content for key in self.keys]
 
+    @property
+    def weighed(self) -> np.ndarray:
+        """int, (m,): the rows whose weight is not 0.
+
+        Raises
+        ------
+        UsageError
+            When the weights are not one number for each row, or all are 0.
+        """
+        if self.weights is None:
+            return np.arange(len(self))
+        return np.flatnonzero(require_sample_weight(self.weights, len(self)))
+
+    def some(self, rows: np.ndarray) -> FeatureTable:
+        """The table of some rows, int (m,), with the same report and rejected images."""
+
+        def chosen(column: Sequence[Any]) -> list[Any]:
+            return [column[row] for row in rows.tolist()] if len(column) else []
+
+        part = replace(
+            self,
+            paths=chosen(self.paths),
+            labels=self.labels[rows],
+            splits=chosen(self.splits),
+            keys=chosen(self.keys),
+            groups=chosen(self.groups),
+            weights=None if self.weights is None else np.asarray(self.weights)[rows],
+        )
+        if "features" in vars(self):  # read already
+            vars(part)["features"] = self.features[rows]
+        return part
+
     @cached_property
     def features(self) -> np.ndarray:
         """float32, (n, width): read from the cache when first used."""
@@ -122,9 +158,9 @@ class FeatureTable:
         Returns
         -------
         pandas.DataFrame
-            ``path``, ``label``, ``split``, ``group`` where groups are declared, ``key`` (SHA-256 of
-            the image's bytes, hexadecimal), then float32 columns ``f0``, ``f1``, … Labels of images
-            without a class are empty.
+            ``path``, ``label``, ``split``, ``group`` and ``weight`` where there are any, ``key``
+            (SHA-256 of the image's bytes, hexadecimal), then float32 columns ``f0``, ``f1``, …
+            Labels of images without a class are empty.
 
         Raises
         ------
@@ -140,6 +176,8 @@ class FeatureTable:
         columns = {"path": list(self.paths), "label": self.labels.tolist(), "split": self.splits}
         if self.groups:
             columns["group"] = self.groups
+        if self.weights is not None:
+            columns["weight"] = np.asarray(self.weights).tolist()
         columns["key"] = [str(key) for key in self.keys]
         # As objects: names that are not UTF-8 fit into no other of its types.
         about = pd.DataFrame(

@@ -201,4 +201,5 @@ class Run:
             recipe=self._recipe,
             golden=self._golden_images(),
             groups=[dataset.groups[position] for position in kept] if dataset.groups else (),
+            weights=np.array(dataset.weights, np.float64)[kept] if dataset.weights else None,
         )

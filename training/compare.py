@@ -72,7 +72,8 @@ def compare(
     Parameters
     ----------
     tables
-        From `extract`: one of each extractor, of the same dataset.
+        From `extract`: one of each extractor, of the same dataset. An image of weight 2 counts as
+        the image twice in training, and once in the figures.
     heads
         Names in the registry of heads, such as ``logistic``, ``dense`` and ``knn``.
     names
@@ -105,6 +106,7 @@ def compare(
     settings = [HeadSettings(head, seed=seed) for head in heads]
     n_folds = require_whole("n_folds", n_folds, 2)
     tables, names = _checked(tables, names)
+    tables = [table.some(table.weighed) if table.weights is not None else table for table in tables]
     first = tables[0]
     require_two_classes(first.labels, "the dataset, without its rejected images,")
     rows = np.flatnonzero(split_table(first).of_row != TEST)
@@ -139,9 +141,13 @@ def compare(
 
         for table, extractor in zip(tables, names, strict=True):
             features = table.features[rows]
+            weights = None if table.weights is None else table.weights[rows]
             for head in settings:
                 name = f"{extractor}, {head.kind}"
-                found = out_of_fold(head.estimator, features, labels, folds, partial(begin, name))
+                beginning = partial(begin, name)
+                found = out_of_fold(
+                    head.estimator, features, labels, folds, beginning, weights=weights
+                )
                 right[name] = found.predicted == labels
                 fitted[name] = extractor, head.kind, float(np.median(found.fit_seconds))
     trials = [

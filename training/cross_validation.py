@@ -23,7 +23,7 @@ from ..datasets.splits import (
 from ..formatting import counted
 from ..prediction.neighbours import trained_on
 from .head_settings import HeadSettings
-from .split import groups_of_alike
+from .split import groups_of_alike, split_table
 
 if TYPE_CHECKING:
     from ..classifier import Head
@@ -34,6 +34,8 @@ FEW_OF_A_CLASS = 20
 """Fewest different images of each class for which a test split suffices."""
 MOST_IMAGES = 2000
 """Beyond, training five more heads takes long."""
+WEIGHTED = "weighted"
+"""In the training summary of a head: whether its images had weights."""
 _LITTLE = 30  # test images below which their figures say little
 
 
@@ -123,6 +125,13 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
         or more, where there are more than `MOST_IMAGES`, where the head was not trained on the
         train split of this split, with these labels, and where no class has two different images.
     """
+    weighed = table.weighed
+    if len(weighed) < len(table):
+        part = table.some(weighed)
+        found = cross_validate(head, part, split_table(part))
+        return None if found is None else found._replace(rows=weighed[found.rows])
+    if head.training.get(WEIGHTED, False) != (table.weights is not None):
+        return None
     if decided.declared or len(table) > MOST_IMAGES:
         return None
     rarest, n_rarest = rarest_class(table.contents, table.labels.tolist(), table.groups)
@@ -143,7 +152,7 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
     rows = np.flatnonzero(~np.isin(labels, alone))
     if not len(rows):
         return None
-    found = out_of_fold(settings.estimator, table.features, labels, folds)
+    found = out_of_fold(settings.estimator, table.features, labels, folds, weights=table.weights)
     with np.errstate(divide="ignore"):  # a probability of 0 stays one
         probabilities = softmax(np.log(found.probabilities[rows]) / head.temperature)
     classes = found.classes.tolist()

@@ -42,22 +42,22 @@ def contradictions(table: FeatureTable, decided: Split) -> list[Pair]:
     labels, since near-duplicates in two splits are `near_pairs`.
     """
     labels, splits = table.labels.tolist(), decided.of_row.tolist()
-    found = [*_equal_files(table.contents, labels, splits)]
+    every = table.weighed
+    found = [*_equal_files(table.contents, labels, splits, every)]
     _, codes = np.unique(table.labels, return_inverse=True)
-    every = np.arange(len(table))
     near = near_duplicates(table, every, every, differing=codes, least_cosine=LEAST_COSINE)
     pairs = sorted({(max(pair), min(pair)) for pair in near})
     return [*found, *(Pair(row, other, equal=False) for row, other in pairs)]
 
 
 def _equal_files(
-    contents: Sequence[ContentHash], labels: list[str], splits: list[str]
+    contents: Sequence[ContentHash], labels: list[str], splits: list[str], rows: np.ndarray
 ) -> Iterator[Pair]:
     """Each file with the first equal one that has another label or split."""
     seen: dict[ContentHash, dict[tuple[str, str], int]] = {}
-    for row, (content, *place) in enumerate(zip(contents, labels, splits, strict=True)):
-        label, split = place
-        firsts = seen.setdefault(content, {})
+    for row in rows.tolist():
+        label, split = labels[row], splits[row]
+        firsts = seen.setdefault(contents[row], {})
         others = [other for (was, _), other in firsts.items() if was != label] or [
             other for (_, stood), other in firsts.items() if stood != split
         ]

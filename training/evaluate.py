@@ -291,7 +291,7 @@ def evaluate_split(
     better = cross_validate(head, table, decided) if split is None else None
     if split is None:
         split = next((name for name in ("test", "validation") if counts[name]), "test")
-    rows = np.arange(len(table)) if split == "all" else decided.rows(split)
+    rows = table.weighed if split == "all" else decided.rows(split)
     if not len(rows):
         present = ", ".join(f"{name} ({n})" for name, n in counts.items() if n)
         raise DatasetError(

@@ -88,12 +88,20 @@ class HeadSettings:
         self,
         features: np.ndarray,
         labels: np.ndarray,
-        validation: tuple[np.ndarray, np.ndarray] | None = None,
+        *,
+        sample_weight: np.ndarray | None = None,
+        validation: tuple[Any, ...] | None = None,
         on_epoch: Callable[[Any], object] = lambda epoch: None,
     ) -> Fitted:
         """Fit the layers of a head to rows, as `fit_head` does."""
         return fit_head(
-            self.kind, features, labels, validation=validation, on_epoch=on_epoch, **self._own()
+            self.kind,
+            features,
+            labels,
+            sample_weight=sample_weight,
+            validation=validation,
+            on_epoch=on_epoch,
+            **self._own(),
         )
 
     def estimator(self, classes: Sequence[str]) -> HeadEstimator:

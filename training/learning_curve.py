@@ -174,7 +174,7 @@ class LearningCurve:
 
 
 def learning_curve(
-    fit: Callable[[np.ndarray, np.ndarray], _Predicts],
+    fit: Callable[..., _Predicts],
     features: np.ndarray,
     labels: ArrayLike,
     held_out_features: np.ndarray,
@@ -182,13 +182,16 @@ def learning_curve(
     sizes: Sequence[float] | None = None,
     n_repeats: int = 5,
     random_state: int = 0,
+    *,
+    weights: np.ndarray | None = None,
 ) -> LearningCurve:
     """Train heads on more and more of the rows and evaluate them on held-out ones.
 
     Parameters
     ----------
     fit
-        Trains a head: takes features (m, d) and labels (m,), returns what has ``predict``.
+        Trains a head: takes features (m, d), labels (m,), and weights (m,) where there are any;
+        returns what has ``predict``.
     features, labels
         float, (n, d), and (n,): rows to train on.
     held_out_features, held_out_labels
@@ -202,6 +205,8 @@ def learning_curve(
         are one subset, trained on once.
     random_state
         Seed of the orders.
+    weights
+        float, (n,): what each row weighs in training; None: 1.
 
     Returns
     -------
@@ -258,7 +263,8 @@ def learning_curve(
             if repeat and len(rows) == len(labels):
                 right[number, repeat] = right[number, 0]
                 continue
-            predicted = fit(features[rows], labels[rows]).predict(held_out_features)
+            own = () if weights is None else (weights[rows],)
+            predicted = fit(features[rows], labels[rows], *own).predict(held_out_features)
             right[number, repeat] = np.asarray(predicted) == held_out_labels
     n_rows = taken.sum(axis=1)
     return LearningCurve(n_rows / len(names), n_rows, right)
@@ -340,8 +346,12 @@ def train_learning_curve(
         return None
     settings = replace(HeadSettings.of(head), kind=KIND, hidden=None)
 
-    def fit(features: np.ndarray, labels: np.ndarray) -> HeadEstimator:
-        return settings.estimator(np.unique(labels).tolist()).fit(features, labels)
+    def fit(
+        features: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+    ) -> HeadEstimator:
+        return settings.estimator(np.unique(labels).tolist()).fit(
+            features, labels, sample_weight=weights
+        )
 
     return learning_curve(
         fit,
@@ -350,4 +360,5 @@ def train_learning_curve(
         table.features[evaluated.rows],
         table.labels[evaluated.rows],
         n_repeats=N_REPEATS,
+        weights=None if table.weights is None else table.weights[train],
     )

@@ -38,8 +38,12 @@ def split_table(table: FeatureTable) -> Split:
     """Decide the split of every image: as declared, or else by content.
 
     Of each pair of images in different splits that show nearly the same, the one of the later split
-    (train, validation, test) is noted: see `Split.near`.
+    (train, validation, test) is noted: see `Split.near`. Images of weight 0 are in none, and change
+    that of no other.
     """
+    weighed = table.weighed
+    if len(weighed) < len(table):
+        return _spread(split_table(table.some(weighed)), weighed, len(table))
     return split(
         table.contents,
         table.labels.tolist(),
@@ -47,6 +51,14 @@ def split_table(table: FeatureTable) -> Split:
         table.groups,
         partial(_find_near, table),
     )
+
+
+def _spread(decided: Split, rows: np.ndarray, n_rows: int) -> Split:
+    """The split of some of n rows as one of all, of which the others are in none."""
+    of_row = np.full(n_rows, "", decided.of_row.dtype)
+    of_row[rows] = decided.of_row
+    near = {int(rows[row]): int(rows[other]) for row, other in decided.near.items()}
+    return decided._replace(of_row=of_row, near=near)
 
 
 def _find_near(table: FeatureTable, splits: np.ndarray) -> dict[int, int]:

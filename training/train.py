@@ -21,7 +21,7 @@ from ..extraction.feature_table import require_table
 from ..formatting import counted
 from ..prediction.neighbours import ROWS, remember_training_rows
 from ..progress import Progress
-from .cross_validation import cross_validate
+from .cross_validation import WEIGHTED, cross_validate
 from .evaluate import accuracy_of, evaluate_splits
 from .head_settings import HeadSettings
 from .split import split_table
@@ -68,7 +68,8 @@ def train_head(
     Parameters
     ----------
     table
-        From `extract`.
+        From `extract`. An image of weight 2 counts as the image twice, in training and calibration;
+        figures count images.
     kind
         A head that can be saved, such as ``logistic`` or ``dense``, which stops when the
         loss on the validation split no longer falls.
@@ -99,7 +100,8 @@ def train_head(
     require_saved_head(kind)
     settings = HeadSettings(kind, hidden, class_weight, coverage, seed)
     require_table(table, "bb.train_head({})").require_rows()
-    require_two_classes(table.labels, "the dataset, without its rejected images,")
+    labels = table.labels[table.weighed]
+    require_two_classes(labels, "the dataset, without its rejected images,")
     with Progress(
         f"Training a {kind} head on {counted(len(table), 'image')}", show=progress
     ) as bar:
@@ -114,19 +116,32 @@ def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Traine
     classes, codes = np.unique(labels, return_inverse=True)
     held_out_features, held_out_labels = table.features[held_out], table.labels[held_out]
     held_out_codes = np.searchsorted(classes, held_out_labels)
+    weights = held_out_weights = None
+    if table.weights is not None:
+        weights, held_out_weights = table.weights[train], table.weights[held_out]
+    validation = held_out_features, held_out_labels, held_out_weights
 
     epochs = (f"epoch {number}" for number in itertools.count(1))
     fitted = settings.fit(
         features,
         labels,
-        validation=(held_out_features, held_out_labels) if len(held_out) else None,
+        sample_weight=weights,
+        validation=validation if len(held_out) else None,
         on_epoch=lambda epoch: bar.note(next(epochs)),
     )
     layers = fitted.layers
-    temperature = fit_temperature(layers.logits(held_out_features), held_out_codes)
+    held_out_logits = layers.logits(held_out_features)
+    temperature = fit_temperature(held_out_logits, held_out_codes, held_out_weights)
     with threadpool_limits(1, "blas"):  # many small products: threads only wait there
         rule = fit_unknown(
-            layers, features, codes, held_out_features, settings.coverage, temperature
+            layers,
+            features,
+            codes,
+            held_out_features,
+            settings.coverage,
+            temperature,
+            weights=weights,
+            held_out_weights=held_out_weights,
         )
     if table.golden is None:
         logger.warning(
@@ -148,6 +163,7 @@ def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Traine
     with CacheFolder(table.report.cache) as folder:
         name = remember_training_rows(table, train, folder)
     summary = {**fitted.facts, **settings.as_dict(), "declared_split": split.declared}
+    summary[WEIGHTED] = table.weights is not None
     summary |= {
         name: None if found is None else {"images": found.images, "accuracy": found.accuracy}
         for name, found in evaluations.items()

@@ -15,11 +15,13 @@ class ToyHead(LayeredHead):
     def __init__(self, random_state=0):
         self.random_state = random_state
 
-    def fit(self, X, y):
-        X, codes = self._check_training_rows(X, y)
-        mean, scale = standardisation(X)
+    def fit(self, X, y, sample_weight=None):
+        X, codes, weights = self._check_training_rows(X, y, sample_weight)
+        mean, scale = standardisation(X, weights)
         rows = (X - mean) / scale
-        means = np.array([rows[codes == code].mean(axis=0) for code in range(len(self.classes_))])
+        classes = [codes == code for code in range(len(self.classes_))]
+        means = np.array([np.average(rows[own], axis=0, weights=weights[own]) for own in classes])
+        means = means.astype(np.float32)
         # The squared distance to each mean but for what all have in common, over the width.
         kernel, bias = 2 * means.T, -(means**2).sum(axis=1)
         width = np.float32(X.shape[1])

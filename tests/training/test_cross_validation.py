@@ -134,9 +134,9 @@ def test_groups_are_not_torn_by_folds(table, monkeypatch):
     dealt = []
     real = cross_validation.out_of_fold
 
-    def out_of_fold(make_head, features, labels, folds):
+    def out_of_fold(make_head, features, labels, folds, **weights):
         dealt.append(folds)
-        return real(make_head, features, labels, folds)
+        return real(make_head, features, labels, folds, **weights)
 
     monkeypatch.setattr(cross_validation, "out_of_fold", out_of_fold)
     found = bb.train_head(few).cross_validated
