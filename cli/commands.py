@@ -19,6 +19,7 @@ _COMMANDS = {
     "predict": "Predict the classes of images; print one line for each.",
     "plot": "Draw a map on which images with similar transfer values lie together.",
     "serve": "Answer predictions over HTTP, with a page to drop images on.",
+    "keys": "Make, list and remove the keys of `serve --keys`.",
     "extractors": "List the networks that can be the extractor, or the layers of one.",
     "cache": "Look into the cache, check it, tidy it, share it.",
     "demo": "Extract, train, evaluate, draw maps and predict, on scikit-learn's digits.",
@@ -31,6 +32,11 @@ _OF_THE_CACHE = {
     "export": "Write one plain HDF5 file for other tools: features, keys, paths.",
     "import": "Import the rows of another cache folder, or of a file from `cache export`; exit 1 "
     "if nothing can be imported.",
+}
+_OF_THE_KEYS = {
+    "add": "Make a key, print it once, and keep its hash in a file.",
+    "list": "List the keys of a file: names, roles and rate limits.",
+    "remove": "Remove a key from a file; a server that runs refuses it from then on.",
 }
 COMPLETION = "_BOTTLEBANK_COMPLETE"
 """The variable by which a shell requests completion."""
@@ -47,13 +53,21 @@ program = Group(
     summaries=_COMMANDS,
     groups=[
         Group(
+            "keys",
+            summaries=_OF_THE_KEYS,
+            module_prefix="keys.",
+            help=_COMMANDS["keys"],
+            subcommand_metavar="ACTION ...",
+            epilogue=["\b\nExample:\n  bottlebank keys list --keys keys.txt"],
+        ),
+        Group(
             "cache",
             summaries=_OF_THE_CACHE,
             module_prefix="cache_",
             help=_COMMANDS["cache"],
             subcommand_metavar="ACTION ...",
             epilogue=["\b\nExample:\n  bottlebank cache info"],
-        )
+        ),
     ],
     params=[
         Option(

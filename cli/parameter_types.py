@@ -14,7 +14,7 @@ from ..features.backbones.registry import is_backbone
 from .mistakes import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Choice(click.Choice[str]):
@@ -86,6 +86,29 @@ class Size(click.ParamType):
             return require_size("", value)
         except UsageError:
             self.fail(f"expected a size such as 1G or 2G, received {value!r}", param, ctx)
+
+
+class Checked(click.ParamType):
+    """A text that a function of the program understands.
+
+    Parameters
+    ----------
+    read
+        Raises UsageError for a text that it does not understand.
+    """
+
+    name = "text"
+
+    def __init__(self, read: Callable[[str], object]) -> None:
+        self._read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text as it is."""
+        try:
+            self._read(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+        return value
 
 
 class Names(click.ParamType):

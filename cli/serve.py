@@ -11,6 +11,9 @@ from click.core import ParameterSource
 from ..errors import UsageError
 from ..formatting import counted
 from ..service.access.hosts import read_allowed_host
+from ..service.access.origins import read_origin
+from ..service.access.proxies import read_network, read_prefix
+from ..service.access.rate_limit import read_rate
 from ..service.settings import Settings
 from ..untrusted.urls import read_entry
 from . import choices, options
@@ -18,7 +21,9 @@ from .command import command, option
 from .output import tell
 from .parameter_types import (
     COUNT,
+    FILE,
     FOLDER,
+    Checked,
     Choice,
     Names,
     WholeNumber,
@@ -50,8 +55,8 @@ LIMITS = {
 """Settings of the service that are numbers, and what they limit."""
 
 
-class _Hosts(Names):
-    """Host names that a function of the service understands."""
+class _Listed(Names):
+    """Hosts, origins or networks that a function of the service understands."""
 
     def __init__(self, read: Callable[[str], object]) -> None:
         super().__init__()
@@ -64,9 +69,9 @@ class _Hosts(Names):
         if not value or not value.strip():
             return ()
         found = super().convert(value, param, ctx)
-        for host in found:
+        for name in found:
             try:
-                self._read(host)
+                self._read(name)
             except UsageError as error:
                 self.fail(str(error), param, ctx)
         return tuple(found)
@@ -113,7 +118,7 @@ def _limits(function: Any) -> Any:
 )
 @option(
     "--allowed-hosts",
-    type=_Hosts(read_allowed_host),
+    type=_Listed(read_allowed_host),
     default=(),
     metavar="HOST,…",
     help="host names to answer to, besides localhost and IP addresses; *.example.com means every "
@@ -121,12 +126,64 @@ def _limits(function: Any) -> Any:
 )
 @option(
     "--fetch-from",
-    type=_Hosts(read_entry),
+    type=_Listed(read_entry),
     default=(),
     metavar="HOST,…",
     default_in_words="none",
     help="hosts from which images named by URL are fetched; *.example.com means every subdomain "
     "of example.com",
+)
+@option(
+    "--keys",
+    type=FILE,
+    metavar="FILE",
+    default_in_words="no key is needed",
+    section="Access",
+    part_of="access",
+    help="keys from `bottlebank keys add`, of which each request needs one; read again when the "
+    "file changes",
+)
+@option(
+    "--rate-limit",
+    type=Checked(read_rate),
+    metavar="N/s|N/min|N/h",
+    default_in_words="none",
+    section="Access",
+    part_of="access",
+    help="requests that each key, or without keys each address, may send; further ones are "
+    "refused with 429",
+)
+@option(
+    "--cors-origins",
+    type=_Listed(read_origin),
+    default=(),
+    metavar="ORIGIN,…",
+    default_in_words="none",
+    section="Access",
+    part_of="access",
+    help="sites whose pages may use the service, such as https://app.example.com; "
+    "https://*.example.com means every subdomain, * any site",
+)
+@option(
+    "--prefix",
+    type=Checked(read_prefix),
+    default="",
+    metavar="/PATH",
+    default_in_words="none",
+    section="Access",
+    part_of="access",
+    help="the path under which a proxy offers the service",
+)
+@option(
+    "--trusted-proxies",
+    type=_Listed(read_network),
+    default=(),
+    metavar="ADDRESS,…",
+    default_in_words="none",
+    section="Access",
+    part_of="access",
+    help="addresses and networks, such as 10.0.0.0/8, of proxies whose X-Forwarded-For, -Proto, "
+    "-Host and -Prefix are believed",
 )
 @option(
     "--log",
@@ -144,6 +201,7 @@ def run(
     port: int,
     allowed_hosts: tuple[str, ...],
     fetch_from: tuple[str, ...],
+    access: dict[str, Any],
     log: str,
     limits: dict[str, Any],
 ) -> int:
@@ -155,6 +213,7 @@ def run(
         allowed_hosts=allowed_hosts,
         fetch_from=fetch_from,
         **loading,
+        **access,
         **limits,
     )
     from concurrent.futures import ThreadPoolExecutor
@@ -170,6 +229,7 @@ def run(
         service = Service.open(settings)
         imported.result()
     from ..service import create_app, log_requests, serve
+    from ..service.admission import ADMISSION
     from ..service.request_context import HOSTS
 
     log_requests(log)
@@ -181,7 +241,8 @@ def run(
             f"{counted(len(predictor.classes), 'class', 'classes')}, "
             f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}",
             names_in_words(str(app.extensions[HOSTS])),
-            f"try: curl -F image=@IMAGE {url.rstrip('/')}/predict; Ctrl-C ends",
+            str(app.extensions[ADMISSION]),
+            f"try: curl -F image=@IMAGE {url.rstrip('/')}{settings.prefix}/predict; Ctrl-C ends",
         )
         sys.stdout.flush()  # it may be a pipe
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from ..arguments import type_of
-from ..errors import WrongTypeError
+from ..errors import UsageError, WrongTypeError
 from .access.hosts import Hosts
+from .access.origins import Origins
+from .access.proxies import Proxies
 from .admin import admin
+from .admission import admit_requests
 from .classify import classify
-from .errors import CODES, RefusedError, error_body
+from .errors import CODES, RefusedError, answer_body
 from .fork_guard import refuse_in_forked_processes
 from .logs import number_requests
+from .models import models
 from .openapi import openapi
 from .request_context import HOSTS, SERVICE, current_service
 from .routes import routes
@@ -25,6 +29,8 @@ from .service import Service
 from .settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from flask.typing import ResponseReturnValue
     from werkzeug.wrappers import Response
 
@@ -66,22 +72,44 @@ def create_app(
     app.url_map.redirect_defaults = False
     app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue] (Flask's own provider)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    hosts = app.extensions[HOSTS] = Hosts(settings.allowed_hosts)
+    origins = Origins(settings.cors_origins)
+    hosts = app.extensions[HOSTS] = Hosts(settings.allowed_hosts, origins)
     app.extensions[SERVICE] = Service.open(settings) if service is None else service
-    for blueprint in (routes, classify, admin, openapi):
+    for blueprint in (routes, classify, models, admin, openapi):
         app.register_blueprint(blueprint)
     app.register_error_handler(RefusedError, _answer_refusal)
     app.register_error_handler(HTTPException, _answer_http_error)
     number_requests(app)
     app.before_request(lambda: hosts.check(request.method, dict(request.headers)))
-    app.after_request(_add_security_headers)
+    admit_requests(app, settings)
+    app.after_request(lambda response: _add_headers(response, origins))
+    _see_through_proxies(app, settings)
     refuse_in_forked_processes(app)
     return app
 
 
-def _add_security_headers(response: Response) -> Response:
+def _add_headers(response: Response, origins: Origins) -> Response:
     response.headers.update(SECURITY_HEADERS)
+    response.headers.update(origins.headers(dict(request.headers)))
     return response
+
+
+def _see_through_proxies(app: Flask, settings: Settings) -> None:
+    taken = {rule.rule.split("/")[1] for rule in app.url_map.iter_rules()} - {""}
+    first = settings.prefix.split("/")[1:2]
+    if taken & {*first}:
+        raise UsageError(
+            f"prefix: expected a path that begins with none of the service's own addresses, "
+            f"received {settings.prefix!r}"
+        )
+    proxies = Proxies(settings.trusted_proxies, settings.prefix)
+    answer: Any = app.wsgi_app
+
+    def answer_translated(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        proxies.translate(environ)
+        return answer(environ, start_response)
+
+    app.wsgi_app = answer_translated
 
 
 def _answer_refusal(refusal: RefusedError) -> ResponseReturnValue:
@@ -89,7 +117,8 @@ def _answer_refusal(refusal: RefusedError) -> ResponseReturnValue:
     headers = {}
     if refusal.status == 503:
         headers["Retry-After"] = str(current_service().settings.retry_after_s)
-    return error_body(refusal.code, refusal.message), refusal.status, headers
+    body = answer_body(request.path, refusal.code, refusal.message)
+    return body, refusal.status, headers
 
 
 def _count(code: str) -> None:
@@ -103,7 +132,7 @@ def _answer_http_error(error: HTTPException) -> Response:
     code = CODES.get(status, error.name.lower().replace(" ", "_"))
     _count(code)
     response = error.get_response()  # its other headers count: Allow with 405
-    response.data = json.dumps(error_body(code, _message(status, error))) + "\n"
+    response.data = json.dumps(answer_body(request.path, code, _message(status, error))) + "\n"
     response.content_type = "application/json"
     return response
 
@@ -132,7 +161,7 @@ def _routes() -> str:
     """The app's own addresses, from its table: `GET /, GET /healthz, POST /predict`."""
     return ", ".join(
         sorted(
-            f"{method} {rule.rule}"
+            f"{method} {request.script_root}{rule.rule}"
             for rule in current_app.url_map.iter_rules()
             for method in rule.methods or ()
             if rule.endpoint not in ("static", "openapi.docs_file")

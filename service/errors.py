@@ -63,6 +63,11 @@ def error_body(code: str, message: str) -> dict[str, dict[str, str]]:
     return {"error": {"code": code, "message": message}}
 
 
+def answer_body(path: str, code: str, message: str) -> dict[str, object]:
+    """The body of a refusal: below `/v1/`, clients of TensorFlow Serving expect a text."""
+    return {"error": message} if path.startswith("/v1/") else {**error_body(code, message)}
+
+
 def without_folders(text: str) -> str:
     """A reason for clients, who need not know where files are on this machine."""
     return _FOLDERS.sub("", text)[:_LONGEST_REASON]

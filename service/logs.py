@@ -12,6 +12,7 @@ from flask import g, request
 from pythonjsonlogger.json import JsonFormatter
 
 from ..untrusted.terminal import shown
+from .access.keys import without_keys
 from .request_context import HEALTH, arrived, current_service, milliseconds
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def number_requests(app: Flask) -> None:
             "milliseconds": milliseconds(),
             "images": g.get("n_images"),
             "head": g.get("head"),
+            "key": g.get("key"),
             "code": g.get("code"),
             "client": request.remote_addr,
         }
@@ -97,8 +99,16 @@ class _Json(JsonFormatter):
             json_ensure_ascii=True,
         )
 
+    def format(self, record: logging.LogRecord) -> str:
+        """One line of JSON."""
+        return without_keys(super().format(record))
+
 
 class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """A line, and what else belongs to it."""
+        return without_keys(super().format(record))
+
     def formatException(self, ei: Any) -> str:  # noqa: N802 (the name of logging)
         """A traceback, whose last lines may quote what a client sent."""
         return "\n".join(map(shown, super().formatException(ei).split("\n")))
@@ -108,7 +118,7 @@ class _Text(logging.Formatter):
         line = shown(super().formatMessage(record))
         details = [
             f"{name}={value}"
-            for name in ("milliseconds", "images", "code", "request_id")
+            for name in ("milliseconds", "images", "key", "code", "request_id")
             if (value := getattr(record, name, None)) is not None
         ]
         return " ".join([line, *details])

@@ -12,10 +12,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Blueprint, current_app, render_template, send_from_directory
+from flask import Blueprint, current_app, render_template, request, send_from_directory
 
 from .. import __version__
 from ..formatting import counted
+from .admission import needs_key
 from .request_context import current_service
 
 if TYPE_CHECKING:
@@ -31,18 +32,24 @@ _LISTS_OF_IMAGES = {"ImagesForm": "image", "ImagesRequest": "images", "ClassifyR
 def description() -> dict[str, Any]:
     """The OpenAPI description of this server."""
     settings = current_service().settings
-    return describe(settings.max_images, settings.max_body_bytes)
+    here = request.script_root or "/"
+    return describe(here, needs_key(), settings.max_images, settings.max_body_bytes)
 
 
-@functools.lru_cache(maxsize=1)
-def describe(max_images: int, max_body_bytes: int) -> dict[str, Any]:
-    """The OpenAPI document of a server with these limits."""
+@functools.lru_cache(maxsize=4)
+def describe(
+    address: str, is_key_needed: bool, max_images: int, max_body_bytes: int
+) -> dict[str, Any]:
+    """The OpenAPI document of a server at this address, with these limits."""
     document = json.loads(Path(__file__).with_name("openapi.json").read_text("utf-8"))
     document["info"]["version"] = __version__
     document["info"]["description"] += (
         f" A request has at most {counted(max_images, 'image')}, of {max_body_bytes:,} bytes "
         f"together."
     )
+    document["servers"] = [{"url": address}]
+    if is_key_needed:
+        document["security"] = [{name: []} for name in document["components"]["securitySchemes"]]
     for schema, name in _LISTS_OF_IMAGES.items():
         document["components"]["schemas"][schema]["properties"][name]["maxItems"] = max_images
     return document

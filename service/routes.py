@@ -10,6 +10,7 @@ from flask import Blueprint, g, render_template, request, url_for
 from ..datasets.folders import EXTENSIONS
 from ..features.images.colours import darkness
 from ..features.images.formats import formats_in_words
+from .admission import needs_key
 from .errors import RefusedError, error_body
 from .request_context import check_parameters, current_service, deadline, milliseconds, whole_number
 from .uploads import Uploads, read_uploads
@@ -98,10 +99,14 @@ def similar() -> dict[str, Any]:
 def page() -> str:
     """The web page on which a person drops an image."""
     predictor = current_service().heads.served.predictor
+    # Names of folders that are not UTF-8 hold lone surrogates, which no page can.
+    classes = [name.encode("utf-8", "replace").decode() for name in predictor.classes]
     return render_template(
         "index.html",
-        # Names of folders that are not UTF-8 hold lone surrogates, which no page can.
-        classes=[name.encode("utf-8", "replace").decode() for name in predictor.classes],
+        # The page is open to everyone, and the names of the classes may not be.
+        classes=[] if needs_key() else classes,
+        n_classes=len(classes),
+        needs_key=needs_key(),
         head=head_of(predictor),
         formats=formats_in_words(),
         # Browsers and systems differ in which of these they know for images.

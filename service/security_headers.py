@@ -18,4 +18,4 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-"""No CORS header is among them: pages of other sites can't read the answers."""
+"""No CORS header is among them; `access.origins` adds those for pages that are allowed."""

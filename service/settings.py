@@ -9,6 +9,9 @@ from ..arguments import received
 from ..errors import UsageError
 from ..untrusted.urls import read_entry
 from .access.hosts import read_allowed_host
+from .access.origins import read_origin
+from .access.proxies import read_network, read_prefix
+from .access.rate_limit import read_rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +31,18 @@ class Settings:
     allowed_hosts
         Values of `Host` that are accepted beside `localhost` and numeric addresses:
         `photos.example.com`, `*.example.com`, or `*` for all.
+    keys
+        A file of API keys, of which a request needs one; None: none is needed.
+    rate_limit
+        Requests that each key, or else each address, may send: `10/s`, `600/min`, `5000/h`; None
+        for no limit.
+    cors_origins
+        Origins whose pages may use the service: `https://app.example.com`,
+        `https://*.example.com`, or `*` for all.
+    prefix
+        The path under which a proxy offers the service, such as `/photos`.
+    trusted_proxies
+        Addresses and networks of proxies whose `X-Forwarded-*` headers count.
     fetch_from
         Hosts from which images named by URL are fetched; empty: none are.
     fetch_timeout_s
@@ -71,7 +86,8 @@ class Settings:
     Raises
     ------
     UsageError
-        When a number is not an integer of at least 1, or a host is not a host name.
+        When a number is not an integer of at least 1, or a host is not a host name; likewise for
+        the others.
     """
 
     head: str | None = None
@@ -83,6 +99,11 @@ class Settings:
     precision: str = "auto"
     parity: str = "refuse"
     allowed_hosts: tuple[str, ...] = ()
+    keys: str | None = None
+    rate_limit: str | None = None
+    cors_origins: tuple[str, ...] = ()
+    prefix: str = ""
+    trusted_proxies: tuple[str, ...] = ()
     fetch_from: tuple[str, ...] = ()
     fetch_timeout_s: int = 5
     max_body_bytes: int = 16 << 20
@@ -107,6 +128,13 @@ class Settings:
             read_entry(entry, "fetch_from")
         for entry in self.allowed_hosts:
             read_allowed_host(entry, "allowed_hosts")
+        for entry in self.cors_origins:
+            read_origin(entry, "cors_origins")
+        for entry in self.trusted_proxies:
+            read_network(entry, "trusted_proxies")
+        if self.rate_limit is not None:
+            read_rate(self.rate_limit)
+        object.__setattr__(self, "prefix", read_prefix(self.prefix, "prefix"))
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type != "int":

@@ -21,6 +21,8 @@ from ..errors import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .origins import Origins
+
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[^\[\]:/@\s]{1,253})(?::([0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -37,6 +39,8 @@ class Hosts:
     ----------
     allowed
         Names, `*.example.com` for all below one, `*` for all.
+    origins
+        Pages of other sites that may send requests.
 
     Raises
     ------
@@ -44,8 +48,9 @@ class Hosts:
         When one is not a host name.
     """
 
-    def __init__(self, allowed: Iterable[str] = ()) -> None:
+    def __init__(self, allowed: Iterable[str] = (), origins: Origins | None = None) -> None:
         """`localhost` and numeric addresses are always allowed."""
+        self._origins = origins
         allowed = tuple(allowed)
         self._all = "*" in allowed
         found = [read_allowed_host(entry) for entry in allowed]
@@ -85,12 +90,12 @@ class Hosts:
             foreign = headers.get("Sec-Fetch-Site") in ("cross-site", "same-site")
         else:
             foreign = not self._is_own(origin, host or "")
-        if foreign:
+        if foreign and not (self._origins is not None and self._origins.allow(origin)):
             raise RefusedError(
                 "origin_not_allowed",
                 f"this request comes from a page of another site, {quote(origin or 'unnamed')}; "
                 f"if that is a proxy in front of this server, start it with --allowed-hosts and "
-                f"the proxy's name",
+                f"the proxy's name; if that page may use it, with --cors-origins and its origin",
                 status=403,
             )
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
 
+from ..access.origins import Origins
+from ..access.proxies import Proxies
 from ..uploads import max_received_bytes
 from .file_descriptors import max_connections
 from .request_parser import BodyMemory, RequestParser, RequestTimeoutError, TooBusyError
@@ -158,6 +160,11 @@ class Connection(HTTPChannel):
             self.request.close()
         super().handle_close()
 
+    def path_of(self, request: Any) -> str:
+        """The path of a request of it, without the prefix of a proxy."""
+        prefix = request.headers.get("X_FORWARDED_PREFIX", "")
+        return self.server.proxies.path_within(request.path, str(self.addr[0]), prefix)
+
     @property
     def awaits_its_client(self) -> bool:
         """Whether no request of it is being answered."""
@@ -242,6 +249,8 @@ class Listener(TcpWSGIServer):
         """Connections wait in the kernel from here on."""
         self.settings = settings
         self.metrics = metrics
+        self.proxies = Proxies(settings.trusted_proxies, settings.prefix)
+        self.origins = Origins(settings.cors_origins)
         self.held = BodyMemory(settings.max_held_bytes, self._evict_a_body)
         self.ending = False
         self.some_paused_until = 0.0

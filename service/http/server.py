@@ -152,6 +152,7 @@ class Server:
                     _DROPPED_BODY_FACTOR * settings.max_body_bytes, max_received_bytes(settings) + 1
                 ),
                 cleanup_interval=1,
+                clear_untrusted_proxy_headers=False,  # the app does
                 # Never into files: the disk may be full, and memory is bounded.
                 inbuf_overflow=sys.maxsize,
                 outbuf_overflow=sys.maxsize,
@@ -244,9 +245,10 @@ class _Dispatcher:
         """Called when a request is complete, and the one before it is answered."""
         request: Any = channel.requests[0]
         request.arrived = time.monotonic()
-        if request.error is not None or request.path in HEALTH:
+        path = channel.path_of(request)
+        if request.error is not None or path in HEALTH:
             self._beside.add_task(channel)
-        elif is_page(request.command, request.path):
+        elif is_page(request.command, path):
             self._pages.add_task(channel)
         elif len(self._threads.queue) >= self._max_waiting:
             request.error = TooBusyError("queue")

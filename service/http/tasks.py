@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from waitress.task import ErrorTask, WSGITask
 
 from ...formatting import counted
-from ..errors import CODES, error_body
+from ..errors import CODES, answer_body
 from ..logs import REQUEST_ID, log_request, request_id
 from ..request_context import ARRIVED
 from ..security_headers import SECURITY_HEADERS
@@ -47,17 +47,23 @@ class RefusalTask(_CloseAtShutdown, ErrorTask):
     def execute(self) -> None:
         """Answer with JSON; count and log it as the app does."""
         request: Any = self.request  # typeshed takes it for an error
-        server: Any = self.channel.server
+        connection: Any = self.channel
+        server: Any = connection.server
         error = request.error
         code = CODES.get(error.code, "bad_request")
-        headers = {"Content-Type": "application/json", **SECURITY_HEADERS}
+        origin = {"Origin": request.headers["ORIGIN"]} if "ORIGIN" in request.headers else {}
+        headers = {
+            "Content-Type": "application/json",
+            **SECURITY_HEADERS,
+            **server.origins.headers(origin),
+        }
         if error.code == 503:
             headers["Retry-After"] = str(server.settings.retry_after_s)
         if error.code != 503 or not request.completed:
             self.set_close_on_finish()  # where the next request begins is unknown
-            connection: Any = self.channel
             connection.lingers = True
-        body = json.dumps(error_body(code, _message(error, server.settings))).encode() + b"\n"
+        path, message = connection.path_of(request), _message(error, server.settings)
+        body = json.dumps(answer_body(path, code, message)).encode() + b"\n"
         self.status = f"{error.code} {error.reason}"
         headers[REQUEST_ID] = request_id(request.headers.get("X_REQUEST_ID", ""))
         self.response_headers = [*self.response_headers, *headers.items()]

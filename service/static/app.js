@@ -3,6 +3,8 @@
 const AT_A_TIME = 3;
 const MOST_TRIES = 4; // while the server has too much to do
 const LOOKING = "Looking at it…";
+const KEY = /^bb_[\w-]{43}$/;
+const KEPT_KEY = "bottlebank.key"; // in this tab alone, and gone when it is closed
 
 const form = document.getElementById("form");
 const input = document.getElementById("files");
@@ -10,10 +12,14 @@ const results = document.getElementById("results");
 const cards = document.getElementById("cards");
 const allAgain = document.getElementById("all-again");
 const announcement = document.getElementById("status");
+const keyForm = document.getElementById("key-form");
+const keyInput = document.getElementById("key");
+const keyNote = document.getElementById("key-note");
 const maxBodyBytes = Number(form.dataset.maxBodyBytes);
 
 const waiting = [];
 let working = 0;
+let nEvidence = 3; // none where the server does not have the training images
 
 function add(files) {
   if (files.length === 0) {
@@ -64,6 +70,7 @@ async function show(file, card) {
   try {
     const prediction = await ask(file, card);
     said = prediction.unknown ? showUnknown(prediction, card) : showClasses(prediction, card);
+    showEvidence(prediction, card);
   } catch (refusal) {
     card.classList.add("refused");
     note.textContent = `No answer: ${refusal.message}`;
@@ -91,6 +98,18 @@ function showUnknown(prediction, card) {
   guess.hidden = false;
   guess.querySelector("bdi").textContent = prediction.label;
   return `unknown: resembles none of the classes, or several (best guess ${prediction.label})`;
+}
+
+function showEvidence({ note, evidence = [] }, card) {
+  if (note) {
+    const remark = card.querySelector(".remark");
+    remark.hidden = false;
+    remark.textContent = note;
+  }
+  if (evidence.length > 0) {
+    card.querySelector(".evidence").hidden = false;
+    card.querySelector(".evidence ol").replaceChildren(...evidence.map(neighbourRow));
+  }
 }
 
 function offerAgain(card, offered) {
@@ -139,6 +158,14 @@ async function ask(file, card) {
     response = await send(file, body);
   }
   const answer = await response.json().catch(() => ({}));
+  if (answer.error?.code === "no_training_images" && nEvidence > 0) {
+    nEvidence = 0;
+    return ask(file, card);
+  }
+  if (response.status === 401) {
+    askForKey();
+    throw new TemporaryError("a valid key is needed: type it above, then try again.");
+  }
   if (response.ok && answer.predictions) {
     return answer.predictions[0];
   }
@@ -149,7 +176,10 @@ async function ask(file, card) {
 
 async function send(file, body) {
   try {
-    return await fetch(form.action, { method: "POST", body });
+    const address = nEvidence > 0 ? `${form.action}?evidence=${nEvidence}` : form.action;
+    const key = keptKey();
+    const headers = key ? { "X-API-Key": key } : {};
+    return await fetch(address, { method: "POST", body, headers });
   } catch {
     await file.arrayBuffer().catch(() => {
       throw new Error("the file cannot be read. It may be a folder, or have been moved or changed: choose it again.");
@@ -166,6 +196,43 @@ function classRow({ label, probability }) {
   return row;
 }
 
+function neighbourRow({ label, file, similarity }) {
+  const row = document.getElementById("neighbour").content.firstElementChild.cloneNode(true);
+  row.querySelector(".label").textContent = label;
+  row.querySelector(".file bdi").textContent = file;
+  row.querySelector(".percent").textContent = percent(Math.max(0, similarity));
+  return row;
+}
+
+function keptKey() {
+  try {
+    return sessionStorage.getItem(KEPT_KEY) ?? keyInput.value.trim();
+  } catch {
+    return keyInput.value.trim(); // storage is blocked
+  }
+}
+
+function keepKey(key) {
+  try {
+    sessionStorage.setItem(KEPT_KEY, key);
+  } catch {
+    return; // it stays in its field
+  }
+  keyInput.value = "";
+}
+
+function askForKey() {
+  keyNote.textContent = keptKey() ? "The server does not accept this key. Type another." : "This server needs a key.";
+  keyForm.classList.add("refused");
+  try {
+    sessionStorage.removeItem(KEPT_KEY);
+  } catch {
+    // Nothing was kept.
+  }
+  keyForm.hidden = false;
+  keyInput.focus();
+}
+
 function percent(probability) {
   return `${(100 * probability).toFixed(1)}%`;
 }
@@ -180,6 +247,24 @@ input.addEventListener("change", () => {
 });
 
 form.addEventListener("submit", (event) => event.preventDefault());
+
+keyForm.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const key = keyInput.value.trim();
+  if (!KEY.test(key)) {
+    keyForm.classList.add("refused");
+    keyNote.textContent = "A key begins with bb_ and has 46 characters.";
+    return;
+  }
+  keepKey(key);
+  keyForm.classList.remove("refused");
+  keyNote.textContent = "The key is in use until you close this tab.";
+  announce("The key is in use.");
+  for (const again of againButtons()) {
+    again.click();
+  }
+  input.focus();
+});
 
 document.addEventListener("paste", (event) => {
   if (event.clipboardData.files.length > 0) {

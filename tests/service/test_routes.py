@@ -161,6 +161,7 @@ def test_a_request_keeps_its_id_in_answer_and_log(client, encode, caplog):
         "status": 200,
         "images": 1,
         "head": "1f2e3d",
+        "key": None,
         "code": None,
         "client": "127.0.0.1",
     }
