@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parent / "help"
 COLUMNS = "100"
 COMMANDS = [
     "", "extract", "train", "evaluate", "compare", "predict", "plot", "serve", "extractors", "demo",
-    "cache",
+    "cache", "keys", "keys add", "keys list", "keys remove",
     "cache info", "cache verify", "cache prune", "cache export", "cache import",
 ]  # fmt: skip
 USAGE_ERRORS = """
