@@ -10,16 +10,15 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
-from ..arguments import require_number, require_seed, require_whole
+from ..arguments import require_seed, require_whole
 from ..errors import UsageError
 from ..native_stderr import silent_stderr
 from .dense_training import Epoch, NetworkSettings, Rows, Training
 from .estimator import LayeredHead, rows_in
 from .layers import Layers, standardisation
 from .settings import (
+    NETWORK,
     class_weights,
-    require_flag,
-    require_hidden,
     require_one_of,
     require_share,
 )
@@ -28,7 +27,6 @@ from .weights import require_sample_weight
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-OUTPUTS = ("softmax", "sigmoid")
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -182,19 +180,10 @@ class DenseHead(LayeredHead):
             self.random_state, np.random.RandomState
         ):
             require_seed("random_state", self.random_state)
-        batch_size = self.batch_size
-        if batch_size != "auto":
-            batch_size = require_whole("batch_size", batch_size, 1)
         return NetworkSettings(
-            require_hidden(self.hidden),
-            require_flag("batch_norm", self.batch_norm),
-            require_number("dropout", self.dropout, "at least 0 and below 1", -math.ulp(0), 1),
-            require_one_of("output", self.output, OUTPUTS),
-            require_number("learning_rate", self.learning_rate, "a positive number", 0, math.inf),
-            batch_size,
-            require_one_of("precision", self.precision, PRECISIONS),
-            require_whole("max_epochs", self.max_epochs, 1),
-            require_whole("patience", self.patience, 1),
+            **{name: require(getattr(self, name)) for name, require in NETWORK.items()},
+            precision=require_one_of("precision", self.precision, PRECISIONS),
+            patience=require_whole("patience", self.patience, 1),
         )
 
     def _hold_out(self, codes: np.ndarray, random: Any) -> Any:

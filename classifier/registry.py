@@ -25,7 +25,8 @@ class HeadEntry(NamedTuple):
     in_words: str
     """What it is, for help texts."""
     settings: Sequence[str] = ("class_weight", "random_state")
-    """Those of ``class_weight``, ``hidden`` and ``random_state`` that its constructor takes."""
+    """Those of ``class_weight``, ``random_state`` and `settings.NETWORK` that its constructor
+    takes."""
     not_saved: str = ""
     """Why no head file holds it; empty for a head that ends in `layers_`."""
     fit: str = ""
@@ -47,7 +48,17 @@ HEADS: dict[str, HeadEntry] = {
     "dense": HeadEntry(
         ".dense:DenseHead",
         "a small neural network",
-        settings=("class_weight", "hidden", "random_state"),
+        settings=(
+            "class_weight",
+            "random_state",
+            "hidden",
+            "batch_norm",
+            "dropout",
+            "output",
+            "learning_rate",
+            "batch_size",
+            "max_epochs",
+        ),
     ),
     "knn": HeadEntry(
         ".nearest:NearestHead",

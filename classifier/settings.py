@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from numbers import Integral, Real
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..errors import UsageError
 
 MAX_HIDDEN_LAYERS = 23
 """As many as a head file holds beside the last layer."""
+OUTPUTS = ("softmax", "sigmoid")
 
 
 def require_flag(name: str, value: Any) -> bool:
@@ -68,6 +70,27 @@ def require_hidden(value: Any) -> tuple[int, ...]:
             f"head file holds"
         )
     return units
+
+
+def require_batch_size(value: Any) -> int | str:
+    """``auto``, or a whole number of at least 1."""
+    return value if is_one_of(value, ["auto"]) else require_whole("batch_size", value, 1)
+
+
+NETWORK: dict[str, Callable[[Any], Any]] = {
+    "hidden": require_hidden,
+    "batch_norm": partial(require_flag, "batch_norm"),
+    "dropout": lambda value: require_number(
+        "dropout", value, "at least 0 and below 1", -math.ulp(0), 1
+    ),
+    "output": lambda value: require_one_of("output", value, OUTPUTS),
+    "learning_rate": lambda value: require_number(
+        "learning_rate", value, "a positive number", 0, math.inf
+    ),
+    "batch_size": require_batch_size,
+    "max_epochs": lambda value: require_whole("max_epochs", value, 1),
+}
+"""The settings that shape and train a network, and what checks them."""
 
 
 def require_class_weight(value: Any) -> None:

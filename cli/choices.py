@@ -35,6 +35,7 @@ BASELINES_IN_WORDS = "".join(
     if name not in HEADS
 )
 CLASS_WEIGHTS = ("none", "balanced")
+OUTPUTS = ("softmax", "sigmoid")
 METHODS = tuple(_METHODS)
 *_FIRST, _LAST = (method.in_words for method in _METHODS.values())
 METHODS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"

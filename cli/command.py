@@ -68,7 +68,7 @@ class Option(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Its names, and what it does."""
-        names = ", ".join(sorted(self.opts, key=len))
+        names = ", ".join([*sorted(self.opts, key=len), *self.secondary_opts])
         return (names if self.is_flag else f"{names} {self.make_metavar(ctx)}"), self.help_in_words
 
     def get_usage_pieces(self, ctx: click.Context) -> list[str]:

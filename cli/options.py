@@ -11,11 +11,15 @@ from .parameter_types import (
     COUNT,
     FILE,
     FOLDER,
+    POSITIVE,
     SEED,
+    SHARE,
+    SHARE_OR_NONE,
     Choice,
     Name,
     Names,
     Size,
+    WholeNumbers,
 )
 
 if TYPE_CHECKING:
@@ -146,8 +150,9 @@ def extraction_with_any() -> Decorator:
         add(
             "--scaling",
             metavar="tf|torch|caffe|none|MEAN,DEVIATION",
-            default_in_words="what the file says",
-            help="how pixels become the input of a network in a file of your own",
+            default_in_words="the network's own, or what the file says",
+            help="how pixels become the input of a network of keras.applications or in a file of "
+            "your own; 0,1 gives values from 0 to 1",
         ),
         add(
             "--pooling",
@@ -168,6 +173,85 @@ def extraction_with_any() -> Decorator:
             default_in_words="as in the cache, else float32",
             help="how transfer values are stored; float16 takes half the disk space and keeps 11 "
             "bits of each value",
+        ),
+    )
+
+
+def network_of(given: dict[str, Any]) -> dict[str, Any]:
+    """What the options of a dense head are called as keywords of `train_head`."""
+    names = {"output_layer": "output", "epochs": "max_epochs"}
+    return {names.get(name, name): value for name, value in given.items()}
+
+
+def head_to_train() -> Decorator:
+    """--head, which kind, and its settings; those of a dense head are `network`."""
+    add = partial(option, part_of="network", section="A dense head")
+    return _all(
+        option(
+            "--head",
+            type=Choice(choices.HEADS),
+            default=choices.HEADS[0],
+            help=choices.HEADS_IN_WORDS,
+        ),
+        option(
+            "--class-weight",
+            type=Choice(choices.CLASS_WEIGHTS),
+            default=choices.CLASS_WEIGHTS[0],
+            help="balanced: errors on rare classes count more",
+        ),
+        option(
+            "--coverage",
+            type=SHARE,
+            default=0.95,
+            metavar="SHARE",
+            help="share of validation images to answer; the others are called unknown",
+        ),
+        add(
+            "--hidden",
+            type=WholeNumbers(),
+            metavar="N,…",
+            default_in_words="256",
+            help="units of the hidden layers",
+        ),
+        add(
+            "--batch-norm/--no-batch-norm",
+            default=None,
+            default_in_words="--batch-norm",
+            help="whether hidden layers are normalised before their ReLU",
+        ),
+        add(
+            "--dropout",
+            type=SHARE_OR_NONE,
+            metavar="SHARE",
+            default_in_words="0.5",
+            help="share of hidden units that are dropped in training",
+        ),
+        add(
+            "--output-layer",
+            type=Choice(choices.OUTPUTS),
+            default_in_words="softmax",
+            help="sigmoid, for two classes: one output in place of two",
+        ),
+        add(
+            "--learning-rate",
+            type=POSITIVE,
+            metavar="X",
+            default_in_words="0.001",
+            help="of Adam at 64 images per step; it grows with the root of the batch size",
+        ),
+        add(
+            "--batch-size",
+            type=COUNT,
+            metavar="N",
+            default_in_words="32 to 1,024, about a twelfth of the images",
+            help="images per step",
+        ),
+        add(
+            "--epochs",
+            type=COUNT,
+            metavar="N",
+            default_in_words="100",
+            help="most passes over the images; the best epoch on the validation split is kept",
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -57,22 +58,25 @@ class WholeNumber(click.ParamType):
         return number
 
 
-class Share(click.ParamType):
-    """A number above 0 and below 1."""
+class Number(click.ParamType):
+    """A number above one bound and below another; `wanted` says so in words."""
 
-    name = "share"
+    name = "number"
+
+    def __init__(self, wanted: str, above: float, below: float) -> None:
+        self._wanted, self._above, self._below = wanted, above, below
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """The number."""
         try:
-            share = float(value)
+            number = float(value)
         except ValueError:
-            share = 0.0
-        if not 0 < share < 1:
-            self.fail(f"expected a number between 0 and 1, received {value!r}", param, ctx)
-        return share
+            number = math.nan
+        if not self._above < number < self._below:
+            self.fail(f"expected {self._wanted}, received {value!r}", param, ctx)
+        return number
 
 
 class Size(click.ParamType):
@@ -234,6 +238,9 @@ class Path(click.ParamType):
 
 
 COUNT = WholeNumber(1)
+SHARE = Number("a number between 0 and 1", 0, 1)
+SHARE_OR_NONE = Number("a number of at least 0 and below 1", -math.ulp(0), 1)
+POSITIVE = Number("a positive number", 0, math.inf)
 SEED = WholeNumber(0, 2**32 - 1)
 """What NumPy takes for a seed."""
 FILE = Path("file")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..reports.output_paths import HEAD, require_output, writing
-from . import choices, options
-from .command import command, option
+from . import options
+from .command import command
 from .output import (
     Stopwatch,
     invocation,
@@ -20,7 +20,6 @@ from .output import (
     tell_cross_validated,
     with_interval,
 )
-from .parameter_types import Choice, Share, WholeNumbers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,32 +37,7 @@ _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 @options.data()
 @options.weights_column()
 @options.output(required=True, metavar="HEAD.h5", help="the head file")
-@option(
-    "--head",
-    type=Choice(choices.HEADS),
-    default=choices.HEADS[0],
-    help=choices.HEADS_IN_WORDS,
-)
-@option(
-    "--hidden",
-    type=WholeNumbers(),
-    metavar="N,…",
-    default_in_words="256",
-    help="units of the hidden layers of a dense head",
-)
-@option(
-    "--class-weight",
-    type=Choice(choices.CLASS_WEIGHTS),
-    default=choices.CLASS_WEIGHTS[0],
-    help="balanced: errors on rare classes count more",
-)
-@option(
-    "--coverage",
-    type=Share(),
-    default=0.95,
-    metavar="SHARE",
-    help="share of validation images to answer; the others are called unknown",
-)
+@options.head_to_train()
 @options.extraction()
 @options.seed()
 @options.as_json()
@@ -74,7 +48,7 @@ def run(
     extraction: dict[str, Any],
     output: str,
     head: str,
-    hidden: tuple[int, ...] | None,
+    network: dict[str, Any],
     class_weight: str,
     coverage: float,
     seed: int,
@@ -84,29 +58,25 @@ def run(
     """Train, write the head and report how good it is."""
     seconds = Stopwatch()
     path = require_output(output, HEAD, [data, extraction["weights"]])
-    from ..classifier.registry import heads_with
     from ..datasets import load_dataset
     from ..extraction import extract
     from ..training import save_head, train_head
     from ..training.dataset_problems import contradictions, describe, near_pairs
+    from ..training.head_settings import HeadSettings
     from ..training.train import require_two_classes
     from .problems import print_problems
 
-    layered = heads_with("hidden")
-    if hidden is not None and head not in layered:
-        say(
-            f"warning: --hidden has no effect: only a {' or '.join(layered)} head has hidden "
-            f"layers (--head {layered[0]})"
-        )
-        hidden = None
+    weight = None if class_weight == "none" else class_weight
+    network = options.network_of(network)
+    HeadSettings(head, weight, coverage, seed, network)  # before anything is extracted
     dataset = load_dataset(data, **reading)
     require_two_classes(dataset.labels, data)
     table = extract(dataset, **extraction)
     trained = train_head(
         table,
         head,
-        hidden=hidden,
-        class_weight=None if class_weight == "none" else class_weight,
+        **network,
+        class_weight=weight,
         coverage=coverage,
         seed=seed,
     )

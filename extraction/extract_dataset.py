@@ -96,9 +96,9 @@ def extract(
         height and width, of tokens `pooling` decides. None: the layer that gives features; the last
         of a network of the registry, the one before the classes of a classifier in a file.
     scaling
-        How pixels become the network's input, where a file of one's own does not say it: ``tf``,
-        ``torch``, ``caffe``, ``none``, or a mean and a deviation of values from 0 to 1, as
-        ``0.5,0.5``.
+        How pixels become the network's input, of `keras.applications` or where a file of one's own
+        does not say it: ``tf``, ``torch``, ``caffe``, ``none``, or a mean and a deviation of values
+        from 0 to 1, as ``0.5,0.5``, or ``0,1`` for these values themselves.
     pooling
         How several vectors of a layer become one, in a file of one's own: ``cls`` takes the first,
         the class token, ``mean`` their mean. None: as the layer's shape and name suggest.

@@ -30,6 +30,7 @@ _WORDS = {
     **{name: name for name in ("weights", "fit", "grey16")},
     "size_px": "size",
     "layers": "layer",
+    "scaling": "scaling",
 }
 
 logger = logging.getLogger(__name__)
@@ -132,7 +133,11 @@ def say_going_on(before: Banked, recipe: Recipe, dataset: Dataset) -> None:
 
 def _settings_in_words(spec: ExtractorSpec) -> dict[str, str]:
     return {
-        _WORDS[name]: ", ".join(value) if isinstance(value, tuple) else str(value)
+        _WORDS[name]: find_scaling(value).for_people()
+        if name == "scaling"
+        else ", ".join(value)
+        if isinstance(value, tuple)
+        else str(value)
         for name, value in spec.chosen().items()
     }
 
@@ -194,6 +199,7 @@ def _spec_of_registry(before: Banked) -> ExtractorSpec:
         weights=IMAGENET if before.place == recipe.extractor else before.place,
         size_px=None if own.size_px == usual.input_size_px else own.size_px,
         fit=None if own.fit == usual.fit else own.fit,
+        scaling=None if own.scaling == usual.scaling.in_words() else own.scaling,
     )
 
 

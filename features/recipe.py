@@ -9,6 +9,7 @@ read new recipes that need nothing new.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import MISSING, asdict, dataclass, fields
@@ -92,6 +93,7 @@ class Recipe:
             grey16=self.grey16,
             size_px=self.input_size_px,
             layers=self.layers,
+            scaling=None if self.is_of_file else self.pixel_scaling,
         )
 
     @property
@@ -285,6 +287,10 @@ def described_backbone(recipe: Recipe) -> Backbone:
         if not hasattr(backbone.imported(), "configured"):
             return backbone
         size_px, layers = recipe.input_size_px, recipe.layers
+        with contextlib.suppress(ValueError):  # of another version; the difference is reported
+            scaling = PixelScaling.parse(recipe.pixel_scaling)
+            if backbone.is_of_keras and scaling[1:] != backbone.scaling[1:]:
+                backbone = backbone._replace(scaling=scaling)
         backbone = backbone._replace(input_size_px=size_px)
         if not layers:
             return backbone

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..arguments import received, require_seed
 from ..classifier.fitting import fit_head
 from ..classifier.registry import HEADS, heads_with, make_head, require_heads
-from ..classifier.settings import require_class_weight, require_share
+from ..classifier.settings import NETWORK, require_class_weight, require_share
 from ..errors import HeadFileError, UsageError
 
 if TYPE_CHECKING:
@@ -33,27 +33,26 @@ class HeadSettings:
 
     kind: str = "logistic"
     """A name in the registry of heads."""
-    hidden: Sequence[int] | int | None = None
-    """Units of each hidden layer; None for the default of the kind."""
     class_weight: str | Mapping[str, float] | None = None
     coverage: float = 0.95
     """Share of validation images that are to be answered."""
     seed: int = 0
+    network: Mapping[str, Any] = field(default_factory=dict)
+    """Those of `settings.NETWORK` that are not the default of the kind, which None means too."""
 
     def __post_init__(self) -> None:
         require_heads([self.kind])
         own = HEADS[self.kind].settings
-        if self.hidden is not None and "hidden" not in own:
-            some = " or ".join(heads_with("hidden"))
-            raise UsageError(
-                f"hidden is {received(self.hidden)}, but only a {some} head has hidden layers"
-            )
-        if self.class_weight is not None and "class_weight" not in own:
-            some = " or ".join(heads_with("class_weight"))
-            raise UsageError(
-                f"class_weight is {received(self.class_weight)}, which a {self.kind} head does "
-                f"not take: train a {some} head"
-            )
+        chosen = {name: value for name, value in self.network.items() if value is not None}
+        for name, value in {"class_weight": self.class_weight, **chosen}.items():
+            if value is not None and name not in own:
+                some = " or ".join(heads_with(name))
+                raise UsageError(
+                    f"{name} is {received(value)}, which a {self.kind} head does not take: train a "
+                    f"{some} head"
+                )
+        checked = {name: NETWORK[name](value) for name, value in chosen.items()}
+        object.__setattr__(self, "network", checked)
         # Numbers of NumPy are none of JSON, in which a head file keeps them.
         object.__setattr__(self, "coverage", require_share("coverage", self.coverage))
         object.__setattr__(self, "seed", require_seed("seed", self.seed))
@@ -69,15 +68,12 @@ class HeadSettings:
         """
         own = HEADS[head.kind].settings
         weight, seed = head.training.get("class_weight"), head.training.get("seed", 0)
-        hidden = [kernel.shape[1] for kernel in head.layers.kernels[:-1]]
+        network = {name: head.training.get(name) for name in NETWORK if name in own}
+        if "hidden" in own:
+            network["hidden"] = [kernel.shape[1] for kernel in head.layers.kernels[:-1]]
         try:
             require_class_weight(weight)
-            return cls(
-                head.kind,
-                hidden=hidden if "hidden" in own else None,
-                class_weight=weight,
-                seed=seed,
-            )
+            return cls(head.kind, class_weight=weight, seed=seed, network=network)
         except UsageError as error:
             raise HeadFileError(
                 f"how the head {head.version} was trained is not in its training summary "
@@ -113,12 +109,12 @@ class HeadSettings:
         return make_head(self.kind, **own)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON values for the training summary of a head, which has the others elsewhere."""
+        """JSON values for the training summary of a head, whose layers say what is hidden."""
         weight = self.class_weight
         if weight is not None and not isinstance(weight, str):
             weight = {str(name): float(value) for name, value in weight.items()}
-        return {"seed": self.seed, "class_weight": weight}
+        network = {name: value for name, value in self.network.items() if name != "hidden"}
+        return {"seed": self.seed, "class_weight": weight, **network}
 
     def _own(self) -> dict[str, Any]:
-        own = {"class_weight": self.class_weight, "random_state": self.seed}
-        return own if self.hidden is None else {**own, "hidden": self.hidden}
+        return {"class_weight": self.class_weight, "random_state": self.seed, **self.network}

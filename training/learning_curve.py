@@ -344,7 +344,7 @@ def train_learning_curve(
     train = evaluated.split.rows(TRAIN)
     if evaluated.name in (TRAIN, "all") or len(set(table.labels[train].tolist())) < 2:
         return None
-    settings = replace(HeadSettings.of(head), kind=KIND, hidden=None)
+    settings = replace(HeadSettings.of(head), kind=KIND, network={})
 
     def fit(
         features: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None

@@ -53,6 +53,12 @@ def train_head(
     kind: str = "logistic",
     *,
     hidden: Sequence[int] | int | None = None,
+    batch_norm: bool | None = None,
+    dropout: float | None = None,
+    output: str | None = None,
+    learning_rate: float | None = None,
+    batch_size: int | str | None = None,
+    max_epochs: int | None = None,
     class_weight: str | Mapping[str, float] | None = None,
     coverage: float = 0.95,
     seed: int = 0,
@@ -75,6 +81,8 @@ def train_head(
         loss on the validation split no longer falls.
     hidden
         Units of each hidden layer of a dense head; None for one of 256.
+    batch_norm, dropout, output, learning_rate, batch_size, max_epochs
+        Of a dense head, as in `DenseHead`, which has their defaults.
     class_weight
         None; ``balanced``: errors on rare classes count more, so that each class counts as much
         as any other; or a dict of class names and weights, in which a missing class weighs 1.
@@ -98,7 +106,16 @@ def train_head(
         When fewer than two classes have images to train on.
     """
     require_saved_head(kind)
-    settings = HeadSettings(kind, hidden, class_weight, coverage, seed)
+    network = {
+        "hidden": hidden,
+        "batch_norm": batch_norm,
+        "dropout": dropout,
+        "output": output,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "max_epochs": max_epochs,
+    }
+    settings = HeadSettings(kind, class_weight, coverage, seed, network)
     require_table(table, "bb.train_head({})").require_rows()
     labels = table.labels[table.weighed]
     require_two_classes(labels, "the dataset, without its rejected images,")

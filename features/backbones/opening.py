@@ -10,7 +10,7 @@ from ...errors import UnknownExtractorError
 from ...fork_safety import import_whole
 from ..images.colours import require_known_grey16
 from ..images.fit import require_known_fit
-from .registry import HUB, find_backbone, is_backbone
+from .registry import HUB, find_backbone, find_scaling, is_backbone
 from .spec import ExtractorSpec, SettingError
 from .weights import find_weights
 
@@ -164,7 +164,7 @@ def locate(
 
 
 def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
-    """A network of the registry with the size and the layers that are asked for.
+    """A network of the registry with the size, the layers and the scaling that are asked for.
 
     Raises
     ------
@@ -172,9 +172,14 @@ def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
         When a setting means nothing to this network.
     """
     if spec.scaling is not None:
-        raise SettingError.of(
-            "scaling", f"{backbone.name} scales pixels in its own way; scaling has no meaning"
-        )
+        scaling = find_scaling(spec.scaling)
+        if scaling[1:] != backbone.scaling[1:]:
+            if not backbone.is_of_keras:
+                raise SettingError.of(
+                    "scaling",
+                    f"{backbone.name} scales pixels in its own way; scaling has no meaning",
+                )
+            backbone = backbone._replace(scaling=scaling)
     if spec.pooling is not None:
         raise SettingError.of(
             "pooling", f"{backbone.name} pools in its own way; pooling has no meaning"

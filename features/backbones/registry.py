@@ -196,6 +196,11 @@ class Backbone(NamedTuple):
     weights_mb: int | None = None
     """Millions of bytes of the ImageNet weights without classification layers, about."""
 
+    @property
+    def is_of_keras(self) -> bool:
+        """Whether it is of `keras.applications`, and takes pixels as anybody scales them."""
+        return self.module == KERAS
+
     def imported(self) -> Any:
         """The module."""
         return import_whole(self.module, __package__)

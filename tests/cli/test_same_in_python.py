@@ -28,6 +28,23 @@ def declare(photos):
             {"class_weight": "balanced", "coverage": 0.8, "seed": 3},
         ),
         (["--head", "dense", "--hidden", 8], {"kind": "dense", "hidden": (8,)}),
+        (
+            [
+                *["--head", "dense", "--hidden", "8,4", "--no-batch-norm", "--dropout", 0],
+                *["--epochs", 3, "--learning-rate", 0.01, "--batch-size", 8],
+                *["--output-layer", "softmax"],
+            ],
+            {
+                "kind": "dense",
+                "hidden": (8, 4),
+                "batch_norm": False,
+                "dropout": 0,
+                "max_epochs": 3,
+                "learning_rate": 0.01,
+                "batch_size": 8,
+                "output": "softmax",
+            },
+        ),
     ],
 )
 def test_the_same_head(

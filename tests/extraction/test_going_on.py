@@ -15,7 +15,7 @@ from bottlebank.cache import CacheFolder, Key
 from bottlebank.datasets import Dataset
 from bottlebank.errors import UsageError, WeightsNotFoundError
 from bottlebank.extraction import going_on
-from bottlebank.features import ExtractorSpec, recipe_for
+from bottlebank.features import ExtractorSpec, find_backbone, recipe_for
 from bottlebank.features.backbones.keras import applications
 from bottlebank.features.backbones.weights import file_sha256
 
@@ -156,7 +156,10 @@ def test_extract_goes_on_and_says_so(photos, cache, caplog):
 def test_the_default_without_settings_goes_without_saying(bank, paths, caplog):
     lite, _ = recipe_for(ExtractorSpec("efficientnet_lite0"))
     for name, size_px, n_lines in (("inception_v3", 299, 0), ("vgg16", 224, 1)):
-        recipe = dataclasses.replace(lite, extractor=name, input_size_px=size_px)
+        scaling = find_backbone(name).scaling.in_words()
+        recipe = dataclasses.replace(
+            lite, extractor=name, input_size_px=size_px, pixel_scaling=scaling
+        )
         before = going_on.Banked(recipe, name, None, 60, 0, 0.0)
         caplog.clear()
         going_on.say_going_on(before, recipe, Dataset("x", paths, [""] * 60, [None] * 60))

@@ -299,7 +299,10 @@ def test_what_an_estimator_was_fitted_on_is_refused_by_name(tmp_path, cache, set
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"hidden": (8,)}, "only a dense head has hidden layers"),
+        (
+            {"hidden": (8,)},
+            "hidden is \\(8,\\), which a logistic head does not take: train a",
+        ),
         ({"coverage": 2}, "coverage is 2; expected a number above 0 and below 1"),
         ({"coverage": float("nan")}, "coverage is nan"),
         ({"seed": -1}, "seed is -1; expected a whole number of at least 0"),
