@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .classifier import DenseHead, LogisticHead, NearestHead, load_head
     from .datasets import Dataset, load_dataset
     from .errors import BottlebankError
+    from .export import export_head
     from .extraction import FeatureTable, extract
     from .prediction import Prediction, Predictor, TransferValues, load_predictor
     from .reports import plot, write_report
@@ -32,6 +33,7 @@ __all__ = [
     "TransferValues",
     "create_app",
     "evaluate_head",
+    "export_head",
     "extract",
     "load_dataset",
     "load_head",
@@ -48,6 +50,7 @@ __getattr__, __dir__ = lazy_names(
         "classifier": ("DenseHead", "LogisticHead", "NearestHead", "load_head"),
         "datasets": ("Dataset", "load_dataset"),
         "errors": ("BottlebankError",),
+        "export": ("export_head",),
         "extraction": ("FeatureTable", "extract"),
         "prediction": ("Prediction", "Predictor", "TransferValues", "load_predictor"),
         "reports": ("plot", "write_report"),

@@ -6,6 +6,7 @@ Those of backbones, engines, heads and map methods are read from their registrie
 
 from ..classifier.registry import HEADS as _HEADS
 from ..classifier.registry import head_names, saved_head_names
+from ..export.registry import EXPORTERS as _EXPORTERS
 from ..features.backbones.registry import BACKBONES as _BACKBONES
 from ..features.backbones.registry import (
     DEFAULT_EXTRACTOR,
@@ -39,6 +40,12 @@ OUTPUTS = ("softmax", "sigmoid")
 METHODS = tuple(_METHODS)
 *_FIRST, _LAST = (method.in_words for method in _METHODS.values())
 METHODS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"
+FORMATS = tuple(_EXPORTERS)
+_TITLES = [f"{name}, {exporter.in_words}" for name, exporter in _EXPORTERS.items()]
+FORMATS_IN_WORDS = f"{'; '.join(_TITLES[:-1])}; or {_TITLES[-1]}"
+QUANTIZED_FORMATS = tuple(
+    name for name, exporter in _EXPORTERS.items() if exporter.quantizes_with is not None
+)
 LOGS = ("auto", "json", "text")
 SPLITS = ("test", "validation", "train", "all")
 EXTRACTOR_IN_WORDS = (

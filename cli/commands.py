@@ -18,6 +18,7 @@ _COMMANDS = {
     "compare": "Cross-validate heads and extractors on the same folds, and report what differs.",
     "predict": "Predict the classes of images; print one line for each.",
     "plot": "Draw a map on which images with similar transfer values lie together.",
+    "export": "Write a head with its extractor in the format of another program, and compare both.",
     "serve": "Answer predictions over HTTP, with a page to drop images on.",
     "keys": "Make, list and remove the keys of `serve --keys`.",
     "extractors": "List the networks that can be the extractor, or the layers of one.",

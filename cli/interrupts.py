@@ -20,6 +20,7 @@ EXIT_CODE = 130
 _GOES_ON = "; what was committed is kept: run the command again to continue"
 _AFTERWARDS = {
     **dict.fromkeys(("extract", "train", "evaluate", "compare", "plot", "demo"), _GOES_ON),
+    "export": "; what was at --output is as it was",
     "predict": "; predictions are not kept, and --output is written only once all are made",
 }
 """What holds after each command that computes transfer values."""

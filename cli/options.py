@@ -262,7 +262,7 @@ def head(**settings: Any) -> Decorator:
     return option("--head", **{"type": FILE, "metavar": "HEAD.h5", "help": help_text, **settings})
 
 
-def loading() -> Decorator:
+def loading(*, has_precision: bool = True) -> Decorator:
     """Options of the commands that have a head, which names its extractor: `loading`."""
     return _all(
         extractor(
@@ -286,7 +286,7 @@ def loading() -> Decorator:
             "machine than in training",
         ),
         engine(part_of="loading"),
-        precision(part_of="loading"),
+        *([precision(part_of="loading")] if has_precision else []),
         cache(part_of="loading"),
     )
 

@@ -39,6 +39,7 @@ RAISE_BUILTINS = {
     "classifier/head_file.py": "reads heads: load_head names the file",
     "classifier/open_set.py": "reads heads: load_head names the file",
     "cli/interrupts.py": "KeyboardInterrupt, as Python does",
+    "export/process.py": "in a process of its own: the caller makes it an ExportError",
     "features/backbones/described.py": "reads recipes: described_backbone makes it a RecipeError",
     "features/backbones/registry.py": "reads formulas: described_backbone makes it a RecipeError",
     "features/backbones/torch_file.py": "reads weights: read_torch_file makes it an EngineError",

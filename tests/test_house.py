@@ -31,6 +31,7 @@ ROOMS = (
     "classifier",
     "cli",
     "datasets",
+    "export",
     "extraction",
     "features",
     "prediction",
@@ -43,11 +44,18 @@ ROOMS = (
 
 # Only these places may import a library at all, at the top or inside a function.
 OWNERS = {
-    "tensorflow": ("features/engines/", "features/backbones/", "classifier/dense_training.py"),
-    "keras": ("features/backbones/", "classifier/dense_training.py"),
+    "tensorflow": (
+        "features/engines/",
+        "features/backbones/",
+        "classifier/dense_training.py",
+        "export/",
+    ),
+    "keras": ("features/backbones/", "classifier/dense_training.py", "export/keras.py"),
     "openvino": ("features/openvino_runtime.py",),
-    "onnx": ("features/backbones/", "features/engines/onnx_"),
-    "onnxruntime": ("features/engines/onnx_",),
+    "onnx": ("features/backbones/", "features/engines/onnx_", "export/onnx.py"),
+    "onnxruntime": ("features/engines/onnx_", "export/onnx.py"),
+    "ai_edge_litert": ("export/litert.py",),
+    "nncf": ("export/openvino.py",),
     "cv2": ("features/", "training/perceptual_hash.py"),
     "simplejpeg": ("features/",),
     "h5py": ("cache/", "classifier/head_file.py", "untrusted/hdf5"),

@@ -1,4 +1,4 @@
-"""A new backbone, engine, head or map method is one file and one line of its registry.
+"""A new backbone, engine, head, map method or exporter is one file and one line of its registry.
 
 Each toy is a file in `toys/`. Its line is added here, and everything is used as a person would.
 """
@@ -14,6 +14,7 @@ import pytest
 import bottlebank as bb
 from bottlebank.classifier.registry import HEADS
 from bottlebank.errors import UsageError
+from bottlebank.export.registry import EXPORTERS
 from bottlebank.features.backbones.registry import BACKBONES
 from bottlebank.features.engines.registry import ENGINES
 from bottlebank.viz.map_methods import METHODS
@@ -23,12 +24,13 @@ REGISTRIES = {
     "toy_engine": ENGINES,
     "toy_head": HEADS,
     "toy_map_method": METHODS,
+    "toy_exporter": EXPORTERS,
 }
 
 
 @pytest.fixture
 def toys(converted_random, monkeypatch):
-    """The four lines, and the command line imported as if they had always been there.
+    """The five lines, and the command line imported as if they had always been there.
 
     `converted_random` has TensorFlow imported, which leaves a thread running, once and beforehand.
     """
@@ -62,7 +64,7 @@ def run(toys, capsys):
     return run
 
 
-def test_all_four_from_the_command_line(run, photos, tmp_path):
+def test_all_from_the_command_line(run, photos, tmp_path):
     cache = ("--cache", tmp_path / "cache")
     toy = ("--extractor", "toy", "--engine", "toy", *cache, "--json")
     extracted = json.loads(run("extract", photos, *toy))
@@ -105,7 +107,18 @@ def test_all_four_from_the_command_line(run, photos, tmp_path):
     assert plotted["caption"] == "on a circle, seed 0"
 
 
-def test_all_four_from_python(toys, photos, tmp_path):
+def test_an_exporter_from_the_command_line(run, photos, tmp_path):
+    cache = ("--cache", tmp_path / "cache")
+    head, folder = tmp_path / "head.h5", tmp_path / "exported"
+    run("train", photos, "--extractor", "random", *cache, "--output", head)
+    answer = run("export", "--head", head, "--format", "toy", "--output", folder, *cache, "--json")
+    assert json.loads(answer)["greatest_difference"] < 1e-5
+    assert {path.name for path in folder.iterdir()} == {
+        *("toy.xml", "toy.bin", "toy.npz", "labels.txt", "MODEL_CARD.md")
+    }
+
+
+def test_all_from_python(toys, photos, tmp_path):
     table = bb.extract(photos, "Toy", cache=tmp_path / "cache", engine="toy")
     assert table.features.shape == (60, 48)
     trained = bb.train_head(table, "toy")
@@ -136,16 +149,19 @@ def test_the_toy_backbone_runs_in_every_engine(toys, photos, tmp_path):
         )
 
 
-def test_help_and_errors_name_them(run, photos):
+def test_help_and_errors_name_them(run, photos, tmp_path):
     for command in ("extract", "train", "compare", "plot"):
         assert "toy, the mean colours of a grid;" in " ".join(run(command, "--help").split())
     assert "|toy]" in run("extract", "--help")
     assert "|toy]" in run("train", "--help")
     assert "or the nearest mean" in " ".join(run("train", "--help").split())
     assert ", toy, separated by commas" in " ".join(run("compare", "--help").split())
+    assert "or toy, for toys" in " ".join(run("export", "--help").split())
     assert " or on a circle" in " ".join(run("plot", "--help").split())
     with pytest.raises(UsageError, match=r"expected auto, openvino, .*\btoy$"):
         bb.extract(photos, "random", engine="none")
+    with pytest.raises(UsageError, match=r"unknown format 'none': expected keras, .*\btoy$"):
+        bb.export_head("head.h5", tmp_path / "exported", "none")
     with pytest.raises(UsageError, match=r"choose one of pca, .*\btoy$"):
         bb.plot(photos, "map.png", method="none")
 

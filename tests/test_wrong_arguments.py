@@ -109,6 +109,21 @@ CALLS = {
     "load_head": (lambda its, x: bb.load_head(x), {"a head file"}),
     "load_predictor": (lambda its, x: bb.load_predictor(x, cache=its["the cache"]), HEADS),
     "load_predictor cache": (lambda its, x: bb.load_predictor(its["a head"], cache=x), PLACES),
+    "export_head": (
+        lambda its, x: bb.export_head(x, "exported", "openvino", cache=its["the cache"]),
+        HEADS,
+    ),
+    "export_head output": (
+        lambda its, x: bb.export_head(its["a head"], x, "openvino", cache=its["the cache"]),
+        {"a missing file"},
+    ),
+    "export_head format": (lambda its, x: bb.export_head(its["a head"], "exported", x), ()),
+    "export_head data": (
+        lambda its, x: bb.export_head(
+            its["a head"], "exported", "openvino", data=x, cache=its["the cache"]
+        ),
+        {"a dataset", "a folder", "None"},
+    ),
     "Predictor": (lambda its, x: bb.Predictor(x, its["a predictor"].extractor), HEADS),
     "Predictor extractor": (lambda its, x: bb.Predictor(its["a head"], x), ()),
     "Predictor swapped": (lambda its, x: bb.Predictor(its["a predictor"].extractor, x), ()),

@@ -12,7 +12,6 @@ import numpy as np
 
 from ..arguments import is_one_of, received
 from ..cache import CacheFolder, Variant
-from ..classifier import load_head
 from ..classifier.given_head import as_head
 from ..classifier.metrics.evaluation import Evaluation, evaluate
 from ..datasets import as_dataset
@@ -52,7 +51,7 @@ logger = logging.getLogger(__name__)
 
 def extract_for_head(
     dataset: Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
-    head: str | os.PathLike[str],
+    head: HeadLike,
     *,
     cache: str | os.PathLike[str] | None = None,
     extractor: str | os.PathLike[str] | None = None,
@@ -76,10 +75,11 @@ def extract_for_head(
     max_pixels = require_max_pixels(max_pixels)
     allowed = require_allowed(workers, memory)
     dataset = as_dataset(dataset)
-    loaded = load_head(head)
-    trained_on = read_recipe(loaded, head)
+    loaded = as_head(head)
+    source = head if isinstance(head, (str, os.PathLike)) else f"the head {loaded.version}"
+    trained_on = read_recipe(loaded, source)
     with CacheFolder(cache, create=True) as folder:
-        find = weights_finder(trained_on, folder, head, extractor, weights, None)
+        find = weights_finder(trained_on, folder, source, extractor, weights, None)
         names = folder.variants(trained_on.fingerprint)
         cached = {Variant.parse(name).precision for name in names}
         extract_in = partial(
@@ -120,7 +120,7 @@ def extract_for_head(
             )
             return transfer_values_of(extractor, files)
 
-        check_parity(loaded, head, computed_in, compute, parity)
+        check_parity(loaded, source, computed_in, compute, parity)
     return table, loaded
 
 

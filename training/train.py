@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -30,6 +30,7 @@ from .trained import NearDuplicates, Trained
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..classifier.metrics.evaluation import Evaluation
     from ..datasets.splits import Split
     from ..extraction.feature_table import FeatureTable
 
@@ -182,12 +183,19 @@ def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Traine
     summary = {**fitted.facts, **settings.as_dict(), "declared_split": split.declared}
     summary[WEIGHTED] = table.weights is not None
     summary |= {
-        name: None if found is None else {"images": found.images, "accuracy": found.accuracy}
+        name: None if found is None else _in_brief(found, head.classes)
         for name, found in evaluations.items()
     }
     head = dataclasses.replace(head, training={**summary, ROWS: name})
     near = _near_duplicates(head, table, split)
     return Trained(head, evaluations, split, near, cross_validate(head, table, split))
+
+
+def _in_brief(found: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
+    """What the head file keeps of an evaluation: images in the order of its classes."""
+    images = {figures.label: figures.images for figures in found.per_class}
+    per_class = [images.get(label, 0) for label in classes]
+    return {"images": found.images, "accuracy": found.accuracy, "per_class": per_class}
 
 
 def _rows(table: FeatureTable, split: Split) -> tuple[np.ndarray, np.ndarray]:

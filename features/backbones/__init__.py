@@ -22,7 +22,8 @@ it, which has some of these functions:
     Returns what makes of scaled pixels, a tensor (n, height, width, 3) of TensorFlow, the transfer
     values (n, width). Where it takes a certain number of images, its ``n_images`` says it. A module
     with ``BUILDS_APART = True`` reads what others wrote: it is only built, and converted, in a
-    process of its own.
+    process of its own. With ``OF_KERAS = True``, what it returns consists of layers and functions
+    of Keras, and takes also what `keras.Input` returns.
 ``write_openvino(backbone, weights, folder)``
     Writes ``network.xml`` and ``network.bin``: 8-bit pixels (n, height, width, 3), RGB, to transfer
     values (n, width), float32; scaling and pooling are inside.

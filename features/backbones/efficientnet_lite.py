@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     Arrays = Mapping[str, np.ndarray]
 
+OF_KERAS = True
+
 EPSILON = 1e-3
 """Of the batch normalisations."""
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .registry import Backbone
 
 SEED = 0
+OF_KERAS = True
 
 
 class Convolution(NamedTuple):
@@ -59,20 +60,25 @@ def find_weights(
 
 def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any], Any]:
     """Build the network: both convolutions, and the average in a grid of 4 by 4."""
-    import tensorflow as tf
+    from keras import layers
 
-    dtype = tf.as_dtype(precision)
+    network = []
+    for kernel, bias in draw_weights():
+        *_, n_in, n_out = kernel.shape
+        convolution = layers.Conv2D(
+            n_out, len(kernel), 2, "same", activation="relu", dtype=precision
+        )
+        convolution.build((None, None, None, n_in))
+        convolution.set_weights([kernel, bias])
+        network.append(convolution)
+    network += [layers.AveragePooling2D(4, dtype=precision), layers.Flatten(dtype=precision)]
 
-    def network(values: Any) -> Any:
-        values = tf.cast(values, dtype)
-        for layer in draw_weights():
-            kernel, bias = tf.cast(layer.kernel, dtype), tf.cast(layer.bias, dtype)
-            values = tf.nn.conv2d(values, kernel, strides=2, padding="SAME")
-            values = tf.nn.relu(values + bias)
-        pooled = tf.nn.avg_pool2d(values, ksize=4, strides=4, padding="VALID")  # (n, 4, 4, 32)
-        return tf.reshape(pooled, (-1, 4 * 4 * 32))
+    def run(values: Any) -> Any:
+        for layer in network:
+            values = layer(values)
+        return values  # (n, 4 * 4 * 32)
 
-    return network
+    return run
 
 
 def weights_sha256() -> str:

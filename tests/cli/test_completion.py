@@ -35,7 +35,7 @@ def values(found):
 
 
 def test_commands(completed):
-    assert values(completed("e")) == ["extract", "evaluate", "extractors"]
+    assert values(completed("e")) == ["extract", "evaluate", "export", "extractors"]
     assert values(completed("cache", "p")) == ["prune"]
 
 

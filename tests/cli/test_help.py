@@ -16,7 +16,8 @@ from bottlebank.cli import main
 FOLDER = Path(__file__).parent / "help"
 COLUMNS = "100"
 COMMANDS = [
-    "", "extract", "train", "evaluate", "compare", "predict", "plot", "serve", "extractors", "demo",
+    "", "extract", "train", "evaluate", "compare", "predict", "plot", "export", "serve",
+    "extractors", "demo",
     "cache", "keys", "keys add", "keys list", "keys remove",
     "cache info", "cache verify", "cache prune", "cache export", "cache import",
 ]  # fmt: skip
@@ -63,6 +64,11 @@ bottlebank predict --head head.h5
 bottlebank predict --top 0 photo.jpg
 bottlebank plot photos -o map.pdf
 bottlebank plot photos -o map.png --method t-sne
+bottlebank export --head head.h5 --output exported
+bottlebank export --head head.h5 --output exported --format coreml
+bottlebank export --head head.h5 --output exported --format onnx --quantize
+bottlebank export --head head.h5 --output exported --format litert --quantize
+bottlebank export --head head.h5 --output model.tflite --format litert
 bottlebank serve
 bottlebank serve --head head.h5 --heads heads
 bottlebank serve --head head.h5 --port 99999

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..registry import Backbone
     from ..spec import ExtractorSpec
 
+OF_KERAS = True
+
 # Run in a child process: it can be given up at any moment, keeps TensorFlow out of this one,
 # and Keras knows the addresses and checks the hashes of its own files.
 _DOWNLOAD = """

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..spec import ExtractorSpec
 
 BUILDS_APART = True
+OF_KERAS = True
 
 _PROCESS = f"{__package__}.process"
 _FLOATS = ("float32", "float16", "bfloat16", "float64")

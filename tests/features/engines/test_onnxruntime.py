@@ -18,7 +18,7 @@ from bottlebank.features.golden_images import golden_pixels, least_cosine
 from ..backbones.onnx_networks import SIZE_PX, cnn, save, vit
 
 FLOAT, FLOAT16 = onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16
-INT64, UINT8 = onnx.TensorProto.INT64, onnx.TensorProto.UINT8
+INT32, INT64, UINT8 = onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.UINT8
 
 
 def opened(name, engine, folder, precision="float32"):
@@ -126,7 +126,7 @@ def test_float16_is_made_of_the_exported_network_and_kept(name, tmp_path):
     for node in model.graph.node:
         for name in constants.keys() & set(node.input):
             is_scaling = node.op_type in ("Mul", "Add") and name.startswith("scaling/")
-            assert constants[name].data_type in ({FLOAT} if is_scaling else {FLOAT16, INT64})
+            assert constants[name].data_type in ({FLOAT} if is_scaling else {FLOAT16, INT32, INT64})
     [taken], [given] = model.graph.input, model.graph.output
     assert taken.type.tensor_type.elem_type == UINT8
     assert given.type.tensor_type.elem_type == FLOAT

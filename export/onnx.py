@@ -1,0 +1,102 @@
+"""ONNX: one file, for ONNX Runtime and many others; it takes any size."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import compose, helper, numpy_helper, version_converter
+
+from .job import PIXELS, PROBABILITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .job import Job
+
+_FILE = "model.onnx"
+_RESIZING_OPSET = 17
+
+
+def write(job: Job, folder: Path) -> bool:
+    """See `registry`."""
+    model = onnx.load(job.folder / "network.onnx")
+    _add_head(model, job)
+    fitting = _fitting(job)
+    opset = _opset(model)
+    if _opset(fitting) != opset:
+        fitting = version_converter.convert_version(fitting, opset)
+    fitting.ir_version = model.ir_version = max(fitting.ir_version, model.ir_version)
+    fitting = compose.add_prefix(fitting, "fitting/", rename_inputs=False)
+    joint = [(fitting.graph.output[0].name, model.graph.input[0].name)]
+    merged = compose.merge_models(fitting, model, io_map=joint, producer_name="bottlebank")
+    n_images: Any = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or "n"
+    for value, sides in ((merged.graph.input[0], ("height", "width", 3)),):
+        spec = helper.make_tensor_value_info(value.name, onnx.TensorProto.UINT8, (n_images, *sides))
+        value.CopyFrom(spec)
+    made = (n_images, len(job.labels))
+    spec = helper.make_tensor_value_info(PROBABILITIES, onnx.TensorProto.FLOAT, made)
+    merged.graph.output[0].CopyFrom(spec)
+    helper.set_model_props(merged, job.about)
+    onnx.checker.check_model(merged)
+    onnx.save(merged, folder / _FILE)
+    return n_images == "n"
+
+
+def _opset(model: Any) -> int:
+    return next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+
+
+def _add_head(model: Any, job: Job) -> None:
+    """Add the layers of the head behind the features of a network."""
+    graph, layers = model.graph, job.layers
+    values = graph.output[0].name
+
+    def then(operator: str, array: np.ndarray | None = None, made: str = "", **more: Any) -> None:
+        nonlocal values
+        inputs = [values]
+        if array is not None:
+            inputs.append(f"head/array_{len(graph.initializer)}")
+            graph.initializer.append(numpy_helper.from_array(array, inputs[-1]))
+        values = made or f"head/node_{len(graph.node)}"
+        graph.node.append(helper.make_node(operator, inputs, [values], **more))
+
+    then("Sub", layers.mean)
+    then("Div", layers.scale)
+    last = len(layers.kernels) - 1
+    for number, (kernel, bias) in enumerate(zip(layers.kernels, layers.biases, strict=True)):
+        then("MatMul", kernel)
+        then("Add", bias)
+        if number < last:
+            then("Relu")
+    then("Softmax", made=PROBABILITIES, axis=1)
+    graph.output[0].name = PROBABILITIES
+    graph.output[0].type.tensor_type.shape.dim[1].Clear()
+
+
+def _fitting(job: Job) -> Any:
+    """What makes of pictures of any size those of the network."""
+    import tensorflow as tf
+    import tf2onnx
+
+    from .resizing import fitted
+
+    spec = tf.TensorSpec((None, None, None, 3), tf.uint8, name=PIXELS)
+    function = tf.function(
+        partial(fitted, preprocessing=job.preprocessing), input_signature=[spec], autograph=False
+    )
+    model, _ = tf2onnx.convert.from_function(
+        function, input_signature=[spec], opset=_RESIZING_OPSET
+    )
+    return model
+
+
+def opened(folder: Path) -> Callable[[np.ndarray], np.ndarray]:
+    """See `registry`."""
+    import onnxruntime
+
+    session: Any = onnxruntime.InferenceSession(folder / _FILE, providers=["CPUExecutionProvider"])
+    return lambda pixels: session.run([PROBABILITIES], {PIXELS: pixels})[0]

@@ -1,0 +1,105 @@
+"""Each exporter by itself: what it writes gives, in its own runtime, what the head gives."""
+
+import configparser
+from importlib import import_module
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+from bottlebank.export.registry import EXPORTERS, GRAPH, LAYERS, ONNX, OPENVINO
+from bottlebank.features import open_extractor
+from bottlebank.features.engines.network import Network
+from bottlebank.features.golden_images import golden_pixels
+
+from ..conftest import ROOT
+from .conftest import job_for
+
+# Keras 3.15 saves TensorFlow's variables through NumPy's older protocol.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def exporter_of(name):
+    entry = EXPORTERS[name]
+    for library in entry.libraries:
+        if find_spec(library) is None:
+            pytest.skip(f"{library} is not installed: pip install 'bottlebank[{entry.extra}]'")
+    return import_module(entry.module, "bottlebank.export")
+
+
+def written(name, job, tmp_path):
+    """The folder with what an exporter writes, and whether it takes several images in a call."""
+    module, form = exporter_of(name), EXPORTERS[name].form
+    with Network(job.recipe, lambda: job.weights) as network:
+        if form in (ONNX, OPENVINO):
+            source = network.onnx() if form == ONNX else network.converted()
+            for file in source.iterdir():
+                (job.folder / file.name).symlink_to(file)
+        job.save()
+        folder = tmp_path / name
+        folder.mkdir()
+        return folder, module.write(type(job).load(job.folder), folder)
+
+
+def expected_of(job, pixels):
+    extractor = open_extractor(job.recipe, lambda: job.weights, precisions=["float32"])
+    return job.layers.probabilities(extractor.transfer_values(pixels))
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_what_is_written_gives_the_probabilities_of_the_head(name, tmp_path):
+    job = job_for("random", tmp_path / "job")
+    folder, takes_many = written(name, job, tmp_path)
+    assert takes_many
+    names = {path.name for path in folder.iterdir()}
+    assert names <= {*EXPORTERS[name].files}
+    pixels = golden_pixels(64)
+    run = exporter_of(name).opened(folder)
+    for some in (pixels, pixels[:1], pixels[1:]):
+        found = run(some)
+        np.testing.assert_allclose(found, expected_of(job, some), atol=1e-5)
+        assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", [name for name in EXPORTERS if EXPORTERS[name].any_size])
+def test_pictures_of_other_sizes_are_scaled(name, tmp_path):
+    job = job_for("random", tmp_path / "job", fit="crop")
+    folder, _ = written(name, job, tmp_path)
+    run = exporter_of(name).opened(folder)
+    for height, width in ((64, 64), (64, 90), (300, 129), (20, 31)):
+        pixels = golden_pixels(300)[:2, :height, :width]
+        fitted = np.stack([job.preprocessing.applied_to(each) for each in pixels])
+        if min(height, width) >= 128:
+            continue  # halved first, as the decoder does: see test_resizing
+        np.testing.assert_allclose(run(pixels), expected_of(job, fitted), atol=0.02)
+    assert run(golden_pixels(300)).shape == (4, 3)
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_a_line_names_what_setup_cfg_installs(name):
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    entry, extras = EXPORTERS[name], setup["options.extras_require"]
+    for libraries, extra in (
+        (entry.libraries, entry.extra),
+        (entry.quantizes_with or (), entry.quantize_extra),
+    ):
+        for library in libraries:
+            assert library.replace("_", "-") in extras[extra]
+
+
+def test_forms_are_refused_to_networks_that_do_not_have_them():
+    from bottlebank.features.backbones.registry import BACKBONES
+
+    onnx = BACKBONES["random"]._replace(module=".onnx_file", constructor="onnx")
+    saved = onnx._replace(module=".saved_model.folder", constructor="saved_model")
+    takes = {
+        form: [entry.takes(each) for each in (BACKBONES["efficientnet_lite0"], saved, onnx)]
+        for form, entry in ((entry.form, entry) for entry in EXPORTERS.values())
+    }
+    assert takes == {
+        LAYERS: [True, False, False],
+        GRAPH: [True, True, False],
+        ONNX: [True, True, True],
+        OPENVINO: [True, True, True],
+    }
