@@ -58,7 +58,7 @@ class Admission:
         """For the message at the start."""
         if self._keys is None:
             return "it answers everyone who reaches it; --keys FILE restricts that"
-        return f"it answers to those with one of the {len(self._keys)} keys"
+        return f"it answers requests with a key, of which it knows {len(self._keys)}"
 
     def check(self) -> None:
         """Refuse the current request where its key, its role or its rate does not suffice.

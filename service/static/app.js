@@ -4,6 +4,7 @@ const AT_A_TIME = 3;
 const MOST_TRIES = 4; // while the server has too much to do
 const LOOKING = "Looking at it…";
 const KEY = /^bb_[\w-]{43}$/;
+const KEY_IN_USE = "The key is in use until you close this tab.";
 const KEPT_KEY = "bottlebank.key"; // in this tab alone, and gone when it is closed
 
 const form = document.getElementById("form");
@@ -200,7 +201,7 @@ function neighbourRow({ label, file, similarity }) {
   const row = document.getElementById("neighbour").content.firstElementChild.cloneNode(true);
   row.querySelector(".label").textContent = label;
   row.querySelector(".file bdi").textContent = file;
-  row.querySelector(".percent").textContent = percent(Math.max(0, similarity));
+  row.querySelector(".similarity").textContent = similarity.toFixed(2);
   return row;
 }
 
@@ -258,7 +259,7 @@ keyForm.addEventListener("submit", (event) => {
   }
   keepKey(key);
   keyForm.classList.remove("refused");
-  keyNote.textContent = "The key is in use until you close this tab.";
+  keyNote.textContent = KEY_IN_USE;
   announce("The key is in use.");
   for (const again of againButtons()) {
     again.click();
@@ -306,5 +307,9 @@ document.getElementById("clear").addEventListener("click", () => {
   announce("Results cleared.");
   input.focus();
 });
+
+if (keptKey()) {
+  keyNote.textContent = KEY_IN_USE;
+}
 
 document.getElementById("without-script").remove(); // last: all of it has run
