@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .prediction import Prediction, Predictor, TransferValues, load_predictor
     from .reports import plot, write_report
     from .service import create_app
-    from .training import evaluate_head, save_head, train_head
+    from .training import evaluate_head, finetune, save_head, train_head
 
 __version__ = "0.1.0"
 
@@ -35,6 +35,7 @@ __all__ = [
     "evaluate_head",
     "export_head",
     "extract",
+    "finetune",
     "load_dataset",
     "load_head",
     "load_predictor",
@@ -55,6 +56,6 @@ __getattr__, __dir__ = lazy_names(
         "prediction": ("Prediction", "Predictor", "TransferValues", "load_predictor"),
         "reports": ("plot", "write_report"),
         "service": ("create_app",),
-        "training": ("evaluate_head", "save_head", "train_head"),
+        "training": ("evaluate_head", "finetune", "save_head", "train_head"),
     },
 )

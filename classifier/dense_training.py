@@ -95,7 +95,7 @@ class Training:
         self._n_together = batch_size * max(1, _NUMBERS_AT_ONCE // (batch_size * n_features))
         self._model = model = self._build(n_features, n_classes)
         trained = [variable.value for variable in model.trainable_variables]
-        adam = _Adam(trained, settings.learning_rate * math.sqrt(batch_size / 64))
+        adam = Adam(trained, settings.learning_rate * math.sqrt(batch_size / 64))
         types = [
             tf.TensorSpec((None, n_features), tf.float32),
             tf.TensorSpec((None,), tf.int64),
@@ -226,7 +226,7 @@ class Training:
         return kernels, biases
 
 
-class _Adam:
+class Adam:
     """Adam in TensorFlow's fused update; Keras's passes ten times over the weights."""
 
     def __init__(self, variables: Sequence[Any], learning_rate: float) -> None:
@@ -238,8 +238,11 @@ class _Adam:
         self._learning_rate = learning_rate
         self._weights, self._first, self._second = variables, zeros(), zeros()
         self._step = tf.Variable(tf.constant(0.0))
+        self.state = [self._step, *self._first, *self._second]
+        """Variables: with them and the weights, training goes on as it was."""
 
     def apply(self, gradients: Sequence[Any]) -> None:
+        """Take one step."""
         import tensorflow as tf
 
         step = self._step.assign_add(1.0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..cache import Variant
 from ..errors import CacheError
+from ..features.backbones.layer_pooling import FLATTENED
 from ..formatting import counted
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def _kin(folder: CacheFolder, recipe: Recipe, asked: dict[str, str]) -> Iterator
         try:
             old: Any = folder.recipe(fingerprint)
             if not isinstance(old, dict) or old.get("extractor") != recipe.extractor:
+                continue
+            if FLATTENED in (old.get("pooling"), recipe.pooling):
                 continue
             for name in folder.variants(fingerprint):
                 held = Variant.parse(name)._asdict()

@@ -210,10 +210,12 @@ def extract_recipe(
     allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
     retry_rejected: bool = False,
     preferred: Variant | None = None,
+    explain: bool = True,
 ) -> FeatureTable:
     """As `extract`, for a recipe whose weights need not be at hand while nothing is missing.
 
     Of several variants that the cache has, `preferred` goes first, then the one with the most rows.
+    Where it has none, `explain` says why rows of the same extractor are not reused.
     """
     if precision == "auto":
         precision = only_precision(engine) or "auto"
@@ -223,7 +225,7 @@ def extract_recipe(
         if precision in ("auto", variant.precision) and store in ("auto", variant.storage)
     ]
     known.sort(key=lambda variant: variant != preferred)
-    if not known:
+    if not known and explain:
         why = why_nothing_is_reused(folder, recipe, precision, store)
         if why is not None:
             logger.warning("%s", why)

@@ -155,6 +155,8 @@ def _banked(
 ) -> Iterator[Banked]:
     try:
         recipe = Recipe.from_dict(folder.recipe(fingerprint))
+        if recipe.is_frozen_part:
+            return
         backbone_of(recipe)
         place = _place_of(recipe, folder)
         caches = [folder.open(fingerprint, name) for name in folder.variants(fingerprint)]

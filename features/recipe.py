@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import NewerRecipeError, RecipeError, in_brief
 from .backbones.described import poolings_of
+from .backbones.layer_pooling import FLATTENED
 from .backbones.opening import KINDS, open_backbone
 from .backbones.registry import Backbone, PixelScaling, find_backbone
 from .backbones.spec import MAX_SIZE_PX, ExtractorSpec
@@ -100,6 +101,11 @@ class Recipe:
     def is_of_file(self) -> bool:
         """Whether the network is in a file of somebody's own, not in the registry."""
         return self.architecture in KINDS
+
+    @property
+    def is_frozen_part(self) -> bool:
+        """Whether its rows are maps that fine-tuning goes on with, which nothing else takes."""
+        return self.pooling == FLATTENED
 
     @classmethod
     def _defaults(cls) -> dict[str, Any]:
@@ -284,9 +290,9 @@ def described_backbone(recipe: Recipe) -> Backbone:
     kind = KINDS.get(recipe.architecture)
     if kind is None:
         backbone = find_backbone(recipe.extractor)
-        if not hasattr(backbone.imported(), "configured"):
-            return backbone
         size_px, layers = recipe.input_size_px, recipe.layers
+        if not (hasattr(backbone.imported(), "configured") or recipe.is_frozen_part):
+            return backbone
         with contextlib.suppress(ValueError):  # of another version; the difference is reported
             scaling = PixelScaling.parse(recipe.pixel_scaling)
             if backbone.is_of_keras and scaling[1:] != backbone.scaling[1:]:

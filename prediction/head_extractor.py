@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,14 +117,10 @@ class _Registered:
 
     def find(self) -> Weights:
         """The weights that the head was trained on."""
-        trained_on, name = self._trained_on, self._weights
+        name = self._weights
         if name is None:
-            if trained_on.weights not in (IMAGENET, SEED_WEIGHTS):
-                raise WeightsNotFoundError(
-                    f"{self._head} was trained with the weights file {trained_on.weights!r} "
-                    f"(SHA-256 {trained_on.weights_sha256}): name its path with --weights"
-                )
-            name = IMAGENET
+            is_own = self._trained_on.weights not in (IMAGENET, SEED_WEIGHTS)
+            name = str(self._own_file()) if is_own else IMAGENET
         recipe, found = recipe_for(
             self._spec._replace(weights=name),
             digest=self._folder.sha256_of_file,
@@ -131,6 +128,26 @@ class _Registered:
         )
         self._compare(recipe)
         return found
+
+    def _own_file(self) -> Path:
+        """A weights file that is not ImageNet's: where the cache saw it, or beside the head."""
+        of = self._trained_on
+        for place in self._seen_or_beside():
+            with contextlib.suppress(OSError, ValueError):
+                if place.is_file() and self._folder.sha256_of_file(place) == of.weights_sha256:
+                    return place
+        raise WeightsNotFoundError(
+            f"{self._head} was trained with the weights file {of.weights!r} (SHA-256 "
+            f"{of.weights_sha256}), which is not on this machine: put it beside the head, or name "
+            f"its path with --weights"
+        )
+
+    def _seen_or_beside(self) -> Iterator[Path]:
+        """What a head says, which may be somebody else's, leads to no other folder."""
+        of = self._trained_on
+        yield from self._folder.paths_of_network(of.weights_sha256)
+        if of.weights not in ("", ".", "..") and os.path.basename(of.weights) == of.weights:  # noqa: PTH119 (any str)
+            yield from (Path(self._head).parent / of.weights, Path.cwd() / of.weights)
 
     def _compare(self, here: Recipe) -> None:
         changes = here.changes_since(self._trained_on.as_dict())
@@ -154,10 +171,7 @@ class _OwnFile(_Registered):
             raise HeadMismatchError(f"{named} is not {self._wanted()}")
 
     def find(self) -> Weights:
-        """The file: where it is named, where the cache saw it, or beside the head.
-
-        What a head says, which may be somebody else's, leads to no other folder and to no network.
-        """
+        """The file: where it is named, where the cache saw it, or beside the head."""
         for place in self._places():
             found = self._found_at(place)
             if found is not None:
@@ -179,11 +193,8 @@ class _OwnFile(_Registered):
         )
 
     def _places(self) -> Iterator[str | Path]:
-        of = self._trained_on
         yield from (named for named in (self._weights, self._extractor) if named is not None)
-        yield from self._folder.paths_of_network(of.weights_sha256)
-        if of.weights not in ("", ".", "..") and os.path.basename(of.weights) == of.weights:  # noqa: PTH119 (any str)
-            yield from (Path(self._head).parent / of.weights, Path.cwd() / of.weights)
+        yield from self._seen_or_beside()
 
     def _found_at(self, place: str | Path) -> Weights | None:
         """The weights at a path, or of the Hub, where they are those of the head."""

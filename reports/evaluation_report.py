@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arguments import require_path, require_whole
+from ..arguments import require_path
 from ..atomic_file import write_bytes
 from ..classifier.given_head import as_head
 from ..classifier.head import HeadAnswer
@@ -31,7 +31,6 @@ from ..viz import (
     draw_learning_curve,
     draw_mistakes,
     draw_reliability,
-    draw_training_curves,
 )
 from ..viz.curves import Forecast
 from ..viz.report import Section, Table
@@ -40,6 +39,7 @@ from .evaluation_answer import describe_evaluation
 from .output_paths import require_report_folder, writing
 from .problem_tables import problem_sections, table_of_mistakes
 from .thumbnails import thumbnail
+from .training_curves import write_curves
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -358,8 +358,7 @@ def _training(folder: Path, head: Head) -> Section:
     picture = folder / "training-curves.png"
     history = head.training["history"]
     try:
-        best = require_whole("best_epoch", head.training.get("best_epoch"), 1)
-        draw_training_curves(history, picture, "training", best)
+        best = write_curves(head, picture, "training")
     except UsageError as error:  # the summary in a head file is any JSON
         reason = in_brief(error)
         return Section("Training", f"The curves in the head file cannot be drawn: {reason}.")

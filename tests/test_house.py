@@ -48,6 +48,7 @@ OWNERS = {
         "features/engines/",
         "features/backbones/",
         "classifier/dense_training.py",
+        "training/finetuning/trainer.py",
         "export/",
     ),
     "keras": ("features/backbones/", "classifier/dense_training.py", "export/keras.py"),

@@ -9,15 +9,18 @@ from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .evaluate import evaluate_head, evaluate_split, extract_for_head
+    from .finetuning import Finetuned, finetune
     from .saving import save_head
     from .train import train_head
     from .trained import Trained
 
 __all__ = [
+    "Finetuned",
     "Trained",
     "evaluate_head",
     "evaluate_split",
     "extract_for_head",
+    "finetune",
     "save_head",
     "train_head",
 ]
@@ -26,6 +29,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "evaluate": ("evaluate_head", "evaluate_split", "extract_for_head"),
+        "finetuning": ("Finetuned", "finetune"),
         "saving": ("save_head",),
         "train": ("train_head",),
         "trained": ("Trained",),

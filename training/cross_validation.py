@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ..extraction.feature_table import FeatureTable
 
 N_FOLDS = 5
+FINETUNED = "finetuned"
+"""Entry of a head's training summary: how its extractor was trained on the same images."""
 FEW_OF_A_CLASS = 20
 """Fewest different images of each class for which a test split suffices."""
 MOST_IMAGES = 2000
@@ -123,7 +125,8 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
     CrossValidated or None
         None where the split is declared, where each class has `FEW_OF_A_CLASS` different images
         or more, where there are more than `MOST_IMAGES`, where the head was not trained on the
-        train split of this split, with these labels, and where no class has two different images.
+        train split of this split, with these labels, where no class has two different images, and
+        where the extractor was fine-tuned: it has seen images on which the folds are evaluated.
     """
     weighed = table.weighed
     if len(weighed) < len(table):
@@ -132,7 +135,7 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
         return None if found is None else found._replace(rows=weighed[found.rows])
     if head.training.get(WEIGHTED, False) != (table.weights is not None):
         return None
-    if decided.declared or len(table) > MOST_IMAGES:
+    if decided.declared or len(table) > MOST_IMAGES or FINETUNED in head.training:
         return None
     rarest, n_rarest = rarest_class(table.contents, table.labels.tolist(), table.groups)
     if n_rarest >= FEW_OF_A_CLASS or not _was_trained_here(head, table, decided):

@@ -30,6 +30,7 @@ from .trained import NearDuplicates, Trained
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..classifier.layers import Fitted
     from ..classifier.metrics.evaluation import Evaluation
     from ..datasets.splits import Split
     from ..extraction.feature_table import FeatureTable
@@ -127,9 +128,34 @@ def train_head(
 
 
 def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Trained:
-    """Fit, calibrate, choose the threshold of the open set, package, evaluate."""
     split = split_table(table)
-    train, held_out = _rows(table, split)
+    train, held_out = rows_to_fit(table, split)
+    epochs = (f"epoch {number}" for number in itertools.count(1))
+    weights = held_out_weights = None
+    if table.weights is not None:
+        weights, held_out_weights = table.weights[train], table.weights[held_out]
+    validation = table.features[held_out], table.labels[held_out], held_out_weights
+    fitted = settings.fit(
+        table.features[train],
+        table.labels[train],
+        sample_weight=weights,
+        validation=validation if len(held_out) else None,
+        on_epoch=lambda epoch: bar.note(next(epochs)),
+    )
+    return complete(table, split, settings, fitted)
+
+
+def complete(table: FeatureTable, split: Split, settings: HeadSettings, fitted: Fitted) -> Trained:
+    """Calibrate fitted layers, choose the threshold of the open set, package, evaluate.
+
+    Parameters
+    ----------
+    table, split
+        With whose train split they were fitted.
+    settings, fitted
+        How, and what that gave.
+    """
+    train, held_out = rows_to_fit(table, split)
     features, labels = table.features[train], table.labels[train]
     classes, codes = np.unique(labels, return_inverse=True)
     held_out_features, held_out_labels = table.features[held_out], table.labels[held_out]
@@ -137,16 +163,6 @@ def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Traine
     weights = held_out_weights = None
     if table.weights is not None:
         weights, held_out_weights = table.weights[train], table.weights[held_out]
-    validation = held_out_features, held_out_labels, held_out_weights
-
-    epochs = (f"epoch {number}" for number in itertools.count(1))
-    fitted = settings.fit(
-        features,
-        labels,
-        sample_weight=weights,
-        validation=validation if len(held_out) else None,
-        on_epoch=lambda epoch: bar.note(next(epochs)),
-    )
     layers = fitted.layers
     held_out_logits = layers.logits(held_out_features)
     temperature = fit_temperature(held_out_logits, held_out_codes, held_out_weights)
@@ -198,7 +214,7 @@ def _in_brief(found: Evaluation, classes: Sequence[str]) -> dict[str, Any]:
     return {"images": found.images, "accuracy": found.accuracy, "per_class": per_class}
 
 
-def _rows(table: FeatureTable, split: Split) -> tuple[np.ndarray, np.ndarray]:
+def rows_to_fit(table: FeatureTable, split: Split) -> tuple[np.ndarray, np.ndarray]:
     """The rows (n,) to fit, and those (m,) of the same classes to calibrate on."""
     train, held_out = split.rows(TRAIN), split.rows(VALIDATION)
     learned = set(table.labels[train].tolist())

@@ -29,7 +29,10 @@ it, which has some of these functions:
     values (n, width), float32; scaling and pooling are inside.
 ``write_onnx(backbone, weights, folder)``
     Writes ``network.onnx``, which takes and gives the same.
-``reference(backbone)``
+``reference(backbone, weights)``
     Returns what the network makes of the golden images, where that is known beforehand: float32,
-    (4, width).
+    (4, width); None where it is not.
+``tunable(backbone, weights) -> Tunable``
+    Of networks whose last blocks can be trained: see `tuning`. Such a network also is built up to a
+    layer whose map is flattened, where its pooling is `layer_pooling.FLATTENED`.
 """

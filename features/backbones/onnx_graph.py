@@ -64,6 +64,11 @@ class OnnxGraph:
         """Average over height and width: (n, channels)."""
         self._then("ReduceMean", axes=[2, 3], keepdims=0)
 
+    def flatten(self) -> None:
+        """Make one row of a map, in the order height, width, channels."""
+        self._then("Transpose", perm=[0, 2, 3, 1])
+        self._then("Flatten", axis=1)
+
     def save(self, folder: Path) -> None:
         """Write the network as ``network.onnx``."""
         shape = ["n", self._size_px, self._size_px, 3]

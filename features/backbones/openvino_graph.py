@@ -64,6 +64,11 @@ class OpenVinoGraph:
         """Average over height and width: (n, channels)."""
         self.node = op.reduce_mean(self.node, np.array([2, 3]), keep_dims=False)
 
+    def flatten(self) -> None:
+        """Make one row of a map, in the order height, width, channels."""
+        values = op.transpose(self.node, np.array([0, 2, 3, 1]))
+        self.node = op.reshape(values, np.array([0, -1]), special_zero=True)
+
     def save(self, folder: Path) -> None:
         """Write the network as ``network.xml`` and ``network.bin``."""
         model = ov.Model([self.node], [self._pixels])  # pyright: ignore[reportGeneralTypeIssues]

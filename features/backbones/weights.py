@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ...errors import EngineError
+from ...errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from .registry import Backbone
 
@@ -45,6 +46,19 @@ def file_sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def named_weights(path: str) -> Weights:
+    """Weights in a file that somebody names.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    if not os.path.isfile(path):  # noqa: PTH113 (False where a name is too long)
+        raise UsageError(f"no weights file at {path}; give its path, or --weights {IMAGENET}")
+    return Weights(Path(path).name, Path(path))
 
 
 def find_weights(

@@ -175,7 +175,7 @@ def _write(
             reference = Reference(features, TENSORFLOW)
         elif form is OPENVINO and hasattr(module, "write_openvino"):
             module.write_openvino(backbone, weights, folder)
-            reference = Reference(module.reference(backbone), TENSORFLOW)
+            reference = known_reference(backbone, weights)
         else:
             stack.enter_context(Progress(what, show=progress))
             reference = _from_onnx(backbone, weights, folder, form)
@@ -274,7 +274,17 @@ def _from_onnx(backbone: Backbone, weights: Weights, folder: Path, form: Form) -
             from .openvino import convert
 
             convert(file, folder)
-        return Reference(module.reference(backbone), TENSORFLOW)
+        return known_reference(backbone, weights)
+
+
+def known_reference(backbone: Backbone, weights: Weights) -> Reference:
+    """What TensorFlow makes of the golden images; it runs where that is not known beforehand."""
+    module = backbone.imported()
+    found = module.reference(backbone, weights) if hasattr(module, "reference") else None
+    if found is None:
+        engine = import_tensorflow_engine()(backbone, weights)
+        found = engine(golden_pixels(backbone.input_size_px))
+    return Reference(found, TENSORFLOW)
 
 
 def _keep(folder: Path, kept: Path, form: Form, width: int) -> None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from ..golden_images import golden_pixels
 from ..recipe import backbone_of
 from . import conversion
-from .base import Reference
-from .first_run import TENSORFLOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..backbones.weights import Weights
     from ..recipe import Recipe
+    from .base import Reference
 
 
 class Network(contextlib.AbstractContextManager):
@@ -114,9 +112,6 @@ class Network(contextlib.AbstractContextManager):
         for folder in self._converted.values():
             return conversion.read_reference(folder)
         module = self.backbone.imported()
-        if hasattr(module, "reference"):
-            return Reference(module.reference(self.backbone), TENSORFLOW)
         if hasattr(module, "build") and not getattr(module, "BUILDS_APART", False):
-            engine = conversion.import_tensorflow_engine()(self.backbone, self.weights())
-            return Reference(engine(golden_pixels(self.backbone.input_size_px)), TENSORFLOW)
+            return conversion.known_reference(self.backbone, self.weights())
         return conversion.read_reference(self.converted())

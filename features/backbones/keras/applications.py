@@ -12,13 +12,15 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ....errors import EngineError, UsageError, WeightsNotFoundError, in_brief
+from ....errors import EngineError, WeightsNotFoundError, in_brief
 from ....progress import Progress
-from ..weights import IMAGENET, Weights, WrongWeightsError
+from ..layer_pooling import FLATTENED
+from ..tuning.tunable import Tunable
+from ..weights import IMAGENET, Weights, WrongWeightsError, named_weights
 from .application_layers import layers_of, of_size, with_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from ..opening import Layer
     from ..registry import Backbone
@@ -52,12 +54,7 @@ def find_weights(
 ) -> Weights:
     """The weights that are named, downloaded where they are ImageNet's and not here yet."""
     if weights != IMAGENET:
-        path = Path(weights)
-        if not os.path.isfile(path):  # noqa: PTH113 (False where a name is too long)
-            raise UsageError(
-                f"no weights file at {weights}; give its path, or --weights {IMAGENET}"
-            )
-        return Weights(path.name, path)
+        return named_weights(weights)
     path = imagenet_file(backbone)
     if not path.is_file():
         _download(backbone, path, download_timeout_s, progress)
@@ -124,6 +121,31 @@ def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any
     EngineError
         When the weights file does not fit the architecture.
     """
+    _, model = _models(backbone, weights, precision)
+    return lambda values: model(values, training=False)
+
+
+def tunable(backbone: Backbone, weights: Weights) -> Tunable:
+    """The network with its weights, in float32 and in blocks.
+
+    Raises
+    ------
+    EngineError
+        As `build`.
+    """
+    whole, model = _models(backbone, weights, "float32")
+    for place, known in enumerate(found := layers_of(backbone)):
+        _require_known(whole, found, place, backbone)
+        whole.layers[place].name = known.name  # also in the file, whatever else was built before
+
+    def write(path: Path) -> None:
+        whole.save_weights(str(path))
+
+    return Tunable(backbone, model, write, ".weights.h5")
+
+
+def _models(backbone: Backbone, weights: Weights, precision: str) -> tuple[Any, Any]:
+    """The whole network with its weights, and the part of it that computes the features."""
     import keras
 
     module, _, constructor = backbone.constructor.partition(":")
@@ -131,24 +153,22 @@ def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
     try:
-        model = getattr(importlib.import_module(module), constructor)(
+        whole = getattr(importlib.import_module(module), constructor)(
             weights=str(weights.path),
             include_top=False,
             input_shape=(size_px, size_px, 3),
             pooling="avg",
         )
-        if backbone.layers:
-            model = _up_to_layers(model, backbone)
+        return whole, _up_to_layers(whole, backbone) if backbone.layers else whole
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise _wrong(backbone, weights, reason) from error
     finally:
         keras.config.set_dtype_policy(usual)
-    return lambda values: model(values, training=False)
 
 
 def _up_to_layers(model: Any, backbone: Backbone) -> Any:
-    """The part of a network that computes layers, averaged over height and width, side by side.
+    """The part of a network that computes layers, side by side; maps averaged, or flattened.
 
     Keras numbers the layers that have no name of their own by how many it has made in this process,
     so that they are found by their place.
@@ -160,16 +180,25 @@ def _up_to_layers(model: Any, backbone: Backbone) -> Any:
     parts = []
     for name in backbone.layers:
         place = places.get(name, len(known))
-        is_same = len(model.layers) == len(known) > place
-        if not is_same or type(model.layers[place]).__name__ != known[place].kind:
-            raise EngineError(
-                f"Keras {keras.__version__} builds {backbone.name} with other layers than "
-                f"bottlebank knows of: leave --layer out"
-            )
+        _require_known(model, known, place, backbone)
         values = model.layers[place].output
+        if backbone.pooling == FLATTENED:
+            values = keras.ops.reshape(values, (-1, backbone.width))
         parts.append(keras.ops.mean(values, (1, 2)) if len(values.shape) == 4 else values)
     output = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
     return keras.Model(model.input, output)
+
+
+def _require_known(model: Any, known: Sequence[Layer], place: int, backbone: Backbone) -> None:
+    """Refuse a place at which Keras has another layer than the one that is known by its name."""
+    import keras
+
+    is_same = len(model.layers) == len(known) > place
+    if not is_same or type(model.layers[place]).__name__ != known[place].kind:
+        raise EngineError(
+            f"Keras {keras.__version__} builds {backbone.name} with other layers than "
+            f"bottlebank knows of: leave --layer out"
+        )
 
 
 def imagenet_file(backbone: Backbone) -> Path:

@@ -11,9 +11,10 @@ import bottlebank as bb
 from bottlebank.errors import EngineError, UsageError, WeightsNotFoundError
 from bottlebank.features import ExtractorSpec, find_backbone, open_extractor, recipe_for
 from bottlebank.features.backbones import efficientnet_lite
-from bottlebank.features.backbones.weights import Weights
+from bottlebank.features.backbones.weights import Weights, WrongWeightsError, file_sha256
 from bottlebank.features.golden_images import golden_pixels, least_cosine
 from bottlebank.features.images.fit import Preprocessing
+from bottlebank.features.recipe import backbone_of, recipe_of
 
 NAMES = ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
 PALACE, DAISY = 698, 985
@@ -44,7 +45,7 @@ def test_it_is_what_keras_computes(lite):
     """OpenVINO, built from the arrays, against the network in Keras."""
     backbone, recipe, weights = lite
     pixels = golden_pixels(backbone.input_size_px)
-    kept = efficientnet_lite.reference(backbone)
+    kept = efficientnet_lite.reference(backbone, weights)
     in_keras = open_extractor(
         recipe, lambda: weights, engine="tensorflow", precisions=["float32"]
     ).transfer_values(pixels)
@@ -68,9 +69,91 @@ def test_the_published_classifier_names_what_is_to_be_seen():
     assert scores.argmax(axis=1).tolist() == [PALACE, DAISY]  # a Chinese palace, a dahlia
 
 
-def test_weights_of_one_s_own_have_no_meaning(photos, cache):
-    with pytest.raises(UsageError, match="are installed with it; --weights has no meaning"):
-        bb.extract(photos, "efficientnet_lite0", weights="mine.h5", cache=cache)
+def test_of_weights_files_only_those_of_finetune_are_taken(photos, cache, tmp_path):
+    with pytest.raises(UsageError, match="no weights file at mine.npz; give its path"):
+        bb.extract(photos, "efficientnet_lite0", weights="mine.npz", cache=cache)
+    mine = tmp_path / "mine.npz"
+    mine.write_bytes(b"something else")
+    with pytest.raises(
+        WrongWeightsError, match=r"does not hold weights of efficientnet_lite0 that"
+    ):
+        bb.extract(photos, "efficientnet_lite0", weights=mine, cache=cache)
+
+
+@pytest.fixture(scope="module")
+def lite0():
+    """The network in Keras, its weights and backbone."""
+    _, weights = recipe_for(ExtractorSpec("efficientnet_lite0"))
+    backbone = find_backbone("efficientnet_lite0")
+    return efficientnet_lite.tunable(backbone, weights), weights, backbone
+
+
+def test_its_weights_are_written_and_read_as_they_are(lite0, tmp_path):
+    network, weights, backbone = lite0
+    path = tmp_path / "same.npz"
+    path.write_bytes(network.weights_file())
+    same = Weights(path.name, path)
+    was = efficientnet_lite.read_arrays(backbone, weights)
+    now = efficientnet_lite.read_arrays(backbone, same)
+    assert now.keys() == efficientnet_lite.shapes_of(backbone.name).keys()
+    for name, array in now.items():
+        assert array.tobytes() == was[name].tobytes(), name
+    kept = efficientnet_lite.reference(backbone, weights)
+    np.testing.assert_allclose(efficientnet_lite.reference(backbone, same), kept, atol=1e-4)
+    assert network.weights_file() == path.read_bytes()
+
+
+@pytest.mark.parametrize("fault", ["other shape", "missing", "not finite", "torn", "flipped"])
+def test_weights_that_do_not_fit_are_refused(lite0, tmp_path, fault):
+    network, _, backbone = lite0
+    path = tmp_path / "weights.npz"
+    path.write_bytes(network.weights_file())
+    with np.load(path) as held:
+        arrays = dict(held)
+    if fault == "other shape":
+        arrays["_conv_stem.weight"] = arrays["_conv_stem.weight"][:-1]
+    elif fault == "missing":
+        del arrays["_bn0.bias"]
+    elif fault == "not finite":
+        arrays["_bn0.bias"][3] = np.inf
+    if fault in ("torn", "flipped"):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 64
+        path.write_bytes(data[: len(data) // 2] if fault == "torn" else data)
+    else:
+        np.savez(path, **arrays)
+    with pytest.raises(WrongWeightsError, match=r"weights.npz does not hold weights of effic"):
+        efficientnet_lite.read_arrays(backbone, Weights(path.name, path))
+
+
+def test_its_blocks_are_the_inverted_residuals_and_the_last_convolution(lite0):
+    network, _, _ = lite0
+    names = [block.name for block in network.blocks]
+    assert names == [*(f"blocks.{number}" for number in range(1, 16)), "conv_head"]
+    assert [block.behind for block in network.last(3)] == [
+        "blocks.13.add",
+        "blocks.14.add",
+        "blocks.15.bn2",
+    ]
+
+
+def test_the_frozen_part_and_the_rest_make_the_whole(lite0):
+    """OpenVINO and TensorFlow up to a block, Keras behind it."""
+    network, weights, backbone = lite0
+    pixels = golden_pixels(backbone.input_size_px)
+    part = network.frozen_part(2)
+    assert (part.layers, part.width) == (("blocks.14.add",), 7 * 7 * 192)
+    recipe = recipe_of(part, weights.name, "0" * 64, ExtractorSpec("efficientnet_lite0"))
+    assert backbone_of(recipe) == part
+    upper = network.upper_part(2)
+    for engine in ("openvino", "tensorflow"):
+        real = recipe_of(part, weights.name, file_sha256(weights.path), recipe.spec)
+        maps = open_extractor(
+            real, lambda: weights, engine=engine, precisions=["float32"]
+        ).transfer_values(pixels)
+        features = upper(maps.reshape(-1, *upper.shape)).numpy()
+        kept = efficientnet_lite.reference(backbone, weights)
+        np.testing.assert_allclose(features, kept, atol=1e-3)
 
 
 @pytest.mark.parametrize(

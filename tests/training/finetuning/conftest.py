@@ -1,0 +1,54 @@
+"""A network that can be fine-tuned in seconds, a head on it, and one run."""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import bottlebank as bb
+from bottlebank.features.backbones.registry import BACKBONES
+from tests.conftest import write_photos
+
+TOYS = Path(__file__).parents[2] / "toys"
+
+
+class Case(NamedTuple):
+    """What a run is given."""
+
+    photos: Path
+    head: Path
+    cache: Path
+
+    def finetune(self, output, **settings):
+        common = {"cache": self.cache, "unfreeze": 2, "epochs": 4, "learning_rate": 1e-2}
+        common |= {"precision": "float32", "engine": "openvino", "progress": False}
+        return bb.finetune(self.photos, self.head, output, **{**common, **settings})
+
+
+@pytest.fixture(scope="session", autouse=True)
+def toy():
+    """The network `tunable` is in the registry."""
+    sys.path.insert(0, str(TOYS))
+    import toy_tunable
+
+    BACKBONES["tunable"] = toy_tunable.LINE
+    yield toy_tunable
+    del BACKBONES["tunable"]
+    sys.path.remove(str(TOYS))
+
+
+@pytest.fixture(scope="session")
+def case(toy, tmp_path_factory) -> Case:
+    """Photographs and a head."""
+    folder = tmp_path_factory.mktemp("finetuning")
+    photos, cache = write_photos(folder / "photos"), folder / "cache"
+    table = bb.extract(photos, "tunable", cache=cache, precision="float32", engine="openvino")
+    bb.save_head(bb.train_head(table), folder / "head.h5")
+    return Case(photos, folder / "head.h5", cache)
+
+
+@pytest.fixture(scope="session")
+def tuned(case, tmp_path_factory):
+    """A run from its beginning to its end."""
+    return case.finetune(tmp_path_factory.mktemp("tuned"))
