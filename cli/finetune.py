@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from . import options
 from .command import command, option
 from .output import Stopwatch, invocation, percent, print_json, report_rejections, say, tell
-from .parameter_types import COUNT, FOLDER, Share
+from .parameter_types import COUNT, FOLDER, SHARE
 
 if TYPE_CHECKING:
     from ..classifier.dense_training import Epoch
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @option("--epochs", type=COUNT, default=5, metavar="N", help="passes over the training images")
 @option(
     "--learning-rate",
-    type=Share(),
+    type=SHARE,
     default=1e-4,
     metavar="RATE",
     default_in_words="0.0001",
