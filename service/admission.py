@@ -12,6 +12,8 @@ from .access.rate_limit import RateLimiter, client_of_address, read_rate
 from .errors import RefusedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask import Flask, Response
 
     from .access.keys import Key
@@ -59,6 +61,16 @@ class Admission:
         if self._keys is None:
             return "it answers everyone who reaches it; --keys FILE restricts that"
         return f"it answers requests with a key, of which it knows {len(self._keys)}"
+
+    def is_known(self, headers: Mapping[str, str]) -> bool:
+        """Whether a request may come from someone who is known, by waitress's form of its headers.
+
+        The body of another is not kept: it will be refused, and strangers must not fill the memory.
+        """
+        if self._keys is None:
+            return True
+        sent = sent_key({name.replace("_", "-").title(): text for name, text in headers.items()})
+        return sent is not None and self._keys.find(sent) is not None
 
     def check(self) -> None:
         """Refuse the current request where its key, its role or its rate does not suffice.

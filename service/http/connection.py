@@ -18,6 +18,7 @@ from waitress.server import TcpWSGIServer
 
 from ..access.origins import Origins
 from ..access.proxies import Proxies
+from ..admission import ADMISSION
 from ..uploads import max_received_bytes
 from .file_descriptors import max_connections
 from .request_parser import BodyMemory, RequestParser, RequestTimeoutError, TooBusyError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from waitress.adjustments import Adjustments
     from waitress.utilities import Error as WaitressError
 
+    from ..admission import Admission
     from ..metrics import Metrics
     from ..settings import Settings
 
@@ -78,7 +80,10 @@ class Connection(HTTPChannel):
     ) -> None:
         """See waitress."""
         self.parser_class = partial(
-            RequestParser, max_received_bytes=max_received_bytes(server.settings), held=server.held
+            RequestParser,
+            max_received_bytes=max_received_bytes(server.settings),
+            held=server.held,
+            is_read=server.admission.is_known,
         )
         self._begun = 0.0
         self._ends_at: float | None = None
@@ -249,6 +254,7 @@ class Listener(TcpWSGIServer):
         """Connections wait in the kernel from here on."""
         self.settings = settings
         self.metrics = metrics
+        self.admission: Admission = app.extensions[ADMISSION]
         self.proxies = Proxies(settings.trusted_proxies, settings.prefix)
         self.origins = Origins(settings.cors_origins)
         self.held = BodyMemory(settings.max_held_bytes, self._evict_a_body)

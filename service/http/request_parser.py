@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import threading
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from waitress.utilities import BadRequest, RequestEntityTooLarge
 from waitress.utilities import Error as WaitressError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from waitress.adjustments import Adjustments
 
@@ -73,13 +74,17 @@ class BodyMemory:
 
 
 class _Dropped:
-    """In place of a buffer: only counts the bytes of a body that is refused."""
+    """In place of a buffer: only counts the bytes of a body that nobody will read."""
 
     def __init__(self, n_bytes: int) -> None:
         self._n_bytes = n_bytes
 
     def append(self, data: bytes) -> None:
         self._n_bytes += len(data)
+
+    def getfile(self) -> io.BytesIO:
+        """What the app would read of it."""
+        return io.BytesIO()
 
     def __len__(self) -> int:
         return self._n_bytes
@@ -101,9 +106,21 @@ class RequestParser(HTTPRequestParser):
     path = ""
     command: Any = None
 
-    def __init__(self, adj: Adjustments, max_received_bytes: int, held: BodyMemory) -> None:
-        """See `BodyMemory`; a body of more than `max_received_bytes` is dropped."""
+    def __init__(
+        self,
+        adj: Adjustments,
+        max_received_bytes: int,
+        held: BodyMemory,
+        is_read: Callable[[Mapping[str, str]], bool] = lambda headers: True,
+    ) -> None:
+        """See `BodyMemory`; a body of more than `max_received_bytes` is dropped.
+
+        `is_read` says by the headers whether the app will read the body. Others are not kept, and
+        the app refuses the request.
+        """
         super().__init__(adj)
+        self._is_read = is_read
+        self._is_kept = True
         self._max_received_bytes = max_received_bytes
         self._held = held
         self.n_held = 0
@@ -126,8 +143,12 @@ class RequestParser(HTTPRequestParser):
             if not data:
                 return n_before
         n_header = super().received(data)
-        if self.body_rcv is not None and not self.completed and self.content_length:
-            self._check_size(self.content_length)
+        if self.body_rcv is not None and not self.completed:
+            if not self._is_read(self.headers):
+                self._free()
+                self._is_kept = False
+            if self.content_length:
+                self._check_size(self.content_length)
         return n_before + n_header
 
     def _body_received(self, data: bytes) -> int:
@@ -139,8 +160,9 @@ class RequestParser(HTTPRequestParser):
             self.error = RequestEntityTooLarge("the body")  # it would be waited for
             self.completed = True
         elif self._refusal is None:
-            self.n_held += n_new
-            if not self._held.add(n_new, self):
+            if self._is_kept:
+                self.n_held += n_new
+            if self._is_kept and not self._held.add(n_new, self):
                 self._drop(TooBusyError("bodies"))
             else:
                 self._check_size(n_announced)
@@ -190,11 +212,14 @@ class RequestParser(HTTPRequestParser):
             self._drop(RequestEntityTooLarge("the body"))
 
     def _drop(self, refusal: WaitressError) -> None:
+        self._refusal = refusal
+        self._free()
+
+    def _free(self) -> None:
         body: Any = self.body_rcv
         n_bytes = len(body)
         body.buf.close()
         body.buf = _Dropped(n_bytes)
-        self._refusal = refusal
         self._held.release(self.n_held)
         self.n_held = 0
 

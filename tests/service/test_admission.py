@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import io
 import json
 import logging
+import socket
+import time
+import urllib.parse
 
 import pytest
 
@@ -250,3 +255,43 @@ def test_settings_that_cannot_be_meant(tmp_path):
 def test_an_app_whose_keys_cannot_be_read_does_not_start(tmp_path, make_app):
     with pytest.raises(UsageError, match="nothing.txt: cannot be read"):
         make_app(settings=Settings(keys=str(tmp_path / "nothing.txt")))
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_body_of_a_stranger_takes_no_memory(make_app, run_server, key_file, keys, chunked):
+    settings = Settings(keys=str(key_file))
+    server = run_server(make_app(settings=settings), settings)
+    held = server._listener.held
+    address = urllib.parse.urlsplit(server.url)
+    body = b"x" * 300_000
+    framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+    sent = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n" if chunked else body
+
+    def begin(key):
+        """Send all but the last bytes; the connection."""
+        connection = socket.create_connection((address.hostname, address.port), timeout=10)
+        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n{framing}\r\n\r\n"
+        connection.sendall(head.encode() + sent[:-3])
+        return connection
+
+    def end(connection):
+        connection.sendall(sent[-3:])
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, json.loads(answer.read())["error"]["code"]
+
+    stranger, known = begin("bb_wrong"), begin(keys["predict"])
+    with contextlib.closing(stranger), contextlib.closing(known):
+        while held.n_bytes < 290_000:  # of the one that is known
+            time.sleep(0.005)
+        assert held.n_bytes < 310_000
+        assert end(stranger) == (401, "key_invalid")
+        # The same connection goes on.
+        stranger.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = http.client.HTTPResponse(stranger)
+        answer.begin()
+        assert answer.status == 200
+        answer.read()
+        assert end(known) == (400, "image_rejected")
+    while held.n_bytes:
+        time.sleep(0.005)
