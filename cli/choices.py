@@ -16,6 +16,7 @@ from ..features.backbones.registry import (
     RANDOM,
 )
 from ..features.engines.registry import engine_names, precision_names
+from ..recipes.known import SYSTEMS as _SYSTEMS
 from ..viz.map_methods import METHODS as _METHODS
 
 ENGINES = tuple(engine_names())
@@ -37,6 +38,7 @@ BASELINES_IN_WORDS = "".join(
 )
 CLASS_WEIGHTS = ("none", "balanced")
 OUTPUTS = ("softmax", "sigmoid")
+RECIPES = tuple(_SYSTEMS)
 METHODS = tuple(_METHODS)
 *_FIRST, _LAST = (method.in_words for method in _METHODS.values())
 METHODS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"

@@ -18,6 +18,8 @@ _COMMANDS = {
     "finetune": "Train the last blocks of a head's network together with the head.",
     "compare": "Cross-validate heads and extractors on the same folds, and report what differs.",
     "predict": "Predict the classes of images; print one line for each.",
+    "recipe": "Build a known system from DATA, from images to a report, and compare it with a "
+    "baseline.",
     "plot": "Draw a map on which images with similar transfer values lie together.",
     "export": "Write a head with its extractor in the format of another program, and compare both.",
     "serve": "Answer predictions over HTTP, with a page to drop images on.",

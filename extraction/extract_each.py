@@ -93,7 +93,7 @@ def _leave_out(extractors: Sequence[str | os.PathLike[str]], own: list[dict[str,
     """Take out of the settings of each extractor what means nothing to it."""
     refused: dict[str, list[tuple[str, SettingError]]] = {}
     for extractor, settings in zip(extractors, own, strict=True):
-        while (error := _refused(extractor, settings)) is not None:
+        while (error := meaningless_setting(extractor, settings)) is not None:
             del settings[error.setting]
             refused.setdefault(error.setting, []).append((str(extractor), error))
     for setting, each in refused.items():
@@ -106,7 +106,10 @@ def _leave_out(extractors: Sequence[str | os.PathLike[str]], own: list[dict[str,
         )
 
 
-def _refused(extractor: str | os.PathLike[str], settings: dict[str, Any]) -> SettingError | None:
+def meaningless_setting(
+    extractor: str | os.PathLike[str], settings: dict[str, Any]
+) -> SettingError | None:
+    """An error that names a setting which means nothing to an extractor, if there is one."""
     chosen = {name: settings[name] for name in _OF_SPEC if settings.get(name) is not None}
     timeout_s = require_timeout("download_timeout_s", settings.get("download_timeout_s"))
     try:

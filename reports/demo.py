@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,24 +12,23 @@ from ..extraction import extract
 from ..features.backbones.registry import INSTALLED_EXTRACTOR
 from ..formatting import counted, percent
 from ..prediction import load_predictor
-from ..progress import Progress
 from ..training import evaluate_head, save_head, train_head
 from ..viz import draw_confusion_matrix, draw_transfer_values
 from ..viz.map_methods import METHODS
 from .dataset_map import plot
 from .evaluation_report import write_report
+from .steps import Steps
 from .strangers import STRANGERS, write_strangers
 from .thumbnails import thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from ..classifier.metrics.evaluation import Evaluation
     from ..extraction.feature_table import Report
     from ..prediction import Prediction, Predictor
 
-_SIGN_OF_LIFE_S = 2.0
 _VALUES_PX = 224
 
 
@@ -76,7 +73,7 @@ def run_demo(
     seed
         Of the head, and of the maps.
     """
-    step = _Steps(say)
+    step = Steps(say)
     with step("Writing the pictures") as done:
         n_written = write_digits(folder / "digits")
         dataset = load_dataset(folder / "digits")
@@ -167,21 +164,3 @@ def _predict_strangers(predictor: Predictor, folder: Path) -> list[Prediction]:
 
 def _first(prediction: Prediction) -> str:
     return f"{prediction.label} ({percent(prediction.probability or 0.0)})"
-
-
-class _Steps:
-    """Says what was done, how long it took, and that something goes on meanwhile."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-
-    @contextlib.contextmanager
-    def __call__(self, what: str) -> Iterator[Callable[..., None]]:
-        start = time.perf_counter()
-        lines: list[str] = []
-        with Progress(what, every_s=_SIGN_OF_LIFE_S):
-            yield lambda *words: lines.extend(words)
-        first, *others = lines
-        self._say(f"[{time.perf_counter() - start:5.1f} s] {first}")
-        for line in others:
-            self._say(f"            {line}")

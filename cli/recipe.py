@@ -1,0 +1,127 @@
+"""`bottlebank recipe`."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from ..reports.output_paths import require_report_folder, writing
+from . import choices, options
+from .command import argument, command, option
+from .output import Stopwatch, print_json, say, tell
+from .parameter_types import COUNT, FILE, FOLDER, Name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..recipes.known import KnownSystem
+
+
+@command(example="bottlebank recipe front-back photos/ --output front-back/")
+@argument(
+    "name",
+    required=False,
+    type=Name(choices.RECIPES),
+    metavar="NAME",
+    help=f"one of {', '.join(choices.RECIPES)}; without it, they are listed",
+)
+@argument("data", required=False, type=FILE, metavar="DATA", help=options.DATA_HELP)
+@options.output(
+    type=FOLDER,
+    metavar="DIR",
+    default_in_words="./NAME",
+    help="folder for the head, the report, the curves and the summary",
+)
+@options.reading()
+@options.weights_column()
+@options.head_to_train()
+@options.extraction()
+@option("--without-baseline", is_flag=True, help="do not train the baseline, and compare with none")
+@option(
+    "--baseline-epochs",
+    type=COUNT,
+    default=40,
+    metavar="N",
+    help="most passes of the baseline over the images",
+)
+@options.seed()
+@options.as_json()
+def run(
+    name: str | None,
+    data: str | None,
+    output: str | None,
+    reading: dict[str, Any],
+    head: str,
+    class_weight: str,
+    coverage: float,
+    network: dict[str, Any],
+    extraction: dict[str, Any],
+    without_baseline: bool,
+    baseline_epochs: int,
+    seed: int,
+    json: bool,
+) -> int:
+    """Run a known system from images to a report; options override what the recipe says."""
+    from ..recipes.known import SYSTEMS, require_system
+
+    if name is None:
+        _list(SYSTEMS, json=json)
+        return 0
+    system = require_system(name)
+    if data is None:
+        raise click.UsageError("expected DATA after the name of the recipe")
+    seconds = Stopwatch()
+    folder = require_report_folder(output or name, data)
+    from ..recipes.run import in_words, run_system
+    from ..training.head_settings import HeadSettings
+
+    typed = _typed(network)
+    kind = head if _is_typed("head") else system.head or head
+    own = {**(system.network if kind == system.head else {}), **options.network_of(typed)}
+    settings = HeadSettings(
+        kind, None if class_weight == "none" else class_weight, coverage, seed, own
+    )
+    with writing(folder):
+        outcome = run_system(
+            name,
+            system,
+            data,
+            folder,
+            say if json else partial(tell, flush=True),
+            reading=reading,
+            chosen=_typed(extraction),
+            settings=settings,
+            with_baseline=not without_baseline,
+            baseline_epochs=baseline_epochs,
+        )
+    if json:
+        print_json({**outcome.as_dict(), "seconds": seconds()})
+    else:
+        tell(*in_words(outcome), f"All of it is in {folder}/ ({seconds():.1f} s)")
+    return 0
+
+
+def _is_typed(name: str) -> bool:
+    """Whether an option was set, and does not have its default."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+
+
+def _typed(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if _is_typed(name)}
+
+
+def _as_json(system: KnownSystem) -> dict[str, Any]:
+    about = {"in_words": system.in_words, "head": system.head}
+    return {**about, "extraction": dict(system.extraction), "network": dict(system.network)}
+
+
+def _list(systems: Mapping[str, KnownSystem], *, json: bool) -> None:
+    if json:
+        print_json({name: _as_json(system) for name, system in systems.items()})
+        return
+    width = max(map(len, systems))
+    tell(*(f"{name:<{width}}  {system.in_words}" for name, system in systems.items()))
