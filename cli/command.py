@@ -219,7 +219,7 @@ class Group(_Helpful, click.Group):
     ----------
     summaries
         The summary of each command, which its help begins with. The command ``cache info`` is
-        `run` in the module `cache_info`.
+        `run` in the module `info` of the room `cache`.
     groups
         Those of the commands that are groups themselves.
     """

@@ -67,7 +67,7 @@ program = Group(
         Group(
             "cache",
             summaries=_OF_THE_CACHE,
-            module_prefix="cache_",
+            module_prefix="cache.",
             help=_COMMANDS["cache"],
             subcommand_metavar="ACTION ...",
             epilogue=["\b\nExample:\n  bottlebank cache info"],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..formatting import counted
-from ..progress import Progress
-from ..reports.output_paths import EXPORT, require_output, writing
-from . import options
-from .command import argument, command, option
-from .output import print_json, say, tell
-from .parameter_types import FILE
+from ...formatting import counted
+from ...progress import Progress
+from ...reports.output_paths import EXPORT, require_output, writing
+from .. import options
+from ..command import argument, command, option
+from ..output import print_json, say, tell
+from ..parameter_types import FILE
 
 
 @command(example="bottlebank cache export features.h5 --data photos/")
@@ -41,9 +41,9 @@ def run(
 ) -> int:
     """Write the file."""
     path = require_output(output, EXPORT, [data])
-    from ..cache import CacheFolder
-    from ..datasets import load_dataset
-    from ..extraction.maintenance import choose, export
+    from ...cache import CacheFolder
+    from ...datasets import load_dataset
+    from ...extraction.maintenance import choose, export
 
     dataset = None if data is None else load_dataset(data, **reading)
     with CacheFolder(cache) as folder:

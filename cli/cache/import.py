@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..formatting import counted
-from ..progress import Progress
-from . import options
-from .command import argument, command
-from .output import print_json, say, tell
-from .parameter_types import FILE
+from ...formatting import counted
+from ...progress import Progress
+from .. import options
+from ..command import argument, command
+from ..output import print_json, say, tell
+from ..parameter_types import FILE
 
 
 @command(example="bottlebank cache import colleague/cache/")
@@ -18,8 +18,8 @@ from .parameter_types import FILE
 @options.as_json()
 def run(source: str, cache: str | None, json: bool) -> int:
     """Copy what is not here."""
-    from ..cache import CacheFolder
-    from ..extraction.maintenance import import_from
+    from ...cache import CacheFolder
+    from ...extraction.maintenance import import_from
 
     path = Path(source)
     with CacheFolder(cache, create=True) as folder:

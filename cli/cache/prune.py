@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ..formatting import counted
-from ..progress import Progress
-from . import options
-from .command import command, option
-from .output import print_json, tell
+from ...formatting import counted
+from ...progress import Progress
+from .. import options
+from ..command import command, option
+from ..output import print_json, tell
 
 _WORK = ("rows_removed", "rejections_removed", "damaged", "shards_rewritten")
 
@@ -29,8 +29,8 @@ _WORK = ("rows_removed", "rejections_removed", "damaged", "shards_rewritten")
 @options.as_json()
 def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json: bool) -> int:
     """Report what can go; with --yes, remove it."""
-    from ..cache import CacheFolder
-    from ..extraction.maintenance import prune
+    from ...cache import CacheFolder
+    from ...extraction.maintenance import prune
 
     with CacheFolder(cache) as folder:
         with Progress("Pruning" if yes else "Looking for what can go"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from ..formatting import counted
-from ..progress import Progress
-from . import options
-from .command import command, option
-from .output import print_json, tell
+from ...formatting import counted
+from ...progress import Progress
+from .. import options
+from ..command import command, option
+from ..output import print_json, tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ _Item = TypeVar("_Item")
 @options.as_json()
 def run(deep: bool, cache: str | None, json: bool) -> int:
     """Check every shard."""
-    from ..cache import CacheFolder
+    from ...cache import CacheFolder
 
     n_shards, damage = 0, []
     with CacheFolder(cache) as folder:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..formatting import counted
-from . import options
-from .command import command
-from .output import print_json, tell
+from ...formatting import counted
+from .. import options
+from ..command import command
+from ..output import print_json, tell
 
 
 @command(example="bottlebank cache info --json")
@@ -13,8 +13,8 @@ from .output import print_json, tell
 @options.as_json()
 def run(cache: str | None, json: bool) -> int:
     """List recipes and variants."""
-    from ..cache import CacheFolder
-    from ..extraction.maintenance import describe
+    from ...cache import CacheFolder
+    from ...extraction.maintenance import describe
 
     with CacheFolder(cache) as folder:
         entries = [describe(folder, recipe) for recipe in folder.all()]
