@@ -12,7 +12,7 @@ from ..reports.output_paths import require_report_folder, writing
 from . import choices, options
 from .command import argument, command, option
 from .output import Stopwatch, print_json, say, tell
-from .parameter_types import COUNT, FILE, FOLDER, Name
+from .parameter_types import COUNT, FILE, FOLDER, Choice, Name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,12 @@ if TYPE_CHECKING:
 @options.extraction()
 @option("--without-baseline", is_flag=True, help="do not train the baseline, and compare with none")
 @option(
+    "--export",
+    type=Choice(("none", *choices.FORMATS)),
+    default_in_words="the recipe's, or none",
+    help="format in which the head is exported too, for other programs",
+)
+@option(
     "--baseline-epochs",
     type=COUNT,
     default=40,
@@ -59,6 +65,7 @@ def run(
     coverage: float,
     network: dict[str, Any],
     extraction: dict[str, Any],
+    export: str | None,
     without_baseline: bool,
     baseline_epochs: int,
     seed: int,
@@ -94,6 +101,7 @@ def run(
             reading=reading,
             chosen=_typed(extraction),
             settings=settings,
+            export=None if export == "none" else export or system.export,
             with_baseline=not without_baseline,
             baseline_epochs=baseline_epochs,
         )

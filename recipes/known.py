@@ -26,6 +26,8 @@ class KnownSystem(NamedTuple):
     """Of the registry of heads; None: no head, the baseline alone."""
     network: Mapping[str, Any] = _NOTHING
     """Settings of a dense head."""
+    export: str | None = None
+    """The format of a file to deploy, a name in the registry of exporters."""
     has_tags: bool = False
     """Whether an image is given one or two tags; see `classifier.tags`."""
     beside: tuple[str, Mapping[str, Any]] | None = None
@@ -35,10 +37,11 @@ class KnownSystem(NamedTuple):
 BASELINE = "baseline"
 SYSTEMS: Mapping[str, KnownSystem] = {
     "selfie": KnownSystem(
-        "ConvNeXt-Tiny at 64 pixels; a softmax with one output for each class",
+        "ConvNeXt-Tiny at 64 pixels; a softmax with one output for each class; one ONNX file",
         extraction={"extractor": "convnext_tiny", "size": 64},
         head="dense",
         network={"hidden": ()},
+        export="onnx",
     ),
     "scene36": KnownSystem(
         "MobileNetV2 at 160 pixels, cropped; two hidden layers of 256 with dropout",
@@ -54,10 +57,12 @@ SYSTEMS: Mapping[str, KnownSystem] = {
         network={"hidden": (1024,), "batch_norm": True, "batch_size": 64},
     ),
     "front-back": KnownSystem(
-        "MobileNetV2 at 224 on pixels from 0 to 1; a hidden layer and one sigmoid, for two classes",
+        "MobileNetV2 at 224 on pixels from 0 to 1; a hidden layer and one sigmoid, for two "
+        "classes; a SavedModel",
         extraction={"extractor": "mobilenet_v2", "size": 224, "scaling": "0,1"},
         head="dense",
         network={"output": "sigmoid"},
+        export="savedmodel",
         beside=("pixels as Keras scales them", {"scaling": None}),
     ),
     BASELINE: KnownSystem(

@@ -15,6 +15,8 @@ from ..classifier.metrics.precision_recall import precision_recall
 from ..classifier.tags import tags
 from ..datasets import load_dataset
 from ..errors import DatasetError
+from ..export import export_head
+from ..export.registry import find_exporter
 from ..extraction import extract
 from ..extraction.extract_each import meaningless_setting
 from ..formatting import counted, percent, with_interval
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from ..training.trained import Trained
 
 HEAD, REPORT, CURVES, SUMMARY = "head.h5", "report", "precision-recall.png", "summary.json"
+EXPORTED = "exported"
 _SHOWN = 3
 
 
@@ -95,6 +98,8 @@ class Outcome:
     """None of the baseline alone."""
     report: Path | None
     curves: Path
+    exported: dict[str, Any] | None
+    """What `export` says of it; None where the recipe has no format, or none was wanted."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -110,6 +115,7 @@ class Outcome:
             "head": None if self.head is None else str(self.head),
             "report": None if self.report is None else str(self.report),
             "curves": str(self.curves),
+            "exported": self.exported,
         }
 
 
@@ -123,6 +129,7 @@ def run_system(
     reading: Mapping[str, Any],
     chosen: Mapping[str, Any],
     settings: HeadSettings,
+    export: str | None = None,
     with_baseline: bool = True,
     baseline_epochs: int = MAX_EPOCHS,
 ) -> Outcome:
@@ -142,6 +149,8 @@ def run_system(
         Keywords of `extract` that go before those of the system.
     settings
         Of the head.
+    export
+        The format in which the head is exported too; None for none.
     with_baseline
         Whether the baseline is trained as well.
     baseline_epochs
@@ -155,6 +164,8 @@ def run_system(
         When there are fewer than two classes, or no images to evaluate on.
     """
     step = Steps(say)
+    if export is not None:
+        find_exporter(export).require_installed(quantize=False)
     dataset = load_dataset(data, **reading)
     require_two_classes(dataset.labels, data)
     extraction = {**system.extraction, **chosen}
@@ -207,6 +218,14 @@ def run_system(
             epoch = base.best_epoch
             done(f"baseline: three convolutions on pixels, best in epoch {epoch}")
 
+    exported = None
+    if head is not None and export is not None:
+        with step(f"Exporting to {export}") as done:
+            made = export_head(
+                head, folder / EXPORTED, export, data=dataset, cache=extraction.get("cache")
+            )
+            exported = made.as_dict()
+            done(f"export: {export} → {folder / EXPORTED}", made.agreement.in_words())
     first = answers[name]
     with step("Drawing") as done:
         curves = _draw(first, name, folder / CURVES)
@@ -223,6 +242,7 @@ def run_system(
         head=head,
         report=report,
         curves=curves,
+        exported=exported,
     )
     text = json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False) + "\n"
     write_bytes(folder / SUMMARY, text.encode("utf-8", "surrogateescape"))

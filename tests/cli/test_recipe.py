@@ -7,7 +7,7 @@ import pytest
 import bottlebank as bb
 from bottlebank.recipes.known import SYSTEMS
 
-QUICK = ["--epochs", 4, "--baseline-epochs", 2]
+QUICK = ["--epochs", 4, "--baseline-epochs", 2, "--export", "none"]
 
 
 def test_without_a_name_they_are_listed(bottlebank):
@@ -102,6 +102,18 @@ def test_what_cannot_be_meant(bottlebank, photos, cache, arguments, message, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("name", "file"), [("selfie", "model.onnx"), ("front-back", "labels.txt")])
+def test_what_a_recipe_exports_agrees_with_its_head(bottlebank, two, options, tmp_path, name, file):
+    done = bottlebank(
+        "recipe", name, two, "-o", tmp_path / "out", *options, *QUICK[:2], "--without-baseline",
+        "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert (tmp_path / "out" / "exported" / file).exists()
+    assert done.json["exported"]["format"] == SYSTEMS[name].export
+
+
+@pytest.mark.slow
 @pytest.mark.weights
 def test_every_recipe_beats_the_baseline_on_real_photographs(
     bottlebank, clothing, tmp_path, imagenet
@@ -113,7 +125,8 @@ def test_every_recipe_beats_the_baseline_on_real_photographs(
         ("good-selfie", "efficientnet_lite0"),
     ):
         data = [clothing, "--extractor", extractor, "--cache", tmp_path / "cache"]
-        done = bottlebank("recipe", name, *data, "--output", tmp_path / name, "--json")
+        data += ["--export", "none", "--output", tmp_path / name]
+        done = bottlebank("recipe", name, *data, "--json")
         best, other = done.json["comparison"]["candidates"]
         assert best["name"] == name
         assert best["accuracy"] > other["accuracy"] + 0.05
