@@ -219,6 +219,10 @@ def run(
     from concurrent.futures import ThreadPoolExecutor
 
     from ..service import Service
+    from ..service.access.key_file import read_keys
+
+    if settings.keys is not None:
+        read_keys(settings.keys)  # before the network is loaded
 
     def import_the_rest() -> None:
         from ..service import app, http  # noqa: F401

@@ -74,7 +74,6 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     origins = Origins(settings.cors_origins)
     hosts = app.extensions[HOSTS] = Hosts(settings.allowed_hosts, origins)
-    app.extensions[SERVICE] = Service.open(settings) if service is None else service
     for blueprint in (routes, classify, models, admin, openapi):
         app.register_blueprint(blueprint)
     app.register_error_handler(RefusedError, _answer_refusal)
@@ -85,6 +84,8 @@ def create_app(
     app.after_request(lambda response: _add_headers(response, origins))
     _see_through_proxies(app, settings)
     refuse_in_forked_processes(app)
+    # Last, so that nothing has been started where the settings are refused.
+    app.extensions[SERVICE] = Service.open(settings) if service is None else service
     return app
 
 

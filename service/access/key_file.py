@@ -95,12 +95,11 @@ def add_key(
     Raises
     ------
     UsageError
-        When the name is in the file already, or name, role or file is invalid.
-    OSError
-        When the file cannot be written.
+        When the name is in the file already, name, role or file is invalid, or the file cannot be
+        written.
     """
     path = Path(path)
-    with _alone_in(path.parent):
+    with _changing(path):
         text = _COMMENT
         if path.exists():
             if name in {key.name for key in read_keys(path)}:
@@ -120,12 +119,10 @@ def remove_key(path: str | os.PathLike[str], name: str) -> None:
     Raises
     ------
     UsageError
-        When the file has no key of this name, or is invalid.
-    OSError
-        When the file cannot be written.
+        When the file has no key of this name, is invalid, or cannot be written.
     """
     path = Path(path)
-    with _alone_in(path.parent):
+    with _changing(path):
         names = [key.name for key in read_keys(path)]
         if name not in names:
             raise UsageError(
@@ -136,14 +133,18 @@ def remove_key(path: str | os.PathLike[str], name: str) -> None:
 
 
 @contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _changing(path: Path) -> Iterator[None]:
     """Changes of two processes come one after the other, so that none is lost."""
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UsageError(f"{path}: cannot be written ({reason}); name another place") from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -14,7 +14,7 @@ import urllib.parse
 import pytest
 
 from bottlebank.errors import UsageError
-from bottlebank.service import Settings
+from bottlebank.service import Settings, create_app
 from bottlebank.service.access.key_file import add_key, remove_key
 from bottlebank.service.access.rate_limit import Rate
 from bottlebank.service.logs import _Json, _Text
@@ -250,6 +250,16 @@ def test_settings_that_cannot_be_meant(tmp_path):
         Settings(trusted_proxies=("proxy.example",))
     with pytest.raises(UsageError, match="prefix: expected a path such as /photos"):
         Settings(prefix="photos")
+
+
+def test_nothing_is_started_where_settings_are_refused(tmp_path):
+    head = str(tmp_path / "head.h5")
+    for settings in (
+        Settings(head=head, keys=str(tmp_path / "nothing.txt")),
+        Settings(head=head, prefix="/docs"),
+    ):
+        with pytest.raises(UsageError, match="cannot be read|own addresses"):
+            create_app(settings)
 
 
 def test_an_app_whose_keys_cannot_be_read_does_not_start(tmp_path, make_app):
