@@ -12,7 +12,7 @@ from ..reports.output_paths import require_report_folder, writing
 from . import choices, options
 from .command import argument, command, option
 from .output import Stopwatch, print_json, say, tell
-from .parameter_types import COUNT, FILE, FOLDER, Choice, Name
+from .parameter_types import COUNT, FILE, FOLDER, Choice, Name, WholeNumber
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +41,13 @@ if TYPE_CHECKING:
 @options.extraction()
 @option("--without-baseline", is_flag=True, help="do not train the baseline, and compare with none")
 @option(
+    "--unfreeze",
+    type=WholeNumber(0),
+    metavar="N",
+    default_in_words="the recipe's, or 0",
+    help="blocks of the network to fine-tune with the head, counted from the last",
+)
+@option(
     "--export",
     type=Choice(("none", *choices.FORMATS)),
     default_in_words="the recipe's, or none",
@@ -65,6 +72,7 @@ def run(
     coverage: float,
     network: dict[str, Any],
     extraction: dict[str, Any],
+    unfreeze: int | None,
     export: str | None,
     without_baseline: bool,
     baseline_epochs: int,
@@ -82,7 +90,8 @@ def run(
         raise click.UsageError("expected DATA after the name of the recipe")
     seconds = Stopwatch()
     folder = require_report_folder(output or name, data)
-    from ..recipes.run import in_words, run_system
+    from ..recipes.outcome import in_words
+    from ..recipes.run import run_system
     from ..training.head_settings import HeadSettings
 
     typed = _typed(network)
@@ -101,6 +110,7 @@ def run(
             reading=reading,
             chosen=_typed(extraction),
             settings=settings,
+            unfreeze=system.unfreeze if unfreeze is None else unfreeze,
             export=None if export == "none" else export or system.export,
             with_baseline=not without_baseline,
             baseline_epochs=baseline_epochs,

@@ -26,6 +26,8 @@ class KnownSystem(NamedTuple):
     """Of the registry of heads; None: no head, the baseline alone."""
     network: Mapping[str, Any] = _NOTHING
     """Settings of a dense head."""
+    unfreeze: int = 0
+    """Blocks of the network that are fine-tuned with the head, counted from the last."""
     export: str | None = None
     """The format of a file to deploy, a name in the registry of exporters."""
     has_tags: bool = False
@@ -58,10 +60,11 @@ SYSTEMS: Mapping[str, KnownSystem] = {
     ),
     "front-back": KnownSystem(
         "MobileNetV2 at 224 on pixels from 0 to 1; a hidden layer and one sigmoid, for two "
-        "classes; a SavedModel",
+        "classes; then fine-tuned; a SavedModel",
         extraction={"extractor": "mobilenet_v2", "size": 224, "scaling": "0,1"},
         head="dense",
         network={"output": "sigmoid"},
+        unfreeze=1,
         export="savedmodel",
         beside=("pixels as Keras scales them", {"scaling": None}),
     ),

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..atomic_file import write_bytes
-from ..classifier.metrics.comparison import Comparison, compare
-from ..classifier.metrics.evaluation import Evaluation, evaluate
+from ..classifier.metrics.comparison import compare
 from ..classifier.metrics.precision_recall import precision_recall
 from ..classifier.tags import tags
 from ..datasets import load_dataset
@@ -19,104 +17,34 @@ from ..export import export_head
 from ..export.registry import find_exporter
 from ..extraction import extract
 from ..extraction.extract_each import meaningless_setting
-from ..formatting import counted, percent, with_interval
+from ..formatting import counted
 from ..reports import write_report
 from ..reports.steps import Steps
+from ..reports.training_curves import CURVES as TRAINING_CURVES
+from ..reports.training_curves import write_curves
 from ..training import save_head, train_head
+from ..training.finetuning import finetune
 from ..training.head_settings import HeadSettings
 from ..training.split import split_table
 from ..training.train import require_two_classes
 from ..viz.precision_recall import draw_precision_recall
 from .baseline import MAX_EPOCHS, train_baseline
 from .known import BASELINE, KnownSystem
+from .outcome import Answers, Example, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from ..datasets import Dataset
     from ..datasets.splits import Split
     from ..extraction.feature_table import FeatureTable
+    from ..training.finetuning import Finetuned
     from ..training.trained import Trained
 
 HEAD, REPORT, CURVES, SUMMARY = "head.h5", "report", "precision-recall.png", "summary.json"
-EXPORTED = "exported"
+FINETUNED, EXPORTED = "finetuned", "exported"
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Example:
-    """What the head says of one image that it was not trained on."""
-
-    path: str
-    label: str
-    top: list[tuple[str, float]]
-    """The most probable classes, and how probable."""
-    tags: list[str]
-    """Empty where the recipe has none."""
-
-
-class Answers(NamedTuple):
-    """What a head, or the baseline, says of the images that are evaluated."""
-
-    split: str
-    rows: np.ndarray
-    """int, (n,): of the table."""
-    labels: np.ndarray
-    """str, (n,)."""
-    probabilities: np.ndarray
-    """float, (n, k)."""
-    classes: np.ndarray
-    """str, (k,)."""
-
-    @property
-    def right(self) -> np.ndarray:
-        """bool, (n,): whether the most probable class is the true one."""
-        return self.classes[self.probabilities.argmax(axis=1)] == self.labels
-
-    def evaluation(self) -> Evaluation:
-        """The figures."""
-        return evaluate(self.labels.tolist(), self.probabilities, self.classes.tolist())
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a recipe came to."""
-
-    name: str
-    extractor: str
-    left_out: list[str]
-    """Settings of the recipe that mean nothing to the extractor that was chosen in its place."""
-    split: str
-    """Which was evaluated."""
-    evaluation: Evaluation
-    comparison: Comparison
-    """With the baseline, and with what is tried beside, on the same images."""
-    baseline_epoch: int | None
-    """The best of the baseline, counted from 1; None without it."""
-    example: Example
-    head: Path | None
-    """None of the baseline alone."""
-    report: Path | None
-    curves: Path
-    exported: dict[str, Any] | None
-    """What `export` says of it; None where the recipe has no format, or none was wanted."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        return {
-            "recipe": self.name,
-            "extractor": self.extractor,
-            "left_out": self.left_out,
-            "split": self.split,
-            **self.evaluation.as_dict(),
-            "comparison": self.comparison.as_dict(),
-            "baseline_epoch": self.baseline_epoch,
-            "example": asdict(self.example),
-            "head": None if self.head is None else str(self.head),
-            "report": None if self.report is None else str(self.report),
-            "curves": str(self.curves),
-            "exported": self.exported,
-        }
 
 
 def run_system(
@@ -129,6 +57,7 @@ def run_system(
     reading: Mapping[str, Any],
     chosen: Mapping[str, Any],
     settings: HeadSettings,
+    unfreeze: int = 0,
     export: str | None = None,
     with_baseline: bool = True,
     baseline_epochs: int = MAX_EPOCHS,
@@ -149,8 +78,11 @@ def run_system(
         Keywords of `extract` that go before those of the system.
     settings
         Of the head.
+    unfreeze
+        How many blocks of the network are fine-tuned, from the trained head on.
     export
-        The format in which the head is exported too; None for none.
+        The format in which the head, fine-tuned where that has not made it worse, is exported too;
+        None for none.
     with_baseline
         Whether the baseline is trained as well.
     baseline_epochs
@@ -218,11 +150,26 @@ def run_system(
             epoch = base.best_epoch
             done(f"baseline: three convolutions on pixels, best in epoch {epoch}")
 
+    deployed, tuned = (head, None), None
+    if head is not None and unfreeze:
+        with step(f"Fine-tuning {counted(unfreeze, 'block')}") as done:
+            tuned = _finetune(dataset, head, folder / FINETUNED, unfreeze, settings, extraction)
+            features = tuned.table.features[rows[1]]
+            keep("fine-tuned", tuned.head.predict_proba(features), tuned.head.classes)
+            paired = tuned.paired[rows[0]]
+            if paired is None or not paired.is_loss:
+                deployed = tuned.head_file, tuned.extractor
+            done(f"fine-tuned: {tuned.verdict()} → {folder / FINETUNED}")
     exported = None
-    if head is not None and export is not None:
+    if deployed[0] is not None and export is not None:
         with step(f"Exporting to {export}") as done:
             made = export_head(
-                head, folder / EXPORTED, export, data=dataset, cache=extraction.get("cache")
+                deployed[0],
+                folder / EXPORTED,
+                export,
+                data=dataset,
+                weights=deployed[1],
+                cache=extraction.get("cache"),
             )
             exported = made.as_dict()
             done(f"export: {export} → {folder / EXPORTED}", made.agreement.in_words())
@@ -242,11 +189,33 @@ def run_system(
         head=head,
         report=report,
         curves=curves,
+        finetuned=None if tuned is None else tuned.as_json(),
         exported=exported,
     )
     text = json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False) + "\n"
     write_bytes(folder / SUMMARY, text.encode("utf-8", "surrogateescape"))
     return outcome
+
+
+def _finetune(
+    dataset: Dataset,
+    head: Path,
+    folder: Path,
+    unfreeze: int,
+    settings: HeadSettings,
+    extraction: Mapping[str, Any],
+) -> Finetuned:
+    tuned = finetune(
+        dataset,
+        head,
+        folder,
+        unfreeze=unfreeze,
+        seed=settings.seed,
+        cache=extraction.get("cache"),
+    )
+    title = f"fine-tuning {', '.join(tuned.blocks)}"
+    write_curves(tuned.head, folder / TRAINING_CURVES, title)
+    return tuned
 
 
 def _leave_out(extraction: dict[str, Any], chosen: Mapping[str, Any]) -> list[str]:
@@ -316,24 +285,3 @@ def _example(table: FeatureTable, answers: Answers, *, has_tags: bool) -> Exampl
         ranked[:_SHOWN],
         tags(ranked) if has_tags else [],
     )
-
-
-def in_words(outcome: Outcome) -> list[str]:
-    """What came out, a line each."""
-    found, example = outcome.evaluation, outcome.example
-    lines = [
-        f"{outcome.name} on {outcome.split}: {found.images_in_words}, accuracy "
-        f"{with_interval(found.accuracy, found.intervals['accuracy'])}, precision "
-        f"{percent(found.precision_macro)}, recall {percent(found.recall_macro)}, F1 "
-        f"{percent(found.f1_macro)} ({found.means_over})"
-    ]
-    for each in outcome.comparison.candidates:
-        against = "the best"
-        if each.p_value is not None:
-            against = "p < 0.001" if each.p_value < 0.001 else f"p = {each.p_value:.3f}"
-            against += " (worse)" if each.p_value < 0.05 else " (may be as good)"
-        lines.append(f"  {each.name:<30}  {percent(each.accuracy):>7}  {against}")
-    top = ", ".join(f"{label} {percent(share)}" for label, share in example.top)
-    of = f"; tags: {', '.join(example.tags)}" if example.tags else ""
-    lines.append(f"  such as {example.path} ({example.label}): {top}{of}")
-    return lines

@@ -7,7 +7,7 @@ import pytest
 import bottlebank as bb
 from bottlebank.recipes.known import SYSTEMS
 
-QUICK = ["--epochs", 4, "--baseline-epochs", 2, "--export", "none"]
+QUICK = ["--epochs", 4, "--baseline-epochs", 2, "--unfreeze", 0, "--export", "none"]
 
 
 def test_without_a_name_they_are_listed(bottlebank):
@@ -106,7 +106,7 @@ def test_what_cannot_be_meant(bottlebank, photos, cache, arguments, message, tmp
 def test_what_a_recipe_exports_agrees_with_its_head(bottlebank, two, options, tmp_path, name, file):
     done = bottlebank(
         "recipe", name, two, "-o", tmp_path / "out", *options, *QUICK[:2], "--without-baseline",
-        "--json",
+        "--unfreeze", 0, "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert (tmp_path / "out" / "exported" / file).exists()
