@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from .training_rows import training_rows
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,6 +46,7 @@ def out_of_fold(
     on_fold: Callable[[int], object] = lambda fold: None,
     *,
     weights: np.ndarray | None = None,
+    views: np.ndarray | None = None,
 ) -> OutOfFold:
     """Train a head without each fold in turn, and predict the fold with it.
 
@@ -57,6 +60,9 @@ def out_of_fold(
         Called before each fit.
     weights
         float, (n,): what each row weighs in training; None: 1.
+    views
+        float32, (n, views, d): rows of views of the images, to train on beside them where they are
+        not held out; None: there are none.
 
     Notes
     -----
@@ -72,6 +78,8 @@ def out_of_fold(
     >>> found.predicted.tolist()
     ['a', 'a', 'b', 'b']
     """
+    from sklearn.utils.validation import has_fit_parameter
+
     classes = np.unique(labels)
     probabilities = np.zeros((len(labels), len(classes)))
     seconds = []
@@ -82,9 +90,19 @@ def out_of_fold(
         learned = np.unique(labels[~held_out])
         answers: np.ndarray | float = 1.0
         if len(learned) > 1:
-            head = make_head(learned.tolist())
-            own = {} if weights is None else {"sample_weight": weights[~held_out]}
-            head.fit(features[~held_out], labels[~held_out], **own)
+            head: Any = make_head(learned.tolist())
+            rows = training_rows(
+                features[~held_out],
+                labels[~held_out],
+                None if weights is None else weights[~held_out],
+                None if views is None else views[~held_out],
+            )
+            about = {
+                name: value
+                for name, value in rows.about().items()
+                if name == "sample_weight" or has_fit_parameter(head, name)
+            }
+            head.fit(rows.features, rows.labels, **about)
             answers = head.predict_proba(features[held_out])
         probabilities[np.ix_(held_out, np.isin(classes, learned))] = answers
         seconds.append(time.perf_counter() - start)

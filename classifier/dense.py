@@ -15,6 +15,7 @@ from ..errors import UsageError
 from ..native_stderr import silent_stderr
 from .dense_training import Epoch, NetworkSettings, Rows, Training
 from .estimator import LayeredHead, rows_in
+from .groups import require_groups, units_of
 from .layers import Layers, standardisation
 from .settings import (
     NETWORK,
@@ -121,6 +122,7 @@ class DenseHead(LayeredHead):
         on_epoch: Callable[[Epoch], object] = lambda epoch: None,
         *,
         sample_weight: Any = None,
+        groups: Any = None,
     ) -> DenseHead:
         """Train.
 
@@ -138,6 +140,9 @@ class DenseHead(LayeredHead):
         sample_weight
             float, (n,), ≥ 0: what the loss of each row is multiplied by. Batch normalisation counts
             rows, and one of weight 0 is not there. None: all weigh 1.
+        groups
+            (n,): rows of one group, such as views of an image, are held out together where there is
+            no `validation`; None: each is on its own.
 
         Raises
         ------
@@ -147,6 +152,7 @@ class DenseHead(LayeredHead):
         """
         settings = self._checked_settings()
         X, codes, weights = self._check_training_rows(X, y, sample_weight)
+        groups = require_groups(groups, sample_weight, y)
         if self.output == "sigmoid" and len(self.classes_) > 2:
             raise UsageError(
                 f"one sigmoid separates two classes, there are {len(self.classes_)}: "
@@ -157,7 +163,7 @@ class DenseHead(LayeredHead):
         of_class = class_weights(self.class_weight, self.classes_, codes, weights)
         weights = (weights * of_class[codes]).astype(np.float32)
         if validation is None:
-            chosen, held_out = self._hold_out(codes, random)
+            chosen, held_out = self._hold_out(codes, groups, random)
             train = Rows(X, codes, weights, chosen, *standard)
             validating = Rows(X, codes, weights, held_out, *standard)
         else:
@@ -186,14 +192,16 @@ class DenseHead(LayeredHead):
             patience=require_whole("patience", self.patience, 1),
         )
 
-    def _hold_out(self, codes: np.ndarray, random: Any) -> Any:
+    def _hold_out(self, codes: np.ndarray, groups: np.ndarray | None, random: Any) -> Any:
+        units, codes = units_of(codes, groups)
         every = np.arange(len(codes))
         n_held_out = math.ceil(self.validation_fraction * len(codes))
         n_classes = len(self.classes_)
         counts = np.bincount(codes)
         if counts.min() < 2 or n_held_out < n_classes or len(codes) - n_held_out < n_classes:
-            return every, every  # too few to hold any out: stop on the training loss
-        return train_test_split(every, test_size=n_held_out, stratify=codes, random_state=random)
+            return [np.arange(len(units))] * 2  # too few to hold any out: stop on the training loss
+        parts = train_test_split(every, test_size=n_held_out, stratify=codes, random_state=random)
+        return parts if groups is None else [np.flatnonzero(np.isin(units, part)) for part in parts]
 
     def _known(
         self, of_class: np.ndarray, X: Any, y: Any, sample_weight: Any = None

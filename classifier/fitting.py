@@ -19,6 +19,7 @@ def fit_head(
     labels: np.ndarray,
     *,
     sample_weight: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     validation: tuple[Any, ...] | None = None,
     on_epoch: Callable[[Any], object] = lambda epoch: None,
     **settings: Any,
@@ -33,6 +34,9 @@ def fit_head(
         float32, (n, d), and (n,).
     sample_weight
         float, (n,), ≥ 0: what each row weighs; None: 1.
+    groups
+        int, (n,): for a head that holds rows out to choose a setting or to stop, those that it
+        keeps together; None: each is on its own.
     validation, on_epoch
         For a head whose `fit` takes them: rows and labels, and weights or not, by which it may
         stop, and what is called after each epoch.
@@ -47,11 +51,11 @@ def fit_head(
     head = HEADS[name]
     if head.fit:
         own = {key: value for key, value in settings.items() if key in head.settings}
-        return resolve(head.fit)(rows, labels, sample_weight=sample_weight, **own)
+        return resolve(head.fit)(rows, labels, sample_weight=sample_weight, groups=groups, **own)
     estimator: Any = make_head(name, **settings)
     from sklearn.utils.validation import has_fit_parameter
 
-    given = {"validation": validation, "on_epoch": on_epoch}
+    given = {"groups": groups, "validation": validation, "on_epoch": on_epoch}
     taken = {key: value for key, value in given.items() if has_fit_parameter(estimator, key)}
     estimator.fit(rows, labels, sample_weight=sample_weight, **taken)
     return Fitted(estimator.layers_, estimator.training_facts())

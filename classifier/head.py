@@ -110,6 +110,7 @@ class Head:
             ("classes", f"{n_classes}: {in_brief_names(self.classes)}"),
             ("extractor", f"{extractor} (weights {in_brief(repr(weights)[1:-1], 40)})"),
             *(_accuracies(self.training) if with_figures else ()),
+            *_views(self.training),
             ("unknown", rule),
             *([("created", in_brief(repr(self.created)[1:-1], 40))] if self.created else []),
         ]
@@ -138,6 +139,13 @@ class Head:
         if self.unknown is not None:
             unknown = self.unknown.is_unknown(features, logits)
         return HeadAnswer(softmax(logits / self.temperature), unknown)
+
+
+def _views(training: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """How many views of each image it was trained on, where there were any."""
+    n_views, rule = training.get("views"), training.get("view_rule")
+    if isinstance(n_views, int) and n_views > 0 and isinstance(rule, str):
+        yield "views", f"{n_views} of each training image ({in_brief(repr(rule)[1:-1], 40)})"
 
 
 def _accuracies(training: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import require_seed, require_whole
 from .estimator import LayeredHead
+from .groups import require_groups
 from .logistic_solver import (
     MAX_ITERATIONS,
     N_FOLDS,
@@ -86,7 +87,7 @@ class LogisticHead(LayeredHead):
         self.class_weight = class_weight
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> LogisticHead:
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None) -> LogisticHead:
         """Choose the strength and fit.
 
         Parameters
@@ -98,6 +99,9 @@ class LogisticHead(LayeredHead):
         sample_weight
             float, (n,), ≥ 0: a row of weight 2 counts as the row twice, in the penalty as well,
             and one of weight 0 is not there; None: all weigh 1.
+        groups
+            (n,): rows of one group, such as views of an image, are held out together where the
+            strength is chosen; None: each is on its own.
 
         Raises
         ------
@@ -109,6 +113,7 @@ class LogisticHead(LayeredHead):
         max_iterations = require_whole("max_iterations", self.max_iterations, 1)
         seed = require_seed("random_state", self.random_state)
         X, codes, weights = self._check_training_rows(X, y, sample_weight)
+        groups = require_groups(groups, sample_weight, y)
         found = fit_logistic(
             X,
             codes,
@@ -118,6 +123,7 @@ class LogisticHead(LayeredHead):
             max_iterations=max_iterations,
             class_weights=class_weights(self.class_weight, self.classes_, codes, weights),
             weights=weights,
+            groups=groups,
             seed=seed,
         )
         self.layers_, self.strength_, self.scores_ = found

@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from ..hardware import available_cores
+from .groups import require_groups, units_of
 from .layers import Fitted, Layers, standardisation
 from .settings import class_weights
 from .weights import distinct, require_sample_weight
@@ -59,6 +60,7 @@ def fit_logistic(
     max_iterations: int = MAX_ITERATIONS,
     class_weights: np.ndarray | None = None,
     weights: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     seed: int = 0,
 ) -> LogisticFit:
     """Choose the penalty by cross-validation, and fit on all rows.
@@ -77,11 +79,14 @@ def fit_logistic(
         (n_classes,): what a row of each class weighs; None where all weigh the same.
     weights
         float64, (n,), above 0: what each row weighs besides; None where all weigh the same.
+    groups
+        int, (n,): rows that are held out together; None where each is on its own.
     seed
         Of the folds.
     """
     positions, weights = distinct(rows, codes, np.ones(len(rows)) if weights is None else weights)
     rows, codes = rows[positions], codes[positions]
+    groups = None if groups is None else groups[positions]
     mean, scale = standardisation(rows, weights)
     rows -= mean  # in place: one copy is enough
     rows /= scale
@@ -93,7 +98,7 @@ def fit_logistic(
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
         likelihood = _Likelihood(rows, codes, weights, n_classes)
         strength, scores, start = _choose_strength(
-            likelihood, sorted(strengths), n_folds, max_iterations, seed, pool
+            likelihood, groups, sorted(strengths), n_folds, max_iterations, seed, pool
         )
         tolerance = _WHEN_CHOSEN if scores else _AS_ASKED
         whole = likelihood._replace(pool=pool)
@@ -109,6 +114,7 @@ def fit_without_scikit_learn(
     rows: np.ndarray,
     labels: np.ndarray,
     sample_weight: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
     class_weight: str | Mapping[Any, float] | None = None,
     random_state: int = 0,
 ) -> Fitted:
@@ -120,10 +126,11 @@ def fit_without_scikit_learn(
         float32, (n, d): transfer values, finite.
     labels
         (n,): of at least two classes.
-    sample_weight, class_weight, random_state
+    sample_weight, groups, class_weight, random_state
         As in `LogisticHead`.
     """
     weights = require_sample_weight(sample_weight, len(rows))
+    groups = require_groups(groups, weights, labels)
     if not weights.all():
         rows, labels, weights = rows[weights > 0], labels[weights > 0], weights[weights > 0]
     classes, codes = np.unique(labels, return_inverse=True)
@@ -133,6 +140,7 @@ def fit_without_scikit_learn(
         len(classes),
         class_weights=class_weights(class_weight, classes, codes, weights),
         weights=weights,
+        groups=groups,
         seed=random_state,
     )
     return Fitted(fitted.layers, {"strength": fitted.strength})
@@ -140,6 +148,7 @@ def fit_without_scikit_learn(
 
 def _choose_strength(
     likelihood: _Likelihood,
+    groups: np.ndarray | None,
     ascending: list[float],
     n_folds: int,
     max_iterations: int,
@@ -147,13 +156,19 @@ def _choose_strength(
     pool: ThreadPoolExecutor,
 ) -> tuple[float, dict[float, float], np.ndarray]:
     """The strength with the least held-out loss, the losses, and parameters to start from."""
-    n_folds = min(n_folds, int(np.bincount(likelihood.codes).min()))
+    units, codes_of_units = units_of(likelihood.codes, groups)
+    n_folds = min(n_folds, int(np.bincount(codes_of_units).min()))
     if len(ascending) == 1 or n_folds < 2:
         return ascending[(len(ascending) - 1) // 2], {}, likelihood.zeros()
     share = min(1.0, _ROWS_TO_CHOOSE / len(likelihood.rows))
+    folds = np.full(len(codes_of_units), -1)
+    chosen = np.arange(len(folds))
     if share < 1:
-        likelihood = likelihood.some(_sample(likelihood.codes, share, n_folds, seed))
-    folds = _deal(likelihood.codes, n_folds, seed)
+        chosen = _sample(codes_of_units, share, n_folds, seed)
+    folds[chosen] = _deal(codes_of_units[chosen], n_folds, seed)
+    folds = folds[units]  # of each row; -1 where it is not in the sample
+    if share < 1:
+        likelihood, folds = likelihood.some(folds >= 0), folds[folds >= 0]
     few = [
         np.arange(n_folds)[first : first + _FITS_AT_ONCE]
         for first in range(0, n_folds, _FITS_AT_ONCE)

@@ -24,6 +24,13 @@ PRECISIONS = tuple(precision_names())
 FITS = ("squash", "crop", "pad")
 GREY16 = ("scale", "stretch")
 POOLINGS = ("cls", "mean")
+VIEW_RULES = ("mixed", "flip", "unflipped")
+VIEW_RULES_IN_WORDS = (
+    "mixed: first the mirror image, then small rotations, crops and changes of colour, every other "
+    "one mirrored; flip: the mirror image alone; unflipped: none mirrored, for what differs from "
+    "its mirror image, such as text"
+)
+MOST_VIEWS = 99
 STORES = ("auto", "float32", "float16")
 PARITY = ("refuse", "warn")
 HEADS = tuple(saved_head_names())

@@ -18,6 +18,7 @@ from .output import (
     tell,
 )
 from .parameter_types import Extractors, Names, WholeNumber
+from .view_options import views
 
 if TYPE_CHECKING:
     from ..training.compare import Trials
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     f"{choices.EXTRACTORS_IN_WORDS}",
 )
 @options.extraction_with_any()
+@views("variations of each training image to train on beside it; the cache keeps them")
 @option(
     "--folds",
     type=WholeNumber(2, 100),

@@ -18,6 +18,7 @@ from .output import (
     with_interval,
 )
 from .parameter_types import FOLDER, Choice
+from .view_options import views
 
 if TYPE_CHECKING:
     from ..classifier import Head
@@ -31,6 +32,13 @@ if TYPE_CHECKING:
 @options.loading()
 @options.max_pixels()
 @options.resources()
+@views(
+    "variations of each image over which its probabilities are averaged, with its own; the cache "
+    "keeps them",
+    part_of="seen",
+    default=None,
+    default_in_words="that of the head's training views, else mixed",
+)
 @option(
     "--split",
     type=Choice(choices.SPLITS),
@@ -54,6 +62,7 @@ def run(
     max_pixels: int,
     workers: int | None,
     memory: int | None,
+    seen: dict[str, Any],
     split: str | None,
     report: str | None,
     json: bool,
@@ -67,9 +76,9 @@ def run(
 
     dataset = load_dataset(data, **reading)
     table, loaded = extract_for_head(
-        dataset, head, max_pixels=max_pixels, workers=workers, memory=memory, **loading
+        dataset, head, max_pixels=max_pixels, workers=workers, memory=memory, **loading, **seen
     )
-    evaluated = evaluate_split(loaded, table, split)
+    evaluated = evaluate_split(loaded, table, split, views=table.n_views > 0)
     answer = describe_evaluation(loaded, table, evaluated)
     _warn(loaded, evaluated)
     written = []
@@ -120,6 +129,8 @@ def _tell(head: Head, evaluated: SplitEvaluation, answer: dict[str, Any]) -> Non
         f"{percent(found.recall_macro)}, F1 {percent(found.f1_macro)} ({found.means_over}); "
         f"{_about_unknown(head, answer['unknown'])}"
     )
+    if evaluated.without_views is not None:
+        tell(f"  {evaluated.without_views.in_words()}")
     if seen is not None and _warning(evaluated):
         tell(f"  {_without(seen)}")
     mistakes = answer["mistakes"] if better is None else answer["cross_validated"]["mistakes"]

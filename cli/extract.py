@@ -15,6 +15,7 @@ from .output import (
     tell,
 )
 from .parameter_types import COUNT
+from .view_options import views
 
 if TYPE_CHECKING:
     from ..extraction.feature_table import Report
@@ -25,6 +26,10 @@ _STAGES = {"disk": "the disk", "decode": "decoding", "network": "the network"}
 @command(example="bottlebank extract photos/ --extractor efficientnet_lite0")
 @options.data()
 @options.extraction()
+@views(
+    "variations of each image whose transfer values are kept beside its own, to train on; more of "
+    "them later compute only the new ones"
+)
 @option(
     "--commit-every",
     type=COUNT,
@@ -91,6 +96,11 @@ def _tell(report: Report, seconds: Stopwatch) -> None:
         f"cached, {counted(report.duplicates, 'duplicate')}, {report.rejected} rejected; "
         f"{counted(report.ignored, 'other file')} ignored{kinds}"
     )
+    if report.views:
+        tell(
+            f"{counted(report.views, 'view')} of each image beside it ({report.view_rule}): "
+            f"{report.rows:,} rows, {report.rows_extracted:,} extracted now"
+        )
     speed = ""
     if report.bottleneck is not None:
         speed = f", {report.images_per_second} images/s, bottleneck: {_STAGES[report.bottleneck]}"

@@ -14,6 +14,7 @@ from . import options
 from .command import argument, command, option
 from .output import print_json, say, tell
 from .parameter_types import COUNT, FILE
+from .view_options import views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
 @options.loading()
 @options.max_pixels()
 @options.resources()
+@views(
+    "variations of each image over which its probabilities are averaged, with its own; each takes "
+    "as long as another image",
+    part_of="seen",
+    default=None,
+    default_in_words="that of the head's training views, else mixed",
+)
 @option("--top", type=COUNT, default=3, metavar="N", help="classes to show")
 @options.output(
     metavar="FILE.csv|FILE.jsonl",
@@ -49,6 +57,7 @@ def run(
     max_pixels: int,
     workers: int | None,
     memory: int | None,
+    seen: dict[str, Any],
     top: int,
     output: str | None,
     json: bool,
@@ -60,7 +69,7 @@ def run(
     from ..prediction.prediction_file import write_predictions
 
     found, unreadable = _find(images)
-    predictor = load_predictor(head, many=len(found) > 1, **loading)
+    predictor = load_predictor(head, many=len(found) > 1, **loading, **seen)
     # A bar between lines of answers on the same terminal would be torn by them.
     shows_bar = len(found) > 1 and (path is not None or not sys.stdout.isatty())
     predictions = itertools.chain(

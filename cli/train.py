@@ -20,6 +20,7 @@ from .output import (
     tell_cross_validated,
     with_interval,
 )
+from .view_options import views
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,7 @@ _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 @options.output(required=True, metavar="HEAD.h5", help="the head file")
 @options.head_to_train()
 @options.extraction()
+@views("variations of each training image to train on beside it; the cache keeps them")
 @options.seed()
 @options.as_json()
 @options.strict()
@@ -129,6 +131,8 @@ def _answer(
         "version": trained.head.version,
         "extractor": table.report.extractor,
         "precision": table.report.precision,
+        "views": table.n_views,
+        "view_rule": table.views.rule,
         "temperature": trained.head.temperature,
         "near_duplicates": {
             split: {**found._asdict(), "pairs": [pair for pair in near if pair["split"] == split]}
@@ -148,6 +152,11 @@ def _tell(trained: Trained, table: FeatureTable) -> None:
         f"{trained.head.kind} head of {counted(len(trained.head.classes), 'class', 'classes')} on "
         f"{table.report.extractor} ({table.report.width} numbers per image); split {how}"
     )
+    if table.n_views:
+        tell(
+            f"  each training image with {counted(table.n_views, 'view')} of it "
+            f"({table.views.rule}), which weigh as much as one image together"
+        )
     for split, found in trained.evaluations.items():
         tell(f"  {split:<10} {_figures(found)}")
     for split, found in trained.near_duplicates.items():

@@ -94,7 +94,7 @@ class CarefulWorker:
         reasons: list[str] = []
         brightest: list[int | None] = []
         pixels = [self._none]
-        for position in group.new or ():
+        for position, views in (group.new or {}).items():
             if self._is_closed:
                 return
             file = self._read_again(group, position)
@@ -102,7 +102,7 @@ class CarefulWorker:
                 reasons.append(file)
                 brightest.append(None)
                 continue
-            decoded = self._decoders.decode([file])
+            decoded = self._decoders.decode([file], views=[views])
             reasons.append(self._with_remedy(decoded.reasons[0]))
             brightest += [kind and kind.brightest for kind in decoded.kinds]
             pixels.append(decoded.pixels)

@@ -21,6 +21,7 @@ from ..features.engines.select import only_precision, preferences
 from ..features.images.colours import GREY16
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from ..features.images.decoding_shares import Allowed, require_allowed
+from ..features.images.view_rules import DEFAULT_RULE, NO_VIEWS, require_views
 from .cache_miss import why_nothing_is_reused
 from .going_on import banked, going_on, remember_network, say_going_on
 from .network import CannotRunError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..features import Recipe
     from ..features.backbones.weights import Weights
+    from ..features.images.view_rules import Views
     from .feature_table import FeatureTable
 
 _WITHOUT_DOWNLOAD = f"take {INSTALLED_EXTRACTOR} as the extractor, which needs no download"
@@ -58,6 +60,8 @@ def extract(
     engine: str = "auto",
     precision: str = "auto",
     store: str = "auto",
+    views: int = 0,
+    view_rule: str = DEFAULT_RULE,
     commit_every: int = COMMIT_EVERY_ROWS,
     retry_rejected: bool = False,
     download_timeout_s: float | None = None,
@@ -120,6 +124,13 @@ def extract(
     store
         ``float32``, ``float16`` (half the disk; 11 bits of each number are kept), or ``auto``:
         what the cache holds already, else float32.
+    views
+        Variations of each image whose transfer values are kept beside its own, for training: 0 for
+        none, at most 99. More of them later compute only the new ones.
+    view_rule
+        What they are: ``mixed``, first the mirror image, then small rotations, crops and changes of
+        colour, every other one mirrored; ``flip``, the mirror image alone; ``unflipped``, no mirror
+        images.
     commit_every
         Rows in a shard; at most this many are lost when the process is killed.
     retry_rejected
@@ -146,6 +157,7 @@ def extract(
     """
     require_known(engine, precision)
     require_known_storage(store)
+    chosen_views = require_views(views, view_rule)
     max_pixels = require_max_pixels(max_pixels)
     allowed = require_allowed(workers, memory)
     commit_every = require_whole("commit_every", commit_every, 1)
@@ -174,6 +186,7 @@ def extract(
             max_pixels=max_pixels,
             allowed=allowed,
             retry_rejected=retry_rejected,
+            views=chosen_views,
         )
         if extractor is None and weights == IMAGENET:
             chosen = spec.chosen() if grey16 is None else {**spec.chosen(), "grey16": grey16}
@@ -209,6 +222,7 @@ def extract_recipe(
     max_pixels: int = MAX_PIXELS,
     allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
     retry_rejected: bool = False,
+    views: Views = NO_VIEWS,
     preferred: Variant | None = None,
     explain: bool = True,
 ) -> FeatureTable:
@@ -243,6 +257,7 @@ def extract_recipe(
             max_pixels=max_pixels,
             allowed=allowed,
             retry_rejected=retry_rejected,
+            views=views,
         )
         try:
             return run.complete()

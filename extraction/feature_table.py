@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import type_of
-from ..cache import CacheFolder, Variant
+from ..cache import CacheFolder, Key, Variant
 from ..classifier.weights import require_sample_weight
 from ..datasets.summary import classes_as_html, short
 from ..errors import DatasetError, ImageRejectedError, LibraryNotFoundError, WrongTypeError
+from ..features.images.view_rules import DEFAULT_RULE, NO_VIEWS
 from ..formatting import counted
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
     import pandas
 
-    from ..cache import ContentHash, Key
+    from ..cache import ContentHash
     from ..classifier import GoldenImages
     from ..features import Recipe
+    from ..features.images.view_rules import Views
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,14 @@ class Report:
     nothing was extracted."""
     ignored_kinds: dict[str, int] = field(default_factory=dict)
     """`ignored` by kind: extensions, ``hidden``, ``system folder``, …"""
+    views: int = 0
+    """Views of each image beside the image itself."""
+    view_rule: str = DEFAULT_RULE
+    """One of `view_rules.RULES`."""
+    rows: int = 0
+    """Of the contents that are not rejected, with their views: all are in the cache."""
+    rows_extracted: int = 0
+    """Of these, computed now."""
     dark_16bit: int = 0
     """Of those extracted now: images with 16 bits per channel that use less than the lowest quarter
     of the range, and are nearly black, since ``grey16`` is ``scale``."""
@@ -85,6 +95,8 @@ class FeatureTable:
     weights: np.ndarray | None = None
     """float64, (n,), ≥ 0: what each image weighs in training; None: 1. One of weight 2 counts as
     the image twice; one of weight 0 is no part of any split."""
+    views: Views = NO_VIEWS
+    """Which views of each image are in the cache beside its row."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -141,10 +153,36 @@ class FeatureTable:
     @cached_property
     def features(self) -> np.ndarray:
         """float32, (n, width): read from the cache when first used."""
+        return self._read(self.keys)
+
+    @property
+    def n_views(self) -> int:
+        """Views of each image beside the image itself."""
+        return len(self.views.numbers)
+
+    def view_features(self, rows: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+        """Transfer values of the views of images, read from the cache at each call.
+
+        Parameters
+        ----------
+        rows
+            int, (m,): of which images; None for all.
+
+        Returns
+        -------
+        ndarray
+            float32, (m, n_views, width). The images themselves, in `features`, are not among them.
+        """
+        keys = [self.keys[row] for row in (range(len(self)) if rows is None else rows)]
+        numbers = self.views.numbers
+        read = self._read([Key(key.content, number) for key in keys for number in numbers])
+        return read.reshape(len(keys), len(numbers), self.recipe.width)
+
+    def _read(self, keys: Sequence[Key]) -> np.ndarray:
         report = self.report
         with CacheFolder(report.cache) as folder:
             variant = Variant(report.precision, report.store).name
-            rows = folder.open(report.fingerprint, variant).rows(self.keys)
+            rows = folder.open(report.fingerprint, variant).rows(keys)
         return rows.reshape(-1, self.recipe.width)
 
     def to_pandas(self, *, features: bool = True) -> pandas.DataFrame:

@@ -24,33 +24,40 @@ class Group:
     files: Sequence[ImageFile]
     hashed: list[HashedFile | UnreadableFile] | None = None
     """What reading gave; None before that."""
-    new: list[int] | None = None
-    """Positions in the group of what is to be decoded; None until the caller has said it."""
+    new: dict[int, Sequence[int]] | None = None
+    """Positions in the group of what is to be decoded, and which views of each; None until the
+    caller has said it."""
     block: int | None = None
     """Of the worker that decodes it."""
     pixels: Pixels | None = None
     """When it is done."""
 
-    def settle(self, are_new: Sequence[bool]) -> None:
-        """Note which of the files are to be decoded."""
-        self.new = [
-            position
-            for position, (file, is_new) in enumerate(zip(self.hashed or (), are_new, strict=True))
-            if is_new and isinstance(file, HashedFile)
-        ]
+    def settle(self, views: Sequence[Sequence[int]]) -> None:
+        """Note which views of the files are to be decoded: none of those that are known."""
+        self.new = {
+            position: new
+            for position, (file, new) in enumerate(zip(self.hashed or (), views, strict=True))
+            if new and isinstance(file, HashedFile)
+        }
+
+    def n_pictures(self, reasons: Sequence[str]) -> int:
+        """Views of the new files, but for those that have a reason to be rejected."""
+        new = (self.new or {}).values()
+        return sum(len(views) for views, reason in zip(new, reasons, strict=True) if not reason)
 
     def finish(
         self, reasons: Sequence[str], brightest: Sequence[int | None], pixels: np.ndarray
     ) -> None:
         """Note the pixels of the new files, but for those that have a reason to be rejected."""
         done = Pixels([], [], pixels, [], [])
-        files = [(self.hashed or ())[position] for position in self.new or ()]
-        for file, reason, value in zip(files, reasons, brightest, strict=True):
+        new = (self.new or {}).items()
+        for (position, views), reason, value in zip(new, reasons, brightest, strict=True):
+            file = (self.hashed or ())[position]
             assert isinstance(file, HashedFile)
             if reason:
                 done.rejections.append(Rejection(file.content, file.path, reason))
             else:
-                done.keys.append(Key(file.content))
-                done.paths.append(file.path)
-                done.brightest.append(value)
+                done.keys.extend(Key(file.content, view) for view in views)
+                done.paths.extend([file.path] * len(views))
+                done.brightest.extend([value, *[None] * (len(views) - 1)])
         self.pixels = done

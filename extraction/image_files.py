@@ -40,7 +40,7 @@ class UnreadableFile(NamedTuple):
 
 
 class Pixels(NamedTuple):
-    """A few decoded images."""
+    """A few decoded images, one row for each view."""
 
     keys: list[Key]
     paths: list[bytes]
@@ -48,6 +48,6 @@ class Pixels(NamedTuple):
     """uint8, (n, height, width, 3), RGB, 0 to 255: of each key, in the network's input size. It
     may lie in memory that is used again once nobody holds it, or a part of it, any more."""
     brightest: list[int | None]
-    """The greatest value of each picture that has 16 bits per channel."""
+    """The greatest value of each picture that has 16 bits per channel; of further views None."""
     rejections: list[Rejection]
     """Of those that cannot be decoded."""

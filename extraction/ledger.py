@@ -9,7 +9,7 @@ from ..cache import Key
 from ..features.images.rejection import depends_on_machine, is_temporary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from ..cache import CacheFolder, ContentHash, Rejection, Stamp, Variant
     from ..cache.writer import Writer
@@ -38,13 +38,15 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
         variant: Variant,
         commit_every: int,
         retry_rejected: bool,
+        views: Sequence[int] = (0,),
     ) -> None:
         """Read what is there; the lock is not taken yet.
 
-        With `retry_rejected`, images that failed on this machine are tried again.
+        Of each image, `views` are wanted, by number. With `retry_rejected`, images that failed on
+        this machine are tried again.
         """
         self._folder, self._recipe, self._commit_every = folder, recipe, commit_every
-        self._retry_rejected = retry_rejected
+        self._retry_rejected, self._views = retry_rejected, tuple(views)
         self._cache = folder.open(recipe.fingerprint, variant.name)
         self._writer: Writer | None = None
         self._remembered: list[tuple[bytes, Stamp, ContentHash]] = []
@@ -61,15 +63,14 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
         """Whether any image has a row."""
         return len(self._cache) > 0 or len(self.extracted) > 0
 
-    def is_answered(self, content: ContentHash) -> bool:
-        """Whether a content has a row, or a reason why it has none that holds here, too."""
-        if Key(content) in self._cache:
-            return True
-        reason = self._why_not(content)
-        if reason is None:
-            return False
-        self.rejected[content] = reason
-        return True
+    def missing_views(self, content: ContentHash) -> Sequence[int]:
+        """Which views have no row; none where there is a reason for that which holds here, too."""
+        missing = [view for view in self._views if Key(content, view) not in self._cache]
+        reason = self._why_not(content) if missing else None
+        if reason is not None:
+            self.rejected[content] = reason
+            return ()
+        return missing
 
     def _why_not(self, content: ContentHash) -> str | None:
         """Why an image need not be tried; None when it is to be."""

@@ -37,7 +37,7 @@ class Exported(NamedTuple):
 
 def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
     """One variant of one recipe, as JSON values."""
-    recipe = _recipe(folder, cache.fingerprint)
+    recipe, keys = _recipe(folder, cache.fingerprint), cache.keys()
     return {
         "fingerprint": cache.fingerprint,
         "words": _in_words(recipe),
@@ -45,6 +45,7 @@ def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
         "precision": Variant.parse(cache.variant).precision,
         "store": Variant.parse(cache.variant).storage,
         "rows": len(cache),
+        "images": sum(key.view == 0 for key in keys),
         "bytes": cache.n_bytes(),
         "shards": len(cache.shard_names()),
         "rejected": [

@@ -44,7 +44,7 @@ class Features(NamedTuple):
     features: np.ndarray
     """float32, (n, width): of each key."""
     brightest: list[int | None]
-    """The greatest value of each picture that has 16 bits per channel."""
+    """The greatest value of each picture that has 16 bits per channel; of further views None."""
     rejections: list[Rejection]
     """Of images that could not be decoded."""
 

@@ -12,7 +12,7 @@ from .image_files import HashedFile, ImageFile, UnreadableFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ..cache import CacheFolder, ContentHash
+    from ..cache import CacheFolder, ContentHash, Key
 
 _LOOKED_UP_TOGETHER = 2048
 
@@ -34,7 +34,7 @@ class Plan:
         self,
         paths: Sequence[str],
         folder: CacheFolder,
-        is_answered: Callable[[ContentHash], bool],
+        missing_views: Callable[[ContentHash], Sequence[int]],
     ) -> None:
         """Settle, by a `stat` of each file, what needs not be read.
 
@@ -44,12 +44,12 @@ class Plan:
             Of the images.
         folder
             Whose index knows the contents of files that have not changed.
-        is_answered
-            Whether there is a row for a content, or a reason why there is none.
+        missing_views
+            Which views of a content have no row; none where there is a reason for that.
         """
         self._paths = paths
-        self._is_answered = is_answered
-        self._begun: set[ContentHash] = set()
+        self._missing_views = missing_views
+        self._begun: dict[ContentHash, int] = {}
         self._sizes: dict[int, int] = {}
         self.contents: list[ContentHash | None] = [None] * len(paths)
         self.unreadable: dict[int, str] = {}
@@ -73,7 +73,7 @@ class Plan:
         folder.remember_folders(paths)
         contents = folder.known_contents(list(zip(paths, statuses, strict=True)))
         for position, content in zip(found, contents, strict=True):
-            if content is not None and self._is_answered(content):
+            if content is not None and not self._missing_views(content):
                 self.contents[position] = content
 
     def files(self) -> Iterator[ImageFile]:
@@ -83,18 +83,28 @@ class Plan:
 
     def is_known(self, content: ContentHash) -> bool:
         """Whether a content has been answered, or is being computed."""
-        return content in self._begun or self._is_answered(content)
+        return content in self._begun or not self._missing_views(content)
 
-    def are_new(self, files: Sequence[HashedFile | UnreadableFile]) -> list[bool]:
-        """Note what has been read; True for each file whose content is to be computed."""
-        return [self._is_new(file) for file in files]
+    def new_views(self, files: Sequence[HashedFile | UnreadableFile]) -> list[Sequence[int]]:
+        """Note what has been read; the views of each file's content that are to be computed."""
+        return [self._new_views(file) for file in files]
 
-    def _is_new(self, file: HashedFile | UnreadableFile) -> bool:
+    def _new_views(self, file: HashedFile | UnreadableFile) -> Sequence[int]:
         if isinstance(file, UnreadableFile):
             self.unreadable[file.position] = file.reason
-            return False
+            return ()
         self.contents[file.position] = file.content
-        if self.is_known(file.content):
-            return False
-        self._begun.add(file.content)
-        return True
+        if file.content in self._begun:
+            return ()
+        views = self._missing_views(file.content)
+        if views:
+            self._begun[file.content] = len(views)
+        return views
+
+    def n_done(self, keys: Sequence[Key]) -> int:
+        """Note rows that have been computed; how many images have all of theirs now."""
+        n_done = 0
+        for key in keys:
+            self._begun[key.content] -= 1
+            n_done += self._begun[key.content] == 0
+        return n_done

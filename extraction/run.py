@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..features import Recipe
     from ..features.backbones.weights import Weights
     from ..features.images.decoding_shares import Allowed
+    from ..features.images.view_rules import Views
     from .image_files import UnreadableFile
 
 _MEASURED_FROM = 100
@@ -57,14 +58,17 @@ class Run:
         max_pixels: int,
         allowed: Allowed,
         retry_rejected: bool,
+        views: Views,
     ) -> None:
         """Look up what is missing; see `extract_recipe`."""
         self._dataset, self._recipe, self._folder = dataset, recipe, folder
         self._variant, self._progress = variant, progress
         self._waiting = Waiting()
-        self._ledger = Ledger(folder, recipe, variant, commit_every, retry_rejected)
-        self._plan = Plan(dataset.paths, folder, self._ledger.is_answered)
-        self._workers = Workers(recipe, max_pixels, self._waiting, allowed)
+        self._views = views
+        numbers = (0, *views.numbers)
+        self._ledger = Ledger(folder, recipe, variant, commit_every, retry_rejected, numbers)
+        self._plan = Plan(dataset.paths, folder, self._ledger.missing_views)
+        self._workers = Workers(recipe, max_pixels, self._waiting, allowed, len(numbers))
         self._network = Network(
             recipe, weights, folder.networks, engine, variant.precision, progress, self._waiting
         )
@@ -91,10 +95,10 @@ class Run:
         return self._table(loop_s)
 
     def _extract(self, bar: Progress) -> None:
-        def are_new(files: Sequence[HashedFile | UnreadableFile]) -> list[bool]:
-            new = self._plan.are_new(files)
+        def new_views(files: Sequence[HashedFile | UnreadableFile]) -> list[Sequence[int]]:
+            new = self._plan.new_views(files)
             self._ledger.remember(file for file in files if isinstance(file, HashedFile))
-            bar.update(new.count(False))
+            bar.update(sum(not views for views in new))
             return new
 
         def begin() -> None:
@@ -111,7 +115,7 @@ class Run:
                     self._plan.files(),
                     len(self._plan.missing),
                     self._plan.is_known,
-                    are_new,
+                    new_views,
                     begin,
                 )
             ) as pixels,
@@ -124,7 +128,7 @@ class Run:
                     value for value in images.brightest if is_dark(value, self._recipe.grey16)
                 ]
                 bar.note(f"waiting for {self._waiting.bottleneck}")
-                bar.update(len(images.keys) + len(images.rejections))
+                bar.update(self._plan.n_done(images.keys) + len(images.rejections))
 
     def _warn_of_dark_images(self) -> None:
         """Warn of 16-bit pictures that use little of their range: nearly black when scaled."""
@@ -164,7 +168,7 @@ class Run:
                 kept.append(position)
                 keys.append(Key(content))
         different = set(keys)
-        n_extracted = len(different & extracted)
+        n_extracted = len({key.content for key in extracted} & {key.content for key in keys})
         speed = round(n_extracted / loop_s, 1) if n_extracted else None
         self._folder.remember_use(
             self._recipe.fingerprint,
@@ -188,6 +192,10 @@ class Run:
             engine=self._network.engine,
             precision=self._variant.precision,
             store=self._variant.storage,
+            views=len(self._views.numbers),
+            view_rule=self._views.rule,
+            rows=len(different) * (1 + len(self._views.numbers)),
+            rows_extracted=len(extracted),
             fingerprint=self._recipe.fingerprint,
             cache=str(self._folder.root),
         )
@@ -202,4 +210,5 @@ class Run:
             golden=self._golden_images(),
             groups=[dataset.groups[position] for position in kept] if dataset.groups else (),
             weights=np.array(dataset.weights, np.float64)[kept] if dataset.weights else None,
+            views=self._views,
         )

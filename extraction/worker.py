@@ -45,12 +45,15 @@ class Worker:
         self,
         settings: Mapping[str, Any],
         size_px: tuple[int, int],
-        group_size: int,
+        n_pictures: int,
         wake: Callable[[], None],
     ) -> None:
-        """Prepare to start; `wake` is called, in any thread, when a block is free again."""
+        """Prepare to start.
+
+        A block takes `n_pictures`; `wake` is called, in any thread, when one is free again.
+        """
         self._settings, self._size_px, self._wake = settings, size_px, wake
-        self._block_bytes = group_size * size_px[0] * size_px[1] * 3
+        self._block_bytes = n_pictures * size_px[0] * size_px[1] * 3
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection | None = None
         self._asked: deque[Group] = deque()
@@ -111,7 +114,8 @@ class Worker:
         while self._to_decode and self._free:
             group = self._to_decode.popleft()
             group.block = self._free.popleft()
-            self._ask(group, "decode", group.number, group.new, group.block)
+            new = list((group.new or {}).items())
+            self._ask(group, "decode", group.number, new, group.block)
 
     def _ask(self, group: Group, *command: Any) -> None:
         self._asked.append(group)
@@ -163,7 +167,7 @@ class Worker:
             group.block = None
 
     def pixels(self, group: Group, n: int) -> np.ndarray:
-        """The first `n` images in a group's block, uint8, (n, height, width, 3).
+        """The first `n` pictures in a group's block, uint8, (n, height, width, 3).
 
         The block is used again when nobody holds any part of them. The last block is not given
         away: its images are copied, so that the worker never waits for who holds the others.

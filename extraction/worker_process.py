@@ -22,7 +22,8 @@ from ..cache.keys import content_of_bytes
 from ..errors import ImageRejectedError
 from ..features.images.decoder import Limits, read
 from ..features.images.decoder_process import prepare
-from ..features.images.fit import Preprocessing, decode_and_resize
+from ..features.images.fit import Preprocessing
+from ..features.images.views import decode_views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,7 @@ class _Worker:
     ) -> None:
         self._memory, self._block_bytes = memory, block_bytes
         self._size_px, self._max_decode_s = preprocessing.size_px, max_decode_s
-        self._decode = partial(decode_and_resize, preprocessing=preprocessing, limits=limits)
+        self._decode = partial(decode_views, preprocessing=preprocessing, limits=limits)
         self._held: dict[int, list[bytes]] = {}
         self._n_begun = 0
 
@@ -119,33 +120,36 @@ class _Worker:
         self._held[group] = held
         return reasons, np.array(files, FILE).tobytes().hex()
 
-    def decode(self, group: int, positions: Sequence[int], block: int) -> list[list[Any]]:
-        """Decode some files of a group into a block; the others are dropped.
+    def decode(
+        self, group: int, new: Sequence[tuple[int, Sequence[int]]], block: int
+    ) -> list[list[Any]]:
+        """Decode views of some files of a group into a block; the other files are dropped.
 
-        Of each: why it is rejected, or an empty text; and the greatest value of a picture of 16
-        bits per channel, or None.
+        Of each file: why it is rejected, or an empty text; and the greatest value of a picture of
+        16 bits per channel, or None.
         """
         held = self._held.pop(group)
         height, width = self._size_px
         pixels = np.frombuffer(
             self._memory,
             np.uint8,
-            len(positions) * height * width * 3,
+            sum(len(views) for _, views in new) * height * width * 3,
             PIXELS_AT + block * self._block_bytes,
         ).reshape(-1, height, width, 3)
         answers: list[list[Any]] = []
         n_decoded = 0
-        for position in positions:
+        for position, views in new:
             self._begin()
             signal.setitimer(signal.ITIMER_PROF, self._max_decode_s)  # its signal ends the process
             try:
-                picture = self._decode(held[position])
+                decoded, kind = self._decode(held[position], views=views)
             except ImageRejectedError as error:
                 answers.append([str(error), None])
             else:
-                pixels[n_decoded] = picture.pixels
-                n_decoded += 1
-                answers.append(["", picture.kind.brightest])
+                for picture in decoded:
+                    pixels[n_decoded] = picture
+                    n_decoded += 1
+                answers.append(["", kind.brightest])
         signal.setitimer(signal.ITIMER_PROF, 0)
         return answers
 

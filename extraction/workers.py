@@ -65,13 +65,18 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         max_pixels: int,
         waiting: Waiting,
         allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
+        most_views: int = 1,
     ) -> None:
-        """Prepare to decode for a recipe's network; nothing runs yet."""
+        """Prepare to decode for a recipe's network; nothing runs yet.
+
+        Of an image, `most_views` are decoded at most, with the image itself.
+        """
         preprocessing, limits = recipe.preprocessing, Limits(pixels=max_pixels)
         self._waiting = waiting
         height, width = preprocessing.size_px
-        self._largest_group = max(1, min(_GROUP_SIZE, _BLOCK_BYTES // (height * width * 3)))
-        block_bytes = self._largest_group * height * width * 3
+        image_bytes = most_views * height * width * 3
+        self._largest_group = max(1, min(_GROUP_SIZE, _BLOCK_BYTES // image_bytes))
+        block_bytes = self._largest_group * image_bytes
         # Of the blocks' pixels, and copies of those for which no block is left.
         shares = shares_of(allowed, (N_BLOCKS + _IN_HAND) * block_bytes)
         self._largest_file_bytes = shares.largest_file_bytes
@@ -84,7 +89,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         self._wake_at = self._wake_with = -1
         self._waking = threading.RLock()
         self._workers = [
-            Worker(settings, preprocessing.size_px, self._largest_group, self._wake)
+            Worker(settings, preprocessing.size_px, self._largest_group * most_views, self._wake)
             for _ in range(shares.n_workers)
         ]
         self._faults: deque[BaseException] = deque()
@@ -136,7 +141,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         files: Iterator[ImageFile],
         n_files: int,
         is_known: Callable[[ContentHash], bool],
-        are_new: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[bool]],
+        new_views: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[Sequence[int]]],
         begin: Callable[[], object],
     ) -> Generator[Pixels]:
         """Read and hash files, and decode those that are new.
@@ -150,8 +155,9 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         is_known
             Whether a content need not be decoded. Until one is not, files are read in this process
             and no worker is started.
-        are_new
-            Of a few files at a time, in order, which are to be decoded; called in that thread, too.
+        new_views
+            Of a few files at a time, in order, which views of each are to be decoded, by number:
+            none of what is known; called in that thread, too.
         begin
             Called before the first is handed to a worker: the time to `start` them all, and what
             else takes long to start.
@@ -177,7 +183,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                 if not all(map(is_known, contents)):
                     break
                 group.hashed = hashed
-                group.settle(are_new(hashed))
+                group.settle(new_views(hashed))
                 if group.new:  # what was known a moment ago is not any more
                     break
             else:
@@ -185,12 +191,12 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         begin()
         groups = put_back(group, groups)
         del group  # its memory is used again
-        yield from self._in_order(groups, are_new)
+        yield from self._in_order(groups, new_views)
 
     def _in_order(
         self,
         groups: Iterator[Group],
-        are_new: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[bool]],
+        new_views: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[Sequence[int]]],
     ) -> Generator[Pixels]:
         self._owners: dict[int, Worker | CarefulWorker] = {}
         begun: deque[Group] = deque()
@@ -211,7 +217,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                     unsettled.append(group)
                 del group  # it is held no longer than it is on its way
             while unsettled and unsettled[0].hashed is not None:
-                self._settle(unsettled.popleft(), are_new)
+                self._settle(unsettled.popleft(), new_views)
             if begun and begun[0].pixels is not None:
                 if begun[0].new:
                     yield self._done(begun.popleft())
@@ -240,9 +246,9 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
     def _settle(
         self,
         group: Group,
-        are_new: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[bool]],
+        new_views: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[Sequence[int]]],
     ) -> None:
-        group.settle(are_new(group.hashed or ()))
+        group.settle(new_views(group.hashed or ()))
         self._owners[group.number].decode(group)
 
     def _done(self, group: Group) -> Pixels:
@@ -286,7 +292,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         else:
             reasons = [reason for reason, _ in answer]
             brightest = [brightest for _, brightest in answer]
-            group.finish(reasons, brightest, worker.pixels(group, reasons.count("")))
+            group.finish(reasons, brightest, worker.pixels(group, group.n_pictures(reasons)))
 
     def _replace(self, worker: Worker, patience_s: float = 2) -> None:
         """Another process for one that has died; what it had in hand is looked at one by one."""

@@ -18,7 +18,7 @@ from ..errors import CacheError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..cache import FeatureCache
+    from ..cache import ContentHash, FeatureCache
 
 logger = logging.getLogger(__name__)
 
@@ -26,16 +26,22 @@ logger = logging.getLogger(__name__)
 class CachedRows:
     """The cached rows of one recipe, in the precisions that are accepted."""
 
-    def __init__(self, folder: CacheFolder | None, caches: Sequence[FeatureCache]) -> None:
+    def __init__(
+        self,
+        folder: CacheFolder | None,
+        caches: Sequence[FeatureCache],
+        views: Sequence[int] = (0,),
+    ) -> None:
         """See `open_cached_rows`."""
         self._folder = folder
         self._caches = list(caches)
+        self._views = views
 
-    def keys_of(self, paths: Sequence[str]) -> list[Key | None]:
+    def contents_of(self, paths: Sequence[str]) -> list[ContentHash | None]:
         """The content of each file that has not changed since it was read; no file is opened."""
-        keys: list[Key | None] = [None] * len(paths)
+        contents: list[ContentHash | None] = [None] * len(paths)
         if self._folder is None or not self._caches:
-            return keys
+            return contents
         files, positions = [], []
         for position, path in enumerate(paths):
             with contextlib.suppress(OSError, ValueError):  # reading it will give the reason
@@ -44,23 +50,41 @@ class CachedRows:
         try:
             found = self._folder.known_contents(files)
             for position, content in zip(positions, found, strict=True):
-                keys[position] = None if content is None else Key(content)
+                contents[position] = content
         except CacheError as error:
             self._give_up(error)
-        return keys
+        return contents
 
-    def has(self, key: Key) -> bool:
-        """Whether an image has a row."""
-        return any(key in cache for cache in self._caches)
+    def has(self, content: ContentHash) -> bool:
+        """Whether an image has a row of each view."""
+        keys = [Key(content, view) for view in self._views]
+        return all(any(key in cache for cache in self._caches) for key in keys)
 
-    def rows_of(self, keys: Sequence[Key | None]) -> list[np.ndarray | None]:
-        """The transfer values of each content, float32 (width,); None where there are none."""
+    def views_of(self, contents: Sequence[ContentHash | None]) -> list[dict[int, np.ndarray]]:
+        """The transfer values of each content, float32 (width,), by view; as far as they are there.
+
+        Nothing for None.
+        """
+        found: list[dict[int, np.ndarray]] = [{} for _ in contents]
+        keys = [
+            (position, Key(content, view))
+            for position, content in enumerate(contents)
+            if content is not None
+            for view in self._views
+        ]
+        rows = self._rows_of([key for _, key in keys])
+        for (position, key), row in zip(keys, rows, strict=True):
+            if row is not None:
+                found[position][key.view] = row
+        return found
+
+    def _rows_of(self, keys: Sequence[Key]) -> list[np.ndarray | None]:
         rows: list[np.ndarray | None] = [None] * len(keys)
         for cache in self._caches:
             wanted = [
                 (position, key)
                 for position, key in enumerate(keys)
-                if key is not None and rows[position] is None and key in cache
+                if rows[position] is None and key in cache
             ]
             if not wanted:
                 continue
@@ -80,9 +104,12 @@ class CachedRows:
 
 @contextlib.contextmanager
 def open_cached_rows(
-    cache: str | os.PathLike[str] | None, fingerprint: str, precisions: Sequence[str]
+    cache: str | os.PathLike[str] | None,
+    fingerprint: str,
+    precisions: Sequence[str],
+    views: Sequence[int] = (0,),
 ) -> Iterator[CachedRows]:
-    """The rows of a recipe that were computed in one of `precisions`; earlier ones come first."""
+    """The rows of a recipe, of some views, in one of `precisions`; earlier ones come first."""
     with contextlib.ExitStack() as stack:
         try:
             folder = stack.enter_context(CacheFolder(cache, waits=False))
@@ -97,4 +124,4 @@ def open_cached_rows(
             logger.info("images are computed, not looked up: %s", error)
             yield CachedRows(None, [])
         else:
-            yield CachedRows(folder, caches)
+            yield CachedRows(folder, caches, views)

@@ -10,7 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..cache import Key
+import numpy as np
+
 from ..extraction.image_files import HashedFile, ImageFile
 from ..extraction.network import features_of
 from ..extraction.stage_timing import Waiting
@@ -21,8 +22,6 @@ from .rows import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    import numpy as np
 
     from ..cache import ContentHash
     from ..extraction.image_files import UnreadableFile
@@ -42,13 +41,10 @@ class _InLine:
     """An image file whose turn to be answered has not come."""
 
     given: Input
-    values: np.ndarray | None = None
+    values: dict[int, np.ndarray]
+    """Of each view that is known: float32, (width,)."""
     error: str | None = None
     note: str | None = None
-
-    @property
-    def is_answered(self) -> bool:
-        return self.values is not None or self.error is not None
 
 
 class FileRows(contextlib.AbstractContextManager["FileRows"]):
@@ -59,12 +55,17 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
     """
 
     def __init__(
-        self, late: LazyExtractor, banked: CachedRows, limits: Limits, allowed: Allowed
+        self,
+        late: LazyExtractor,
+        banked: CachedRows,
+        limits: Limits,
+        allowed: Allowed,
+        views: Sequence[int] = (0,),
     ) -> None:
         """Prepare; nothing runs before a file has to be read."""
-        self._late, self._banked = late, banked
+        self._late, self._banked, self._views = late, banked, views
         self._waiting = Waiting()
-        self._workers = Workers(late.recipe, limits.pixels, self._waiting, allowed)
+        self._workers = Workers(late.recipe, limits.pixels, self._waiting, allowed, len(views))
         self._line: deque[_InLine] = deque()
         self._unread: dict[int, _InLine] = {}
         """By the number under which the workers have them."""
@@ -98,7 +99,7 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
                         self._to_read(files),
                         n_files,
                         self._is_known,
-                        self._are_new,
+                        self._new_views,
                         self._begin,
                     )
                 ) as pixels,
@@ -119,11 +120,11 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
             if not some:
                 return
             paths = [given.path or "" for given in some]
-            rows = self._banked.rows_of(self._banked.keys_of(paths))
-            for given, path, row in zip(some, paths, rows, strict=True):
-                image = _InLine(given, values=row)
+            known = self._banked.views_of(self._banked.contents_of(paths))
+            for given, path, values in zip(some, paths, known, strict=True):
+                image = _InLine(given, values)
                 self._line.append(image)
-                if row is not None:
+                if self._is_answered(image):
                     continue
                 n_bytes = 0
                 with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
@@ -137,23 +138,23 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
                 yield ImageFile(number, path, n_bytes)
 
     def _is_known(self, content: ContentHash) -> bool:
-        return content in self._begun or self._banked.has(Key(content))
+        return content in self._begun or self._banked.has(content)
 
-    def _are_new(self, files: Sequence[HashedFile | UnreadableFile]) -> list[bool]:
-        keys = [Key(file.content) if isinstance(file, HashedFile) else None for file in files]
-        are_new: list[bool] = []
-        for file, row in zip(files, self._banked.rows_of(keys), strict=True):
+    def _new_views(self, files: Sequence[HashedFile | UnreadableFile]) -> list[Sequence[int]]:
+        contents = [file.content if isinstance(file, HashedFile) else None for file in files]
+        new: list[Sequence[int]] = []
+        for file, values in zip(files, self._banked.views_of(contents), strict=True):
             image = self._unread.pop(file.position)
-            is_new = False
+            image.values = values
+            missing: Sequence[int] = ()
             if not isinstance(file, HashedFile):
                 image.error = file.reason
-            elif row is not None:
-                image.values = row
-            else:
-                is_new = file.content not in self._begun
+            elif not self._is_answered(image):
+                if file.content not in self._begun:
+                    missing = [view for view in self._views if view not in values]
                 self._begun.setdefault(file.content, []).append(image)
-            are_new.append(is_new)
-        return are_new
+            new.append(missing)
+        return new
 
     def _begin(self) -> None:
         if not self._late.is_started:
@@ -163,15 +164,26 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
     def _answer(self, images: Features) -> None:
         grey16 = self._late.recipe.grey16
         for key, row, brightest in zip(images.keys, images.features, images.brightest, strict=True):
-            for image in self._begun.pop(key.content):
-                image.values, image.note = row, darkness(brightest, grey16)
+            first, *others = self._begun[key.content]
+            first.values[key.view] = row
+            first.note = first.note or darkness(brightest, grey16)
+            if self._is_answered(first):
+                for image in others:
+                    image.values, image.note = first.values, first.note
+                del self._begun[key.content]
         for rejection in images.rejections:
             for image in self._begun.pop(rejection.content):
                 image.error = rejection.reason
 
     def _answered(self) -> list[Row]:
         rows: list[Row] = []
-        while self._line and self._line[0].is_answered:
+        while self._line and self._is_answered(self._line[0]):
             image = self._line.popleft()
-            rows.append(Row(image.given, image.values, image.error, image.note))
+            values = None
+            if image.error is None:
+                values = np.stack([image.values[view] for view in self._views])
+            rows.append(Row(image.given, values, image.error, image.note))
         return rows
+
+    def _is_answered(self, image: _InLine) -> bool:
+        return image.error is not None or len(image.values) == len(self._views)

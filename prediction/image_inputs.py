@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,8 +21,10 @@ from ..features.images.decoder import (
     picture_of,
     read,
 )
+from ..features.images.views import views_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import TypeAlias, TypeGuard
 
     from numpy.typing import NDArray
@@ -163,8 +166,11 @@ def folder_error(path: str) -> str:
     )
 
 
-def picture_in(given: Input, preprocessing: Preprocessing) -> Picture:
+def picture_in(given: Input, preprocessing: Preprocessing, views: Sequence[int] = (0,)) -> Picture:
     """The picture of an `Input` that has one, fitted to the network.
+
+    Its pixels are those of some views, by number: uint8 (n, height, width, 3). What a view shows
+    follows from the pixels, as it follows from the bytes of a file.
 
     Raises
     ------
@@ -181,7 +187,9 @@ def picture_in(given: Input, preprocessing: Preprocessing) -> Picture:
         raise ImageRejectedError(
             "the PIL image is closed: predict it before it is, or give its path"
         ) from error
-    return picture._replace(pixels=preprocessing.applied_to(picture.pixels))
+    content = hashlib.sha256(picture.pixels.tobytes()).digest() if any(views) else b""
+    seen = views_of(picture.pixels, preprocessing, content, views)
+    return picture._replace(pixels=np.stack(list(seen)))
 
 
 def named(given: Input, reason: object) -> str:

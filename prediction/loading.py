@@ -6,7 +6,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..arguments import require_timeout
+from ..arguments import is_one_of, require_timeout
 from ..cache import CacheFolder
 from ..classifier.given_head import as_head
 from ..extraction.golden_rows import kept_golden_images
@@ -15,14 +15,22 @@ from ..features.engines.registry import require_known
 from ..features.engines.select import expected_batch_size
 from ..features.golden_files import transfer_values_of
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
+from ..features.images.view_rules import DEFAULT_RULE, RULES, require_views
 from .head_extractor import read_recipe, weights_finder
 from .lazy_extractor import LazyExtractor
 from .parity import check_parity, require_known_parity
 from .predictor import Predictor
 
 if TYPE_CHECKING:
+    from ..classifier import Head
     from ..classifier.given_head import HeadLike
     from ..features import Extractor
+    from ..features.images.view_rules import Views
+
+
+VIEWS, VIEW_RULE = "views", "view_rule"
+"""Entries of a head's training summary: how many views of each image it was trained on, and by
+which rule; absent where there were none."""
 
 
 def load_predictor(
@@ -37,6 +45,8 @@ def load_predictor(
     parity: str = "refuse",
     download_timeout_s: float | None = None,
     max_pixels: int = MAX_PIXELS,
+    views: int = 0,
+    view_rule: str | None = None,
 ) -> Predictor:
     """Load a head and rebuild the extractor that it was trained on.
 
@@ -68,6 +78,11 @@ def load_predictor(
     max_pixels
         Of the largest picture that is decoded. How 16 bits per channel become 8, and what becomes
         of pictures that are not square, the head decides: as its training images were.
+    views
+        Variations of each image over which its probabilities are averaged, with its own: each costs
+        as much as another image. Those of files that are in the cache, from `extract`, are used.
+    view_rule
+        As in `extract`; None for that of the views with which the head was trained, else ``mixed``.
 
     Returns
     -------
@@ -92,6 +107,7 @@ def load_predictor(
     max_pixels = require_max_pixels(max_pixels)
     download_timeout_s = require_timeout("download_timeout_s", download_timeout_s)
     loaded = as_head(head)
+    chosen_views = views_for(loaded, views, view_rule)
     source = head if isinstance(head, (str, os.PathLike)) else f"the head {loaded.version}"
     trained_on = read_recipe(loaded, source)
     precisions = [precision]
@@ -114,13 +130,34 @@ def load_predictor(
             check_parity(loaded, source, opened.precision, compute, parity)
         return opened
 
+    predictor_with = partial(
+        Predictor,
+        loaded,
+        cache=cache,
+        precisions=precisions,
+        max_pixels=max_pixels,
+        views=chosen_views,
+    )
     with CacheFolder(cache, waits=False) as folder:
         weights_finder(trained_on, folder, source, extractor, weights, download_timeout_s)
         kept = (
             kept_golden_images(folder, trained_on.fingerprint, precisions, loaded) if many else None
         )
     if kept is None:
-        return Predictor(loaded, start(), cache=cache, precisions=precisions, max_pixels=max_pixels)
+        return predictor_with(start())
     agrees = check_parity(loaded, source, kept.precision, lambda files: kept.features, parity)
-    late = LazyExtractor(trained_on, start, expected_batch_size(engine))
-    return Predictor(loaded, late, cache=cache, precisions=precisions, max_pixels=max_pixels)
+    return predictor_with(LazyExtractor(trained_on, start, expected_batch_size(engine)))
+
+
+def views_for(head: Head, views: object, view_rule: object = None) -> Views:
+    """The views that were requested, by the rule of those with which a head was trained.
+
+    Raises
+    ------
+    UsageError
+        When there is no such rule, or it has fewer views.
+    """
+    if view_rule is None:
+        own = head.training.get(VIEW_RULE)  # any JSON
+        view_rule = own if is_one_of(own, RULES) else DEFAULT_RULE
+    return require_views(views, view_rule)

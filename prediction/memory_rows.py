@@ -6,11 +6,12 @@ import contextlib
 import itertools
 import os
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..cache import Key, content_of_bytes
+from ..cache import content_of_bytes
 from ..errors import ImageRejectedError, UsageError
 from ..extraction.prefetch import groups_of, prefetch, threads
 from ..features.images.colours import darkness
@@ -20,8 +21,9 @@ from .image_inputs import bytes_of, picture_in
 from .rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from ..cache import ContentHash
     from ..features.images.decoder import Limits
     from ..features.images.decoding_shares import Allowed
     from ..features.images.fit import Preprocessing
@@ -35,13 +37,16 @@ _AHEAD_BYTES = 8 << 20
 
 
 class Item(NamedTuple):
-    """One image on its way: of `row`, `pixels`, `data` and `error`, what is known so far."""
+    """One image on its way: of `values`, `pixels`, `data` and `error`, what is known so far."""
 
     given: Input
-    key: Key | None = None
-    row: np.ndarray | None = None
-    """Transfer values, float32 (width,)."""
+    content: ContentHash | None = None
+    values: np.ndarray | None = None
+    """Transfer values of all views, float32 (n, width)."""
+    known: Mapping[int, np.ndarray] = MappingProxyType({})
+    """Those of some views, by number, float32 (width,) each."""
     pixels: np.ndarray | None = None
+    """Of all views, uint8 (n, height, width, 3)."""
     data: bytes | None = None
     error: str | None = None
     note: str | None = None
@@ -51,7 +56,7 @@ class Item(NamedTuple):
     @property
     def is_open(self) -> bool:
         """Whether there is something to read, decode or compute."""
-        return self.row is None and self.error is None
+        return self.values is None and self.error is None
 
 
 class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
@@ -63,6 +68,7 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
         banked: CachedRows,
         limits: Limits,
         allowed: Allowed,
+        views: Sequence[int] = (0,),
         *,
         is_one: bool = False,
     ) -> None:
@@ -70,7 +76,7 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
 
         Where it `is_one`, no process is started for it.
         """
-        self._late, self._banked = late, banked
+        self._late, self._banked, self._views = late, banked, views
         preprocessing = late.recipe.preprocessing
         shares = shares_of(allowed, SHARED_BYTES + 2 * _AHEAD_BYTES)
         self._n_decoders = shares.n_workers
@@ -92,13 +98,14 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
     def rows_of(self, images: Iterable[tuple[Input, str | None]]) -> Iterator[list[Row]]:
         """Rows in the order of the images, in groups; for those that have a reason, that is it."""
         preprocessing = self._late.recipe.preprocessing
-        n_together = max(8, self._late.batch_size)  # that one call of the network takes
+        # That one call of the network takes.
+        n_together = max(1, max(8, self._late.batch_size) // len(self._views))
         n_threads = 2 * self._n_decoders  # some decode while others run the network
         items = itertools.starmap(_begun, images)
         with threads(_READERS) as readers, threads(n_threads) as others:
             were_read = prefetch(
                 readers,
-                lambda items: [_read(item, preprocessing) for item in items],
+                lambda items: [_read(item, preprocessing, self._views) for item in items],
                 groups_of(n_together, items),
                 2 * _READERS,
                 n_bytes=_size_of,
@@ -115,11 +122,13 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
 
     def _looked_up(self, items: Sequence[Item]) -> list[Item]:
         """Items, with the rows that the cache has; starts what the others need."""
-        rows = self._banked.rows_of([item.key if item.is_open else None for item in items])
-        found = [
-            item if row is None else item._replace(row=row, data=None)
-            for item, row in zip(items, rows, strict=True)
-        ]
+        known = self._banked.views_of([item.content if item.is_open else None for item in items])
+        found: list[Item] = []
+        for item, values in zip(items, known, strict=True):
+            if item.is_open and len(values) == len(self._views):
+                found.append(item._replace(values=self._in_order(values), data=None))
+            else:
+                found.append(item._replace(known=values))
         if not self._late.is_started and any(item.is_open for item in found):
             if not self._is_one:
                 self._decoders.start()  # while the network starts
@@ -130,30 +139,38 @@ class MemoryRows(contextlib.AbstractContextManager["MemoryRows"]):
         """Decode and run what has no row yet, all in one call."""
         errors = [item.error for item in items]
         notes = [item.note for item in items]
-        pixels = [item.pixels for item in items]
-        files = [
-            position for position, item in enumerate(items) if item.is_open and item.pixels is None
-        ]
+        pixels = {n: item.pixels for n, item in enumerate(items) if item.pixels is not None}
+        missing = [[view for view in self._views if view not in item.known] for item in items]
+        files = [n for n, item in enumerate(items) if item.is_open and item.pixels is None]
         if files:
-            decoded = self._decode([items[position].data or b"" for position in files])
-            rest = iter(decoded.pixels)
-            for position, reason, kind in zip(files, decoded.reasons, decoded.kinds, strict=True):
+            decoded = self._decode(
+                [items[n].data or b"" for n in files], views=[missing[n] for n in files]
+            )
+            start = 0
+            for n, reason, kind in zip(files, decoded.reasons, decoded.kinds, strict=True):
                 if kind is None:
-                    errors[position] = reason
+                    errors[n] = reason
                 else:
-                    pixels[position] = next(rest)
-                    notes[position] = darkness(kind.brightest, self._late.recipe.grey16)
-        rows = [item.row for item in items]
-        to_run = [position for position, found in enumerate(pixels) if found is not None]
-        if to_run:
-            images = np.stack([found for found in pixels if found is not None])
-            values = self._late.extractor().transfer_values(images)
-            for position, row in zip(to_run, values, strict=True):
-                rows[position] = row
+                    pixels[n] = decoded.pixels[start : start + len(missing[n])]
+                    start += len(missing[n])
+                    notes[n] = darkness(kind.brightest, self._late.recipe.grey16)
+        values = [item.values for item in items]
+        if pixels:
+            computed = self._late.extractor().transfer_values(np.concatenate([*pixels.values()]))
+            start = 0
+            for n in pixels:
+                end = start + len(missing[n])
+                of_views = dict(zip(missing[n], computed[start:end], strict=True))
+                values[n] = self._in_order({**items[n].known, **of_views})
+                start = end
         return [
-            Row(item.given, row, error, note)
-            for item, row, error, note in zip(items, rows, errors, notes, strict=True)
+            Row(item.given, of_item, error, note)
+            for item, of_item, error, note in zip(items, values, errors, notes, strict=True)
         ]
+
+    def _in_order(self, values: Mapping[int, np.ndarray]) -> np.ndarray:
+        """Transfer values of all views, float32 (n, width)."""
+        return np.stack([values[view] for view in self._views])
 
 
 def _begun(given: Input, error: str | None) -> Item:
@@ -164,20 +181,20 @@ def _begun(given: Input, error: str | None) -> Item:
     return Item(given, data=given.data, error=error, n_bytes=n_bytes)
 
 
-def _read(item: Item, preprocessing: Preprocessing) -> Item:
-    """Bytes with their key, or the pixels of a picture."""
+def _read(item: Item, preprocessing: Preprocessing, views: Sequence[int]) -> Item:
+    """Bytes with their content's hash, or the pixels of a picture."""
     if not item.is_open:
         return item
     try:
         if item.given.picture is not None:
-            picture = picture_in(item.given, preprocessing)
+            picture = picture_in(item.given, preprocessing, views)
             note = darkness(picture.kind.brightest, preprocessing.grey16)
             return item._replace(pixels=picture.pixels, note=note)
         data = item.data if item.given.path is None else bytes_of(item.given.path)
     except (ImageRejectedError, UsageError) as error:
         return item._replace(error=str(error))
-    return item._replace(data=data, key=Key(content_of_bytes(data or b"")))
+    return item._replace(data=data, content=content_of_bytes(data or b""))
 
 
 def _size_of(items: Sequence[Item]) -> int:
-    return sum(item.n_bytes for item in items if item.row is None)
+    return sum(item.n_bytes for item in items if item.values is None)

@@ -35,6 +35,7 @@ def rows_of(
     precisions: Sequence[str],
     limits: Limits,
     allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
+    views: Sequence[int] = (0,),
 ) -> Iterator[list[Row]]:
     """Transfer values of images, in order, in groups.
 
@@ -52,6 +53,8 @@ def rows_of(
         Larger pictures are rejected.
     allowed
         Processes and memory.
+    views
+        Numbers of the views of each image.
     """
     n_images = operator.length_hint(images, _MANY)
     given = map(one_of_several, images, itertools.count())
@@ -62,16 +65,16 @@ def rows_of(
         is_one = len(first) < 2
         if not is_one and cache is not False:
             banked = stack.enter_context(
-                open_cached_rows(cache, late.recipe.fingerprint, precisions)  # pyright: ignore[reportArgumentType]
+                open_cached_rows(cache, late.recipe.fingerprint, precisions, views)  # pyright: ignore[reportArgumentType]
             )
         rest = itertools.chain(first, given)
         if not is_one:
             # Among others, files are no matter of the workers, whose memory is all that is allowed.
             others: list[tuple[Input, str | None]] = []
-            with FileRows(late, banked, limits, allowed) as of_files:
+            with FileRows(late, banked, limits, allowed, views) as of_files:
                 yield from of_files.rows_of(_leading_files(rest, others), n_images)
             rest = itertools.chain(others, rest)
-        with MemoryRows(late, banked, limits, allowed, is_one=is_one) as in_memory:
+        with MemoryRows(late, banked, limits, allowed, views, is_one=is_one) as in_memory:
             yield from in_memory.rows_of(rest)
 
 

@@ -27,7 +27,8 @@ from ..features.images.colours import darkness
 from ..features.images.decoder import MAX_PIXELS, Limits, require_max_pixels
 from ..features.images.decoder_pool import SHARED_BYTES, DecoderPool
 from ..features.images.decoding_shares import Allowed, require_allowed, shares_of
-from ..features.images.fit import decode_and_resize
+from ..features.images.view_rules import NO_VIEWS
+from ..features.images.views import decode_views
 from ..formatting import counted, in_brief_names
 from ..progress import Progress
 from .head_extractor import read_recipe
@@ -43,7 +44,7 @@ from .lazy_extractor import LazyExtractor
 from .parity import check_parity, require_known_parity
 from .predict_many import rows_of
 from .prediction import Prediction
-from .rows import predictions_of, rank, reason_of
+from .rows import answer_to, predictions_of, rank, reason_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from ..classifier import Head
     from ..classifier.given_head import HeadLike
     from ..features import Extractor
+    from ..features.images.view_rules import Views
     from .image_inputs import ImageLike
     from .rows import Row
 
@@ -66,6 +68,7 @@ class Predictor:
         cache: str | os.PathLike[str] | bool | None = False,
         precisions: Sequence[str] = (),
         max_pixels: int = MAX_PIXELS,
+        views: Views = NO_VIEWS,
     ) -> None:
         """See `load_predictor`, which checks that head and extractor belong together.
 
@@ -74,6 +77,7 @@ class Predictor:
         self._head = as_head(head)
         self._cache = cache
         self._max_pixels = require_max_pixels(max_pixels)
+        self._views = (0, *views.numbers)
         if not (hasattr(extractor, "recipe") and hasattr(extractor, "batch_size")):
             raise WrongTypeError(
                 f"expected the extractor of the head, received {type_of(extractor)}: "
@@ -245,16 +249,17 @@ class Predictor:
         preprocessing = self._recipe.preprocessing
         try:
             if given.picture is not None:
-                picture = picture_in(given, preprocessing)
+                pixels, kind = picture_in(given, preprocessing, self._views)
             else:
                 data = given.data or b"" if given.path is None else bytes_of(given.path)
                 limits = Limits(pixels=self._max_pixels)
-                picture = decode_and_resize(data, preprocessing, limits=limits)
+                seen, kind = decode_views(data, preprocessing, self._views, limits=limits)
+                pixels = np.stack(list(seen))
         except ImageRejectedError as error:
             raise ImageRejectedError(named(given, error)) from error
-        said = self.answer(picture.pixels[np.newaxis])
+        said = answer_to(self._head, self.transfer_values(pixels)[np.newaxis])
         ranked = self.ranked(said.probabilities[0], top)
-        note = darkness(picture.kind.brightest, preprocessing.grey16)
+        note = darkness(kind.brightest, preprocessing.grey16)
         return Prediction(ranked, unknown=bool(said.unknown[0]), path=given.name, note=note)
 
     def predict_files(
@@ -317,7 +322,9 @@ class Predictor:
     ) -> Iterator[list[Row]]:
         most = self._max_pixels if max_pixels is None else require_max_pixels(max_pixels)
         limits = Limits(pixels=most)
-        return rows_of(images, self._late, self._cache, self._precisions, limits, allowed)
+        return rows_of(
+            images, self._late, self._cache, self._precisions, limits, allowed, self._views
+        )
 
     def predict(self, X: Iterable[ImageLike] | np.ndarray) -> np.ndarray:
         """The most probable class of each image, str (n,), as scikit-learn has it.
@@ -361,7 +368,7 @@ class Predictor:
             values.append(row.values)
         if not values:
             return np.empty((0, len(self.classes)))
-        return self.predict_features(np.stack(values)).probabilities
+        return answer_to(self._head, np.stack(values)).probabilities
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
         """Refuse to be pickled or copied."""

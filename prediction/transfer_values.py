@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from ..arguments import type_of
-from ..cache import CacheFolder, Key, Variant, content_of_bytes
+from ..cache import CacheFolder, Variant, content_of_bytes
 from ..cache.variant import require_known_storage
 from ..datasets import Dataset
 from ..errors import CacheLockedError, ImageRejectedError, UsageError
@@ -251,17 +251,17 @@ class TransferValues(TransformerMixin, BaseEstimator):
         """Look up the bytes of image files by content; compute the others."""
         late = self._network()
         precisions = self._precisions(late.recipe.fingerprint)
-        keys = [
-            None if given.data is None else Key(content_of_bytes(given.data)) for given in images
+        contents = [
+            None if given.data is None else content_of_bytes(given.data) for given in images
         ]
         with open_cached_rows(self.cache, late.recipe.fingerprint, precisions) as banked:
-            found = banked.rows_of(keys)
+            found = banked.views_of(contents)
         missing: list[int] = []
-        for number, row in enumerate(found):
-            if row is None:
+        for number, views in enumerate(found):
+            if not views:
                 missing.append(number)
             else:
-                out[positions[number]] = row
+                out[positions[number]] = views[0]
         if not missing:
             return
         late.check_process()
@@ -280,7 +280,7 @@ class TransferValues(TransformerMixin, BaseEstimator):
                 if row.values is None:
                     rejected[positions[number]] = named(images[number], row.error)
                 else:
-                    out[positions[number]] = row.values
+                    out[positions[number]] = row.values[0]
         _refuse(rejected)
 
     def _network(self) -> LazyExtractor:

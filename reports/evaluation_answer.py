@@ -32,10 +32,13 @@ def describe_evaluation(
         What `bottlebank evaluate --json` prints, and a report keeps as ``evaluation.json``.
     """
     seen, better = evaluated.trained_on, evaluated.cross_validated
+    alone = evaluated.without_views
     answer = {
         "split": evaluated.name,
         **evaluated.evaluation.as_dict(),
         "unknown": int(evaluated.answer.unknown.sum()),
+        "views": table.n_views if alone is not None else 0,
+        "without_views": None if alone is None else alone.as_dict(),
         "trained_on": None if seen is None else seen.as_dict(),
         "mistakes": _mistakes(head, table, evaluated.rows, evaluated.answer.probabilities),
         "near_duplicates": describe(near_pairs(evaluated.split), table, evaluated.split),

@@ -67,7 +67,8 @@ def compare(
 
     The folds are the same for all: stratified by class, with equal files, near-duplicates and
     declared groups kept together. Images of the test split take no part, so that the choice made
-    here can still be evaluated on them.
+    here can still be evaluated on them. Where tables have views, those of the images of the other
+    folds are trained on beside them; none is predicted.
 
     Parameters
     ----------
@@ -142,11 +143,18 @@ def compare(
         for table, extractor in zip(tables, names, strict=True):
             features = table.features[rows]
             weights = None if table.weights is None else table.weights[rows]
+            views = table.view_features(rows) if table.n_views else None
             for head in settings:
                 name = f"{extractor}, {head.kind}"
                 beginning = partial(begin, name)
                 found = out_of_fold(
-                    head.estimator, features, labels, folds, beginning, weights=weights
+                    head.estimator,
+                    features,
+                    labels,
+                    folds,
+                    beginning,
+                    weights=weights,
+                    views=views,
                 )
                 right[name] = found.predicted == labels
                 fitted[name] = extractor, head.kind, float(np.median(found.fit_seconds))

@@ -5,6 +5,7 @@ It decides when and on which rows; the folds' predictions come from `classifier.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,7 +21,9 @@ from ..datasets.splits import (
     Split,
     rarest_class,
 )
+from ..errors import HeadFileError, MissingRowsError, UsageError
 from ..formatting import counted
+from ..prediction.loading import VIEWS, views_for
 from ..prediction.neighbours import trained_on
 from .head_settings import HeadSettings
 from .split import groups_of_alike, split_table
@@ -148,6 +151,10 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
         return None  # labels have changed since
     settings = HeadSettings.of(head)
     folds, _ = stratified_folds(table.labels, groups, n_folds, settings.seed)
+    try:
+        views = _views(head, table)
+    except MissingRowsError:  # without them, the heads would not be like it
+        return None
     labels = table.labels
     alone = [
         name for name in np.unique(labels).tolist() if len(np.unique(folds[labels == name])) == 1
@@ -155,7 +162,14 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
     rows = np.flatnonzero(~np.isin(labels, alone))
     if not len(rows):
         return None
-    found = out_of_fold(settings.estimator, table.features, labels, folds, weights=table.weights)
+    found = out_of_fold(
+        settings.estimator,
+        table.features,
+        labels,
+        folds,
+        weights=table.weights,
+        views=views,
+    )
     with np.errstate(divide="ignore"):  # a probability of 0 stays one
         probabilities = softmax(np.log(found.probabilities[rows]) / head.temperature)
     classes = found.classes.tolist()
@@ -171,6 +185,18 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
         trained_on=round(len(table) * (1 - 1 / len(np.unique(folds)))),
         head_trained_on=len(decided.rows(TRAIN)),
     )
+
+
+def _views(head: Head, table: FeatureTable) -> np.ndarray | None:
+    """Rows of those views that a head was trained on, float32 (n, views, width), of all images."""
+    try:
+        views = views_for(head, head.training.get(VIEWS, 0))
+    except UsageError as error:
+        raise HeadFileError(
+            f"how the head {head.version} was trained is not in its training summary ({error}): "
+            f"train it again"
+        ) from error
+    return replace(table, views=views).view_features() if views.numbers else None
 
 
 def _was_trained_here(head: Head, table: FeatureTable, decided: Split) -> bool:

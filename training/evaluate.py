@@ -26,11 +26,14 @@ from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from ..features.images.decoding_shares import require_allowed
 from ..formatting import counted, percent
 from ..prediction.head_extractor import read_recipe, weights_finder
+from ..prediction.loading import views_for
 from ..prediction.neighbours import trained_on
 from ..prediction.parity import check_parity, require_known_parity
+from ..prediction.rows import answer_to
 from ..progress import Progress
 from .cross_validation import CrossValidated, cross_validate
 from .split import near_duplicates, split_table
+from .without_views import WithoutViews, without_views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,13 +65,15 @@ def extract_for_head(
     max_pixels: int = MAX_PIXELS,
     workers: int | None = None,
     memory: int | str | None = None,
+    views: int = 0,
+    view_rule: str | None = None,
     progress: bool | None = None,
 ) -> tuple[FeatureTable, Head]:
     """Load a head, and extract with its recipe the images that it is evaluated on.
 
     `dataset`, `workers` and `memory` are what `extract` takes, and `progress` is shown as there.
-    Other parameters and errors are those of `load_predictor`; of the cached variants, ``auto``
-    prefers the head's own.
+    Other parameters and errors are those of `load_predictor`, and the table has the views; of the
+    cached variants, ``auto`` prefers the head's own.
     """
     require_known(engine, precision)
     require_known_parity(parity)
@@ -78,6 +83,7 @@ def extract_for_head(
     loaded = as_head(head)
     source = head if isinstance(head, (str, os.PathLike)) else f"the head {loaded.version}"
     trained_on = read_recipe(loaded, source)
+    chosen_views = views_for(loaded, views, view_rule)
     with CacheFolder(cache, create=True) as folder:
         find = weights_finder(trained_on, folder, source, extractor, weights, None)
         names = folder.variants(trained_on.fingerprint)
@@ -91,6 +97,7 @@ def extract_for_head(
             engine=engine,
             max_pixels=max_pixels,
             allowed=allowed,
+            views=chosen_views,
             progress=progress,
         )
         if precision != "auto" or loaded.precision not in cached:
@@ -182,6 +189,8 @@ class SplitEvaluation(NamedTuple):
     """None where the cache does not know what the head was trained on."""
     cross_validated: CrossValidated | None = None
     """Figures on all images, where no split was requested and the default one says too little."""
+    without_views: WithoutViews | None = None
+    """Figures of the images themselves, where those above are of averages over views."""
 
     def __repr__(self) -> str:
         seen = "on images that this cache does not know"
@@ -198,6 +207,7 @@ def evaluate_head(
     table: FeatureTable,
     split: str | None = None,
     *,
+    views: bool = False,
     progress: bool | None = None,
 ) -> tuple[str, Evaluation]:
     """Evaluate a head on one split of a table.
@@ -215,6 +225,8 @@ def evaluate_head(
     split
         ``train``, ``validation``, ``test`` or ``all``; None for test, or validation where test
         has no images.
+    views
+        Whether probabilities are averaged over each image and the views of it that the table has.
     progress
         Show on stderr how long it has run, as in `extract`.
 
@@ -235,7 +247,7 @@ def evaluate_head(
         When the split has no images.
     """
     with Progress("Evaluating the head", show=progress):
-        found = evaluate_split(head, table, split)
+        found = evaluate_split(head, table, split, views=views)
     seen = found.trained_on
     if seen is None:
         logger.warning("warning: %s", SEEN_IS_UNKNOWN)
@@ -250,7 +262,7 @@ def evaluate_head(
 
 
 def evaluate_split(
-    head: HeadLike, table: FeatureTable, split: str | None = None
+    head: HeadLike, table: FeatureTable, split: str | None = None, *, views: bool = False
 ) -> SplitEvaluation:
     """Evaluate a head on one split of a table.
 
@@ -263,6 +275,9 @@ def evaluate_split(
     split
         ``train``, ``validation``, ``test`` or ``all``; None takes test, or validation where
         test has no images, and cross-validates where they are few (`cross_validate`).
+    views
+        Whether probabilities are averaged over each image and the views of it that the table has;
+        those of the cross-validation are not.
 
     Raises
     ------
@@ -286,6 +301,8 @@ def evaluate_split(
             f"what it was trained on, or train it again on these"
         )
     table.require_rows()
+    if views and not table.n_views:
+        raise UsageError("the table has no views: extract with views=4, or some other number")
     decided = split_table(table)
     counts = decided.counts()
     better = cross_validate(head, table, decided) if split is None else None
@@ -298,10 +315,14 @@ def evaluate_split(
             f"no images in the split {split!r}; there are {present or 'none'}: choose one with "
             f"--split, or --split all"
         )
-    answer = head.answer(table.features[rows])
+    values = table.features[rows, np.newaxis]  # (n, 1, width)
+    if views:
+        values = np.concatenate([values, table.view_features(rows)], axis=1)
+    answer = answer_to(head, values)
     found = evaluate(table.labels[rows].tolist(), answer.probabilities, head.classes)
     seen = _trained_on(head, table, rows, answer, decided)
-    return SplitEvaluation(split, rows, answer, found, decided, seen, better)
+    alone = without_views(head, table, rows, answer.probabilities) if views else None
+    return SplitEvaluation(split, rows, answer, found, decided, seen, better, alone)
 
 
 def _trained_on(

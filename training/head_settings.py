@@ -86,6 +86,7 @@ class HeadSettings:
         labels: np.ndarray,
         *,
         sample_weight: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
         validation: tuple[Any, ...] | None = None,
         on_epoch: Callable[[Any], object] = lambda epoch: None,
     ) -> Fitted:
@@ -95,6 +96,7 @@ class HeadSettings:
             features,
             labels,
             sample_weight=sample_weight,
+            groups=groups,
             validation=validation,
             on_epoch=on_epoch,
             **self._own(),

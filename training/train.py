@@ -15,10 +15,12 @@ from ..classifier import Head
 from ..classifier.open_set import fit_unknown
 from ..classifier.registry import require_saved_head
 from ..classifier.temperature import fit_temperature
+from ..classifier.training_rows import training_rows
 from ..datasets.splits import SPLITS, TRAIN, VALIDATION
 from ..errors import DatasetError
 from ..extraction.feature_table import require_table
 from ..formatting import counted
+from ..prediction.loading import VIEW_RULE, VIEWS
 from ..prediction.neighbours import ROWS, remember_training_rows
 from ..progress import Progress
 from .cross_validation import WEIGHTED, cross_validate
@@ -69,7 +71,9 @@ def train_head(
     """Train a head on the train split of a table and evaluate it on all three.
 
     Declared splits are respected; without any, each image's content, or the name of its group,
-    decides its split, and near-duplicates of images in another split are left out. On the
+    decides its split, and near-duplicates of images in another split are left out. Where the table
+    has views, those of training images are trained on beside them, each with a part of the image's
+    weight; nothing else sees views. On the
     validation split probabilities are calibrated, and the threshold of "unknown" is chosen. The
     cache keeps which of its rows the head was trained on, so that the nearest can be shown.
 
@@ -135,10 +139,13 @@ def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Traine
     if table.weights is not None:
         weights, held_out_weights = table.weights[train], table.weights[held_out]
     validation = table.features[held_out], table.labels[held_out], held_out_weights
+    views = table.view_features(train) if table.n_views else None
+    rows = training_rows(table.features[train], table.labels[train], weights, views)
     fitted = settings.fit(
-        table.features[train],
-        table.labels[train],
-        sample_weight=weights,
+        rows.features,
+        rows.labels,
+        sample_weight=rows.weights,
+        groups=rows.groups,
         validation=validation if len(held_out) else None,
         on_epoch=lambda epoch: bar.note(next(epochs)),
     )
@@ -198,6 +205,7 @@ def complete(table: FeatureTable, split: Split, settings: HeadSettings, fitted: 
         name = remember_training_rows(table, train, folder)
     summary = {**fitted.facts, **settings.as_dict(), "declared_split": split.declared}
     summary[WEIGHTED] = table.weights is not None
+    summary |= {VIEWS: table.n_views, VIEW_RULE: table.views.rule} if table.n_views else {}
     summary |= {
         name: None if found is None else _in_brief(found, head.classes)
         for name, found in evaluations.items()

@@ -27,8 +27,10 @@ def run(cache: str | None, json: bool) -> int:
         tell("  nothing yet: fill it with `bottlebank extract DATA`")
     for entry in entries:
         tell(f"  {entry['fingerprint'][:12]}  {entry['words']}")
+        n_views = entry["rows"] - entry["images"]
+        views = f" ({n_views:,} of views)" if n_views else ""
         tell(
-            f"    {entry['precision']}: {counted(entry['rows'], 'row')}, "
+            f"    {entry['precision']}: {counted(entry['rows'], 'row')}{views}, "
             f"{entry['bytes'] / 1e6:.1f} MB in "
             f"{counted(entry['shards'], 'shard')}, "
             f"{counted(len(entry['rejected']), 'rejected image')}"

@@ -25,8 +25,9 @@ from ...untrusted.child import start_child
 from .decoder import FORMATS, Kind, Limits
 from .decoder_process import FILES_AT, answer_questions, note_position, noted_position
 from .decoding_shares import MOST_BYTES
-from .fit import Preprocessing, decode_and_resize
+from .fit import Preprocessing
 from .rejection import CRASHES, KILLED, SILENT, TOO_LITTLE_MEMORY, TOO_SLOW
+from .views import decode_views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,13 +49,17 @@ _KNOWN_GOOD = (
 )
 
 
+_ITSELF = [(0,)]
+"""The views of an image where none are named."""
+
+
 class Decoded(NamedTuple):
     """What became of image files."""
 
     reasons: list[str]
     """Why each is rejected; empty where it is not."""
     pixels: np.ndarray
-    """Those that are not: uint8, (n, height, width, 3), RGB, 0 to 255."""
+    """The views of those that are not: uint8, (n, height, width, 3), RGB, 0 to 255."""
     kinds: list[Kind | None]
     """Format and colour mode of each; None where it is rejected."""
 
@@ -63,20 +68,23 @@ def decode_here(
     files: Sequence[bytes],
     preprocessing: Preprocessing,
     limits: Limits = Limits(),  # noqa: B008 (immutable)
+    *,
+    views: Sequence[Sequence[int]] | None = None,
 ) -> Decoded:
     """Do what `DecoderPool.decode` does, in this process: for files that its user chose."""
-    pixels, reasons = [], []
+    pixels: list[np.ndarray] = []
+    reasons: list[str] = []
     kinds: list[Kind | None] = []
-    for file in files:
+    for file, numbers in zip(files, views or _ITSELF * len(files), strict=True):
         try:
-            picture = decode_and_resize(file, preprocessing, limits=limits)
+            pictures, kind = decode_views(file, preprocessing, numbers, limits=limits)
         except ImageRejectedError as error:
             reasons.append(str(error))
             kinds.append(None)
         else:
-            pixels.append(picture.pixels)
+            pixels += pictures
             reasons.append("")
-            kinds.append(picture.kind)
+            kinds.append(kind)
     empty = np.empty((0, *preprocessing.size_px, 3), np.uint8)
     return Decoded(reasons, np.stack(pixels) if pixels else empty, kinds)
 
@@ -137,7 +145,13 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
             with contextlib.suppress(OSError):  # `decode` tries again, and raises it
                 decoder.start()
 
-    def decode(self, files: Sequence[bytes], timeout_s: float | None = None) -> Decoded:
+    def decode(
+        self,
+        files: Sequence[bytes],
+        timeout_s: float | None = None,
+        *,
+        views: Sequence[Sequence[int]] | None = None,
+    ) -> Decoded:
         """Decode image files in one process and fit them to the extractor's input.
 
         An image is also rejected when decoding it takes too long, or kills its process twice.
@@ -148,6 +162,8 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
             The bytes of each; a few at a time, since the answer comes for all of them at once.
         timeout_s
             Seconds to wait for a process that is free; None: for as long as it takes.
+        views
+            Numbers of the views of each file; None: the images themselves.
 
         Raises
         ------
@@ -164,11 +180,11 @@ class DecoderPool(contextlib.AbstractContextManager["DecoderPool"]):
         except queue.Empty:
             raise TimeoutError(f"no decoder became free within {timeout_s} s") from None
         try:
-            decoded = decoder.decode(files)
+            decoded = decoder.decode(files, views or _ITSELF * len(files))
         finally:
             self._idle.put(decoder)
         if self._for_large is not None and TOO_LITTLE_MEMORY in decoded.reasons:
-            return self._for_large.decode(files, timeout_s)
+            return self._for_large.decode(files, timeout_s, views=views)
         return decoded
 
     def abort(self) -> None:
@@ -233,7 +249,7 @@ class _Decoder:
         self._shared: io.RawIOBase | None = None
         self._is_over = False
 
-    def decode(self, files: Sequence[bytes]) -> Decoded:
+    def decode(self, files: Sequence[bytes], views: Sequence[Sequence[int]]) -> Decoded:
         """See `DecoderPool.decode`."""
         reasons = [""] * len(files)
         kinds: list[Kind | None] = [None] * len(files)
@@ -241,10 +257,10 @@ class _Decoder:
         acquitted: set[int] = set()
         while left:
             try:
-                answer = self._ask([files[position] for position in left])
+                answer = self._ask([(files[position], views[position]) for position in left])
             except _DiedError as death:
                 position = left[death.at]
-                reason = self._blame(files[position], death)
+                reason = self._blame(files[position], views[position], death)
                 if reason is None and position not in acquitted:
                     acquitted.add(position)
                     continue
@@ -256,31 +272,32 @@ class _Decoder:
                 return Decoded(reasons, answer.pixels, kinds)
         return Decoded(reasons, np.empty((0, *self._size_px, 3), np.uint8), kinds)
 
-    def _blame(self, file: bytes, death: _DiedError) -> str | None:
+    def _blame(self, file: bytes, views: Sequence[int], death: _DiedError) -> str | None:
         """Why an image is rejected at which a process died; None where it does no harm alone."""
         if death.exit_code == -signal.SIGPROF:
             return f"{TOO_SLOW} {self._max_decode_s} s"
         # The kernel may have chosen this process when another one wanted memory.
         try:
-            self._ask([file])
+            self._ask([(file, views)])
         except _DiedError as again:
             try:
-                self._ask([_KNOWN_GOOD])
+                self._ask([(_KNOWN_GOOD, (0,))])
             except _DiedError:
                 raise EngineError(f"images cannot be decoded on this machine: {again}") from None
             return f"{CRASHES}: {again}"
         return None
 
-    def _ask(self, files: Sequence[bytes]) -> Decoded:
+    def _ask(self, files: Sequence[tuple[bytes, Sequence[int]]]) -> Decoded:
         file_of_both = self._shared_file()
         shared = file_of_both.fileno()
         note_position(shared, 0)
         at = FILES_AT
-        for file in files:
+        for file, _ in files:
             at += os.pwrite(shared, file, at)
         try:
             connection = self._connection or self.start()
-            connection.send_bytes(json.dumps([len(file) for file in files]).encode())
+            asked = [(len(file), list(views)) for file, views in files]
+            connection.send_bytes(json.dumps(asked).encode())
             self._wait_for(connection, shared, len(files))
             answer: Any = json.loads(connection.recv_bytes())
         except (EOFError, OSError) as error:
@@ -293,7 +310,9 @@ class _Decoder:
             raise EngineError(f"the decoder failed, which is a mistake in bottlebank:\n{answer}")
         reasons = [reason for reason, _ in answer]
         kinds = [None if kind is None else Kind(*kind) for _, kind in answer]
-        pixels = np.empty((reasons.count(""), *self._size_px, 3), np.uint8)
+        answered = zip(files, reasons, strict=True)
+        n_pictures = sum(len(views) for (_, views), reason in answered if not reason)
+        pixels = np.empty((n_pictures, *self._size_px, 3), np.uint8)
         if pixels.size:
             file_of_both.seek(at)  # the child does not use the offset, which it shares
             file_of_both.readinto(pixels.data.cast("B"))

@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any
 import cv2
 
 from ...errors import ImageRejectedError
-from .decoder import Kind, Limits, Picture
-from .fit import Preprocessing, decode_and_resize
+from .decoder import Kind, Limits
+from .fit import Preprocessing
 from .formats import FORMATS
 from .rejection import TOO_LITTLE_MEMORY
+from .views import decode_views
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection
+
+    import numpy as np
 
 FILES_AT = 8
 """Where the image files begin in the file that both processes share: before them is the number of
@@ -44,15 +47,15 @@ def answer_questions(
     prepare(memory_bytes)
     (height, width), *others = preprocessing
     decode = partial(
-        decode_and_resize,
+        decode_views,
         preprocessing=Preprocessing((height, width), *others),
         formats=tuple(formats),
         limits=Limits(*limits),
     )
     while True:
-        lengths: list[int] = json.loads(connection.recv_bytes())
+        files: list[tuple[int, list[int]]] = json.loads(connection.recv_bytes())
         try:
-            answer = _decode_all(shared, lengths, decode, max_decode_s)
+            answer = _decode_all(shared, files, decode, max_decode_s)
         except Exception:  # noqa: BLE001 (the parent raises it)
             answer = traceback.format_exc()
         connection.send_bytes(json.dumps(answer).encode())
@@ -86,25 +89,29 @@ def noted_position(shared: int) -> int:
 
 def _decode_all(
     shared: int,
-    lengths: list[int],
-    decode: Callable[[bytes], Picture],
+    files: list[tuple[int, list[int]]],
+    decode: Callable[..., tuple[Iterator[np.ndarray], Kind]],
     max_decode_s: float,
 ) -> list[tuple[str, Kind | None]]:
-    """Decode the image files in the shared file: of each, why it is rejected, or its kind."""
-    at, pixels_at = FILES_AT, FILES_AT + sum(lengths)
+    """Decode the image files in the shared file: of each, why it is rejected, or its kind.
+
+    `files` are the length of each, and its views by number.
+    """
+    at, pixels_at = FILES_AT, FILES_AT + sum(length for length, _ in files)
     answers: list[tuple[str, Kind | None]] = []
-    for position, length in enumerate(lengths):
+    for position, (length, views) in enumerate(files):
         note_position(shared, position)
         signal.setitimer(signal.ITIMER_PROF, max_decode_s)  # its signal ends the process
         try:
-            picture = decode(os.pread(shared, length, at))
+            pictures, kind = decode(os.pread(shared, length, at), views=views)
+            pixels = b"".join(picture.tobytes() for picture in pictures)
         except ImageRejectedError as error:
             answers.append((str(error), None))
         except MemoryError:  # where it is read or fitted
             answers.append((TOO_LITTLE_MEMORY, None))
         else:
-            pixels_at += os.pwrite(shared, picture.pixels.data.cast("B"), pixels_at)
-            answers.append(("", picture.kind))
+            pixels_at += os.pwrite(shared, pixels, pixels_at)
+            answers.append(("", kind))
         at += length
     signal.setitimer(signal.ITIMER_PROF, 0)
     return answers

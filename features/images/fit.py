@@ -59,6 +59,28 @@ class Preprocessing(NamedTuple):
             return fit(pixels, self.size_px, self.fit)
         return ResizeRule.parse(self.resize).applied_to(pixels)
 
+    def window(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """(top, left, height, width) of what the network sees of a picture, in its pixels.
+
+        Where a picture is padded, it is more than the picture.
+        """
+        if self.resize != RESIZE_RULE:
+            return ResizeRule.parse(self.resize).window(height, width)
+        if self.fit == "squash":
+            return 0, 0, height, width
+        sides = (height / self.size_px[0], width / self.size_px[1])
+        scale = min(sides) if self.fit == "crop" else max(sides)
+        tall, wide = scale * self.size_px[0], scale * self.size_px[1]
+        return (height - tall) / 2, (width - wide) / 2, tall, wide
+
+    @property
+    def fill(self) -> tuple[int, int, int] | None:
+        """RGB of what lies around a picture that is padded; None where none is."""
+        if self.resize == RESIZE_RULE:
+            return (_PADDING, _PADDING, _PADDING) if self.fit == "pad" else None
+        rule = ResizeRule.parse(self.resize)
+        return None if rule.crop_px is None else rule.fill
+
 
 def require_known_fit(how: str) -> None:
     """Raise UsageError unless `how` is one of `FITS`."""

@@ -161,6 +161,16 @@ class ResizeRule(NamedTuple):
         output[to_top : to_top + inner_height, to_left : to_left + inner_width] = np.asarray(inner)
         return output
 
+    def window(self, height: int, width: int) -> tuple[float, float, float, float]:
+        """(top, left, height, width) of what comes out, in the pixels of a picture."""
+        if self.crop_px is None:
+            return 0, 0, height, width
+        wide, tall = self._scaled_size((width, height))
+        across, down = width / wide, height / tall
+        (left, to_left, _), (top, to_top, _) = self._placed(wide), self._placed(tall)
+        side_px = self.crop_px
+        return (top - to_top) * down, (left - to_left) * across, side_px * down, side_px * across
+
     def _scaled_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) of the whole scaled picture."""
         if self.side == "both sides":

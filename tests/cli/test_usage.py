@@ -379,7 +379,7 @@ def test_choices_are_those_of_the_library():
     """They are written twice, since help must not wait for the library."""
     from bottlebank.cli import choices
     from bottlebank.features.backbones import spec
-    from bottlebank.features.images import colours
+    from bottlebank.features.images import colours, view_rules
     from bottlebank.features.images import decoder as images
     from bottlebank.features.images import fit as preprocess
     from bottlebank.prediction import parity
@@ -388,6 +388,8 @@ def test_choices_are_those_of_the_library():
     assert choices.GREY16 == colours.GREY16
     assert choices.POOLINGS == spec.POOLINGS
     assert choices.PARITY == parity.PARITY
+    assert tuple(view_rules.RULES) == choices.VIEW_RULES
+    assert choices.MOST_VIEWS == view_rules.MOST_VIEWS
     assert choices.MAX_PIXELS == images.MAX_PIXELS
 
 

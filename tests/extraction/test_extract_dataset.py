@@ -489,7 +489,7 @@ def test_what_holds_the_job_up_is_told(photos, cache, tmp_path, monkeypatch):
 class ReadsHere(contextlib.AbstractContextManager):
     """A worker that reads, hashes and decodes where it is called, one file at a time."""
 
-    def __init__(self, recipe, max_pixels, waiting, allowed):
+    def __init__(self, recipe, max_pixels, waiting, allowed, most_views):
         self._size_px = (recipe.input_size_px, recipe.input_size_px)
 
     def __exit__(self, *exception):
@@ -498,12 +498,12 @@ class ReadsHere(contextlib.AbstractContextManager):
     def start(self):
         pass
 
-    def pixels(self, files, n_files, is_known, are_new, begin):
+    def pixels(self, files, n_files, is_known, new_views, begin):
         begin()
         for position, path, _ in files:
             data, stamp = Path(path).read_bytes(), Stamp.of(os.stat(path))
             file = HashedFile(position, path, content_of_bytes(data), stamp, True)
-            if are_new([file]) == [True]:
+            if new_views([file]) == [[0]]:
                 pixels = decode_and_resize(data, Preprocessing(self._size_px)).pixels[np.newaxis]
                 yield Pixels([Key(file.content)], [os.fsencode(path)], pixels, [None], [])
 

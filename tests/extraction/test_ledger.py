@@ -55,14 +55,16 @@ def test_rows_and_rejections_are_there_when_the_block_is_left(ledger):
         assert not writing.has_rows
         writing.keep(images("a", "b", **reasons))
         assert writing.has_rows
-        assert not any(ledger().is_answered(content(name)) for name in ("a", "torn"))
+        assert all(ledger().missing_views(content(name)) == [0] for name in ("a", "torn"))
     assert writing.extracted == {Key(content("a")), Key(content("b"))}
     assert writing.rejected == {content(name): reason for name, reason in reasons.items()}
 
     names = ("a", "b", "torn", "greedy", "large", "x")
     again, retried = ledger(), ledger(retry=True)
-    assert [again.is_answered(content(name)) for name in names] == [True] * 4 + [False] * 2
-    assert [retried.is_answered(content(name)) for name in names] == [True] * 3 + [False] * 3
+    assert [bool(again.missing_views(content(name))) for name in names] == [False] * 4 + [True] * 2
+    assert [bool(retried.missing_views(content(name))) for name in names] == [False] * 3 + [
+        True
+    ] * 3
     assert again.rejected == {content("torn"): "truncated", content("greedy"): OF_THE_MACHINE}
 
 
@@ -74,7 +76,7 @@ def test_what_was_kept_before_a_failure_is_committed(ledger):
 
     with pytest.raises(ZeroDivisionError, match="late"):
         fail_after_a_row()
-    assert ledger().is_answered(content("a"))
+    assert not ledger().missing_views(content("a"))
 
 
 def test_the_lock_is_taken_at_the_first_row_and_given_back(ledger):

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from bottlebank.cache import CacheFolder, Stamp, content_of_bytes
+from bottlebank.cache import CacheFolder, Key, Stamp, content_of_bytes
 from bottlebank.extraction.image_files import HashedFile, UnreadableFile
 from bottlebank.extraction.plan import Plan
 
@@ -34,9 +34,14 @@ def hashed(paths, position):
     )
 
 
+def missing(answered):
+    """A function that says that two views are missing of what has not been answered."""
+    return lambda content: () if content in answered else (0, 1)
+
+
 def test_only_what_the_index_knows_and_the_cache_answers_is_not_read(folder, paths):
     folder.remember_files([(paths[n], Stamp.of(os.stat(paths[n])), content(n)) for n in (0, 1)])
-    plan = Plan([*paths, "gone.png"], folder, {content(1), content(2)}.__contains__)
+    plan = Plan([*paths, "gone.png"], folder, missing({content(1), content(2)}))
     assert plan.missing == [0, 2, 3, 4, 5]
     assert plan.contents == [None, content(1), None, None, None, None]
     assert [(file.position, file.n_bytes) for file in plan.files()] == [
@@ -45,9 +50,18 @@ def test_only_what_the_index_knows_and_the_cache_answers_is_not_read(folder, pat
 
 
 def test_a_content_is_new_once(folder, paths):
-    plan = Plan(paths, folder, {content(2)}.__contains__)
+    plan = Plan(paths, folder, missing({content(2)}))
     read = [hashed(paths, 0), UnreadableFile(1, "gone"), *(hashed(paths, n) for n in (2, 3, 4))]
-    assert plan.are_new(read) == [True, False, False, True, False]
-    assert plan.are_new([hashed(paths, 0)]) == [False]
+    assert plan.new_views(read) == [(0, 1), (), (), (0, 1), ()]
+    assert plan.new_views([hashed(paths, 0)]) == [()]
     assert plan.contents == [content(0), None, content(2), content(3), content(3)]
     assert plan.unreadable == {1: "gone"}
+
+
+def test_an_image_is_done_when_all_its_views_are(folder, paths):
+    plan = Plan(paths, folder, missing(set()))
+    plan.new_views([hashed(paths, 0), hashed(paths, 1)])
+    one, other = content(0), content(1)
+    assert plan.n_done([Key(one)]) == 0
+    assert plan.n_done([Key(one, 1), Key(other)]) == 1
+    assert plan.n_done([Key(other, 1)]) == 1

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import bottlebank as bb
-from bottlebank.cache import content_of_bytes
+from bottlebank.cache import Key, content_of_bytes
 from bottlebank.errors import EngineError, UsageError
 from bottlebank.extraction import careful_worker as careful_module
 from bottlebank.extraction import workers as workers_module
@@ -26,6 +26,7 @@ from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.features.images.decoder import MAX_PIXELS
 from bottlebank.features.images.decoding_shares import Allowed
 from bottlebank.features.images.rejection import depends_on_machine, is_temporary
+from bottlebank.features.images.views import decode_views
 
 N_IMAGES = 30
 
@@ -48,12 +49,12 @@ def start():
     """Workers, by default one, which starts sooner."""
     begun = []
 
-    def make(n_workers=1, memory_bytes=None):
+    def make(n_workers=1, memory_bytes=None, most_views=1):
         recipe, _ = recipe_for(ExtractorSpec("random"))
-        begun.append(
-            Workers(recipe, MAX_PIXELS, Waiting(), Allowed(n_workers, memory_bytes)).__enter__()
-        )
-        return begun[-1]
+        allowed = Allowed(n_workers, memory_bytes)
+        workers = Workers(recipe, MAX_PIXELS, Waiting(), allowed, most_views)
+        begun.append(workers.__enter__())
+        return workers
 
     yield make
     for workers in begun:
@@ -61,7 +62,7 @@ def start():
 
 
 def all_are_new(group):
-    return [True] * len(group)
+    return [(0,)] * len(group)
 
 
 def nothing_is_known(content):
@@ -87,7 +88,7 @@ def test_pixels_of_what_is_new_come_in_order(start, files, n_workers):
     def are_new(group):
         assert threading.current_thread() is threading.main_thread()
         asked.extend(group)
-        return [file.position % 3 != 0 for file in group]
+        return [(0,) if file.position % 3 else () for file in group]
 
     found = list(pixels_of(start(n_workers), files, are_new))
     assert [file.position for file in asked] == list(range(N_IMAGES))
@@ -109,13 +110,48 @@ def test_pixels_of_what_is_new_come_in_order(start, files, n_workers):
     assert rejection.path.decode() == files[5].path
 
 
+@pytest.mark.parametrize("kill", [False, True])
+def test_views_come_with_their_images_whatever_happens_to_a_worker(start, files, kill):
+    """Of each image those that are missing; in one that dies, all are looked at one by one."""
+    missing = {0: (0, 1, 2, 3), 1: (2,), 2: ()}
+    workers = start(most_views=4)
+
+    def new_views(group):
+        if kill and group[0].position == 0:
+            os.kill(workers._workers[0]._process.pid, signal.SIGKILL)
+        return [missing[file.position % 3] for file in group]
+
+    found = list(pixels_of(workers, files, new_views))
+    preprocessing = recipe_for(ExtractorSpec("random"))[0].preprocessing
+    expected = {}
+    for number in GOOD:
+        data = Path(files[number].path).read_bytes()
+        views = missing[number % 3]
+        seen, _ = decode_views(data, preprocessing, views)
+        keys = [Key(content_of_bytes(data), view) for view in views]
+        expected |= dict(zip(keys, seen, strict=True))
+    assert [key for group in found for key in group.keys] == [*expected]
+    for group in found:
+        assert len(group.keys) == len(group.paths) == len(group.brightest) == len(group.pixels)
+        for key, pixels in zip(group.keys, group.pixels, strict=True):
+            np.testing.assert_array_equal(pixels, expected[key])
+
+
+def test_groups_with_views_take_no_more_memory(start):
+    few, many, most = start(), start(most_views=100), start(most_views=10_000)
+    assert few._largest_group == 32
+    image_bytes = recipe_for(ExtractorSpec("random"))[0].input_size_px ** 2 * 3
+    assert 1 < many._largest_group == workers_module._BLOCK_BYTES // (100 * image_bytes) < 32
+    assert most._largest_group == 1
+
+
 def test_nothing_starts_while_nothing_is_new(start, files, monkeypatch):
     monkeypatch.setattr(workers_module.Worker, "start", None)  # would fail
     asked = []
 
     def are_new(group):
         asked.extend(file.position for file in group)
-        return [False] * len(group)
+        return [()] * len(group)
 
     assert list(pixels_of(start(), files, are_new, lambda content: True)) == []
     assert asked == list(range(N_IMAGES))
@@ -135,7 +171,7 @@ def test_files_are_drawn_a_bounded_number_ahead(start, files):
         nonlocal n_asked, most
         n_asked += len(group)
         most = max(most, len(drawn) - n_asked)
-        return [False] * len(group)
+        return [()] * len(group)
 
     workers = start()
     assert list(workers.pixels(draw(), 600, nothing_is_known, are_new, workers.start)) == []
@@ -203,11 +239,11 @@ def test_a_picture_that_is_decoded_beside_the_workers_is_not_waited_for(start, f
     begun = threading.Event()
     real = careful_module.DecoderPool.decode
 
-    def decode(pool, files):
+    def decode(pool, files, **views):
         pool.start()
         os.kill(pool._decoders[0]._process.pid, signal.SIGSTOP)
         begun.set()
-        return real(pool, files)
+        return real(pool, files, **views)
 
     monkeypatch.setattr(careful_module.DecoderPool, "decode", decode)
     workers = start()
@@ -253,7 +289,7 @@ def test_an_image_that_changes_while_its_worker_dies_has_no_row(start, files, mo
             changed.append(group[0].position)
             Image.new("RGB", (9, 9), (200, 0, 0)).save(files[group[0].position].path)
             os.kill(workers._workers[0]._process.pid, signal.SIGKILL)
-        return [True] * len(group)
+        return all_are_new(group)
 
     found = list(pixels_of(workers, files, are_new))
     assert [n for n in numbers_of(found) if n != 200] == [n for n in GOOD if n not in changed]

@@ -283,11 +283,11 @@ def test_a_file_that_takes_too_much_memory_is_rejected(deadly, decoders):
 
 
 def test_too_little_memory_to_fit_an_image_costs_that_image():
-    def starve(data):
+    def starve(data, views):
         raise MemoryError
 
     with tempfile.TemporaryFile() as shared:
-        answers = decoding._decode_all(shared.fileno(), [3], starve, 5.0)
+        answers = decoding._decode_all(shared.fileno(), [(3, [0])], starve, 5.0)
     assert answers == [("too little memory to decode it", None)]
 
 
