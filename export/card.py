@@ -99,17 +99,16 @@ def _contract(recipe: Recipe, exporter: Exporter, takes_many: bool, n_classes: i
     size_px = recipe.input_size_px
     n = "n" if takes_many else "1"
     sides = "height, width" if exporter.any_size else f"{size_px}, {size_px}"
+    rule = _literal(recipe.resize)
     if recipe.resize == RESIZE_RULE:
-        rule = f"{RESIZE_RULE}; of a picture that is not square, {_FITS[recipe.fit]}"
-    else:
-        rule = recipe.resize
+        rule = f"{RESIZE_RULE}. Of a picture that is not square, {_FITS[recipe.fit]}"
     lines = [
         "## Input and output",
         f"- Input `{PIXELS}`: uint8 ({n}, {sides}, 3), RGB, 0 to 255; upright, without "
         f"transparency.",
         f"- Output `{PROBABILITIES}`: float32 ({n}, {n_classes}), each row adding up to 1, in the "
         f"order of `{labels.FILE}`. They are calibrated: logits are divided by a temperature.",
-        f"- How pictures are fitted to {size_px}×{size_px}: {_literal(rule)}. "
+        f"- How pictures are fitted to {size_px}×{size_px}: {rule}. "
         + ("This is in the file." if exporter.any_size else "The caller does this."),
         "- Not in the file: decoding, and the rule that calls a picture *unknown*. Pictures of "
         "anything else get probabilities, too.",

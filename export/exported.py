@@ -27,13 +27,10 @@ from .agreement import Agreement, compare
 from .files import WrittenFile, files_in
 from .folder import placed, require_export_folder
 from .images import images_for
-from .job import GRAPH_FILE, Job, calibrated
+from .job import Job, calibrated
 from .process import write
 from .quantization import Cost, cost_of
 from .registry import (
-    GRAPH,
-    ONNX,
-    OPENVINO,
     find_exporter,
     require_exportable,
     require_quantizable,
@@ -182,7 +179,13 @@ def export_head(
             ) as network,
             Progress(f"Writing {exporter.title}", show=progress),
         ):
-            takes_many = _write(format, exporter, job, network, images.calibrating, made)
+            job = job.with_network(exporter.form, network)
+            if quantize:
+                job.keep_calibration(images.calibrating)
+            job.save()
+            takes_many = write(format, job, made)
+            if job.weights is not None:
+                require_same(recipe, job.weights)
         with Progress("Comparing it with predict", show=progress):
             agreement = compare(
                 format,
@@ -213,33 +216,6 @@ def export_head(
             (made / labels.FILE).write_text(labels.text_of(loaded.classes), encoding="utf-8")
             (made / card.FILE).write_text(text, encoding="utf-8")
     return Exported(Path(output), format, files, loaded.classes, agreement, cost)
-
-
-def _write(
-    format: str,
-    exporter: Exporter,
-    job: Job,
-    network: Network,
-    calibrating: Sequence[Any],
-    folder: Path,
-) -> bool:
-    """Hand the network over in the form that the exporter starts from, and let it write."""
-    is_apart = getattr(network.backbone.imported(), "BUILDS_APART", False)
-    if exporter.form in (ONNX, OPENVINO):
-        source = network.onnx() if exporter.form == ONNX else network.converted()
-        for file in source.iterdir():
-            (job.folder / file.name).symlink_to(file.absolute())
-    elif exporter.form == GRAPH and is_apart:
-        (job.folder / GRAPH_FILE).write_bytes(network.graph())
-    else:
-        job = job._replace(weights=network.weights())
-    if calibrating:
-        job.keep_calibration(calibrating)
-    job.save()
-    takes_many = write(format, job, folder)
-    if job.weights is not None:
-        require_same(job.recipe, job.weights)
-    return takes_many
 
 
 def _versions(exporter: Exporter, libraries: Sequence[str]) -> dict[str, str]:

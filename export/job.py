@@ -11,11 +11,13 @@ import numpy as np
 from ..classifier.layers import Layers
 from ..features.backbones.weights import Weights
 from ..features.recipe import Recipe, backbone_of
+from .registry import GRAPH, LAYERS, ONNX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..features.backbones.registry import Backbone
+    from ..features.engines.network import Network
     from ..features.images.fit import Preprocessing
 
 _ABOUT, _ARRAYS, _PIXELS = "job.json", "head.npz", "calibration.npy"
@@ -48,6 +50,22 @@ class Job(NamedTuple):
     def preprocessing(self) -> Preprocessing:
         """How pictures of other sizes become its input."""
         return self.recipe.preprocessing
+
+    def with_network(self, form: str, network: Network) -> Job:
+        """The same with the network in a form of `registry`: in the folder, or as its weights.
+
+        What is in the folder lasts as long as the network's ``with`` block.
+        """
+        is_apart = getattr(network.backbone.imported(), "BUILDS_APART", False)
+        if form == GRAPH and is_apart:
+            (self.folder / GRAPH_FILE).write_bytes(network.graph())
+        elif form in (GRAPH, LAYERS):
+            return self._replace(weights=network.weights())
+        else:
+            source = network.onnx() if form == ONNX else network.converted()
+            for file in source.iterdir():
+                (self.folder / file.name).symlink_to(file.absolute())
+        return self
 
     def save(self) -> None:
         """Write all but the network into the folder."""

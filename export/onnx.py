@@ -18,16 +18,17 @@ if TYPE_CHECKING:
     from .job import Job
 
 _FILE = "model.onnx"
-_RESIZING_OPSET = 17
+_NEWEST_OPSET = 18
+"""That tf2onnx writes."""
 
 
 def write(job: Job, folder: Path) -> bool:
     """See `registry`."""
     model = onnx.load(job.folder / "network.onnx")
     _add_head(model, job)
-    fitting = _fitting(job)
     opset = _opset(model)
-    if _opset(fitting) != opset:
+    fitting = _fitting(job, min(opset, _NEWEST_OPSET))
+    if opset > _NEWEST_OPSET:
         fitting = version_converter.convert_version(fitting, opset)
     fitting.ir_version = model.ir_version = max(fitting.ir_version, model.ir_version)
     fitting = compose.add_prefix(fitting, "fitting/", rename_inputs=False)
@@ -77,7 +78,7 @@ def _add_head(model: Any, job: Job) -> None:
     graph.output[0].type.tensor_type.shape.dim[1].Clear()
 
 
-def _fitting(job: Job) -> Any:
+def _fitting(job: Job, opset: int) -> Any:
     """What makes of pictures of any size those of the network."""
     import tensorflow as tf
     import tf2onnx
@@ -88,9 +89,7 @@ def _fitting(job: Job) -> Any:
     function = tf.function(
         partial(fitted, preprocessing=job.preprocessing), input_signature=[spec], autograph=False
     )
-    model, _ = tf2onnx.convert.from_function(
-        function, input_signature=[spec], opset=_RESIZING_OPSET
-    )
+    model, _ = tf2onnx.convert.from_function(function, input_signature=[spec], opset=opset)
     return model
 
 

@@ -1,6 +1,9 @@
 """What is exported in these tests."""
 
 import itertools
+import shutil
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +12,42 @@ import pytest
 import bottlebank as bb
 from bottlebank.classifier.layers import Layers
 from bottlebank.export.job import Job, calibrated
-from bottlebank.features import ExtractorSpec, recipe_for
+from bottlebank.export.registry import EXPORTERS
+from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
+from bottlebank.features.engines.network import Network
+from bottlebank.training import Trained
+
+from ..conftest import write_photos
 
 N_CLASSES = 3
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, converted_random) -> tuple[Path, Trained]:
+    """A folder with photographs and their cache, and a head; tests leave them as they are."""
+    root = tmp_path_factory.mktemp("made")
+    shutil.copytree(converted_random, root / "cache" / "networks")
+    photos = write_photos(root / "photos")
+    settings = {"cache": root / "cache", "engine": "openvino", "precision": "float32"}
+    return root, bb.train_head(bb.extract(photos, "random", **settings))
+
+
+@pytest.fixture
+def cache(made) -> Path:
+    """Of the photographs."""
+    return made[0] / "cache"
+
+
+@pytest.fixture
+def photos(made) -> Path:
+    """3 classes of 20 pictures."""
+    return made[0] / "photos"
+
+
+@pytest.fixture
+def trained(made) -> Trained:
+    """A head that was trained on them."""
+    return made[1]
 
 
 @pytest.fixture
@@ -41,3 +77,35 @@ def job_for(extractor: str, folder: Path, **settings: object) -> Job:
     layers = calibrated(layers_for(recipe.width), 1.7)
     folder.mkdir()
     return Job(folder, recipe, weights, layers, ("a", "b", "c"), {})
+
+
+def exporter_of(name: str):
+    """The module of an exporter whose libraries are installed."""
+    entry = EXPORTERS[name]
+    for library in entry.libraries:
+        if find_spec(library) is None:
+            pytest.skip(f"{library} is not installed: pip install 'bottlebank[{entry.extra}]'")
+    return import_module(entry.module, "bottlebank.export")
+
+
+def written(name: str, job: Job, tmp_path: Path) -> tuple[Path, bool]:
+    """The folder with what an exporter writes, and whether it takes several images in a call."""
+    module = exporter_of(name)
+    job = job._replace(folder=job.folder / name)
+    job.folder.mkdir()
+    with Network(job.recipe, lambda: job.weights, tmp_path / "networks", False) as network:
+        job.with_network(EXPORTERS[name].form, network).save()
+        folder = tmp_path / name
+        folder.mkdir()
+        return folder, module.write(Job.load(job.folder), folder)
+
+
+def expected_of(job: Job, pixels: np.ndarray) -> np.ndarray:
+    """The probabilities of a head that is not exported."""
+    extractor = open_extractor(
+        job.recipe,
+        lambda: job.weights,
+        precisions=["float32"],
+        networks=job.folder.parent / "networks",
+    )
+    return job.layers.probabilities(extractor.transfer_values(pixels))

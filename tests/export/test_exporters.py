@@ -1,49 +1,18 @@
 """Each exporter by itself: what it writes gives, in its own runtime, what the head gives."""
 
 import configparser
-from importlib import import_module
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from bottlebank.export.registry import EXPORTERS, GRAPH, LAYERS, ONNX, OPENVINO
-from bottlebank.features import open_extractor
-from bottlebank.features.engines.network import Network
 from bottlebank.features.golden_images import golden_pixels
 
 from ..conftest import ROOT
-from .conftest import job_for
+from .conftest import expected_of, exporter_of, job_for, written
 
 # Keras 3.15 saves TensorFlow's variables through NumPy's older protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-def exporter_of(name):
-    entry = EXPORTERS[name]
-    for library in entry.libraries:
-        if find_spec(library) is None:
-            pytest.skip(f"{library} is not installed: pip install 'bottlebank[{entry.extra}]'")
-    return import_module(entry.module, "bottlebank.export")
-
-
-def written(name, job, tmp_path):
-    """The folder with what an exporter writes, and whether it takes several images in a call."""
-    module, form = exporter_of(name), EXPORTERS[name].form
-    with Network(job.recipe, lambda: job.weights) as network:
-        if form in (ONNX, OPENVINO):
-            source = network.onnx() if form == ONNX else network.converted()
-            for file in source.iterdir():
-                (job.folder / file.name).symlink_to(file)
-        job.save()
-        folder = tmp_path / name
-        folder.mkdir()
-        return folder, module.write(type(job).load(job.folder), folder)
-
-
-def expected_of(job, pixels):
-    extractor = open_extractor(job.recipe, lambda: job.weights, precisions=["float32"])
-    return job.layers.probabilities(extractor.transfer_values(pixels))
 
 
 @pytest.mark.parametrize("name", EXPORTERS)
