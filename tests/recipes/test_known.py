@@ -16,6 +16,7 @@ def test_its_settings_mean_something(name):
     system = SYSTEMS[name]
     settings = dict(system.extraction)
     backbone = find_backbone(settings.pop("extractor"))
+    assert (settings.pop("precision", None) == "float32") == (system.export is not None)
     spec = ExtractorSpec.of(backbone.name, **settings)
     assert configured(backbone, spec).input_size_px == settings.get("size", backbone.input_size_px)
     if system.head is None:
