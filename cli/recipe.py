@@ -13,6 +13,7 @@ from . import choices, options
 from .command import argument, command, option
 from .output import Stopwatch, print_json, say, tell
 from .parameter_types import COUNT, FILE, FOLDER, Choice, Name, WholeNumber
+from .view_options import views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @options.weights_column()
 @options.head_to_train()
 @options.extraction()
+@views("variations of each training image to train on beside it; the cache keeps them")
 @option("--without-baseline", is_flag=True, help="do not train the baseline, and compare with none")
 @option(
     "--unfreeze",

@@ -42,8 +42,15 @@ class KnownSystem(NamedTuple):
 BASELINE = "baseline"
 SYSTEMS: Mapping[str, KnownSystem] = {
     "selfie": KnownSystem(
-        "ConvNeXt-Tiny at 64 pixels; a softmax with one output for each class; one ONNX file",
-        extraction={"extractor": "convnext_tiny", "size": 64, **_AS_EXPORTED},
+        "ConvNeXt-Tiny at 64 pixels, mirror images as views; a softmax with one output for each "
+        "class; one ONNX file",
+        extraction={
+            "extractor": "convnext_tiny",
+            "size": 64,
+            "views": 1,
+            "view_rule": "flip",
+            **_AS_EXPORTED,
+        },
         head="dense",
         network={"hidden": ()},
         export="onnx",

@@ -57,6 +57,7 @@ def test_each_runs_from_images_to_a_summary(bottlebank, two, options, tmp_path, 
     assert head.kind == "dense"
     own = {key: value for key, value in SYSTEMS[name].network.items() if key != "hidden"}
     assert {key: head.training[key] for key in own} == own
+    assert head.training.get("views", 0) == (name == "selfie")
     assert len(head.layers.kernels) == 1 + len(SYSTEMS[name].network.get("hidden", (256,)))
 
 

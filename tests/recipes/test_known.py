@@ -7,6 +7,7 @@ from bottlebank.classifier.settings import NETWORK
 from bottlebank.errors import UsageError
 from bottlebank.features import ExtractorSpec, find_backbone
 from bottlebank.features.backbones.opening import configured
+from bottlebank.features.images.view_rules import require_views
 from bottlebank.recipes.known import BASELINE, SYSTEMS, require_system
 from bottlebank.training.head_settings import HeadSettings
 
@@ -16,6 +17,7 @@ def test_its_settings_mean_something(name):
     system = SYSTEMS[name]
     settings = dict(system.extraction)
     backbone = find_backbone(settings.pop("extractor"))
+    require_views(settings.pop("views", 0), settings.pop("view_rule", "mixed"))
     assert (settings.pop("precision", None) == "float32") == (system.export is not None)
     spec = ExtractorSpec.of(backbone.name, **settings)
     assert configured(backbone, spec).input_size_px == settings.get("size", backbone.input_size_px)
