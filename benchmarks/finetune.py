@@ -55,7 +55,7 @@ class Epoch:
         self.rows, self.paths, self.trainer = rows, paths, trainer
         self.backbone = tunable.backbone
         whole = tunable._model  # pyright: ignore[reportPrivateUsage]
-        frozen = keras.Model(whole.input, whole.get_layer(tunable.last(n_blocks)[0].behind).output)
+        frozen = keras.Model(whole.input, whole.get_layer(tunable.last(n_blocks)[0].begins).input)
         scaling = self.backbone.scaling
         shape = (None, self.backbone.input_size_px, self.backbone.input_size_px, 3)
 

@@ -99,6 +99,15 @@ def blocks(name: str) -> Iterator[Block]:
             number, channels = number + 1, out
 
 
+def _blocks_of(backbone: Backbone) -> Iterator[Block]:
+    """All blocks of a network, or those before the layer at whose input it is cut."""
+    for block in blocks(backbone.name):
+        first = f"{block.prefix}.{'_expand_conv' if block.expands else '_depthwise_conv'}"
+        if backbone.layers == (_layer_name(first),):
+            return
+        yield block
+
+
 def _round_channels(channels: float) -> int:
     """To the nearest multiple of 8 that is not below 90 % (Tan and Le, 2019)."""
     rounded = max(8, int(channels + 4) // 8 * 8)
@@ -213,7 +222,7 @@ def _describe(backbone: Backbone, arrays: Arrays, graph: Any) -> None:
             graph.clamp(0.0, 6.0)
 
     convolution("_conv_stem", "_bn0", 2)
-    for block in blocks(backbone.name):
+    for block in _blocks_of(backbone):
         at, start = block.prefix, graph.node
         if block.expands:
             convolution(f"{at}._expand_conv", f"{at}._bn0")
@@ -221,9 +230,9 @@ def _describe(backbone: Backbone, arrays: Arrays, graph: Any) -> None:
         convolution(f"{at}._project_conv", f"{at}._bn2", relu6=False)
         if block.is_residual:
             graph.add(start)
-        if backbone.layers == (_end_of(block),):
-            graph.flatten()
-            return
+    if backbone.layers:
+        graph.flatten()
+        return
     convolution("_conv_head", "_bn1")
     graph.average()
 
@@ -282,11 +291,6 @@ def _layer_name(array: str) -> str:
     return array.removeprefix("_").replace("._", ".")
 
 
-def _end_of(block: Block) -> str:
-    """The layer of Keras that a block ends with."""
-    return _layer_name(f"{block.prefix}.{'_add' if block.is_residual else '_bn2'}")
-
-
 def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") -> Any:
     """The network in Keras, from scaled pixels (n, height, width, 3) to transfer values."""
     import keras
@@ -321,7 +325,7 @@ def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") 
             return layers.ReLU(6.0)(values) if relu6 else values
 
         values = convolution(values, "_conv_stem", "_bn0", 2)
-        for block in blocks(backbone.name):
+        for block in _blocks_of(backbone):
             at, start = block.prefix, values
             if block.expands:
                 values = convolution(values, f"{at}._expand_conv", f"{at}._bn0")
@@ -329,8 +333,8 @@ def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") 
             values = convolution(values, f"{at}._project_conv", f"{at}._bn2", relu6=False)
             if block.is_residual:
                 values = layers.Add(name=_layer_name(f"{at}._add"))([values, start])
-            if backbone.layers == (_end_of(block),):
-                return keras.Model(inputs, layers.Flatten()(values), name=backbone.name)
+        if backbone.layers:
+            return keras.Model(inputs, layers.Flatten()(values), name=backbone.name)
         values = convolution(values, "_conv_head", "_bn1")
         return keras.Model(inputs, layers.GlobalAveragePooling2D()(values), name=backbone.name)
     finally:

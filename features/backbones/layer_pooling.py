@@ -12,9 +12,9 @@ CLS = "CLS token"
 MEAN_OVER_TOKENS = "mean over tokens"
 MEAN_OVER_PIXELS = "mean over height and width"
 AS_IT_IS = "none"
-FLATTENED = "none, flattened"
-"""A map with all its places, in the order height, width, channels: what fine-tuning goes on with.
-No head or map takes it for features."""
+FLATTENED = "none, its input flattened"
+"""The map that a layer is given, with all its places, in the order height, width, channels: what
+fine-tuning goes on with. No head takes it for features."""
 IN_DOUBT = "cls or mean, by --pooling"
 """Of tokens that may begin with a class token, or not."""
 

@@ -59,8 +59,8 @@ def build(backbone, weights, precision):
 
     model = network(weights)
     if backbone.pooling == FLATTENED:
-        output = model.get_layer(backbone.layers[0]).output
-        model = keras.Model(model.input, keras.layers.Flatten()(output))
+        maps = model.get_layer(backbone.layers[0]).input
+        model = keras.Model(model.input, keras.layers.Flatten()(maps))
     return lambda values: model(values, training=False)
 
 

@@ -1,8 +1,8 @@
 """What the frozen part of a network makes of images: computed once, read batch by batch.
 
-The rows are ordinary ones of the cache, of a recipe whose layer is the last that stays frozen: so
-they are computed by the fastest engine, survive a kill, are checked by checksum whenever they are
-read, and are shared by all runs that leave the same layers frozen.
+The rows are ordinary ones of the cache, of a recipe that ends where training begins: so they are
+computed by the fastest engine, survive a kill, are checked by checksum whenever they are read, and
+are shared by all runs that leave the same layers frozen.
 """
 
 from __future__ import annotations

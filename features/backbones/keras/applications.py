@@ -183,7 +183,7 @@ def _up_to_layers(model: Any, backbone: Backbone) -> Any:
         _require_known(model, known, place, backbone)
         values = model.layers[place].output
         if backbone.pooling == FLATTENED:
-            values = keras.ops.reshape(values, (-1, backbone.width))
+            values = keras.ops.reshape(model.layers[place].input, (-1, backbone.width))
         parts.append(keras.ops.mean(values, (1, 2)) if len(values.shape) == 4 else values)
     output = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
     return keras.Model(model.input, output)

@@ -33,8 +33,8 @@ class Block(NamedTuple):
     name: str
     layers: tuple[str, ...]
     """From its input to its output."""
-    behind: str
-    """The layer whose output is its input."""
+    begins: str
+    """The first of them, by which recipes say where the network is cut: at its input."""
 
 
 def blocks_of(model: Any) -> list[Block]:
@@ -44,6 +44,7 @@ def blocks_of(model: Any) -> list[Block]:
     the pooling; so a block has at least one kernel.
     """
     found = {layer.name: layer for layer in model.operations}
+    own = {layer.name for layer in model.layers}  # and not arithmetic between them
     segments = list(_segments(model))
     names = [_name_of(segment) for segment in segments]
     if not any(names):
@@ -58,8 +59,10 @@ def blocks_of(model: Any) -> list[Block]:
         layers = tuple(itertools.chain.from_iterable(segments[number] for number in numbers))
         if numbers[0] == 0 or (not name and numbers[0] < first):
             continue  # the stem
-        if any(_has_kernel(found[layer]) for layer in layers):
-            blocks.append(Block(name or layers[0], layers, segments[numbers[0] - 1][-1]))
+        cut = found[segments[numbers[0] - 1][-1]].output
+        begins = next((each for each in layers if each in own and found[each].input is cut), None)
+        if begins and any(_has_kernel(found[layer]) for layer in layers):
+            blocks.append(Block(name or layers[0], layers, begins))
         elif blocks:
             blocks[-1] = blocks[-1]._replace(layers=(*blocks[-1].layers, *layers))
     return blocks

@@ -77,7 +77,7 @@ class Tunable:
         """The network up to its last blocks; its features are the map that they begin with."""
         shape = self._cut(n_blocks).shape[1:]
         return self.backbone._replace(
-            layers=(self.last(n_blocks)[0].behind,),
+            layers=(self.last(n_blocks)[0].begins,),
             width=math.prod(shape),
             pooling=FLATTENED,
         )
@@ -100,7 +100,7 @@ class Tunable:
             return path.read_bytes()
 
     def _cut(self, n_blocks: int) -> Any:
-        return self._model.get_layer(self.last(n_blocks)[0].behind).output
+        return self._model.get_layer(self.last(n_blocks)[0].begins).input
 
 
 class UpperPart:

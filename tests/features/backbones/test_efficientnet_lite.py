@@ -130,10 +130,10 @@ def test_its_blocks_are_the_inverted_residuals_and_the_last_convolution(lite0):
     network, _, _ = lite0
     names = [block.name for block in network.blocks]
     assert names == [*(f"blocks.{number}" for number in range(1, 16)), "conv_head"]
-    assert [block.behind for block in network.last(3)] == [
-        "blocks.13.add",
-        "blocks.14.add",
-        "blocks.15.bn2",
+    assert [block.begins for block in network.last(3)] == [
+        "blocks.14.expand_conv",
+        "blocks.15.expand_conv",
+        "conv_head",
     ]
 
 
@@ -141,8 +141,9 @@ def test_the_frozen_part_and_the_rest_make_the_whole(lite0):
     """OpenVINO and TensorFlow up to a block, Keras behind it."""
     network, weights, backbone = lite0
     pixels = golden_pixels(backbone.input_size_px)
+    assert network.frozen_part(1).width == 7 * 7 * 320
     part = network.frozen_part(2)
-    assert (part.layers, part.width) == (("blocks.14.add",), 7 * 7 * 192)
+    assert (part.layers, part.width) == (("blocks.15.expand_conv",), 7 * 7 * 192)
     recipe = recipe_of(part, weights.name, "0" * 64, ExtractorSpec("efficientnet_lite0"))
     assert backbone_of(recipe) == part
     upper = network.upper_part(2)
