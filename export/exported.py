@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from importlib.metadata import PackageNotFoundError, version
@@ -151,7 +152,7 @@ def export_head(
     dataset = None if data is None else as_dataset(data)
     common = {"cache": cache, "extractor": extractor, "weights": weights, "parity": parity}
     predictor = load_predictor(
-        loaded, engine=engine, precision="float32", download_timeout_s=download_timeout_s, **common
+        head, engine=engine, precision="float32", download_timeout_s=download_timeout_s, **common
     )
     table = None
     if dataset is not None:
@@ -167,7 +168,7 @@ def export_head(
             None,
             calibrated(loaded.layers, loaded.temperature),
             loaded.classes,
-            {},
+            {"labels": json.dumps(loaded.classes), "head": loaded.version},
         )
         with (
             CacheFolder(cache, waits=False) as folder,

@@ -61,6 +61,8 @@ def test_what_is_put_in_place_is_described(export, trained, photos, tmp_path):
     ):
         assert words in card
     assert sum(train["per_class"]) == train["images"]
+    model = (folder / "model.xml").read_text()
+    assert '<labels value="[&quot;checks&quot;, &quot;disc&quot;, &quot;stripes&quot;]"' in model
 
 
 def test_training_images_are_found_where_the_cache_saw_them(export, photos, tmp_path):
