@@ -193,12 +193,12 @@ def options_of(arguments):
     return context.params
 
 
-def check_variables(names):
-    for name in names:
-        if name.startswith("BOTTLEBANK_SERVE_"):
-            assert name.removeprefix("BOTTLEBANK_SERVE_").lower() in OPTIONS, name
-        elif name.startswith("BOTTLEBANK_"):
-            assert name.removeprefix("BOTTLEBANK_").lower() in ("cache", "engine", "precision")
+def check_variables(variables):
+    """Those of the program are options of `serve`, with values that they take."""
+    for name, value in variables.items():
+        if name.startswith("BOTTLEBANK_"):
+            option = OPTIONS[name.removeprefix("BOTTLEBANK_").removeprefix("SERVE_").lower()]
+            option.type.convert(value, option, None)
 
 
 def test_the_variables_of_the_image_are_options():
@@ -213,6 +213,7 @@ def test_the_compose_file():
     assert (DEPLOY / service["build"]["context"] / service["build"]["dockerfile"]).is_file()
     assert options_of(service["command"])["keys"] == "/run/keys/keys.txt"
     assert all(volume.endswith(":ro") for volume in service["volumes"])
+    check_variables(service["environment"])
     assert int(service["stop_grace_period"].rstrip("s")) > grace_s()
 
 
@@ -239,7 +240,7 @@ def test_the_kubernetes_example():
     assert options["drain_s"] > probe["periodSeconds"] * probe["failureThreshold"]
     whole = options["drain_s"] + Settings.shutdown_grace_s
     assert pod["terminationGracePeriodSeconds"] > whole
-    check_variables(each["name"] for each in container["env"])
+    check_variables({each["name"]: each["value"] for each in container["env"]})
 
 
 def unit():
@@ -249,7 +250,8 @@ def unit():
 
 def test_the_unit_of_systemd():
     settings = dict(unit())
-    check_variables(value.split("=")[0] for name, value in unit() if name == "Environment")
+    variables = [value.split("=") for name, value in unit() if name == "Environment"]
+    check_variables(dict(variables))
     assert options_of(settings["ExecStart"].split())["log"] == "json"
     assert int(settings["TimeoutStopSec"]) > grace_s()
     for name, value in {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import random
 import statistics
+import sys
 import time
 import urllib.parse
 
@@ -42,6 +43,11 @@ def guesses_at(key, chance):
     guesses = [(kind, random_key() if kind == "random" else near_key()) for kind in kinds]
     # Copies that lie in memory in this order: how a text came about must not matter either.
     return [(kind, guess.encode().decode()) for kind, guess in guesses]
+
+
+def report(line):
+    """For the figures in the documentation: `pytest -s` shows them."""
+    sys.stderr.write(f"{line}\n")
 
 
 def share_of_longer(took):
@@ -84,7 +90,9 @@ def test_ten_thousand_guesses_give_nothing_and_take_the_same_time(
     assert len(bodies) == 1
     assert send(key)[0] == 200
     connection.close()
-    assert 0.46 < share_of_longer(took) < 0.54
+    share = share_of_longer(took)
+    report(f"over HTTP, a near guess takes longer in {100 * share:.1f} % of pairs")
+    assert 0.46 < share < 0.54
 
 
 @pytest.mark.slow
@@ -98,7 +106,9 @@ def test_looking_a_guess_up_takes_the_same_time(key_file):
         found = keys.find(guess)
         took[kind].append(time.perf_counter_ns() - began)
         assert found is None
-    assert 0.46 < share_of_longer(took) < 0.54
+    share = share_of_longer(took)
+    report(f"without HTTP, a near guess takes longer in {100 * share:.1f} % of pairs")
+    assert 0.46 < share < 0.54
 
 
 @pytest.mark.slow
@@ -125,5 +135,6 @@ def test_a_served_rate_holds_within_five_percent(make_app, run_server, key_file)
         seconds = time.monotonic() - began
     finally:
         connection.close()
+    report(f"40 requests/s allowed, {n_accepted / seconds:.2f} accepted of {n_sent / seconds:.0f}")
     assert n_sent > 2 * n_accepted
     assert n_accepted == pytest.approx(40 * seconds, rel=0.05)
