@@ -172,7 +172,7 @@ def test_a_setting_that_a_head_does_not_take_is_refused(toys, photos, tmp_path):
         bb.train_head(table, "none")
     with pytest.raises(UsageError, match="'balanced', which a toy head does not take"):
         bb.train_head(table, "toy", class_weight="balanced")
-    with pytest.raises(UsageError, match="only a dense head has hidden layers"):
+    with pytest.raises(UsageError, match="which a toy head does not take: train a dense head"):
         bb.train_head(table, "toy", hidden=(8,))
 
 

@@ -124,6 +124,12 @@ CALLS = {
         ),
         {"a dataset", "a folder", "None"},
     ),
+    "finetune": (lambda its, x: bb.finetune(x, str(its["a head file"]), "tuned"), ()),
+    "finetune head": (lambda its, x: bb.finetune(str(its["a folder"]), x, "tuned"), ()),
+    "finetune output": (
+        lambda its, x: bb.finetune(str(its["a folder"]), str(its["a head file"]), x),
+        (),
+    ),
     "Predictor": (lambda its, x: bb.Predictor(x, its["a predictor"].extractor), HEADS),
     "Predictor extractor": (lambda its, x: bb.Predictor(its["a head"], x), ()),
     "Predictor swapped": (lambda its, x: bb.Predictor(its["a predictor"].extractor, x), ()),

@@ -275,7 +275,7 @@ def test_one_file_twice_is_refused_before_any_work(compare, network, tmp_path):
     [
         (["--scaling", "torch"], "efficientnet_lite0 scales pixels in its own way; scaling has no"),
         (["--layer", "nowhere"], "efficientnet_lite0 has one size and one layer"),
-        (["--weights", "w.h5"], "the weights of efficientnet_lite0 are installed with it"),
+        (["--weights", "w.h5"], "no weights file at w.h5"),
     ],
 )
 def test_a_setting_that_means_nothing_to_any_is_refused_before_any_image_is_read(

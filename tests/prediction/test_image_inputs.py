@@ -155,7 +155,8 @@ def test_a_type_that_no_image_has_is_a_mistake_in_the_program(predict, good):
 def test_a_file_object_that_gives_a_few_bytes_at_a_time_is_read_whole(predict, good):
     data = good.read_bytes()
     file = Reading(*(data[start : start + 100] for start in range(0, len(data), 100)))
-    assert predict([file, good])[0] == predict(good)
+    several = predict([file, good])
+    assert several[0] == several[1] and several[0].label == predict(good).label
 
 
 def test_a_masked_array_without_masked_values_is_an_array(predict, good):

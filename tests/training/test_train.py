@@ -138,7 +138,7 @@ def test_a_head_is_evaluated_where_its_precision_cannot_be_computed(
     settings = {"engine": "openvino", "precision": "float32", "cache": cache}
     head = bb.train_head(bb.extract(photos, "random", **settings)).head
     monkeypatch.setattr(
-        "bottlebank.training.evaluate.load_head",
+        "bottlebank.training.evaluate.as_head",
         lambda path: dataclasses.replace(head, precision="float16"),
     )
     [shards] = cache.glob("*/float32")

@@ -1,5 +1,6 @@
 """A network that can be fine-tuned in seconds, a head on it, and one run."""
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -26,29 +27,40 @@ class Case(NamedTuple):
         return bb.finetune(self.photos, self.head, output, **{**common, **settings})
 
 
-@pytest.fixture(scope="session", autouse=True)
-def toy():
-    """The network `tunable` is in the registry."""
+@contextlib.contextmanager
+def registered():
+    """The network `tunable` is in the registry, and for other tests it is not."""
     sys.path.insert(0, str(TOYS))
     import toy_tunable
 
     BACKBONES["tunable"] = toy_tunable.LINE
-    yield toy_tunable
-    del BACKBONES["tunable"]
-    sys.path.remove(str(TOYS))
+    try:
+        yield toy_tunable
+    finally:
+        del BACKBONES["tunable"]
+        sys.path.remove(str(TOYS))
 
 
 @pytest.fixture(scope="session")
-def case(toy, tmp_path_factory) -> Case:
+def case(tmp_path_factory) -> Case:
     """Photographs and a head."""
     folder = tmp_path_factory.mktemp("finetuning")
     photos, cache = write_photos(folder / "photos"), folder / "cache"
-    table = bb.extract(photos, "tunable", cache=cache, precision="float32", engine="openvino")
-    bb.save_head(bb.train_head(table), folder / "head.h5")
+    with registered():
+        table = bb.extract(photos, "tunable", cache=cache, precision="float32", engine="openvino")
+        bb.save_head(bb.train_head(table), folder / "head.h5")
     return Case(photos, folder / "head.h5", cache)
 
 
 @pytest.fixture(scope="session")
 def tuned(case, tmp_path_factory):
     """A run from its beginning to its end."""
-    return case.finetune(tmp_path_factory.mktemp("tuned"))
+    with registered():
+        return case.finetune(tmp_path_factory.mktemp("tuned"))
+
+
+@pytest.fixture(autouse=True)
+def toy(case, tuned):
+    """The network, which is in the registry."""
+    with registered() as module:
+        yield module
