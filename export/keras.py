@@ -47,14 +47,16 @@ def _scaled(pixels: Any, scaling: PixelScaling) -> Any:
 
 
 def _classified(features: Any, layers: Layers) -> Any:
-    standardisation = keras.layers.Normalization(name="standardisation")
-    standardisation.build(features.shape)
-    variance = layers.scale.astype(np.float64) ** 2
-    standardisation.set_weights([layers.mean, variance.astype(np.float32), np.array(0)])
-    standardisation.finalize_state()
-    values = standardisation(features)
-    last = len(layers.kernels) - 1
-    for number, (kernel, bias) in enumerate(zip(layers.kernels, layers.biases, strict=True)):
+    # `Normalization` divides by no less than 1e-7; features of a layer may scatter less.
+    centring = keras.layers.Normalization(name="centring")
+    centring.build(features.shape)
+    centring.set_weights([layers.mean, np.ones_like(layers.mean), np.array(0)])
+    centring.finalize_state()
+    values = centring(features)
+    first, *others = layers.kernels
+    scaled = (first / layers.scale[:, np.newaxis].astype(np.float64)).astype(np.float32)
+    last = len(others)
+    for number, (kernel, bias) in enumerate(zip((scaled, *others), layers.biases, strict=True)):
         name = PROBABILITIES if number == last else f"hidden_{number}"
         activation = "softmax" if number == last else "relu"
         dense = keras.layers.Dense(len(bias), activation=activation, name=name)

@@ -26,7 +26,9 @@ def write(job: Job, folder: Path) -> bool:
     function = function_of(job, partial(fitted, preprocessing=job.preprocessing))
     module.probabilities = function
     signatures = {"serving_default": function.get_concrete_function()}
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    # Nobody trains it; and that of swish, frozen, could not be saved.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
     return function.input_signature[0].shape[0] is None
 
 

@@ -100,12 +100,17 @@ def written(name: str, job: Job, tmp_path: Path) -> tuple[Path, bool]:
         return folder, module.write(Job.load(job.folder), folder)
 
 
-def expected_of(job: Job, pixels: np.ndarray) -> np.ndarray:
-    """The probabilities of a head that is not exported."""
+def features_of(job: Job, pixels: np.ndarray) -> np.ndarray:
+    """What the network makes of pixels, in float32."""
     extractor = open_extractor(
         job.recipe,
         lambda: job.weights,
         precisions=["float32"],
         networks=job.folder.parent / "networks",
     )
-    return job.layers.probabilities(extractor.transfer_values(pixels))
+    return extractor.transfer_values(pixels)
+
+
+def expected_of(job: Job, pixels: np.ndarray) -> np.ndarray:
+    """The probabilities of a head that is not exported."""
+    return job.layers.probabilities(features_of(job, pixels))

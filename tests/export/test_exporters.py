@@ -5,11 +5,12 @@ import configparser
 import numpy as np
 import pytest
 
+from bottlebank.classifier.layers import standardisation
 from bottlebank.export.registry import EXPORTERS, GRAPH, LAYERS, ONNX, OPENVINO
 from bottlebank.features.golden_images import golden_pixels
 
 from ..conftest import ROOT
-from .conftest import expected_of, exporter_of, job_for, written
+from .conftest import expected_of, exporter_of, features_of, job_for, written
 
 # Keras 3.15 saves TensorFlow's variables through NumPy's older protocol.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -28,6 +29,20 @@ def test_what_is_written_gives_the_probabilities_of_the_head(name, tmp_path):
         found = run(some)
         np.testing.assert_allclose(found, expected_of(job, some), atol=1e-5)
         assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", EXPORTERS)
+def test_features_that_hardly_scatter_count_as_in_the_head(name, tmp_path):
+    job = job_for("random", tmp_path / "job")
+    pixels = golden_pixels(64)
+    mean, scale = standardisation(features_of(job, pixels))
+    kernel = job.layers.kernels[0] * np.float32(1e-8) / scale[:, np.newaxis]
+    tiny = np.full_like(scale, 1e-8)
+    kernels = [kernel, *job.layers.kernels[1:]]
+    job = job._replace(layers=job.layers._replace(mean=mean, scale=tiny, kernels=kernels))
+    folder, _ = written(name, job, tmp_path)
+    found = exporter_of(name).opened(folder)(pixels)
+    np.testing.assert_allclose(found, expected_of(job, pixels), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", [name for name in EXPORTERS if EXPORTERS[name].any_size])

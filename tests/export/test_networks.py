@@ -2,23 +2,28 @@
 
 import numpy as np
 import pytest
+from onnx.checker import ValidationError
 
-from bottlebank.errors import UsageError
+from bottlebank.classifier.layers import standardisation
+from bottlebank.errors import EngineError, UsageError
 from bottlebank.export.registry import EXPORTERS, require_exportable
 from bottlebank.features.golden_images import golden_pixels
 
 from ..features.backbones import onnx_networks
 from ..features.backbones.keras import written as keras_files
 from ..features.backbones.saved_model.conftest import networks  # noqa: F401 (a fixture)
-from .conftest import expected_of, exporter_of, job_for, written
+from .conftest import exporter_of, features_of, job_for, written
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
-def assert_all_agree(job, tmp_path, *, refused=()):
-    """Every format gives what the head gives, or is refused."""
+def assert_all_agree(job, tmp_path, *, refused=(), fails=()):
+    """Every format gives what the head gives, or is refused, or fails with its library's reason."""
     pixels = golden_pixels(job.recipe.input_size_px)
-    expected = expected_of(job, pixels)
+    features = features_of(job, pixels)
+    mean, scale = standardisation(features)  # so that logits are as small as those of a real head
+    job = job._replace(layers=job.layers._replace(mean=mean, scale=scale))
+    expected = job.layers.probabilities(features)
     assert expected.max(axis=1).min() < 0.9999  # not so certain that nothing could differ
     for name in EXPORTERS:
         if name in refused:
@@ -26,6 +31,10 @@ def assert_all_agree(job, tmp_path, *, refused=()):
                 require_exportable(name, job.backbone)
             continue
         require_exportable(name, job.backbone)
+        if name in fails:
+            with pytest.raises((EngineError, ValidationError), match="No Op registered for"):
+                written(name, job, tmp_path)
+            continue
         folder, takes_many = written(name, job, tmp_path)
         run = exporter_of(name).opened(folder)
         if takes_many:
@@ -35,6 +44,8 @@ def assert_all_agree(job, tmp_path, *, refused=()):
         np.testing.assert_allclose(found, expected, atol=2e-4, err_msg=name)
 
 
+# tf2onnx leaves what Keras compiles by XLA, as convolutions in groups, and some operators.
+NO_ONNX = {"fails": {"onnx"}}
 APPLICATIONS = [
     ("vgg16", "VGG16", {"size": 48}),  # BGR
     ("mobilenet_v2", "MobileNetV2", {"size": 96, "layer": ["block_6_expand", "out_relu"]}),
@@ -56,12 +67,13 @@ def test_networks_of_keras_applications(name, constructor, settings, tmp_path):
     network = getattr(keras.applications, constructor)(
         weights=None, include_top=False, input_shape=(size, size, 3)
     )
-    for variable in network.variables:  # a new network makes nearly the same of every picture
-        if "variance" in variable.path:
-            variable.assign(variable * 0.5)
+    if name != "efficientnet_v2_b0":  # elsewhere, a new network makes nearly the same of pictures
+        for variable in network.variables:
+            if "variance" in variable.path:
+                variable.assign(variable * 0.5)
     network.save_weights(tmp_path / "drawn.weights.h5")
     job = job_for(name, tmp_path / "job", weights=tmp_path / "drawn.weights.h5", **settings)
-    assert_all_agree(job, tmp_path)
+    assert_all_agree(job, tmp_path, **(NO_ONNX if name == "convnext_tiny" else {}))
 
 
 @pytest.mark.slow
@@ -83,7 +95,8 @@ def test_a_network_in_a_file_of_keras(tmp_path):
 )
 def test_a_network_in_a_saved_model(name, settings, networks, tmp_path):  # noqa: F811
     job = job_for(networks / name.split()[0], tmp_path / "job", **settings)
-    assert_all_agree(job, tmp_path, refused={"keras"})
+    fails = NO_ONNX if name == "cnn" else {}
+    assert_all_agree(job, tmp_path, refused={"keras"}, **fails)
 
 
 ONNX_ONLY = {"keras", "savedmodel", "litert"}
