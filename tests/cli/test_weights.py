@@ -25,7 +25,8 @@ def test_images_of_weight_0_are_left_out_of_every_figure(bottlebank, listed, opt
         trained = bottlebank("train", *data, "--output", head, *options, "--json")
         evaluated = bottlebank("evaluate", *data, "--head", head, *options[4:], "--json")
         compared = bottlebank("compare", *data, "--heads", "knn,logistic", *others, "--json")
-        assert (trained.code, evaluated.code, compared.code) == (0, 0, 0)
+        for done in (trained, evaluated, compared):
+            assert done.code == 0, done.err
         noted = "15 images weigh 0 and are left out" in caplog.text
         assert noted == (name == "all")
         candidates = [
