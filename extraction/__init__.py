@@ -20,8 +20,8 @@ from ..lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .extract_dataset import extract
-    from .extract_each import extract_each, names_of
     from .feature_table import FeatureTable
+    from .several_extractors import extract_each, names_of
 
 __all__ = ["FeatureTable", "extract", "extract_each", "names_of"]
 
@@ -29,7 +29,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "extract_dataset": ("extract",),
-        "extract_each": ("extract_each", "names_of"),
+        "several_extractors": ("extract_each", "names_of"),
         "feature_table": ("FeatureTable",),
     },
 )

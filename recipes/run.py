@@ -16,7 +16,7 @@ from ..errors import DatasetError
 from ..export import export_head
 from ..export.registry import find_exporter
 from ..extraction import extract
-from ..extraction.extract_each import meaningless_setting
+from ..extraction.several_extractors import meaningless_setting
 from ..formatting import counted
 from ..reports import write_report
 from ..reports.steps import Steps

@@ -200,6 +200,20 @@ def test_public_names_exist():
         bottlebank.nothing  # noqa: B018
 
 
+def test_no_public_name_of_a_room_is_that_of_a_module_in_it():
+    """Whoever imported the module first would find it in place of the name."""
+    for face in (path for path in sources() if path.name == "__init__.py"):
+        tree = ast.parse(face.read_text())
+        names = {
+            element.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+            for element in getattr(node.value, "elts", ())
+        }
+        modules = {path.stem for path in face.parent.iterdir()}
+        assert not names & modules, face
+
+
 def test_every_error_is_also_a_builtin():
     from bottlebank import errors
 

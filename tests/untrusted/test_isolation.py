@@ -1,6 +1,5 @@
 """A reader that crashes, spins or wants all memory costs its file only."""
 
-import os
 import signal
 import sys
 import time
@@ -96,14 +95,27 @@ def test_one_that_waits_for_ever_is_ended(read, monkeypatch):
         read("wait")
 
 
-def test_one_that_nobody_listens_to_any_more_is_ended(read, tmp_path):
+@pytest.fixture
+def started(monkeypatch):
+    """The processes that readers run in; one that has been waited for has an exit code."""
+    processes = []
+
+    def start_child(*arguments, **settings):
+        process, connection = child.start_child(*arguments, **settings)
+        processes.append(process)
+        return process, connection
+
+    monkeypatch.setattr(isolation, "start_child", start_child)
+    return processes
+
+
+def test_one_that_nobody_listens_to_any_more_is_ended(read, started):
     with isolated_reader("readers", "go_on") as messages:
         next(messages)
-    with pytest.raises(ChildProcessError):  # it has been waited for
-        os.waitpid(-1, os.WNOHANG)
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
 
 
-def test_it_is_ended_by_an_interrupt(read):
+def test_it_is_ended_by_an_interrupt(read, started):
     def interrupt(number, frame):
         raise KeyboardInterrupt
 
@@ -114,8 +126,7 @@ def test_it_is_ended_by_an_interrupt(read):
             read("wait")
     finally:
         signal.signal(signal.SIGALRM, previous)
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+    assert [process.returncode for process in started] == [-signal.SIGKILL]
 
 
 def test_arguments_may_be_many_and_long(read):
