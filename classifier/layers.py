@@ -55,6 +55,16 @@ class Layers(NamedTuple):
         """float64 (n, n_classes), each row adding up to 1: the softmax of the logits."""
         return softmax(self.logits(features))
 
+    def divided_by(self, temperature: float) -> Layers:
+        """Layers whose logits are these, divided: their softmax is calibrated."""
+        *kernels, kernel = self.kernels
+        *biases, bias = self.biases
+        by = np.float64(temperature)
+        return self._replace(
+            kernels=[*kernels, (kernel / by).astype(np.float32)],
+            biases=[*biases, (bias / by).astype(np.float32)],
+        )
+
 
 class Fitted(NamedTuple):
     """What training a head gives."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,7 @@ def public_name(_: str, rawtext: str, text: str, lineno: int, inliner: Any, *mor
 
 
 def setup(app: Sphinx) -> None:
-    """Connect what Sphinx calls."""
+    """Connect what Sphinx calls; pages of names that are gone would be warnings."""
+    shutil.rmtree(Path(__file__).parent / "reference", ignore_errors=True)
     app.add_role("public_name", public_name)
     app.connect("autodoc-process-signature", shorten_defaults)

@@ -28,7 +28,7 @@ from .agreement import Agreement, compare
 from .files import WrittenFile, files_in
 from .folder import placed, require_export_folder
 from .images import images_for
-from .job import Job, calibrated
+from .job import Job
 from .process import write
 from .quantization import Cost, cost_of
 from .registry import (
@@ -166,7 +166,7 @@ def export_head(
             Path(scratch),
             recipe,
             None,
-            calibrated(loaded.layers, loaded.temperature),
+            loaded.layers.divided_by(loaded.temperature),
             loaded.classes,
             {"labels": json.dumps(loaded.classes), "head": loaded.version},
         )

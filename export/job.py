@@ -113,14 +113,3 @@ class Job(NamedTuple):
         """The images to quantize with; None: the export is in float32."""
         file = self.folder / _PIXELS
         return np.load(file, mmap_mode="r") if file.exists() else None
-
-
-def calibrated(layers: Layers, temperature: float) -> Layers:
-    """The layers of a head, divided by its temperature: their softmax is its probabilities."""
-    *kernels, kernel = layers.kernels
-    *biases, bias = layers.biases
-    by = np.float64(temperature)
-    return layers._replace(
-        kernels=[*kernels, (kernel / by).astype(np.float32)],
-        biases=[*biases, (bias / by).astype(np.float32)],
-    )

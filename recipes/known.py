@@ -43,7 +43,7 @@ BASELINE = "baseline"
 SYSTEMS: Mapping[str, KnownSystem] = {
     "selfie": KnownSystem(
         "ConvNeXt-Tiny at 64 pixels, mirror images as views; a softmax with one output for each "
-        "class; one ONNX file",
+        "class; one file of Keras",
         extraction={
             "extractor": "convnext_tiny",
             "size": 64,
@@ -53,7 +53,7 @@ SYSTEMS: Mapping[str, KnownSystem] = {
         },
         head="dense",
         network={"hidden": ()},
-        export="onnx",
+        export="keras",
     ),
     "scene36": KnownSystem(
         "MobileNetV2 at 160 pixels, cropped; two hidden layers of 256 with dropout",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -160,19 +161,6 @@ def run_system(
             if paired is None or not paired.is_loss:
                 deployed = tuned.head_file, tuned.extractor
             done(f"fine-tuned: {tuned.verdict()} → {folder / FINETUNED}")
-    exported = None
-    if deployed[0] is not None and export is not None:
-        with step(f"Exporting to {export}") as done:
-            made = export_head(
-                deployed[0],
-                folder / EXPORTED,
-                export,
-                data=dataset,
-                weights=deployed[1],
-                cache=extraction.get("cache"),
-            )
-            exported = made.as_dict()
-            done(f"export: {export} → {folder / EXPORTED}", made.agreement.in_words())
     first = answers[name]
     with step("Drawing") as done:
         curves = _draw(first, name, folder / CURVES)
@@ -190,11 +178,28 @@ def run_system(
         report=report,
         curves=curves,
         finetuned=None if tuned is None else tuned.as_json(),
-        exported=exported,
+        exported=None,
     )
+    _write_summary(outcome, folder)
+    if deployed[0] is not None and export is not None:  # last: all else is there if it fails
+        with step(f"Exporting to {export}") as done:
+            made = export_head(
+                deployed[0],
+                folder / EXPORTED,
+                export,
+                data=dataset,
+                weights=deployed[1],
+                cache=extraction.get("cache"),
+            )
+            done(f"export: {export} → {folder / EXPORTED}", made.agreement.in_words())
+        outcome = replace(outcome, exported=made.as_dict())
+        _write_summary(outcome, folder)
+    return outcome
+
+
+def _write_summary(outcome: Outcome, folder: Path) -> None:
     text = json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False) + "\n"
     write_bytes(folder / SUMMARY, text.encode("utf-8", "surrogateescape"))
-    return outcome
 
 
 def _finetune(

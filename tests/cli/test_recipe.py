@@ -5,6 +5,7 @@ import json
 import pytest
 
 import bottlebank as bb
+from bottlebank.export.process import ExportError
 from bottlebank.recipes.known import SYSTEMS
 
 QUICK = ["--epochs", 4, "--baseline-epochs", 2, "--unfreeze", 0, "--export", "none"]
@@ -102,8 +103,28 @@ def test_what_cannot_be_meant(bottlebank, photos, cache, arguments, message, tmp
     assert message in done.err
 
 
+def test_an_export_that_fails_leaves_all_else(bottlebank, two, options, tmp_path, monkeypatch):
+    def fail(*arguments, **settings):
+        raise ExportError("no such operator")
+
+    monkeypatch.setattr("bottlebank.recipes.run.export_head", fail)
+    folder = tmp_path / "out"
+    done = bottlebank(
+        "recipe", "selfie", two, "-o", folder, *options, "--without-baseline", *QUICK[:2],
+        "--unfreeze", 0,
+    )  # fmt: skip
+    assert done.code == 1
+    assert "no such operator" in done.err
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["exported"] is None
+    assert summary["accuracy"] > 0.5
+    assert (folder / "head.h5").exists() and (folder / "precision-recall.png").exists()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "file"), [("selfie", "model.onnx"), ("front-back", "labels.txt")])
+@pytest.mark.parametrize(
+    ("name", "file"), [("selfie", "model.keras"), ("front-back", "labels.txt")]
+)
 def test_what_a_recipe_exports_agrees_with_its_head(bottlebank, two, options, tmp_path, name, file):
     done = bottlebank(
         "recipe", name, two, "-o", tmp_path / "out", *options, *QUICK[:2], "--without-baseline",

@@ -11,7 +11,7 @@ import pytest
 
 import bottlebank as bb
 from bottlebank.classifier.layers import Layers
-from bottlebank.export.job import Job, calibrated
+from bottlebank.export.job import Job
 from bottlebank.export.registry import EXPORTERS
 from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
 from bottlebank.features.engines.network import Network
@@ -74,7 +74,7 @@ def layers_for(width: int, hidden: tuple[int, ...] = (7,)) -> Layers:
 def job_for(extractor: str, folder: Path, **settings: object) -> Job:
     """A job in a new folder, of a head that was never trained."""
     recipe, weights = recipe_for(ExtractorSpec.of(extractor, **settings))
-    layers = calibrated(layers_for(recipe.width), 1.7)
+    layers = layers_for(recipe.width).divided_by(1.7)
     folder.mkdir()
     return Job(folder, recipe, weights, layers, ("a", "b", "c"), {})
 

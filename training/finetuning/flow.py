@@ -41,7 +41,7 @@ from .epochs import Settings, run_epochs
 from .finetuned import Finetuned, compare_splits
 from .frozen_rows import FrozenMaps, FrozenRows
 from .output_folder import OutputFolder
-from .trainer import Trainer, standardised_anew, uncalibrated
+from .trainer import Trainer, standardised_anew
 
 if TYPE_CHECKING:
     import os
@@ -194,7 +194,8 @@ def finetune(
         checkpoint = Checkpoint(folder.checkpoint, run)
         checkpoint.require_same_run()
         maps.extract(dataset, table, np.concatenate(rows), find, extract)
-        layers = uncalibrated(before.layers, before.temperature)
+        # Training begins with the loss of the calibrated head.
+        layers = before.layers.divided_by(before.temperature)
         trainer = Trainer(tunable.upper_part(settings.unfreeze), layers, settings.learning_rate)
         what = f"Fine-tuning {table.recipe.extractor} ({', '.join(blocks)})"
         epochs_done = run_epochs(

@@ -114,14 +114,6 @@ def _assign(variables: Sequence[Any], values: np.ndarray) -> None:
         variable.assign(part.reshape(variable.shape))
 
 
-def uncalibrated(layers: Layers, temperature: float) -> Layers:
-    """The layers with the temperature in the last, so that training begins with its loss."""
-    kernels, biases = [*layers.kernels], [*layers.biases]
-    kernels[-1] = (kernels[-1] / temperature).astype(np.float32)
-    biases[-1] = (biases[-1] / temperature).astype(np.float32)
-    return layers._replace(kernels=kernels, biases=biases)
-
-
 def standardised_anew(layers: Layers, mean: np.ndarray, scale: np.ndarray) -> Layers:
     """Layers that make the same of features, which are standardised otherwise first."""
     first = layers.kernels[0].astype(np.float64)  # (d, outputs)

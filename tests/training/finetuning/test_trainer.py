@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from bottlebank.classifier.layers import Layers
-from bottlebank.training.finetuning.trainer import standardised_anew, uncalibrated
+from bottlebank.training.finetuning.trainer import standardised_anew
 
 random = np.random.default_rng(0)
 
@@ -35,5 +35,5 @@ def test_the_temperature_goes_into_the_last_layer():
     features = random.normal(size=(20, 6))
     layers = some_layers(6, 5, 3)
     np.testing.assert_allclose(
-        uncalibrated(layers, 2.5).logits(features), layers.logits(features) / 2.5, atol=1e-5
+        layers.divided_by(2.5).logits(features), layers.logits(features) / 2.5, atol=1e-5
     )
