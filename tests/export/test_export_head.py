@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 
+from bottlebank.classifier.layers import Layers
 from bottlebank.cli import main
 from bottlebank.errors import BottlebankError, DatasetError, LibraryNotFoundError, UsageError
 from bottlebank.export import export_head, registry
@@ -138,9 +139,9 @@ def as_it_was(before):
 
 
 def test_an_export_that_differs_is_not_put_in_place(export, before, monkeypatch, trained):
-    other = dataclasses.replace(trained.head, temperature=trained.head.temperature * 1.2)
-    monkeypatch.setattr("bottlebank.export.exported.calibrated", lambda *_: other_layers)
-    other_layers = other.layers._replace(biases=[other.layers.biases[0] + np.float32([0, 0.5, 0])])
+    layers = trained.head.layers
+    other = layers._replace(biases=[layers.biases[0] + np.float32([0, 0.5, 0])])
+    monkeypatch.setattr(Layers, "divided_by", lambda *_: other)
     with pytest.raises(ExportError, match=r"differ by 0\.\d+, at most 0.001 is allowed"):
         export(before[0])
     as_it_was(before)
