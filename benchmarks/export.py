@@ -113,9 +113,9 @@ def described(exported: Exported) -> tuple[str, list[str]]:
         words[2] = f"{found.n_same_other_sizes} of {found.n_other_sizes}, "
         words[2] += f"{found.difference_other_sizes:.1e}"
     if exported.cost is not None:
-        cost = exported.cost
-        words[3] = f"{cost.accuracy:.1%}, float32 {cost.accuracy_float32:.1%} of {cost.images}, "
-        words[3] = f"{words[3].replace('%', ' %')}{cost.lost}, {cost.won}"
+        cost = exported.cost.paired
+        words[3] = f"{cost.after:.1%}, float32 {cost.before:.1%} of {cost.images}, "
+        words[3] = f"{words[3].replace('%', ' %')}{cost.lost}, {cost.gained}"
     return f"{n_bytes / 1e6:.1f}", words
 
 

@@ -117,6 +117,7 @@ def _warn(head: Head, evaluated: SplitEvaluation) -> None:
 
 
 def _tell(head: Head, evaluated: SplitEvaluation, answer: dict[str, Any]) -> None:
+    from ..training.without_views import in_words
     from .problems import MOST_PRINTED, print_problems
 
     found, seen, better = evaluated.evaluation, evaluated.trained_on, evaluated.cross_validated
@@ -130,7 +131,7 @@ def _tell(head: Head, evaluated: SplitEvaluation, answer: dict[str, Any]) -> Non
         f"{_about_unknown(head, answer['unknown'])}"
     )
     if evaluated.without_views is not None:
-        tell(f"  {evaluated.without_views.in_words()}")
+        tell(f"  {in_words(evaluated.without_views)}")
     if seen is not None and _warning(evaluated):
         tell(f"  {_without(seen)}")
     mistakes = answer["mistakes"] if better is None else answer["cross_validated"]["mistakes"]

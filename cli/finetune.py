@@ -104,6 +104,8 @@ def run(
 
 
 def _tell(tuned: Finetuned, seconds: Stopwatch) -> None:
+    from ..training.finetuning.finetuned import in_words
+
     history, best = tuned.epochs.history, tuned.epochs.best
     tell(
         f"fine-tuned {', '.join(tuned.blocks)} of {tuned.table.report.extractor} "
@@ -111,7 +113,7 @@ def _tell(tuned: Finetuned, seconds: Stopwatch) -> None:
         f"{tuned.epochs.start.validation_loss:.3g} → {history[best - 1].validation_loss:.3g}"
     )
     for split, found in tuned.paired.items():
-        tell(f"  {split:<10} {'no images' if found is None else found.in_words()}")
+        tell(f"  {split:<10} {in_words(found)}")
     if tuned.n_seen:
         tell(
             f"  the head before was trained on {tuned.n_seen:,} of these images: its figures are "

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..classifier.metrics.comparison import mcnemar
-from ..classifier.metrics.intervals import wilson_interval
+from ..classifier.metrics.comparison import Paired, paired
 from ..formatting import counted, with_interval
 from .process import answers
 
@@ -22,32 +21,33 @@ if TYPE_CHECKING:
 class Cost(NamedTuple):
     """Figures on validation images, in float32 and quantized, paired."""
 
-    images: int
+    paired: Paired
+    """`before`: in float32; `after`: quantized."""
     calibrated_on: int
     """Training images whose ranges were measured."""
-    accuracy_float32: float
-    accuracy: float
-    lost: int
-    """Images that only float32 has right."""
-    won: int
-    """Images that only the quantized network has right."""
-    p_value: float
-    """Of McNemar's exact test that both are equally often right."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return self._asdict()
+        found = self.paired
+        return {
+            "images": found.images,
+            "calibrated_on": self.calibrated_on,
+            "accuracy_float32": found.before,
+            "accuracy": found.after,
+            "lost": found.lost,
+            "won": found.gained,
+            "p_value": found.p_value,
+        }
 
     def in_words(self) -> str:
         """Two sentences."""
-        before, after = (
-            with_interval(share, wilson_interval(round(share * self.images), self.images).tolist())
-            for share in (self.accuracy_float32, self.accuracy)
-        )
+        found = self.paired
         return (
-            f"on {counted(self.images, 'validation image')}, accuracy {after}, in float32 "
-            f"{before}: {self.lost} lost and {self.won} won, p = {self.p_value:.2g}. Ranges were "
-            f"measured on {counted(self.calibrated_on, 'training image')}."
+            f"on {counted(found.images, 'validation image')}, accuracy "
+            f"{with_interval(found.after, found.after_interval)}, in float32 "
+            f"{with_interval(found.before, found.before_interval)}: {found.lost} lost and "
+            f"{found.gained} won, p = {found.p_value:.2g}. Ranges were measured on "
+            f"{counted(self.calibrated_on, 'training image')}."
         )
 
 
@@ -71,12 +71,4 @@ def cost_of(
     expected = np.concatenate([predictor.probabilities(image[np.newaxis]) for image in images])
     names = np.array(predictor.classes)
     exact, right = (names[each.argmax(axis=1)] == np.array(labels) for each in (expected, found))
-    return Cost(
-        len(images),
-        calibrated_on,
-        float(exact.mean()),
-        float(right.mean()),
-        int((exact & ~right).sum()),
-        int((right & ~exact).sum()),
-        mcnemar(exact, right),
-    )
+    return Cost(paired(exact, right), calibrated_on)

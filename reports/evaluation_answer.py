@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..classifier import Head
+    from ..classifier.metrics.comparison import Paired
     from ..extraction import FeatureTable
     from ..training.evaluate import SplitEvaluation
 
@@ -38,7 +39,7 @@ def describe_evaluation(
         **evaluated.evaluation.as_dict(),
         "unknown": int(evaluated.answer.unknown.sum()),
         "views": table.n_views if alone is not None else 0,
-        "without_views": None if alone is None else alone.as_dict(),
+        "without_views": None if alone is None else _without_views(alone),
         "trained_on": None if seen is None else seen.as_dict(),
         "mistakes": _mistakes(head, table, evaluated.rows, evaluated.answer.probabilities),
         "near_duplicates": describe(near_pairs(evaluated.split), table, evaluated.split),
@@ -49,6 +50,15 @@ def describe_evaluation(
         return {**answer, "cross_validated": None}
     listed = _mistakes(head, table, better.rows, better.probabilities)
     return {"cross_validated": {**better.as_dict(), "mistakes": listed}, **answer}
+
+
+def _without_views(found: Paired) -> dict[str, Any]:
+    return {
+        "accuracy": found.before,
+        "gained": found.gained,
+        "lost": found.lost,
+        "p_value": found.p_value,
+    }
 
 
 def _mistakes(

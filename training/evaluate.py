@@ -33,7 +33,7 @@ from ..prediction.rows import answer_to
 from ..progress import Progress
 from .cross_validation import CrossValidated, cross_validate
 from .split import near_duplicates, split_table
-from .without_views import WithoutViews, without_views
+from .without_views import without_views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ..classifier import Head
     from ..classifier.given_head import HeadLike
     from ..classifier.head import HeadAnswer
+    from ..classifier.metrics.comparison import Paired
     from ..datasets import Dataset
     from ..extraction.feature_table import FeatureTable
 
@@ -189,7 +190,7 @@ class SplitEvaluation(NamedTuple):
     """None where the cache does not know what the head was trained on."""
     cross_validated: CrossValidated | None = None
     """Figures on all images, where no split was requested and the default one says too little."""
-    without_views: WithoutViews | None = None
+    without_views: Paired | None = None
     """Figures of the images themselves, where those above are of averages over views."""
 
     def __repr__(self) -> str:

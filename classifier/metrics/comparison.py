@@ -19,6 +19,45 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
+LEVEL = 0.05
+"""Below which a p-value is taken for a difference."""
+
+
+class Paired(NamedTuple):
+    """Two heads, or one head before and after a change, on the same images."""
+
+    images: int
+    before: float
+    """Accuracy of the first."""
+    after: float
+    """Accuracy of the second."""
+    gained: int
+    """Images that only the second has right."""
+    lost: int
+    """Images that only the first has right."""
+    p_value: float
+    """Of McNemar's exact test that both are equally often right."""
+    before_interval: Interval
+    """95 % of the accuracy, Wilson's."""
+    after_interval: Interval
+
+    @property
+    def is_gain(self) -> bool:
+        """Whether the second is right more often than chance explains."""
+        return self.gained > self.lost and self.p_value < LEVEL
+
+    @property
+    def is_loss(self) -> bool:
+        """Whether the first is."""
+        return self.gained < self.lost and self.p_value < LEVEL
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        values = self._asdict()
+        intervals = {name: list(values[name]) for name in ("before_interval", "after_interval")}
+        return {**values, **intervals, "gain": self.is_gain}
+
+
 class Candidate(NamedTuple):
     """How good one head is, and how it compares with the best."""
 
@@ -104,19 +143,50 @@ def compare(right: Mapping[str, ArrayLike]) -> Comparison:
     )
     candidates = []
     for name in names:
-        n_right = int(rows[name].sum())
-        low, high = wilson_interval(n_right, n)
+        found = paired(rows[best], rows[name])
         candidates.append(
             Candidate(
                 name=name,
-                accuracy=n_right / n,
-                interval=(float(low), float(high)),
-                wins=int((rows[name] & ~rows[best]).sum()),
-                losses=int((rows[best] & ~rows[name]).sum()),
+                accuracy=found.after,
+                interval=found.after_interval,
+                wins=found.gained,
+                losses=found.lost,
                 p_value=None if name == best else p_values[best, name],
             )
         )
     return Comparison(n, best, candidates)
+
+
+def paired(before: ArrayLike, after: ArrayLike) -> Paired:
+    """Compare two answers for the same images.
+
+    Parameters
+    ----------
+    before, after
+        bool, (n,) each, n at least 1: whether each answer was right.
+
+    Examples
+    --------
+    >>> found = paired([True, False, False], [True, True, False])
+    >>> found.gained, found.lost, found.p_value
+    (1, 0, 1.0)
+    """
+    was, now = np.asarray(before, bool), np.asarray(after, bool)
+    return Paired(
+        images=len(was),
+        before=float(was.mean()),
+        after=float(now.mean()),
+        gained=int((now & ~was).sum()),
+        lost=int((was & ~now).sum()),
+        p_value=mcnemar(was, now),
+        before_interval=_accuracy_interval(was),
+        after_interval=_accuracy_interval(now),
+    )
+
+
+def _accuracy_interval(right: np.ndarray) -> Interval:
+    low, high = wilson_interval(int(right.sum()), len(right))
+    return float(low), float(high)
 
 
 def mcnemar(one: ArrayLike, other: ArrayLike) -> float:

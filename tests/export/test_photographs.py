@@ -72,9 +72,10 @@ def test_eight_bits_cost_little_and_say_what(format, some_clothing, tmp_path):
     assert sizes[1] < 0.4 * sizes[0]
     cost = small.cost
     assert cost is not None
-    assert (cost.images, cost.calibrated_on) == (146, 300)  # some classes have fewer than 15
-    assert cost.lost - cost.won == round(146 * (cost.accuracy_float32 - cost.accuracy))
-    assert cost.accuracy > cost.accuracy_float32 - 0.05
+    found = cost.paired
+    assert (found.images, cost.calibrated_on) == (146, 300)  # some classes have fewer than 15
+    assert found.lost - found.gained == round(146 * (found.before - found.after))
+    assert found.after > found.before - 0.05
     card = (tmp_path / "small" / "MODEL_CARD.md").read_text()
     assert "quantized to 8 bits" in card
     assert cost.in_words() in card

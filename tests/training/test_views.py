@@ -136,9 +136,9 @@ def test_an_evaluation_of_averages_says_what_they_bring(extract, trained):
     np.testing.assert_allclose(found.answer.probabilities, expected, atol=1e-9)
     np.testing.assert_array_equal(found.answer.unknown, alone.answer.unknown)
     against = found.without_views
-    assert against.accuracy == alone.evaluation.accuracy
+    assert against.before == alone.evaluation.accuracy
     assert 0 < against.p_value <= 1
-    gained = found.evaluation.accuracy - against.accuracy
+    gained = found.evaluation.accuracy - against.before
     assert gained * len(rows) == pytest.approx(against.gained - against.lost)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from textwrap import indent
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...classifier.metrics.comparison import mcnemar
-from ...classifier.metrics.intervals import wilson_interval
+from ...classifier.metrics.comparison import Paired, paired
 from ...datasets.splits import TEST, VALIDATION
 from ...formatting import counted, percent
 from ..cross_validation import FINETUNED
@@ -24,80 +23,17 @@ if TYPE_CHECKING:
     from ..trained import Trained
     from .epochs import Epochs
 
-LEVEL = 0.05
-"""Below which a p-value is taken for a difference."""
 
-
-class Paired(NamedTuple):
-    """Two heads on the same images."""
-
-    images: int
-    before: float
-    """Accuracy of the head with the frozen network."""
-    after: float
-    """Accuracy of the head with the fine-tuned network."""
-    gained: int
-    """Images that only the second has right."""
-    lost: int
-    """Images that only the first has right."""
-    p_value: float
-    """Of McNemar's exact test that both are equally often right."""
-    before_interval: tuple[float, float]
-    """95 % of the accuracy, Wilson's."""
-    after_interval: tuple[float, float]
-
-    @property
-    def is_gain(self) -> bool:
-        """Whether the second is right more often than chance explains."""
-        return self.gained > self.lost and self.p_value < LEVEL
-
-    @property
-    def is_loss(self) -> bool:
-        """Whether the first is."""
-        return self.gained < self.lost and self.p_value < LEVEL
-
-    def in_words(self) -> str:
-        """One line."""
-        points = 100 * (self.after - self.before)
-        verdict = "a gain" if self.is_gain else "a loss" if self.is_loss else "no clear difference"
-        return (
-            f"{counted(self.images, 'image')}: {percent(self.before)} frozen, "
-            f"{percent(self.after)} fine-tuned ({points:+.1f} points: {self.gained} gained, "
-            f"{self.lost} lost, p = {self.p_value:.2g}): {verdict}"
-        )
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values."""
-        values = self._asdict()
-        intervals = {name: list(values[name]) for name in ("before_interval", "after_interval")}
-        return {**values, **intervals, "gain": self.is_gain}
-
-
-def paired(
-    before: tuple[Head, FeatureTable], after: tuple[Head, FeatureTable], rows: np.ndarray
-) -> Paired | None:
-    """Compare two heads, each with the features of its own extractor, on rows of both tables.
-
-    None without rows.
-    """
-    if not len(rows):
-        return None
-    right = []
-    for head, table in (before, after):
-        columns = head.predict_proba(table.features[rows]).argmax(axis=1)
-        right.append(np.array(head.classes)[columns] == table.labels[rows])
-    was, now = right
-    n = len(rows)
-    ends = [tuple(map(float, wilson_interval(int(each.sum()), n))) for each in right]
-    return Paired(
-        images=n,
-        before=float(was.mean()),
-        after=float(now.mean()),
-        gained=int((now & ~was).sum()),
-        lost=int((was & ~now).sum()),
-        p_value=mcnemar(was, now),
-        before_interval=(ends[0][0], ends[0][1]),
-        after_interval=(ends[1][0], ends[1][1]),
+def in_words(found: Paired | None) -> str:
+    """One line about the frozen and the fine-tuned network on the same images."""
+    if found is None:
+        return "no images"
+    points = 100 * (found.after - found.before)
+    verdict = "a gain" if found.is_gain else "a loss" if found.is_loss else "no clear difference"
+    return (
+        f"{counted(found.images, 'image')}: {percent(found.before)} frozen, "
+        f"{percent(found.after)} fine-tuned ({points:+.1f} points: {found.gained} gained, "
+        f"{found.lost} lost, p = {found.p_value:.2g}): {verdict}"
     )
 
 
@@ -169,10 +105,7 @@ class Finetuned:
         )
 
     def __repr__(self) -> str:
-        lines = [
-            f"{name:<10} {'no images' if found is None else found.in_words()}"
-            for name, found in self.paired.items()
-        ]
+        lines = [f"{name:<10} {in_words(found)}" for name, found in self.paired.items()]
         about = (
             f"{', '.join(self.blocks)}: {self.n_weights:,} weights, best epoch {self.epochs.best} "
             f"of {len(self.epochs.history)}"
@@ -184,5 +117,18 @@ class Finetuned:
 def compare_splits(
     before: tuple[Head, FeatureTable], after: tuple[Head, FeatureTable], split: Split
 ) -> dict[str, Paired | None]:
-    """See `Finetuned.paired`."""
-    return {name: paired(before, after, split.rows(name)) for name in (VALIDATION, TEST)}
+    """Compare two heads, each with the features of its own extractor: `Finetuned.paired`.
+
+    None for a split without images.
+    """
+    compared = {}
+    for name in (VALIDATION, TEST):
+        rows = split.rows(name)
+        was, now = (_right(head, table, rows) for head, table in (before, after))
+        compared[name] = paired(was, now) if len(rows) else None
+    return compared
+
+
+def _right(head: Head, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+    columns = head.predict_proba(table.features[rows]).argmax(axis=1)
+    return np.array(head.classes)[columns] == table.labels[rows]
