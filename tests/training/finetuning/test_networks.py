@@ -1,10 +1,8 @@
 """Networks of `keras.applications` with drawn weights, at small sizes; and a run that is killed."""
 
-import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -54,47 +52,58 @@ def test_each_architecture_is_fine_tuned(photos, tmp_path, name, size_px, n_bloc
 
 
 SCRIPT = """
+import os
+import signal
 import sys
 sys.path.insert(0, sys.argv[1])
 import toy_tunable
 from bottlebank.features.backbones.registry import BACKBONES
+from bottlebank.training.finetuning.checkpoint import Checkpoint
+from bottlebank.training.finetuning.trainer import Trainer
 BACKBONES["tunable"] = toy_tunable.LINE
+owner, name = {"batch": (Trainer, "train"), "checkpoint": (Checkpoint, "save")}[sys.argv[2]]
+left, usual = int(sys.argv[3]), getattr(owner, name)
+
+def last(self, *given):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    left -= 1
+    return usual(self, *given)
+
+setattr(owner, name, last)
 from bottlebank.cli import main
-sys.exit(main(sys.argv[2:]))
+sys.exit(main(sys.argv[4:]))
 """
+EPOCHS, NEVER = 5, 10**9
 
 
 def test_a_run_that_is_killed_in_any_epoch_goes_on_to_the_same_bytes(case, tmp_path):
-    def start(output):
-        command = [sys.executable, "-c", SCRIPT, str(TOYS), "finetune", case.photos]
-        command += ["--head", case.head, "--output", output, "--cache", case.cache]
-        command += ["--epochs", 400, "--unfreeze", 2, "--learning-rate", 0.001]
-        return subprocess.Popen(
-            [*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    def run(output, what="batch", n_before=NEVER):
+        command = [sys.executable, "-c", SCRIPT, TOYS, what, n_before]
+        command += ["finetune", case.photos, "--head", case.head, "--output", output]
+        command += ["--cache", case.cache, "--epochs", EPOCHS, "--unfreeze", 2]
+        command += ["--learning-rate", 0.001, "--batch-size", 8]
+        return subprocess.run(
+            list(map(str, command)), capture_output=True, text=True, timeout=300, check=False
         )
 
-    whole = start(tmp_path / "whole")
-    _, said = whole.communicate(timeout=300)
-    assert whole.returncode == 0, said
-    n_kills = 0
-    for delay_s in (0.0, 0.05, 0.11, 0.0):
-        run = start(tmp_path / "killed")
-        for line in run.stderr:
-            if line.startswith("epoch "):
-                break
-        time.sleep(delay_s)
-        os.kill(run.pid, signal.SIGKILL)
-        run.communicate()
-        n_kills += run.returncode == -signal.SIGKILL
-    assert n_kills >= 3
-    last = start(tmp_path / "killed")
-    _, said = last.communicate(timeout=300)
-    assert last.returncode == 0, said
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    done = run(whole)
+    assert done.returncode == 0, done.stderr
+    # In the first epoch, before the first checkpoint, in the middle of the third epoch: it goes on
+    # where the last checkpoint was.
+    for what, n_before in (("batch", 1), ("checkpoint", 0), ("checkpoint", 2), ("batch", 1)):
+        assert run(killed, what, n_before).returncode == -signal.SIGKILL
+    last = run(killed)
+    assert last.returncode == 0, last.stderr
+    epochs = [line for line in last.stderr.splitlines() if line.startswith("epoch ")]
+    assert [line.split()[1] for line in epochs] == ["3", "4", "5"]
     for name in ("extractor.weights.h5", "curves.png"):
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    heads = [bb.load_head(tmp_path / folder / "head.h5") for folder in ("whole", "killed")]
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+    heads = [bb.load_head(folder / "head.h5") for folder in (whole, killed)]
     assert heads[0].version == heads[1].version
-    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == [
+    assert sorted(path.name for path in killed.iterdir()) == [
         "curves.png",
         "extractor.weights.h5",
         "head.h5",
