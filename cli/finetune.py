@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @command(example="bottlebank finetune photos/ --head head.h5 --unfreeze 2 --output tuned/")
 @options.data()
+@options.weights_column()
 @options.head(required=True)
 @options.output(
     required=True,
