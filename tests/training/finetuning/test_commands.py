@@ -86,5 +86,5 @@ def test_the_new_head_is_evaluated_compared_drawn_and_used(command, case, tuned,
     again = ["--extractor", "tunable", "--weights", tuned.extractor]
     command("train", case.photos, *again, "--output", tmp_path / "again.h5")
     picture = tmp_path / "map.png"
-    command("plot", case.photos, *again, "--kind", "pca", "--output", picture)
+    command("plot", case.photos, *again, "--output", picture)
     assert picture.stat().st_size
