@@ -94,6 +94,12 @@ class EngineError(BottlebankError, RuntimeError):
         error.extractor, error.attempts = extractor, attempts
         return error
 
+    def offering(self, remedy: str) -> EngineError:
+        """The same with something else that can be done."""
+        error = type(self)(f"{self}; or {remedy}")
+        error.extractor, error.attempts = self.extractor, self.attempts
+        return error
+
 
 class LibraryNotFoundError(BottlebankError, ModuleNotFoundError):
     """A library that only this needs, and that is not installed."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ..arguments import is_one_of, require_timeout
 from ..cache import CacheFolder
 from ..classifier.given_head import as_head
+from ..errors import EngineError, WeightsNotFoundError
 from ..extraction.golden_rows import kept_golden_images
 from ..features import open_extractor
 from ..features.engines.registry import require_known
@@ -117,14 +119,27 @@ def load_predictor(
 
     def start() -> Extractor:
         with CacheFolder(cache, waits=False) as folder:
-            opened = open_extractor(
-                trained_on,
-                weights_finder(trained_on, folder, source, extractor, weights, download_timeout_s),
-                engine=engine,
-                precisions=precisions,
-                networks=folder.networks,
-                many=many,
+            copying = (
+                f"copy what is in the folder networks of the cache that the head was trained with "
+                f"into {folder.networks}"
             )
+            try:
+                opened = open_extractor(
+                    trained_on,
+                    weights_finder(
+                        trained_on, folder, source, extractor, weights, download_timeout_s
+                    ),
+                    engine=engine,
+                    precisions=precisions,
+                    networks=folder.networks,
+                    many=many,
+                )
+            except WeightsNotFoundError as error:
+                raise (error.offering(copying) if error.remedy else error) from None
+            except EngineError as error:
+                if find_spec("tensorflow") is None:  # which converts the networks of Keras
+                    raise error.offering(copying) from None
+                raise
         if agrees:  # otherwise it has been said
             compute = partial(transfer_values_of, opened)
             check_parity(loaded, source, opened.precision, compute, parity)

@@ -124,8 +124,8 @@ def open_training_images(head: Head, cache: str | os.PathLike[str] | None = None
         kept = folder.training_rows(recipe.fingerprint, name) if isinstance(name, str) else None
         if kept is None:
             raise NoTrainingImagesError(
-                f"the cache {folder.root} has no list of this head's training images: train it "
-                f"here, or name the cache that it was trained with (--cache)"
+                f"the cache folder {folder.root} has no list of this head's training images: train "
+                f"it here, or name the cache that it was trained with (--cache)"
             )
         keys, labels = kept
         try:

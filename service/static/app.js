@@ -144,24 +144,24 @@ function showThumbnail(file, image) {
 // What may be answered another time.
 class TemporaryError extends Error {}
 
-async function ask(file, card) {
+async function ask(file, card, evidence = nEvidence) {
   if (file.size > maxBodyBytes) {
     throw new Error(`the file has ${megabytes(file.size)}; at most ${megabytes(maxBodyBytes)} are accepted.`);
   }
   const body = new FormData();
   body.append("image", file);
-  let response = await send(file, body);
+  let response = await send(file, body, evidence);
   for (let tries = 1; response.status === 503 && tries < MOST_TRIES && card.isConnected; tries += 1) {
     const seconds = tries * (Number(response.headers.get("Retry-After")) || 1);
     card.querySelector(".note").textContent = `The server is busy. Trying again in ${seconds} s…`;
     await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
     card.querySelector(".note").textContent = LOOKING;
-    response = await send(file, body);
+    response = await send(file, body, evidence);
   }
   const answer = await response.json().catch(() => ({}));
-  if (answer.error?.code === "no_training_images" && nEvidence > 0) {
-    nEvidence = 0;
-    return ask(file, card);
+  if (answer.error?.code === "no_training_images" && evidence > 0) {
+    nEvidence = 0; // for what is asked from now on; others may be on their way with it
+    return ask(file, card, 0);
   }
   if (response.status === 401) {
     askForKey();
@@ -175,9 +175,9 @@ async function ask(file, card) {
   throw temporary ? new TemporaryError(reason) : new Error(reason);
 }
 
-async function send(file, body) {
+async function send(file, body, evidence) {
   try {
-    const address = nEvidence > 0 ? `${form.action}?evidence=${nEvidence}` : form.action;
+    const address = evidence > 0 ? `${form.action}?evidence=${evidence}` : form.action;
     const key = keptKey();
     const headers = key ? { "X-API-Key": key } : {};
     return await fetch(address, { method: "POST", body, headers });

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 import bottlebank as bb
 from bottlebank.classifier import load_head, write_head_file
 from bottlebank.cli import main
-from bottlebank.errors import EngineError, HeadMismatchError
+from bottlebank.errors import EngineError, HeadMismatchError, WeightsNotFoundError
 from bottlebank.extraction.workers import Workers
 from bottlebank.prediction import loading
 
@@ -123,3 +124,21 @@ def test_a_network_that_cannot_start_is_told_with_the_first_image(
     assert len(predict(table.paths)) == 60
     with pytest.raises(EngineError, match="no engine can run random"):
         predict([new_image, table.paths[0]])
+
+
+@pytest.mark.parametrize("missing", ["weights", "TensorFlow"])
+def test_a_server_without_the_converted_network_is_told_to_copy_it(
+    head_file, tmp_path, monkeypatch, missing
+):
+    """Its weights are not on a server, and nor is what converts them."""
+
+    def fails(*arguments, **settings):
+        if missing == "weights":
+            raise WeightsNotFoundError("no weights", "put them there")
+        raise EngineError("no engine can run random")
+
+    monkeypatch.setattr(loading, "open_extractor", fails)
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    networks = re.escape(str(tmp_path / "elsewhere" / "networks"))
+    with pytest.raises((EngineError, WeightsNotFoundError), match=f"copy .* into {networks}"):
+        bb.load_predictor(head_file, cache=tmp_path / "elsewhere")
