@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .directory import CacheFolder
     from .index import Stamp, is_settled
     from .keys import ContentHash, Key, KeyArray, content_of_bytes
-    from .shard import Rejection
+    from .shards.shard import Rejection
     from .store import FeatureCache
     from .variant import Variant
 
@@ -35,7 +35,7 @@ __getattr__, __dir__ = lazy_names(
         "directory": ("CacheFolder",),
         "index": ("Stamp", "is_settled"),
         "keys": ("ContentHash", "Key", "KeyArray", "content_of_bytes"),
-        "shard": ("Rejection",),
+        "shards.shard": ("Rejection",),
         "store": ("FeatureCache",),
         "variant": ("Variant",),
     },

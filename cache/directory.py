@@ -23,7 +23,7 @@ from ..untrusted.json_text import read_json, read_json_object
 from .index import Index, Stamp, is_settled
 from .keys import KeyArray
 from .local_storage import LocalStorage
-from .shard import Shard
+from .shards.shard import Shard
 from .store import (
     MAX_RECIPE_BYTES,
     RECIPE_FILE,
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from .storage import Storage
 
 NETWORKS = "networks"
+TUNED = "fine-tuned"
+"""Of each weights file that `finetune` wrote, which images it has seen."""
 _TRAININGS_KEPT = 20
 
 _PARITY_ARRAYS = {"files": ("u1", 1), "lengths": ("<i8", 1), "features": ("<f4", 2)}
@@ -240,12 +242,8 @@ class CacheFolder:
         Those that were written longest ago make room.
         """
         folder = self.root / fingerprint
-        buffer = io.BytesIO()
-        packed = KeyArray.of(keys).packed()
-        np.savez(buffer, keys=packed, labels=np.frombuffer(labels, np.uint8))
         with contextlib.suppress(OSError):  # a read-only cache works, without these
-            folder.mkdir(exist_ok=True)
-            write_bytes(folder / f"training-{name}.npz", buffer.getvalue())
+            _write_rows(folder / f"training-{name}.npz", keys, labels)
             kept = sorted(folder.glob("training-*.npz"), key=lambda path: path.stat().st_mtime_ns)
             for path in kept[:-_TRAININGS_KEPT]:
                 path.unlink()
@@ -254,18 +252,21 @@ class CacheFolder:
         """Keys and labels that were kept under a name; None where they are not."""
         if not re.fullmatch("[0-9a-f]{16}", name):  # it comes from a head file
             return None
-        path = self.root / fingerprint / f"training-{name}.npz"
-        try:
-            arrays = read_npz(path, _TRAINING_ARRAYS, _MAX_TRAINING_BYTES)
-            labels = read_json(arrays["labels"].tobytes(), _MAX_LABELS_BYTES)
-            keys = KeyArray.unpack(arrays["keys"]).to_list()
-        except (OSError, ValueError):
+        return _read_rows(self.root / fingerprint / f"training-{name}.npz")
+
+    def keep_tuning_rows(self, weights_sha256: str, keys: Sequence[Key], labels: bytes) -> None:
+        """Keep which rows the weights of a network were fine-tuned on, and their labels as JSON."""
+        with contextlib.suppress(OSError):
+            _write_rows(self._tuning_path(weights_sha256), keys, labels)
+
+    def tuning_rows(self, weights_sha256: str) -> tuple[list[Key], list[str]] | None:
+        """Keys and labels on which weights were fine-tuned; None where that is not known."""
+        if not is_fingerprint(weights_sha256):  # it comes from a head file
             return None
-        if not isinstance(labels, list) or len(keys) != len(labels):  # pyright: ignore
-            return None
-        if not labels or not all(type(label) is str for label in labels):  # pyright: ignore
-            return None
-        return keys, labels  # pyright: ignore
+        return _read_rows(self._tuning_path(weights_sha256))
+
+    def _tuning_path(self, weights_sha256: str) -> Path:
+        return self.root / TUNED / f"{weights_sha256}.npz"
 
     def remove_local_files(self, fingerprint: str) -> None:
         """Remove what is kept of a recipe in `root`, wherever its shards are."""
@@ -336,3 +337,25 @@ class CacheFolder:
                     if name in cache.damaged():
                         cache.mark_sound(name)
                     yield None
+
+
+def _write_rows(path: Path, keys: Sequence[Key], labels: bytes) -> None:
+    buffer = io.BytesIO()
+    packed = KeyArray.of(keys).packed()
+    np.savez(buffer, keys=packed, labels=np.frombuffer(labels, np.uint8))
+    path.parent.mkdir(exist_ok=True)
+    write_bytes(path, buffer.getvalue())
+
+
+def _read_rows(path: Path) -> tuple[list[Key], list[str]] | None:
+    try:
+        arrays = read_npz(path, _TRAINING_ARRAYS, _MAX_TRAINING_BYTES)
+        labels = read_json(arrays["labels"].tobytes(), _MAX_LABELS_BYTES)
+        keys = KeyArray.unpack(arrays["keys"]).to_list()
+    except (OSError, ValueError):
+        return None
+    if not isinstance(labels, list) or len(keys) != len(labels):  # pyright: ignore
+        return None
+    if not labels or not all(type(label) is str for label in labels):  # pyright: ignore
+        return None
+    return keys, labels  # pyright: ignore

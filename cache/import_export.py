@@ -24,7 +24,7 @@ from ..untrusted.json_text import read_json_object
 from .export_file import CHECKSUM, Checksum
 from .isolated_reading import damage_of_shards
 from .keys import KeyArray
-from .shard_name import ShardName
+from .shards.shard_name import ShardName
 from .store import MAX_RECIPE_BYTES, RECIPE_FILE, is_fingerprint
 from .variant import Variant
 

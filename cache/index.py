@@ -23,8 +23,8 @@ import xxhash
 from ..paths import absolute_paths
 from .database import Database
 from .identity import place_of, this_machine
-from .row_reader import Layout
-from .shard import Contents, Rejection
+from .shards.row_reader import Layout
+from .shards.shard import Contents, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

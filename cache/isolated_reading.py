@@ -18,7 +18,7 @@ from ..untrusted.isolation import (
 from .export_file import Export
 from .keys import KeyArray
 from .local_storage import LocalStorage
-from .shard import LARGEST_OF_OTHERS, Shard
+from .shards.shard import LARGEST_OF_OTHERS, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence

@@ -12,9 +12,9 @@ import numpy as np
 
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
 from .identity import place_of
-from .shard import Shard
-from .shard_name import next_number
-from .shard_writer import Rows, write_shard
+from .shards.shard import Shard
+from .shards.shard_name import next_number
+from .shards.shard_writer import Rows, write_shard
 from .store import COMMIT_EVERY_ROWS
 from .variant import Variant, every_variant
 

@@ -15,11 +15,11 @@ import numpy as np
 from ..errors import CacheError, DamagedShardError, MissingRowsError
 from ..formatting import counted
 from ..hardware import available_cores
-from .key_map import KeyMap, shards_and_rows
 from .keys import Key, KeyArray
-from .row_reader import BytesDifferError, RowReader
-from .shard import Shard
-from .shard_name import ShardName, next_number
+from .shards.key_map import KeyMap, shards_and_rows
+from .shards.row_reader import BytesDifferError, RowReader
+from .shards.shard import Shard
+from .shards.shard_name import ShardName, next_number
 from .variant import Variant
 from .writer import Writer
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from .index import Index
     from .keys import ContentHash
-    from .shard import Contents, Rejection
+    from .shards.shard import Contents, Rejection
     from .storage import Storage
 
 COMMIT_EVERY_ROWS = 2048

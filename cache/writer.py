@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import CacheError
 from ..formatting import counted
-from .shard import Rejection
-from .shard_writer import Rows, write_shard
+from .shards.shard import Rejection
+from .shards.shard_writer import Rows, write_shard
 from .variant import Variant
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .keys import ContentHash, Key
-    from .shard import Contents
+    from .shards.shard import Contents
     from .storage import Storage
 
 

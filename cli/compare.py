@@ -92,7 +92,11 @@ def run(
     for warning in found.warnings:
         say(f"warning: {warning}")
     if json:
-        left_out = {"rejected": found.rejected, "test": found.in_test}
+        left_out = {
+            "rejected": found.rejected,
+            "test": found.in_test,
+            "fine-tuned": found.tuned_on,
+        }
         print_json({**_answer(found), "seconds": seconds(), "left_out": left_out})
     else:
         _tell(found)
@@ -146,10 +150,11 @@ def _left_out(found: Trials) -> str:
     """Of how many images, and why the others take no part."""
     reasons = [
         *([f"{found.in_test} in the test split"] if found.in_test else []),
+        *([f"{found.tuned_on} that a network was fine-tuned on"] if found.tuned_on else []),
         *([f"{found.rejected} rejected"] if found.rejected else []),
     ]
     if not reasons:
         return ""
-    are = "is" if found.in_test + found.rejected == 1 else "are"
-    every = found.images + found.in_test + found.rejected
-    return f"of {counted(every, 'image')}, {' and '.join(reasons)} {are} left out; "
+    n_out = found.in_test + found.tuned_on + found.rejected
+    are = "is" if n_out == 1 else "are"
+    return f"of {counted(found.images + n_out, 'image')}, {' and '.join(reasons)} {are} left out; "

@@ -55,8 +55,26 @@ def remember_training_rows(table: FeatureTable, rows: np.ndarray, folder: CacheF
     return name
 
 
+def remember_tuning_rows(table: FeatureTable, rows: np.ndarray, folder: CacheFolder) -> None:
+    """Keep in the cache which of its rows the network of a table was fine-tuned on."""
+    keys = [table.keys[row] for row in rows.tolist()]
+    labels = json.dumps(table.labels[rows].tolist()).encode()
+    folder.keep_tuning_rows(table.recipe.weights_sha256, keys, labels)
+
+
+def tuned_on(table: FeatureTable) -> np.ndarray:
+    """bool, (n,): the rows of a table on which its network was fine-tuned.
+
+    As far as the table's cache knows: weights that were fine-tuned elsewhere are like any others.
+    """
+    with CacheFolder(table.report.cache) as folder:
+        kept = folder.tuning_rows(table.recipe.weights_sha256)
+    keys = set() if kept is None else set(kept[0])
+    return np.array([key in keys for key in table.keys], bool)
+
+
 def trained_on(head: Head, table: FeatureTable) -> np.ndarray | None:
-    """bool, (n,): the rows of a table that a head was trained on.
+    """bool, (n,): the rows of a table that a head was trained on, or its network fine-tuned.
 
     None where the table's cache does not know what that was: the head comes from another cache,
     or has been saved from an estimator. The head file itself holds no trace of its images, not
@@ -70,7 +88,7 @@ def trained_on(head: Head, table: FeatureTable) -> np.ndarray | None:
     if kept is None:
         return None
     keys = set(kept[0])
-    return np.array([key in keys for key in table.keys], bool)
+    return np.array([key in keys for key in table.keys], bool) | tuned_on(table)
 
 
 class TrainingImages:

@@ -19,6 +19,7 @@ from ..datasets.splits import TEST
 from ..errors import DatasetError, UsageError, WrongTypeError
 from ..extraction.feature_table import FeatureTable
 from ..formatting import counted
+from ..prediction.neighbours import tuned_on
 from ..progress import Progress
 from .head_settings import HeadSettings
 from .split import groups_of_alike, split_table
@@ -51,6 +52,8 @@ class Trials(NamedTuple):
     """Images that take no part, since they cannot be read."""
     in_test: int
     """Images that take no part, since they are in the test split."""
+    tuned_on: int
+    """Images that take no part, since a network was fine-tuned on them."""
 
 
 def compare(
@@ -67,7 +70,8 @@ def compare(
 
     The folds are the same for all: stratified by class, with equal files, near-duplicates and
     declared groups kept together. Images of the test split take no part, so that the choice made
-    here can still be evaluated on them. Where tables have views, those of the images of the other
+    here can still be evaluated on them; nor do those on which the network of a table was fine-tuned
+    (`finetune`), which it knows. Where tables have views, those of the images of the other
     folds are trained on beside them; none is predicted.
 
     Parameters
@@ -110,15 +114,19 @@ def compare(
     tables = [table.some(table.weighed) if table.weights is not None else table for table in tables]
     first = tables[0]
     require_two_classes(first.labels, "the dataset, without its rejected images,")
-    rows = np.flatnonzero(split_table(first).of_row != TEST)
+    in_test = split_table(first).of_row == TEST
+    tuned = np.any([tuned_on(table) for table in tables], axis=0) & ~in_test
+    rows = np.flatnonzero(~in_test & ~tuned)
     labels = first.labels[rows]
-    require_two_classes(labels, "the dataset, without the images of its test split,")
+    without = "the images of its test split"
+    if tuned.any():
+        without += f" and those on which a network was fine-tuned ({int(tuned.sum()):,} images)"
+    require_two_classes(labels, f"the dataset, without {without},")
     groups = groups_of_alike(first)[rows]
     n_different = len(set(groups.tolist()))
     if n_different < 2:
         raise DatasetError(
-            f"the {counted(len(rows), 'image')} outside the test split are all alike, or of one "
-            f"group: "
+            f"the {counted(len(rows), 'image')} without {without} are all alike, or of one group: "
             f"cross-validation needs at least two different ones; add images"
         )
     fewer = []
@@ -161,8 +169,15 @@ def compare(
     trials = [
         Trial(*fitted[standing.name], standing) for standing in compare_right(right).candidates
     ]
-    in_test = len(first) - len(rows)
-    return Trials(len(rows), n_folds, trials, warnings, len(first.rejected), in_test)
+    return Trials(
+        len(rows),
+        n_folds,
+        trials,
+        warnings,
+        len(first.rejected),
+        int(in_test.sum()),
+        int(tuned.sum()),
+    )
 
 
 def _checked(

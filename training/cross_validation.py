@@ -24,7 +24,7 @@ from ..datasets.splits import (
 from ..errors import HeadFileError, MissingRowsError, UsageError
 from ..formatting import counted
 from ..prediction.loading import VIEWS, views_for
-from ..prediction.neighbours import trained_on
+from ..prediction.neighbours import trained_on, tuned_on
 from .head_settings import HeadSettings
 from .split import groups_of_alike, split_table
 
@@ -138,7 +138,7 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
         return None if found is None else found._replace(rows=weighed[found.rows])
     if head.training.get(WEIGHTED, False) != (table.weights is not None):
         return None
-    if decided.declared or len(table) > MOST_IMAGES or FINETUNED in head.training:
+    if decided.declared or len(table) > MOST_IMAGES or tuned_on(table).any():
         return None
     rarest, n_rarest = rarest_class(table.contents, table.labels.tolist(), table.groups)
     if n_rarest >= FEW_OF_A_CLASS or not _was_trained_here(head, table, decided):

@@ -170,7 +170,7 @@ def assert_sound(folder: CacheFolder, cache: FeatureCache) -> None:
 
 
 def rows_in_shards(cache: FeatureCache) -> int:
-    from bottlebank.cache.shard import Shard
+    from bottlebank.cache.shards.shard import Shard
 
     n = 0
     for path in shard_paths(cache):

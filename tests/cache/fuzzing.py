@@ -8,8 +8,8 @@ import numpy as np
 
 from bottlebank.cache.export_file import Export
 from bottlebank.cache.local_storage import LocalStorage
-from bottlebank.cache.shard import Shard, digest_of
-from bottlebank.cache.shard_name import ShardName
+from bottlebank.cache.shards.shard import Shard, digest_of
+from bottlebank.cache.shards.shard_name import ShardName
 from bottlebank.classifier import load_head
 from bottlebank.errors import BottlebankError
 

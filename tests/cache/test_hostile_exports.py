@@ -348,7 +348,7 @@ def spoiled_shard(spoil):
     """Change a shard and give it the name of its new content, as anyone can."""
 
     def change(folder):
-        from bottlebank.cache.shard import digest_of
+        from bottlebank.cache.shards.shard import digest_of
 
         [path] = folder.glob("*/float32/*.h5")
         spoil(path)

@@ -24,7 +24,7 @@ EXTRACTING = """
 import os, sys
 import openvino
 import bottlebank as bb
-from bottlebank.cache.shard_writer import Rows
+from bottlebank.cache.shards.shard_writer import Rows
 from bottlebank.cache.writer import Writer
 from bottlebank import extraction
 

@@ -11,7 +11,7 @@ from bottlebank.cache import CacheFolder, Key, Stamp, identity, lock
 from bottlebank.cache.import_export import Described, import_shards
 from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
-from bottlebank.cache.shard_writer import write_shard
+from bottlebank.cache.shards.shard_writer import write_shard
 from bottlebank.errors import CacheError, CacheLockedError
 
 from .faults import shard_paths
@@ -298,7 +298,7 @@ def test_half_precision_stays_half_precision(tmp_path):
                 writer.add(key(number), str(tmp_path / str(number)).encode(), row(number))
         carry_out(cache, plan(folder, cache))
         (path,) = shard_paths(cache)
-        from bottlebank.cache.shard import Shard
+        from bottlebank.cache.shards.shard import Shard
 
         with Shard(LocalStorage(path.parent), path.name) as shard:
             assert shard.layout.dtype == "float16"

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from bottlebank.cache import CacheFolder
 from bottlebank.cache.local_storage import LocalStorage
-from bottlebank.cache.shard import Shard
+from bottlebank.cache.shards.shard import Shard
 from bottlebank.errors import DamagedShardError, MissingRowsError
 
 from .faults import (

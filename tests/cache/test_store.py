@@ -12,7 +12,7 @@ import pytest
 from bottlebank import atomic_file as atomic
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.cache.database import Database
-from bottlebank.cache.key_map import KeyMap
+from bottlebank.cache.shards.key_map import KeyMap
 from bottlebank.errors import (
     CacheError,
     CacheLockedError,

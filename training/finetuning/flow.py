@@ -29,7 +29,7 @@ from ...fork_safety import claim
 from ...formatting import in_brief_names
 from ...native_stderr import silent_stderr
 from ...prediction.head_extractor import read_recipe, weights_finder
-from ...prediction.neighbours import trained_on
+from ...prediction.neighbours import remember_tuning_rows, trained_on
 from ..cross_validation import FINETUNED
 from ..evaluate import extract_for_head
 from ..head_settings import HeadSettings
@@ -227,6 +227,8 @@ def finetune(
     coverage = kinds.coverage if before.unknown is None else before.unknown.coverage
     kinds = dataclasses.replace(kinds, coverage=coverage, seed=settings.seed)
     trained = complete(new_table, split, kinds, fitted)
+    with CacheFolder(new_table.report.cache) as held:
+        remember_tuning_rows(new_table, rows[0], held)
     save_head(trained, folder.head)
     checkpoint.remove()
     seen = trained_on(before, table)

@@ -1,6 +1,7 @@
 """The commands: fine-tuning itself, and what comes after it with the new head."""
 
 import json
+import shutil
 
 import pytest
 
@@ -8,11 +9,18 @@ from bottlebank.cli import main
 from tests.conftest import write_photos
 
 
+@pytest.fixture(scope="module")
+def own(case, tmp_path_factory):
+    """The photographs and the head, with a cache of this module's own."""
+    cache = shutil.copytree(case.cache, tmp_path_factory.mktemp("commands") / "cache")
+    return case._replace(cache=cache)
+
+
 @pytest.fixture
-def command(capsys, case):
+def command(capsys, own):
     def run(*arguments):
         capsys.readouterr()
-        code = main([*map(str, arguments), "--cache", str(case.cache)])
+        code = main([*map(str, arguments), "--cache", str(own.cache)])
         captured = capsys.readouterr()
         assert code == 0, captured.err
         return captured
@@ -20,13 +28,13 @@ def command(capsys, case):
     return run
 
 
-def finetune(case, output, *more):
+def finetune(own, output, *more):
     common = ["--epochs", 2, "--learning-rate", 0.01, "--engine", "openvino"]
-    return ["finetune", case.photos, "--head", case.head, "--output", output, *common, *more]
+    return ["finetune", own.photos, "--head", own.head, "--output", output, *common, *more]
 
 
-def test_it_says_what_was_trained_and_whether_it_was_worth_it(command, case, tmp_path):
-    said = command(*finetune(case, tmp_path / "out", "--unfreeze", 2))
+def test_it_says_what_was_trained_and_whether_it_was_worth_it(command, own, tmp_path):
+    said = command(*finetune(own, tmp_path / "out", "--unfreeze", 2))
     assert "epoch 2 of 2: training loss" in said.err
     first, *splits, verdict, wrote, following = said.out.splitlines()
     assert first.startswith("fine-tuned block_2, top_conv of tunable (")
@@ -42,9 +50,9 @@ def test_it_says_what_was_trained_and_whether_it_was_worth_it(command, case, tmp
     assert following.endswith(f"predict IMAGE --head {tmp_path / 'out' / 'head.h5'}")
 
 
-def test_its_json_is_what_python_gives(command, case, tuned, tmp_path):
+def test_its_json_is_what_python_gives(command, own, tuned, tmp_path):
     settings = ["--unfreeze", 2, "--epochs", 4, "--precision", "float32", "--json"]
-    answer = json.loads(command(*finetune(case, tmp_path / "out", *settings)).out)
+    answer = json.loads(command(*finetune(own, tmp_path / "out", *settings)).out)
     expected = json.loads(json.dumps(tuned.as_json()))
     differ = {"extractor", "head", "epoch_seconds", "curves", "seconds"}
     assert set(answer) - set(expected) == {"curves", "seconds"}
@@ -54,7 +62,7 @@ def test_its_json_is_what_python_gives(command, case, tuned, tmp_path):
     assert (tmp_path / "out" / "curves.png").exists()
 
 
-def test_weights_of_images_take_part(command, case, tmp_path):
+def test_weights_of_images_take_part(command, own, tmp_path):
     photos = write_photos(tmp_path / "photos")
     rows = ["path,label,importance"]
     for number, path in enumerate(sorted(photos.rglob("*.png"))):
@@ -64,27 +72,27 @@ def test_weights_of_images_take_part(command, case, tmp_path):
     plain.write_text("\n".join(row.rpartition(",")[0] for row in rows) + "\n")
     found = []
     for table, more in ((weighted, ["--weights-column", "importance"]), (plain, [])):
-        arguments = finetune(case, tmp_path / table.stem, *more, "--json")
+        arguments = finetune(own, tmp_path / table.stem, *more, "--json")
         arguments[1] = table
         found.append(json.loads(command(*arguments).out))
     losses = [[epoch["train_loss"] for epoch in answer["history"]] for answer in found]
     assert losses[0] != losses[1]
 
 
-def test_the_new_head_is_evaluated_compared_drawn_and_used(command, case, tuned, tmp_path):
+def test_the_new_head_is_evaluated_compared_drawn_and_used(command, own, tuned, tmp_path):
     head = tuned.head_file
     test = tuned.paired["test"]
     answer = json.loads(
-        command("evaluate", case.photos, "--head", head, "--split", "test", "--json").out
+        command("evaluate", own.photos, "--head", head, "--split", "test", "--json").out
     )
     assert answer["accuracy"] == test.after
     assert answer["images"] == test.images
-    photo = next(case.photos.rglob("*.png"))
+    photo = next(own.photos.rglob("*.png"))
     predicted = json.loads(command("predict", photo, "--head", head, "--json").out)
     best = predicted["predictions"][0]
     assert best["label"] == photo.parent.name
     again = ["--extractor", "tunable", "--weights", tuned.extractor]
-    command("train", case.photos, *again, "--output", tmp_path / "again.h5")
+    command("train", own.photos, *again, "--output", tmp_path / "again.h5")
     picture = tmp_path / "map.png"
-    command("plot", case.photos, *again, "--output", picture)
+    command("plot", own.photos, *again, "--output", picture)
     assert picture.stat().st_size

@@ -17,6 +17,8 @@ from bottlebank.errors import (
 )
 from bottlebank.features import Recipe
 from bottlebank.features.backbones.weights import Weights, file_sha256
+from bottlebank.prediction.neighbours import trained_on, tuned_on
+from bottlebank.training.compare import compare
 from bottlebank.training.finetuning import frozen_rows
 from bottlebank.training.finetuning.trainer import Trainer
 
@@ -214,3 +216,28 @@ def test_the_result_of_an_earlier_run_is_replaced(tuned, case, tmp_path):
     assert again.extractor == folder / "extractor.weights.h5"
     assert file_sha256(again.extractor) != before
     assert again.table.recipe.weights_sha256 == file_sha256(again.extractor)
+
+
+def test_images_that_a_network_was_tuned_on_do_not_judge_it(tuned, case):
+    """Weights alone do not show what they have seen: the cache does."""
+    settings = {"cache": case.cache, "precision": "float32", "engine": "openvino"}
+    before = bb.extract(case.photos, "tunable", **settings)
+    after = bb.extract(case.photos, "tunable", weights=tuned.extractor, **settings)
+    seen = set(tuned.trained.split.rows("train").tolist())
+    assert set(np.flatnonzero(tuned_on(after)).tolist()) == seen
+    assert not tuned_on(before).any()
+
+    few = np.concatenate(
+        [np.flatnonzero(before.labels == name)[:15] for name in ["checks", "stripes"]]
+    )
+    assert bb.train_head(before.some(few)).cross_validated is not None
+    again = bb.train_head(after.some(few))
+    assert again.cross_validated is None
+    assert set(np.flatnonzero(trained_on(again.head, after)).tolist()) >= seen
+
+    found = compare([before, after], ["logistic"], names=["frozen", "tuned"])
+    assert found.tuned_on == len(seen)
+    assert found.images == len(before) - found.in_test - len(seen)
+    alone = compare([before], ["logistic"])
+    assert alone.tuned_on == 0
+    assert alone.images == len(before) - alone.in_test

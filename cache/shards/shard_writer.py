@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from .keys import HASH_BYTES, KeyArray
+from ..keys import HASH_BYTES, KeyArray
 from .row_reader import Layout, block_checksums, rows_per_block
 from .shard import (
     FORMAT,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .keys import ContentHash, Key
-    from .storage import Storage
+    from ..keys import ContentHash, Key
+    from ..storage import Storage
 
 
 class Rows:

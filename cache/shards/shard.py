@@ -26,9 +26,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xxhash
 
-from ..errors import DamagedShardError, UnreadableShardError, in_brief
-from ..untrusted.hdf5 import PlainFile, named
-from .keys import HASH_BYTES, KeyArray
+from ...errors import DamagedShardError, UnreadableShardError, in_brief
+from ...untrusted.hdf5 import PlainFile, named
+from ..keys import HASH_BYTES, KeyArray
 from .row_reader import BytesDifferError, Layout, RowReader
 from .shard_name import ShardName
 
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from .keys import ContentHash
-    from .storage import Storage
+    from ..keys import ContentHash
+    from ..storage import Storage
 
 FORMAT = 1
 LARGEST_OF_OTHERS = 1e6

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xxhash
 
-from .keys import HASH_BYTES, KeyArray
+from ..keys import HASH_BYTES, KeyArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
-    from .storage import Storage
+    from ..storage import Storage
 
 _BLOCK_BYTES = 1 << 19
 _BLOCKS_A_READ = 2  # as much as stays in the processor's cache until its checksums are taken

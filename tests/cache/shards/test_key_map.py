@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bottlebank.cache import Key, KeyArray
-from bottlebank.cache.key_map import KeyMap, shards_and_rows
-from bottlebank.cache.row_reader import Layout
-from bottlebank.cache.shard import Contents, Rejection
+from bottlebank.cache.shards.key_map import KeyMap, shards_and_rows
+from bottlebank.cache.shards.row_reader import Layout
+from bottlebank.cache.shards.shard import Contents, Rejection
 
 numbers = st.integers(0, 40)
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from bottlebank.cache import Key
 from bottlebank.cache.local_storage import LocalStorage
-from bottlebank.cache.shard import Rejection, Shard
-from bottlebank.cache.shard_name import ShardName, next_number
-from bottlebank.cache.shard_writer import Rows, write_shard
+from bottlebank.cache.shards.shard import Rejection, Shard
+from bottlebank.cache.shards.shard_name import ShardName, next_number
+from bottlebank.cache.shards.shard_writer import Rows, write_shard
 from bottlebank.errors import DamagedShardError
 
 

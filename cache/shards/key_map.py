@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from .keys import HASH_BYTES, ContentHash, Key, content_of, view_of
+from ..keys import HASH_BYTES, ContentHash, Key, content_of, view_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
