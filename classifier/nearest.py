@@ -12,6 +12,9 @@ from ..arguments import require_whole
 from .estimator import HeadEstimator, rows_in
 from .weights import distinct
 
+_DISTANCES_AT_ONCE = 1 << 22
+"""Of neighbours that are looked at together: 200 MB with all that is made of them."""
+
 
 class NearestHead(HeadEstimator):
     """The k nearest neighbours by cosine similarity; each votes for its class.
@@ -83,7 +86,16 @@ class NearestHead(HeadEstimator):
         weigh_enough = np.sort(self.weights_).cumsum() >= self.n_neighbours
         n_asked = int(weigh_enough.argmax()) + 1 if weigh_enough.any() else len(self.rows_)
         search = NearestNeighbors(n_neighbors=n_asked, metric="cosine", algorithm="brute")
-        distances, nearest = search.fit(self.rows_).kneighbors(rows)  # 1 - similarity; (n, k)
+        search.fit(self.rows_)
+        at_once = max(1, _DISTANCES_AT_ONCE // n_asked)
+        parts = [
+            self._votes(search, rows[start : start + at_once])
+            for start in range(0, len(rows), at_once)
+        ]
+        return np.concatenate(parts)
+
+    def _votes(self, search: NearestNeighbors, rows: np.ndarray) -> np.ndarray:
+        distances, nearest = search.kneighbors(rows)  # 1 - similarity; (n, k)
         weights = self.weights_[nearest]
         nearer = weights.cumsum(axis=1) - weights
         weights = np.clip(self.n_neighbours - nearer, 0, weights)
