@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import configparser
+import http.server
 import importlib.metadata
 import json
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import pytest
@@ -164,6 +166,32 @@ def test_the_image_runs_as_nobody_in_particular_and_checks_itself():
     assert all("--no-deps" in text for text in runs[1:])
 
 
+@pytest.mark.parametrize("status", [200, 503])
+def test_the_health_check_asks_the_server_and_no_proxy(status):
+    """Docker sets these variables in each container where its own settings have a proxy."""
+
+    class Server(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(status if self.path == "/healthz" else 404)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    variables = dict.fromkeys(("http_proxy", "HTTP_PROXY", "all_proxy"), "http://127.0.0.1:9")
+    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        _, *arguments = dockerfile.command(FINAL, "HEALTHCHECK")
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            env={**variables, "BOTTLEBANK_SERVE_PORT": str(server.server_port)},
+            capture_output=True,
+        )
+        thread.join(10)
+    assert (done.returncode == 0) == (status == 200), done.stderr
+
+
 def test_the_image_is_made_of_the_package_alone():
     names = dockerfile.context(ROOT)
     assert {"setup.cfg", "pyproject.toml", "README.md", "LICENSE", "__main__.py"} <= {*names}
@@ -240,7 +268,16 @@ def test_the_kubernetes_example():
     assert options["drain_s"] > probe["periodSeconds"] * probe["failureThreshold"]
     whole = options["drain_s"] + Settings.shutdown_grace_s
     assert pod["terminationGracePeriodSeconds"] > whole
-    check_variables({each["name"]: each["value"] for each in container["env"]})
+    namespace, hosts = container["env"]
+    assert namespace["valueFrom"]["fieldRef"]["fieldPath"] == "metadata.namespace"
+    value = hosts["value"].replace(f"$({namespace['name']})", "photos")
+    check_variables({hosts["name"]: value})
+    # By all of these, pods reach a service.
+    name = balancer["metadata"]["name"]
+    below = ("", ".photos", ".photos.svc", ".photos.svc.cluster.local")
+    assert value.split(",") == [name + rest for rest in below]
+    # Kubernetes would set BOTTLEBANK_PORT, which reads like a misspelt option.
+    assert pod["enableServiceLinks"] is False
 
 
 def unit():
