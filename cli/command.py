@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from importlib import import_module
@@ -13,6 +14,7 @@ from .environment import (
     SHARED,
     notes_on_unread,
     shared_variable,
+    variable_that_is_set,
     variables_of,
 )
 from .mistakes import did_you_mean, options_first
@@ -41,6 +43,9 @@ class Option(click.Option):
         The keyword by which the command receives the option, as an entry of a dictionary.
     only_typed
         Whether no environment variable sets it, such as what confirms a deletion.
+    does_empty_count
+        Whether an empty environment variable is a value, which the type refuses, rather than none.
+        For what protects: a script whose own variable is not set must not open a server.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Option(click.Option):
         shared: bool | None = None,
         part_of: str = "",
         only_typed: bool = False,
+        does_empty_count: bool = False,
         **settings: Any,
     ) -> None:
         default = default_in_words or settings.get("default")
@@ -59,12 +65,18 @@ class Option(click.Option):
         self.help_in_words = f"{help} ({note})" if note else help
         self.section = section
         self.part_of = part_of
+        self.does_empty_count = does_empty_count
         super().__init__(*declarations, help=help, **settings)
         if self.name in SHARED if shared is None else shared:
             self.envvar = shared_variable(str(self.name))
             self.allow_from_autoenv = False
         if only_typed:
             self.allow_from_autoenv = False
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The value of its environment variable; None where that is not set."""
+        name = variable_that_is_set(self, ctx)
+        return None if name is None else os.environ[name]
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Its names, and what it does."""

@@ -34,8 +34,13 @@ def variables_of(option: click.Option, context: click.Context) -> tuple[str, ...
 
 
 def variable_that_is_set(option: click.Option, context: click.Context) -> str | None:
-    """The variable that sets an option now, if any does."""
-    return next((name for name in variables_of(option, context) if os.environ.get(name)), None)
+    """The variable that sets an option now, if any does.
+
+    One that is empty sets nothing, unless the option protects something.
+    """
+    not_set = (None,) if getattr(option, "does_empty_count", False) else (None, "")
+    names = variables_of(option, context)
+    return next((name for name in names if os.environ.get(name) not in not_set), None)
 
 
 def notes_on_unread(options: Iterable[click.Option], context: click.Context) -> Iterator[str]:

@@ -138,6 +138,7 @@ def _limits(function: Any) -> Any:
     type=FILE,
     metavar="FILE",
     default_in_words="no key is needed",
+    does_empty_count=True,
     section="Access",
     part_of="access",
     help="keys from `bottlebank keys add`, of which each request needs one; read again when the "
@@ -148,6 +149,7 @@ def _limits(function: Any) -> Any:
     type=Checked(read_rate),
     metavar="N/s|N/min|N/h",
     default_in_words="none",
+    does_empty_count=True,
     section="Access",
     part_of="access",
     help="requests that each key, or without keys each address, may send; further ones are "
@@ -240,13 +242,15 @@ def run(
 
     def on_ready(url: str) -> None:
         name, predictor = service.heads.served
+        key = "" if settings.keys is None else "-H 'X-API-Key: KEY' "
         tell(
             f"serving {name} (version {predictor.version}: "
             f"{counted(len(predictor.classes), 'class', 'classes')}, "
             f"{predictor.extractor_name}, {predictor.engine} in {predictor.precision}) at {url}",
-            names_in_words(str(app.extensions[HOSTS])),
+            str(app.extensions[HOSTS]),
             str(app.extensions[ADMISSION]),
-            f"try: curl -F image=@IMAGE {url.rstrip('/')}{settings.prefix}/predict; Ctrl-C ends",
+            f"try: curl {key}-F image=@IMAGE {url.rstrip('/')}{settings.prefix}/predict; "
+            f"Ctrl-C ends",
         )
         sys.stdout.flush()  # it may be a pipe
 
@@ -268,12 +272,3 @@ def _one_of(**values: str | None) -> list[str | None]:
         what = "both" if chosen else "neither"
         raise click.UsageError(f"expected one of {names}, received {what}", context)
     return [value if name in chosen else None for name, value in values.items()]
-
-
-def names_in_words(allowed: str) -> str:
-    """The host names that a server answers to, where `allowed` ones are separated by commas."""
-    if "*" in allowed.split(", "):
-        return "it answers to every host name"
-    if allowed:
-        return f"it answers to localhost, to IP addresses, and to {allowed}"
-    return "it answers to localhost and to IP addresses; --allowed-hosts adds other names"

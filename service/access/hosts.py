@@ -38,7 +38,8 @@ class Hosts:
     Parameters
     ----------
     allowed
-        Names, `*.example.com` for all below one, `*` for all.
+        Names, `*.example.com` for all below one, `*` for all. Pages of names that are listed may
+        send requests, since a proxy may replace `Host`; `*` lists none.
     origins
         Pages of other sites that may send requests.
 
@@ -62,9 +63,13 @@ class Hosts:
             self._entries.append(read_entry(host))
 
     def __str__(self) -> str:
-        """The names that are allowed beside `localhost` and addresses."""
-        entries = (f"*.{name}" if below else name for name, below in self._entries)
-        return ", ".join(["*"] * self._all + sorted({*entries} - {"localhost"}))
+        """For the message at the start."""
+        if self._all:
+            return "it answers to every host name"
+        names = {f"*.{name}" if below else name for name, below in self._entries} - {"localhost"}
+        if names:
+            return f"it answers to localhost, to IP addresses, and to {', '.join(sorted(names))}"
+        return "it answers to localhost and to IP addresses; --allowed-hosts adds other names"
 
     def check(self, method: str, headers: Mapping[str, str]) -> None:
         """Refuse a request of another site's page.
@@ -108,11 +113,12 @@ class Hosts:
             name == "localhost"
             or name.endswith(".localhost")
             or _is_address(name)
+            or self._all
             or self._is_listed(name)
         )
 
     def _is_listed(self, name: str) -> bool:
-        return self._all or any(
+        return any(
             name.endswith(f".{entry}") if below else name == entry for entry, below in self._entries
         )
 
@@ -123,7 +129,7 @@ class Hosts:
         except ValueError:
             return False
         if parts.scheme not in _DEFAULT_PORTS or not parts.netloc:
-            return self._all  # "null", of sandboxed frames and files
+            return False  # "null", of sandboxed frames and files
         default = f":{_DEFAULT_PORTS[parts.scheme]}"
         same = parts.netloc.removesuffix(default) == host.lower().removesuffix(default)
         return same or self._is_listed((parts.hostname or "").removesuffix("."))

@@ -47,6 +47,29 @@ def test_help_names_the_variables(bottlebank, names):
             assert variable in text or (option.envvar is None and pattern in text)
 
 
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [("KEYS", "expected a path, received nothing"), ("RATE_LIMIT", "expected a number of")],
+)
+def test_an_empty_variable_of_what_protects_a_server_opens_nothing(
+    bottlebank, parse, monkeypatch, option, expected
+):
+    """As `${KEYS}` gives where the shell has no such variable."""
+    monkeypatch.setenv(f"BOTTLEBANK_SERVE_{option}", "")
+    complaint = one_line(bottlebank("serve", "--head", "head.h5"))
+    assert f"serve: BOTTLEBANK_SERVE_{option}: {expected}" in " ".join(complaint.split())
+    typed = {"KEYS": "keys.txt", "RATE_LIMIT": "5/s"}[option]
+    assert parse("serve", f"--{option.lower().replace('_', '-')}", typed)[option.lower()] == typed
+
+
+@pytest.mark.parametrize(
+    "option", ["ALLOWED_HOSTS", "CORS_ORIGINS", "TRUSTED_PROXIES", "FETCH_FROM", "PREFIX", "HEAD"]
+)
+def test_an_empty_variable_of_what_opens_a_server_is_not_set(parse, monkeypatch, option):
+    monkeypatch.setenv(f"BOTTLEBANK_SERVE_{option}", "")
+    assert not parse("serve")[option.lower()]
+
+
 def test_a_setting_of_one_command_leaves_the_others_alone(parse, monkeypatch):
     monkeypatch.setenv("BOTTLEBANK_SERVE_HEADS", "heads/")
     assert parse("serve")["heads"] == "heads/"

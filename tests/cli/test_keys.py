@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from types import SimpleNamespace
 
 import pytest
 
@@ -69,3 +70,26 @@ def commands_of(page):
 )
 def test_the_commands_of_the_documentation_are_understood(parse, line):
     assert parse(*shlex.split(line, comments=True)[1:])
+
+
+@pytest.mark.parametrize("with_keys", [True, False])
+def test_the_hint_of_the_server_is_a_request_that_it_answers(
+    bottlebank, tmp_path, monkeypatch, with_keys
+):
+    names = ("version", "classes", "extractor_name", "engine", "precision")
+    predictor = SimpleNamespace(**dict.fromkeys(names, "x"))
+    opened = SimpleNamespace(heads=SimpleNamespace(served=("head.h5", predictor)))
+    monkeypatch.setattr("bottlebank.service.Service.open", lambda settings: opened)
+    monkeypatch.setattr("bottlebank.service.log_requests", lambda style: None)
+    monkeypatch.setattr(
+        "bottlebank.service.serve", lambda *given: given[-1]("http://127.0.0.1:80/")
+    )
+    options = ["--head", "head.h5", "--prefix", "/photos"]
+    if with_keys:
+        path = tmp_path / "keys.txt"
+        bottlebank("keys", "add", "--keys", path, "--name", "app1")
+        options += ["--keys", path]
+    [line] = re.findall(r"try: (.*); Ctrl-C ends", bottlebank("serve", *options).out)
+    command = shlex.split(line)
+    assert command[0] == "curl" and command[-1] == "http://127.0.0.1:80/photos/predict"
+    assert ("X-API-Key: KEY" in command) is with_keys

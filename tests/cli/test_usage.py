@@ -9,7 +9,7 @@ import click
 import pytest
 
 from bottlebank.cli import program
-from bottlebank.cli.serve import LIMITS, names_in_words
+from bottlebank.cli.serve import LIMITS
 from bottlebank.features.engines.registry import ENGINES
 from bottlebank.service import Settings
 from bottlebank.service.access.hosts import Hosts
@@ -403,7 +403,7 @@ def test_choices_are_those_of_the_library():
     ],
 )
 def test_serve_says_as_whom_it_answers(allowed, said):
-    assert names_in_words(str(Hosts(allowed))).endswith(said)
+    assert str(Hosts(allowed)).endswith(said)
 
 
 def test_extractors_are_repeated_or_separated_by_commas(parse, tmp_path, monkeypatch):

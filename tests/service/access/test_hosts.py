@@ -27,7 +27,7 @@ def test_hosts_that_are_answered(host):
 def test_a_name_that_is_listened_on_is_answered_and_an_address_opens_nothing(host):
     hosts = Hosts()
     hosts.allow(host)
-    assert str(hosts) == ("photos.lan" if host == "photos.lan" else "")
+    assert ("and to photos.lan" in str(hosts)) == (host == "photos.lan")
     for asked in ("photos.lan", "evil.example", "x.photos.lan"):
         if asked == host:
             hosts.check("POST", {"Host": f"{asked}:8000", "Origin": f"http://{asked}:8000"})
@@ -97,9 +97,13 @@ def test_a_browser_that_names_no_origin():
             Hosts().check("POST", headers)
 
 
-def test_a_star_opens_the_server():
-    Hosts(("*",)).check("POST", {"Host": "any.example", "Origin": "https://other.example"})
-    Hosts(("*",)).check("POST", {"Host": "any.example", "Origin": "null"})
+@pytest.mark.parametrize("origin", ["https://other.example", "null", "http://any.example:99", ""])
+def test_a_star_is_for_names_of_the_server_and_not_for_pages_of_other_sites(origin):
+    hosts = Hosts(("*", "photos.example.com"))
+    for own in ("http://any.example", "https://photos.example.com", "https://any.example:443"):
+        hosts.check("POST", {"Host": "any.example", "Origin": own})
+    with pytest.raises(RefusedError, match="a page of another site"):
+        hosts.check("POST", {"Host": "any.example", "Origin": origin})
 
 
 @pytest.mark.parametrize("entry", ["http://a.example", "a.example:80", "a b", "", "*.", "**"])
