@@ -6,6 +6,7 @@ import contextlib
 import errno
 import ipaddress
 import logging
+import os
 import signal
 import socket
 import sys
@@ -49,7 +50,8 @@ def serve(
 ) -> None:
     """Serve an app until SIGTERM or SIGINT, then answer what is in flight and return.
 
-    A second signal ends it at once. Call it from the main thread, which alone gets signals.
+    A second signal ends it at once. SIGHUP counts as SIGTERM where there is a terminal, which may
+    have been closed; a service ignores it. Call it from the main thread, which alone gets signals.
 
     Parameters
     ----------
@@ -90,14 +92,16 @@ def _serve(server: Server, on_ready: Callable[[str], None] | None) -> None:
 
     def stop(number: int, frame: object) -> None:
         for each, handler in earlier.items():
-            signal.signal(each, handler)
-        server.stop(drain=number == signal.SIGTERM)
+            if signal.getsignal(each) == stop:
+                signal.signal(each, handler)
+        server.stop(drain=number != signal.SIGINT)
 
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
                 continue  # nohup
-            earlier[number] = signal.signal(number, stop)
+            is_ignored = number == signal.SIGHUP and not _has_terminal()
+            earlier[number] = signal.signal(number, signal.SIG_IGN if is_ignored else stop)
         if on_ready is not None:
             on_ready(server.url)
         server.run()
@@ -105,6 +109,19 @@ def _serve(server: Server, on_ready: Callable[[str], None] | None) -> None:
         server.close()
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+def _has_terminal() -> bool:
+    """Whether there is a terminal that sends SIGHUP when it is closed.
+
+    To a service, which has none, it means that settings have changed. Keys and heads are read again
+    without it.
+    """
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 class Server:

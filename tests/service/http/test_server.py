@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import fcntl
 import http.client
 import json
 import logging
 import os
 import pathlib
+import pty
 import re
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import termios
 import threading
 import time
 import urllib.parse
@@ -350,13 +353,14 @@ def start_program(tmp_path):
     # Where the tests are started by nohup, the server would rightly ignore it too.
     usual = signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-    def start(seconds):
+    def start(seconds, **more):
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-c", PROGRAM, str(seconds)],
             env={**os.environ, "PYTHONPATH": str(tmp_path)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            **more,
         )
         processes.append(process)
         return process, process.stdout.readline().strip()
@@ -368,7 +372,7 @@ def start_program(tmp_path):
         process.communicate()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_process_with_0_after_the_answer(start_program, number):
     process, url = start_program(0.3)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -376,6 +380,40 @@ def test_a_signal_ends_the_process_with_0_after_the_answer(start_program, number
         assert process.stdout.readline() == "predicting\n"
         process.send_signal(number)
         assert answer.result()[0] == 200
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out, err) == (0, "served\n", "")
+
+
+def test_a_service_without_a_terminal_goes_on_at_sighup(start_program):
+    process, url = start_program(0.0, start_new_session=True)
+    for _ in range(3):
+        process.send_signal(signal.SIGHUP)
+        assert post(url, b"an image")[0] == 200
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGHUP)
+    out, err = process.communicate(timeout=10)
+    assert (process.returncode, out.splitlines()[-1], err) == (0, "served", "")
+
+
+def test_a_closed_terminal_ends_it_as_sigterm_does(start_program):
+    """With a pause in which load balancers see that it is not ready."""
+    ours, theirs = pty.openpty()
+
+    def own_the_terminal():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    process, url = start_program(0.0, preexec_fn=own_the_terminal, pass_fds=[theirs])
+    os.close(theirs)
+    os.close(ours)  # the terminal is gone, and the kernel says so
+    with contextlib.closing(connect(url)) as connection:
+        while True:
+            connection.request("GET", "/readyz")
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status != 200:
+                break
+    assert answer.status == 503
     out, err = process.communicate(timeout=10)
     assert (process.returncode, out, err) == (0, "served\n", "")
 
