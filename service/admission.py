@@ -10,6 +10,7 @@ from .access.key_file import KeyFile
 from .access.keys import HEADERS, is_key_in_query, sent_key
 from .access.rate_limit import RateLimiter, client_of_address, read_rate
 from .errors import RefusedError
+from .request_context import DROPPED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,7 +82,7 @@ class Admission:
             With 400 for a key in the query, 401 without a valid key, 403 without the role, 429
             beyond the rate.
         """
-        if is_key_in_query(request.args):
+        if is_key_in_query(request.args.items(multi=True)):
             raise RefusedError(
                 "key_in_query",
                 f"the query has what looks like a key, which logs and browsers would keep; send "
@@ -90,7 +91,10 @@ class Admission:
         if request.method == "OPTIONS" or request.endpoint is None or request.endpoint in _OPEN:
             return
         sent = sent_key(dict(request.headers)) if self._keys is not None else None
-        key = self._keys.find(sent) if self._keys is not None and sent is not None else None
+        # A body that was dropped decides: its key may have been added after the headers came.
+        key = None
+        if self._keys is not None and sent is not None and not request.environ.get(DROPPED):
+            key = self._keys.find(sent)
         self._limit(key)
         if self._keys is not None:
             _require(key, sent is not None)

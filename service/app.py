@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from ..arguments import type_of
 from ..errors import UsageError, WrongTypeError
 from .access.hosts import Hosts
+from .access.keys import without_keys
 from .access.origins import Origins
 from .access.proxies import Proxies
 from .admin import admin
@@ -115,10 +116,10 @@ def _see_through_proxies(app: Flask, settings: Settings) -> None:
 
 def _answer_refusal(refusal: RefusedError) -> ResponseReturnValue:
     _count(refusal.code)
-    headers = {}
+    headers = {**refusal.headers}
     if refusal.status == 503:
         headers["Retry-After"] = str(current_service().settings.retry_after_s)
-    body = answer_body(request.path, refusal.code, refusal.message)
+    body = answer_body(request.path, refusal.code, without_keys(refusal.message))
     return body, refusal.status, headers
 
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ..errors import BottlebankError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CODES = {
     400: "bad_request",
@@ -35,11 +40,20 @@ class RefusedError(BottlebankError, ValueError):
         The reason, and what would be accepted, for people.
     status
         HTTP status where the whole request is refused.
+    headers
+        Of the answer then.
     """
 
-    def __init__(self, code: str, message: str, status: int = 400) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        status: int = 400,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """The message is that of the exception, too."""
         super().__init__(message)
+        self.headers = headers
         self.code = code
         self.message = message
         self.status = status

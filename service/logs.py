@@ -12,7 +12,7 @@ from flask import g, request
 from pythonjsonlogger.json import JsonFormatter
 
 from ..untrusted.terminal import shown
-from .access.keys import without_keys
+from .access.keys import KEY, without_keys
 from .request_context import HEALTH, arrived, current_service, milliseconds
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 def request_id(requested: str) -> str:
     """The id of a request: the client's own where it is acceptable, else a random one."""
-    return requested if _ACCEPTED_ID.fullmatch(requested) else uuid.uuid4().hex
+    is_accepted = _ACCEPTED_ID.fullmatch(requested) and not KEY.search(requested)
+    return requested if is_accepted else uuid.uuid4().hex
 
 
 def number_requests(app: Flask) -> None:
@@ -118,7 +119,7 @@ class _Text(logging.Formatter):
         line = shown(super().formatMessage(record))
         details = [
             f"{name}={value}"
-            for name in ("milliseconds", "images", "key", "code", "request_id")
+            for name in ("milliseconds", "images", "key", "code", "client", "request_id")
             if (value := getattr(record, name, None)) is not None
         ]
         return " ".join([line, *details])

@@ -20,6 +20,8 @@ HOSTS = "bottlebank.hosts"
 """Key of the `Hosts` in `app.extensions`."""
 ARRIVED = "bottlebank.arrived"
 """Key in the WSGI environment: when the last byte of the request arrived."""
+DROPPED = "bottlebank.dropped"
+"""Key in the WSGI environment: whether the body was dropped, since its sender was not known."""
 HEALTH = ("/healthz", "/readyz", "/metrics")
 """Polled by machines every few seconds: these do not wait behind images, and are not logged."""
 PAGES = ("/", "/docs", "/openapi.json")

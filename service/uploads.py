@@ -84,7 +84,7 @@ def read_uploads(request: Request, settings: Settings, fetch: Callable[[str], by
             return Uploads([_from_url(payload, fetch)], by_url=True)
         files = _from_json(payload, settings.max_images)
     elif kind in ("", "application/octet-stream") or kind.startswith("image/"):
-        files = [request.get_data(cache=False)]
+        files = [_body_of(request)]
         if files == [b""]:
             raise RefusedError("no_image", f"the body is empty; expected {ACCEPTED}")
     else:
@@ -109,7 +109,7 @@ def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
     # Images beyond the limit are parsed, so that the answer can say how many there were.
     max_parts = 4 * max_images + _PARTS_BESIDE_IMAGES
     boundary = request.mimetype_params.get("boundary", "")
-    parts = read_form(request.get_data(cache=False), boundary, max_parts)
+    parts = read_form(_body_of(request), boundary, max_parts)
     files = [part for part in parts if part.name == FIELD and part.file_name is not None]
     check_number(len(files), max_images)
     # A browser sends a nameless empty file where none was chosen.
@@ -135,12 +135,29 @@ def _from_form(request: Request, max_images: int) -> list[bytes | RefusedError]:
     raise RefusedError("no_image", f'expected files in the field "image"; received {received}')
 
 
+def _body_of(request: Request) -> bytes:
+    """The body of a request.
+
+    One that is compressed is refused: the limits on bodies count what is received, and images
+    hardly shrink.
+    """
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise RefusedError(
+            "unsupported_content_encoding",
+            f"the body has the Content-Encoding {quote(encoding)}; send it as it is, without one",
+            status=415,
+            headers={"Accept-Encoding": "identity"},
+        )
+    return request.get_data(cache=False)
+
+
 def json_object(
     request: Request, max_bytes: int, expected: str = ACCEPTED, max_images: int = 0
 ) -> dict[str, Any]:
     """The JSON object of a body, or RefusedError."""
     request.max_content_length = max_bytes
-    body = request.get_data(cache=False)
+    body = _body_of(request)
     _check_values(body, _VALUES_BESIDE_IMAGES + max_images, expected)
     charset = request.mimetype_params.get("charset", "").lower()
     try:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hmac
 import logging
 import os
 import re
 import threading
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...atomic_file import write_with
 from ...errors import UsageError
+from ...untrusted.files import open_regular
 from .keys import KEY, Key, check_entry, digest_of, make_key
 from .rate_limit import Rate, read_rate
 
@@ -26,6 +29,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MAX_BYTES = 1 << 20
 _WRITABLE_BY_ALL = 0o002
 _MODE = 0o600
+# Comments may have bytes that are not UTF-8, and keep them when the file is changed.
+_BYTES_OF_COMMENTS = "surrogateescape"
 _COMMENT = "# Keys for `bottlebank serve --keys`: name, role, SHA-256 of the key, its rate limit\n"
 
 
@@ -55,18 +60,29 @@ def read_keys(path: str | os.PathLike[str]) -> list[Key]:
 
 def _read_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with BufferedReader(open_regular(path)) as file:
             mode = os.fstat(file.fileno()).st_mode
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(
-            f"{path}: cannot be read ({error.strerror}); `bottlebank keys add` makes such a file"
+            f"{path}: cannot be read ({error.strerror}){_remedy(error.errno)}"
         ) from error
     if mode & _WRITABLE_BY_ALL:
         raise UsageError(f"{path}: every user may write to it; run chmod o-w {path}")
     if len(content) > _MAX_BYTES:
         raise UsageError(f"{path}: expected a file of at most {_MAX_BYTES:,} bytes")
-    return content.decode("utf-8-sig", "replace")
+    return content.decode("utf-8-sig", _BYTES_OF_COMMENTS)
+
+
+def _remedy(number: int | None) -> str:
+    if number == errno.ENOENT:
+        return "; `bottlebank keys add` makes such a file"
+    if number == errno.EACCES:
+        return (
+            f"; the user with the id {os.geteuid()} has to be able to open its folder and to read "
+            f"it: it holds only hashes, so that chmod a+r will do"
+        )
+    return ""
 
 
 def _read_line(fields: Sequence[str]) -> Key:
@@ -99,7 +115,7 @@ def add_key(
         written.
     """
     path = Path(path)
-    with _changing(path):
+    with _changing(path) as target:
         text = _COMMENT
         if path.exists():
             if name in {key.name for key in read_keys(path)}:
@@ -109,7 +125,7 @@ def add_key(
                 )
             text = _read_text(path)
         key, entry = make_key(name, role, rate)
-        _write(path, f"{text.rstrip()}\n{entry}\n")
+        _write(target, f"{text.rstrip()}\n{entry}\n")
     return key
 
 
@@ -122,24 +138,28 @@ def remove_key(path: str | os.PathLike[str], name: str) -> None:
         When the file has no key of this name, is invalid, or cannot be written.
     """
     path = Path(path)
-    with _changing(path):
+    with _changing(path) as target:
         names = [key.name for key in read_keys(path)]
         if name not in names:
             raise UsageError(
                 f"{path}: no key has the name {name!r}; there are {', '.join(names) or 'none'}"
             )
         lines = _read_text(path).splitlines(keepends=True)
-        _write(path, "".join(line for line in lines if line.split()[:1] != [name]))
+        _write(target, "".join(line for line in lines if line.split()[:1] != [name]))
 
 
 @contextlib.contextmanager
-def _changing(path: Path) -> Iterator[None]:
-    """Changes of two processes come one after the other, so that none is lost."""
+def _changing(path: Path) -> Iterator[Path]:
+    """Changes of two processes come one after the other, so that none is lost.
+
+    Gives the path to write to: that of the file itself where `path` is a link to it.
+    """
     try:
-        handle = os.open(path.parent, os.O_RDONLY)
+        target = Path(os.path.realpath(path))
+        handle = os.open(target.parent, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+            yield target
         finally:
             os.close(handle)
     except OSError as error:
@@ -148,6 +168,12 @@ def _changing(path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, text: str) -> None:
+    content = text.encode("utf-8", _BYTES_OF_COMMENTS)
+    if len(content) > _MAX_BYTES:
+        raise UsageError(
+            f"{path}: it would have {len(content):,} bytes, and at most {_MAX_BYTES:,} are read; "
+            f"remove keys that nobody uses"
+        )
     status = path.stat() if path.exists() else None
 
     def fill(temporary: Path) -> None:
@@ -155,7 +181,7 @@ def _write(path: Path, text: str) -> None:
         if status is not None:
             with contextlib.suppress(OSError):  # only root may give a file away
                 os.chown(temporary, status.st_uid, status.st_gid)
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
     write_with(path, fill)
 
@@ -188,30 +214,26 @@ class KeyFile:
         Its digest is compared with every entry in constant time, so that the time that an answer
         takes says nothing.
         """
-        self._refresh()
         digest = digest_of(sent)
         found = None
-        for key in self._keys:
+        for key in self._current():
             if hmac.compare_digest(digest, key.digest):
                 found = key
         return found if KEY.fullmatch(sent) else None
 
-    def _refresh(self) -> None:
-        if not self._reading.acquire(blocking=False):
-            return  # another thread is at it
-        try:
+    def _current(self) -> list[Key]:
+        """The keys of the file as it is now: whoever comes while it is read waits."""
+        with self._reading:
             stamp = self._read_stamp()
-            if stamp == self._stamp:
-                return
-            self._stamp = stamp
-            try:
-                self._keys = read_keys(self._path)
-            except UsageError as error:
-                logger.warning("the keys stay as they were: %s", error)
-            else:
-                logger.info("read the keys again: there are %d", len(self._keys))
-        finally:
-            self._reading.release()
+            if stamp != self._stamp:
+                self._stamp = stamp
+                try:
+                    self._keys = read_keys(self._path)
+                except UsageError as error:
+                    logger.warning("the keys stay as they were: %s", error)
+                else:
+                    logger.info("read the keys again: there are %d", len(self._keys))
+            return self._keys
 
     def _read_stamp(self) -> tuple[int, ...] | None:
         try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .rate_limit import Rate
 
@@ -96,14 +96,14 @@ def sent_key(headers: Mapping[str, str]) -> str | None:
     return authorization[scheme.end() :].strip() if scheme else None
 
 
-def is_key_in_query(query: Mapping[str, str]) -> bool:
+def is_key_in_query(query: Iterable[tuple[str, str]]) -> bool:
     """Whether a query has a parameter that is a key, or is called like one."""
     return any(
         name.lower() in _NAMES_IN_QUERIES or KEY.search(name) or KEY.search(value)
-        for name, value in query.items()
+        for name, value in query
     )
 
 
 def without_keys(text: str) -> str:
-    """A text for the log, with a mark in place of each key."""
+    """A text for the log or an answer, with a mark in place of each key."""
     return KEY.sub("bb_***", text)

@@ -90,7 +90,7 @@ class Proxies:
         peer = environ.get("REMOTE_ADDR", "")
         prefix = self._prefix_of(peer, forwarded["PREFIX"])
         if self._trusts(peer):
-            environ["REMOTE_ADDR"] = self._client(forwarded["FOR"], peer)
+            environ["REMOTE_ADDR"] = self.client(peer, forwarded["FOR"])
             scheme = _last(forwarded["PROTO"]).lower()
             if scheme in ("http", "https"):
                 environ["wsgi.url_scheme"] = scheme
@@ -100,17 +100,10 @@ class Proxies:
         environ["PATH_INFO"] = _within(environ.get("PATH_INFO", ""), prefix)
         environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + prefix
 
-    def _prefix_of(self, peer: str, forwarded: str) -> str:
-        prefix = _last(forwarded).rstrip("/")
-        return prefix if prefix and self._trusts(peer) and _is_prefix(prefix) else self._prefix
-
-    def _trusts(self, address: str) -> bool:
-        parsed = _address(address)
-        return parsed is not None and any(parsed in network for network in self._trusted)
-
-    def _client(self, forwarded: str, peer: str) -> str:
+    def client(self, peer: str, forwarded_for: str) -> str:
+        """The address of the client of a request that came from `peer`."""
         client = peer
-        for text in reversed(forwarded.split(",")):
+        for text in reversed(forwarded_for.split(",") if self._trusts(peer) else ()):
             parsed = _address(text.strip())
             if parsed is None:
                 break  # "unknown", or what nobody can have sent honestly
@@ -118,6 +111,14 @@ class Proxies:
             if not self._trusts(client):
                 break
         return client
+
+    def _prefix_of(self, peer: str, forwarded: str) -> str:
+        prefix = _last(forwarded).rstrip("/")
+        return prefix if prefix and self._trusts(peer) and _is_prefix(prefix) else self._prefix
+
+    def _trusts(self, address: str) -> bool:
+        parsed = _address(address)
+        return parsed is not None and any(parsed in network for network in self._trusted)
 
 
 def _within(path: str, prefix: str) -> str:

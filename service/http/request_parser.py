@@ -120,7 +120,8 @@ class RequestParser(HTTPRequestParser):
         """
         super().__init__(adj)
         self._is_read = is_read
-        self._is_kept = True
+        self.is_kept = True
+        """Whether the app gets the body, if there is one."""
         self._max_received_bytes = max_received_bytes
         self._held = held
         self.n_held = 0
@@ -146,7 +147,7 @@ class RequestParser(HTTPRequestParser):
         if self.body_rcv is not None and not self.completed:
             if not self._is_read(self.headers):
                 self._free()
-                self._is_kept = False
+                self.is_kept = False
             if self.content_length:
                 self._check_size(self.content_length)
         return n_before + n_header
@@ -160,9 +161,9 @@ class RequestParser(HTTPRequestParser):
             self.error = RequestEntityTooLarge("the body")  # it would be waited for
             self.completed = True
         elif self._refusal is None:
-            if self._is_kept:
+            if self.is_kept:
                 self.n_held += n_new
-            if self._is_kept and not self._held.add(n_new, self):
+            if self.is_kept and not self._held.add(n_new, self):
                 self._drop(TooBusyError("bodies"))
             else:
                 self._check_size(n_announced)

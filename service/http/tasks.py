@@ -10,7 +10,7 @@ from waitress.task import ErrorTask, WSGITask
 from ...formatting import counted
 from ..errors import CODES, answer_body
 from ..logs import REQUEST_ID, log_request, request_id
-from ..request_context import ARRIVED
+from ..request_context import ARRIVED, DROPPED
 from ..security_headers import SECURITY_HEADERS
 from .request_parser import TooBusyError
 
@@ -34,10 +34,14 @@ class Task(_CloseAtShutdown, WSGITask):
     """A request that the app answers."""
 
     def get_environment(self) -> dict[str, Any]:
-        """With the time of the request's arrival: it may have waited for a thread since."""
+        """With the time of the request's arrival: it may have waited for a thread since.
+
+        Also with whether its body was dropped.
+        """
         environment = super().get_environment()
         request: Any = self.request  # typeshed takes it for an error
         environment[ARRIVED] = request.arrived
+        environment[DROPPED] = not request.is_kept
         return environment
 
 
@@ -63,6 +67,7 @@ class RefusalTask(_CloseAtShutdown, ErrorTask):
             self.set_close_on_finish()  # where the next request begins is unknown
             connection.lingers = True
         path, message = connection.path_of(request), _message(error, server.settings)
+        forwarded = request.headers.get("X_FORWARDED_FOR", "")
         body = json.dumps(answer_body(path, code, message)).encode() + b"\n"
         self.status = f"{error.code} {error.reason}"
         headers[REQUEST_ID] = request_id(request.headers.get("X_REQUEST_ID", ""))
@@ -76,10 +81,10 @@ class RefusalTask(_CloseAtShutdown, ErrorTask):
             {
                 "request_id": headers[REQUEST_ID],
                 "method": request.command,
-                "path": request.path or None,
+                "path": path or None,
                 "status": error.code,
                 "code": code,
-                "client": self.channel.addr[0],
+                "client": server.proxies.client(str(connection.addr[0]), forwarded),
             }
         )
 

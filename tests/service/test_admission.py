@@ -16,6 +16,7 @@ import pytest
 from bottlebank.errors import UsageError
 from bottlebank.service import Settings, create_app
 from bottlebank.service.access.key_file import add_key, remove_key
+from bottlebank.service.access.keys import make_key
 from bottlebank.service.access.rate_limit import Rate
 from bottlebank.service.logs import _Json, _Text
 
@@ -147,12 +148,38 @@ def test_keys_rotate_while_requests_are_answered(client, key_file, keys):
 
 
 def test_a_key_in_the_query_is_refused_with_a_hint(client, keys):
-    for query in (f"?key={keys['admin']}", "?api_key=x", f"?q={keys['admin']}", "?Token=1"):
+    repeated = (f"?x=1&x={keys['admin']}", f"?top=3&top={keys['admin']}", "?a=1&b=2&a=3&key=x")
+    for query in (
+        *(f"?key={keys['admin']}", "?api_key=x", f"?q={keys['admin']}", "?Token=1"),
+        *repeated,
+    ):
         for route in ("/predict", "/heads", "/", "/nothing"):
             answer = client.open(f"{route}{query}", method="POST" if route == "/predict" else "GET")
             assert (answer.status_code, answer.json["error"]["code"]) == (400, "key_in_query")
             assert "send it in a header" in answer.json["error"]["message"]
-            assert keys["admin"] not in answer.text
+            assert keys["admin"][:10] not in answer.text
+
+
+def test_no_answer_repeats_a_key(client, keys):
+    key = keys["admin"]
+    headers = {"X-API-Key": key, "X-Request-ID": key}
+    for method, address, data in (
+        ("GET", f"/v1/models/{key}", None),
+        ("GET", f"/v1/models/default/versions/{key}", None),
+        (
+            "POST",
+            "/v1/models/default:predict",
+            json.dumps({"instances": [], "signature_name": key}),
+        ),
+        ("POST", "/predict", json.dumps({key: 1})),
+        ("POST", "/heads/activate", json.dumps({"name": key})),
+        ("GET", f"/{key}", None),
+    ):
+        more = {} if data is None else {"Content-Type": "application/json"}
+        answer = client.open(address, method=method, headers=headers | more, data=data)
+        assert 400 <= answer.status_code < 500
+        assert key not in answer.text
+        assert key not in str(answer.headers)
 
 
 @pytest.mark.parametrize("formatter", [_Json(), _Text("%(asctime)s %(message)s")])
@@ -265,6 +292,36 @@ def test_nothing_is_started_where_settings_are_refused(tmp_path):
 def test_an_app_whose_keys_cannot_be_read_does_not_start(tmp_path, make_app):
     with pytest.raises(UsageError, match="nothing.txt: cannot be read"):
         make_app(settings=Settings(keys=str(tmp_path / "nothing.txt")))
+
+
+def test_a_body_that_was_dropped_is_refused_for_its_key_even_if_that_is_added_meanwhile(
+    make_app, run_server, key_file, keys
+):
+    settings = Settings(keys=str(key_file))
+    server = run_server(make_app(settings=settings), settings)
+    address = urllib.parse.urlsplit(server.url)
+    key, entry = make_key("late", "predict")
+    head = (
+        f"POST /predict HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {key}\r\n"
+        f"Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    )
+
+    def send():
+        connection.sendall(head.encode())
+        assert b"100 Continue" in connection.recv(1000)  # the headers have been judged
+        yield
+        connection.sendall(b"abc")
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        yield answer.status, json.loads(answer.read())["error"]["code"]
+
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        sent = send()
+        next(sent)
+        with key_file.open("a") as file:
+            file.write(f"{entry}\n")
+        assert next(sent) == (401, "key_invalid")
+        assert [*send()][-1] == (400, "image_rejected")
 
 
 @pytest.mark.parametrize("chunked", [False, True])

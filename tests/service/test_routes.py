@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import logging
@@ -187,3 +188,36 @@ def test_health_is_not_logged(client, caplog):
     for route in ("/healthz", "/readyz", "/metrics"):
         client.get(route)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "GZIP", "br", "identity, deflate", "aws-chunked"])
+@pytest.mark.parametrize(
+    ("route", "content_type"),
+    [
+        ("/predict", "image/png"),
+        ("/embed", "multipart/form-data; boundary=x"),
+        ("/similar", "application/json"),
+        ("/classify", "application/json"),
+        ("/v1/models/default:predict", "application/json"),
+        ("/heads/activate", "application/json"),
+    ],
+)
+def test_a_compressed_body_is_refused_as_such(client, route, content_type, encoding):
+    answer = client.post(
+        route,
+        data=gzip.compress(b"{}"),
+        content_type=content_type,
+        headers={"Content-Encoding": encoding},
+    )
+    assert answer.status_code == 415
+    assert answer.headers["Accept-Encoding"] == "identity"
+    error = answer.json["error"]
+    message = error if route.startswith("/v1/") else error["message"]
+    assert f"Content-Encoding '{encoding.lower()}'; send it as it is" in message
+
+
+def test_a_body_that_is_called_not_compressed_is_read(client, encode):
+    for encoding in ("identity", "", "Identity "):
+        headers = {"Content-Encoding": encoding}
+        answer = client.post("/predict", data=encode("red"), headers=headers)
+        assert answer.json["predictions"][0]["label"] == "red"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import concurrent.futures
+import errno
 import hashlib
 import os
 import threading
@@ -9,6 +11,7 @@ import pytest
 from hypothesis import strategies as st
 
 from bottlebank.errors import UsageError
+from bottlebank.service.access import key_file
 from bottlebank.service.access.key_file import KeyFile, add_key, read_keys, remove_key
 from bottlebank.service.access.keys import (
     KEY,
@@ -76,6 +79,57 @@ def test_comments_and_other_lines_stay(tmp_path):
     lines = path.read_text().splitlines()
     assert lines[0] == "# ours"
     assert [key.name for key in read_keys(path)] == ["new"]
+
+
+@pytest.mark.parametrize("lead", ["../elsewhere/real.txt", "{folder}/elsewhere/real.txt", "second"])
+def test_behind_a_link_the_file_itself_changes(tmp_path, lead):
+    for name in ("elsewhere", "here"):
+        (tmp_path / name).mkdir()
+    real, link = tmp_path / "elsewhere" / "real.txt", tmp_path / "here" / "keys.txt"
+    (link.parent / "second").symlink_to(real)
+    link.symlink_to(lead.format(folder=tmp_path))
+    first = add_key(link, "app1")  # the link leads to nothing yet
+    served = KeyFile(real)
+    assert served.find(first).name == "app1"
+    second = add_key(link, "app2")
+    assert served.find(second).name == "app2"
+    remove_key(link, "app1")
+    assert served.find(first) is None
+    assert link.is_symlink() and (link.parent / "second").is_symlink()
+    assert not real.is_symlink() and [*real.parent.iterdir()] == [real]
+
+
+def test_a_link_to_itself_is_refused(tmp_path):
+    link = tmp_path / "keys.txt"
+    link.symlink_to(link)
+    with pytest.raises(UsageError, match="symbolic links"):
+        add_key(link, "app1")
+    assert link.is_symlink()
+
+
+def test_comments_that_are_not_utf_8_stay_as_they_are(tmp_path):
+    path = tmp_path / "keys.txt"
+    comment = "# Schlüssel der Abteilung §7\x85".encode("latin-1")
+    path.write_bytes(comment + b"\n")
+    add_key(path, "app1")
+    add_key(path, "app2")
+    remove_key(path, "app1")
+    assert path.read_bytes().splitlines()[0] == comment
+    assert [key.name for key in read_keys(path)] == ["app2"]
+
+
+def test_no_file_is_written_that_would_not_be_read(tmp_path, monkeypatch):
+    path = tmp_path / "keys.txt"
+    monkeypatch.setattr(key_file, "_MAX_BYTES", 400)
+    kept = []
+    with pytest.raises(UsageError, match=r"would have \d+ bytes, and at most 400 are read"):
+        for number in range(10):
+            add_key(path, f"app{number}")
+            kept.append(f"app{number}")
+    assert len(kept) >= 2
+    assert [key.name for key in read_keys(path)] == kept
+    remove_key(path, "app0")
+    add_key(path, "other")
 
 
 def test_a_name_is_there_once(tmp_path):
@@ -152,6 +206,59 @@ def test_files_that_are_none(tmp_path):
         KeyFile(path)
 
 
+def test_a_pipe_in_place_of_the_file_makes_nobody_wait(tmp_path):
+    path = tmp_path / "keys.txt"
+    key = add_key(path, "app1")
+    keys = KeyFile(path)
+    path.unlink()
+    os.mkfifo(path)
+    assert keys.find(key).name == "app1"
+    for attempt in (
+        KeyFile,
+        read_keys,
+        lambda it: add_key(it, "b"),
+        lambda it: remove_key(it, "b"),
+    ):
+        with pytest.raises(UsageError, match="cannot be read .not a regular file"):
+            attempt(path)
+
+
+def test_a_file_that_may_not_be_read_is_not_one_that_is_missing(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    path = tmp_path / "keys.txt"
+    add_key(path, "app1")
+    monkeypatch.setattr(key_file, "open_regular", refuse)
+    with pytest.raises(UsageError, match=rf"id {os.geteuid()} has to .*chmod a.r will") as refused:
+        read_keys(path)
+    assert "keys add" not in str(refused.value)
+
+
+def test_while_the_file_is_read_again_the_former_keys_open_nothing(tmp_path, monkeypatch):
+    path = tmp_path / "keys.txt"
+    old = add_key(path, "old")
+    keys = KeyFile(path)
+    new = add_key(path, "new")
+    remove_key(path, "old")
+    reading, go_on = threading.Event(), threading.Event()
+
+    def read_slowly(path):
+        reading.set()
+        assert go_on.wait(10)
+        return read_keys(path)
+
+    monkeypatch.setattr(key_file, "read_keys", read_slowly)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        found = [pool.submit(keys.find, new)]
+        assert reading.wait(10)
+        found += [pool.submit(keys.find, key) for key in (old, new)]
+        done, _ = concurrent.futures.wait(found, timeout=0.05)
+        go_on.set()
+        assert not done
+        assert [each.result() and each.result().name for each in found] == ["new", None, "new"]
+
+
 def test_a_file_that_is_damaged_later_changes_nothing_and_the_log_says_so_once(tmp_path, caplog):
     path = tmp_path / "keys.txt"
     key = add_key(path, "app1")
@@ -209,6 +316,7 @@ def test_what_is_no_key_finds_none(tmp_path_factory, text):
 def test_keys_in_queries_are_noticed_and_hidden_in_texts():
     key, _ = make_key("a", "predict")
     for query in ({"key": "x"}, {"API_KEY": "x"}, {"access_token": ""}, {"q": key}, {key: ""}):
-        assert is_key_in_query(query)
-    assert not is_key_in_query({"top": "3", "evidence": "keyboard"})
+        assert is_key_in_query(query.items())
+    assert is_key_in_query([("top", "3"), ("top", key)])
+    assert not is_key_in_query([("top", "3"), ("evidence", "keyboard")])
     assert without_keys(f"GET /predict/{key}?a={key} x") == "GET /predict/bb_***?a=bb_*** x"

@@ -6,8 +6,11 @@ import contextlib
 import http.client
 import http.server
 import json
+import logging
 import re
+import socket
 import threading
+import time
 import urllib.parse
 
 import pytest
@@ -16,6 +19,9 @@ from bottlebank.errors import UsageError
 from bottlebank.service import Settings
 from bottlebank.service.access.key_file import add_key
 from bottlebank.service.access.proxies import Proxies, read_prefix
+from bottlebank.service.logs import _Text
+
+from ...conftest import ROOT
 
 PREFIX = "/photos"
 
@@ -285,3 +291,43 @@ def test_a_client_that_forwards_for_itself_gets_no_other_bucket(make_app):
         for number in range(3)
     ]
     assert statuses == [200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    ("request_lines", "status"),
+    [
+        ("POST /photos/predict HTTP/1.1\r\nContent-Length: 100000000", 413),
+        ("POST /photos/predict HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked", 400),
+        ("POST /photos/predict HTTP/1.1\r\nTransfer-Encoding: gzip", 501),
+    ],
+)
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_what_is_refused_before_the_app_is_logged_as_the_client_sent_it(
+    make_app, run_server, caplog, request_lines, status, is_trusted
+):
+    caplog.set_level(logging.INFO, "bottlebank.service.logs")
+    settings = Settings(prefix=PREFIX, trusted_proxies=("127.0.0.1",) if is_trusted else ())
+    server = run_server(make_app(settings=settings), settings)
+    address = urllib.parse.urlsplit(server.url)
+    head = f"{request_lines}\r\nHost: localhost\r\nX-Forwarded-For: 6.6.6.6, 203.0.113.5\r\n\r\n"
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(f"HTTP/1.1 {status} ".encode())
+    while not (lines := [record for record in caplog.records if hasattr(record, "client")]):
+        time.sleep(0.005)  # it is logged after it is answered
+    [line] = lines
+    assert line.client == ("203.0.113.5" if is_trusted else "127.0.0.1")
+    assert line.getMessage() == f"POST '/predict' {status}"
+    assert f" client={line.client} " in _Text("%(message)s").format(line)
+
+
+def test_the_documented_proxy_forwards_what_makes_its_own_page_work(make_app, run_server, encode):
+    """`$host` has no port: at localhost:8080, the page would be of another origin than `Host`."""
+    page = (ROOT / "docs" / "service.md").read_text()
+    [host] = re.findall(r"proxy_set_header Host (\S+);", page)
+    browser = "localhost:8080"
+    sent = {"$http_host": browser, "$host": "localhost"}[host]
+    client = make_app(settings=Settings(prefix=PREFIX)).test_client()
+    headers = {"Host": sent, "Origin": f"http://{browser}"}
+    answer = client.post("/predict", data=encode("red"), content_type="image/png", headers=headers)
+    assert answer.status_code == 200
