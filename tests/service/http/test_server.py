@@ -19,6 +19,7 @@ import termios
 import threading
 import time
 import urllib.parse
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -395,8 +396,33 @@ def test_a_service_without_a_terminal_goes_on_at_sighup(start_program):
     assert (process.returncode, out.splitlines()[-1], err) == (0, "served", "")
 
 
-def test_a_closed_terminal_ends_it_as_sigterm_does(start_program):
-    """With a pause in which load balancers see that it is not ready."""
+@pytest.mark.parametrize(
+    ("number", "has_terminal", "stops"),
+    [
+        (signal.SIGTERM, False, [True]),
+        (signal.SIGHUP, True, [True]),
+        (signal.SIGHUP, False, []),
+        (signal.SIGINT, True, [False]),
+    ],
+)
+def test_which_signals_leave_load_balancers_a_moment(monkeypatch, number, has_terminal, stops):
+    found = []
+    server = SimpleNamespace(
+        url="",
+        run=lambda: signal.raise_signal(number),
+        stop=lambda drain: found.append(drain),
+        close=lambda: None,
+    )
+    monkeypatch.setattr(bottlebank.service.http.server, "_has_terminal", lambda: has_terminal)
+    usual = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        bottlebank.service.http.server._serve(server, None)
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+    assert found == stops
+
+
+def test_a_closed_terminal_ends_it_without_losing_an_answer(start_program):
     ours, theirs = pty.openpty()
 
     def own_the_terminal():
