@@ -14,7 +14,7 @@ from ..service.access.hosts import read_allowed_host
 from ..service.access.origins import read_origin
 from ..service.access.proxies import read_network, read_prefix
 from ..service.access.rate_limit import read_rate
-from ..service.settings import Settings
+from ..service.settings import LIMITS, Settings
 from ..untrusted.urls import read_entry
 from . import choices, options
 from .command import command, option
@@ -31,28 +31,6 @@ from .parameter_types import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-LIMITS = {
-    "max_body_bytes": "bytes of all images in one request",
-    "max_images": "images in one request",
-    "max_pixels": "largest picture that is decoded, in pixels",
-    "max_decode_s": "CPU seconds to decode one picture",
-    "top": "classes in a prediction, unless the request has ?top=",
-    "threads": "requests that are processed at the same time",
-    "queue": "requests that may wait; further ones are refused with 503",
-    "deadline_s": "seconds after which a request that still waits is refused with 503",
-    "retry_after_s": "seconds after which a refused client may try again",
-    "fetch_timeout_s": "seconds to fetch an image by URL",
-    "connection_limit": "open connections",
-    "header_timeout_s": "seconds for the headers of a request to arrive",
-    "channel_timeout_s": "seconds after which a connection without traffic is closed",
-    "max_held_bytes": "bytes of request bodies in memory; further ones are refused with 503",
-    "drain_s": "seconds after SIGTERM in which requests are still accepted",
-    "shutdown_grace_s": "seconds that requests in flight have to finish after that",
-    "watch_s": "seconds between checks of the folder of heads",
-}
-"""Settings of the service that are numbers, and what they limit."""
 
 
 class _Listed(Names):

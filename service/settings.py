@@ -13,6 +13,27 @@ from .access.origins import read_origin
 from .access.proxies import read_network, read_prefix
 from .access.rate_limit import read_rate
 
+LIMITS = {
+    "max_body_bytes": "bytes of all images in one request",
+    "max_images": "images in one request",
+    "max_pixels": "largest picture that is decoded, in pixels",
+    "max_decode_s": "CPU seconds to decode one picture",
+    "top": "classes in a prediction, unless the request has ?top=",
+    "threads": "requests that are processed at the same time",
+    "queue": "requests that may wait; further ones are refused with 503",
+    "deadline_s": "seconds after which a request that still waits is refused with 503",
+    "retry_after_s": "seconds after which a refused client may try again",
+    "fetch_timeout_s": "seconds to fetch an image by URL",
+    "connection_limit": "open connections",
+    "header_timeout_s": "seconds for the headers of a request to arrive",
+    "channel_timeout_s": "seconds after which a connection without traffic is closed",
+    "max_held_bytes": "bytes of request bodies in memory; further ones are refused with 503",
+    "drain_s": "seconds after SIGTERM in which requests are still accepted",
+    "shutdown_grace_s": "seconds that requests in flight have to finish after that",
+    "watch_s": "seconds between checks of the folder of heads",
+}
+"""Settings that are numbers, and what they limit, for the help of options."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:

@@ -9,10 +9,10 @@ import click
 import pytest
 
 from bottlebank.cli import program
-from bottlebank.cli.serve import LIMITS
 from bottlebank.features.engines.registry import ENGINES
 from bottlebank.service import Settings
 from bottlebank.service.access.hosts import Hosts
+from bottlebank.service.settings import LIMITS
 
 
 def one_line(run) -> str:
