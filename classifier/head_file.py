@@ -86,12 +86,8 @@ def write_head_file(head: Head, path: Path) -> None:
     Raises
     ------
     HeadFileError
-        When the file cannot be written.
+        When the file cannot be written, or `load_head` would refuse it.
     """
-    try:
-        _require_classes(head.classes)
-    except ValueError as error:
-        raise HeadFileError(f"{path} cannot be written: {in_brief(error)}") from error
     about = {
         "format": FORMAT,
         "kind": head.kind,
@@ -110,6 +106,15 @@ def write_head_file(head: Head, path: Path) -> None:
         for name, array in head.arrays().items():
             file.create_dataset(name, data=array)
         file.attrs["head"] = np.bytes_(json.dumps(about))  # ASCII: any class name is escaped
+    try:
+        with PlainFile(io.BytesIO(buffer.getbuffer()), _NAMES) as file:
+            _read(file)
+    except _DAMAGE as error:
+        raise HeadFileError(
+            f"{path} is not written, since it could not be read again ({in_brief(error)}): expected "
+            f"a head of finite numbers for distinct classes; look at the settings, the features and "
+            f"the weights that it was trained with"
+        ) from error
     try:
         write_bytes(path, buffer.getvalue())
     except OSError as error:
@@ -159,25 +164,7 @@ def load_head(path: str | os.PathLike[str]) -> Head:
     path = require_path(path, "the path of a head file")
     try:
         with PlainFile(path, _NAMES) as file:
-            about = _about(file)
-            arrays = {name: _array(file, name) for name in sorted(file.names)}
-        rule = {name: arrays.pop(name) for name in [*arrays] if name.startswith(UNKNOWN)}
-        golden = _golden_images(arrays, about["probe"])
-        layers = _layers(arrays, len(about["classes"]))
-        if golden is not None and golden.features.shape[1] != layers.n_features:
-            raise ValueError(f"{PROBE_FEATURES} has {golden.features.shape[1]} columns")
-        head = Head(
-            kind=about["kind"],
-            classes=tuple(about["classes"]),
-            layers=layers,
-            recipe=about["recipe"],
-            precision=about["precision"],
-            temperature=about["temperature"],
-            unknown=_unknown(rule, about["unknown"], layers),
-            golden=golden,
-            training=about["training"],
-            created=about["created"],
-        )
+            head, version = _read(file)
     except FileNotFoundError as error:
         raise HeadFileError(f"no head file at {path}: {_remedy(path, 'make one')}") from error
     except (PermissionError, IsADirectoryError) as error:
@@ -186,13 +173,37 @@ def load_head(path: str | os.PathLike[str]) -> Head:
         raise HeadFileError(
             f"{path} is damaged or not a bottlebank head file ({in_brief(error)}): {_remedy(path)}"
         ) from error
-    if head.version != about["version"]:
+    if head.version != version:
         raise HeadFileError(
             f"{path} is damaged (its numbers are not those of version "
-            f"{in_brief(about['version'], 20)}): train it again with "
+            f"{in_brief(version, 20)}): train it again with "
             f"`bottlebank train DATA --output {path}`"
         )
     return head
+
+
+def _read(file: PlainFile) -> tuple[Head, str]:
+    """The head in a file, and the version that it is to have."""
+    about = _about(file)
+    arrays = {name: _array(file, name) for name in sorted(file.names)}
+    rule = {name: arrays.pop(name) for name in [*arrays] if name.startswith(UNKNOWN)}
+    golden = _golden_images(arrays, about["probe"])
+    layers = _layers(arrays, len(about["classes"]))
+    if golden is not None and golden.features.shape[1] != layers.n_features:
+        raise ValueError(f"{PROBE_FEATURES} has {golden.features.shape[1]} columns")
+    head = Head(
+        kind=about["kind"],
+        classes=tuple(about["classes"]),
+        layers=layers,
+        recipe=about["recipe"],
+        precision=about["precision"],
+        temperature=about["temperature"],
+        unknown=_unknown(rule, about["unknown"], layers),
+        golden=golden,
+        training=about["training"],
+        created=about["created"],
+    )
+    return head, about["version"]
 
 
 def _remedy(path: Path, verb: str = "train it again") -> str:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
+from .weights import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -193,8 +194,8 @@ def fit_unknown(
     temperature
         What logits are divided by before they are probabilities.
     weights, held_out_weights
-        float, (n,) and (m,), above 0: what each row weighs, one of weight 2 as much as two rows;
-        None: 1.
+        float, (n,) and (m,), above 0: what each row weighs beside the others; None: 1. Only their
+        proportions count. A row of weight 2 is the row twice, and copies of a row are one row.
 
     Returns
     -------
@@ -218,14 +219,17 @@ def fit_unknown(
     """
     if not 0 < coverage < 1:
         raise UsageError(f"coverage must lie between 0 and 1; got {coverage}")
-    held_out_weights = _ones(held_out_features) if held_out_weights is None else held_out_weights
-    n_held_out = held_out_weights.sum()
+    if held_out_features is None or not len(held_out_features):
+        return None
+    of_one_kind = np.zeros(len(held_out_features), np.int64)
+    held_out, held_out_weights = _distinct(held_out_features, of_one_kind, held_out_weights)
+    held_out_features, n_held_out = held_out_features[held_out], len(held_out)
     # (1 - 0.95) * 20 is a little more than 1 in binary, (1 - 0.9) * 10 a little less.
     rank = math.floor((1 - coverage) * (n_held_out + 1) + 1e-9)
-    if held_out_features is None or not 1 <= rank <= n_held_out:
+    if not 1 <= rank <= n_held_out:
         return None
-    weights = _ones(features) if weights is None else weights
-    prototypes, spreads = _summed_up(features, codes, weights, layers.n_classes)
+    rows, weights = _distinct(features, codes, weights)
+    prototypes, spreads = _summed_up(features[rows], codes[rows], weights, layers.n_classes)
     logits = layers.logits(held_out_features)
     odds = _log_odds(logits / temperature)
     distances = _distances(held_out_features, prototypes, spreads)
@@ -254,8 +258,14 @@ def fit_unknown(
     return rule._replace(threshold=threshold - 1e-4)
 
 
-def _ones(rows: np.ndarray | None) -> np.ndarray:
-    return np.ones(0 if rows is None else len(rows))
+def _distinct(
+    rows: np.ndarray, codes: np.ndarray, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first of each row and its copies, by position, and what they weigh, 1 on average."""
+    weights = np.ones(len(rows)) if weights is None else weights
+    positions, weights = distinct(rows, codes, weights)
+    order = positions.argsort()
+    return positions[order], weights[order] / weights.mean()
 
 
 def _mean_and_scale(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
@@ -286,7 +296,12 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 def _distances(features: np.ndarray, prototypes: np.ndarray, spreads: np.ndarray) -> np.ndarray:
     """float64 (n,): to the nearest prototype, in units of its spread."""
     cosines = _directions(features) @ prototypes.T  # (n, m)
-    return ((1 - cosines) / spreads).min(axis=1).astype(np.float64)
+    return (_above_0(1 - cosines) / spreads).min(axis=1).astype(np.float64)
+
+
+def _above_0(distances: np.ndarray) -> np.ndarray:
+    """Without the last digits, by which the cosine of two equal directions may exceed 1."""
+    return np.maximum(distances, 0)
 
 
 def _log_ranges(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
@@ -314,7 +329,7 @@ def _summed_up(
         cosines = directions @ centres.T
         nearest = cosines.argmax(axis=1)
         prototypes.append(centres)
-        distances = weights[rows] * (1 - cosines.max(axis=1))
+        distances = weights[rows] * _above_0(1 - cosines.max(axis=1))
         counts.append(np.bincount(nearest, weights[rows], minlength=len(centres)))
         totals.append(np.bincount(nearest, distances, minlength=len(centres)))
     count, total = np.concatenate(counts), np.concatenate(totals)

@@ -97,6 +97,26 @@ def test_a_full_head_comes_back_whole(full):
     assert loaded.version == head.version
 
 
+SPOILED = {
+    "a spread of 0": lambda head: head.unknown.spreads.fill(0),
+    "a kernel that is not finite": lambda head: head.layers.kernels[0].fill(np.nan),
+    "a scale of 0": lambda head: head.layers.scale.fill(0),
+    "golden values that are not finite": lambda head: head.golden.features.fill(np.inf),
+    "classes": lambda head: object.__setattr__(head, "classes", ("cat", "cat", "dog")),
+    "temperature": lambda head: object.__setattr__(head, "temperature", float("nan")),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
+def test_what_could_not_be_read_again_replaces_no_head(full, spoil):
+    before, head = full.read_bytes(), make_full_head()
+    spoil(head)
+    with pytest.raises(HeadFileError, match=r"full.h5 is not written, since it could not be read"):
+        write_head_file(head, full)
+    assert full.read_bytes() == before
+    assert [path.name for path in full.parent.iterdir()] == [full.name]
+
+
 def test_the_temperature_softens_probabilities_and_changes_no_answer():
     head = make_full_head()
     rows = np.abs(np.random.default_rng(2).normal(size=(50, 5), scale=4)).astype(np.float32)

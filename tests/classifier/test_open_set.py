@@ -217,6 +217,61 @@ def test_it_is_the_same_every_time(made):
         assert np.array_equal(again.arrays()[name], array)
 
 
+def weighed(weights, held_out_weights):
+    rows, codes = activations(60)
+    layers = LogisticHead(strengths=(0.1,)).fit(rows, codes).layers_
+    held_out, _ = activations(5, seed=1000)
+    more = {"weights": weights, "held_out_weights": held_out_weights}
+    return layers, fit_unknown(layers, rows, codes, held_out, **more)
+
+
+@pytest.mark.parametrize("weight", [1e-9, 0.5, 2, 1e9])
+def test_weights_that_are_all_alike_change_nothing(weight):
+    """Not even where they are few: 20 held-out rows are 20, whatever they weigh."""
+    layers, rule = weighed(np.full(240, weight), np.full(20, weight))
+    _, plain = weighed(None, None)
+    assert rule.numbers() == pytest.approx(plain.numbers(), rel=1e-9)
+    for mine, its in zip(rule.arrays().values(), plain.arrays().values(), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-5)
+    UnknownRule.of(rule.arrays(), rule.numbers(), layers)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equal_directions_are_at_no_negative_distance(seed):
+    """Their cosine exceeds 1 by the last digits."""
+    rows, codes = activations(60, seed=seed)
+    lengths = 1 + np.arange(240, dtype=np.float32)[:, None] / 100
+    rows = rows[[(codes == code).argmax() for code in codes]] * lengths
+    layers = LogisticHead(strengths=(0.1,)).fit(rows, codes).layers_
+    held_out, _ = activations(100, seed=1)
+    heavy = np.where(codes == 0, 1e9, 1e-9)
+    for weights in (None, heavy):
+        rule = fit_unknown(layers, rows, codes, held_out, weights=weights)
+        UnknownRule.of(rule.arrays(), rule.numbers(), layers)
+
+
+@pytest.mark.parametrize("which", ["all", "some"])
+def test_copies_of_a_row_are_the_row_with_the_sum_of_their_weights(which):
+    """For prototypes, deviations and threshold alike."""
+    rows, codes = activations(60)
+    layers = LogisticHead(strengths=(0.1,)).fit(rows, codes).layers_
+    held_out, _ = activations(100, seed=1000)
+    random = np.random.default_rng(0)
+    of_rows, of_held_out = (
+        np.full(n, 2) if which == "all" else random.integers(1, 4, n) for n in (240, 400)
+    )
+    order = np.repeat(np.arange(240), of_rows)  # a copy behind each row, or behind all of them
+    copies = [np.flatnonzero(of_held_out > n) for n in range(3)]
+    held_out_order = np.concatenate(copies)
+    twice = fit_unknown(layers, rows[order], codes[order], held_out[held_out_order])
+    more = {"weights": of_rows, "held_out_weights": of_held_out}
+    once = fit_unknown(layers, rows, codes, held_out, **more)
+    assert len(once.spreads) == len(twice.spreads) == 60
+    assert once.numbers() == pytest.approx(twice.numbers(), rel=1e-9)
+    for mine, its in zip(once.arrays().values(), twice.arrays().values(), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-7)
+
+
 def test_it_comes_back_whole(made):
     layers, rule = made
     numbers = json.loads(json.dumps(rule.numbers()))

@@ -97,6 +97,11 @@ def test_an_image_of_weight_2_is_the_image_twice(table, class_weight):
     )
     for mine, its in zip(weighed.layers, twice.layers, strict=True):
         np.testing.assert_array_equal(np.array(mine), np.array(its))
+    for mine, its in zip(weighed.arrays().values(), twice.arrays().values(), strict=True):
+        np.testing.assert_allclose(mine, its, rtol=1e-5, atol=1e-7)
+    if weighed.unknown is not None:
+        expected = pytest.approx(twice.unknown.numbers(), rel=1e-6)
+        assert weighed.unknown.numbers() == expected
     assert not np.array_equal(weighed.layers.kernels[0], plain.layers.kernels[0])
 
 
