@@ -111,9 +111,8 @@ def write_head_file(head: Head, path: Path) -> None:
             _read(file)
     except _DAMAGE as error:
         raise HeadFileError(
-            f"{path} is not written, since it could not be read again ({in_brief(error)}): expected "
-            f"a head of finite numbers for distinct classes; look at the settings, the features and "
-            f"the weights that it was trained with"
+            f"{path} is not written, since it could not be read again ({in_brief(error)}): look at "
+            f"the features, the weights and the settings that the head was trained with"
         ) from error
     try:
         write_bytes(path, buffer.getvalue())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ from ...formatting import in_brief_names
 from ...native_stderr import silent_stderr
 from ...prediction.head_extractor import read_recipe, weights_finder
 from ...prediction.neighbours import remember_tuning_rows, trained_on
-from ..cross_validation import FINETUNED
+from ..cross_validation import FINETUNED, WEIGHTED
 from ..evaluate import extract_for_head
 from ..head_settings import HeadSettings
 from ..saving import save_head
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from ...features import Recipe
     from ...features.backbones.tuning.tunable import Tunable
     from ...features.backbones.weights import Weights
+
+logger = logging.getLogger(__name__)
 
 _MOST_EPOCHS, _MOST_IN_A_BATCH = 10_000, 65_536
 
@@ -142,8 +145,44 @@ def finetune(
         seed=require_seed("seed", seed),
     )
     _require_tunable(head)
-    folder = OutputFolder(output, [head, weights])
-    dataset = as_dataset(dataset)
+    with OutputFolder(output, [head, weights]) as folder:
+        return _finetune(
+            as_dataset(dataset),
+            head,
+            folder,
+            settings,
+            cache=cache,
+            extractor=extractor,
+            weights=weights,
+            engine=engine,
+            precision=precision,
+            parity=parity,
+            max_pixels=max_pixels,
+            workers=workers,
+            memory=memory,
+            on_epoch=on_epoch,
+            progress=progress,
+        )
+
+
+def _finetune(
+    dataset: Dataset,
+    head: str | os.PathLike[str],
+    folder: OutputFolder,
+    settings: Settings,
+    *,
+    cache: str | os.PathLike[str] | None,
+    extractor: str | os.PathLike[str] | None,
+    weights: str | os.PathLike[str] | None,
+    engine: str,
+    precision: str,
+    parity: str,
+    max_pixels: int,
+    workers: int | None,
+    memory: int | str | None,
+    on_epoch: Callable[[int, Epoch], object],
+    progress: bool | None,
+) -> Finetuned:
     table, before = extract_for_head(
         dataset,
         head,
@@ -158,6 +197,11 @@ def finetune(
         memory=memory,
         progress=progress,
     )
+    if before.training.get(WEIGHTED) is True and table.weights is None:
+        logger.warning(
+            "warning: the head was trained with weights of images, and none are given: each image "
+            "counts the same here, also one of weight 0; --weights-column names them"
+        )
     split = split_table(table)
     rows = _rows(before, table, split)
     with CacheFolder(cache, create=True) as held:
@@ -201,8 +245,7 @@ def finetune(
         epochs_done = run_epochs(
             trainer, train, held_out, settings, checkpoint, what, on_epoch, progress
         )
-        path = folder.weights(tunable.suffix)
-        folder.write(path, tunable.weights_file())
+        path = folder.write_weights(tunable.suffix, tunable.weights_file())
         recipe, tuned = recipe_for(
             table.recipe.spec._replace(weights=str(path)), digest=held.sha256_of_file
         )
@@ -227,9 +270,12 @@ def finetune(
     coverage = kinds.coverage if before.unknown is None else before.unknown.coverage
     kinds = dataclasses.replace(kinds, coverage=coverage, seed=settings.seed)
     trained = complete(new_table, split, kinds, fitted)
+    path = folder.weights(tunable.suffix)
     with CacheFolder(new_table.report.cache) as held:
         remember_tuning_rows(new_table, rows[0], held)
-    save_head(trained, folder.head)
+        save_head(trained, folder.new_head)
+        folder.publish()
+        remember_network(recipe, tuned._replace(path=path), recipe.extractor, held)
     checkpoint.remove()
     seen = trained_on(before, table)
     return Finetuned(
@@ -281,7 +327,7 @@ def _rows(head: Head, table: FeatureTable, split: Split) -> tuple[np.ndarray, np
         ]
         raise DatasetError(
             f"the classes of the training images are not those of the head ({'; '.join(differing)})"
-            f": train a head on these images first, then fine-tune it"
+            f": {_remedy(head, table)}"
         )
     if not len(held_out):
         raise DatasetError(
@@ -289,6 +335,20 @@ def _rows(head: Head, table: FeatureTable, split: Split) -> tuple[np.ndarray, np
             "declare the split with train and validation folders or a CSV file"
         )
     return train, held_out
+
+
+def _remedy(head: Head, table: FeatureTable) -> str:
+    if head.training.get(WEIGHTED, False) == (table.weights is not None):
+        return "train a head on these images first, then fine-tune it"
+    if table.weights is None:
+        return (
+            "it was trained with weights of images, and one class may have weighed 0: give them "
+            "again with --weights-column, or train a head on these images first"
+        )
+    return (
+        "it was trained without weights of images: leave out --weights-column, or train a head "
+        "with it first"
+    )
 
 
 def _frozen_rows(

@@ -27,6 +27,23 @@ class Case(NamedTuple):
         return bb.finetune(self.photos, self.head, output, **{**common, **settings})
 
 
+class KilledError(BaseException):
+    """In the place of SIGKILL: nothing that handles errors takes it for one."""
+
+
+def kill_before(patch, owner, name, n_before=0):
+    """Have a call end the run, after some that are made."""
+    usual, left = getattr(owner, name), [n_before]
+
+    def call(*given, **named):
+        if left[0] == 0:
+            raise KilledError
+        left[0] -= 1
+        return usual(*given, **named)
+
+    patch.setattr(owner, name, call)
+
+
 @contextlib.contextmanager
 def registered():
     """The network `tunable` is in the registry, and for other tests it is not."""

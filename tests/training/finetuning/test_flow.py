@@ -177,6 +177,35 @@ def test_other_classes_than_those_of_the_head_are_refused(case, tmp_path):
         case._replace(photos=photos).finetune(tmp_path / "out")
 
 
+def weighted_list(case, folder, weight_of):
+    """A CSV file of the photographs."""
+    rows = [
+        f"{path},{path.parent.name},{weight_of(path.parent.name)}"
+        for path in sorted(case.photos.rglob("*.png"))
+    ]
+    file = folder / "weighted.csv"
+    file.write_text("\n".join(["path,label,w", *rows]))
+    return file
+
+
+def test_weights_that_the_head_was_trained_with_are_asked_for(case, tmp_path, caplog):
+    listed = weighted_list(case, tmp_path, {"disc": 0, "checks": 1, "stripes": 2}.get)
+    dataset = bb.load_dataset(listed, weights_column="w")
+    case = case._replace(cache=shutil.copytree(case.cache, tmp_path / "cache"))
+    common = {"cache": case.cache, "precision": "float32", "engine": "openvino"}
+    trained = bb.train_head(bb.extract(dataset, "tunable", **common))
+    bb.save_head(trained, tmp_path / "head.h5")
+    weighed = case._replace(head=tmp_path / "head.h5")
+    with pytest.raises(DatasetError, match=r"not know 'disc'\): it was .* again with --weights-co"):
+        weighed.finetune(tmp_path / "out", epochs=1)
+    assert "the head was trained with weights of images, and none are given" in caplog.text
+    caplog.clear()
+    weighed._replace(photos=dataset).finetune(tmp_path / "out", epochs=1)
+    assert "weights of images" not in caplog.text
+    with pytest.raises(DatasetError, match=r"without 'disc'\): it was .* leave out --weights-c"):
+        case._replace(photos=dataset).finetune(tmp_path / "other", epochs=1)
+
+
 def test_without_validation_images_no_epoch_can_be_chosen(case, tmp_path):
     listed = tmp_path / "photos.csv"
     rows = [f"{path},{path.parent.name},train" for path in sorted(case.photos.rglob("*.png"))]
