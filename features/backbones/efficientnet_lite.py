@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...errors import EngineError, WeightsNotFoundError
-from .lite_weights import read_lite_weights, write_lite_weights
+from .lite_weights import read_lite_weights, require_golden, write_lite_weights
 from .torch_file import read_torch_file
 from .tuning.tunable import Tunable
 from .weights import IMAGENET, Weights, named_weights
@@ -262,8 +262,19 @@ def _folded(arrays: Arrays, of: str, normalised_by: str) -> tuple[np.ndarray, np
 
 
 def build(backbone: Backbone, weights: Weights, precision: str) -> Callable[[Any], Any]:
-    """Build the network in Keras."""
+    """Build the network in Keras.
+
+    Raises
+    ------
+    WrongWeightsError
+        When a file of `finetune` holds other weights than it was written with: other engines are
+        compared with what it says, this one is what they are compared with.
+    """
     model = keras_model(backbone, read_arrays(backbone, weights), precision)
+    golden = reference(backbone, weights)
+    if golden is not None and weights.name != IMAGENET and precision == "float32":
+        assert weights.path is not None
+        require_golden(weights.path, golden, backbone, model)
     return lambda values: model(values, training=False)
 
 

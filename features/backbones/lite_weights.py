@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...untrusted.arrays import read_npz
-from ..golden_images import N_IMAGES, golden_pixels
+from ..golden_images import COSINE_LIMITS, N_IMAGES, golden_pixels, least_cosine
 from .weights import WrongWeightsError
 
 if TYPE_CHECKING:
@@ -73,9 +73,31 @@ def write_lite_weights(
     path: Path, arrays: Arrays, backbone: Backbone, shapes: Shapes, model: Any
 ) -> None:
     """Write the arrays of these shapes and what `model`, of Keras, makes of the golden images."""
+    golden = _made_of_golden_images(model, backbone)
+    plain = {name: np.ascontiguousarray(arrays[name], "<f4") for name in shapes}
+    np.savez(path, **{GOLDEN: golden, **plain})  # pyright: ignore[reportArgumentType]
+
+
+def require_golden(path: Path, golden: np.ndarray, backbone: Backbone, model: Any) -> None:
+    """Refuse a file whose arrays do not make of the golden images what it says.
+
+    Raises
+    ------
+    WrongWeightsError
+        When the cosine is below the limit of float32.
+    """
+    cosine = least_cosine(_made_of_golden_images(model, backbone), golden)
+    limit = COSINE_LIMITS["float32"]
+    if cosine < limit:
+        raise WrongWeightsError(
+            f"{path} has been changed since `bottlebank finetune` wrote it: its weights do not "
+            f"make of the golden images what the file says (cosine {cosine:.5f}, expected at least "
+            f"{limit}); take a copy of the file as it was"
+        )
+
+
+def _made_of_golden_images(model: Any, backbone: Backbone) -> np.ndarray:
     scaling = backbone.scaling
     pixels = golden_pixels(backbone.input_size_px).astype(np.float32)
     scaled = pixels * np.array(scaling.scale, np.float32) + np.array(scaling.offset, np.float32)
-    golden = model(scaled, training=False).numpy()
-    plain = {name: np.ascontiguousarray(arrays[name], "<f4") for name in shapes}
-    np.savez(path, **{GOLDEN: golden, **plain})  # pyright: ignore[reportArgumentType]
+    return model(scaled, training=False).numpy()

@@ -18,6 +18,7 @@ from ..layer_pooling import FLATTENED
 from ..tuning.tunable import Tunable
 from ..weights import IMAGENET, Weights, WrongWeightsError, named_weights
 from .application_layers import layers_of, of_size, with_layers
+from .finite import require_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -159,6 +160,7 @@ def _models(backbone: Backbone, weights: Weights, precision: str) -> tuple[Any, 
             input_shape=(size_px, size_px, 3),
             pooling="avg",
         )
+        require_finite(whole)
         return whole, _up_to_layers(whole, backbone) if backbone.layers else whole
     except (ValueError, OSError, KeyError, TypeError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]

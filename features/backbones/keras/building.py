@@ -12,6 +12,7 @@ import numpy as np
 from ..described import poolings_of
 from ..layer_pooling import CLS, pooled_axes
 from .container import opened
+from .finite import require_finite
 from .graph import SEPARATOR, Walk
 from .known_layers import KNOWN, layer_class
 from .known_operations import applied
@@ -36,7 +37,7 @@ def built(path: Path, backbone: Backbone) -> Callable[[Any], Any]:
     Raises
     ------
     ValueError
-        When the weights are not those of the layers.
+        When the weights are not those of the layers, or not finite.
     """
     with opened(path) as container:
         picture = picture_of(container.model)
@@ -47,6 +48,7 @@ def built(path: Path, backbone: Backbone) -> Callable[[Any], Any]:
             _load_by_name(container, made)
         else:
             _load_by_kind(container, model)
+        require_finite(model)
         structure = container.model
 
     def network(values: Any) -> Any:

@@ -126,6 +126,20 @@ def test_weights_that_do_not_fit_are_refused(lite0, tmp_path, fault):
         efficientnet_lite.read_arrays(backbone, Weights(path.name, path))
 
 
+def test_weights_that_are_not_those_of_the_golden_values_are_refused(lite0, tmp_path):
+    """By TensorFlow too, which no other engine is there to be compared with."""
+    network, _, backbone = lite0
+    path = tmp_path / "weights.npz"
+    path.write_bytes(network.weights_file())
+    with np.load(path) as held:
+        arrays = dict(held)
+    efficientnet_lite.build(backbone, Weights(path.name, path), "float32")
+    arrays["_bn1.bias"] = arrays["_bn1.bias"][::-1]
+    np.savez(path, **arrays)
+    with pytest.raises(WrongWeightsError, match=r"weights.npz has been changed since .* wrote it"):
+        efficientnet_lite.build(backbone, Weights(path.name, path), "float32")
+
+
 def test_its_blocks_are_the_inverted_residuals_and_the_last_convolution(lite0):
     network, _, _ = lite0
     names = [block.name for block in network.blocks]

@@ -1,9 +1,11 @@
 """Sizes and layers of the networks of `keras.applications`."""
 
+import shutil
 import subprocess
 import sys
 import warnings
 
+import h5py
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ from bottlebank.features.backbones.listing import layers_of as listed
 from bottlebank.features.backbones.opening import configured
 from bottlebank.features.backbones.registry import BACKBONES, KERAS
 from bottlebank.features.backbones.spec import ExtractorSpec
-from bottlebank.features.backbones.weights import Weights
+from bottlebank.features.backbones.weights import Weights, WrongWeightsError
 from bottlebank.features.recipe import Recipe, backbone_of, recipe_of
 
 from .write_layers import built_layers
@@ -156,6 +158,26 @@ def test_what_is_built_computes_the_layers(weights):
     expected = np.concatenate([np.array(each).mean((1, 2)) for each in maps], 1)
     assert made.shape == (2, backbone.width)
     np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(weights, tmp_path, number):
+    """Layers behind them can hide them, and features would look sound."""
+    path = tmp_path / "spoiled.weights.h5"
+    shutil.copyfile(weights.path, path)
+    spoiled = []
+
+    def spoil(name, held):
+        if not spoiled and getattr(held, "ndim", 0) == 4:
+            held[0, 0, 0, 0] = number
+            spoiled.append(name)
+
+    with h5py.File(path, "r+") as file:
+        file.visititems(spoil)
+    assert spoiled
+    backbone, _ = chosen("mobilenet_v3_small", size=64)
+    with pytest.raises(WrongWeightsError, match=r"spoiled.* has numbers that are not finite"):
+        applications.build(backbone, Weights(path.name, path), "float32")
 
 
 def test_another_keras_with_other_layers_is_an_error(weights, monkeypatch):
