@@ -16,6 +16,7 @@ from ..features.backbones.registry import (
     RANDOM,
 )
 from ..features.engines.registry import engine_names, precision_names
+from ..recipes.known import MAX_EPOCHS as _MAX_EPOCHS
 from ..recipes.known import SYSTEMS as _SYSTEMS
 from ..viz.map_methods import METHODS as _METHODS
 
@@ -31,6 +32,7 @@ VIEW_RULES_IN_WORDS = (
     "its mirror image, such as text"
 )
 MOST_VIEWS = 99
+BASELINE_EPOCHS = _MAX_EPOCHS
 STORES = ("auto", "float32", "float16")
 PARITY = ("refuse", "warn")
 HEADS = tuple(saved_head_names())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from ..reports.output_paths import require_report_folder, writing
+from ..reports.output_paths import writing
 from . import choices, options
 from .command import argument, command, option
 from .output import Stopwatch, print_json, say, tell
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..recipes.known import KnownSystem
+
+_OF_A_HEAD = ("head", "class_weight", "coverage", "views", "view_rule", "without_baseline")
 
 
 @command(example="bottlebank recipe front-back photos/ --output front-back/")
@@ -58,7 +61,7 @@ if TYPE_CHECKING:
 @option(
     "--baseline-epochs",
     type=COUNT,
-    default=40,
+    default=choices.BASELINE_EPOCHS,
     metavar="N",
     help="most passes of the baseline over the images",
 )
@@ -91,12 +94,14 @@ def run(
     if data is None:
         raise click.UsageError("expected DATA after the name of the recipe")
     seconds = Stopwatch()
-    folder = require_report_folder(output or name, data)
+    folder = Path(output or name)
     from ..recipes.outcome import in_words
+    from ..recipes.plan import require_meaning
     from ..recipes.run import run_system
     from ..training.head_settings import HeadSettings
 
     typed = _typed(network)
+    require_meaning(system, [*typed, *_of_a_head(unfreeze, export)])
     kind = head if _is_typed("head") else system.head or head
     own = {**(system.network if kind == system.head else {}), **options.network_of(typed)}
     settings = HeadSettings(
@@ -112,8 +117,8 @@ def run(
             reading=reading,
             chosen=_typed(extraction),
             settings=settings,
-            unfreeze=system.unfreeze if unfreeze is None else unfreeze,
-            export=None if export == "none" else export or system.export,
+            unfreeze=unfreeze,
+            export=export,
             with_baseline=not without_baseline,
             baseline_epochs=baseline_epochs,
         )
@@ -122,6 +127,13 @@ def run(
     else:
         tell(*in_words(outcome), f"All of it is in {folder}/ ({seconds():.1f} s)")
     return 0
+
+
+def _of_a_head(unfreeze: int | None, export: str | None) -> list[str]:
+    """Options that were set, and ask for something of a head or of a comparison with one."""
+    names = [name for name in _OF_A_HEAD if _is_typed(name)]
+    names += ["unfreeze"] * bool(unfreeze)
+    return names + ["export"] * (export not in (None, "none"))
 
 
 def _is_typed(name: str) -> bool:

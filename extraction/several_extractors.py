@@ -14,9 +14,10 @@ from ..features.backbones.spec import SettingError, extractor_name
 from .extract_dataset import extract
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..datasets import Dataset
+    from ..features.backbones.registry import Backbone
     from .feature_table import FeatureTable
 
 logger = logging.getLogger(__name__)
@@ -110,11 +111,16 @@ def meaningless_setting(
     extractor: str | os.PathLike[str], settings: dict[str, Any]
 ) -> SettingError | None:
     """An error that names a setting which means nothing to an extractor, if there is one."""
-    chosen = {name: settings[name] for name in _OF_SPEC if settings.get(name) is not None}
-    timeout_s = require_timeout("download_timeout_s", settings.get("download_timeout_s"))
     try:
-        spec = ExtractorSpec.of(extractor, **chosen)
-        open_backbone(spec, timeout_s, settings.get("progress"))
+        opened_backbone(extractor, settings)
     except SettingError as error:
         return error
     return None
+
+
+def opened_backbone(extractor: str | os.PathLike[str], settings: Mapping[str, Any]) -> Backbone:
+    """The network that `extract` would run with these keywords; raises as `open_backbone`."""
+    chosen = {name: settings[name] for name in _OF_SPEC if settings.get(name) is not None}
+    timeout_s = require_timeout("download_timeout_s", settings.get("download_timeout_s"))
+    spec = ExtractorSpec.of(extractor, **chosen)
+    return open_backbone(spec, timeout_s, settings.get("progress"))[0]

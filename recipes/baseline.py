@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import tempfile
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..extraction.prefetch import threads
-from ..features.images.decoder import NO_LIMITS, read
-from ..features.images.fit import Preprocessing, decode_and_resize
+from ..errors import ImageRejectedError
+from ..extraction.prefetch import prefetch, threads
+from ..features.images.decoder import MAX_PIXELS, Limits, read
+from ..features.images.decoder_pool import DecoderPool
+from ..features.images.decoding_shares import Allowed, shares_of
+from ..features.images.fit import Preprocessing
 from ..fork_safety import claim
-from ..hardware import available_cores
 from ..native_stderr import silent_stderr
+from .known import MAX_EPOCHS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..datasets.splits import Split
     from ..extraction.feature_table import FeatureTable
@@ -26,7 +31,7 @@ FILTERS = (16, 32, 64)
 """Of each convolution of 3 × 3, with ReLU and the maximum over 2 × 2 behind it."""
 LEARNING_RATE = 1e-3
 BATCH_SIZE = 32
-MAX_EPOCHS, PATIENCE = 40, 5
+PATIENCE = 5
 
 
 class Baseline(NamedTuple):
@@ -47,6 +52,8 @@ def train_baseline(
     *,
     seed: int = 0,
     max_epochs: int = MAX_EPOCHS,
+    max_pixels: int = MAX_PIXELS,
+    allowed: Allowed = Allowed(),  # noqa: B008 (immutable)
     on_epoch: Callable[[int], object] = lambda number: None,
 ) -> Baseline:
     """Train it on the train split, and predict some rows.
@@ -63,6 +70,10 @@ def train_baseline(
         Of initial weights and order.
     max_epochs
         Training ends earlier when the validation loss has not fallen for `PATIENCE` epochs.
+    max_pixels
+        Of the largest picture that is decoded.
+    allowed
+        What decoding may take.
     on_epoch
         Called before each epoch, with its number from 1.
 
@@ -76,8 +87,9 @@ def train_baseline(
     validation = validation[np.isin(table.labels[validation], classes)]
     validation = validation if len(validation) else train
     weights = np.ones(len(table)) if table.weights is None else np.asarray(table.weights)
-    images, targets = _pixels(table, train), np.searchsorted(classes, table.labels[train])
-    held_out = _pixels(table, validation)
+    with _decoding(table, max_pixels, allowed) as pixels_of:
+        images, held_out, asked = map(pixels_of, (train, validation, evaluated))
+    targets = np.searchsorted(classes, table.labels[train])
     held_out_targets = np.searchsorted(classes, table.labels[validation])
 
     claim("TensorFlow")
@@ -103,22 +115,46 @@ def train_baseline(
             elif number - best_epoch >= PATIENCE:
                 break
         model.set_weights(best_weights)
-        return Baseline(classes, _probabilities(model, _pixels(table, evaluated)), best_epoch)
+        return Baseline(classes, _probabilities(model, asked), best_epoch)
 
 
-def _pixels(table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-    """uint8, (n, SIDE_PX, SIDE_PX, 3), RGB."""
+@contextlib.contextmanager
+def _decoding(
+    table: FeatureTable, max_pixels: int, allowed: Allowed
+) -> Iterator[Callable[[np.ndarray], np.ndarray]]:
+    """What makes of rows their pixels: uint8, (n, SIDE_PX, SIDE_PX, 3), RGB, in a file.
+
+    Pictures are decoded in processes of their own, which may take as much as in extraction.
+    """
     preprocessing = Preprocessing((SIDE_PX, SIDE_PX), "squash", table.recipe.grey16)
+    shares = shares_of(allowed, 0)
+    with (
+        DecoderPool(
+            preprocessing,
+            shares.n_workers,
+            limits=Limits(pixels=max_pixels),
+            memory_bytes=shares.worker_bytes,
+            large_bytes=shares.large_bytes,
+        ) as decoders,
+        threads(shares.n_workers) as pool,
+    ):
 
-    def pixels(row: int) -> np.ndarray:
-        data = read(table.paths[row])[0]
-        return decode_and_resize(data, preprocessing, limits=NO_LIMITS).pixels
+        def decoded(row: int) -> np.ndarray:
+            data, _ = read(table.paths[row], shares.largest_file_bytes)
+            found = decoders.decode([data])
+            if found.reasons[0]:
+                raise ImageRejectedError(f"{table.paths[row]}: {found.reasons[0]}")
+            return found.pixels
 
-    found = np.empty((len(rows), SIDE_PX, SIDE_PX, 3), np.uint8)
-    with threads(available_cores()) as pool:
-        for place, image in enumerate(pool.map(pixels, rows.tolist())):
-            found[place] = image
-    return found
+        def pixels(rows: np.ndarray) -> np.ndarray:
+            shape = (len(rows), SIDE_PX, SIDE_PX, 3)
+            with tempfile.TemporaryFile(prefix="bottlebank-") as file:
+                for image in prefetch(pool, decoded, rows.tolist(), 2 * shares.n_workers):
+                    file.write(image.tobytes())
+                file.flush()
+                return np.memmap(file, np.uint8, "r", shape=shape)
+
+        yield pixels
 
 
 def _scaled(pixels: np.ndarray) -> np.ndarray:

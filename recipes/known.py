@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _AS_EXPORTED = {"precision": "float32"}
 """What is exported computes in float32. On pixels that are not scaled as in its training, a network
-rounds so much in bfloat16 that golden images do not agree."""
+rounds so much in bfloat16 that golden images do not agree with float32."""
 
 
 class KnownSystem(NamedTuple):
@@ -40,6 +40,8 @@ class KnownSystem(NamedTuple):
 
 
 BASELINE = "baseline"
+MAX_EPOCHS = 40
+"""Of the baseline."""
 SYSTEMS: Mapping[str, KnownSystem] = {
     "selfie": KnownSystem(
         "ConvNeXt-Tiny at 64 pixels, mirror images as views; a softmax with one output for each "

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..atomic_file import write_bytes
 from ..classifier.metrics.comparison import compare
 from ..classifier.metrics.precision_recall import precision_recall
 from ..classifier.tags import tags
 from ..datasets import load_dataset
+from ..datasets.splits import TEST, VALIDATION
 from ..errors import DatasetError
 from ..export import export_head
-from ..export.registry import find_exporter
 from ..extraction import extract
-from ..extraction.several_extractors import meaningless_setting
+from ..features.images.decoder import MAX_PIXELS
+from ..features.images.decoding_shares import require_allowed
 from ..formatting import counted
 from ..reports import write_report
 from ..reports.steps import Steps
@@ -25,13 +24,22 @@ from ..reports.training_curves import CURVES as TRAINING_CURVES
 from ..reports.training_curves import write_curves
 from ..training import save_head, train_head
 from ..training.finetuning import finetune
-from ..training.head_settings import HeadSettings
 from ..training.split import split_table
 from ..training.train import require_two_classes
 from ..viz.precision_recall import draw_precision_recall
-from .baseline import MAX_EPOCHS, train_baseline
-from .known import BASELINE, KnownSystem
-from .outcome import Answers, Example, Outcome
+from .baseline import train_baseline
+from .folder import (
+    CURVES_FILE,
+    EXPORTED,
+    FINETUNED,
+    HEAD_FILE,
+    REPORT,
+    require_recipe_folder,
+    write_summary,
+)
+from .known import BASELINE, MAX_EPOCHS
+from .outcome import Answers, Deployed, Example, Outcome
+from .plan import plan_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,11 +49,41 @@ if TYPE_CHECKING:
     from ..datasets.splits import Split
     from ..extraction.feature_table import FeatureTable
     from ..training.finetuning import Finetuned
+    from ..training.head_settings import HeadSettings
     from ..training.trained import Trained
+    from .known import KnownSystem
+    from .plan import Plan
 
-HEAD, REPORT, CURVES, SUMMARY = "head.h5", "report", "precision-recall.png", "summary.json"
-FINETUNED, EXPORTED = "finetuned", "exported"
 _SHOWN = 3
+
+
+@dataclass
+class _Run:
+    """A recipe while it runs: what it was given, and what each step adds for the next."""
+
+    name: str
+    system: KnownSystem
+    plan: Plan
+    dataset: Dataset
+    folder: Path
+    settings: HeadSettings
+    step: Steps
+    table: FeatureTable
+    split: Split
+    evaluated: str
+    """The split."""
+    rows: np.ndarray
+    """int, (n,): of the table, in that split."""
+    answers: dict[str, Answers] = field(default_factory=dict)
+
+    def keep(
+        self, called: str, probabilities: np.ndarray, classes: Sequence[str] | np.ndarray
+    ) -> None:
+        """Keep what was answered for the rows."""
+        labels = self.table.labels[self.rows]
+        self.answers[called] = Answers(
+            self.evaluated, self.rows, labels, probabilities, np.asarray(classes)
+        )
 
 
 def run_system(
@@ -58,7 +96,7 @@ def run_system(
     reading: Mapping[str, Any],
     chosen: Mapping[str, Any],
     settings: HeadSettings,
-    unfreeze: int = 0,
+    unfreeze: int | None = None,
     export: str | None = None,
     with_baseline: bool = True,
     baseline_epochs: int = MAX_EPOCHS,
@@ -80,10 +118,11 @@ def run_system(
     settings
         Of the head.
     unfreeze
-        How many blocks of the network are fine-tuned, from the trained head on.
+        How many blocks of the network are fine-tuned, from the trained head on; None: as many as
+        the system says.
     export
-        The format in which the head, fine-tuned where that has not made it worse, is exported too;
-        None for none.
+        The format in which the head is exported too: on the fine-tuned network where the validation
+        split shows a gain, else on the frozen one. ``none`` for none; None: the system's.
     with_baseline
         Whether the baseline is trained as well.
     baseline_epochs
@@ -92,154 +131,168 @@ def run_system(
     Raises
     ------
     UsageError
-        When a setting that was chosen means nothing to the extractor.
+        When a setting that was chosen means nothing to the extractor, or a file of others would be
+        replaced.
     DatasetError
         When there are fewer than two classes, or no images to evaluate on.
     """
-    step = Steps(say)
-    if export is not None:
-        find_exporter(export).require_installed(quantize=False)
+    plan = plan_for(system, chosen, unfreeze, export)
+    require_recipe_folder(
+        folder,
+        data,
+        has_head=system.head is not None,
+        finetunes=plan.unfreeze > 0,
+        exports=plan.export is not None,
+    )
     dataset = load_dataset(data, **reading)
     require_two_classes(dataset.labels, data)
-    extraction = {**system.extraction, **chosen}
-    left_out = _leave_out(extraction, chosen)
+    step = Steps(say)
     with step("Extracting") as done:
-        table = extract(dataset, **extraction)
-        done(f"extract: {_in_words(table)}", *_said_of(left_out, table.report.extractor))
-
+        table = extract(dataset, **plan.extraction)
+        done(f"extract: {_in_words(table)}", *_said_of(plan.left_out, table.report.extractor))
     split = split_table(table)
-    rows = _evaluated(split)
-    answers: dict[str, Answers] = {}
-
-    def keep(called: str, probabilities: np.ndarray, classes: Sequence[str] | np.ndarray) -> None:
-        labels = table.labels[rows[1]]
-        answers[called] = Answers(*rows, labels, probabilities, np.asarray(classes))
-
-    head = report = None
+    run = _Run(
+        name, system, plan, dataset, folder, settings, step, table, split, *_evaluated(split)
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    deployed = report = epoch = tuned = None
     if system.head is not None:
-        with step("Training the head") as done:
-            trained = _train(table, settings).head
-            head = folder / HEAD
-            head.parent.mkdir(parents=True, exist_ok=True)
-            save_head(trained, head)
-            keep(name, trained.predict_proba(table.features[rows[1]]), trained.classes)
-            done(f"train: a {trained.kind} head, {trained.layers!r:.80} → {head}")
-        with step("Writing the report") as done:
-            report = write_report(folder / REPORT, trained, table, rows[0])[0]
-            done(f"report → {report}")
-    if system.head is not None and system.beside is not None:
-        called, others = system.beside
-        other = {**extraction, **others}
-        if other != extraction and not set(others) & {*left_out, *chosen}:
-            with step(f"Training beside it: {called}") as done:
-                beside = extract(dataset, **other)
-                rival = _train(beside, settings).head
-                keep(called, rival.predict_proba(beside.features[rows[1]]), rival.classes)
-                done(f"beside it: {called}")
-    epoch = None
-    if with_baseline or system.head is None:
-        with step("Training the baseline") as done:
-            base = train_baseline(
-                table,
-                split,
-                rows[1],
-                seed=settings.seed,
-                max_epochs=baseline_epochs,
-                on_epoch=lambda number: step.note(f"epoch {number}"),
-            )
-            keep(BASELINE, base.probabilities, base.classes)
-            epoch = base.best_epoch
-            done(f"baseline: three convolutions on pixels, best in epoch {epoch}")
-
-    deployed, tuned = (head, None), None
-    if head is not None and unfreeze:
-        with step(f"Fine-tuning {counted(unfreeze, 'block')}") as done:
-            tuned = _finetune(dataset, head, folder / FINETUNED, unfreeze, settings, extraction)
-            features = tuned.table.features[rows[1]]
-            keep("fine-tuned", tuned.head.predict_proba(features), tuned.head.classes)
-            paired = tuned.paired[rows[0]]
-            if paired is None or not paired.is_loss:
-                deployed = tuned.head_file, tuned.extractor
-            done(f"fine-tuned: {tuned.verdict()} → {folder / FINETUNED}")
-    first = answers[name]
+        deployed, report = _train_and_report(run)
+        _train_beside(run)
+    if with_baseline or deployed is None:
+        epoch = _run_baseline(run, baseline_epochs)
+    if deployed is not None and plan.unfreeze:
+        tuned = _finetune(run, deployed.head)
+        deployed = _better(deployed, tuned)
+    first = run.answers[name]
     with step("Drawing") as done:
-        curves = _draw(first, name, folder / CURVES)
+        curves = _draw(first, name, folder / CURVES_FILE)
         done(f"precision and recall of each class → {curves}")
     outcome = Outcome(
         name=name,
         extractor=table.report.extractor,
-        left_out=left_out,
-        split=rows[0],
+        left_out=plan.left_out,
+        split=run.evaluated,
+        chose_epochs=run.evaluated == VALIDATION,
         evaluation=first.evaluation(),
-        comparison=compare({called: each.right for called, each in answers.items()}),
+        comparison=compare({called: each.right for called, each in run.answers.items()}),
         baseline_epoch=epoch,
         example=_example(table, first, has_tags=system.has_tags),
-        head=head,
+        head=None if system.head is None else folder / HEAD_FILE,
         report=report,
         curves=curves,
         finetuned=None if tuned is None else tuned.as_json(),
+        deployed=deployed,
         exported=None,
     )
-    _write_summary(outcome, folder)
-    if deployed[0] is not None and export is not None:  # last: all else is there if it fails
-        with step(f"Exporting to {export}") as done:
-            made = export_head(
-                deployed[0],
-                folder / EXPORTED,
-                export,
-                data=dataset,
-                weights=deployed[1],
-                cache=extraction.get("cache"),
-            )
-            done(f"export: {export} → {folder / EXPORTED}", made.agreement.in_words())
-        outcome = replace(outcome, exported=made.as_dict())
-        _write_summary(outcome, folder)
+    write_summary(folder, outcome.as_dict())
+    if deployed is not None and plan.export is not None:  # last: all else is there if it fails
+        outcome = replace(outcome, exported=_export(run, deployed, plan.export))
+        write_summary(folder, outcome.as_dict())
     return outcome
 
 
-def _write_summary(outcome: Outcome, folder: Path) -> None:
-    text = json.dumps(outcome.as_dict(), indent=2, ensure_ascii=False) + "\n"
-    write_bytes(folder / SUMMARY, text.encode("utf-8", "surrogateescape"))
+def _train_and_report(run: _Run) -> tuple[Deployed, Path]:
+    """Train the head, and write its file and its report."""
+    path = run.folder / HEAD_FILE
+    with run.step("Training the head") as done:
+        head = _train(run.table, run.settings).head
+        save_head(head, path)
+        run.keep(run.name, head.predict_proba(run.table.features[run.rows]), head.classes)
+        done(f"train: a {head.kind} head, {head.layers!r:.80} → {path}")
+    with run.step("Writing the report") as done:
+        report = write_report(run.folder / REPORT, head, run.table, run.evaluated)[0]
+        done(f"report → {report}")
+    return Deployed(path, head.version, None), report
 
 
-def _finetune(
-    dataset: Dataset,
-    head: Path,
-    folder: Path,
-    unfreeze: int,
-    settings: HeadSettings,
-    extraction: Mapping[str, Any],
-) -> Finetuned:
-    tuned = finetune(
-        dataset,
-        head,
-        folder,
-        unfreeze=unfreeze,
-        seed=settings.seed,
-        cache=extraction.get("cache"),
-    )
-    title = f"fine-tuning {', '.join(tuned.blocks)}"
-    write_curves(tuned.head, folder / TRAINING_CURVES, title)
+def _train_beside(run: _Run) -> None:
+    """Train the head on what is tried beside the recipe, if there is something."""
+    if run.plan.beside is None:
+        return
+    called, extraction = run.plan.beside
+    with run.step(f"Training beside it: {called}") as done:
+        table = extract(run.dataset, **extraction)
+        rival = _train(table, run.settings).head
+        run.keep(called, rival.predict_proba(table.features[run.rows]), rival.classes)
+        done(f"beside it: {called}")
+
+
+def _run_baseline(run: _Run, most_epochs: int) -> int:
+    """Train the baseline; its best epoch."""
+    with run.step("Training the baseline") as done:
+        found = train_baseline(
+            run.table,
+            run.split,
+            run.rows,
+            seed=run.settings.seed,
+            max_epochs=most_epochs,
+            max_pixels=run.plan.extraction.get("max_pixels") or MAX_PIXELS,
+            allowed=require_allowed(
+                run.plan.extraction.get("workers"), run.plan.extraction.get("memory")
+            ),
+            on_epoch=lambda number: run.step.note(f"epoch {number}"),
+        )
+        run.keep(BASELINE, found.probabilities, found.classes)
+        done(f"baseline: three convolutions on pixels, best in epoch {found.best_epoch}")
+    return found.best_epoch
+
+
+def _finetune(run: _Run, head: Path) -> Finetuned:
+    """Fine-tune the last blocks of the network, and draw how that went."""
+    blocks, folder = run.plan.unfreeze, run.folder / FINETUNED
+    with run.step(f"Fine-tuning {counted(blocks, 'block')}") as done:
+        tuned = finetune(
+            run.dataset,
+            head,
+            folder,
+            unfreeze=blocks,
+            seed=run.settings.seed,
+            cache=run.plan.extraction.get("cache"),
+        )
+        title = f"fine-tuning {', '.join(tuned.blocks)}"
+        write_curves(tuned.head, folder / TRAINING_CURVES, title)
+        probabilities = tuned.head.predict_proba(tuned.table.features[run.rows])
+        run.keep("fine-tuned", probabilities, tuned.head.classes)
+        done(f"fine-tuned: {tuned.verdict()} → {folder}")
     return tuned
 
 
-def _leave_out(extraction: dict[str, Any], chosen: Mapping[str, Any]) -> list[str]:
-    """Take out what means nothing to the extractor; raises for what was chosen."""
-    left_out = []
-    given = {key: value for key, value in extraction.items() if key != "extractor"}
-    while (error := meaningless_setting(extraction["extractor"], given)) is not None:
-        if error.setting in chosen:
-            raise error
-        del given[error.setting], extraction[error.setting]
-        left_out.append(error.setting)
-    return left_out
+def _better(frozen: Deployed, tuned: Finetuned) -> Deployed:
+    """The fine-tuned head where the validation split shows a gain, which test has no part in."""
+    found = tuned.paired[VALIDATION]
+    if found is not None and found.is_gain:
+        return Deployed(tuned.head_file, tuned.head.version, tuned.extractor, found)
+    return replace(frozen, validation=found)
+
+
+def _export(run: _Run, deployed: Deployed, format: str) -> dict[str, Any]:
+    """Export the head that is deployed."""
+    with run.step(f"Exporting to {format}") as done:
+        made = export_head(
+            deployed.head,
+            run.folder / EXPORTED,
+            format,
+            data=run.dataset,
+            weights=deployed.weights,
+            cache=run.plan.extraction.get("cache"),
+        )
+        which = "fine-tuned" if deployed.is_finetuned else "frozen"
+        done(
+            f"export: the head on the {which} network, version {deployed.version}, as {format} → "
+            f"{run.folder / EXPORTED}",
+            made.agreement.in_words(),
+        )
+    about = {"version": deployed.version, "fine_tuned": deployed.is_finetuned}
+    return {**made.as_dict(), **about}
 
 
 def _said_of(left_out: list[str], extractor: str) -> list[str]:
     if not left_out:
         return []
-    mean = "means" if len(left_out) == 1 else "mean"
-    return [f"{' and '.join(left_out)} {mean} nothing to {extractor}, and is left out"]
+    one = len(left_out) == 1
+    mean, are = ("means", "is") if one else ("mean", "are")
+    return [f"{' and '.join(left_out)} {mean} nothing to {extractor}, and {are} left out"]
 
 
 def _in_words(table: FeatureTable) -> str:
@@ -263,7 +316,7 @@ def _train(table: FeatureTable, settings: HeadSettings) -> Trained:
 
 def _evaluated(split: Split) -> tuple[str, np.ndarray]:
     """The test split, or validation where that is empty."""
-    for name in ("test", "validation"):
+    for name in (TEST, VALIDATION):
         rows = split.rows(name)
         if len(rows):
             return name, rows
@@ -276,7 +329,6 @@ def _draw(answers: Answers, name: str, output: Path) -> Path:
         found = precision_recall(label, answers.probabilities[:, column], answers.labels == label)
         if found is not None:
             curves.append((found.label, found.recall, found.precision))
-    output.parent.mkdir(parents=True, exist_ok=True)
     draw_precision_recall(curves, output, f"{name}, {answers.split}")
     return output
 

@@ -24,6 +24,7 @@ _PAGE_BEGINS = re.compile(
 _NUMBERS_BEGIN = re.compile(
     rb"""\{("split": "\w+", "images": \d+, "accuracy": |"cross_validated": \{"folds": \d+, )"""
 )
+_SUMMARY_BEGINS = re.compile(rb"""\{\s*"recipe": "[\w-]+",\s*"extractor": """)
 
 
 class Kind(NamedTuple):
@@ -210,6 +211,7 @@ PICTURE = Kind(
     "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
 )
 PREDICTIONS = Kind("a file of predictions of bottlebank", (".csv", ".jsonl"), _are_predictions)
+SUMMARY = Kind("a summary of a recipe", (".json",), _begins_with(_SUMMARY_BEGINS))
 _PAGE = Kind("a report of bottlebank", (".html",), _begins_with(_PAGE_BEGINS))
 _NUMBERS = Kind("an evaluation of bottlebank", (".json",), _begins_with(_NUMBERS_BEGIN))
 _FILES_OF_A_REPORT = {
