@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 import os
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from ..cache import CacheFolder
 from ..datasets.splits import TRAIN, VALIDATION
 from ..errors import CacheError, DatasetError, ImageRejectedError
+from ..features import Recipe
 from ..features.golden_images import golden_pixels
 from ..features.images.decoder import decode, read
 from ..prediction.neighbours import ROWS, trained_on
@@ -35,12 +39,22 @@ N_JUDGED = 1000
 _LEAST_JUDGED = 10
 
 
+class Sized(NamedTuple):
+    """A picture of another size than the network's."""
+
+    picture: np.ndarray
+    """Decoded in full."""
+    scaled: np.ndarray
+    """What bottlebank makes of these pixels."""
+    predicted: np.ndarray
+    """What it makes of the file, which it may halve while decoding."""
+
+
 class Images(NamedTuple):
     """Images of the network's size are uint8, (height, width, 3)."""
 
     compared: Sequence[np.ndarray]
-    pictures: Sequence[tuple[np.ndarray, np.ndarray]] = ()
-    """Decoded in full size, each with what the project makes of it."""
+    pictures: Sequence[Sized] = ()
     calibrating: Sequence[np.ndarray] = ()
     judged: Sequence[np.ndarray] = ()
     judged_labels: Sequence[str] = ()
@@ -85,7 +99,10 @@ def images_for(
     some = [(data, predictor.decode_and_resize(data)) for data in files]
     grey16 = predictor.extractor.recipe.grey16
     n_pictures = N_OF_OTHER_SIZES + (0 if golden is None else len(golden.files))
-    pictures = [(decode(data, grey16=grey16), fitted) for data, fitted in some[:n_pictures]]
+    pictures = [*map(partial(_sized, predictor), _synthetic_pictures(synthetic))]
+    for data, fitted in some[:n_pictures]:
+        sized = _sized(predictor, decode(data, grey16=grey16))
+        pictures.append(sized._replace(predicted=fitted))
     found = Images([*synthetic, *(fitted for _, fitted in some)], pictures)
     if not quantize or table is None:
         return found
@@ -101,6 +118,22 @@ def images_for(
     return found._replace(
         calibrating=calibrating, judged=[each for _, each in judged], judged_labels=labels
     )
+
+
+def _synthetic_pictures(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """One that is scaled alone, and one that is halved first."""
+    side = len(images[0])
+    flat = np.concatenate([images[0], images[1][:, : side // 3 + 1]], axis=1)
+    rows = [np.concatenate(images[:2] * 2, axis=1), np.concatenate(images[2:4] * 2, axis=1)]
+    return [flat, np.concatenate(rows)[: 2 * side + side // 5]]
+
+
+def _sized(predictor: Predictor, picture: np.ndarray) -> Sized:
+    """A picture as a file that is decoded exactly."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG", compress_level=0)
+    scaled = predictor.decode_and_resize(file.getvalue())
+    return Sized(picture, scaled, scaled)
 
 
 def _splits(table: FeatureTable, head: Head) -> tuple[list[int], list[int]]:
@@ -137,7 +170,7 @@ def _fitted(
 
 def _training_files(head: Head, cache: str | os.PathLike[str] | None) -> Iterator[bytes]:
     """What the head was trained on, where the cache saw it."""
-    name, fingerprint = head.training.get(ROWS), _fingerprint(head)
+    name, fingerprint = head.training.get(ROWS), Recipe.from_dict(head.recipe).fingerprint
     try:
         with CacheFolder(cache, waits=False) as folder:
             kept = folder.training_rows(fingerprint, name) if isinstance(name, str) else None
@@ -162,9 +195,3 @@ def _unchanged(path: str, content: bytes) -> bytes | None:
     except ImageRejectedError:
         return None
     return data if hashlib.sha256(data).digest() == content else None
-
-
-def _fingerprint(head: Head) -> str:
-    from ..features import Recipe
-
-    return Recipe.from_dict(head.recipe).fingerprint

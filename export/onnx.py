@@ -35,9 +35,9 @@ def write(job: Job, folder: Path) -> bool:
     joint = [(fitting.graph.output[0].name, model.graph.input[0].name)]
     merged = compose.merge_models(fitting, model, io_map=joint, producer_name="bottlebank")
     n_images: Any = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or "n"
-    for value, sides in ((merged.graph.input[0], ("height", "width", 3)),):
-        spec = helper.make_tensor_value_info(value.name, onnx.TensorProto.UINT8, (n_images, *sides))
-        value.CopyFrom(spec)
+    given = merged.graph.input[0]
+    sides = (n_images, "height", "width", 3)
+    given.CopyFrom(helper.make_tensor_value_info(given.name, onnx.TensorProto.UINT8, sides))
     made = (n_images, len(job.labels))
     spec = helper.make_tensor_value_info(PROBABILITIES, onnx.TensorProto.FLOAT, made)
     merged.graph.output[0].CopyFrom(spec)

@@ -14,7 +14,7 @@ from bottlebank.classifier.layers import Layers
 from bottlebank.cli import main
 from bottlebank.errors import BottlebankError, DatasetError, LibraryNotFoundError, UsageError
 from bottlebank.export import export_head, registry
-from bottlebank.export.process import ExportError
+from bottlebank.export.process import ExportError, write
 
 OPENVINO = {"labels.txt", "MODEL_CARD.md", "model.bin", "model.xml"}
 
@@ -147,6 +147,20 @@ def test_an_export_that_differs_is_not_put_in_place(export, before, monkeypatch,
     as_it_was(before)
 
 
+def test_an_export_that_scales_otherwise_is_not_put_in_place(export, before, monkeypatch):
+    """Where every image of the network's size agrees."""
+
+    def crops(format, job, folder):
+        other = job._replace(recipe=dataclasses.replace(job.recipe, fit="crop"))
+        other.save()
+        return write(format, other, folder)
+
+    monkeypatch.setattr("bottlebank.export.exported.write", crops)
+    with pytest.raises(ExportError, match=r"of pictures that it scales than predict: .* 0.05 is"):
+        export(before[0], "onnx")
+    as_it_was(before)
+
+
 @pytest.mark.parametrize("step", ["make", "sync", "rename"])
 def test_a_full_disk_leaves_what_was_there(export, before, monkeypatch, step):
     def full(*arguments, **settings):
@@ -273,5 +287,7 @@ def test_a_head_without_golden_images_and_summary_is_exported(export, trained, t
     bare = dataclasses.replace(
         trained.head, golden=None, training={}, temperature=1.0, unknown=None
     )
-    exported = export(tmp_path / "exported", head=bare, parity="warn")
-    assert exported.agreement.n_images == 4
+    found = export(tmp_path / "exported", "onnx", head=bare, parity="warn").agreement
+    assert found.n_images == 4
+    assert found.n_other_sizes == found.n_same_other_sizes == 2  # what it scales is compared, too
+    assert 0 < found.difference_scaled == found.difference_other_sizes < 0.02
