@@ -211,7 +211,7 @@ def head_to_train() -> Decorator:
             type=WholeNumbers(),
             metavar="N,…",
             default_in_words="256",
-            help="units of the hidden layers",
+            help="units of the hidden layers; 0 for no hidden layer",
         ),
         add(
             "--batch-norm/--no-batch-norm",

@@ -181,17 +181,19 @@ class Extractors(Names):
 
 
 class WholeNumbers(Names):
-    """Whole numbers of at least 1, separated by commas."""
+    """Whole numbers of at least 1, separated by commas; 0 for none of them."""
 
     name = "numbers"
 
     def convert(  # pyright: ignore[reportIncompatibleMethodOverride] (numbers in place of names)
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[int, ...]:
-        """The numbers, in their order."""
-        return tuple(
-            COUNT.convert(number, param, ctx) for number in super().convert(value, param, ctx)
-        )
+        """The numbers, in their order; some may be equal."""
+        super().convert(value, param, ctx)  # refuses what names no number
+        given = [number.strip() for number in value.split(",") if number.strip()]
+        if given == ["0"]:
+            return ()
+        return tuple(COUNT.convert(number, param, ctx) for number in given)
 
 
 class Name(click.ParamType):

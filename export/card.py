@@ -78,7 +78,7 @@ def text_of(
             ("file", "bytes", "SHA-256"),
             ([f"`{f.name}`", f"{f.n_bytes:,}", f.sha256] for f in files),
         ),
-        _contract(recipe, exporter, takes_many, len(head.classes)),
+        _contract(recipe, exporter, takes_many, len(head.classes), is_quantized=cost is not None),
         _accuracy(head, cost),
         _classes(head),
         _origin(head, recipe, versions),
@@ -95,18 +95,22 @@ def _title(head: Head, exporter: Exporter, cost: Cost | None) -> str:
     )
 
 
-def _contract(recipe: Recipe, exporter: Exporter, takes_many: bool, n_classes: int) -> str:
+def _contract(
+    recipe: Recipe, exporter: Exporter, takes_many: bool, n_classes: int, *, is_quantized: bool
+) -> str:
     size_px = recipe.input_size_px
     n = "n" if takes_many else "1"
     sides = "height, width" if exporter.any_size else f"{size_px}, {size_px}"
     rule = _literal(recipe.resize)
     if recipe.resize == RESIZE_RULE:
         rule = f"{RESIZE_RULE}. Of a picture that is not square, {_FITS[recipe.fit]}"
+    output = f"Output `{PROBABILITIES}`" if exporter.names_output else "The only output"
+    adding = "nearly adding up to 1" if is_quantized else "adding up to 1"
     lines = [
         "## Input and output",
         f"- Input `{PIXELS}`: uint8 ({n}, {sides}, 3), RGB, 0 to 255; upright, without "
         f"transparency.",
-        f"- Output `{PROBABILITIES}`: float32 ({n}, {n_classes}), each row adding up to 1, in the "
+        f"- {output}: float32 ({n}, {n_classes}), each row {adding}, in the "
         f"order of `{labels.FILE}`. They are calibrated: logits are divided by a temperature.",
         f"- How pictures are fitted to {size_px}×{size_px}: {rule}. "
         + ("This is in the file." if exporter.any_size else "The caller does this."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import uuid
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 _OWN = {card.FILE, labels.FILE, *(name for each in EXPORTERS.values() for name in each.files)}
+_OWN_NAMES = re.compile(
+    rf"{'|'.join(map(re.escape, sorted(_OWN)))}|variables/variables\.(index|data-\d+-of-\d+)"
+)
 _SUFFIXES = {Path(name).suffix for each in EXPORTERS.values() for name in each.files} - {""}
 
 
@@ -49,10 +53,13 @@ def require_export_folder(output: str | os.PathLike[str]) -> Path:
 
 
 def _is_replaceable(path: Path) -> bool:
-    names = {entry.name for entry in path.iterdir()}
-    if not names:
+    if not any(path.iterdir()):
         return True
-    return names <= _OWN and card.is_card(path / card.FILE)
+    own = all(
+        _OWN_NAMES.fullmatch(entry.relative_to(path).as_posix()) is not None
+        for entry in path.rglob("*")
+    )
+    return own and card.is_card(path / card.FILE)
 
 
 @contextlib.contextmanager

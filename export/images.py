@@ -18,6 +18,7 @@ from ..errors import CacheError, DatasetError, ImageRejectedError
 from ..features import Recipe
 from ..features.golden_images import golden_pixels
 from ..features.images.decoder import decode, read
+from ..formatting import in_brief_names
 from ..prediction.neighbours import ROWS, trained_on
 from ..training.split import split_table
 
@@ -115,12 +116,19 @@ def images_for(
             f"there are {len(judged)}: name the dataset that the head was trained on"
         )
     labels = [str(table.labels[row]) for row, _ in judged]
+    others = sorted({*labels} - {*predictor.classes})
+    if others:
+        raise DatasetError(
+            f"{in_brief_names(others)} among the validation images: the head has no such class, "
+            f"and what quantization costs cannot be measured; name the dataset that it was "
+            f"trained on"
+        )
     return found._replace(
         calibrating=calibrating, judged=[each for _, each in judged], judged_labels=labels
     )
 
 
-def _synthetic_pictures(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+def _synthetic_pictures(images: list[np.ndarray]) -> list[np.ndarray]:
     """One that is scaled alone, and one that is halved first."""
     side = len(images[0])
     flat = np.concatenate([images[0], images[1][:, : side // 3 + 1]], axis=1)

@@ -53,6 +53,8 @@ class Exporter(NamedTuple):
     quantize_extra: str = ""
     packages: Sequence[str] = ()
     """Whose versions the card names, as pip calls them."""
+    names_output: bool = True
+    """Whether the output is called ``probabilities`` in it."""
     any_size: bool = False
     """Whether it takes pictures of any size, besides those of the network."""
 
@@ -107,6 +109,7 @@ EXPORTERS: dict[str, Exporter] = {
         extra="litert",
         quantizes_with=(),
         packages=("tensorflow", "ai-edge-litert"),
+        names_output=False,
     ),
     "onnx": Exporter(
         ".onnx",

@@ -69,8 +69,11 @@ def check_parity(
     if reason is None:
         return True
     if parity == "refuse":
+        remedy = "Train it again here"
+        if precision == "float32" != head.precision:
+            remedy = "Train it with --precision float32, in which it is computed here"
         raise HeadMismatchError(
-            f"{name}: {reason}. Train it again here, or use it all the same with --parity warn"
+            f"{name}: {reason}. {remedy}, or use it all the same with --parity warn"
         )
     logger.warning("warning: %s: %s", name, reason)
     return False

@@ -12,9 +12,13 @@ import pytest
 
 from bottlebank.classifier.layers import Layers
 from bottlebank.cli import main
+from bottlebank.datasets import load_dataset
 from bottlebank.errors import BottlebankError, DatasetError, LibraryNotFoundError, UsageError
 from bottlebank.export import export_head, registry
+from bottlebank.export.images import images_for
 from bottlebank.export.process import ExportError, write
+from bottlebank.prediction import load_predictor
+from bottlebank.training import extract_for_head
 
 OPENVINO = {"labels.txt", "MODEL_CARD.md", "model.bin", "model.xml"}
 
@@ -93,6 +97,11 @@ def test_an_earlier_export_is_replaced_and_nothing_else(export, tmp_path):
     with pytest.raises(UsageError, match="exists and is not an export of bottlebank"):
         export(folder)
     (folder / "notes.txt").unlink()
+    (folder / "variables").mkdir()
+    (folder / "variables" / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="exists and is not an export of bottlebank"):
+        export(folder)
+    shutil.rmtree(folder / "variables")
     (folder / "MODEL_CARD.md").write_text("# My card")
     with pytest.raises(UsageError, match="exists and is not an export of bottlebank"):
         export(folder)
@@ -263,6 +272,14 @@ def test_settings_that_mean_nothing_are_refused(export, photos, tmp_path):
     pytest.importorskip("nncf")
     with pytest.raises(DatasetError, match="at least 10 validation images"):
         export(tmp_path / "exported", "openvino", quantize=True, data=few)
+
+
+def test_quantization_is_not_judged_on_other_classes(head_file, cache, photos):
+    predictor = load_predictor(head_file, cache=cache, precision="float32")
+    table, _ = extract_for_head(load_dataset(photos), head_file, cache=cache)
+    other = dataclasses.replace(table, labels=np.char.add(table.labels, "s"))
+    with pytest.raises(DatasetError, match="checkss.* among the validation images"):
+        images_for(predictor, other, cache, quantize=True)
 
 
 def test_the_command_answers_as_python_does(head_file, cache, photos, tmp_path, capsys):

@@ -162,3 +162,7 @@ def test_in_bfloat16_the_limit_is_wider(table, head_file, tmp_path, cache, monke
         bb.load_predictor(head_file, cache=cache)
     write_head_file(dataclasses.replace(head, golden=changed, precision="bfloat16"), head_file)
     bb.load_predictor(head_file, cache=cache, precision="float32")
+    changed = head.golden._replace(features=-head.golden.features)
+    write_head_file(dataclasses.replace(head, golden=changed, precision="bfloat16"), head_file)
+    with pytest.raises(HeadMismatchError, match="Train it with --precision float32"):
+        bb.load_predictor(head_file, cache=cache, precision="float32")
