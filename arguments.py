@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from .errors import UsageError, WrongTypeError
+from .errors import ParameterError, UsageError, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -99,8 +99,8 @@ def require_whole(name: str, value: object, least: int, most: int | None = None)
     number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
     if number is None or number < least or (most is not None and number > most):
         at_most = "" if most is None else f" and at most {most}"
-        raise UsageError(
-            f"{name} is {received(value)}; expected a whole number of at least {least}{at_most}"
+        raise ParameterError(
+            name, f"is {received(value)}; expected a whole number of at least {least}{at_most}"
         )
     return number
 
@@ -112,7 +112,7 @@ def require_number(name: str, value: object, wanted: str, above: float, below: f
         with contextlib.suppress(OverflowError):  # a whole number beyond the largest float
             number = float(value)
     if not above < number < below:
-        raise UsageError(f"{name} is {received(value)}; expected {wanted}")
+        raise ParameterError(name, f"is {received(value)}; expected {wanted}")
     return number
 
 
@@ -128,8 +128,8 @@ def require_size(name: str, value: object) -> int:
             return int(n_bytes)
     elif isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
         return int(value)
-    raise UsageError(
-        f"{name} is {received(value)}; expected a number of bytes, or text such as '1G' or '2G'"
+    raise ParameterError(
+        name, f"is {received(value)}; expected a number of bytes, or text such as '1G' or '2G'"
     )
 
 

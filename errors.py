@@ -41,6 +41,17 @@ class UsageError(BottlebankError, ValueError):
     exit_code = 2
 
 
+class ParameterError(UsageError):
+    """A parameter with a value that is not taken; the message begins with `parameter`, its name.
+
+    The command line puts the option in the place of the name.
+    """
+
+    def __init__(self, parameter: str, rest: str) -> None:
+        super().__init__(f"{parameter} {rest}")
+        self.parameter = parameter
+
+
 class WrongTypeError(UsageError, TypeError):
     """An argument of a type that is not taken there, such as a head where a table is expected."""
 

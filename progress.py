@@ -59,7 +59,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
             return
         self._stream = self._open_stream()
         if show or self._stream.isatty() or _in_notebook():
-            self._bar = self._make_bar(next((p._bar for p in reversed(_begun) if p._bar), None))
+            self._bar = self._make_bar(_bar_in_line())
         _begun.append(self)
         self._thread = threading.Thread(target=self._keep_alive, name="progress", daemon=True)
         self._thread.start()
@@ -106,7 +106,7 @@ class Progress(contextlib.AbstractContextManager["Progress"]):
         if self._bar is not None:
             self._bar.set_postfix_str("", refresh=False)
             self._bar.close()
-            outer = next((p._bar for p in reversed(_begun) if p._bar), None)
+            outer = _bar_in_line()
             if outer is not None:
                 outer.show()
         if self._own is not None:
@@ -176,6 +176,11 @@ class _Unheard(io.TextIOWrapper):
             super().close()
         with contextlib.suppress(OSError):
             self.buffer.close()
+
+
+def _bar_in_line() -> Bar | None:
+    """The innermost one; a bar of no total has no truth value."""
+    return next((each._bar for each in reversed(_begun) if each._bar is not None), None)
 
 
 def _columns(stream: TextIO) -> int | None:

@@ -19,6 +19,7 @@ from .groups import require_groups, units_of
 from .layers import Layers, standardisation
 from .settings import (
     NETWORK,
+    SigmoidError,
     class_weights,
     require_one_of,
     require_share,
@@ -154,10 +155,7 @@ class DenseHead(LayeredHead):
         X, codes, weights = self._check_training_rows(X, y, sample_weight)
         groups = require_groups(groups, sample_weight, y)
         if self.output == "sigmoid" and len(self.classes_) > 2:
-            raise UsageError(
-                f"one sigmoid separates two classes, there are {len(self.classes_)}: "
-                f"use output='softmax'"
-            )
+            raise SigmoidError(len(self.classes_))
         random = check_random_state(self.random_state)
         standard = standardisation(X, weights)
         of_class = class_weights(self.class_weight, self.classes_, codes, weights)

@@ -27,8 +27,11 @@ class Layers(NamedTuple):
     """float32, (outputs,) each."""
 
     def __repr__(self) -> str:
-        widths = " → ".join(str(width) for width in (self.n_features, *map(len, self.biases)))
-        return f"<Layers {widths}>"
+        return f"<Layers {self.widths_in_words()}>"
+
+    def widths_in_words(self) -> str:
+        """``1280 → 256 → 10``: how many numbers go in, and come out of each layer."""
+        return " → ".join(str(width) for width in (self.n_features, *map(len, self.biases)))
 
     @property
     def n_features(self) -> int:

@@ -11,24 +11,34 @@ from typing import Any
 import numpy as np
 
 from ..arguments import is_one_of, received, require_number, require_whole
-from ..errors import UsageError
+from ..errors import ParameterError, UsageError
 
 MAX_HIDDEN_LAYERS = 23
 """As many as a head file holds beside the last layer."""
 OUTPUTS = ("softmax", "sigmoid")
 
 
+class SigmoidError(ParameterError):
+    """One sigmoid, and more than two classes."""
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__(
+            "output",
+            f"is 'sigmoid', which separates two classes; there are {n_classes:,}: choose softmax",
+        )
+
+
 def require_flag(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, bool | np.bool_):
-        raise UsageError(f"{name} is {received(value)}; expected True or False")
+        raise ParameterError(name, f"is {received(value)}; expected True or False")
     return bool(value)
 
 
 def require_one_of(name: str, value: Any, known: Iterable[str]) -> str:
     """One of the names that are known."""
     if not is_one_of(value, [*known]):
-        raise UsageError(f"{name} is {received(value)}; expected {', '.join(map(repr, known))}")
+        raise ParameterError(name, f"is {received(value)}; expected {', '.join(map(repr, known))}")
     return value
 
 
@@ -60,14 +70,16 @@ def require_hidden(value: Any) -> tuple[int, ...]:
     """The units of each hidden layer: one whole number, several, or none."""
     several = [value] if isinstance(value, Integral) else value
     if isinstance(several, str | bytes | Mapping) or not isinstance(several, Iterable):
-        raise UsageError(
-            f"hidden is {received(value)}; expected the units of each hidden layer, such as (256,)"
+        raise ParameterError(
+            "hidden",
+            f"is {received(value)}; expected the units of each hidden layer, such as (256,)",
         )
     units = tuple(require_whole("a number in hidden", number, 1, 2**20) for number in several)
     if len(units) > MAX_HIDDEN_LAYERS:
-        raise UsageError(
-            f"hidden has {len(units)} layers; expected at most {MAX_HIDDEN_LAYERS}, as many as a "
-            f"head file holds"
+        raise ParameterError(
+            "hidden",
+            f"has {len(units)} layers; expected at most {MAX_HIDDEN_LAYERS}, as many as a head "
+            f"file holds",
         )
     return units
 

@@ -19,7 +19,7 @@ from ..errors import BottlebankError, UsageError
 from .commands import COMPLETION, program
 from .interrupts import EXIT_CODE, Interrupts
 from .output import AnswerUnreadError, OneLine, answering, say
-from .usage_errors import command_of, in_words
+from .usage.errors import command_of, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

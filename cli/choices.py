@@ -35,6 +35,8 @@ MOST_VIEWS = 99
 BASELINE_EPOCHS = _MAX_EPOCHS
 STORES = ("auto", "float32", "float16")
 PARITY = ("refuse", "warn")
+KEYWORDS = {"output_layer": "output", "epochs": "max_epochs"}
+"""What options of a dense head are called as keywords of `train_head`, where that differs."""
 HEADS = tuple(saved_head_names())
 """That can be trained and saved."""
 *_FIRST, _LAST = (_HEADS[name].in_words for name in HEADS)

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .environment import (
+from ..errors import ParameterError, UsageError
+from .output import print_help, say
+from .usage.environment import (
     SHARED,
     notes_on_unread,
     shared_variable,
     variable_that_is_set,
     variables_of,
 )
-from .mistakes import did_you_mean, options_first
-from .output import print_help, say
+from .usage.errors import in_options
+from .usage.mistakes import did_you_mean, options_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,6 +64,7 @@ class Option(click.Option):
     ) -> None:
         default = default_in_words or settings.get("default")
         note = "required" if settings.get("required") else f"default: {default}" if default else ""
+        self._help = help
         self.help_in_words = f"{help} ({note})" if note else help
         self.section = section
         self.part_of = part_of
@@ -77,6 +80,10 @@ class Option(click.Option):
         """The value of its environment variable; None where that is not set."""
         name = variable_that_is_set(self, ctx)
         return None if name is None else os.environ[name]
+
+    def say_default(self, words: str) -> None:
+        """Let help name another default: that of the command that has it."""
+        self.help_in_words = f"{self._help} (default: {words})"
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """Its names, and what it does."""
@@ -197,7 +204,10 @@ class Command(_Helpful):
             if isinstance(param, Option) and param.part_of:
                 value = ctx.params.pop(param.name)
                 ctx.params.setdefault(param.part_of, {})[param.name] = value
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except ParameterError as error:
+            raise UsageError(in_options(error, self.params)) from error
 
     def texts_at_the_end(self, ctx: click.Context) -> Iterable[str]:
         """Environment variables and the example."""

@@ -8,8 +8,8 @@ import click
 
 from .. import __version__
 from .command import Group, Option
-from .environment import PREFIX
 from .output import print_help
+from .usage.environment import PREFIX
 
 _COMMANDS = {
     "extract": "Compute the transfer values of every image and keep them in the cache.",

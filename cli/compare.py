@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from ..formatting import counted
 from . import choices, options
 from .command import command, option
-from .environment import shared_variable
 from .output import (
     Stopwatch,
     percent,
@@ -18,7 +17,8 @@ from .output import (
     tell,
 )
 from .parameter_types import Extractors, Names, WholeNumber
-from .view_options import views
+from .usage.environment import shared_variable
+from .view_options import views, views_in_words
 
 if TYPE_CHECKING:
     from ..training.compare import Trials
@@ -97,9 +97,13 @@ def run(
             "test": found.in_test,
             "fine-tuned": found.tuned_on,
         }
-        print_json({**_answer(found), "seconds": seconds(), "left_out": left_out})
+        seen = {"views": tables[0].n_views, "view_rule": tables[0].views.rule}
+        answer = {**_answer(found), **seen}
+        print_json({**answer, "seconds": seconds(), "left_out": left_out})
     else:
         _tell(found)
+        if tables[0].n_views:
+            tell(views_in_words(tables[0]))
         tell(f"{seconds():.1f} s in all")
     return report_rejections(tables[0].rejected, strict)
 

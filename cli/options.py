@@ -114,8 +114,8 @@ def extraction_with_any() -> Decorator:
             type=FILE,
             default="imagenet",
             metavar="imagenet|FILE",
-            help="ImageNet weights, which Keras downloads once, or a Keras weights file without "
-            "the classification layers",
+            help="ImageNet weights, which Keras downloads once, or a weights file of Keras "
+            "without the classification layers, or .npz as `bottlebank finetune` writes it",
         ),
         add(
             "--fit",
@@ -179,8 +179,7 @@ def extraction_with_any() -> Decorator:
 
 def network_of(given: dict[str, Any]) -> dict[str, Any]:
     """What the options of a dense head are called as keywords of `train_head`."""
-    names = {"output_layer": "output", "epochs": "max_epochs"}
-    return {names.get(name, name): value for name, value in given.items()}
+    return {choices.KEYWORDS.get(name, name): value for name, value in given.items()}
 
 
 def head_to_train() -> Decorator:

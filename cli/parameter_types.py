@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from ..arguments import require_size
 from ..errors import UsageError
 from ..features.backbones.registry import is_backbone
-from .mistakes import did_you_mean
+from .usage.mistakes import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

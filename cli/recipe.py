@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from ..reports.output_paths import writing
 from . import choices, options
-from .command import argument, command, option
+from .command import Option, argument, command, option
 from .output import Stopwatch, print_json, say, tell
 from .parameter_types import COUNT, FILE, FOLDER, Choice, Name, WholeNumber
 from .view_options import views
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from ..recipes.known import KnownSystem
 
 _OF_A_HEAD = ("head", "class_weight", "coverage", "views", "view_rule", "without_baseline")
+
+
+_OF_RECIPES = ("extractor", "size", "fit", "scaling", "precision", "views", "view_rule", "head")
+
+
+def _of_recipes(function: Any) -> Any:
+    """The options below that a recipe sets have its values as defaults."""
+    for param in function.__click_params__:
+        if isinstance(param, Option) and (param.name in _OF_RECIPES or param.part_of == "network"):
+            param.say_default("the recipe's, or that of train")
+    return function
 
 
 @command(example="bottlebank recipe front-back photos/ --output front-back/")
@@ -41,9 +52,10 @@ _OF_A_HEAD = ("head", "class_weight", "coverage", "views", "view_rule", "without
 )
 @options.reading()
 @options.weights_column()
+@_of_recipes
 @options.head_to_train()
 @options.extraction()
-@views("variations of each training image to train on beside it; the cache keeps them")
+@views("variations of each training image to train on beside it; the cache keeps them", alone=True)
 @option("--without-baseline", is_flag=True, help="do not train the baseline, and compare with none")
 @option(
     "--unfreeze",

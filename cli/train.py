@@ -20,7 +20,7 @@ from .output import (
     tell_cross_validated,
     with_interval,
 )
-from .view_options import views
+from .view_options import views, views_in_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,8 +70,9 @@ def run(
 
     weight = None if class_weight == "none" else class_weight
     network = options.network_of(network)
-    HeadSettings(head, weight, coverage, seed, network)  # before anything is extracted
+    settings = HeadSettings(head, weight, coverage, seed, network)
     dataset = load_dataset(data, **reading)
+    settings.require_outputs(dataset)  # before anything is extracted
     require_two_classes(dataset.labels, data)
     table = extract(dataset, **extraction)
     trained = train_head(
@@ -153,10 +154,7 @@ def _tell(trained: Trained, table: FeatureTable) -> None:
         f"{table.report.extractor} ({table.report.width} numbers per image); split {how}"
     )
     if table.n_views:
-        tell(
-            f"  each training image with {counted(table.n_views, 'view')} of it "
-            f"({table.views.rule}), which weigh as much as one image together"
-        )
+        tell(f"  {views_in_words(table)}")
     for split, found in trained.evaluations.items():
         tell(f"  {split:<10} {_figures(found)}")
     for split, found in trained.near_duplicates.items():

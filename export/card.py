@@ -9,6 +9,7 @@ from ..classifier.metrics.intervals import wilson_interval
 from ..errors import in_brief
 from ..features.images.fit import RESIZE_RULE
 from ..formatting import counted, with_interval
+from ..training.cross_validation import FINETUNED
 from ..untrusted.terminal import shown
 from . import labels
 from .job import PIXELS, PROBABILITIES
@@ -133,7 +134,8 @@ def _accuracy(head: Head, cost: Cost | None) -> str:
     lines = ["## Accuracy", ""]
     if rows:
         lines.append(_table(("split", "images", "accuracy [95 % interval]"), rows))
-        lines += ["", "Measured with `bottlebank train`, before the export."]
+        command = "finetune" if FINETUNED in head.training else "train"
+        lines += ["", f"Measured with `bottlebank {command}`, before the export."]
     else:
         lines.append("Not known: the head was saved from an estimator.")
     if cost is not None:
@@ -158,9 +160,16 @@ def _classes(head: Head) -> str:
 
 def _origin(head: Head, recipe: Recipe, versions: Mapping[str, str]) -> str:
     licence = _literal(recipe.licence) if recipe.licence else "not known; ask who published them"
+    tuned = head.training.get(FINETUNED)
+    base = tuned.get("from_weights") if isinstance(tuned, dict) else None
     made = [
         ("network", f"{_literal(recipe.extractor)} ({_literal(recipe.architecture)})"),
         ("weights", f"{_literal(recipe.weights)}, SHA-256 {_literal(recipe.weights_sha256)}"),
+        *(
+            [("fine-tuned from", f"the weights {_literal(base)}, whose licence holds")]
+            if base
+            else []
+        ),
         ("licence of the weights", licence),
         ("head", f"{_literal(head.kind)}, version {head.version}, made {_literal(head.created)}"),
         ("made with", ", ".join(f"{name} {version}" for name, version in versions.items())),

@@ -14,7 +14,7 @@ from ..arguments import require_timeout
 from ..cache import CacheFolder
 from ..classifier.given_head import as_head
 from ..datasets import as_dataset
-from ..errors import UsageError
+from ..errors import ParameterError
 from ..features.engines.conversion import require_same
 from ..features.engines.network import Network
 from ..features.recipe import described_backbone
@@ -138,9 +138,10 @@ def export_head(
     if quantize:
         require_quantizable(format)
         if data is None:
-            raise UsageError(
-                "quantization needs the images that the head was trained on: name their dataset "
-                "with --data (data=…)"
+            raise ParameterError(
+                "data",
+                "is missing: quantization measures ranges on the images that the head was trained "
+                "on; name their dataset",
             )
     path = require_export_folder(output)
     exporter.require_installed(quantize=quantize)

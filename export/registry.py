@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..arguments import is_one_of, received
 from ..errors import LibraryNotFoundError, UsageError
+from ..extras import how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +78,7 @@ class Exporter(NamedTuple):
                 if find_spec(library) is None:
                     raise LibraryNotFoundError(
                         f"{self.title} needs {library}, which is not installed: "
-                        f"pip install 'bottlebank[{extra}]'"
+                        f"{how_to_install(extra)}"
                     )
 
 

@@ -101,7 +101,7 @@ def _leave_out(extractors: Sequence[str | os.PathLike[str]], own: list[dict[str,
         if len(each) == len(extractors):
             raise each[0][1]
         logger.warning(
-            "%s means nothing to %s, and is left out there",
+            "--%s means nothing to %s, and is left out there",
             setting,
             " and ".join(name for name, _ in each),
         )

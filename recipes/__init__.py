@@ -1,4 +1,4 @@
-"""Systems that people know, each from one command, and a plain network on pixels to be beaten.
+"""Known systems, each built by one command, and a plain network on pixels to be beaten.
 
 `known` is the table of them; `run` does what a line of it says. May import ``reports`` and below.
 """

@@ -31,7 +31,10 @@ FILTERS = (16, 32, 64)
 """Of each convolution of 3 × 3, with ReLU and the maximum over 2 × 2 behind it."""
 LEARNING_RATE = 1e-3
 BATCH_SIZE = 32
-PATIENCE = 5
+LEAST_BATCH_SIZE, STEPS = 4, 30
+"""Few images are trained on in smaller batches, so that an epoch has about so many steps."""
+LEAST_EPOCHS, PATIENCE = 15, 5
+"""The first epochs of a network that starts from nothing say little about those after them."""
 
 
 class Baseline(NamedTuple):
@@ -69,7 +72,8 @@ def train_baseline(
     seed
         Of initial weights and order.
     max_epochs
-        Training ends earlier when the validation loss has not fallen for `PATIENCE` epochs.
+        Training ends earlier when the validation loss has not fallen for `PATIENCE` epochs, but not
+        before `LEAST_EPOCHS`.
     max_pixels
         Of the largest picture that is decoded.
     allowed
@@ -92,6 +96,7 @@ def train_baseline(
     targets = np.searchsorted(classes, table.labels[train])
     held_out_targets = np.searchsorted(classes, table.labels[validation])
 
+    batch_size = min(max(LEAST_BATCH_SIZE, len(train) // STEPS), BATCH_SIZE)
     claim("TensorFlow")
     random = np.random.default_rng(seed)
     with silent_stderr():
@@ -105,14 +110,14 @@ def train_baseline(
         for number in range(1, max_epochs + 1):
             on_epoch(number)
             order = random.permutation(len(train))
-            for start in range(0, len(order), BATCH_SIZE):
-                some = order[start : start + BATCH_SIZE]
+            for start in range(0, len(order), batch_size):
+                some = order[start : start + batch_size]
                 own = weights[train[some]].astype(np.float32)
                 model.train_on_batch(_scaled(images[some]), targets[some], sample_weight=own)
             now = loss(held_out, held_out_targets, weights[validation])
             if now < best_loss:
                 best_loss, best_epoch, best_weights = now, number, model.get_weights()
-            elif number - best_epoch >= PATIENCE:
+            elif number - best_epoch >= PATIENCE and number >= LEAST_EPOCHS:
                 break
         model.set_weights(best_weights)
         return Baseline(classes, _probabilities(model, asked), best_epoch)

@@ -146,6 +146,7 @@ def run_system(
     )
     dataset = load_dataset(data, **reading)
     require_two_classes(dataset.labels, data)
+    settings.require_outputs(dataset)
     step = Steps(say)
     with step("Extracting") as done:
         table = extract(dataset, **plan.extraction)
@@ -199,7 +200,7 @@ def _train_and_report(run: _Run) -> tuple[Deployed, Path]:
         head = _train(run.table, run.settings).head
         save_head(head, path)
         run.keep(run.name, head.predict_proba(run.table.features[run.rows]), head.classes)
-        done(f"train: a {head.kind} head, {head.layers!r:.80} → {path}")
+        done(f"train: a {head.kind} head, {head.layers.widths_in_words()} → {path}")
     with run.step("Writing the report") as done:
         report = write_report(run.folder / REPORT, head, run.table, run.evaluated)[0]
         done(f"report → {report}")
@@ -292,14 +293,16 @@ def _said_of(left_out: list[str], extractor: str) -> list[str]:
         return []
     one = len(left_out) == 1
     mean, are = ("means", "is") if one else ("mean", "are")
-    return [f"{' and '.join(left_out)} {mean} nothing to {extractor}, and {are} left out"]
+    names = " and ".join(f"--{name.replace('_', '-')}" for name in left_out)
+    return [f"{names} {mean} nothing to {extractor}, and {are} left out"]
 
 
 def _in_words(table: FeatureTable) -> str:
     report = table.report
     return (
         f"{counted(report.images, 'image')}, {report.cached} cached, {report.extracted} extracted "
-        f"({report.extractor}, {table.recipe.input_size_px} px, {report.width} numbers per image)"
+        f"({report.extractor}, {table.recipe.input_size_px} px, {report.precision}, "
+        f"{report.width} numbers per image)"
     )
 
 

@@ -118,16 +118,27 @@ def require_report_folder(folder: str | Path, data: str | None = None) -> Path:
     """
     path = require_folder(folder)
     if data is not None:
-        require_outside(path, data)
-    if data is not None and path.resolve() == Path(data).resolve():
-        raise UsageError(
-            f"{folder} is the dataset itself: the report's pictures would lie among its images; "
-            f"choose a place outside it"
-        )
+        require_folder_outside(path, data)
     for name, kind in _FILES_OF_A_REPORT.items():
         if os.path.lexists(path / name):
             _require_replaceable(path / name, kind, ())
     return path
+
+
+def require_folder_outside(folder: Path, data: str) -> None:
+    """Refuse a folder for several files that is the dataset's own, or lies in it.
+
+    Raises
+    ------
+    UsageError
+        When it is.
+    """
+    require_outside(folder, data)
+    if folder.resolve() == Path(data).resolve():
+        raise UsageError(
+            f"{folder} is the dataset itself: what is written would lie among its images; choose a "
+            f"place outside it"
+        )
 
 
 def require_outside(output: Path, data: str) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..arguments import require_whole
+from ..training.cross_validation import FINETUNED
 from ..viz.curves import draw_training_curves
-from .output_paths import PICTURE, require_output, require_outside, writing
+from .output_paths import PICTURE, require_folder_outside, require_output, writing
 
 if TYPE_CHECKING:
     from ..classifier import Head
@@ -24,9 +25,8 @@ def require_curves(folder: str | os.PathLike[str], data: str) -> Path:
     UsageError
         When it cannot be written there.
     """
-    path = require_output(Path(folder) / CURVES, PICTURE)
-    require_outside(path, data)
-    return path
+    require_folder_outside(Path(folder), data)
+    return require_output(Path(folder) / CURVES, PICTURE)
 
 
 def write_curves(head: Head, picture: Path, title: str) -> int:
@@ -40,6 +40,14 @@ def write_curves(head: Head, picture: Path, title: str) -> int:
         When the picture cannot be written.
     """
     best = require_whole("best_epoch", head.training.get("best_epoch"), 1)
+    finetuned = head.training.get(FINETUNED)
+    start = finetuned.get("start") if isinstance(finetuned, dict) else None
     with writing(picture):
-        draw_training_curves(head.training.get("history", ()), picture, title, best)
+        draw_training_curves(
+            head.training.get("history", ()),
+            picture,
+            title,
+            best,
+            start=None if start is None else [*dict(start).values()],
+        )
     return best

@@ -14,6 +14,7 @@ import pytest
 from bottlebank import progress
 from bottlebank.native_stderr import silent_stderr
 from bottlebank.progress import Progress
+from bottlebank.reports.steps import Steps
 
 
 @contextlib.contextmanager
@@ -144,6 +145,30 @@ def test_a_terminal_shows_one_line_at_a_time():
         "Extracting",
     ]
     assert "50%" in text
+
+
+@pytest.mark.parametrize("totals", [*itertools.product([None, 0, 100], repeat=3)])
+def test_on_a_terminal_work_of_any_kind_goes_on_within_any_other(totals):
+    shown = []
+    with terminal(shown), contextlib.ExitStack() as going_on:
+        for level, total in enumerate(totals):
+            bar = going_on.enter_context(Progress(f"level {level}", total))
+            bar.note("at work")
+            bar._bar.refresh()
+    assert [f"level {level}" in shown[0] for level in range(3)] == [True] * 3
+
+
+def test_on_a_terminal_a_step_has_work_in_it():
+    shown, said = [], []
+    with terminal(shown):
+        step = Steps(said.append)
+        with step("Training the head") as done:
+            with Progress("Training a dense head") as bar:
+                bar._bar.refresh()
+            step.note("epoch 1")
+            done("trained")
+    assert "Training a dense head" in shown[0]
+    assert said[0].endswith("trained")
 
 
 def test_a_pipe_has_lines_of_what_is_at_work(monkeypatch):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from ..arguments import received, require_seed
 from ..classifier.fitting import fit_head
 from ..classifier.registry import HEADS, heads_with, make_head, require_heads
-from ..classifier.settings import NETWORK, require_class_weight, require_share
-from ..errors import HeadFileError, UsageError
+from ..classifier.settings import NETWORK, SigmoidError, require_class_weight, require_share
+from ..datasets.splits import TRAIN
+from ..errors import HeadFileError, ParameterError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
     from ..classifier import Head
     from ..classifier.estimator import HeadEstimator
     from ..classifier.layers import Fitted
+    from ..datasets import Dataset
+
+
+class HeadSettingError(ParameterError):
+    """A setting that a kind of head does not take; `heads` are those that do."""
+
+    def __init__(self, name: str, value: object, kind: str) -> None:
+        self.heads = heads_with(name)
+        some = " or ".join(self.heads)
+        super().__init__(
+            name, f"is {received(value)}, which a {kind} head does not take: train a {some} head"
+        )
 
 
 @dataclass(frozen=True)
@@ -46,16 +59,25 @@ class HeadSettings:
         chosen = {name: value for name, value in self.network.items() if value is not None}
         for name, value in {"class_weight": self.class_weight, **chosen}.items():
             if value is not None and name not in own:
-                some = " or ".join(heads_with(name))
-                raise UsageError(
-                    f"{name} is {received(value)}, which a {self.kind} head does not take: train a "
-                    f"{some} head"
-                )
+                raise HeadSettingError(name, value, self.kind)
         checked = {name: NETWORK[name](value) for name, value in chosen.items()}
         object.__setattr__(self, "network", checked)
         # Numbers of NumPy are none of JSON, in which a head file keeps them.
         object.__setattr__(self, "coverage", require_share("coverage", self.coverage))
         object.__setattr__(self, "seed", require_seed("seed", self.seed))
+
+    def require_outputs(self, dataset: Dataset) -> None:
+        """Raise SigmoidError where the head would have too few, before any image is extracted."""
+        if self.network.get("output") != "sigmoid":
+            return
+        weights = dataset.weights or [1.0] * len(dataset)
+        trained = {
+            label
+            for label, split, weight in zip(dataset.labels, dataset.splits, weights, strict=True)
+            if weight > 0 and split in (None, TRAIN)
+        }
+        if len(trained) > 2:
+            raise SigmoidError(len(trained))
 
     @classmethod
     def of(cls, head: Head) -> HeadSettings:

@@ -57,7 +57,7 @@ class Forecast(NamedTuple):
         if self.gain is None or self.interval is None:
             return f"{more}: {self.reason}"
         low, high = (100 * limit for limit in self.interval)
-        return f"{more} would bring about +{100 * self.gain:.1f} % (+{low:.1f} to +{high:.1f})"
+        return f"{more} would bring about +{100 * self.gain:.1f} points (+{low:.1f} to +{high:.1f})"
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,17 @@ class LearningCurve:
             a, b, _ = fit_power_law(self.sizes, errors, weights, floor=floor)
             return a * (now**-b - (now + more) ** -b)
 
+        room = float(error[-1])  # no accuracy is above 1, whatever the fit says
+        if room == 0:
+            n_held_out = self.right.shape[2]
+            return Forecast(
+                more, None, None, f"all of the {n_held_out:,} held-out images are right already"
+            )
         drawn = self._resampled_errors(np.random.default_rng(random_state))
         expected = float(gain(error[None], True)[0] + gain(error[None], False)[0]) / 2
+        expected = min(expected, room)
         low = min(float(np.quantile(gain(drawn, True), 0.025)), expected)
-        high = max(float(np.quantile(gain(drawn, False), 0.975)), expected)
+        high = min(max(float(np.quantile(gain(drawn, False), 0.975)), expected), room)
         if low < LEAST_GAIN:
             return Forecast(more, None, (low, high), "no measurable gain")
         return Forecast(more, expected, (low, high), None)

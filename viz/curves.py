@@ -52,7 +52,12 @@ class _Curve(NamedTuple):
 
 
 def draw_training_curves(
-    history: Sequence[tuple[float, float, float]], output: Path, title: str, best_epoch: int
+    history: Sequence[tuple[float, float, float]],
+    output: Path,
+    title: str,
+    best_epoch: int,
+    *,
+    start: Sequence[float] | None = None,
 ) -> None:
     """Draw losses and accuracy by epoch as a PNG or SVG, by the ending of `output`.
 
@@ -67,6 +72,9 @@ def draw_training_curves(
         Stands above the curves; the figures of the best epoch stand below.
     best_epoch
         The epoch whose weights were kept, counted from 1; it is marked.
+    start
+        Validation loss and validation accuracy before the first epoch, drawn as a line; None where
+        training began with nothing.
 
     Raises
     ------
@@ -81,6 +89,7 @@ def draw_training_curves(
     n_epochs = len(loss)
     if not 1 <= best_epoch <= n_epochs:
         raise UsageError(f"the best epoch is one of 1 to {n_epochs:,}, not {best_epoch}")
+    before = [None, None] if start is None else _checked_start(start)
     epochs = np.arange(1, n_epochs + 1)
     height_in = 2 * _PANEL_IN + _GAP_IN
     panel = _PANEL_IN / height_in
@@ -91,12 +100,15 @@ def draw_training_curves(
     above.plot(epochs, train_loss, color=_ORANGE, marker=marker, label="training")
     above.plot(epochs, loss, color=_BLUE, marker=marker, label="validation")
     below.plot(epochs, accuracy, color=_BLUE, marker=marker)
-    for axes, values in ((above, loss), (below, accuracy)):
+    for axes, values, first in zip((above, below), (loss, accuracy), before, strict=True):
+        if first is not None:
+            axes.axhline(first, color=INK, linestyle="--", linewidth=1, zorder=1, label="before")
         axes.axvline(best_epoch, color=INK, linestyle=":", linewidth=1, zorder=1)
         axes.plot(
             *([best_epoch], [values[best_epoch - 1]], "o"),
             color=_BLUE,
             markersize=7,
+            clip_on=False,
             label=f"best epoch: {best_epoch:,}",
         )
         _style(axes)
@@ -104,7 +116,7 @@ def draw_training_curves(
     above.tick_params(labelbottom=False)
     above.set_ylabel("loss", color=INK, **text_style(9))
     below.set_ylabel("validation accuracy", color=INK, **text_style(9))
-    below.yaxis.set_major_formatter(_percent_at)
+    _limit_to_shares(below)
     below.xaxis.set_major_locator(MaxNLocator(integer=True))
     below.set_xlim(0.5, n_epochs + 0.5)
     caption = (
@@ -166,7 +178,7 @@ def draw_learning_curve(
     axes.xaxis.set_major_formatter(_size_at)
     axes.set_xticks(_apart(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(_percent_at)
+    _limit_to_shares(axes)
     _style(axes)
     axes.legend(loc="lower right", frameon=False, fontsize=8)
     axes.set_ylabel("accuracy", color=INK, **text_style(9))
@@ -177,6 +189,15 @@ def draw_learning_curve(
     )
     axes.set_title(wrapped(title, 60), loc="left", pad=10, **text_style(13))
     write_picture(figure, output)
+
+
+def _limit_to_shares(axes: Axes) -> None:
+    """Percent, and none below 0 or above 100, which margins would add."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, 0.0), min(high, 1.0))
+    axes.yaxis.set_major_formatter(_percent_at)
+    for line in axes.lines:
+        line.set_clip_on(False)
 
 
 def _style(axes: Axes) -> None:
@@ -238,6 +259,16 @@ def _checked_history(history: Sequence[tuple[float, float, float]]) -> NDArray[n
         )
     _require_shares(values[:, 2], "validation accuracies")
     return values
+
+
+def _checked_start(start: Sequence[float]) -> list[float]:
+    values = _numbers(start, "the start")
+    if values.shape != (2,) or not np.isfinite(values).all():
+        raise UsageError(
+            f"the start is validation loss and validation accuracy, finite, not {values.tolist()}"
+        )
+    _require_shares(values[1:], "validation accuracies")
+    return values.tolist()
 
 
 def _checked_accuracies(sizes: ArrayLike, accuracies: ArrayLike) -> tuple[_Curve, int]:

@@ -10,6 +10,9 @@ _COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79
 _MARKERS: Final = ("o", "^", "s", "X", "v", "D", "P", "*", "<", "d", ">", "p", "h", "8", "H")
 
 
+_LINES: Final = ("-", "--", ":", "-.")
+
+
 class Style(NamedTuple):
     """How the points of one class are drawn."""
 
@@ -17,6 +20,8 @@ class Style(NamedTuple):
     """``#rrggbb``."""
     marker: str
     """A marker of matplotlib's."""
+    line: str
+    """A line style of matplotlib's; classes of one colour differ in it, the first 28."""
 
 
 def class_style(index: int) -> Style:
@@ -26,4 +31,4 @@ def class_style(index: int) -> Style:
     styles begin again.
     """
     shape, colour = divmod(index, len(_COLOURS))
-    return Style(_COLOURS[colour], _MARKERS[shape % len(_MARKERS)])
+    return Style(_COLOURS[colour], _MARKERS[shape % len(_MARKERS)], _LINES[shape % len(_LINES)])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from .figure_file import INK, new_figure, require_picture_path, write_picture
 from .palette import class_style
@@ -54,7 +55,16 @@ def draw_precision_recall(
         recall = np.linspace(f1 / (2 - f1), 1, 100)
         precision = f1 * recall / (2 * recall - f1)
         axes.plot(recall, precision, color="#d4d4d4", linewidth=0.8, zorder=1)
-        axes.annotate(f"F1 {f1:.0%}", (1, precision[-1]), color="#8a8a8a", fontsize=7, va="center")
+        axes.annotate(
+            f"F1 {f1:.0%}",
+            (1, precision[-1]),
+            xytext=(5, 0),
+            textcoords="offset points",
+            color="#8a8a8a",
+            fontsize=7,
+            va="center",
+        )
+    handles = []
     for number, (name, recall, precision) in enumerate(curves):
         style = class_style(number)
         f1 = 2 * recall * precision / np.maximum(recall + precision, 1e-12)
@@ -63,21 +73,26 @@ def draw_precision_recall(
             np.append(0, recall),
             np.append(precision[:1], precision),
             color=style.colour,
+            linestyle=style.line,
             linewidth=1.3,
             drawstyle="steps-post",
             zorder=2,
         )
-        axes.plot(
-            recall[best],
-            precision[best],
-            color=style.colour,
-            marker=style.marker,
-            markersize=6,
-            markeredgecolor="white",
-            linestyle="none",
-            zorder=3,
-            label=f"{shown_name(name, 24)}  {f1[best]:.0%}" if number < _MOST_NAMES else None,
-        )
+        look: dict[str, Any] = {
+            "color": style.colour,
+            "marker": style.marker,
+            "markeredgecolor": "white",
+        }
+        at_best: dict[str, Any] = {
+            "linestyle": "none",
+            "markersize": 6,
+            "zorder": 3,
+            "clip_on": False,
+        }
+        axes.plot(recall[best], precision[best], **look, **at_best)
+        if number < _MOST_NAMES:
+            label = f"{shown_name(name, 24)}  {f1[best]:.0%}"
+            handles.append(Line2D([], [], label=label, **{**look, "linestyle": style.line}))
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_formatter("{x:.0%}")
@@ -88,6 +103,8 @@ def draw_precision_recall(
     axes.set_title(wrapped(title, 44), loc="left", pad=10, **text_style(13))
     if curves:
         legend = axes.legend(
+            handles=handles,
+            handlelength=3.2,
             title="best F1",
             loc="upper left",
             bbox_to_anchor=(1.12, 1),

@@ -80,7 +80,7 @@ def draw_reliability(
     axes = figure.add_axes((0, 1 - _SIDE_IN / height_in, 1, _SIDE_IN / height_in), sharex=counts)
     _draw_accuracy(axes, bins, n_bins)
     _draw_counts(counts, bins, n_bins)
-    axes.set_title(wrapped(title, 44), loc="left", pad=10, **text_style(13))
+    axes.set_title(wrapped(title, 44), loc="left", pad=24, **text_style(13))
     counts.set_xlabel(
         f"confidence: probability of the predicted class\n\n{_caption(bins, n_bins, error)}",
         color=INK,
@@ -111,7 +111,15 @@ def _draw_accuracy(axes: Axes, bins: ReliabilityBins, n_bins: int) -> None:
     axes.tick_params(labelsize=8, color="#bbbbbb")
     axes.tick_params(labelbottom=False)
     axes.spines[:].set_color("#bbbbbb")
-    axes.legend(loc="upper left", frameon=False, fontsize=8)
+    # Above the frame: in it, bars and points may be anywhere.
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        ncols=2,
+        frameon=False,
+        fontsize=8,
+    )
 
 
 def _draw_counts(axes: Axes, bins: ReliabilityBins, n_bins: int) -> None:

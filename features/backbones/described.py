@@ -121,7 +121,7 @@ def backbone_of(
     """
     if spec.weights != IMAGENET:
         raise SettingError.of(
-            "weights", f"the weights of {path.name} are in it; weights has no meaning"
+            "weights", f"the weights of {path.name} are in it; --weights has no meaning"
         )
     if about.is_any_size and spec.size_px is None:
         raise UsageError(
@@ -134,7 +134,7 @@ def backbone_of(
         raise SettingError.of(
             "pooling",
             f"{' and '.join(value.name for value in chosen)} of {path.name} is one vector for each "
-            f"image; pooling has no meaning",
+            f"image; --pooling has no meaning",
         )
     if spec.pooling == "cls" and CLS not in poolings:
         raise SettingError.of(

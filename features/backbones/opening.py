@@ -177,12 +177,12 @@ def configured(backbone: Backbone, spec: ExtractorSpec) -> Backbone:
             if not backbone.is_of_keras:
                 raise SettingError.of(
                     "scaling",
-                    f"{backbone.name} scales pixels in its own way; scaling has no meaning",
+                    f"{backbone.name} scales pixels in its own way; --scaling has no meaning",
                 )
             backbone = backbone._replace(scaling=scaling)
     if spec.pooling is not None:
         raise SettingError.of(
-            "pooling", f"{backbone.name} pools in its own way; pooling has no meaning"
+            "pooling", f"{backbone.name} pools in its own way; --pooling has no meaning"
         )
     if spec.size_px in (None, backbone.input_size_px) and not spec.layers:
         return backbone

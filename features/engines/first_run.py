@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import EngineError, in_brief
+from ...extras import how_to_install
 from ...untrusted.arrays import read_npy
 from ...untrusted.isolation import DiedError, FailedError, isolated_reader
 from ..golden_images import COSINE_LIMITS, golden_pixels, least_cosine
@@ -31,7 +32,7 @@ MAX_REFERENCE_BYTES = 1 << 24
 
 logger = logging.getLogger(__name__)
 
-_REMEDY = "pip install 'bottlebank[onnxruntime]'"
+_REMEDY = how_to_install("onnxruntime")
 _EVALUATOR = f"{__package__}.onnx_evaluator"
 _RUN_S = 600.0
 _EVALUATION_S = 30

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ...errors import UsageError
+from ...extras import PACKAGES
 from ...precisions import PRECISIONS
 
 if TYPE_CHECKING:
@@ -66,13 +67,13 @@ ENGINES: dict[str, EngineEntry] = {
         "onnxruntime",
         gpu_precisions=("float16", "float32"),
         batch_size=8,
-        package="bottlebank[onnxruntime]",
+        package=PACKAGES["onnxruntime"],
     ),
     "coreml": EngineEntry(
         ".coreml",
         "Core ML",
         "onnxruntime",
-        package="bottlebank[onnxruntime]",
+        package=PACKAGES["onnxruntime"],
         only_on="darwin",
         is_automatic=False,
     ),

@@ -156,7 +156,7 @@ def _start(candidate: _Candidate, precision: str, network: Network, many: bool) 
     except BottlebankError:
         raise
     except ImportError as error:
-        remedy = f": pip install '{entry.package}'" if entry.package else ""
+        remedy = f": pip install {entry.package}" if entry.package else ""
         raise EngineError(f"{entry.title} cannot be imported ({error}){remedy}") from error
     except Exception as error:  # whatever its library raises
         reason = in_brief(error) or type(error).__name__

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...errors import EngineError
+from ...extras import how_to_install
 from ...fork_safety import claim
 from ...native_stderr import silent_stderr
 
@@ -132,8 +133,8 @@ def write_onnx(engine: TensorFlowEngine, file: Path) -> None:
         import tf2onnx
     except ImportError as error:
         raise EngineError(
-            "a network of Keras runs in ONNX Runtime once it is exported by tf2onnx, which is not "
-            "installed: pip install 'bottlebank[onnxruntime]'"
+            f"a network of Keras runs in ONNX Runtime once it is exported by tf2onnx, which is not "
+            f"installed: {how_to_install('onnxruntime')}"
         ) from error
     graph, function = engine.frozen()
     with silent_stderr():

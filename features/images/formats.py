@@ -8,6 +8,8 @@ from importlib.util import find_spec
 
 from PIL import features
 
+from ...extras import how_to_install
+
 HAS_HEIF = find_spec("pillow_heif") is not None
 
 FORMATS = (
@@ -31,7 +33,7 @@ def formats_in_words() -> str:
     return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
-INSTALL_HEIF = "pip install 'bottlebank[heic]' reads it"
+INSTALL_HEIF = f"{how_to_install('heic')} reads it"
 
 _HEIF_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")

@@ -18,7 +18,7 @@ import struct
 from typing import NamedTuple
 
 from ...arguments import is_one_of, received, require_whole
-from ...errors import UsageError
+from ...errors import ParameterError, UsageError
 
 MOST_VIEWS = 99
 _ORDINAL_BITS = 16
@@ -97,7 +97,9 @@ def require_views(views: object, rule: object) -> Views:
     found = RULES[str(rule)]
     n_views = require_whole("views", views, 0)
     if n_views > found.most:
-        raise UsageError(f"views is {n_views}; expected at most {found.most} of the rule {rule}")
+        raise ParameterError(
+            "views", f"is {n_views}; expected at most {found.most} of the rule {rule}"
+        )
     return Views(str(rule), found.numbers(n_views))
 
 

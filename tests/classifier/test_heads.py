@@ -365,7 +365,7 @@ class TestDenseHead:
             DenseHead(dropout=1).fit(rows, labels)
         with pytest.raises(ValueError, match="output is 'tanh'; expected 'softmax', 'sigmoid'"):
             DenseHead(output="tanh").fit(rows, labels)
-        with pytest.raises(ValueError, match="one sigmoid separates two classes, there are 3"):
+        with pytest.raises(ValueError, match="'sigmoid', which separates two classes; there are 3"):
             DenseHead(output="sigmoid").fit(rows, labels)
         with pytest.raises(ValueError, match="precision is 'float16'; expected 'auto', 'float32'"):
             DenseHead(precision="float16").fit(rows, labels)

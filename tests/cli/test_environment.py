@@ -5,7 +5,7 @@ import pytest
 
 from bottlebank.classifier.registry import HEADS
 from bottlebank.cli import program
-from bottlebank.cli.environment import variables_of
+from bottlebank.cli.usage.environment import variables_of
 
 from .test_usage import commands, one_line
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bottlebank.cli.mistakes import did_you_mean
+from bottlebank.cli.usage.mistakes import did_you_mean
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_options_go_before_the_recipe(bottlebank, photos, options, tmp_path):
     assert head.recipe["fit"] == "pad"
     assert (head.training["dropout"], head.training["output"]) == (0.1, "softmax")
     assert [kernel.shape[1] for kernel in head.layers.kernels] == [8, 3]
-    assert "size means nothing to random, and is left out" in done.out
+    assert "--size means nothing to random, and is left out" in done.out
     assert "tags:" in done.out
     assert "baseline" not in done.out
     other = bottlebank(
@@ -106,7 +106,7 @@ def test_options_go_before_the_recipe(bottlebank, photos, options, tmp_path):
             ["selfie", "DATA", "--extractor", "random", "--export", "onn"],
             "expected one of none, keras",
         ),
-        (["front-back", "DATA", "--extractor", "random"], "one sigmoid separates two classes"),
+        (["front-back", "DATA", "--extractor", "random"], "--output-layer is 'sigmoid', which"),
     ],
 )
 def test_what_cannot_be_meant(bottlebank, photos, cache, arguments, message, tmp_path, monkeypatch):
@@ -245,3 +245,11 @@ def test_every_recipe_beats_the_baseline_on_real_photographs(
     own, baseline = found[name], found["baseline"]
     assert own["accuracy"] > baseline["accuracy"] + margin
     assert baseline["p_value"] < level
+
+
+def test_help_names_the_defaults_of_recipes(bottlebank):
+    text = " ".join(bottlebank("recipe", "--help").out.split())
+    sections = text.split(" --")
+    for name in ("head", "hidden", "precision", "extractor", "size"):
+        [own] = [section for section in sections if section.startswith(f"{name} ")]
+        assert own.split(" (default: ")[1].startswith("the recipe's, or that of train)"), own

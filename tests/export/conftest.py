@@ -13,6 +13,7 @@ import bottlebank as bb
 from bottlebank.classifier.layers import Layers
 from bottlebank.export.job import Job
 from bottlebank.export.registry import EXPORTERS
+from bottlebank.extras import how_to_install
 from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
 from bottlebank.features.engines.network import Network
 from bottlebank.training import Trained
@@ -84,7 +85,8 @@ def exporter_of(name: str):
     entry = EXPORTERS[name]
     for library in entry.libraries:
         if find_spec(library) is None:
-            pytest.skip(f"{library} is not installed: pip install 'bottlebank[{entry.extra}]'")
+            remedy = how_to_install(entry.extra)
+            pytest.skip(f"{library} is not installed: {remedy}")
     return import_module(entry.module, "bottlebank.export")
 
 

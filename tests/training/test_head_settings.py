@@ -75,7 +75,7 @@ def test_a_value_that_cannot_be_meant_is_refused(table, name, value):
 
 
 def test_one_sigmoid_is_for_two_classes(table):
-    with pytest.raises(UsageError, match="one sigmoid separates two classes, there are 3"):
+    with pytest.raises(UsageError, match="'sigmoid', which separates two classes; there are 3"):
         bb.train_head(table, "dense", output="sigmoid")
 
 

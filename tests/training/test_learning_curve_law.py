@@ -214,3 +214,15 @@ def test_forecasts_on_digits():
         )
     mean = float(np.mean(brought))
     assert np.mean([low <= mean <= high for low, high in (each.interval for each in found)]) >= 0.85
+
+
+def test_no_gain_goes_beyond_all_images_right():
+    """A fit may find more at the next size than there is room for."""
+    sizes = np.array([5.0, 10, 20, 40])
+    wrong = [[20, 22], [8, 9], [3, 4], [1, 1]]
+    right = np.array([[np.arange(60) >= n for n in some] for some in wrong])
+    found = LearningCurve(sizes, (sizes * 3).astype(int), right).forecast(20)
+    assert max(found.gain or 0, found.interval[1]) <= 1 / 60 + 1e-9
+    right[-1] = True
+    found = LearningCurve(sizes, (sizes * 3).astype(int), right).forecast(20)
+    assert found.in_words().endswith(": all of the 60 held-out images are right already")

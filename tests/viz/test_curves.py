@@ -187,3 +187,25 @@ def test_another_ending_is_refused(tmp_path):
         draw_training_curves(HISTORY, tmp_path / "training.pdf", "Head", best_epoch=1)
     with pytest.raises(UsageError, match=r"\.png or \.svg"):
         draw_learning_curve(SIZES, ACCURACIES, tmp_path / "learning.pdf", "Head")
+
+
+def test_no_axis_of_shares_goes_beyond_100_percent(tmp_path, drawn):
+    history = [(0.5, 0.4, 0.9), (0.3, 0.2, 1.0)]
+    draw_training_curves(history, tmp_path / "training.png", "Head", best_epoch=2)
+    assert drawn[-1].axes[0].get_ylim()[1] == 1
+    draw_learning_curve([10, 20], [[0.0], [1.0]], tmp_path / "learning.png", "Head")
+    assert drawn[-1].axes[0].get_ylim() == (0, 1)
+
+
+def test_the_start_is_a_line_in_both_panels(tmp_path, drawn):
+    draw_training_curves(HISTORY, tmp_path / "training.png", "Head", 3, start=[0.7, 0.6])
+    below, above = drawn[-1].axes
+    for axes, value in ((above, 0.7), (below, 0.6)):
+        [line] = [line for line in axes.lines if line.get_label() == "before"]
+        assert set(line.get_ydata()) == {value}
+
+
+@pytest.mark.parametrize("start", [[0.7], [float("nan"), 0.5], [0.7, 1.5], "start"])
+def test_a_start_that_is_none_is_refused(tmp_path, start):
+    with pytest.raises(UsageError):
+        draw_training_curves(HISTORY, tmp_path / "training.png", "Head", 3, start=start)

@@ -35,3 +35,15 @@ def test_any_number_of_classes_with_any_names(tmp_path, svg_texts, n_classes):
 def test_a_file_that_is_no_picture(tmp_path):
     with pytest.raises(UsageError, match="a picture is a"):
         draw_precision_recall([CAT], tmp_path / "curves.txt", "")
+
+
+def test_twenty_classes_have_lines_of_their_own_and_whole_markers(tmp_path, drawn):
+    curves = [(f"class {n}", *CAT[1:]) for n in range(20)]
+    draw_precision_recall(curves, tmp_path / "curves.png", "many")
+    [axes] = drawn[-1].axes
+    lines = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 20
+    named = axes.get_legend().get_lines()
+    looks = [(line.get_color(), line.get_linestyle(), line.get_marker()) for line in named]
+    assert len(set(looks)) == 20
+    assert not any(line.get_clip_on() for line in axes.lines if line.get_linestyle() == "None")

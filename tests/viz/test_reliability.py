@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from bottlebank.classifier.metrics.calibration import N_BINS, calibration_interval, reliability_bins
 from bottlebank.classifier.metrics.intervals import wilson_interval
@@ -86,3 +87,16 @@ def test_nothing_is_cut_off(tmp_path, png_pixels):
 def test_another_ending_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"\.png or \.svg"):
         draw(CONFIDENCE, RIGHT, tmp_path / "reliability.pdf")
+
+
+def test_the_legend_covers_no_bar(tmp_path, drawn):
+    """Also of a head that is right wherever it is not sure."""
+    middles, many = np.arange(10) / 10 + 0.05, np.full(10, 20)
+    bins = ReliabilityBins(middles, many, many, middles, np.full(10, 0.8), np.ones(10))
+    draw_reliability(bins, 10, 0.5, tmp_path / "reliability.png", "Head")
+    figure = drawn[-1]
+    axes = next(each for each in figure.axes if each.get_legend() is not None)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    legend, frame = axes.get_legend().get_window_extent(renderer), axes.get_window_extent(renderer)
+    assert legend.y0 >= frame.y1 - 1
+    assert axes._left_title.get_window_extent(renderer).y0 >= legend.y1 - 4

@@ -89,6 +89,18 @@ class Finetuned:
             "rejections": [{"path": path, "reason": why} for path, why in self.table.rejected],
         }
 
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether to go on with the new head: it is a clear gain, or nothing could be compared."""
+        found = self.paired[TEST] or self.paired[VALIDATION]
+        return found is None or found.is_gain
+
+    @property
+    def has_lower_loss(self) -> bool:
+        """Whether the best epoch has a lower validation loss than the head that it began with."""
+        history, start = self.epochs.history, self.epochs.start
+        return history[self.epochs.best - 1].validation_loss < start.validation_loss
+
     def verdict(self) -> str:
         """One sentence: whether it was worth it."""
         test = self.paired[TEST] or self.paired[VALIDATION]

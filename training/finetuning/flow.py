@@ -263,6 +263,7 @@ def _finetune(
             "blocks": blocks,
             "from_head": before.version,
             "from_weights": f"{table.recipe.weights} ({table.recipe.weights_sha256[:8]})",
+            "start": epochs_done.start._asdict(),
         },
     }
     mean, scale = standardisation(new_table.features[rows[0]])

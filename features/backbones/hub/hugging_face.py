@@ -19,6 +19,7 @@ from ....errors import (
     WeightsNotFoundError,
     in_brief,
 )
+from ....extras import how_to_install
 from ....progress import Progress
 from ..registry import HUB
 from .folder import README, licence_of, names_in, network_in
@@ -160,7 +161,7 @@ def _library(repository: Repository) -> Any:
     except ImportError as error:
         raise LibraryNotFoundError(
             f"{repository} needs the library huggingface_hub, which cannot be imported ({error}): "
-            f"pip install 'bottlebank[hf]'"
+            f"{how_to_install('hf')}"
         ) from error
     return huggingface_hub
 

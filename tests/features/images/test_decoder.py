@@ -318,7 +318,7 @@ def test_a_mistake_in_our_own_code_rejects_no_image(monkeypatch, error):
 def test_without_its_library_heic_says_what_to_install(monkeypatch):
     monkeypatch.setattr(formats, "HAS_HEIF", False)
     monkeypatch.setattr(images, "HAS_HEIF", False)
-    with pytest.raises(ImageRejectedError, match=r"HEIC: pip install .bottlebank\[heic\]") as why:
+    with pytest.raises(ImageRejectedError, match="HEIC: pip install pillow-heif") as why:
         decode(b"\0\0\0\x18ftypheic\0\0\0\0")
     assert is_temporary(str(why.value))
 

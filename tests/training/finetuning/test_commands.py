@@ -1,5 +1,6 @@
 """The commands: fine-tuning itself, and what comes after it with the new head."""
 
+import dataclasses
 import json
 import shutil
 
@@ -47,7 +48,9 @@ def test_it_says_what_was_trained_and_whether_it_was_worth_it(command, own, tmp_
         assert str(tmp_path / "out" / name) in wrote
         assert (tmp_path / "out" / name).stat().st_size
     assert following.startswith("next: ")
-    assert following.endswith(f"predict IMAGE --head {tmp_path / 'out' / 'head.h5'}")
+    goes_on = "worth it on" in verdict
+    chosen = tmp_path / "out" / "head.h5" if goes_on else own.head
+    assert following.endswith(f"predict IMAGE --head {chosen}")
 
 
 def test_its_json_is_what_python_gives(command, own, tuned, tmp_path):
@@ -77,6 +80,44 @@ def test_weights_of_images_take_part(command, own, tmp_path):
         found.append(json.loads(command(*arguments).out))
     losses = [[epoch["train_loss"] for epoch in answer["history"]] for answer in found]
     assert losses[0] != losses[1]
+
+
+def test_images_of_weight_0_are_in_no_split_here_either(command, own, tmp_path, caplog):
+    """Without the column they are, and that is said."""
+    lines = ["path,label,w"]
+    for number, path in enumerate(sorted(own.photos.rglob("*.png"))):
+        lines.append(f"{path},{path.parent.name},{min(number % 3, 1)}")
+    table, head = tmp_path / "weighted.csv", tmp_path / "head.h5"
+    table.write_text("\n".join(lines) + "\n")
+    column = ["--weights-column", "w"]
+    like = ["--extractor", "tunable", "--engine", "openvino", "--precision", "float32", "--json"]
+    trained = json.loads(command("train", table, *column, "--output", head, *like).out)
+    common = ["--epochs", 1, "--engine", "openvino", "--json"]
+    images = []
+    for number, more in enumerate((column, [])):
+        caplog.clear()
+        output = tmp_path / f"out{number}"
+        answer = command("finetune", table, "--head", head, "--output", output, *common, *more)
+        compared = json.loads(answer.out)["compared"]
+        images.append([compared[name]["images"] for name in ("validation", "test")])
+        assert ("--weights-column names them" in caplog.text) == (more == [])
+    assert images[0] == [trained[name]["images"] for name in ("validation", "test")]
+    assert images[0] != images[1]
+
+
+@pytest.mark.parametrize(("after", "loss", "goes_on"), [(0.9, 0.2, True), (0.5, 0.9, False)])
+def test_what_is_said_after_it_agrees(tuned, after, loss, goes_on):
+    found = tuned.paired["test"]
+    gained, lost = (40, 0) if goes_on else (0, 0)
+    images = max(found.images, 100)
+    changed = found._replace(
+        images=images, after=after, gained=gained, lost=lost, p_value=0.001 if goes_on else 1.0
+    )
+    last = tuned.epochs.history[-1]._replace(validation_loss=loss)
+    start = tuned.epochs.start._replace(validation_loss=0.5)
+    epochs = tuned.epochs._replace(start=start, history=[last])
+    again = dataclasses.replace(tuned, paired={**tuned.paired, "test": changed}, epochs=epochs)
+    assert again.is_worth_it == ("worth it" in again.verdict()) == again.has_lower_loss == goes_on
 
 
 def test_the_new_head_is_evaluated_compared_drawn_and_used(command, own, tuned, tmp_path):

@@ -211,7 +211,7 @@ def test_a_repository_without_onnx_is_refused(made_hub):
 
 def test_without_the_library_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
-    with pytest.raises(LibraryNotFoundError, match=r"pip install 'bottlebank\[hf\]'"):
+    with pytest.raises(LibraryNotFoundError, match="pip install huggingface_hub"):
         download(NAME)
 
 

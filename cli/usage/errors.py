@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
+from ..choices import KEYWORDS
 from .environment import variable_that_is_set
 from .mistakes import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...errors import ParameterError
 
 
 def command_of(error: click.UsageError) -> str:
@@ -19,6 +26,16 @@ def command_of(error: click.UsageError) -> str:
 def in_words(error: click.UsageError) -> str:
     """What was wrong, what was expected, and where to read more."""
     return f"{_message(error)}; see `{command_of(error)} --help`"
+
+
+def in_options(error: ParameterError, params: Iterable[click.Parameter]) -> str:
+    """What is wrong with a parameter of Python, as the option that sets it is called here."""
+    named = {param.name: _named(param) for param in params if isinstance(param, click.Option)}
+    named |= {keyword: named[name] for name, keyword in KEYWORDS.items() if name in named}
+    name = named.get(error.parameter, error.parameter)
+    heads = getattr(error, "heads", ())
+    remedy = f" (--head {heads[0]})" if heads else ""
+    return f"{name}{str(error).removeprefix(error.parameter)}{remedy}"
 
 
 def _message(error: click.UsageError) -> str:
