@@ -64,7 +64,7 @@ def test_weights_that_are_all_alike_leave_the_threshold(bottlebank, photos, opti
     "command",
     [
         ["finetune", "photos", "--head", "h.h5", "--output"],
-        ["recipe", "scene36", "photos", "--output"],
+        ["recipe", "scene36", "photos", "--extractor", "random", "--output"],
         ["evaluate", "photos", "--head", "h.h5", "--report"],
         ["export", "--head", "h.h5", "--format", "onnx", "--data", "photos", "--output"],
     ],
