@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..formatting import counted
 from . import choices, options
 from .command import command, option
+from .labels import lay_over, read
 from .output import (
     Stopwatch,
     percent,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     "--extractors efficientnet_lite0,inception_v3"
 )
 @options.data()
+@options.labels()
 @options.weights_column()
 @option(
     "--heads",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 def run(
     data: str,
     reading: dict[str, Any],
+    labels: str | None,
     heads: list[str],
     extractors: list[str],
     extraction: dict[str, Any],
@@ -81,13 +84,19 @@ def run(
     from ..training.compare import compare
     from ..training.train import require_two_classes
 
+    labels_file = read(labels)
     dataset = load_dataset(data, **reading)
-    require_two_classes(dataset.labels, data)
+    if labels_file is None:
+        require_two_classes(dataset.labels, data)
     if extractors:
         tables = extract_each(dataset, extractors, **extraction)
         names = names_of(tables, extractors)
     else:
         tables, names = [extract(dataset, None, **extraction)], None
+    for place, table in enumerate(tables):
+        changes = lay_over(table, labels_file, quiet=place > 0)
+        if changes is not None:
+            tables[place] = changes.table
     found = compare(tables, heads, names=names, n_folds=folds, seed=seed)
     for warning in found.warnings:
         say(f"warning: {warning}")

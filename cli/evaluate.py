@@ -8,6 +8,7 @@ from ..progress import Progress
 from ..reports.output_paths import require_report_folder, writing
 from . import choices, options
 from .command import command, option
+from .labels import lay_over, read
 from .output import (
     percent,
     print_json,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 @command(example="bottlebank evaluate photos/ --head head.h5 --report report/")
 @options.data()
+@options.labels()
 @options.weights_column()
 @options.head(required=True)
 @options.loading()
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 def run(
     data: str,
     reading: dict[str, Any],
+    labels: str | None,
     head: str,
     loading: dict[str, Any],
     max_pixels: int,
@@ -74,10 +77,14 @@ def run(
     from ..reports.evaluation_answer import describe_evaluation
     from ..training import evaluate_split, extract_for_head
 
+    labels_file = read(labels)
     dataset = load_dataset(data, **reading)
     table, loaded = extract_for_head(
         dataset, head, max_pixels=max_pixels, workers=workers, memory=memory, **loading, **seen
     )
+    changes = lay_over(table, labels_file)
+    if changes is not None:
+        table = changes.table
     evaluated = evaluate_split(loaded, table, split, views=table.n_views > 0)
     answer = describe_evaluation(loaded, table, evaluated)
     _warn(loaded, evaluated)

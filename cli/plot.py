@@ -13,6 +13,7 @@ from ..reports.output_paths import (
 )
 from . import choices, options
 from .command import command, option
+from .labels import lay_over, read
 from .output import print_json, report_rejections, tell
 from .parameter_types import Choice
 
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..datasets import Dataset
+    from ..datasets.labels_file import LabelsFile
     from ..extraction import FeatureTable
 
 
 @command(example="bottlebank plot photos/ --method umap --output map.png")
 @options.data("; or one image, whose transfer values are drawn")
+@options.labels()
 @options.output(required=True, metavar="MAP.png", help="a name ending in .png or .svg")
 @option(
     "--method",
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
 def run(
     data: str,
     reading: dict[str, Any],
+    labels: str | None,
     extraction: dict[str, Any],
     output: str,
     method: str,
@@ -55,6 +59,7 @@ def run(
     """Draw and report where."""
     path = require_output(output, PICTURE, [data, extraction["weights"]])
     require_outside(path, data)
+    labels_file = read(labels)
     from ..datasets import load_dataset
     from ..datasets.dataset import EXTENSIONS
 
@@ -66,7 +71,8 @@ def run(
         rejected: Sequence[tuple[str, str]] = []
     else:
         settings = {"method": method, "random_state": seed, "thumbnails": thumbnails}
-        table, caption = _draw_map(load_dataset(data, **reading), extraction, path, **settings)
+        dataset = load_dataset(data, **reading)
+        table, caption = _draw_map(dataset, extraction, labels_file, path, **settings)
         n_images, rejected = len(table), table.rejected
     if json:
         print_json({"output": str(path), "images": n_images or 1, "caption": caption})
@@ -77,7 +83,11 @@ def run(
 
 
 def _draw_map(
-    dataset: Dataset, extraction: dict[str, Any], output: Path, **settings: Any
+    dataset: Dataset,
+    extraction: dict[str, Any],
+    labels: LabelsFile | None,
+    output: Path,
+    **settings: Any,
 ) -> tuple[FeatureTable, str]:
     """The table that is drawn, and how."""
     from ..extraction import extract
@@ -85,6 +95,8 @@ def _draw_map(
 
     table = extract(dataset, **extraction)
     table.require_rows()
+    changes = lay_over(table, labels)
+    table = table if changes is None else changes.table
     title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
     drawn = plot(table, output, title=title, **settings)
     return table, drawn.embedding.caption

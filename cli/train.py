@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..reports.output_paths import HEAD, require_output, writing
 from . import options
 from .command import command
+from .labels import lay_over, read
 from .output import (
     Stopwatch,
     invocation,
@@ -36,6 +38,7 @@ _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 
 @command(example="bottlebank train photos/ --extractor efficientnet_lite0 --output head.h5")
 @options.data()
+@options.labels()
 @options.weights_column()
 @options.output(required=True, metavar="HEAD.h5", help="the head file")
 @options.head_to_train()
@@ -47,6 +50,7 @@ _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 def run(
     data: str,
     reading: dict[str, Any],
+    labels: str | None,
     extraction: dict[str, Any],
     output: str,
     head: str,
@@ -65,24 +69,28 @@ def run(
     from ..training import save_head, train_head
     from ..training.dataset_problems import contradictions, describe, near_pairs
     from ..training.head_settings import HeadSettings
+    from ..training.label_changes import effect_of, in_words
     from ..training.train import require_two_classes
     from .problems import print_problems
 
     weight = None if class_weight == "none" else class_weight
     network = options.network_of(network)
     settings = HeadSettings(head, weight, coverage, seed, network)
+    labels_file = read(labels)
     dataset = load_dataset(data, **reading)
-    settings.require_outputs(dataset)  # before anything is extracted
-    require_two_classes(dataset.labels, data)
+    if labels_file is None:
+        settings.require_outputs(dataset)  # before anything is extracted
+        require_two_classes(dataset.labels, data)
     table = extract(dataset, **extraction)
-    trained = train_head(
-        table,
-        head,
-        **network,
-        class_weight=weight,
-        coverage=coverage,
-        seed=seed,
+    changes = lay_over(table, labels_file)
+    if changes is not None:
+        table = changes.table
+        require_two_classes(table.labels, f"{data} with {labels}")
+    train = partial(
+        train_head, kind=head, **network, class_weight=weight, coverage=coverage, seed=seed
     )
+    trained = train(table)
+    effect = None if changes is None else effect_of(changes, trained, train)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         save_head(trained, path)
@@ -95,9 +103,14 @@ def run(
         answer = _answer(
             trained, table, path, near=near, contradictions=contradicting, seconds=seconds()
         )
+        if changes is not None:
+            compared = None if effect is None else effect.as_dict()
+            answer["labels"] = {**changes.as_dict(), "validation": compared}
         print_json(answer)
     else:
         _tell(trained, table)
+        if effect is not None:
+            tell(f"  {in_words(effect)}")
         print_problems(near, contradicting)
         tell(f"  {_about_confidence(trained.head)}")
         tell(f"wrote {path} (version {trained.head.version}), {seconds():.1f} s in all")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import itertools
 import os
 import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import DatasetError
@@ -20,6 +20,7 @@ from .columns import (
     find_columns,
     headerless,
 )
+from .csv_rows import find_dialect, rows_of
 from .folders import find_images
 from .listed_files import ListedFiles
 from .split_names import KNOWN_NAMES, split_of
@@ -27,10 +28,9 @@ from .text_file import LEGACY, encoding_of
 from .weight_values import remarks, weight_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-_SEPARATORS = (",", ";", "\t", "|")
 _ROWS_LOOKED_AT = 1000
 
 _NO_LABEL = {"nan", "null", "n/a", "na", "#n/a", "nil", "<na>", "nat"}
@@ -80,8 +80,8 @@ def _read(
     said: Mapping[str, str | None],
     image_root: str | os.PathLike[str] | None,
 ) -> Listed:
-    separator, n_skipped = _dialect(file, encoding, said)
-    lines = _rows(file, encoding, separator, n_skipped)
+    dialect = find_dialect(file, encoding, partial(_understood, said=said))
+    lines = rows_of(file, encoding, dialect, "path,label[,split]")
     header = next((row for _, row in lines), [])
     first = list(itertools.islice(lines, _ROWS_LOOKED_AT))
     width = len(header)
@@ -132,51 +132,9 @@ def _read(
     return listed
 
 
-def _rows(
-    file: Path, encoding: str, separator: str, n_skipped: int
-) -> Iterator[tuple[int, list[str]]]:
-    """Rows that hold anything, cleaned, with the numbers of their lines."""
-    with file.open(newline="", encoding=encoding) as lines:
-        reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=True)
-        line = 1
-        try:
-            for row in reader:
-                values = [_clean(value) for value in row]
-                if any(values) and line > n_skipped:
-                    yield line, values
-                line = reader.line_num + 1
-        except csv.Error as error:
-            raise DatasetError(
-                f"{file}, line {line}: not a CSV file with path,label[,split]: {error}; is a "
-                f"quotation mark never closed?"
-            ) from error
-
-
-def _dialect(file: Path, encoding: str, said: Mapping[str, str | None]) -> tuple[str, int]:
-    """The separator by which the header is understood best, and lines before the header."""
-    with file.open(newline="", encoding=encoding) as lines:
-        start = lines.read(1 << 16).lstrip("\ufeff")
-    excel = re.match(r"sep=(.)\r?\n?", start, re.IGNORECASE)
-    if excel:
-        return excel.group(1), 1
-    rows = [line for line in start.splitlines() if line.strip(" ,;\t|")]
-    scores = []
-    for separator in _SEPARATORS:
-        try:
-            header = next(csv.reader(rows[:1], delimiter=separator, skipinitialspace=True), [])
-        except csv.Error:
-            header = []
-        header = [_clean(value) for value in header]
-        known = are_known(header, said) if len(header) > 1 else 0
-        if not known and headerless(header) is not None:
-            known = 2
-        scores.append((known, len(header)))
-    best = max(range(len(scores)), key=lambda position: scores[position])
-    return _SEPARATORS[best], 0
-
-
-def _clean(value: str) -> str:
-    return value.strip().strip("\ufeff\u200b").strip()
+def _understood(header: Sequence[str], *, said: Mapping[str, str | None]) -> int:
+    known = are_known(header, said) if len(header) > 1 else 0
+    return 2 if not known and headerless(header) is not None else known
 
 
 def _values(

@@ -361,7 +361,12 @@ def evaluate_splits(
     return found
 
 
+def is_right(head: Head, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+    """bool, (n,): whether the most probable class of rows (n,) of a table is theirs."""
+    columns = head.predict_proba(table.features[rows]).argmax(axis=1)
+    return np.array(head.classes)[columns] == table.labels[rows]
+
+
 def accuracy_of(head: Head, table: FeatureTable, rows: np.ndarray) -> float:
     """Share of rows (n,) of a table whose most probable class is theirs."""
-    columns = head.predict_proba(table.features[rows]).argmax(axis=1)
-    return float((np.array(head.classes)[columns] == table.labels[rows]).mean())
+    return float(is_right(head, table, rows).mean())

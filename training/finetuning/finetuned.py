@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...classifier.metrics.comparison import Paired, paired
 from ...datasets.splits import TEST, VALIDATION
 from ...formatting import counted, percent
 from ..cross_validation import FINETUNED
+from ..evaluate import is_right
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,11 +135,6 @@ def compare_splits(
     compared = {}
     for name in (VALIDATION, TEST):
         rows = split.rows(name)
-        was, now = (_right(head, table, rows) for head, table in (before, after))
+        was, now = (is_right(head, table, rows) for head, table in (before, after))
         compared[name] = paired(was, now) if len(rows) else None
     return compared
-
-
-def _right(head: Head, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-    columns = head.predict_proba(table.features[rows]).argmax(axis=1)
-    return np.array(head.classes)[columns] == table.labels[rows]

@@ -1,0 +1,35 @@
+"""Labels files on the command line: read before any work, laid over what was extracted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .output import say
+
+if TYPE_CHECKING:
+    from ..datasets.labels_file import LabelsFile
+    from ..extraction import FeatureTable
+    from ..extraction.relabelling import Relabelled
+
+
+def read(file: str | None) -> LabelsFile | None:
+    """The file of --labels, if there is one."""
+    if file is None:
+        return None
+    from ..datasets.labels_file import read_labels
+
+    return read_labels(file)
+
+
+def lay_over(
+    table: FeatureTable, labels: LabelsFile | None, *, quiet: bool = False
+) -> Relabelled | None:
+    """Give a table the labels of a file, and say what that changes."""
+    if labels is None:
+        return None
+    from ..extraction.relabelling import relabel
+
+    changes = relabel(table, labels)
+    if not quiet:
+        say(f"{labels.source}: {changes.in_words()}")
+    return changes

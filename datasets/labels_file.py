@@ -1,0 +1,137 @@
+"""A labels file: what somebody has decided of images, by their content, laid over any dataset.
+
+Renamed and moved images keep their labels, and no image is moved or rewritten.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..arguments import require_path
+from ..errors import DatasetError
+from .columns import normal
+from .csv_rows import find_dialect, rows_of
+from .text_file import encoding_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+
+COLUMNS = ("key", "path", "label")
+SUGGESTED, ACCEPT = "suggested", "accept"
+_EXPECTED = "key,path,label"
+_YES = {"yes", "y", "true", "1", "x", "ok", "accept", "accepted"}
+_NO = {"", "no", "n", "false", "0", "-", "reject", "rejected"}
+_KEY = re.compile("[0-9a-f]{64}")
+_FORMULA = re.compile(r"'[=+\-@\t\r]")
+
+
+class LabelsFile(NamedTuple):
+    """What a labels file says."""
+
+    source: Path
+    labels: Mapping[bytes, str]
+    """By the SHA-256 of an image's bytes; empty: the image is left out."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def read_labels(source: str | os.PathLike[str]) -> LabelsFile:
+    """Read a labels file.
+
+    Parameters
+    ----------
+    source
+        A CSV file with the columns ``key``, the SHA-256 of an image's bytes in hexadecimal, and
+        ``label``; an empty label leaves the image out. Where there are ``suggested`` and
+        ``accept``, as in what an audit writes, a row whose ``accept`` is yes has the suggested
+        label. Other columns, such as ``path``, are for people.
+
+    Raises
+    ------
+    DatasetError
+        When it cannot be read, or a row makes no sense; the message has the line.
+    """
+    path = require_path(source, "the path of a labels file")
+    try:
+        return LabelsFile(path, _read(path))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def write_labels(rows: Iterable[tuple[str, str, str]]) -> bytes:
+    """A labels file of (key, path, label), in UTF-8; other bytes in names are `escaped`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([key, *map(_not_a_formula, values)] for key, *values in rows)
+    return escaped(text.getvalue()).encode()
+
+
+def escaped(name: str) -> str:
+    """Bytes of a name that are not UTF-8, as people can read and type them."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _not_a_formula(value: str) -> str:
+    return f"'{value}" if value[:1] in "=+-@\t\r" and value else value
+
+
+def _read(file: Path) -> dict[bytes, str]:
+    encoding = encoding_of(file)
+    lines = rows_of(file, encoding, find_dialect(file, encoding, _understood), _EXPECTED)
+    _, header = next(lines, (0, []))
+    names = [normal(name) for name in header]
+    for name in ("key", "label"):
+        if names.count(name) != 1:
+            found = ", ".join(filter(None, header)) or "nothing"
+            raise DatasetError(
+                f"{file}: expected a labels file with the columns {_EXPECTED}, found "
+                f"{found[:200]!r}"
+            )
+    labels: dict[bytes, str] = {}
+    seen: dict[bytes, int] = {}
+    for line, row in lines:
+        value = dict(zip(names, row, strict=False))
+        where = f"{file}, line {line}"
+        if any(row[len(names) :]):
+            raise DatasetError(
+                f"{where}: {len(row)} values where the header has {len(names)}: put a value that "
+                f"holds the separator between quotation marks"
+            )
+        key = value.get("key", "").lower()
+        if not _KEY.fullmatch(key):
+            raise DatasetError(
+                f"{where}: expected a key of 64 hexadecimal digits, the SHA-256 of the image's "
+                f"bytes; found {key[:80]!r}"
+            )
+        label, content = _label(value, where), bytes.fromhex(key)
+        if labels.setdefault(content, label) != label:
+            raise DatasetError(
+                f"{where}: the image has the label {label!r} here and {labels[content]!r} in line "
+                f"{seen[content]}: remove one of them"
+            )
+        seen.setdefault(content, line)
+    return labels
+
+
+def _label(value: Mapping[str, str], where: str) -> str:
+    accept = value.get(ACCEPT, "").casefold()
+    if accept not in _YES | _NO:
+        raise DatasetError(f"{where}: expected yes, no or nothing in accept; found {accept[:80]!r}")
+    if accept in _YES and SUGGESTED not in value:
+        raise DatasetError(f"{where}: accept is {accept}, and there is no column {SUGGESTED}")
+    label = value.get(SUGGESTED, "") if accept in _YES else value.get("label", "")
+    if _FORMULA.match(label):
+        label = label[1:]
+    return unicodedata.normalize("NFC", label)
+
+
+def _understood(header: Sequence[str]) -> int:
+    return len({"key", "label"} & {normal(name) for name in header})

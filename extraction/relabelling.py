@@ -1,0 +1,83 @@
+"""Laying a labels file over a table: other labels, and images that are left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..datasets.labels_file import escaped
+from ..errors import DatasetError
+from ..formatting import counted
+
+if TYPE_CHECKING:
+    from ..datasets.labels_file import LabelsFile
+    from .feature_table import FeatureTable
+
+
+class Relabelled(NamedTuple):
+    """A table over which a labels file was laid."""
+
+    table: FeatureTable
+    """Without the images that are left out."""
+    before: np.ndarray
+    """str, (n,): the labels of its rows before; empty where they had none."""
+    n_left_out: int
+    """Images that the file leaves out, or that have no label anywhere."""
+    n_not_here: int
+    """Rows of the file whose image is not in the table."""
+
+    @property
+    def n_changed(self) -> int:
+        """Images with another label than before."""
+        return int((self.before != self.table.labels).sum())
+
+    def in_words(self) -> str:
+        """One line."""
+        not_here = f"; {self.n_not_here:,} of its rows are of other images" * bool(self.n_not_here)
+        return (
+            f"{counted(self.n_changed, 'label')} changed, {counted(self.n_left_out, 'image')} left "
+            f"out{not_here}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {
+            "changed": self.n_changed,
+            "left_out": self.n_left_out,
+            "not_here": self.n_not_here,
+        }
+
+
+def relabel(table: FeatureTable, labels: LabelsFile) -> Relabelled:
+    """Give the images of a table the labels of a file, which knows them by their content.
+
+    An image that the file does not have keeps its label. Files with equal bytes have one label
+    afterwards.
+
+    Raises
+    ------
+    DatasetError
+        When the file has none of the images, or leaves out all.
+    """
+    contents, own = table.contents, table.labels.tolist()
+    written = {escaped(label): label for label in own}
+    said = [
+        written.get(found, found)
+        for found in (labels.labels.get(*each) for each in zip(contents, own, strict=True))
+    ]
+    here = labels.labels.keys() & set(contents)
+    if not here and len(table):
+        raise DatasetError(
+            f"{labels.source} has none of these {counted(len(table), 'image')}: its keys are of "
+            f"other images, or of files that have been changed since"
+        )
+    rows = np.flatnonzero([bool(label) for label in said])
+    if not len(rows) and len(table):
+        raise DatasetError(f"{labels.source} leaves out all {counted(len(table), 'image')}")
+    before = table.labels[rows]
+    part = replace(table.some(rows), labels=np.array([said[row] for row in rows.tolist()]))
+    if "features" in vars(table):
+        vars(part)["features"] = table.features[rows]
+    return Relabelled(part, before, len(table) - len(rows), len(labels) - len(here))

@@ -1,0 +1,94 @@
+"""Labels files: what people and spreadsheets make of them, and what is refused."""
+
+import hashlib
+
+import pytest
+
+from bottlebank.datasets.labels_file import read_labels, write_labels
+from bottlebank.errors import DatasetError
+
+KEYS = [hashlib.sha256(name.encode()).hexdigest() for name in "abcd"]
+
+
+@pytest.fixture
+def read(tmp_path):
+    def read(text, encoding="utf-8"):
+        file = tmp_path / "labels.csv"
+        file.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+        return {key.hex(): label for key, label in read_labels(file).labels.items()}
+
+    return read
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_what_spreadsheets_write_is_read(read, encoding, newline, separator):
+    rows = [
+        ["key", "path", "label"],
+        [KEYS[0], "a.jpg", "Café"],
+        [KEYS[1].upper(), "b,c;d.jpg", ""],
+    ]
+    lines = [separator.join(f'"{value}"' for value in row) for row in rows]
+    assert read(newline.join([*lines, ""]), encoding) == {KEYS[0]: "Café", KEYS[1]: ""}
+
+
+def test_columns_are_known_by_name_in_any_order(read):
+    text = f"note,Label,Path,KEY\nhm,cat,a.jpg,{KEYS[0]}\n"
+    assert read(text) == {KEYS[0]: "cat"}
+
+
+def test_accepted_suggestions_are_labels(read):
+    said = ["yes", "", "no", "X"]
+    rows = [f"{key},{key[:4]}.jpg,cat,dog,{accept}" for key, accept in zip(KEYS, said, strict=True)]
+    found = read("\n".join(["key,path,label,suggested,accept", *rows]))
+    assert [found[key] for key in KEYS] == ["dog", "cat", "cat", "dog"]
+
+
+def test_an_accepted_suggestion_without_a_label_leaves_the_image_out(read):
+    assert read(f"key,label,suggested,accept\n{KEYS[0]},cat,,yes\n") == {KEYS[0]: ""}
+
+
+@pytest.mark.parametrize(
+    "label", ["cat", "=SUM(A1)", "-3", "@home", "+1", "'quoted'", "a,b", 'say "x"', "<b>", "猫"]
+)
+def test_what_is_written_is_read_again(tmp_path, label):
+    file = tmp_path / "labels.csv"
+    file.write_bytes(write_labels([(KEYS[0], "=evil().jpg", label), (KEYS[1], "b\udce9.jpg", "")]))
+    found = read_labels(file).labels
+    assert list(found.values()) == [label, ""]
+    assert b"b\\xe9.jpg" in file.read_bytes()
+
+
+def test_a_name_is_no_formula_to_a_spreadsheet():
+    written = write_labels([(KEYS[0], "=evil().jpg", "@home")]).decode()
+    assert written.splitlines()[1] == f"{KEYS[0]},'=evil().jpg,'@home"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("path,label\na.jpg,cat\n", "expected a labels file with the columns key,path,label"),
+        ("key,path\n", "expected a labels file with the columns key,path,label"),
+        ("", "expected a labels file with the columns key,path,label, found 'nothing'"),
+        ("key,label\nabc,cat\n", "line 2: expected a key of 64 hexadecimal digits"),
+        (f"key,label\n{KEYS[0]},cat\n{KEYS[0]},dog\n", "line 3: .* 'dog' here and 'cat' in line 2"),
+        (f"key,label\n{KEYS[0]},cat,dog\n", "line 2: 3 values where the header has 2"),
+        (f"key,label,accept\n{KEYS[0]},cat,yes\n", "there is no column suggested"),
+        (f"key,label,suggested,accept\n{KEYS[0]},a,b,perhaps\n", "expected yes, no or nothing"),
+        (f'key,label\n{KEYS[0]},"cat\n', "is a quotation mark never closed"),
+        (b"\x89PNG\r\n\x1a\n", "an image"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_line(read, text, reason):
+    with pytest.raises(DatasetError, match=reason):
+        read(text)
+
+
+def test_a_row_that_is_there_twice_is_one(read):
+    assert read(f"key,label\n{KEYS[0]},cat\n{KEYS[0]},cat\n") == {KEYS[0]: "cat"}
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(DatasetError, match=r"none\.csv cannot be read: No such file"):
+        read_labels(tmp_path / "none.csv")
