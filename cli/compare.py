@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..formatting import counted
 from . import choices, options
 from .command import command, option
-from .labels import lay_over, read
+from .labels import labels_option, lay_over, read
 from .output import (
     Stopwatch,
     percent,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--extractors efficientnet_lite0,inception_v3"
 )
 @options.data()
-@options.labels()
+@labels_option()
 @options.weights_column()
 @option(
     "--heads",

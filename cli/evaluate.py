@@ -8,7 +8,7 @@ from ..progress import Progress
 from ..reports.output_paths import require_report_folder, writing
 from . import choices, options
 from .command import command, option
-from .labels import lay_over, read
+from .labels import labels_option, lay_over, read
 from .output import (
     percent,
     print_json,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @command(example="bottlebank evaluate photos/ --head head.h5 --report report/")
 @options.data()
-@options.labels()
+@labels_option()
 @options.weights_column()
 @options.head(required=True)
 @options.loading()

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .command import option
 from .output import say
+from .parameter_types import FILE
 
 if TYPE_CHECKING:
     from ..datasets.labels_file import LabelsFile
     from ..extraction import FeatureTable
     from ..extraction.relabelling import Relabelled
+    from .options import Decorator
+
+
+def labels_option() -> Decorator:
+    """--labels, a labels file that is laid over DATA."""
+    return option(
+        "--labels",
+        type=FILE,
+        metavar="FILE.csv",
+        help="labels that go before those of DATA, from a CSV file with key,path,label: the key is "
+        "the SHA-256 of an image's bytes, and an image with an empty label is left out",
+    )
 
 
 def read(file: str | None) -> LabelsFile | None:

@@ -51,17 +51,6 @@ def weights_column() -> Decorator:
     )
 
 
-def labels() -> Decorator:
-    """--labels, a labels file that is laid over DATA."""
-    return option(
-        "--labels",
-        type=FILE,
-        metavar="FILE.csv",
-        help="labels that go before those of DATA, from a CSV file with key,path,label: the key is "
-        "the SHA-256 of an image's bytes, and an image with an empty label is left out",
-    )
-
-
 def reading() -> Decorator:
     """Options that say how DATA is read: `reading`, keywords of `load_dataset`."""
     add = partial(option, part_of="reading", section="Reading DATA, where it is ambiguous")

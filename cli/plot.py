@@ -13,7 +13,7 @@ from ..reports.output_paths import (
 )
 from . import choices, options
 from .command import command, option
-from .labels import lay_over, read
+from .labels import labels_option, lay_over, read
 from .output import print_json, report_rejections, tell
 from .parameter_types import Choice
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @command(example="bottlebank plot photos/ --method umap --output map.png")
 @options.data("; or one image, whose transfer values are drawn")
-@options.labels()
+@labels_option()
 @options.output(required=True, metavar="MAP.png", help="a name ending in .png or .svg")
 @option(
     "--method",

@@ -10,7 +10,7 @@ from ..formatting import counted
 from ..reports.output_paths import HEAD, require_output, writing
 from . import options
 from .command import command
-from .labels import lay_over, read
+from .labels import labels_option, lay_over, read
 from .output import (
     Stopwatch,
     invocation,
@@ -38,7 +38,7 @@ _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 
 @command(example="bottlebank train photos/ --extractor efficientnet_lite0 --output head.h5")
 @options.data()
-@options.labels()
+@labels_option()
 @options.weights_column()
 @options.output(required=True, metavar="HEAD.h5", help="the head file")
 @options.head_to_train()

@@ -57,12 +57,20 @@ MAY_BE_LEFT_OUT = {
     "check_classifier_data_not_an_array": "all but data frames was checked: they need pandas",
 }
 
+# What a network that is trained in steps cannot do, and why.
+FAIL = {
+    "check_sample_weight_equivalence_on_dense_data": "the copies of a row come into other batches, "
+    "and the rows that decide when training ends are others",
+}
+
 
 def checks(estimator, quick=None):
     """scikit-learn's own; those that are not in `quick` are marked as slow."""
     for made, check in estimator_checks_generator(estimator):
         name = check.func.__name__
         marks = [pytest.mark.slow] if quick and name not in quick else []
+        if quick and name in FAIL:
+            marks.append(pytest.mark.xfail(reason=FAIL[name], strict=True))
         yield pytest.param(made, check, marks=marks, id=f"{type(made).__name__}-{name}")
 
 
