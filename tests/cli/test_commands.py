@@ -253,7 +253,15 @@ def test_a_dense_head_reports_its_training(bottlebank, photos, options, cache, t
 def test_compare(bottlebank, photos, options):
     settings = ["--heads", "knn,logistic", "--extractors", "random", "--folds", 3, *options[2:]]
     answer = bottlebank("compare", photos, *settings, "--json").json
-    assert list(answer) == ["images", "folds", "candidates", "seconds", "left_out"]
+    assert list(answer) == [
+        "images",
+        "folds",
+        "candidates",
+        "views",
+        "view_rule",
+        "seconds",
+        "left_out",
+    ]
     assert answer["images"] + answer["left_out"]["test"] == 60
     assert {candidate["head"] for candidate in answer["candidates"]} == {"knn", "logistic"}
     best = answer["candidates"][0]

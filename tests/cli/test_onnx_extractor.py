@@ -243,8 +243,8 @@ def test_a_file_is_compared_with_a_network_of_the_registry(compare, network, cap
         "vit.onnx",
     }
     assert caplog.messages == [
-        "scaling means nothing to efficientnet_lite0, and is left out there",
-        "pooling means nothing to efficientnet_lite0, and is left out there",
+        "--scaling means nothing to efficientnet_lite0, and is left out there",
+        "--pooling means nothing to efficientnet_lite0, and is left out there",
     ]
     with CacheFolder(tmp_path / "c") as folder:
         recipes = [Recipe.from_dict(folder.recipe(name)) for name in folder.fingerprints()]
@@ -273,7 +273,10 @@ def test_one_file_twice_is_refused_before_any_work(compare, network, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["--scaling", "torch"], "efficientnet_lite0 scales pixels in its own way; scaling has no"),
+        (
+            ["--scaling", "torch"],
+            "efficientnet_lite0 scales pixels in its own way; --scaling has no",
+        ),
         (["--layer", "nowhere"], "efficientnet_lite0 has one size and one layer"),
         (["--weights", "w.h5"], "no weights file at w.h5"),
     ],
