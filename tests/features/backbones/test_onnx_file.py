@@ -367,7 +367,7 @@ def test_scaling_is_taken_from_the_standards_metadata(tmp_path, said, layout, na
     ("chosen", "message"),
     [
         ({"layer": "last_hidden"}, "has no layer 'last_hidden' .*did you mean last_hidden_state"),
-        ({"layer": "pooler_output", "pooling": "mean"}, "one vector for each image; pooling"),
+        ({"layer": "pooler_output", "pooling": "mean"}, "one vector for each image; --pooling"),
         (
             {"layer": "patches", "pooling": "cls"},
             "patches is a map without a class token",

@@ -326,7 +326,7 @@ def test_of_several_outputs_the_one_that_is_named_as_features_is_taken(tmp_path)
     ("chosen", "message"),
     [
         ({"layer": "pools"}, "has no layer 'pools' .*did you mean pool"),
-        ({"layer": "pool", "pooling": "mean"}, "one vector for each image; pooling"),
+        ({"layer": "pool", "pooling": "mean"}, "one vector for each image; --pooling"),
         ({"layer": "conv", "pooling": "cls"}, "conv is a map without a class token"),
         ({"weights": "w.h5"}, "the weights of net.keras are in it"),
         ({"scaling": "best"}, "unknown scaling 'best'"),

@@ -145,7 +145,7 @@ def test_of_several_vectors_one_has_to_be_named(networks):
             {"layer": "conv2d_1", "folder": "nested"},
             "nested has no layer 'conv2d_1' of known shape",
         ),
-        ({"layer": "pool", "pooling": "mean"}, "is one vector for each image; pooling"),
+        ({"layer": "pool", "pooling": "mean"}, "is one vector for each image; --pooling"),
         ({"layer": "last", "pooling": "cls"}, "is a map without a class token"),
         ({"weights": "w.h5"}, "the weights of cnn are in it"),
         ({"scaling": "best"}, "unknown scaling 'best'"),
