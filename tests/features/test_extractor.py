@@ -303,6 +303,7 @@ def test_golden_pixels_are_always_the_same():
 
 @pytest.mark.weights
 @pytest.mark.parametrize("every", [16, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_mobilenet_engines_agree_on_real_photographs(imagenet, clothing, tmp_path, every):
     from bottlebank.datasets import load_dataset
     from bottlebank.features.images.decoder import read

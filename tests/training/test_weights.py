@@ -35,7 +35,7 @@ LEFT_OUT = {
 
 
 @pytest.mark.parametrize("rows", LEFT_OUT.values(), ids=LEFT_OUT)
-@pytest.mark.parametrize("kind", ["logistic", "dense"])
+@pytest.mark.parametrize("kind", ["logistic", pytest.param("dense", marks=pytest.mark.slow)])
 def test_an_image_of_weight_0_changes_no_bit(table, kind, rows):
     """Splits, fit, calibration, `unknown`, near-duplicates and figures are as without it."""
     settings = {"hidden": 4, "max_epochs": 5} if kind == "dense" else {}

@@ -55,6 +55,7 @@ def test_it_computes_what_openvino_does(name, tmp_path):
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v2"])
+@pytest.mark.slow
 def test_they_agree_on_photographs(name, clothing, imagenet, tmp_path):
     from bottlebank.datasets import load_dataset
     from bottlebank.features.images.decoder import read
@@ -142,6 +143,7 @@ def test_float16_is_made_of_the_exported_network_and_kept(name, tmp_path):
 
 @pytest.mark.weights
 @pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v2"])
+@pytest.mark.slow
 def test_float16_agrees_on_photographs(name, clothing, imagenet, tmp_path):
     from bottlebank.datasets import load_dataset
     from bottlebank.features.images.decoder import read

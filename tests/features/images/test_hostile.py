@@ -218,6 +218,7 @@ def test_a_progressive_photograph_of_many_scans_is_read():
         decode(jpeg_with_scans(201, 64))
 
 
+@pytest.mark.slow
 def test_the_largest_images_that_are_read_take_little_time(outcomes):
     side_px = 7000
     y, x = np.mgrid[:side_px, :side_px]

@@ -518,6 +518,7 @@ def test_a_server_without_descriptors_makes_room_for_whoever_connects(start_prog
         each.close()
 
 
+@pytest.mark.slow
 def test_stop_is_harmless_at_any_time(make_app, predictor):
     for _ in range(20):
         server = Server(make_app(predictor), "127.0.0.1", 0, Settings())

@@ -25,6 +25,7 @@ def made(networks):
     return results, {f"{name}:{at}": of for name in known for at, of in enumerate(known[name])}
 
 
+@pytest.mark.slow
 def test_shapes_and_types_are_those_of_tensorflow(made):
     results, known = made
     assert len(results) > 150
