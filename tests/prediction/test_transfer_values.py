@@ -207,9 +207,13 @@ def test_a_pipeline_is_cross_validated_and_searched(table, cache):
 
 
 @pytest.mark.slow  # each process imports everything
-def test_a_search_runs_in_two_processes(photos, tmp_path, converted_random):
+def test_a_search_runs_in_two_processes(photos, tmp_path, converted_random, monkeypatch):
+    """Where joblib finds psutil, it ends processes that grow, as one does that loads a network."""
     from joblib.externals.loky import get_reusable_executor
 
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "psutil.py").write_text("raise ImportError('hidden')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hidden"))
     shutil.copytree(converted_random, tmp_path / "cache" / "networks")
     data = bb.load_dataset(photos)
     pipeline = make_pipeline(
