@@ -18,7 +18,26 @@ if TYPE_CHECKING:
 FILE_NAME = "LOCK"
 
 
-class WriterLock:
+class KernelLock:
+    """A lock on an open file or folder, which the kernel releases when its holder dies."""
+
+    _handle = -1
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._handle >= 0:
+            # Closing would not do while a process that was forked meanwhile has a copy.
+            fcntl.flock(self._handle, fcntl.LOCK_UN)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """In a forked process: close the handle, which leaves the lock to the parent."""
+        handle, self._handle = self._handle, -1
+        if handle >= 0:
+            os.close(handle)
+
+
+class WriterLock(KernelLock):
     """Holds the `LOCK` file of a variant, as a context manager. It never waits.
 
     Raises
@@ -33,7 +52,6 @@ class WriterLock:
     def __init__(self, folder: Path) -> None:
         """`folder` exists."""
         self._path = folder / FILE_NAME
-        self._handle = -1
 
     def __enter__(self) -> WriterLock:
         with not_while_forking:
@@ -87,13 +105,4 @@ class WriterLock:
         )
 
     def __exit__(self, *exception: object) -> None:
-        if self._handle >= 0:
-            # Closing would not do while a process that was forked meanwhile has a copy.
-            fcntl.flock(self._handle, fcntl.LOCK_UN)
-        self.let_go()
-
-    def let_go(self) -> None:
-        """In a forked process: close the file, which leaves the lock to the parent."""
-        handle, self._handle = self._handle, -1
-        if handle >= 0:
-            os.close(handle)
+        self.release()

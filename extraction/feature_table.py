@@ -150,6 +150,13 @@ class FeatureTable:
             vars(part)["features"] = self.features[rows]
         return part
 
+    def with_labels(self, labels: np.ndarray) -> FeatureTable:
+        """The table with other labels, str (n,)."""
+        other = replace(self, labels=labels)
+        if "features" in vars(self):  # read already
+            vars(other)["features"] = self.features
+        return other
+
     @cached_property
     def features(self) -> np.ndarray:
         """float32, (n, width): read from the cache when first used."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -77,7 +76,5 @@ def relabel(table: FeatureTable, labels: LabelsFile) -> Relabelled:
     if not len(rows) and len(table):
         raise DatasetError(f"{labels.source} leaves out all {counted(len(table), 'image')}")
     before = table.labels[rows]
-    part = replace(table.some(rows), labels=np.array([said[row] for row in rows.tolist()]))
-    if "features" in vars(table):
-        vars(part)["features"] = table.features[rows]
+    part = table.some(rows).with_labels(np.array([said[row] for row in rows.tolist()]))
     return Relabelled(part, before, len(table) - len(rows), len(labels) - len(here))

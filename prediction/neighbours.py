@@ -55,11 +55,18 @@ def remember_training_rows(table: FeatureTable, rows: np.ndarray, folder: CacheF
     return name
 
 
-def remember_tuning_rows(table: FeatureTable, rows: np.ndarray, folder: CacheFolder) -> None:
-    """Keep in the cache which of its rows the network of a table was fine-tuned on."""
-    keys = [table.keys[row] for row in rows.tolist()]
-    labels = json.dumps(table.labels[rows].tolist()).encode()
-    folder.keep_tuning_rows(table.recipe.weights_sha256, keys, labels)
+def remember_tuning_rows(
+    table: FeatureTable, rows: np.ndarray, from_sha256: str, folder: CacheFolder
+) -> None:
+    """Keep in the cache which of its rows the network of a table was fine-tuned on.
+
+    With them go those on which the weights that it began with, of this SHA-256, had been
+    fine-tuned themselves.
+    """
+    seen = dict(zip(*(folder.tuning_rows(from_sha256) or ([], [])), strict=True))
+    seen |= {table.keys[row]: str(table.labels[row]) for row in rows.tolist()}
+    labels = json.dumps([*seen.values()]).encode()
+    folder.keep_tuning_rows(table.recipe.weights_sha256, [*seen], labels)
 
 
 def tuned_on(table: FeatureTable) -> np.ndarray:
@@ -68,9 +75,7 @@ def tuned_on(table: FeatureTable) -> np.ndarray:
     As far as the table's cache knows: weights that were fine-tuned elsewhere are like any others.
     """
     with CacheFolder(table.report.cache) as folder:
-        kept = folder.tuning_rows(table.recipe.weights_sha256)
-    keys = set() if kept is None else set(kept[0])
-    return np.array([key in keys for key in table.keys], bool)
+        return _are_among(folder.tuning_rows(table.recipe.weights_sha256), table)
 
 
 def trained_on(head: Head, table: FeatureTable) -> np.ndarray | None:
@@ -85,10 +90,16 @@ def trained_on(head: Head, table: FeatureTable) -> np.ndarray | None:
         return None
     with CacheFolder(table.report.cache) as folder:
         kept = folder.training_rows(table.recipe.fingerprint, name)
-    if kept is None:
-        return None
-    keys = set(kept[0])
-    return np.array([key in keys for key in table.keys], bool) | tuned_on(table)
+        if kept is None:
+            return None
+        tuned = folder.tuning_rows(table.recipe.weights_sha256)
+    return _are_among(kept, table) | _are_among(tuned, table)
+
+
+def _are_among(kept: tuple[list[Key], list[str]] | None, table: FeatureTable) -> np.ndarray:
+    """bool, (n,): which rows of a table are among those that the cache kept."""
+    keys = set() if kept is None else set(kept[0])
+    return np.array([key in keys for key in table.keys], bool)
 
 
 class TrainingImages:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,7 +42,7 @@ def effect_of(
         no such image, or no head before, since there were fewer than two classes.
     """
     rows = np.flatnonzero(changes.before != "")
-    old = replace(changes.table.some(rows), labels=changes.before[rows])
+    old = changes.table.some(rows).with_labels(changes.before[rows])
     if not changes.n_changed or len(set(old.labels.tolist())) < 2:
         return None
     held_out = set(trained.split.rows(VALIDATION).tolist())

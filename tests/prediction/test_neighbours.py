@@ -12,7 +12,11 @@ from bottlebank.cache import CacheFolder
 from bottlebank.classifier import write_head_file
 from bottlebank.errors import HeadFileError, HeadMismatchError
 from bottlebank.prediction import NoTrainingImagesError, open_training_images
-from bottlebank.prediction.neighbours import remember_training_rows
+from bottlebank.prediction.neighbours import (
+    remember_training_rows,
+    remember_tuning_rows,
+    tuned_on,
+)
 
 
 def test_the_nearest_of_a_training_image_is_itself(trained, table, cache):
@@ -117,3 +121,17 @@ def test_a_head_of_another_extractor_is_refused(trained, cache, tmp_path):
     (tmp_path / "damaged.h5").write_bytes((tmp_path / "first.h5").read_bytes()[:-200])
     with pytest.raises(HeadFileError, match=r"damaged\.h5"):
         running.with_head(tmp_path / "damaged.h5")
+
+
+def test_weights_that_are_tuned_again_have_seen_what_they_began_with(table):
+    def with_weights(digit):
+        recipe = dataclasses.replace(table.recipe, weights_sha256=digit * 64)
+        return dataclasses.replace(table, recipe=recipe)
+
+    first, second = with_weights("1"), with_weights("2")
+    with CacheFolder(table.report.cache) as folder:
+        remember_tuning_rows(first, np.array([0, 1]), "0" * 64, folder)
+        remember_tuning_rows(second, np.array([1, 5]), "1" * 64, folder)
+    assert np.flatnonzero(tuned_on(first)).tolist() == [0, 1]
+    assert np.flatnonzero(tuned_on(second)).tolist() == [0, 1, 5]
+    assert not tuned_on(table).any()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,7 +46,7 @@ from .trainer import Trainer, standardised_anew
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ...classifier import Head
     from ...classifier.dense_training import Epoch
@@ -145,24 +145,20 @@ def finetune(
         seed=require_seed("seed", seed),
     )
     _require_tunable(head)
+    loading = {
+        "cache": cache,
+        "extractor": extractor,
+        "weights": weights,
+        "engine": engine,
+        "precision": precision,
+        "parity": parity,
+        "max_pixels": max_pixels,
+        "workers": workers,
+        "memory": memory,
+        "progress": progress,
+    }
     with OutputFolder(output, [head, weights]) as folder:
-        return _finetune(
-            as_dataset(dataset),
-            head,
-            folder,
-            settings,
-            cache=cache,
-            extractor=extractor,
-            weights=weights,
-            engine=engine,
-            precision=precision,
-            parity=parity,
-            max_pixels=max_pixels,
-            workers=workers,
-            memory=memory,
-            on_epoch=on_epoch,
-            progress=progress,
-        )
+        return _finetune(as_dataset(dataset), head, folder, settings, loading, on_epoch)
 
 
 def _finetune(
@@ -170,33 +166,11 @@ def _finetune(
     head: str | os.PathLike[str],
     folder: OutputFolder,
     settings: Settings,
-    *,
-    cache: str | os.PathLike[str] | None,
-    extractor: str | os.PathLike[str] | None,
-    weights: str | os.PathLike[str] | None,
-    engine: str,
-    precision: str,
-    parity: str,
-    max_pixels: int,
-    workers: int | None,
-    memory: int | str | None,
+    loading: Mapping[str, Any],
     on_epoch: Callable[[int, Epoch], object],
-    progress: bool | None,
 ) -> Finetuned:
-    table, before = extract_for_head(
-        dataset,
-        head,
-        cache=cache,
-        extractor=extractor,
-        weights=weights,
-        engine=engine,
-        precision=precision,
-        parity=parity,
-        max_pixels=max_pixels,
-        workers=workers,
-        memory=memory,
-        progress=progress,
-    )
+    """As `finetune`; `loading` are keywords of `extract_for_head`."""
+    table, before = extract_for_head(dataset, head, **loading)
     if before.training.get(WEIGHTED) is True and table.weights is None:
         logger.warning(
             "warning: the head was trained with weights of images, and none are given: each image "
@@ -204,16 +178,17 @@ def _finetune(
         )
     split = split_table(table)
     rows = _rows(before, table, split)
-    with CacheFolder(cache, create=True) as held:
-        find = weights_finder(table.recipe, held, head, extractor, weights, None)
+    with CacheFolder(loading["cache"], create=True) as held:
+        named = loading["extractor"], loading["weights"]
+        find = weights_finder(table.recipe, held, head, *named, None)
         extract = partial(
             extract_recipe,
             folder=held,
-            engine=engine,
+            engine=loading["engine"],
             precision=table.report.precision,
-            max_pixels=max_pixels,
-            allowed=require_allowed(workers, memory),
-            progress=progress,
+            max_pixels=loading["max_pixels"],
+            allowed=require_allowed(loading["workers"], loading["memory"]),
+            progress=loading["progress"],
             explain=False,
         )
         tunable = _open(table.recipe, find())
@@ -243,7 +218,7 @@ def _finetune(
         trainer = Trainer(tunable.upper_part(settings.unfreeze), layers, settings.learning_rate)
         what = f"Fine-tuning {table.recipe.extractor} ({', '.join(blocks)})"
         epochs_done = run_epochs(
-            trainer, train, held_out, settings, checkpoint, what, on_epoch, progress
+            trainer, train, held_out, settings, checkpoint, what, on_epoch, loading["progress"]
         )
         path = folder.write_weights(tunable.suffix, tunable.weights_file())
         recipe, tuned = recipe_for(
@@ -270,10 +245,12 @@ def _finetune(
     fitted = Fitted(standardised_anew(trainer.layers(), mean, scale), facts)
     coverage = kinds.coverage if before.unknown is None else before.unknown.coverage
     kinds = dataclasses.replace(kinds, coverage=coverage, seed=settings.seed)
+    with CacheFolder(new_table.report.cache) as held:
+        # Before the head is made: in folds, these images judge none.
+        remember_tuning_rows(new_table, rows[0], table.recipe.weights_sha256, held)
     trained = complete(new_table, split, kinds, fitted)
     path = folder.weights(tunable.suffix)
     with CacheFolder(new_table.report.cache) as held:
-        remember_tuning_rows(new_table, rows[0], held)
         save_head(trained, folder.new_head)
         folder.publish()
         remember_network(recipe, tuned._replace(path=path), recipe.extractor, held)

@@ -8,6 +8,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
+from ...cache.lock import KernelLock
 from ...errors import UsageError
 from ...fork_safety import let_go_in_children, not_while_forking
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class FolderLock:
+class FolderLock(KernelLock):
     """Holds the lock of a folder until `release`. It never waits.
 
     A file system without locks is written to without one.
@@ -31,7 +32,6 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._handle = -1
         with not_while_forking:
             self._handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             let_go_in_children(self)  # a copy of the descriptor would keep it locked
@@ -45,16 +45,3 @@ class FolderLock:
                     f"until it ends, or name another folder"
                 ) from None
             logger.debug("%s is not locked: %s", folder, error)
-
-    def release(self) -> None:
-        """Let others have it."""
-        if self._handle >= 0:
-            # Closing would not do while a process that was forked meanwhile has a copy.
-            fcntl.flock(self._handle, fcntl.LOCK_UN)
-        self.let_go()
-
-    def let_go(self) -> None:
-        """In a forked process: close the handle, which leaves the lock to the parent."""
-        handle, self._handle = self._handle, -1
-        if handle >= 0:
-            os.close(handle)

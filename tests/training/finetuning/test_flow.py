@@ -270,3 +270,21 @@ def test_images_that_a_network_was_tuned_on_do_not_judge_it(tuned, case):
     alone = compare([before], ["logistic"])
     assert alone.tuned_on == 0
     assert alone.images == len(before) - alone.in_test
+
+
+@pytest.fixture
+def few(case, tmp_path):
+    """So few images of each class that a head is cross-validated, and the head."""
+    photos = shutil.copytree(case.photos, tmp_path / "few")
+    for path in photos.rglob("1[5-9].png"):
+        path.unlink()
+    settings = {"cache": case.cache, "precision": "float32", "engine": "openvino"}
+    trained = bb.train_head(bb.extract(photos, "tunable", **settings))
+    assert trained.cross_validated is not None
+    bb.save_head(trained, tmp_path / "few.h5")
+    return case._replace(photos=photos, head=tmp_path / "few.h5")
+
+
+def test_no_fold_judges_a_network_by_images_that_it_has_seen(few, tmp_path):
+    tuned = few.finetune(tmp_path / "out", epochs=1)
+    assert tuned.trained.cross_validated is None
