@@ -6,9 +6,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
-from . import choices, options
 from .command import command, option
-from .labels import labels_option, lay_over, read
 from .output import (
     Stopwatch,
     percent,
@@ -17,9 +15,11 @@ from .output import (
     say,
     tell,
 )
-from .parameter_types import Extractors, Names, WholeNumber
+from .parameters import choices, options
+from .parameters.labels import labels_option, lay_over, read
+from .parameters.types import Extractors, Names, WholeNumber
+from .parameters.views import views, views_in_words
 from .usage.environment import shared_variable
-from .view_options import views, views_in_words
 
 if TYPE_CHECKING:
     from ..training.compare import Trials

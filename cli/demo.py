@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..reports.output_paths import PICTURE, require_folder, require_output, writing
-from . import choices, options
 from .command import command
 from .output import (
     Stopwatch,
@@ -16,7 +15,8 @@ from .output import (
     say,
     tell,
 )
-from .parameter_types import FOLDER
+from .parameters import choices, options
+from .parameters.types import FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path

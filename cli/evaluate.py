@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..progress import Progress
 from ..reports.output_paths import require_report_folder, writing
-from . import choices, options
 from .command import command, option
-from .labels import labels_option, lay_over, read
 from .output import (
     percent,
     print_json,
@@ -18,8 +16,10 @@ from .output import (
     tell_cross_validated,
     with_interval,
 )
-from .parameter_types import FOLDER, Choice
-from .view_options import views
+from .parameters import choices, options
+from .parameters.labels import labels_option, lay_over, read
+from .parameters.types import FOLDER, Choice
+from .parameters.views import views
 
 if TYPE_CHECKING:
     from ..classifier import Head

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..reports.output_paths import require_folder_outside
-from . import choices, options
 from .command import command, option
 from .output import print_json, tell
-from .parameter_types import FILE, FOLDER, Choice
+from .parameters import choices, options
+from .parameters.types import FILE, FOLDER, Choice
 
 if TYPE_CHECKING:
     from ..export import Exported

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ImageRejectedError
 from ..formatting import counted
-from . import options
 from .command import command, option
 from .output import (
     Stopwatch,
@@ -14,8 +13,9 @@ from .output import (
     report_rejections,
     tell,
 )
-from .parameter_types import COUNT
-from .view_options import views
+from .parameters import options
+from .parameters.types import COUNT
+from .parameters.views import views
 
 if TYPE_CHECKING:
     from ..extraction.feature_table import Report

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..extras import how_to_install
-from . import options
 from .command import argument, command, option
 from .output import print_json, tell
-from .parameter_types import COUNT, FILE
+from .parameters import options
+from .parameters.types import COUNT, FILE
 
 if TYPE_CHECKING:
     from ..features.backbones.opening import Layer

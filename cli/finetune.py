@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from . import options
 from .command import command, option
 from .output import Stopwatch, invocation, percent, print_json, report_rejections, say, tell
-from .parameter_types import COUNT, FOLDER, SHARE
+from .parameters import options
+from .parameters.types import COUNT, FOLDER, SHARE
 
 if TYPE_CHECKING:
     from ..classifier.dense_training import Epoch

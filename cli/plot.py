@@ -11,11 +11,11 @@ from ..reports.output_paths import (
     require_output,
     require_outside,
 )
-from . import choices, options
 from .command import command, option
-from .labels import labels_option, lay_over, read
 from .output import print_json, report_rejections, tell
-from .parameter_types import Choice
+from .parameters import choices, options
+from .parameters.labels import labels_option, lay_over, read
+from .parameters.types import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..formatting import counted
 from ..reports.output_paths import PREDICTIONS, require_output, writing
-from . import options
 from .command import argument, command, option
 from .output import print_json, say, tell
-from .parameter_types import COUNT, FILE
-from .view_options import views
+from .parameters import options
+from .parameters.types import COUNT, FILE
+from .parameters.views import views
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

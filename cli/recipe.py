@@ -10,11 +10,11 @@ import click
 from click.core import ParameterSource
 
 from ..reports.output_paths import writing
-from . import choices, options
 from .command import Option, argument, command, option
 from .output import Stopwatch, print_json, say, tell
-from .parameter_types import COUNT, FILE, FOLDER, Choice, Name, WholeNumber
-from .view_options import views
+from .parameters import choices, options
+from .parameters.types import COUNT, FILE, FOLDER, Choice, Name, WholeNumber
+from .parameters.views import views
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,10 +16,10 @@ from ..service.access.proxies import read_network, read_prefix
 from ..service.access.rate_limit import read_rate
 from ..service.settings import LIMITS, Settings
 from ..untrusted.urls import read_entry
-from . import choices, options
 from .command import command, option
 from .output import tell
-from .parameter_types import (
+from .parameters import choices, options
+from .parameters.types import (
     COUNT,
     FILE,
     FOLDER,

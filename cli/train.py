@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..reports.output_paths import HEAD, require_output, writing
-from . import options
 from .command import command
-from .labels import labels_option, lay_over, read
 from .output import (
     Stopwatch,
     invocation,
@@ -22,7 +20,9 @@ from .output import (
     tell_cross_validated,
     with_interval,
 )
-from .view_options import views, views_in_words
+from .parameters import options
+from .parameters.labels import labels_option, lay_over, read
+from .parameters.views import views, views_in_words
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -178,7 +178,7 @@ def test_a_setting_that_a_head_does_not_take_is_refused(toys, photos, tmp_path):
 
 def test_reading_the_registries_loads_no_library():
     script = (
-        "import sys, bottlebank.cli.choices\n"
+        "import sys, bottlebank.cli.parameters.choices\n"
         "heavy = ('numpy', 'sklearn', 'h5py', 'tensorflow', 'openvino', 'matplotlib', 'umap')\n"
         "print([name for name in heavy if name in sys.modules])"
     )

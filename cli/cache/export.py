@@ -7,10 +7,10 @@ from typing import Any
 from ...formatting import counted
 from ...progress import Progress
 from ...reports.output_paths import EXPORT, require_output, writing
-from .. import options
 from ..command import argument, command, option
 from ..output import print_json, say, tell
-from ..parameter_types import FILE
+from ..parameters import options
+from ..parameters.types import FILE
 
 
 @command(example="bottlebank cache export features.h5 --data photos/")

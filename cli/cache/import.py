@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ...formatting import counted
 from ...progress import Progress
-from .. import options
 from ..command import argument, command
 from ..output import print_json, say, tell
-from ..parameter_types import FILE
+from ..parameters import options
+from ..parameters.types import FILE
 
 
 @command(example="bottlebank cache import colleague/cache/")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...formatting import counted
-from .. import options
 from ..command import command
 from ..output import print_json, tell
+from ..parameters import options
 
 
 @command(example="bottlebank cache info --json")

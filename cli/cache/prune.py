@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ...formatting import counted
 from ...progress import Progress
-from .. import options
 from ..command import command, option
 from ..output import print_json, tell
+from ..parameters import options
 
 _WORK = ("rows_removed", "rejections_removed", "damaged", "shards_rewritten")
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...formatting import counted
 from ...progress import Progress
-from .. import options
 from ..command import command, option
 from ..output import print_json, tell
+from ..parameters import options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ...service.access.keys import ROLES
 from ...service.access.rate_limit import read_rate
-from .. import options
 from ..command import command, option
 from ..output import print_json, say, tell
-from ..parameter_types import FILE, Checked, Choice
+from ..parameters import options
+from ..parameters.types import FILE, Checked, Choice
 
 
 @command(example="bottlebank keys add --keys keys.txt --name app1 --role predict")

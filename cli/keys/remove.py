@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .. import options
 from ..command import command, option
 from ..output import print_json, tell
-from ..parameter_types import FILE
+from ..parameters import options
+from ..parameters.types import FILE
 
 
 @command(example="bottlebank keys remove --keys keys.txt --name app1")

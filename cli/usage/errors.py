@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from ..choices import KEYWORDS
 from .environment import variable_that_is_set
 from .mistakes import did_you_mean
 
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...errors import ParameterError
+
+KEYWORDS = {"output_layer": "output", "epochs": "max_epochs"}
+"""What options of a dense head are called as keywords of `train_head`, where that differs."""
 
 
 def command_of(error: click.UsageError) -> str:

@@ -377,7 +377,7 @@ def test_a_folder_without_permission(bottlebank, photos, options):
 
 def test_choices_are_those_of_the_library():
     """They are written twice, since help must not wait for the library."""
-    from bottlebank.cli import choices
+    from bottlebank.cli.parameters import choices
     from bottlebank.features.backbones import spec
     from bottlebank.features.images import colours, view_rules
     from bottlebank.features.images import decoder as images

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ..arguments import require_size
-from ..errors import UsageError
-from ..features.backbones.registry import is_backbone
-from .usage.mistakes import did_you_mean
+from ...arguments import require_size
+from ...errors import UsageError
+from ...features.backbones.registry import is_backbone
+from ..usage.mistakes import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .command import option
-from .output import say
-from .parameter_types import FILE
+from ..command import option
+from ..output import say
+from .types import FILE
 
 if TYPE_CHECKING:
-    from ..datasets.labels_file import LabelsFile
-    from ..extraction import FeatureTable
-    from ..extraction.relabelling import Relabelled
+    from ...datasets.labels_file import LabelsFile
+    from ...extraction import FeatureTable
+    from ...extraction.relabelling import Relabelled
     from .options import Decorator
 
 
@@ -30,7 +30,7 @@ def read(file: str | None) -> LabelsFile | None:
     """The file of --labels, if there is one."""
     if file is None:
         return None
-    from ..datasets.labels_file import read_labels
+    from ...datasets.labels_file import read_labels
 
     return read_labels(file)
 
@@ -41,7 +41,7 @@ def lay_over(
     """Give a table the labels of a file, and say what that changes."""
     if labels is None:
         return None
-    from ..extraction.relabelling import relabel
+    from ...extraction.relabelling import relabel
 
     changes = relabel(table, labels)
     if not quiet:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from ..formatting import counted
+from ...formatting import counted
+from ..command import option
 from . import choices
-from .command import option
-from .parameter_types import Choice, WholeNumber
+from .types import Choice, WholeNumber
 
 if TYPE_CHECKING:
-    from ..extraction import FeatureTable
+    from ...extraction import FeatureTable
 
 
 def _require_views(context: click.Context, param: click.Parameter, value: Any) -> Any:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..command import argument, option
+from ..usage.errors import KEYWORDS
 from . import choices
-from .command import argument, option
-from .parameter_types import (
+from .types import (
     COUNT,
     FILE,
     FOLDER,
@@ -179,7 +180,7 @@ def extraction_with_any() -> Decorator:
 
 def network_of(given: dict[str, Any]) -> dict[str, Any]:
     """What the options of a dense head are called as keywords of `train_head`."""
-    return {choices.KEYWORDS.get(name, name): value for name, value in given.items()}
+    return {KEYWORDS.get(name, name): value for name, value in given.items()}
 
 
 def head_to_train() -> Decorator:

@@ -4,21 +4,21 @@ Those of backbones, engines, heads and map methods are read from their registrie
 `tests/cli/test_usage.py` compares the others with those of the rooms.
 """
 
-from ..classifier.registry import HEADS as _HEADS
-from ..classifier.registry import head_names, saved_head_names
-from ..export.registry import EXPORTERS as _EXPORTERS
-from ..features.backbones.registry import BACKBONES as _BACKBONES
-from ..features.backbones.registry import (
+from ...classifier.registry import HEADS as _HEADS
+from ...classifier.registry import head_names, saved_head_names
+from ...export.registry import EXPORTERS as _EXPORTERS
+from ...features.backbones.registry import BACKBONES as _BACKBONES
+from ...features.backbones.registry import (
     DEFAULT_EXTRACTOR,
     HUB,
     INSTALLED_EXTRACTOR,
     KERAS,
     RANDOM,
 )
-from ..features.engines.registry import engine_names, precision_names
-from ..recipes.known import MAX_EPOCHS as _MAX_EPOCHS
-from ..recipes.known import SYSTEMS as _SYSTEMS
-from ..viz.map_methods import METHODS as _METHODS
+from ...features.engines.registry import engine_names, precision_names
+from ...recipes.known import MAX_EPOCHS as _MAX_EPOCHS
+from ...recipes.known import SYSTEMS as _SYSTEMS
+from ...viz.map_methods import METHODS as _METHODS
 
 ENGINES = tuple(engine_names())
 PRECISIONS = tuple(precision_names())
@@ -35,8 +35,6 @@ MOST_VIEWS = 99
 BASELINE_EPOCHS = _MAX_EPOCHS
 STORES = ("auto", "float32", "float16")
 PARITY = ("refuse", "warn")
-KEYWORDS = {"output_layer": "output", "epochs": "max_epochs"}
-"""What options of a dense head are called as keywords of `train_head`, where that differs."""
 HEADS = tuple(saved_head_names())
 """That can be trained and saved."""
 *_FIRST, _LAST = (_HEADS[name].in_words for name in HEADS)
