@@ -101,14 +101,14 @@ def test_twenty_classes_need_no_shapes():
 @pytest.mark.parametrize(("theme", "least"), [("light", 1.9), ("dark", 2.9)])
 def test_every_colour_stands_out_from_its_ground(theme, least):
     for colour in COLOURS[theme]:
-        dark, light = sorted([luminance(colour), luminance(THEMES[theme].ground)])
+        dark, light = sorted([luminance(colour), luminance(THEMES[theme].paper)])
         assert (light + 0.05) / (dark + 0.05) > least
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=str)
 def test_words_can_be_read_on_their_ground(theme):
-    for ink in (theme.ink, theme.quiet):
-        dark, light = sorted([luminance(ink), luminance(theme.ground)])
+    for ink in (theme.strong, theme.ink):
+        dark, light = sorted([luminance(ink), luminance(theme.paper)])
         assert (light + 0.05) / (dark + 0.05) > 7
 
 
