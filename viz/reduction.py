@@ -24,6 +24,8 @@ class Embedding(NamedTuple):
     """How they were placed."""
     caption: str
     """The method and the parameters that it ran with, in words."""
+    shares: tuple[float, ...] = ()
+    """Of the variance, that each axis holds; empty where axes have no meaning."""
 
 
 def reduce(
@@ -84,7 +86,9 @@ def reduce(
         return Embedding(points, method, caption)
     components = principal_components(centred, scale, chosen.n_components, seed)
     points, caption = chosen.imported()(components, seed, progress)
-    return Embedding(np.ascontiguousarray(points, np.float32), method, caption)
+    placed = np.ascontiguousarray(points, np.float32)
+    shares = (*components.shares, 0.0, 0.0)[: placed.shape[1]] if chosen.axis else ()
+    return Embedding(placed, method, caption, shares)
 
 
 def _centred(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
