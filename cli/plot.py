@@ -11,9 +11,10 @@ from ..reports.output_paths import (
     require_output,
     require_outside,
 )
+from ..viz.colourings import require_colour
 from .command import command, option
 from .output import print_json, report_rejections, tell
-from .parameters import choices, options
+from .parameters import choices, options, pictures
 from .parameters.labels import labels_option, lay_over, read
 from .parameters.types import Choice
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     default=choices.METHODS[0],
     help=choices.METHODS_IN_WORDS,
 )
+@pictures.color()
+@pictures.theme()
 @option(
     "--thumbnails",
     is_flag=True,
@@ -51,6 +54,9 @@ def run(
     extraction: dict[str, Any],
     output: str,
     method: str,
+    color: str,
+    head: str | None,
+    theme: str,
     thumbnails: bool,
     seed: int,
     json: bool,
@@ -59,6 +65,7 @@ def run(
     """Draw and report where."""
     path = require_output(output, PICTURE, [data, extraction["weights"]])
     require_outside(path, data)
+    require_colour(color, head)
     labels_file = read(labels)
     from ..datasets import load_dataset
     from ..datasets.dataset import EXTENSIONS
@@ -67,12 +74,13 @@ def run(
     if image.suffix.lower() in EXTENSIONS and image.is_file():
         from ..reports.image_heatmap import plot_image
 
-        n_images, caption = None, plot_image(data, path, **extraction)
+        n_images, caption = None, plot_image(data, path, theme=theme, **extraction)
         rejected: Sequence[tuple[str, str]] = []
     else:
         settings = {"method": method, "random_state": seed, "thumbnails": thumbnails}
+        settings |= {"color": color, "theme": theme}
         dataset = load_dataset(data, **reading)
-        table, caption = _draw_map(dataset, extraction, labels_file, path, **settings)
+        table, caption = _draw_map(dataset, extraction, labels_file, head, path, **settings)
         n_images, rejected = len(table), table.rejected
     if json:
         print_json({"output": str(path), "images": n_images or 1, "caption": caption})
@@ -86,17 +94,17 @@ def _draw_map(
     dataset: Dataset,
     extraction: dict[str, Any],
     labels: LabelsFile | None,
+    head: str | None,
     output: Path,
     **settings: Any,
 ) -> tuple[FeatureTable, str]:
     """The table that is drawn, and how."""
-    from ..extraction import extract
     from ..reports.dataset_map import plot
 
-    table = extract(dataset, **extraction)
+    table, loaded = pictures.extract_seen_by(head, dataset, extraction)
     table.require_rows()
     changes = lay_over(table, labels)
     table = table if changes is None else changes.table
     title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
-    drawn = plot(table, output, title=title, **settings)
+    drawn = plot(table, output, title=title, head=loaded, **settings)
     return table, drawn.embedding.caption

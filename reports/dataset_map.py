@@ -19,13 +19,17 @@ from ..viz import (
     reduce,
     require_picture_path,
 )
+from ..viz.colourings import require_colour
 from ..viz.map_methods import require_method
+from ..viz.theme import require_theme
+from .map_colouring import colouring_of
 from .output_paths import PICTURE, require_output, writing
 from .thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..classifier.given_head import HeadLike
     from ..datasets import Dataset
 
 _THUMBNAIL_PX = 64
@@ -58,7 +62,10 @@ def plot(
     method: str = "pca",
     random_state: int = 0,
     title: str | None = None,
+    color: str = "label",
+    head: HeadLike | None = None,
     thumbnails: bool = False,
+    theme: str = "light",
     progress: bool | None = None,
     **extraction: Any,
 ) -> Plot:
@@ -77,8 +84,15 @@ def plot(
         0 to 2**32 - 1.
     title
         Above the map; None names the data and the extractor.
+    color
+        ``label``; ``prediction``, ``mistake`` or ``confidence``; or ``split``.
+    head
+        Predicts, for the colours that need it; None: each image is predicted by a head that was
+        trained without it.
     thumbnails
         Draw the images themselves, small, over as many of the points as there is room for.
+    theme
+        ``light`` or ``dark``.
     progress
         Show progress on stderr, as in `extract`.
     **extraction
@@ -103,6 +117,8 @@ def plot(
     require_picture_path(path)
     require_output(path, PICTURE)
     require_method(method)
+    chosen_theme = require_theme(theme)
+    require_colour(color, head)
     random_state = require_seed("random_state", random_state)
     if isinstance(data, FeatureTable):
         if extraction:
@@ -116,6 +132,7 @@ def plot(
         name = _name_of(data)
     table.require_rows()
     _require_no_image(path, table)
+    colouring = colouring_of(table, color, head, progress=progress)
     embedding = reduce(table.features, method, random_state=random_state, progress=progress)
     if title is None:
         about = f"({table.report.extractor})"
@@ -123,7 +140,8 @@ def plot(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         shown = partial(thumbnail, table, side_px=_THUMBNAIL_PX) if thumbnails else None
-        draw_map(embedding, table.labels.tolist(), path, title, shown)
+        looks = {"colouring": colouring, "theme": chosen_theme}
+        draw_map(embedding, table.labels.tolist(), path, title, shown, **looks)
     return Plot(path, embedding)
 
 

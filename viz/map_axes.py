@@ -93,15 +93,15 @@ def _in_space(figure: Figure, embedding: Embedding, theme: Theme) -> Axes:
         limits = middle[number] + np.array([-0.5, 0.5]) * extent[number] * (1 + 2 * _MARGIN)
         getattr(axes, f"set_{name}lim")(*limits)
         axis = getattr(axes, f"{name}axis")
-        axis.set_pane_color(theme.grid)
+        axis.set_pane_color(theme.paper)
         axis.line.set_color(theme.line)
-        axis._axinfo["grid"].update(color=theme.paper, linewidth=0.6)
+        axis._axinfo["grid"].update(color=theme.grid, linewidth=0.8)
         if names:
             getattr(axes, f"set_{name}label")(names[number], color=theme.ink, **text_style(8))
             axis.set_tick_params(colors=theme.ink, labelsize=7)
         else:
             axis.set_ticklabels([])
-            axis.set_tick_params(length=0)
+            axis.set_tick_params(length=0, color=theme.paper)
     axes.set_box_aspect(extent / extent.max(), zoom=1.0)  # pyright: ignore
     axes.set_proj_type("persp", focal_length=0.9)  # pyright: ignore
     return axes

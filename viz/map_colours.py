@@ -10,6 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from ..errors import UsageError
 from ..formatting import counted
+from .colourings import require_colouring
 from .palette import Style, class_style
 from .theme import DARK
 
@@ -17,30 +18,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.colors import Colormap
-    from numpy.typing import NDArray
 
+    from .colourings import Colouring
     from .theme import Theme
 
-COLOURINGS: Final = ("label", "prediction", "mistake", "confidence", "split")
-"""What a map can be coloured by."""
 UNKNOWN: Final = "unknown"
 _RIGHT: Final = "right"
 _WRONG: Final = "wrong"
 _SPLITS: Final = ("train", "validation", "test")
 _NO_SPLIT: Final = "no split"
-
-
-class Colouring(NamedTuple):
-    """What a map is coloured by; arrays in the order of its points."""
-
-    by: str
-    """One of `COLOURINGS`."""
-    values: Sequence[str] | NDArray[np.float64]
-    """Of each point: the class that is predicted (``""`` where it is unknown), for ``prediction``
-    and ``mistake``; its probability, 0-1, for ``confidence``; the name of its split, or ``""``, for
-    ``split``. Not used for ``label``."""
-    in_words: str = ""
-    """Who predicted, or who split, for the caption."""
 
 
 class Group(NamedTuple):
@@ -49,6 +35,8 @@ class Group(NamedTuple):
     name: str
     rows: list[int]
     style: Style
+    stands_out: bool = False
+    """Whether its points are larger and lie on top."""
 
 
 def groups_of(colouring: Colouring, labels: Sequence[str], theme: Theme) -> list[Group]:
@@ -60,8 +48,7 @@ def groups_of(colouring: Colouring, labels: Sequence[str], theme: Theme) -> list
         For another colouring, or where there is not one value for each label.
     """
     by, values = colouring.by, colouring.values
-    if by not in COLOURINGS:
-        raise UsageError(f"expected {', '.join(COLOURINGS)}, received {by!r}")
+    require_colouring(by)
     if by != "label" and len(values) != len(labels):
         raise UsageError(
             f"{counted(len(labels), 'label')} and {counted(len(values), 'value')}: a map is "
@@ -85,14 +72,13 @@ def groups_of(colouring: Colouring, labels: Sequence[str], theme: Theme) -> list
         ]
         wrong = Style("#ff7a3d" if theme is DARK else "#c8300a", "X", "-")
         unknown = class_style(0, theme.name)._replace(marker="^")
-        return _grouped(
-            found, {_WRONG: wrong, UNKNOWN: unknown, _RIGHT: _unremarkable(theme)}
-        )
+        groups = _grouped(found, {_WRONG: wrong, UNKNOWN: unknown, _RIGHT: _unremarkable(theme)})
+        return [group._replace(stands_out=group.name != _RIGHT) for group in groups]
     # A head may know classes that no image here has.
     for name in sorted(set(names) - set(styles) - {""}):
         styles[name] = class_style(len(styles), theme.name)
     unknown_name = UNKNOWN if UNKNOWN not in styles else "(unknown)"
-    styles[unknown_name] = _unremarkable(theme)
+    styles[unknown_name] = Style(theme.ink, "X", "-")
     return _grouped([name or unknown_name for name in names], styles)
 
 

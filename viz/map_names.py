@@ -13,18 +13,23 @@ from .text import shown_name, text_style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
-    from matplotlib.transforms import Bbox
     from numpy.typing import NDArray
 
     from .theme import Theme
 
 _NAME_PT: Final = 9.5
+_SMALL_NAME_PT: Final = 7.5
+_MOST_LARGE: Final = 30
+"""Classes, beyond which names are small."""
 _NAME_LENGTH: Final = 22
 _GAP_PX: Final = 3
 _MOST: Final = 60
-"""Names that are tried: a map with more of them shows nothing else."""
-# From the median, in heights of a line: a name that meets another moves up or down a little.
+"""Names that are tried: with more of them, a map would show nothing else."""
+# From the median, in heights of a line: a name that meets another, or hides what it names, moves up
+# or down a little.
 _SHIFTS: Final = (0.0, 1.1, -1.1, 2.0, -2.0)
+_HIDDEN: Final = 0.3
+"""Most of the points of a class that its name may lie on."""
 
 
 def draw_names(
@@ -56,19 +61,26 @@ def draw_names(
     names, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     shown = [shown_name(name, _NAME_LENGTH) for name in names]
     frame = axes.get_window_extent()
-    taken: list[Bbox] = []
+    taken: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
     drawn = []
+    size_pt = _NAME_PT if len(names) <= _MOST_LARGE else _SMALL_NAME_PT
     for code in np.argsort(-counts, kind="stable")[:_MOST].tolist():
         if not names[code] or shown.count(shown[code]) > 1:
             continue
-        middle = np.median(places_px(axes, points[codes == code]), axis=0)
-        text = _written(axes, shown[code], theme, has_halo=has_halo)
+        places = places_px(axes, points[codes == code])
+        middle = np.median(places, axis=0)
+        text = _written(axes, shown[code], size_pt, theme, has_halo=has_halo)
+        size = np.array(text.get_window_extent().size)
         for shift in _SHIFTS:
-            box = _moved(axes, text, middle, shift)
-            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
-            inside = inside and frame.y0 <= box.y0 and box.y1 <= frame.y1
-            if inside and not any(box.overlaps(other) for other in taken):
-                taken.append(box)
+            centre = middle + np.array([0, shift * size[1]])
+            low, high = centre - size / 2 - _GAP_PX, centre + size / 2 + _GAP_PX
+            is_inside = (frame.min <= low).all() and (high <= frame.max).all()
+            is_apart = all((high <= a).any() or (low >= b).any() for a, b in taken)
+            hidden = ((low < places) & (places < high)).all(axis=1).mean()
+            if is_inside and is_apart and hidden <= _HIDDEN:
+                x, y = axes.transAxes.inverted().transform(centre)
+                text.set_position((x, y))
+                taken.append((low, high))
                 drawn.append(text)
                 break
         else:
@@ -76,7 +88,7 @@ def draw_names(
     return drawn
 
 
-def _written(axes: Axes, name: str, theme: Theme, *, has_halo: bool) -> Text:
+def _written(axes: Axes, name: str, size_pt: float, theme: Theme, *, has_halo: bool) -> Text:
     # The frame moves when room beside it is cut off: what is written goes with it.
     text = axes.figure.text(
         *(0, 0, name),
@@ -86,7 +98,7 @@ def _written(axes: Axes, name: str, theme: Theme, *, has_halo: bool) -> Text:
         color=theme.strong,
         weight="bold",
         zorder=6,
-        **text_style(_NAME_PT),
+        **text_style(size_pt),
     )
     if has_halo:
         text.set_path_effects([withStroke(linewidth=3, foreground=theme.paper, alpha=0.85)])
@@ -94,11 +106,3 @@ def _written(axes: Axes, name: str, theme: Theme, *, has_halo: bool) -> Text:
         plate = {"boxstyle": "round,pad=0.15", "fc": theme.paper, "ec": "none", "alpha": 0.7}
         text.set_bbox(plate)
     return text
-
-
-def _moved(axes: Axes, text: Text, middle: NDArray[np.float64], shift: float) -> Bbox:
-    """The place of a text, with some room around it, when it is moved there."""
-    height = text.get_window_extent().height
-    place = axes.transAxes.inverted().transform((middle[0], middle[1] + shift * height))
-    text.set_position(place)
-    return text.get_window_extent().padded(_GAP_PX)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.colors import to_rgba
-
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,12 +20,11 @@ if TYPE_CHECKING:
 _MOST_VECTOR_POINTS: Final = 20_000
 _MOST_WITH_EDGES: Final = 5_000
 _RARE: Final = 1 / 20
-"""Of the largest class: classes that are smaller lie on top, where they are seen."""
+"""Of the largest group: classes that are smaller lie on top, where they are seen."""
+_LARGER: Final = 1.8
 
 
-def draw_groups(
-    axes: Axes, points: NDArray[np.float32], groups: list[Group], theme: Theme
-) -> None:
+def draw_groups(axes: Axes, points: NDArray[np.float32], groups: list[Group], theme: Theme) -> None:
     """Draw points in the colours of their groups.
 
     They are mixed: drawn group after group, the last would seem to own all that they share. Only
@@ -36,16 +34,20 @@ def draw_groups(
     largest = max(len(group.rows) for group in groups)
     random = np.random.default_rng(0)
     order, colours = np.empty(n), np.empty((n, 4))
-    markers = np.empty(n, object)
+    markers, sizes = np.empty(n, object), np.ones(n)
     for group in groups:
         rare = len(group.rows) <= _RARE * largest
         order[group.rows] = 2 - len(group.rows) / n if rare else random.random(len(group.rows))
+        order[group.rows] += 2 * group.stands_out
         colours[group.rows] = to_rgba(group.style.colour)
         markers[group.rows] = group.style.marker
+        sizes[group.rows] = _LARGER if group.stands_out else 1.0
     drawn = np.argsort(order, kind="stable")
-    for number, marker in enumerate(dict.fromkeys(markers)):
+    # Markers with what lies on top come last.
+    for number, marker in enumerate(reversed(dict.fromkeys(markers[drawn[::-1]]))):
         rows = drawn[markers[drawn] == marker]
-        _scatter(axes, points[rows], n, theme, number, marker=marker, color=colours[rows])
+        look = {"marker": marker, "color": colours[rows], "sizes": sizes[rows]}
+        _scatter(axes, points[rows], n, theme, number, **look)
 
 
 def draw_values(
@@ -63,11 +65,17 @@ def draw_values(
 
 
 def _scatter(
-    axes: Axes, points: NDArray[np.float32], n: int, theme: Theme, level: int, **look: object
+    axes: Axes,
+    points: NDArray[np.float32],
+    n: int,
+    theme: Theme,
+    level: int,
+    sizes: NDArray[np.float64] | float = 1.0,
+    **look: Any,
 ) -> PathCollection:
-    return axes.scatter(  # pyright: ignore
+    return axes.scatter(
         *points.T,
-        s=float(np.clip(600 / n**0.5, 2.0, 60.0)),
+        s=np.clip(600 / n**0.5, 2.0, 60.0) * sizes,
         alpha=_alpha(n),
         edgecolors=theme.paper if n <= _MOST_WITH_EDGES else "none",
         linewidths=0.3,
@@ -96,7 +104,9 @@ def draw_density(axes: Axes, points: NDArray[np.float32], theme: Theme) -> None:
     # Lines around the densest places that hold 25, 50 and 75 % of the points.
     descending = np.sort(smooth, axis=None)[::-1]
     held = np.cumsum(descending) / descending.sum()
-    levels = sorted({float(descending[np.searchsorted(held, share)]) for share in (0.25, 0.5, 0.75)})
+    levels = sorted(
+        {float(descending[np.searchsorted(held, share)]) for share in (0.25, 0.5, 0.75)}
+    )
     if levels[-1] >= smooth.max():
         return
     axes.contour(
@@ -109,5 +119,3 @@ def draw_density(axes: Axes, points: NDArray[np.float32], theme: Theme) -> None:
         alpha=0.55,
         zorder=3,
     )
-
-

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from ..errors import UsageError
 from ..formatting import counted
+from .colourings import COLOURINGS, Colouring
 from .figure_file import require_picture_path, write_picture
 from .map_axes import names_of_axes, new_map, places_px, points_of_px
-from .map_colours import Colouring, groups_of, scale_of_colours
+from .map_colours import groups_of, scale_of_colours
 from .map_key import draw_bar, draw_legend
 from .map_names import draw_names
 from .map_points import draw_density, draw_groups, draw_values
-from .text import text_style, wrapped
+from .text import boxes_allowed, text_style, wrapped
 from .theme import LIGHT, Theme
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from .reduction import Embedding
 
-_BY_LABEL: Final = Colouring("label", ())
+_BY_LABEL: Final = Colouring("label")
 _THUMBNAIL_PT: Final = (15.0, 44.0)
 """Longer side of a thumbnail, where there are many images and where there are few."""
 
@@ -89,12 +90,12 @@ def draw_map(
     figure, axes = new_map(embedding, theme)
     if groups:
         draw_groups(axes, points, groups, theme)
-        draw_legend(axes, groups, theme)
+        draw_legend(figure, axes, groups, theme)
         colours = {row: group.style.colour for group in groups for row in group.rows}
     else:
         values, shades = np.asarray(colouring.values, np.float64), scale_of_colours(theme)
         drawn = draw_values(axes, points, values, shades, theme)
-        draw_bar(axes, drawn, "probability of the predicted class", theme)
+        draw_bar(figure, drawn, "probability of the predicted class", theme)
         colours = dict(enumerate(shades(values)))
     draw_density(axes, points, theme)
     if thumbnail_of is not None:
@@ -102,13 +103,14 @@ def draw_map(
     named = labels
     if colouring.by == "prediction":
         named = [str(name) for name in colouring.values]
-    draw_names(axes, points, named, theme, has_halo=output.suffix.lower() == ".png")
+    with boxes_allowed():
+        draw_names(axes, points, named, theme, has_halo=output.suffix.lower() == ".png")
     title_style = {"loc": "left", "pad": 10, "color": theme.strong, **text_style(14)}
     axes.set_title(wrapped(title, 66), **title_style)
     caption = f"{counted(len(labels), 'image')}. {embedding.caption}"
     if colouring.in_words:
-        caption += f". Colour: {colouring.in_words}"
-    below_pt = -42 if names_of_axes(embedding) and points.shape[1] == 2 else -8
+        caption += f". Colour: {COLOURINGS[colouring.by]}, {colouring.in_words}"
+    below_pt = -42 if names_of_axes(embedding) else -8
     axes.annotate(
         wrapped(caption, 106),
         (0, 0),
@@ -125,7 +127,7 @@ def draw_map(
 def _draw_thumbnails(
     axes: Axes,
     points: NDArray[np.float32],
-    colours: dict[int, object],
+    colours: Mapping[int, Any],
     thumbnail_of: Callable[[int], NDArray[np.uint8] | None],
 ) -> None:
     """Over their points, as many as fit."""
