@@ -151,7 +151,8 @@ def require_outside(output: Path, data: str) -> None:
     UsageError
         When `output`, a picture or a folder of pictures, lies in or is a folder of the dataset.
     """
-    folder = output if output.suffix.lower() not in PICTURE.suffixes else output.parent
+    is_file = output.suffix.lower() in MAP.suffixes
+    folder = output.parent if is_file else output
     root = Path(data)
     if root.is_dir() and root.resolve() in folder.resolve().parents:
         raise UsageError(
@@ -221,6 +222,17 @@ EXPORT = Kind("an export of bottlebank", (".h5", ".hdf5"), _is_export)
 PICTURE = Kind(
     "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
 )
+EXPLORER = Kind(
+    "an explorer of bottlebank",
+    (".html",),
+    _beginning_has(b'<meta name="generator" content="bottlebank explorer">'),
+)
+MAP = Kind(
+    "a map of bottlebank",
+    (*PICTURE.suffixes, *EXPLORER.suffixes),
+    lambda path: (EXPLORER if path.suffix.lower() == ".html" else PICTURE).recognises(path),
+)
+"""A picture or an explorer, by its extension."""
 PREDICTIONS = Kind("a file of predictions of bottlebank", (".csv", ".jsonl"), _are_predictions)
 SUMMARY = Kind("a summary of a recipe", (".json",), _begins_with(_SUMMARY_BEGINS))
 _PAGE = Kind("a report of bottlebank", (".html",), _begins_with(_PAGE_BEGINS))

@@ -37,8 +37,9 @@ _FOLDER = "thumbnails"
 _KEPT_BYTES = 1 << 29
 _FORMAT = b"1"
 """Part of a sheet's name in the cache: another format or quality is another name."""
-_BYTES_A_PIXEL = 0.2
-"""Least room that a thumbnail is taken to need; sheets that turn out larger are made smaller."""
+_BYTES_A_PIXEL = 0.12  # of photographs; where sheets turn out larger, thumbnails become smaller
+_SHEETS_THAT_TELL = 4
+_OVER = 1.25  # times the budget that these foretell, at which the others are not made
 
 
 class Sprites(NamedTuple):
@@ -108,7 +109,7 @@ def _of_side(
     sizes: list[np.ndarray] = []
     folder = None if kept_in is None else kept_in / _FOLDER
     make = partial(_sheet, table, side_px, columns, folder)
-    n_bytes = 0
+    n_bytes = n_done = 0
     with (
         Progress("thumbnails", len(table), show=progress) as shown,
         ThreadPoolExecutor(available_cores(), "thumbnails") as pool,
@@ -118,8 +119,11 @@ def _of_side(
                 sheets.append(sheet)
                 sizes.append(size)
                 n_bytes += len(sheet)
+                n_done += len(part)
                 shown.update(len(part))
-                if n_bytes > budget_bytes:
+                foretold = n_bytes / n_done * len(table)
+                tells = len(sheets) >= _SHEETS_THAT_TELL and foretold > _OVER * budget_bytes
+                if n_bytes > budget_bytes or tells:
                     return None
         finally:
             pool.shutdown(cancel_futures=True)

@@ -10,7 +10,7 @@ function makeApp(about, store, map) {
     grid: makeGrid(store.x, store.y),
     extent: extentOf(store.x, store.y),
     view: makeView(1, 1),
-    labels: makeLabels(store.labels, classes),
+    labels: makeLabels(store.labels, classes, about.twins),
     filters: makeFilters(),
     shown: new Uint8Array(store.n).fill(1),
     selected: new Uint8Array(store.n),
@@ -52,6 +52,7 @@ function makeApp(about, store, map) {
     const path = about.odd_links[row] ?? store.paths.at(row).split("/").map(encodeURIComponent).join("/");
     return about.links + path;
   };
+  app.fullPath = (row) => about.root + store.paths.at(row);
   app.announce = (text) => { byId("spoken").textContent = text; };
 
   app.begin = () => {
@@ -305,7 +306,7 @@ function makeApp(about, store, map) {
     app.keys ??= new Uint8Array(await gunzip(takePart("keys")));
     const text = labelsFile(rows, {
       keyOf: (row) => hexOf(app.keys.subarray(32 * row, 32 * row + 32)),
-      pathOf: (row) => about.root + store.paths.at(row),
+      pathOf: app.fullPath,
       labelOf: (row) => (store.labels[row] === LEFT_OUT ? "" : app.nameOfLabel(store.labels[row])),
     });
     const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));

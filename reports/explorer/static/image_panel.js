@@ -22,7 +22,7 @@ function makeImagePanel(app, panel) {
 
   async function copyPath() {
     try {
-      await navigator.clipboard.writeText(store.paths.at(app.opened));
+      await navigator.clipboard.writeText(app.fullPath(app.opened));
       app.announce("Path copied");
     } catch {
       getSelection().selectAllChildren(path);
@@ -45,7 +45,7 @@ function makeImagePanel(app, panel) {
     canvas.setAttribute("aria-label", `Picture of ${fileName(store.paths.at(row))}`);
     app.thumbnails?.paint(canvas, row);
     name.textContent = fileName(store.paths.at(row));
-    path.textContent = store.paths.at(row);
+    path.textContent = app.fullPath(row);
     const address = app.linkOf(row);
     link.hidden = address === null;
     if (address !== null) {

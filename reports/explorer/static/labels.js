@@ -4,7 +4,9 @@ const LEFT_OUT = 0xfffe;
 const NO_LABEL = 0xffff;
 
 // `labels`: Uint16Array, places in `classes`, changed in place. `classes` grows by new names.
-function makeLabels(labels, classes) {
+// `twins`: groups of rows with one content; a labels file goes by content, so they share a label.
+function makeLabels(labels, classes, twins = []) {
+  const twinsOf = new Map(twins.flatMap((group) => group.map((row) => [row, group])));
   const original = labels.slice();
   const done = [];
   const undone = [];
@@ -20,7 +22,11 @@ function makeLabels(labels, classes) {
 
   // One step: these rows have one label now. False where they had it already.
   function assign(rows, label) {
-    const moved = Uint32Array.from(rows).filter((row) => labels[row] !== label);
+    const meant = new Set(rows);
+    if (twinsOf.size > 0) {
+      rows.forEach((row) => twinsOf.get(row)?.forEach((twin) => meant.add(twin)));
+    }
+    const moved = Uint32Array.from(meant).filter((row) => labels[row] !== label);
     if (moved.length === 0) {
       return false;
     }
