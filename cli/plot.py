@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..reports.output_paths import (
-    PICTURE,
+    MAP,
     require_output,
     require_outside,
 )
@@ -15,7 +15,7 @@ from .command import command, option
 from .output import print_json, report_rejections, tell
 from .parameters import choices, options
 from .parameters.labels import labels_option, lay_over, read
-from .parameters.types import Choice
+from .parameters.types import MEGABYTES, Choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +25,15 @@ if TYPE_CHECKING:
     from ..extraction import FeatureTable
 
 
-@command(example="bottlebank plot photos/ --method umap --output map.png")
+@command(example="bottlebank plot photos/ --method umap --output map.html")
 @options.data("; or one image, whose transfer values are drawn")
 @labels_option()
-@options.output(required=True, metavar="MAP.png", help="a name ending in .png or .svg")
+@options.output(
+    required=True,
+    metavar="MAP.html",
+    help="a name ending in .png or .svg for a picture, in .html for the explorer: a page to look "
+    "through the images, label them and download the labels",
+)
 @option(
     "--method",
     type=Choice(choices.METHODS),
@@ -39,6 +44,17 @@ if TYPE_CHECKING:
     "--thumbnails",
     is_flag=True,
     help="draw the images themselves, small, over as many of the points as there is room for",
+)
+@options.head(
+    help="in the explorer: a head file whose predictions are shown; without it, those of heads that "
+    "have not seen the image"
+)
+@option(
+    "--thumbnail-budget",
+    type=MEGABYTES,
+    default=choices.THUMBNAIL_BUDGET_MB,
+    metavar="MB",
+    help="in the explorer: megabytes that all thumbnails may take; 0 for none",
 )
 @options.extraction()
 @options.seed()
@@ -52,12 +68,14 @@ def run(
     output: str,
     method: str,
     thumbnails: bool,
+    head: str | None,
+    thumbnail_budget: float,
     seed: int,
     json: bool,
     strict: bool,
 ) -> int:
     """Draw and report where."""
-    path = require_output(output, PICTURE, [data, extraction["weights"]])
+    path = require_output(output, MAP, [data, head, extraction["weights"]])
     require_outside(path, data)
     labels_file = read(labels)
     from ..datasets import load_dataset
@@ -70,7 +88,8 @@ def run(
         n_images, caption = None, plot_image(data, path, **extraction)
         rejected: Sequence[tuple[str, str]] = []
     else:
-        settings = {"method": method, "random_state": seed, "thumbnails": thumbnails}
+        settings: dict[str, Any] = {"method": method, "random_state": seed}
+        settings |= {"thumbnails": thumbnails, "head": head, "thumbnail_budget": thumbnail_budget}
         dataset = load_dataset(data, **reading)
         table, caption = _draw_map(dataset, extraction, labels_file, path, **settings)
         n_images, rejected = len(table), table.rejected

@@ -86,7 +86,7 @@ def _predicted(
 def _below_one_folder(paths: Sequence[str]) -> tuple[str, list[str]]:
     """The folder that all paths have in common, ending in ``/`` or empty, and what follows it."""
     first, last = min(paths), max(paths)
-    shared = os.path.commonprefix([first, last])
+    shared = os.path.commonprefix([first, last])  # noqa: RUF071 (cut at a / below)
     root = shared[: shared.rfind("/") + 1]
     return root, [path[len(root) :] for path in paths]
 
