@@ -46,13 +46,14 @@ if TYPE_CHECKING:
     help="draw the images themselves, small, over as many of the points as there is room for",
 )
 @options.head(
-    help="in the explorer: a head file whose predictions are shown; without it, those of heads that "
-    "have not seen the image"
+    help="in the explorer: a head file whose predictions are shown; without it, those of heads "
+    "that have not seen the image"
 )
 @option(
     "--thumbnail-budget",
     type=MEGABYTES,
     default=choices.THUMBNAIL_BUDGET_MB,
+    default_in_words="50",
     metavar="MB",
     help="in the explorer: megabytes that all thumbnails may take; 0 for none",
 )

@@ -102,9 +102,7 @@ def _of_side(
 ) -> Sprites | None:
     """None as soon as the sheets are more than the budget."""
     columns = _SHEET_PX // side_px
-    parts = np.array_split(
-        np.arange(len(table)), range(columns**2, len(table), columns**2)
-    )
+    parts = np.array_split(np.arange(len(table)), range(columns**2, len(table), columns**2))
     sheets: list[bytes] = []
     sizes: list[np.ndarray] = []
     folder = None if kept_in is None else kept_in / _FOLDER
@@ -168,7 +166,9 @@ def _made(
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         picture = Image.fromarray(pixels)
         if size != (width, height):
-            picture = picture.resize(size, Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BILINEAR)
+            picture = picture.resize(
+                size, Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BILINEAR
+            )
         line, column = divmod(place, columns)
         sheet.paste(picture, (column * side_px, line * side_px))
         sizes[place] = size

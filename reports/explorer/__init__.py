@@ -6,6 +6,6 @@
 """
 
 from .page import write_explorer
-from .points import Predicted, Points
+from .points import Points, Predicted
 
 __all__ = ["Points", "Predicted", "write_explorer"]

@@ -70,7 +70,7 @@ def _about(points: Points, title: str, caption: str) -> dict[str, Any]:
     finite = scores[np.isfinite(scores)]
     return {
         "n": len(points),
-        "name": hashlib.sha256(np.ascontiguousarray(points.keys)).hexdigest()[:16],
+        "name": hashlib.sha256(points.keys.tobytes()).hexdigest()[:16],
         "title": title,
         "caption": caption,
         "classes": [escaped(name) for name in points.classes],

@@ -74,15 +74,16 @@ class Points:
         columns = {"places": self.places, "labels": self.labels, "keys": self.keys}
         for name, column in columns.items():
             if len(column) != n:
-                raise ParameterError(f"{name} has {len(column):,} rows and there are {n:,} paths")
+                raise ParameterError(name, f"has {len(column):,} rows and there are {n:,} paths")
         if not n:
-            raise ParameterError("an explorer needs at least one image")
+            raise ParameterError("paths", "is empty: an explorer needs at least one image")
         if self.places.shape != (n, 2) or not np.isfinite(self.places).all():
-            raise ParameterError(f"places must be finite and (n, 2), received {self.places.shape}")
+            raise ParameterError(
+                "places", f"must be finite and (n, 2), received {self.places.shape}"
+            )
         if len(self.classes) > MOST_CLASSES:
             raise ParameterError(
-                f"an explorer shows at most {MOST_CLASSES:,} classes, received "
-                f"{len(self.classes):,}"
+                "classes", f"has {len(self.classes):,} names; an explorer shows {MOST_CLASSES:,}"
             )
 
     def __len__(self) -> int:

@@ -129,8 +129,9 @@ class Seen:
         return self.page.evaluate(
             """(name) => {
                 const canvas = document.querySelector(name);
-                const [x, y] = [canvas.width >> 1, canvas.height >> 1];
-                return [...canvas.getContext("2d").getImageData(x, y, 1, 1).data].slice(0, 3);
+                const copy = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+                copy.drawImage(canvas, -(canvas.width >> 1), -(canvas.height >> 1));
+                return [...copy.getImageData(0, 0, 1, 1).data].slice(0, 3);
             }""",
             canvas,
         )

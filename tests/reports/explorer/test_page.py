@@ -128,7 +128,7 @@ def test_columns_that_do_not_belong_together(points):
         dataclasses.replace(points, labels=np.zeros(2, int))
     with pytest.raises(ParameterError, match="places must be finite"):
         dataclasses.replace(points, places=np.full((9, 2), np.nan))
-    with pytest.raises(ParameterError, match="at most 32,000 classes, received 32,001"):
+    with pytest.raises(ParameterError, match="classes has 32,001 names; an explorer shows 32,000"):
         dataclasses.replace(points, classes=["x"] * 32_001)
 
 
