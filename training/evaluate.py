@@ -296,12 +296,7 @@ def evaluate_split(
         raise UsageError(f"unknown split {received(split)}: expected {', '.join(SPLITS)} or all")
     head = as_head(head)
     require_table(table, "bb.evaluate_head(head, {})")
-    changes = table.recipe.changes_since(head.recipe)
-    if changes:
-        raise HeadMismatchError(
-            f"the head was trained on other transfer values: {'; '.join(changes)}. Extract with "
-            f"what it was trained on, or train it again on these"
-        )
+    require_same_recipe(head, table)
     table.require_rows()
     require_labels(table.labels, "the table")
     if views and not table.n_views:
@@ -326,6 +321,16 @@ def evaluate_split(
     seen = _trained_on(head, table, rows, answer, decided)
     alone = without_views(head, table, rows, answer.probabilities) if views else None
     return SplitEvaluation(split, rows, answer, found, decided, seen, better, alone)
+
+
+def require_same_recipe(head: Head, table: FeatureTable) -> None:
+    """Raise HeadMismatchError where a head was trained on other transfer values than a table's."""
+    changes = table.recipe.changes_since(head.recipe)
+    if changes:
+        raise HeadMismatchError(
+            f"the head was trained on other transfer values: {'; '.join(changes)}. Extract with "
+            f"what it was trained on, or train it again on these"
+        )
 
 
 def _trained_on(

@@ -11,12 +11,15 @@ from matplotlib.figure import Figure
 
 from ..atomic_file import write_with
 from ..errors import UsageError
+from .theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-INK: Final = "#333333"
-"""Colour of captions and frames."""
+    from matplotlib.axes import Axes
+
+INK: Final = LIGHT.ink
+"""Colour of captions and frames in a light picture."""
 
 _SUFFIXES: Final = (".png", ".svg")
 DPI: Final = 150
@@ -40,9 +43,22 @@ def require_picture_path(output: Path) -> None:
         raise UsageError(f"a picture is a {' or '.join(_SUFFIXES)} file; {str(output)!r} {given}")
 
 
-def new_figure(width_in: float, height_in: float) -> Figure:
+def new_figure(width_in: float, height_in: float, theme: Theme = LIGHT) -> Figure:
     """An empty picture; what stands outside it is included when it is written."""
-    return Figure(figsize=(width_in, height_in), dpi=DPI, facecolor="white")
+    return Figure(figsize=(width_in, height_in), dpi=DPI, facecolor=theme.paper)
+
+
+def in_theme(axes: Axes, theme: Theme, tick_pt: float = 9) -> Axes:
+    """Give the frame, the ticks and the labels of a theme to axes; return them.
+
+    Other words are given their colour by whoever adds them.
+    """
+    axes.set_facecolor(theme.paper)
+    axes.tick_params(color=theme.line, labelcolor=theme.ink, labelsize=tick_pt)
+    axes.spines[:].set_color(theme.line)
+    axes.xaxis.label.set_color(theme.ink)
+    axes.yaxis.label.set_color(theme.ink)
+    return axes
 
 
 def write_picture(figure: Figure, output: Path) -> None:
