@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..reports.output_paths import (
-    MAP,
+    map_kind,
+    require_no_image_of,
     require_output,
     require_outside,
 )
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @command(example="bottlebank plot photos/ --method umap --output map.html")
-@options.data("; or one image, whose transfer values are drawn")
+@options.data(f"{options.UNLABELLED_HELP}; or one image, whose transfer values are drawn")
 @labels_option()
 @options.output(
     required=True,
@@ -76,7 +77,7 @@ def run(
     strict: bool,
 ) -> int:
     """Draw and report where."""
-    path = require_output(output, MAP, [data, head, extraction["weights"]])
+    path = require_output(output, map_kind(output), [data, head, extraction["weights"]])
     require_outside(path, data)
     labels_file = read(labels)
     from ..datasets import load_dataset
@@ -92,6 +93,7 @@ def run(
         settings: dict[str, Any] = {"method": method, "random_state": seed}
         settings |= {"thumbnails": thumbnails, "head": head, "thumbnail_budget": thumbnail_budget}
         dataset = load_dataset(data, **reading)
+        require_no_image_of(path, dataset)
         table, caption = _draw_map(dataset, extraction, labels_file, path, **settings)
         n_images, rejected = len(table), table.rejected
     if json:

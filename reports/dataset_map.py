@@ -22,7 +22,7 @@ from ..viz import (
 )
 from ..viz.map_methods import require_method
 from .explorer.explore import explore, require_budget
-from .output_paths import EXPLORER, MAP, require_output, writing
+from .output_paths import EXPLORER, map_kind, require_output, writing
 from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
 
@@ -117,7 +117,7 @@ def plot(
     is_page = path.suffix.lower() in EXPLORER.suffixes
     if not is_page:
         require_picture_path(path)
-    require_output(path, MAP)
+    require_output(path, map_kind(path))
     thumbnail_budget = require_budget(thumbnail_budget)
     head = None if head is None else as_head(head)
     require_method(method)

@@ -13,6 +13,8 @@ from ..errors import BottlebankError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
+    from ..datasets import Dataset
+
 _BEGINNING_BYTES = 8192
 # Up to 0.1.0 the page did not name what had made it: it began with these lines.
 _PAGE_BEGINS = re.compile(
@@ -151,7 +153,7 @@ def require_outside(output: Path, data: str) -> None:
     UsageError
         When `output`, a picture or a folder of pictures, lies in or is a folder of the dataset.
     """
-    is_file = output.suffix.lower() in MAP.suffixes
+    is_file = output.suffix.lower() in _MAP_SUFFIXES
     folder = output.parent if is_file else output
     root = Path(data)
     if root.is_dir() and root.resolve() in folder.resolve().parents:
@@ -159,6 +161,22 @@ def require_outside(output: Path, data: str) -> None:
             f"{output} lies inside the dataset {data} and would become one of its images; "
             f"choose a place outside it"
         )
+
+
+def require_no_image_of(output: Path, dataset: Dataset) -> None:
+    """Refuse a picture among images without class folders: the next run would take it for one.
+
+    Raises
+    ------
+    UsageError
+        When `output` lies directly in the folder that the dataset was read from.
+    """
+    root = Path(dataset.source)
+    if dataset.classes or not root.is_dir() or output.parent.resolve() != root.resolve():
+        return
+    raise UsageError(
+        f"{output} would become one of the images in {root}; choose a place outside it"
+    )
 
 
 def _require_replaceable(path: Path, kind: Kind, inputs: Iterable[str | None]) -> None:
@@ -227,12 +245,7 @@ EXPLORER = Kind(
     (".html",),
     _beginning_has(b'<meta name="generator" content="bottlebank explorer">'),
 )
-MAP = Kind(
-    "a map of bottlebank",
-    (*PICTURE.suffixes, *EXPLORER.suffixes),
-    lambda path: (EXPLORER if path.suffix.lower() == ".html" else PICTURE).recognises(path),
-)
-"""A picture or an explorer, by its extension."""
+_MAP_SUFFIXES = (*PICTURE.suffixes, *EXPLORER.suffixes)
 PREDICTIONS = Kind("a file of predictions of bottlebank", (".csv", ".jsonl"), _are_predictions)
 SUMMARY = Kind("a summary of a recipe", (".json",), _begins_with(_SUMMARY_BEGINS))
 _PAGE = Kind("a report of bottlebank", (".html",), _begins_with(_PAGE_BEGINS))
@@ -251,3 +264,9 @@ _FILES_OF_A_REPORT = {
         )
     },
 }
+
+
+def map_kind(output: str | os.PathLike[str]) -> Kind:
+    """What a map is written as, by the extension: a picture or an explorer."""
+    is_page = Path(output).suffix.lower() in EXPLORER.suffixes
+    return EXPLORER if is_page else PICTURE._replace(suffixes=_MAP_SUFFIXES)
