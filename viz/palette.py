@@ -1,15 +1,36 @@
-"""The look of each class: a colour-blind-safe colour times a marker shape."""
+"""The look of each class: a colour of its own for twenty classes, marker shapes beyond.
+
+The colours maximise the smallest distance in OKLab (Björn Ottosson, "A perceptual color space for
+image processing", 2020) between any two of them, as seen with normal vision and with the red-green
+and blue-yellow deficiencies as Machado, Oliveira and Fernandes simulate them
+(doi:10.1109/TVCG.2009.113). The first eight count the deficiencies as much as normal vision, so
+that they can be told apart without shapes; twenty colours cannot, in the plane that is left of a
+colour space with two kinds of cones. `tests/viz/test_palette.py` measures the distances.
+"""
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-# Okabe & Ito, "Color Universal Design" (2008), without yellow, which is lost on white.
-_COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7", "#000000")
+from .theme import require_theme
+
+# On a dark ground, most classes keep the hue that they have on a light one.
+COLOURS: Final = {
+    "light": (
+        *("#145afa", "#f0a800", "#789650", "#a04600", "#00b4ff", "#ff64b4", "#006478", "#500096"),
+        *("#aa28c8", "#64d278", "#e6aad2", "#503c00", "#b40a64", "#9678ff", "#6e1446", "#ff5000"),
+        *("#be9682", "#826e96", "#3ca0aa", "#0a00be"),
+    ),
+    "dark": (
+        *("#285aff", "#d2b450", "#e6ff00", "#d20a0a", "#50b4ff", "#f078aa", "#aaffff", "#6e6482"),
+        *("#a032d2", "#1e783c", "#f0beff", "#ffe6a0", "#dc28aa", "#8c78d2", "#b46e78", "#ffaaa0"),
+        *("#ff6400", "#b4a0d2", "#28dcc8", "#0a8cfa"),
+    ),
+}
+"""By theme, ``#rrggbb``, of the first twenty classes; class 20 has that of class 0 again."""
+
 # Filled shapes alone, so that all take an edge; neighbours in the list differ most.
 _MARKERS: Final = ("o", "^", "s", "X", "v", "D", "P", "*", "<", "d", ">", "p", "h", "8", "H")
-
-
 _LINES: Final = ("-", "--", ":", "-.")
 
 
@@ -21,14 +42,20 @@ class Style(NamedTuple):
     marker: str
     """A marker of matplotlib's."""
     line: str
-    """A line style of matplotlib's; classes of one colour differ in it, the first 28."""
+    """A line style of matplotlib's; classes of one colour differ in it, the first 80."""
 
 
-def class_style(index: int) -> Style:
+def class_style(index: int, theme: str = "light") -> Style:
     """The style of class number `index`, the same in every picture.
 
-    The first seven classes differ in colour alone, which reads best in a dense map; after 105 the
+    The first twenty classes differ in colour alone, which reads best in a dense map; after 300 the
     styles begin again.
+
+    Raises
+    ------
+    UsageError
+        When `theme` is neither ``light`` nor ``dark``.
     """
-    shape, colour = divmod(index, len(_COLOURS))
-    return Style(_COLOURS[colour], _MARKERS[shape % len(_MARKERS)], _LINES[shape % len(_LINES)])
+    colours = COLOURS[require_theme(theme).name]
+    shape, colour = divmod(index % (len(colours) * len(_MARKERS)), len(colours))
+    return Style(colours[colour], _MARKERS[shape], _LINES[shape % len(_LINES)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from ..errors import UsageError
+
 
 class Theme(NamedTuple):
     """Colours as ``#rrggbb``, but for the name."""
@@ -56,3 +58,16 @@ DARK: Final = Theme(
 )
 THEMES: Final = {theme.name: theme for theme in (LIGHT, DARK)}
 """By name."""
+
+
+def require_theme(name: str) -> Theme:
+    """The theme of that name.
+
+    Raises
+    ------
+    UsageError
+        When there is none.
+    """
+    if name not in THEMES:
+        raise UsageError(f"expected the theme {' or '.join(THEMES)}, received {name!r}")
+    return THEMES[name]
