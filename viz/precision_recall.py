@@ -71,7 +71,7 @@ def draw_precision_recall(
         )
     handles, names = [], []
     for number, (name, recall, precision) in enumerate(curves):
-        style = class_style(number)
+        style = class_style(number, theme.name)
         f1 = 2 * recall * precision / np.maximum(recall + precision, 1e-12)
         best = int(f1.argmax())
         axes.plot(
