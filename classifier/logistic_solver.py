@@ -34,7 +34,7 @@ _ROWS_A_TASK = 4096
 """Fewer are not worth waking another thread for."""
 _ROWS_AT_ONCE = 512
 """A block that stays in the processor's caches while logits and gradient are computed."""
-_TO_CHOOSE, _WHEN_CHOSEN, _AS_ASKED = 1e-2, 3e-3, 1e-3
+TO_CHOOSE, _WHEN_CHOSEN, _AS_ASKED = 1e-2, 3e-3, 1e-3
 """Largest partial derivative at which the optimiser stops, in the parameters it sees: losses are
 compared roughly, and a strength chosen from a few is uncertain by more than last digits are worth.
 """
@@ -96,7 +96,7 @@ def fit_logistic(
     # The products are narrow (a column per class): threads of BLAS that share one wait for one
     # another more than they compute. So each thread has folds, or many rows, of its own.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
-        likelihood = _Likelihood(rows, codes, weights, n_classes)
+        likelihood = Likelihood(rows, codes, weights, n_classes)
         strength, scores, start = _choose_strength(
             likelihood, groups, sorted(strengths), n_folds, max_iterations, seed, pool
         )
@@ -147,7 +147,7 @@ def fit_without_scikit_learn(
 
 
 def _choose_strength(
-    likelihood: _Likelihood,
+    likelihood: Likelihood,
     groups: np.ndarray | None,
     ascending: list[float],
     n_folds: int,
@@ -182,7 +182,7 @@ def _choose_strength(
 
     def attempt(strength: float) -> None:
         def fit(some: int) -> np.ndarray:
-            fitted[some] = train[some].fit(strength, fitted[some], max_iterations, _TO_CHOOSE)
+            fitted[some] = train[some].fit(strength, fitted[some], max_iterations, TO_CHOOSE)
             return held_out[some].losses_and_gradients(fitted[some])[0]
 
         losses[strength] = float(np.concatenate([*pool.map(fit, range(len(few)))]).mean())
@@ -218,7 +218,7 @@ def _deal(codes: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     return folds
 
 
-class _Likelihood(NamedTuple):
+class Likelihood(NamedTuple):
     """How well parameters explain rows, computed block by block.
 
     Several fits that weigh the rows differently, such as those of a cross-validation, share each
@@ -238,9 +238,10 @@ class _Likelihood(NamedTuple):
 
     @property
     def n_outputs(self) -> int:
+        """Columns of the kernel."""
         return 1 if self.n_classes == 2 else self.n_classes
 
-    def some(self, positions: np.ndarray | slice) -> _Likelihood:
+    def some(self, positions: np.ndarray | slice) -> Likelihood:
         """Of these rows only."""
         return self._replace(
             rows=self.rows[positions],
@@ -249,6 +250,7 @@ class _Likelihood(NamedTuple):
         )
 
     def zeros(self) -> np.ndarray:
+        """Parameters to start from."""
         return np.zeros((self.weights.shape[1], self.rows.shape[1] + 1, self.n_outputs))
 
     def fit(

@@ -110,11 +110,12 @@ def near_duplicates(
                     yield row, other
 
 
-def groups_of_alike(table: FeatureTable) -> np.ndarray:
+def groups_of_alike(table: FeatureTable, *, least_cosine: float = LEAST_COSINE) -> np.ndarray:
     """int, (n,): equal for images that must be in one fold, whose last row it is.
 
     Those are equal files, near-duplicates, and images of one declared group. The folds of a seed
-    depend on the order of these numbers.
+    depend on the order of these numbers. A higher `least_cosine` reads fewer files, and misses
+    near-duplicates that were scaled or cropped most.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -122,7 +123,7 @@ def groups_of_alike(table: FeatureTable) -> np.ndarray:
     n = len(table)
     every = np.arange(n)
     first_of: dict[object, int] = {}
-    pairs = [*near_duplicates(table, every, every)]
+    pairs = [*near_duplicates(table, every, every, least_cosine=least_cosine)]
     for row, (key, group) in enumerate(zip(table.keys, table.groups or [None] * n, strict=True)):
         pairs.append((row, first_of.setdefault(key, row)))
         if group is not None:
