@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..reports.output_paths import (
-    PICTURE,
+    EXPLORER,
+    map_kind,
+    require_no_image_of,
     require_output,
     require_outside,
 )
-from ..viz.colourings import require_colour
+from ..viz.colourings import require_looks
 from .command import command, option
 from .output import print_json, report_rejections, tell
 from .parameters import choices, options, pictures
 from .parameters.labels import labels_option, lay_over, read
-from .parameters.types import Choice
+from .parameters.types import MEGABYTES, Choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +28,15 @@ if TYPE_CHECKING:
     from ..extraction import FeatureTable
 
 
-@command(example="bottlebank plot photos/ --method umap --output map.png")
-@options.data("; or one image, whose transfer values are drawn")
+@command(example="bottlebank plot photos/ --method umap --output map.html")
+@options.data(f"{options.UNLABELLED_HELP}; or one image, whose transfer values are drawn")
 @labels_option()
-@options.output(required=True, metavar="MAP.png", help="a name ending in .png or .svg")
+@options.output(
+    required=True,
+    metavar="MAP.html",
+    help="a name ending in .png or .svg for a picture, in .html for the explorer: a page to look "
+    "through the images, label them and download the labels",
+)
 @option(
     "--method",
     type=Choice(choices.METHODS),
@@ -37,11 +44,20 @@ if TYPE_CHECKING:
     help=choices.METHODS_IN_WORDS,
 )
 @pictures.color()
+@pictures.head()
 @pictures.theme()
 @option(
     "--thumbnails",
     is_flag=True,
     help="draw the images themselves, small, over as many of the points as there is room for",
+)
+@option(
+    "--thumbnail-budget",
+    type=MEGABYTES,
+    default=choices.THUMBNAIL_BUDGET_MB,
+    default_in_words="50",
+    metavar="MB",
+    help="in the explorer: megabytes that all thumbnails may take; 0 for none",
 )
 @options.extraction()
 @options.seed()
@@ -58,14 +74,15 @@ def run(
     head: str | None,
     theme: str,
     thumbnails: bool,
+    thumbnail_budget: float,
     seed: int,
     json: bool,
     strict: bool,
 ) -> int:
     """Draw and report where."""
-    path = require_output(output, PICTURE, [data, extraction["weights"]])
+    path = require_output(output, map_kind(output), [data, head, extraction["weights"]])
     require_outside(path, data)
-    require_colour(color, head)
+    require_looks(color, theme, head, is_page=path.suffix.lower() in EXPLORER.suffixes)
     labels_file = read(labels)
     from ..datasets import load_dataset
     from ..datasets.dataset import EXTENSIONS
@@ -77,9 +94,11 @@ def run(
         n_images, caption = None, plot_image(data, path, theme=theme, **extraction)
         rejected: Sequence[tuple[str, str]] = []
     else:
-        settings = {"method": method, "random_state": seed, "thumbnails": thumbnails}
+        settings: dict[str, Any] = {"method": method, "random_state": seed}
+        settings |= {"thumbnails": thumbnails, "thumbnail_budget": thumbnail_budget}
         settings |= {"color": color, "theme": theme}
         dataset = load_dataset(data, **reading)
+        require_no_image_of(path, dataset)
         table, caption = _draw_map(dataset, extraction, labels_file, head, path, **settings)
         n_images, rejected = len(table), table.rejected
     if json:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..arguments import require_path, require_seed
+from ..classifier.given_head import as_head
 from ..errors import UsageError
 from ..extraction import FeatureTable, extract
 from ..features import DEFAULT_EXTRACTOR
@@ -19,11 +20,13 @@ from ..viz import (
     reduce,
     require_picture_path,
 )
-from ..viz.colourings import require_colour
+from ..viz.colourings import require_looks
 from ..viz.map_methods import require_method
 from ..viz.theme import require_theme
+from .explorer.explore import explore, require_budget
 from .map_colouring import colouring_of
-from .output_paths import PICTURE, require_output, writing
+from .output_paths import EXPLORER, map_kind, require_output, writing
+from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ def plot(
     head: HeadLike | None = None,
     thumbnails: bool = False,
     theme: str = "light",
+    thumbnail_budget: float = DEFAULT_BUDGET_MB,
     progress: bool | None = None,
     **extraction: Any,
 ) -> Plot:
@@ -76,8 +80,9 @@ def plot(
     data
         A table from `extract`; or what `extract` takes.
     output
-        A ``.png`` or ``.svg`` file. Its folder is made where there is none, and a picture that
-        bottlebank has drawn is replaced.
+        A ``.png`` or ``.svg`` file, or an ``.html`` file for the explorer: a page to look through
+        the images, label them and download the labels. Its folder is made where there is none, and
+        a picture or page of bottlebank is replaced.
     method
         ``pca`` (instant), ``tsne`` or ``umap``; see `bottlebank.viz.reduce`.
     random_state
@@ -85,14 +90,17 @@ def plot(
     title
         Above the map; None names the data and the extractor.
     color
-        ``label``; ``prediction``, ``mistake`` or ``confidence``; or ``split``.
+        Of a picture: ``label``; ``prediction``, ``mistake`` or ``confidence``; or ``split``.
     head
-        Predicts, for the colours that need it; None: each image is predicted by a head that was
-        trained without it.
+        Predicts, for the explorer and for the colours that need it; None: each image is predicted
+        by a head that has not seen it.
     thumbnails
-        Draw the images themselves, small, over as many of the points as there is room for.
+        In a picture: draw the images themselves, small, over as many of the points as there is room
+        for.
     theme
-        ``light`` or ``dark``.
+        Of a picture: ``light`` or ``dark``.
+    thumbnail_budget
+        In the explorer: megabytes that all thumbnails may take, 0 for none.
     progress
         Show progress on stderr, as in `extract`.
     **extraction
@@ -113,12 +121,17 @@ def plot(
     ImageRejectedError
         When every image is rejected.
     """
-    path = require_path(output, "the path of a .png or .svg file", "bb.plot(table, 'map.png')")
-    require_picture_path(path)
-    require_output(path, PICTURE)
+    wanted = "the path of a .png, .svg or .html file"
+    path = require_path(output, wanted, "bb.plot(table, 'map.png')")
+    is_page = path.suffix.lower() in EXPLORER.suffixes
+    if not is_page:
+        require_picture_path(path)
+    require_output(path, map_kind(path))
+    thumbnail_budget = require_budget(thumbnail_budget)
+    head = None if head is None else as_head(head)
     require_method(method)
     chosen_theme = require_theme(theme)
-    require_colour(color, head)
+    require_looks(color, theme, head, is_page=is_page)
     random_state = require_seed("random_state", random_state)
     if isinstance(data, FeatureTable):
         if extraction:
@@ -132,13 +145,17 @@ def plot(
         name = _name_of(data)
     table.require_rows()
     _require_no_image(path, table)
-    colouring = colouring_of(table, color, head, progress=progress)
     embedding = reduce(table.features, method, random_state=random_state, progress=progress)
     if title is None:
         about = f"({table.report.extractor})"
         title = f"{name or counted(len(table), 'image')} {about}"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if is_page:
+            given = {"head": head, "thumbnail_budget": thumbnail_budget}
+            explore(table, embedding, path, title=title, progress=progress, **given)
+            return Plot(path, embedding)
+        colouring = colouring_of(table, color, head, progress=progress)
         shown = partial(thumbnail, table, side_px=_THUMBNAIL_PX) if thumbnails else None
         looks = {"colouring": colouring, "theme": chosen_theme}
         draw_map(embedding, table.labels.tolist(), path, title, shown, **looks)

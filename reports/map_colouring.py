@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..training.judged import judge
 from ..training.split import split_table
-from ..viz.colourings import JUDGED, Colouring, require_colour
+from ..viz.colourings import JUDGED, Colouring, require_colouring
 
 if TYPE_CHECKING:
     from ..classifier.given_head import HeadLike
@@ -32,11 +32,11 @@ def colouring_of(
     Raises
     ------
     UsageError
-        As `require_colour`.
+        For another name.
     DatasetError
         When predictions are needed and no image has a label.
     """
-    require_colour(by, head)
+    require_colouring(by)
     if by == "split":
         split = split_table(table)
         words = "as declared" if split.declared else "decided by content"

@@ -13,6 +13,8 @@ from ..errors import BottlebankError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
+    from ..datasets import Dataset
+
 _BEGINNING_BYTES = 8192
 # Up to 0.1.0 the page did not name what had made it: it began with these lines.
 _PAGE_BEGINS = re.compile(
@@ -151,13 +153,30 @@ def require_outside(output: Path, data: str) -> None:
     UsageError
         When `output`, a picture or a folder of pictures, lies in or is a folder of the dataset.
     """
-    folder = output if output.suffix.lower() not in PICTURE.suffixes else output.parent
+    is_file = output.suffix.lower() in _MAP_SUFFIXES
+    folder = output.parent if is_file else output
     root = Path(data)
     if root.is_dir() and root.resolve() in folder.resolve().parents:
         raise UsageError(
             f"{output} lies inside the dataset {data} and would become one of its images; "
             f"choose a place outside it"
         )
+
+
+def require_no_image_of(output: Path, dataset: Dataset) -> None:
+    """Refuse a picture among images without class folders: the next run would take it for one.
+
+    Raises
+    ------
+    UsageError
+        When `output` lies directly in the folder that the dataset was read from.
+    """
+    root = Path(dataset.source)
+    if dataset.classes or not root.is_dir() or output.parent.resolve() != root.resolve():
+        return
+    raise UsageError(
+        f"{output} would become one of the images in {root}; choose a place outside it"
+    )
 
 
 def _require_replaceable(path: Path, kind: Kind, inputs: Iterable[str | None]) -> None:
@@ -221,6 +240,12 @@ EXPORT = Kind("an export of bottlebank", (".h5", ".hdf5"), _is_export)
 PICTURE = Kind(
     "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
 )
+EXPLORER = Kind(
+    "an explorer of bottlebank",
+    (".html",),
+    _beginning_has(b'<meta name="generator" content="bottlebank explorer">'),
+)
+_MAP_SUFFIXES = (*PICTURE.suffixes, *EXPLORER.suffixes)
 PREDICTIONS = Kind("a file of predictions of bottlebank", (".csv", ".jsonl"), _are_predictions)
 SUMMARY = Kind("a summary of a recipe", (".json",), _begins_with(_SUMMARY_BEGINS))
 _PAGE = Kind("a report of bottlebank", (".html",), _begins_with(_PAGE_BEGINS))
@@ -239,3 +264,9 @@ _FILES_OF_A_REPORT = {
         )
     },
 }
+
+
+def map_kind(output: str | os.PathLike[str]) -> Kind:
+    """What a map is written as, by the extension: a picture or an explorer."""
+    is_page = Path(output).suffix.lower() in EXPLORER.suffixes
+    return EXPLORER if is_page else PICTURE._replace(suffixes=_MAP_SUFFIXES)

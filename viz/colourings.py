@@ -50,18 +50,24 @@ def require_colouring(name: str) -> str:
     return name
 
 
-def require_colour(by: str, head: object) -> str:
-    """What a map can be coloured by, with or without a head.
+def require_looks(color: str, theme: str, head: object, *, is_page: bool) -> None:
+    """Refuse what would change nothing: colours of a page, where a person chooses them; a head
+    that would predict nothing.
 
     Raises
     ------
     UsageError
-        For another name, or a head that would predict nothing.
+        Then, or for an unknown colour.
     """
-    require_colouring(by)
-    if head is not None and by not in JUDGED:
+    require_colouring(color)
+    if is_page:
+        if (color, theme) != ("label", "light"):
+            raise UsageError(
+                "colour and theme are chosen in the explorer itself: leave them out, or name a "
+                ".png or .svg file"
+            )
+    elif head is not None and color not in JUDGED:
         raise UsageError(
-            f"a head predicts, and the map is coloured by {by}: colour it by {', '.join(JUDGED)}, "
-            f"or leave the head out"
+            f"a head predicts, and the map is coloured by {color}: colour it by "
+            f"{', '.join(JUDGED)}, or leave the head out"
         )
-    return by

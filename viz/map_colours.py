@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 UNKNOWN: Final = "unknown"
 _RIGHT: Final = "right"
 _WRONG: Final = "wrong"
+_NO_LABEL: Final = "no label"
 _SPLITS: Final = ("train", "validation", "test")
 _NO_SPLIT: Final = "no split"
 
@@ -66,14 +67,13 @@ def groups_of(colouring: Colouring, labels: Sequence[str], theme: Theme) -> list
         names = [name or _NO_SPLIT for name in names]
         return _grouped(names, {**of_splits, _NO_SPLIT: _unremarkable(theme)})
     if by == "mistake":
-        found = [
-            UNKNOWN if not name else _RIGHT if name == label else _WRONG
-            for name, label in zip(names, labels, strict=True)
-        ]
+        found = [_outcome(label, name) for name, label in zip(names, labels, strict=True)]
         wrong = Style("#ff7a3d" if theme is DARK else "#c8300a", "X", "-")
         unknown = class_style(0, theme.name)._replace(marker="^")
-        groups = _grouped(found, {_WRONG: wrong, UNKNOWN: unknown, _RIGHT: _unremarkable(theme)})
-        return [group._replace(stands_out=group.name != _RIGHT) for group in groups]
+        no_label = _unremarkable(theme)._replace(marker="D")
+        styles = {_WRONG: wrong, UNKNOWN: unknown, _RIGHT: _unremarkable(theme)}
+        groups = _grouped(found, {**styles, _NO_LABEL: no_label})
+        return [group._replace(stands_out=group.name in (_WRONG, UNKNOWN)) for group in groups]
     # A head may know classes that no image here has.
     for name in sorted(set(names) - set(styles) - {""}):
         styles[name] = class_style(len(styles), theme.name)
@@ -88,6 +88,14 @@ def scale_of_colours(theme: Theme) -> Colormap:
     # Its ends are as dark and as light as the grounds.
     shades = viridis(np.linspace(0.22, 1.0, 256) if theme is DARK else np.linspace(0.0, 0.9, 256))
     return LinearSegmentedColormap.from_list("confidence", shades)
+
+
+def _outcome(label: str, predicted: str) -> str:
+    if not label:
+        return _NO_LABEL
+    if not predicted:
+        return UNKNOWN
+    return _RIGHT if predicted == label else _WRONG
 
 
 def _grouped(names: Sequence[str], styles: dict[str, Style]) -> list[Group]:

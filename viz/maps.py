@@ -90,7 +90,8 @@ def draw_map(
     figure, axes = new_map(embedding, theme)
     if groups:
         draw_groups(axes, points, groups, theme)
-        draw_legend(figure, axes, groups, theme)
+        if any(group.name for group in groups):  # else there are no classes to tell apart
+            draw_legend(figure, axes, groups, theme)
         colours = {row: group.style.colour for group in groups for row in group.rows}
     else:
         values, shades = np.asarray(colouring.values, np.float64), scale_of_colours(theme)

@@ -24,19 +24,22 @@ _HEADS_OWN = ("fit", "grey16", "size", "layer", "scaling", "pooling")
 
 
 def color() -> Decorator:
-    """--color, and --head that it may need."""
-    meanings = "; ".join(f"{name}: {words}" for name, words in COLOURINGS.items())
-    add_color = option(
+    """--color."""
+    meanings = "; ".join(f"{name}, {words}" for name, words in COLOURINGS.items())
+    return option(
         "--color",
         type=Choice(tuple(COLOURINGS)),
         default=next(iter(COLOURINGS)),
-        help=f"what the colours say; {meanings}",
+        help=f"in a picture, what the colours say: {meanings}",
     )
-    add_head = options.head(
-        default_in_words="each image is predicted by a head that was trained without it",
-        help=f"a head file, which predicts for --color {', '.join(JUDGED)}",
+
+
+def head() -> Decorator:
+    """--head, for predictions."""
+    return options.head(
+        default_in_words="each image is predicted by a head that has not seen it",
+        help=f"a head file, which predicts for the explorer and for --color {', '.join(JUDGED)}",
     )
-    return lambda function: add_color(add_head(function))
 
 
 def theme() -> Decorator:
@@ -45,7 +48,7 @@ def theme() -> Decorator:
         "--theme",
         type=Choice(tuple(THEMES)),
         default=next(iter(THEMES)),
-        help="the ground of pictures",
+        help="the ground of a picture",
     )
 
 

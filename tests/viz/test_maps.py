@@ -403,3 +403,9 @@ def test_characters_without_a_font_are_named_below_and_in_a_warning(tmp_path, ca
         if any("CJK" in family for family in font_families()):
             draw_map(circle(2), ["帽子", "靴"], tmp_path / "cjk.png", "写真")
     assert caplog.records == []
+
+
+def test_images_without_classes_are_of_one_colour_and_have_no_legend(tmp_path, svg_texts):
+    draw_map(circle(12), [""] * 12, tmp_path / "map.svg", "Photos")
+    words = {"Photos", "12 images. t-SNE, perplexity 30, seed 0"}
+    assert set(svg_texts(tmp_path / "map.svg")) == words
