@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arguments import require_path, require_seed
+from ..arguments import require_path
 from ..errors import UsageError
 from ..extraction import FeatureTable, extract
 from ..features import DEFAULT_EXTRACTOR
@@ -16,10 +16,10 @@ from ..formatting import counted
 from ..viz import (
     Embedding,
     draw_map,
-    reduce,
     require_picture_path,
 )
-from ..viz.map_methods import require_method
+from ..viz.map_settings import require_layout
+from .layouts import lay_out
 from .output_paths import PICTURE, require_output, writing
 from .thumbnails import thumbnail
 
@@ -57,6 +57,9 @@ def plot(
     *,
     method: str = "pca",
     random_state: int = 0,
+    dimensions: int = 2,
+    perplexity: float | None = None,
+    neighbors: int | None = None,
     title: str | None = None,
     thumbnails: bool = False,
     progress: bool | None = None,
@@ -75,6 +78,10 @@ def plot(
         ``pca`` (instant), ``tsne`` or ``umap``; see `bottlebank.viz.reduce`.
     random_state
         0 to 2**32 - 1.
+    dimensions
+        2; or 3, which are drawn as three planes.
+    perplexity, neighbors
+        Of t-SNE, and of UMAP; see `bottlebank.viz.reduce`.
     title
         Above the map; None names the data and the extractor.
     thumbnails
@@ -102,8 +109,14 @@ def plot(
     path = require_path(output, "the path of a .png or .svg file", "bb.plot(table, 'map.png')")
     require_picture_path(path)
     require_output(path, PICTURE)
-    require_method(method)
-    random_state = require_seed("random_state", random_state)
+    settings: dict[str, Any] = {
+        "method": method,
+        "random_state": random_state,
+        "dimensions": dimensions,
+        "perplexity": perplexity,
+        "neighbors": neighbors,
+    }
+    require_layout(**settings)
     if isinstance(data, FeatureTable):
         if extraction:
             raise UsageError(
@@ -116,7 +129,7 @@ def plot(
         name = _name_of(data)
     table.require_rows()
     _require_no_image(path, table)
-    embedding = reduce(table.features, method, random_state=random_state, progress=progress)
+    embedding = lay_out(table, **settings, progress=progress)
     if title is None:
         about = f"({table.report.extractor})"
         title = f"{name or counted(len(table), 'image')} {about}"
