@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..reports.output_paths import (
-    PICTURE,
+    map_kind,
     require_no_image_of,
     require_output,
     require_outside,
@@ -15,9 +15,10 @@ from ..reports.output_paths import (
 from ..viz.map_settings import require_layout
 from .command import command, option
 from .output import print_json, report_rejections, tell
-from .parameters import options
+from .parameters import choices, options
 from .parameters.labels import labels_option, lay_over, read
 from .parameters.maps import layout as layout_options
+from .parameters.types import MEGABYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,15 +29,32 @@ if TYPE_CHECKING:
     from ..viz import Embedding
 
 
-@command(example="bottlebank plot photos/ --method umap --output map.png")
+@command(example="bottlebank plot photos/ --method umap --output map.html")
 @options.data(f"{options.UNLABELLED_HELP}; or one image, whose transfer values are drawn")
 @labels_option()
-@options.output(required=True, metavar="MAP.png", help="a name ending in .png or .svg")
+@options.output(
+    required=True,
+    metavar="MAP.html",
+    help="a name ending in .png or .svg for a picture, in .html for the explorer: a page to look "
+    "through the images, label them and download the labels",
+)
 @layout_options
 @option(
     "--thumbnails",
     is_flag=True,
     help="draw the images themselves, small, over as many of the points as there is room for",
+)
+@options.head(
+    help="in the explorer: a head file whose predictions are shown; without it, those of heads "
+    "that have not seen the image"
+)
+@option(
+    "--thumbnail-budget",
+    type=MEGABYTES,
+    default=choices.THUMBNAIL_BUDGET_MB,
+    default_in_words="50",
+    metavar="MB",
+    help="in the explorer: megabytes that all thumbnails may take; 0 for none",
 )
 @options.extraction()
 @options.seed()
@@ -50,12 +68,14 @@ def run(
     output: str,
     layout: dict[str, Any],
     thumbnails: bool,
+    head: str | None,
+    thumbnail_budget: float,
     seed: int,
     json: bool,
     strict: bool,
 ) -> int:
     """Draw and report where."""
-    path = require_output(output, PICTURE, [data, extraction["weights"]])
+    path = require_output(output, map_kind(output), [data, head, extraction["weights"]])
     require_outside(path, data)
     layout["random_state"] = seed
     require_layout(**layout)
@@ -72,6 +92,7 @@ def run(
         measured: dict[str, float | None] = {}
     else:
         settings = {**layout, "thumbnails": thumbnails}
+        settings |= {"head": head, "thumbnail_budget": thumbnail_budget}
         dataset = load_dataset(data, **reading)
         require_no_image_of(path, dataset)
         table, embedding = _draw_map(dataset, extraction, labels_file, path, **settings)
