@@ -14,11 +14,13 @@ from ..reports.output_paths import (
     require_outside,
 )
 from ..viz.colourings import require_looks
+from ..viz.map_settings import require_layout
 from .command import command, option
 from .output import print_json, report_rejections, tell
 from .parameters import choices, options, pictures
 from .parameters.labels import labels_option, lay_over, read
-from .parameters.types import MEGABYTES, Choice
+from .parameters.maps import layout as layout_options
+from .parameters.types import MEGABYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..datasets.labels_file import LabelsFile
     from ..extraction import FeatureTable
+    from ..viz import Embedding
 
 
 @command(example="bottlebank plot photos/ --method umap --output map.html")
@@ -37,12 +40,7 @@ if TYPE_CHECKING:
     help="a name ending in .png or .svg for a picture, in .html for the explorer: a page to look "
     "through the images, label them and download the labels",
 )
-@option(
-    "--method",
-    type=Choice(choices.METHODS),
-    default=choices.METHODS[0],
-    help=choices.METHODS_IN_WORDS,
-)
+@layout_options
 @pictures.color()
 @pictures.head()
 @pictures.theme()
@@ -69,7 +67,7 @@ def run(
     labels: str | None,
     extraction: dict[str, Any],
     output: str,
-    method: str,
+    layout: dict[str, Any],
     color: str,
     head: str | None,
     theme: str,
@@ -83,6 +81,8 @@ def run(
     path = require_output(output, map_kind(output), [data, head, extraction["weights"]])
     require_outside(path, data)
     require_looks(color, theme, head, is_page=path.suffix.lower() in EXPLORER.suffixes)
+    layout["random_state"] = seed
+    require_layout(**layout)
     labels_file = read(labels)
     from ..datasets import load_dataset
     from ..datasets.dataset import EXTENSIONS
@@ -93,16 +93,18 @@ def run(
 
         n_images, caption = None, plot_image(data, path, theme=theme, **extraction)
         rejected: Sequence[tuple[str, str]] = []
+        measured: dict[str, float | None] = {}
     else:
-        settings: dict[str, Any] = {"method": method, "random_state": seed}
-        settings |= {"thumbnails": thumbnails, "thumbnail_budget": thumbnail_budget}
+        settings = {**layout, "thumbnails": thumbnails, "thumbnail_budget": thumbnail_budget}
         settings |= {"color": color, "theme": theme}
         dataset = load_dataset(data, **reading)
         require_no_image_of(path, dataset)
-        table, caption = _draw_map(dataset, extraction, labels_file, head, path, **settings)
-        n_images, rejected = len(table), table.rejected
+        table, embedding = _draw_map(dataset, extraction, labels_file, head, path, **settings)
+        n_images, rejected, caption = len(table), table.rejected, embedding.caption
+        measured = embedding.trust_as_json()
     if json:
-        print_json({"output": str(path), "images": n_images or 1, "caption": caption})
+        answer = {"output": str(path), "images": n_images or 1, "caption": caption}
+        print_json({**answer, **measured})
     else:
         drawn = "" if n_images is None else f"{counted(n_images, 'image')}, "
         tell(f"wrote {path}: {drawn}{caption}")
@@ -116,8 +118,8 @@ def _draw_map(
     head: str | None,
     output: Path,
     **settings: Any,
-) -> tuple[FeatureTable, str]:
-    """The table that is drawn, and how."""
+) -> tuple[FeatureTable, Embedding]:
+    """The table that is drawn, and where its images lie."""
     from ..reports.dataset_map import plot
 
     table, loaded = pictures.extract_seen_by(head, dataset, extraction)
@@ -126,4 +128,4 @@ def _draw_map(
     table = table if changes is None else changes.table
     title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
     drawn = plot(table, output, title=title, head=loaded, **settings)
-    return table, drawn.embedding.caption
+    return table, drawn.embedding

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arguments import require_path, require_seed
+from ..arguments import require_path
 from ..classifier.given_head import as_head
 from ..errors import UsageError
 from ..extraction import FeatureTable, extract
@@ -17,13 +17,13 @@ from ..formatting import counted
 from ..viz import (
     Embedding,
     draw_map,
-    reduce,
     require_picture_path,
 )
 from ..viz.colourings import require_looks
-from ..viz.map_methods import require_method
+from ..viz.map_settings import require_layout
 from ..viz.theme import require_theme
 from .explorer.explore import explore, require_budget
+from .layouts import lay_out
 from .map_colouring import colouring_of
 from .output_paths import EXPLORER, map_kind, require_output, writing
 from .sprites import DEFAULT_BUDGET_MB
@@ -64,6 +64,9 @@ def plot(
     *,
     method: str = "pca",
     random_state: int = 0,
+    dimensions: int = 2,
+    perplexity: float | None = None,
+    neighbors: int | None = None,
     title: str | None = None,
     color: str = "label",
     head: HeadLike | None = None,
@@ -87,6 +90,10 @@ def plot(
         ``pca`` (instant), ``tsne`` or ``umap``; see `bottlebank.viz.reduce`.
     random_state
         0 to 2**32 - 1.
+    dimensions
+        2; or 3, of which the explorer shows the first two.
+    perplexity, neighbors
+        Of t-SNE, and of UMAP; see `bottlebank.viz.reduce`.
     title
         Above the map; None names the data and the extractor.
     color
@@ -129,10 +136,16 @@ def plot(
     require_output(path, map_kind(path))
     thumbnail_budget = require_budget(thumbnail_budget)
     head = None if head is None else as_head(head)
-    require_method(method)
+    settings: dict[str, Any] = {
+        "method": method,
+        "random_state": random_state,
+        "dimensions": dimensions,
+        "perplexity": perplexity,
+        "neighbors": neighbors,
+    }
+    require_layout(**settings)
     chosen_theme = require_theme(theme)
     require_looks(color, theme, head, is_page=is_page)
-    random_state = require_seed("random_state", random_state)
     if isinstance(data, FeatureTable):
         if extraction:
             raise UsageError(
@@ -145,7 +158,7 @@ def plot(
         name = _name_of(data)
     table.require_rows()
     _require_no_image(path, table)
-    embedding = reduce(table.features, method, random_state=random_state, progress=progress)
+    embedding = lay_out(table, **settings, progress=progress)
     if title is None:
         about = f"({table.report.extractor})"
         title = f"{name or counted(len(table), 'image')} {about}"
