@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from ..formatting import counted
+from ..reports.dataset_views.kinds import MAP
 from ..reports.output_paths import (
     EXPLORER,
+    PICTURE,
     map_kind,
     require_no_image_of,
     require_output,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     help="a name ending in .png or .svg for a picture, in .html for the explorer: a page to look "
     "through the images, label them and download the labels",
 )
+@pictures.kind()
 @layout_options
 @pictures.color()
 @pictures.head()
@@ -57,6 +61,7 @@ if TYPE_CHECKING:
     metavar="MB",
     help="in the explorer: megabytes that all thumbnails may take; 0 for none",
 )
+@pictures.beside()
 @options.extraction()
 @options.seed()
 @options.as_json()
@@ -67,18 +72,21 @@ def run(
     labels: str | None,
     extraction: dict[str, Any],
     output: str,
+    kind: str,
     layout: dict[str, Any],
     color: str,
     head: str | None,
     theme: str,
     thumbnails: bool,
     thumbnail_budget: float,
+    beside: str | None,
     seed: int,
     json: bool,
     strict: bool,
 ) -> int:
     """Draw and report where."""
-    path = require_output(output, map_kind(output), [data, head, extraction["weights"]])
+    inputs = [data, head, beside, extraction["weights"]]
+    path = require_output(output, map_kind(output) if kind == MAP else PICTURE, inputs)
     require_outside(path, data)
     require_looks(color, theme, head, is_page=path.suffix.lower() in EXPLORER.suffixes)
     layout["random_state"] = seed
@@ -87,13 +95,19 @@ def run(
     from ..datasets import load_dataset
     from ..datasets.dataset import EXTENSIONS
 
-    image = Path(data)
-    if image.suffix.lower() in EXTENSIONS and image.is_file():
-        from ..reports.image_heatmap import plot_image
-
-        n_images, caption = None, plot_image(data, path, theme=theme, **extraction)
-        rejected: Sequence[tuple[str, str]] = []
-        measured: dict[str, float | None] = {}
+    rejected: Sequence[tuple[str, str]] = []
+    measured: dict[str, float | None] = {}
+    if Path(data).suffix.lower() in EXTENSIONS and Path(data).is_file():
+        n_images, caption = _draw_image(data, beside, path, theme=theme, kind=kind, **extraction)
+    elif beside is not None:
+        raise UsageError("--beside is for an image as DATA: leave it out")
+    elif kind != MAP:
+        dataset = load_dataset(data, **reading)
+        require_no_image_of(path, dataset)
+        looks = {"theme": theme, "seed": seed}
+        n_images, caption, rejected = _draw_view(
+            dataset, extraction, labels_file, kind, path, **looks
+        )
     else:
         settings = {**layout, "thumbnails": thumbnails, "thumbnail_budget": thumbnail_budget}
         settings |= {"color": color, "theme": theme}
@@ -103,12 +117,54 @@ def run(
         n_images, rejected, caption = len(table), table.rejected, embedding.caption
         measured = embedding.trust_as_json()
     if json:
-        answer = {"output": str(path), "images": n_images or 1, "caption": caption}
+        answer = {"output": str(path), "images": n_images, "caption": caption}
         print_json({**answer, **measured})
     else:
-        drawn = "" if n_images is None else f"{counted(n_images, 'image')}, "
+        drawn = f"{counted(n_images, 'image')}, " if measured else ""
         tell(f"wrote {path}: {drawn}{caption}")
     return report_rejections(rejected, strict)
+
+
+def _draw_image(
+    image: str, beside: str | None, output: Path, *, kind: str, **settings: Any
+) -> tuple[int, str]:
+    """How many images are drawn, and the caption."""
+    if kind != MAP:
+        raise UsageError(f"--kind {kind} is for a dataset; {image} is an image: leave it out")
+    if beside is None:
+        from ..reports.image_heatmap import plot_image
+
+        return 1, plot_image(image, output, **settings)
+    from ..reports.dataset_views.pair import plot_pair
+
+    return 2, plot_pair(image, beside, output, **settings)
+
+
+def _draw_view(
+    dataset: Dataset,
+    extraction: dict[str, Any],
+    labels: LabelsFile | None,
+    kind: str,
+    output: Path,
+    *,
+    theme: str,
+    seed: int,
+) -> tuple[int, str, Sequence[tuple[str, str]]]:
+    """How many images a picture of a dataset is of, its caption, and what was rejected."""
+    from ..reports.dataset_views.view import plot_view
+
+    drawn: Dataset | FeatureTable = dataset
+    rejected: Sequence[tuple[str, str]] = []
+    if kind == "units" or labels is not None:  # labels belong to contents, which a table knows
+        from ..extraction import extract
+
+        table = extract(dataset, **extraction)
+        table.require_rows()
+        changes = lay_over(table, labels)
+        drawn, rejected = table if changes is None else changes.table, table.rejected
+    title = Path(dataset.source).name or dataset.source
+    view = plot_view(drawn, output, kind, title=title, theme=theme, random_state=seed)
+    return view.n_images, view.caption, rejected
 
 
 def _draw_map(
@@ -128,4 +184,4 @@ def _draw_map(
     table = table if changes is None else changes.table
     title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
     drawn = plot(table, output, title=title, head=loaded, **settings)
-    return table, drawn.embedding
+    return table, drawn.embedding  # pyright: ignore (a map is a Plot)

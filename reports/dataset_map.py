@@ -22,6 +22,8 @@ from ..viz import (
 from ..viz.colourings import require_looks
 from ..viz.map_settings import require_layout
 from ..viz.theme import require_theme
+from .dataset_views.kinds import MAP, require_kind
+from .dataset_views.view import View, plot_view
 from .explorer.explore import explore, require_budget
 from .layouts import lay_out
 from .map_colouring import colouring_of
@@ -62,6 +64,7 @@ def plot(
     data: FeatureTable | Dataset | str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     output: str | os.PathLike[str],
     *,
+    kind: str = MAP,
     method: str = "pca",
     random_state: int = 0,
     dimensions: int = 2,
@@ -75,8 +78,8 @@ def plot(
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
     progress: bool | None = None,
     **extraction: Any,
-) -> Plot:
-    """Draw a map on which images with similar transfer values lie together.
+) -> Plot | View:
+    """Draw a map on which images with similar transfer values lie together, or another picture.
 
     Parameters
     ----------
@@ -86,6 +89,11 @@ def plot(
         A ``.png`` or ``.svg`` file, or an ``.html`` file for the explorer: a page to look through
         the images, label them and download the labels. Its folder is made where there is none, and
         a picture or page of bottlebank is replaced.
+    kind
+        ``map``; or a picture of the dataset: ``samples``, photographs of each class; ``balance``,
+        images per class and split; ``sizes``, width, height, bytes and formats; ``units``, transfer
+        values that tell classes apart. Of the other parameters, these have `random_state`, `title`,
+        `theme` and `progress`, and units those of an extraction; the others extract nothing.
     method
         ``pca`` (instant), ``tsne`` or ``umap``; see `bottlebank.viz.reduce`.
     random_state
@@ -115,8 +123,8 @@ def plot(
 
     Returns
     -------
-    Plot
-        The path and the points.
+    Plot or View
+        The path, and the points of a map or the caption of another picture.
 
     Raises
     ------
@@ -128,6 +136,9 @@ def plot(
     ImageRejectedError
         When every image is rejected.
     """
+    if require_kind(kind) != MAP:
+        looks = {"title": title, "theme": theme, "random_state": random_state}
+        return plot_view(data, output, kind, **looks, progress=progress, **extraction)
     wanted = "the path of a .png, .svg or .html file"
     path = require_path(output, wanted, "bb.plot(table, 'map.png')")
     is_page = path.suffix.lower() in EXPLORER.suffixes

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
+from ...reports.dataset_views.kinds import KINDS, MAP
 from ...viz.colourings import COLOURINGS, JUDGED
 from ...viz.theme import THEMES
 from ..command import option
 from . import options
-from .types import Choice
+from .types import FILE, Choice
 
 if TYPE_CHECKING:
     from ...classifier.head import Head
@@ -21,6 +22,28 @@ _OF_EXTRACT_FOR_HEAD = frozenset(
     ("extractor", "weights", "max_pixels", "workers", "memory", "engine", "precision", "cache")
 )
 _HEADS_OWN = ("fit", "grey16", "size", "layer", "scaling", "pooling")
+
+
+def kind() -> Decorator:
+    """--kind."""
+    meanings = "; ".join(f"{name}, {words}" for name, words in KINDS.items())
+    return option(
+        "--kind",
+        type=Choice(tuple(KINDS)),
+        default=MAP,
+        help=f"what is drawn: {meanings}. Samples, balance and sizes extract nothing",
+    )
+
+
+def beside() -> Decorator:
+    """--beside."""
+    return option(
+        "--beside",
+        type=FILE,
+        metavar="IMAGE",
+        help="where DATA is an image: another one, whose transfer values are drawn on the same "
+        "scale",
+    )
 
 
 def color() -> Decorator:
