@@ -631,3 +631,28 @@ def test_a_head_that_is_a_photograph_is_not_to_be_overwritten(bottlebank, photos
     assert done.code == 1
     assert f"--output {image}" not in done.err
     assert "name a head file; `bottlebank train DATA --output NEW.h5` makes one" in done.err
+
+
+def test_plot_kinds_of_a_dataset_and_two_images(bottlebank, photos, options, tmp_path):
+    samples = bottlebank("plot", photos, "--kind", "samples", "-o", tmp_path / "s.svg", "--json")
+    assert samples.code == 0
+    assert samples.json["images"] == 60
+    assert "disc (20)" in (tmp_path / "s.svg").read_text()
+    units = bottlebank("plot", photos, "--kind", "units", "-o", tmp_path / "u.svg", *options)
+    assert "of the 512 units of random" in units.out
+    one, other = photos / "disc" / "00.png", photos / "checks" / "01.png"
+    pair = bottlebank(
+        *("plot", one, "--beside", other, "-o", tmp_path / "p.svg", "--theme", "dark"), *options
+    )
+    assert "cosine similarity" in pair.out
+    text = (tmp_path / "p.svg").read_text()
+    assert "second less first" in text
+    assert "#1b211e" in text
+    for more, why in (
+        ([photos, "--beside", one], "--beside is for an image as DATA"),
+        ([one, "--kind", "balance"], "--kind balance is for a dataset"),
+        ([photos, "--color", "split", "--head", one], "a head predicts, and the map is coloured"),
+    ):
+        refused = bottlebank("plot", *more, "-o", tmp_path / "x.png", *options)
+        assert (refused.code, refused.out) == (2, "")
+        assert why in refused.err

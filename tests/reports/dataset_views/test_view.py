@@ -81,7 +81,7 @@ def test_headers_say_the_size_of_an_upright_picture_and_read_little(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(bb.BottlebankError, match=why):
             read_header(str(tmp_path / name))
-    for name, why in (("missing.png", "No such file"), (".", "not a regular file")):
+    for name, why in (("missing.png", "No such file"), (".", "directory")):
         with pytest.raises(bb.BottlebankError, match=why):
             read_header(str(tmp_path / name))
 
