@@ -36,23 +36,25 @@ def main() -> None:
     print(machine())
     print("          rows      product   exact, lengths known   exact   as by sorting all")
     for size in arguments.sizes:
-        n_rows, width = map(int, size.split("x"))
-        rows, queries = made(n_rows, width, arguments.queries)
-        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-        found = [nearest_rows(rows, query, arguments.top) for query in queries]
-        expected = [by_sorting(rows, lengths, query, arguments.top) for query in queries]
-        same = sum(
-            set(each.rows.tolist()) == other for each, other in zip(found, expected, strict=True)
-        )
-        seconds = [
-            median_seconds(queries, lambda query: rows @ query),
-            median_seconds(
-                queries, lambda query: nearest_rows(rows, query, arguments.top, lengths=lengths)
-            ),
-            median_seconds(queries, lambda query: nearest_rows(rows, query, arguments.top)),
-        ]
-        product, known, whole = (f"{1000 * each:,.0f} ms" for each in seconds)
-        print(f"{size:>14}  {product:>11}  {known:>21}  {whole:>6}   {same} of {len(queries)}")
+        print(line_of(size, arguments.queries, arguments.top))
+
+
+def line_of(size: str, n_queries: int, top: int) -> str:
+    """What was measured on rows of one size."""
+    n_rows, width = map(int, size.split("x"))
+    rows, queries = made(n_rows, width, n_queries)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    n_same = sum(
+        set(nearest_rows(rows, query, top).rows.tolist()) == by_sorting(rows, lengths, query, top)
+        for query in queries
+    )
+    ways: list[Callable[[np.ndarray], object]] = [
+        lambda query: rows @ query,
+        lambda query: nearest_rows(rows, query, top, lengths=lengths),
+        lambda query: nearest_rows(rows, query, top),
+    ]
+    product, known, whole = (f"{1000 * median_seconds(queries, way):,.0f} ms" for way in ways)
+    return f"{size:>14}  {product:>11}  {known:>21}  {whole:>6}   {n_same} of {n_queries}"
 
 
 def made(n_rows: int, width: int, n_queries: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-_ROWS_AT_ONCE = 1024
-"""So few stay in the processor's cache between their products and their lengths."""
 _ERROR = 1e-5
 """More than a cosine in float32 is off."""
 _LEAST_LENGTH = 1e-12
@@ -46,13 +44,8 @@ def nearest_rows(
         return NearestRows(np.empty(0, int), np.empty(0))
     unit = np.asarray(vector, np.float64)
     unit = unit / max(float(np.linalg.norm(unit)), _LEAST_LENGTH)
-    unit_32 = unit.astype(np.float32)
-    cosines = np.empty(len(features), np.float32)
-    for start in range(0, len(features), _ROWS_AT_ONCE):
-        block = features[start : start + _ROWS_AT_ONCE]
-        here = slice(start, start + len(block))
-        of_block = _lengths(block) if lengths is None else lengths[here]
-        cosines[here] = block @ unit_32 / np.maximum(of_block, _LEAST_LENGTH)
+    known = _lengths(features) if lengths is None else lengths
+    cosines = features @ unit.astype(np.float32) / np.maximum(known, _LEAST_LENGTH)
     least = np.partition(cosines, len(cosines) - n)[len(cosines) - n]
     near = np.flatnonzero(cosines >= least - _ERROR)
     rows = features[near].astype(np.float64)
