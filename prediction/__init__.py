@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .neighbours import NoTrainingImagesError, TrainingImages, open_training_images
     from .prediction import Prediction
     from .predictor import Predictor
-    from .similar import SimilarImage, SimilarImages, similar
+    from .similar_images import SimilarImage, SimilarImages, similar
     from .transfer_values import TransferValues
 
 __all__ = [
@@ -36,7 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "neighbours": ("NoTrainingImagesError", "TrainingImages", "open_training_images"),
         "prediction": ("Prediction",),
         "predictor": ("Predictor",),
-        "similar": ("SimilarImage", "SimilarImages", "similar"),
+        "similar_images": ("SimilarImage", "SimilarImages", "similar"),
         "transfer_values": ("TransferValues",),
     },
 )
