@@ -61,6 +61,20 @@ def require_map_output(
     return path
 
 
+def require_no_looks(name: str, color: str, theme: str, *, thumbnails: bool) -> None:
+    """Refuse what is of pictures alone, and would change nothing in a format.
+
+    Raises
+    ------
+    UsageError
+        When it is there.
+    """
+    if (color, theme, thumbnails) != ("label", "light", False):
+        raise UsageError(
+            f"colour, theme and thumbnails are of pictures: leave them out with the format {name}"
+        )
+
+
 def _is_replaceable(path: Path, chosen: MapFormat) -> bool:
     names = {entry.name for entry in path.iterdir()}
     if not names:

@@ -55,6 +55,8 @@ def test_every_format_takes_what_it_has_written_and_nothing_else(odd, tmp_path):
                 bb.plot(odd, output, format=name)
     with pytest.raises(UsageError, match="unknown format 'xlsx': expected csv, parquet, projector"):
         bb.plot(odd, tmp_path / "map.xlsx", format="xlsx")
+    with pytest.raises(UsageError, match="theme and thumbnails are of pictures: leave them out"):
+        bb.plot(odd, tmp_path / "map.csv", format="csv", color="mistake")
     with pytest.raises(UsageError, match="expected a name that ends in .csv"):
         bb.plot(odd, tmp_path / "map.tsv", format="csv")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
