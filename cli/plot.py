@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..formatting import counted
 from ..reports.dataset_views.kinds import MAP
+from ..reports.map_formats.output import require_map_output, require_no_looks
 from ..reports.output_paths import (
     EXPLORER,
     PICTURE,
@@ -23,7 +24,7 @@ from .output import print_json, report_rejections, tell
 from .parameters import choices, options, pictures
 from .parameters.labels import labels_option, lay_over, read
 from .parameters.maps import layout as layout_options
-from .parameters.types import MEGABYTES
+from .parameters.types import MEGABYTES, Choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..datasets.labels_file import LabelsFile
     from ..extraction import FeatureTable
+    from ..reports.output_paths import Kind
     from ..viz import Embedding
 
 
@@ -62,6 +64,12 @@ if TYPE_CHECKING:
     help="in the explorer: megabytes that all thumbnails may take; 0 for none",
 )
 @pictures.beside()
+@option(
+    "--format",
+    type=Choice(choices.MAP_FORMATS),
+    default_in_words="a picture or the explorer, by the name of the output",
+    help=f"that of another program: {choices.MAP_FORMATS_IN_WORDS}",
+)
 @options.extraction()
 @options.seed()
 @options.as_json()
@@ -80,15 +88,21 @@ def run(
     thumbnails: bool,
     thumbnail_budget: float,
     beside: str | None,
+    format: str | None,
     seed: int,
     json: bool,
     strict: bool,
 ) -> int:
     """Draw and report where."""
+    kind_of_picture = PICTURE if kind != MAP else None
     inputs = [data, head, beside, extraction["weights"]]
-    path = require_output(output, map_kind(output) if kind == MAP else PICTURE, inputs)
-    require_outside(path, data)
-    require_looks(color, theme, head, is_page=path.suffix.lower() in EXPLORER.suffixes)
+    if format is not None and kind != MAP:
+        raise UsageError(f"--format {format} is of a map: leave --kind {kind} out")
+    path = _require_output(output, format, data, inputs, kind_of_picture)
+    is_page = format is None and path.suffix.lower() in EXPLORER.suffixes
+    require_looks(color, theme, head, is_page=is_page)
+    if format is not None:
+        require_no_looks(format, color, theme, thumbnails=thumbnails)
     layout["random_state"] = seed
     require_layout(**layout)
     labels_file = read(labels)
@@ -98,6 +112,8 @@ def run(
     rejected: Sequence[tuple[str, str]] = []
     measured: dict[str, float | None] = {}
     if Path(data).suffix.lower() in EXTENSIONS and Path(data).is_file():
+        if format is not None:
+            raise UsageError(f"--format {format} is for a dataset, and {data} is an image")
         n_images, caption = _draw_image(data, beside, path, theme=theme, kind=kind, **extraction)
     elif beside is not None:
         raise UsageError("--beside is for an image as DATA: leave it out")
@@ -110,9 +126,10 @@ def run(
         )
     else:
         settings = {**layout, "thumbnails": thumbnails, "thumbnail_budget": thumbnail_budget}
-        settings |= {"color": color, "theme": theme}
+        settings |= {"color": color, "theme": theme, "format": format}
         dataset = load_dataset(data, **reading)
-        require_no_image_of(path, dataset)
+        if format is None:
+            require_no_image_of(path, dataset)
         table, embedding = _draw_map(dataset, extraction, labels_file, head, path, **settings)
         n_images, rejected, caption = len(table), table.rejected, embedding.caption
         measured = embedding.trust_as_json()
@@ -165,6 +182,20 @@ def _draw_view(
     title = Path(dataset.source).name or dataset.source
     view = plot_view(drawn, output, kind, title=title, theme=theme, random_state=seed)
     return view.n_images, view.caption, rejected
+
+
+def _require_output(
+    output: str,
+    format: str | None,
+    data: str,
+    inputs: Sequence[str | None],
+    kind: Kind | None,
+) -> Path:
+    if format is not None:
+        return require_map_output(format, output, inputs, data)
+    path = require_output(output, kind or map_kind(output), inputs)
+    require_outside(path, data)
+    return path
 
 
 def _draw_map(
