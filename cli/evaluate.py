@@ -74,11 +74,14 @@ def run(
     """Evaluate the head and report the figures."""
     folder = None if report is None else require_report_folder(report, data)
     from ..datasets import load_dataset
+    from ..datasets.unlabelled import require_labels
     from ..reports.evaluation_answer import describe_evaluation
     from ..training import evaluate_split, extract_for_head
 
     labels_file = read(labels)
     dataset = load_dataset(data, **reading)
+    if labels_file is None:
+        require_labels(dataset.labels, data)
     table, loaded = extract_for_head(
         dataset, head, max_pixels=max_pixels, workers=workers, memory=memory, **loading, **seen
     )

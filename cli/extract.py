@@ -24,7 +24,7 @@ _STAGES = {"disk": "the disk", "decode": "decoding", "network": "the network"}
 
 
 @command(example="bottlebank extract photos/ --extractor efficientnet_lite0")
-@options.data()
+@options.data(options.UNLABELLED_HELP)
 @options.extraction()
 @views(
     "variations of each image whose transfer values are kept beside its own, to train on; more of "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..formatting import counted
 from ..reports.output_paths import (
     PICTURE,
+    require_no_image_of,
     require_output,
     require_outside,
 )
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @command(example="bottlebank plot photos/ --method umap --output map.png")
-@options.data("; or one image, whose transfer values are drawn")
+@options.data(f"{options.UNLABELLED_HELP}; or one image, whose transfer values are drawn")
 @labels_option()
 @options.output(required=True, metavar="MAP.png", help="a name ending in .png or .svg")
 @option(
@@ -72,6 +73,7 @@ def run(
     else:
         settings = {"method": method, "random_state": seed, "thumbnails": thumbnails}
         dataset = load_dataset(data, **reading)
+        require_no_image_of(path, dataset)
         table, caption = _draw_map(dataset, extraction, labels_file, path, **settings)
         n_images, rejected = len(table), table.rejected
     if json:

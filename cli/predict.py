@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     required=True,
     type=FILE,
     metavar="IMAGE",
-    help="image files, or folders of them; - reads one from standard input",
+    help="image files, folders of them, or text files with one path a line; - reads one image from "
+    "standard input",
 )
 @options.head(required=True)
 @options.loading()
@@ -117,12 +118,12 @@ def run(
 
 def _find(names: Sequence[str]) -> tuple[list[str | io.BytesIO], list[tuple[str, str]]]:
     """Images, and folders that cannot be listed, with the reason."""
-    from ..datasets.dataset import find_images
+    from ..datasets.dataset import find_listed_images
 
     images: list[str | io.BytesIO] = []
     unreadable: list[tuple[str, str]] = []
     for name in names:
-        found = [_standard_input()] if name == "-" else find_images(name, unreadable)
+        found = [_standard_input()] if name == "-" else find_listed_images(name, unreadable)
         images += found
         if not found and len(names) > 1:
             say(f"warning: no images in {name}")

@@ -99,6 +99,11 @@ def normal(name: str) -> str:
     return "_".join(re.findall(r"\w+", spaced.replace("_", " "))).lower()
 
 
+def is_path_column(header: str) -> bool:
+    """Whether a header, alone in its line, is a usual name of a column of paths."""
+    return any(normal(header) in rank for rank in _PATHS)
+
+
 def are_known(header: Sequence[str], said: Mapping[str, str | None]) -> int:
     """How well a header is understood: 0 not at all, 2 where paths and labels are found."""
     try:

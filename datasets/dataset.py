@@ -6,7 +6,7 @@ import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import require_path, require_whole, type_of
 from ..errors import DatasetError, UsageError, WrongTypeError
@@ -14,10 +14,12 @@ from .folders import (
     EXTENSIONS,
     Walk,
     find_images,
+    is_image_name,
     kinds_in_words,
 )
 from .layout import Layout
 from .listed import case_twins, read_listed
+from .path_list import is_path_list, read_path_list
 from .split_names import SPLITS
 from .summary import classes_as_html, classes_in_words, short
 
@@ -39,7 +41,8 @@ logger = logging.getLogger(__name__)
 
 LAYOUTS = (
     "DATA is a folder with one folder per class, a folder with train, validation and test folders "
-    "of those, or a CSV file with the columns path,label[,split][,group]"
+    "of those, or a CSV file with the columns path,label[,split][,group]; or, without classes, a "
+    "folder of images or a text file with one path a line"
 )
 
 
@@ -55,7 +58,7 @@ class Dataset:
     paths: Sequence[str]
     """Paths as `os.fsdecode` gives them: bytes that are not UTF-8 are surrogate escapes."""
     labels: Sequence[str]
-    """Class names, Unicode NFC."""
+    """Class names, Unicode NFC; empty: the image has no class."""
     splits: Sequence[str | None]
     """``train``, ``validation``, ``test``, or None where nothing is declared."""
     groups: Sequence[str | None] = field(default=())
@@ -78,14 +81,15 @@ class Dataset:
 
     @property
     def classes(self) -> list[str]:
-        """The distinct labels, sorted."""
-        return sorted(set(self.labels))
+        """The distinct labels, sorted; that of images without a class is none of them."""
+        return sorted({*self.labels} - {""})
 
     def __repr__(self) -> str:
-        n_classes, classes = len(set(self.labels)), classes_in_words(self.labels)
-        return (
-            f"<Dataset {short(self.source)}: {len(self)} images in {n_classes} classes: {classes}>"
-        )
+        about = f"{short(self.source)}: {len(self)} images"
+        if not self.classes:
+            return f"<Dataset {about} without classes>"
+        classes = classes_in_words(self.labels)
+        return f"<Dataset {about} in {len(self.classes)} classes: {classes}>"
 
     def _repr_html_(self) -> str:
         """A table of the classes and declared splits, for notebooks."""
@@ -104,7 +108,7 @@ def load_dataset(
     image_root: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
 ) -> Dataset:
-    """Read a dataset from a folder per class, split folders, or a CSV file.
+    """Read a dataset from a folder per class, split folders, a CSV file, or images without classes.
 
     Parameters
     ----------
@@ -113,21 +117,23 @@ def load_dataset(
         `dev`, `test`, and their like, such as `seg_train`) that hold those; with class folders that
         hold split folders; or a folder that holds nothing but one of these. Or a CSV file with a
         header and the columns ``path,label`` and optionally ``split`` and ``group``, its relative
-        paths relative to the file's own folder.
+        paths relative to the file's own folder. Or images without classes, whose labels are empty:
+        a folder with images and no folders of images in it, or a text file with one path of an
+        image or folder a line.
     exclude
         Of a folder: names of files and folders to leave out, at any depth, with ``*`` and ``?``.
     class_level
-        Of a folder: 1 where the folders in it are the classes, 2 where those in them are, …; None
-        finds out.
+        Of a folder: 1 where the folders in it are the classes, 2 where those in them are, …; 0
+        where images at any depth have no class; None finds out.
     path_column, label_column
         Of a CSV file: the names of the columns; None knows common names.
     weights_column
         Of a CSV file: the name of the column that says what each image weighs in training, a number
         of at least 0, or nothing for 1; None: all weigh 1.
     image_root
-        Of a CSV file: the folder that paths are relative to.
+        Of a CSV file or a list: the folder that paths are relative to.
     encoding
-        Of a CSV file; None knows UTF-8, UTF-16 and Windows-1252.
+        Of a CSV file or a list; None knows UTF-8, UTF-16 and Windows-1252.
 
     Returns
     -------
@@ -145,7 +151,7 @@ def load_dataset(
     """
     path = require_path(source, "the path of a folder or a CSV file")
     if class_level is not None:
-        class_level = require_whole("class_level", class_level, 1)
+        class_level = require_whole("class_level", class_level, 0)
     of_folder = {"exclude": tuple(exclude) or None, "class_level": class_level}
     of_csv = {
         "path_column": path_column,
@@ -159,18 +165,9 @@ def load_dataset(
         dataset = _from_folder(path, exclude, class_level)
     elif path.is_file():
         _refuse(of_folder, f"{path} is a file", "a folder")
-        found = read_listed(path, **of_csv)
-        dataset = Dataset(
-            str(path),
-            found.paths,
-            found.labels,
-            found.splits,
-            found.groups,
-            notes=found.notes,
-            weights=found.weights,
-        )
+        dataset = _from_file(path, of_csv)
     else:
-        raise DatasetError(f"no such folder or CSV file: {path}; {LAYOUTS}")
+        raise DatasetError(f"no such folder or file: {path}; {LAYOUTS}")
     if not dataset.paths and not dataset.unreadable:
         raise DatasetError(_why_empty(path, dataset))
     for note in dataset.notes:
@@ -213,6 +210,23 @@ def as_dataset(
     return Dataset(f"{len(paths)} images", paths, [""] * len(paths), [None] * len(paths))
 
 
+def find_listed_images(name: str, unreadable: list[tuple[str, str]] | None = None) -> list[str]:
+    """As `find_images`; of a text file with one path a line, the images that it lists.
+
+    Raises
+    ------
+    DatasetError
+        When none of its paths leads to a file.
+    """
+    path = Path(name)
+    if is_image_name(name) or not os.path.isfile(path):  # noqa: PTH113 (False for long names)
+        return find_images(name, unreadable)
+    try:
+        return read_path_list(path).paths if is_path_list(path) else [name]
+    except OSError:  # opening it again as an image gives the reason
+        return [name]
+
+
 def _refuse(parameters: Mapping[str, object], what: str, owner: str) -> None:
     for name, value in parameters.items():
         if value is not None:
@@ -237,6 +251,10 @@ def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) ->
         walk.passed_over["images in no class folder"] += layout.n_loose
     notes = [*layout.notes, *(f"nothing in {root} is called {name!r}" for name in walk.unused)]
     notes += filter(None, [case_twins(labels)])
+    if class_level is None and paths and not any(labels):
+        list_of_them = _list_in(root)
+        listed = f"; if {list_of_them} lists them, name that as DATA" if list_of_them else ""
+        notes.append(f"{root} holds images and no class folders: they have no class{listed}")
     return Dataset(
         str(root),
         paths,
@@ -249,17 +267,51 @@ def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) ->
     )
 
 
-def _why_empty(path: Path, dataset: Dataset) -> str:
-    if path.is_file():
-        return f"{path} has a header and no rows"
-    lists = sorted(file for file in path.iterdir() if file.suffix.lower() in (".csv", ".tsv"))
-    listed = f"; or name {lists[0]} as DATA, if it lists them" if lists else ""
-    folder = Walk().list(str(path))
-    if folder is not None and folder.images:
-        return (
-            f"{path} holds images but no class folders: put them into one folder per class{listed}"
+def _from_file(path: Path, parameters: Mapping[str, Any]) -> Dataset:
+    said = [parameters[name] for name in ("path_column", "label_column", "weights_column")]
+    of_list = {name: parameters[name] for name in ("image_root", "encoding")}
+    try:
+        is_list = not any(said) and is_path_list(path, **of_list)
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
+    if is_list:
+        paths, passed_over, notes = read_path_list(path, **of_list)
+        return Dataset(
+            str(path),
+            paths,
+            [""] * len(paths),
+            [None] * len(paths),
+            ignored=passed_over.total(),
+            ignored_kinds=dict(passed_over.most_common()),
+            notes=notes,
         )
+    found = read_listed(path, **parameters)
+    return Dataset(
+        str(path),
+        found.paths,
+        found.labels,
+        found.splits,
+        found.groups,
+        notes=found.notes,
+        weights=found.weights,
+    )
+
+
+def _why_empty(path: Path, dataset: Dataset) -> str:
+    if path.is_file() and not dataset.ignored:
+        return f"{path} has a header and no rows"
     passed_over = f"{dataset.ignored} other files were ignored"
     if dataset.ignored_kinds:
         passed_over += f": {kinds_in_words(dataset.ignored_kinds)}"
+    list_of_them = _list_in(path)
+    listed = f"; or name {list_of_them} as DATA, if it lists them" if list_of_them else ""
     return f"no images in {path} ({passed_over}){listed}; {LAYOUTS}"
+
+
+def _list_in(folder: Path) -> Path | None:
+    """A table that lies beside images, and may list them."""
+    if not folder.is_dir():
+        return None
+    return min(
+        (each for each in folder.iterdir() if each.suffix.lower() in (".csv", ".tsv")), default=None
+    )

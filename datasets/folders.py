@@ -142,7 +142,7 @@ class Walk:
             elif is_candidate(entry):
                 folder.entries.append((entry.name, None))
             else:
-                self.passed_over[_kind(entry.name)] += 1
+                self.passed_over[kind_of(entry.name)] += 1
         self._known[identity] = folder
         return folder
 
@@ -233,7 +233,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _kind(name: str) -> str:
+def kind_of(name: str) -> str:
+    """What a file that is no image is counted as, by its name."""
     if is_image_name(name):
         return "no regular file"
     ending = os.path.splitext(name)[1].lower()  # noqa: PTH122

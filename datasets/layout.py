@@ -41,10 +41,11 @@ class Place(NamedTuple):
 
 
 class ClassFolder(NamedTuple):
-    """A folder whose images are of one class."""
+    """A folder whose images are of one class, or of none."""
 
     place: Place
     label: str
+    """Empty: the images have no class."""
     split: str | None
 
 
@@ -56,8 +57,8 @@ class Layout:
     path, folder
         The dataset and what is in it.
     class_level
-        1 where the folders in `path` are the classes, 2 where those in them are, …; None to
-        find out.
+        1 where the folders in `path` are the classes, 2 where those in them are, …; 0 where none
+        are, and images at any depth have no class; None to find out.
 
     Raises
     ------
@@ -70,10 +71,10 @@ class Layout:
         self.n_loose = 0
         """Images beside class folders, which have no class."""
         root = Place(path, folder)
-        if class_level is not None:
+        if class_level == 0 or (class_level is None and not root.inside()):
+            self.classes = _without_classes(root)
+        elif class_level is not None:
             self.classes = self._at_level(root, class_level)
-        elif not root.inside():
-            self.classes = []
         else:
             self.classes = self._found(root)
         empty = [*_without_images(root, {found.place.folder for found in self.classes})]
@@ -132,7 +133,8 @@ class Layout:
                 raise DatasetError(
                     f"{inside.path} holds images but no class folders: put them into one folder "
                     f"per class, list them in a CSV file with path,label,split, leave it out "
-                    f"with --exclude {inside.name}, or, if it is a class, use --class-level 1"
+                    f"with --exclude {inside.name}, or use --class-level 1 if it is a class, 0 if "
+                    f"no image has one"
                 )
         _require_one_each(named)
         return True
@@ -245,6 +247,16 @@ def _unwrapped(root: Place) -> Place:
             return root
         place = inside[0]
     return place
+
+
+def _without_classes(root: Place) -> list[ClassFolder]:
+    """All images, of no class; with the splits of the folders in `root` where all are named so."""
+    if not root.folder.entries:
+        return []
+    if root.folder.images or not _has_splits_only(root):
+        return [ClassFolder(root, "", None)]
+    _require_one_each(root.inside())
+    return [ClassFolder(place, "", split_of(place.name)) for place in root.inside()]
 
 
 def _class_of(place: Place, split: str | None) -> ClassFolder:

@@ -80,7 +80,7 @@ def _read(
     said: Mapping[str, str | None],
     image_root: str | os.PathLike[str] | None,
 ) -> Listed:
-    dialect = find_dialect(file, encoding, partial(_understood, said=said))
+    dialect = find_dialect(file, encoding, partial(understood, said=said))
     lines = rows_of(file, encoding, dialect, "path,label[,split]")
     header = next((row for _, row in lines), [])
     first = list(itertools.islice(lines, _ROWS_LOOKED_AT))
@@ -132,7 +132,8 @@ def _read(
     return listed
 
 
-def _understood(header: Sequence[str], *, said: Mapping[str, str | None]) -> int:
+def understood(header: Sequence[str], *, said: Mapping[str, str | None]) -> int:
+    """How well a row is understood as a header, or as values without one: 0 not at all."""
     known = are_known(header, said) if len(header) > 1 else 0
     return 2 if not known and headerless(header) is not None else known
 

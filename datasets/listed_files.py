@@ -1,4 +1,4 @@
-"""The files that a CSV file means: paths of other systems, ids without an extension."""
+"""The files that a list or CSV file means: paths of other systems, ids without an extension."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class ListedFiles:
     def look_for_root(self, paths: Sequence[str]) -> None:
         """Where none of the first paths leads to a file, find the folder that has them."""
         some = [path for path in paths[:_ROWS_LOOKED_FOR] if path]
-        if self._is_said or not some or any(self._look(path) for path in some):
+        if self._is_said or not some or any(self.look(path) for path in some):
             return
         having = [
             folder
             for folder in itertools.islice(_folders_in(self._root), _FOLDERS_LOOKED_IN)
-            if any(self._look(path, folder) for path in some)
+            if any(self.look(path, folder) for path in some)
         ]
         if len(having) > 1:
             raise DatasetError(
@@ -76,7 +76,7 @@ class ListedFiles:
         DatasetError
             When it is an address on the internet, a path of Windows, or means several files.
         """
-        found = self._look(path)
+        found = self.look(path)
         if found is not None:
             self._has_found = True
             return found
@@ -109,7 +109,8 @@ class ListedFiles:
             f'{line}, was not found in "{self._root}"; use --image-root'
         )
 
-    def _look(self, path: str, root: str | None = None) -> str | None:
+    def look(self, path: str, root: str | None = None) -> str | None:
+        """The file that a path means, relative to a folder; None where there is none."""
         for candidate in self._candidates(path):
             full = os.path.join(self._root if root is None else root, candidate)  # noqa: PTH118
             if _is_there(full):

@@ -71,11 +71,7 @@ def encoding_of(file: Path, encoding: str | None = None) -> str:
     with file.open("rb") as opened:
         head = opened.read(_HEAD_BYTES)
     _refuse_other_kinds(file, head)
-    if encoding is not None:
-        candidates = [encoding]
-    else:
-        marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-        candidates = [marked or _utf_16_by_zeros(head) or "utf-8"]
+    candidates = [encoding or marked_encoding(head) or "utf-8"]
     if "\0" in head.decode("latin-1") and not candidates[0].startswith(
         ("utf-16", "utf-32", "utf_")
     ):
@@ -141,8 +137,15 @@ def strange_in_windows_1252(text: str) -> str | None:
     return None
 
 
-def _utf_16_by_zeros(head: bytes) -> str | None:
-    """UTF-16 without a mark: every other byte of ASCII text is zero."""
+def marked_encoding(head: bytes) -> str | None:
+    """The encoding that the first bytes of a text show: by a mark, or as UTF-16 by its zeros.
+
+    Without a mark, every other byte of ASCII text is zero in UTF-16.
+    """
+    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+    if marked is not None:
+        return marked
+    head = head[:_HEAD_BYTES]
     even, odd = head[::2], head[1::2]
     if len(head) < 4 or head.count(0) < len(head) // 4:
         return None

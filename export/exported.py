@@ -14,6 +14,7 @@ from ..arguments import require_timeout
 from ..cache import CacheFolder
 from ..classifier.given_head import as_head
 from ..datasets import as_dataset
+from ..datasets.unlabelled import require_labels
 from ..errors import ParameterError
 from ..features.engines.conversion import require_same
 from ..features.engines.network import Network
@@ -151,6 +152,8 @@ def export_head(
     recipe = read_recipe(loaded, source)
     require_exportable(format, described_backbone(recipe))
     dataset = None if data is None else as_dataset(data)
+    if quantize and dataset is not None:
+        require_labels(dataset.labels, dataset.source)  # by which its cost is measured
     common = {"cache": cache, "extractor": extractor, "weights": weights, "parity": parity}
     predictor = load_predictor(
         head, engine=engine, precision="float32", download_timeout_s=download_timeout_s, **common

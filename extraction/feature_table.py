@@ -79,7 +79,7 @@ class FeatureTable:
 
     paths: Sequence[str]
     labels: np.ndarray
-    """str, (n,)."""
+    """str, (n,): empty where an image has no class."""
     splits: Sequence[str | None]
     """Declared splits."""
     keys: Sequence[Key]
@@ -242,10 +242,10 @@ class FeatureTable:
         return classes_as_html(title, self.labels.tolist(), self.splits)
 
     def __repr__(self) -> str:
+        n_classes = len({*self.labels.tolist()} - {""})
         return (
             f"<FeatureTable {len(self)} × {self.recipe.width} ({short(self.recipe.extractor)}), "
-            f"{counted(len(set(self.labels.tolist())), 'class', 'classes')}, {len(self.rejected)} "
-            f"rejected>"
+            f"{counted(n_classes, 'class', 'classes')}, {len(self.rejected)} rejected>"
         )
 
     def as_json(self) -> dict[str, Any]:

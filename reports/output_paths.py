@@ -13,6 +13,8 @@ from ..errors import BottlebankError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
 
+    from ..datasets import Dataset
+
 _BEGINNING_BYTES = 8192
 # Up to 0.1.0 the page did not name what had made it: it began with these lines.
 _PAGE_BEGINS = re.compile(
@@ -158,6 +160,22 @@ def require_outside(output: Path, data: str) -> None:
             f"{output} lies inside the dataset {data} and would become one of its images; "
             f"choose a place outside it"
         )
+
+
+def require_no_image_of(output: Path, dataset: Dataset) -> None:
+    """Refuse a picture among images without class folders: the next run would take it for one.
+
+    Raises
+    ------
+    UsageError
+        When `output` lies directly in the folder that the dataset was read from.
+    """
+    root = Path(dataset.source)
+    if dataset.classes or not root.is_dir() or output.parent.resolve() != root.resolve():
+        return
+    raise UsageError(
+        f"{output} would become one of the images in {root}; choose a place outside it"
+    )
 
 
 def _require_replaceable(path: Path, kind: Kind, inputs: Iterable[str | None]) -> None:

@@ -16,6 +16,7 @@ from ..classifier.given_head import as_head
 from ..classifier.metrics.evaluation import Evaluation, evaluate
 from ..datasets import as_dataset
 from ..datasets.splits import SPLITS, Split
+from ..datasets.unlabelled import require_labels
 from ..errors import DatasetError, EngineError, HeadMismatchError, UsageError
 from ..extraction.extract_dataset import extract_recipe
 from ..extraction.feature_table import require_table
@@ -289,7 +290,7 @@ def evaluate_split(
     HeadMismatchError
         When the table has another recipe than the head.
     DatasetError
-        When the split has no images.
+        When the split has no images, or images have no class.
     """
     if split is not None and not is_one_of(split, ("all", *SPLITS)):
         raise UsageError(f"unknown split {received(split)}: expected {', '.join(SPLITS)} or all")
@@ -297,6 +298,7 @@ def evaluate_split(
     require_table(table, "bb.evaluate_head(head, {})")
     require_same_recipe(head, table)
     table.require_rows()
+    require_labels(table.labels, "the table")
     if views and not table.n_views:
         raise UsageError("the table has no views: extract with views=4, or some other number")
     decided = split_table(table)

@@ -17,6 +17,7 @@ from ..classifier.registry import require_saved_head
 from ..classifier.temperature import fit_temperature
 from ..classifier.training_rows import training_rows
 from ..datasets.splits import SPLITS, TRAIN, VALIDATION
+from ..datasets.unlabelled import require_labels
 from ..errors import DatasetError
 from ..extraction.feature_table import require_table
 from ..formatting import counted
@@ -41,7 +42,8 @@ logger = logging.getLogger(__name__)
 
 
 def require_two_classes(labels: Sequence[str] | np.ndarray, source: str) -> None:
-    """Raise DatasetError unless there are at least two classes."""
+    """Raise DatasetError unless every image has a class, and there are at least two."""
+    require_labels(labels, source)
     names = sorted({str(label) for label in labels})
     if len(names) < 2:
         raise DatasetError(

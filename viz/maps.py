@@ -101,7 +101,8 @@ def draw_map(
     _draw_points(axes, embedding, classes)
     if thumbnail_of is not None:
         _draw_thumbnails(axes, embedding, classes, thumbnail_of)
-    _draw_legend(axes, classes)
+    if any(each.name for each in classes):  # else there are no classes to tell apart
+        _draw_legend(axes, classes)
     axes.set_title(wrapped(title, 62), loc="left", pad=10, **text_style(14))
     axes.annotate(
         wrapped(f"{counted(len(labels), 'image')}. {embedding.caption}", 102),

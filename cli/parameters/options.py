@@ -20,6 +20,7 @@ from .types import (
     Name,
     Names,
     Size,
+    WholeNumber,
     WholeNumbers,
 )
 
@@ -32,6 +33,7 @@ DATA_HELP = (
     "a folder with one folder per class; or train, validation and test folders of those; or a "
     "CSV file with path,label[,split][,group]"
 )
+UNLABELLED_HELP = "; or, without classes, a folder of images, or a text file with one path a line"
 
 
 def data(also: str = "") -> Decorator:
@@ -65,10 +67,11 @@ def reading() -> Decorator:
         ),
         add(
             "--class-level",
-            type=COUNT,
+            type=WholeNumber(0),
             metavar="N",
             default_in_words="detected",
-            help="1: the folders in DATA are the classes; 2: those in them are",
+            help="1: the folders in DATA are the classes; 2: those in them are; 0: images at any "
+            "depth have no class",
         ),
         add("--path-column", metavar="NAME", help="column of a CSV file with the image files"),
         add("--label-column", metavar="NAME", help="column of a CSV file with the classes"),
@@ -76,14 +79,14 @@ def reading() -> Decorator:
             "--image-root",
             type=FOLDER,
             metavar="DIR",
-            default_in_words="the CSV file's own",
-            help="folder to which the paths of a CSV file are relative",
+            default_in_words="the file's own",
+            help="folder to which the paths of a CSV file or a list are relative",
         ),
         add(
             "--encoding",
             metavar="NAME",
             default_in_words="detected: UTF-8, UTF-16 or Windows-1252",
-            help="encoding of a CSV file",
+            help="encoding of a CSV file or a list",
         ),
     )
 

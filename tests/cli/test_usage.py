@@ -67,7 +67,7 @@ def test_data_that_is_not_there(bottlebank, tmp_path, head, command):
     }[command]
     done = bottlebank(command, tmp_path / "nowhere", *arguments)
     assert done.code == 2
-    assert f"no such folder or CSV file: {tmp_path}/nowhere" in one_line(done)
+    assert f"no such folder or file: {tmp_path}/nowhere" in one_line(done)
     (tmp_path / "x.h5").write_bytes(b"\x89HDF\r\n\x1a\n\0\x1b[31m")
     done = bottlebank(command, tmp_path / "x.h5", *arguments)
     assert done.code == 2

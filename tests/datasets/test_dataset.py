@@ -86,12 +86,9 @@ def test_a_csv_that_cannot_be_meant(tmp_path, text, message):
 
 
 def test_folders_that_cannot_be_meant(tmp_path):
-    with pytest.raises(DatasetError, match="no such folder or CSV file"):
+    with pytest.raises(DatasetError, match="no such folder or file"):
         load_dataset(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="no images in"):
-        load_dataset(tmp_path)
-    make(tmp_path, "1.jpg")
-    with pytest.raises(DatasetError, match="no class folders"):
         load_dataset(tmp_path)
 
 

@@ -113,7 +113,6 @@ def test_layouts_that_can_be_meant_one_way(tmp_path, files, found):
         (["horse-or-human/horses/1.jpg", "horse-or-human/humans/1.jpg",
           "validation-horse-or-human/horses/1.jpg", "validation-horse-or-human/humans/1.jpg"],
          "--class-level 2"),
-        (["1.jpg", "2.jpg", "labels.csv"], "no class folders: .* or name .*labels.csv as DATA"),
     ],
 )  # fmt: skip
 def test_layouts_that_are_refused_by_name(tmp_path, files, message):

@@ -181,3 +181,9 @@ def test_no_two_thumbnails_overlap(tmp_path):
     assert apart[~np.eye(len(kept), dtype=bool)].min() >= 20
     # Each point has one within reach: no more fit.
     assert np.abs(places[:, None] - kept[None]).max(axis=2).min(axis=1).max() < 20
+
+
+def test_images_without_classes_are_of_one_colour_and_have_no_legend(tmp_path, svg_texts):
+    draw_map(circle(12), [""] * 12, tmp_path / "map.svg", "Photos")
+    words = {"Photos", "12 images. t-SNE, perplexity 30, seed 0"}
+    assert set(svg_texts(tmp_path / "map.svg")) == words

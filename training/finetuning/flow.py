@@ -17,6 +17,7 @@ from ...classifier.layers import Fitted, standardisation
 from ...classifier.settings import class_weights
 from ...datasets import as_dataset
 from ...datasets.splits import TEST, VALIDATION
+from ...datasets.unlabelled import require_labels
 from ...errors import DatasetError, UsageError
 from ...extraction.extract_dataset import extract_recipe
 from ...extraction.going_on import remember_network
@@ -170,6 +171,7 @@ def _finetune(
     on_epoch: Callable[[int, Epoch], object],
 ) -> Finetuned:
     """As `finetune`; `loading` are keywords of `extract_for_head`."""
+    require_labels(dataset.labels, dataset.source)
     table, before = extract_for_head(dataset, head, **loading)
     if before.training.get(WEIGHTED) is True and table.weights is None:
         logger.warning(
