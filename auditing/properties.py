@@ -13,13 +13,16 @@ from ..features.images.decoder import NO_LIMITS, decode_picture, read
 from ..hardware import available_cores
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..extraction.feature_table import FeatureTable
     from ..progress import Progress
 
 _SIDE_PX = 48
 """At least; photographs are decoded to a fraction of their size, which takes a millisecond."""
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of red, green and blue in the grey of ITU-R BT.601."""
+_WHITE = 252
+_RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)
+"""Their weights in the grey of ITU-R BT.601."""
 
 
 class Numbers(NamedTuple):
@@ -27,6 +30,10 @@ class Numbers(NamedTuple):
 
     brightness: float = np.nan
     """Mean grey, 0 to 255."""
+    highlights: float = np.nan
+    """The grey that 5 % of the pixels exceed, 0 to 255."""
+    white: float = np.nan
+    """Share of pixels of which a colour is at its end, 252 or more, 0 to 1."""
     contrast: float = np.nan
     """Standard deviation of the grey."""
     colour: float = np.nan
@@ -45,8 +52,8 @@ class Numbers(NamedTuple):
 class Properties(NamedTuple):
     """Properties of n photographs."""
 
-    numbers: Numbers
-    """Of arrays, float64 (n,)."""
+    numbers: Mapping[str, np.ndarray]
+    """The fields of `Numbers`, float64 (n,) each."""
     formats: np.ndarray
     """str, (n,): by the content of the file, such as ``JPEG``; empty where it cannot be read."""
     folders: np.ndarray
@@ -66,7 +73,7 @@ def properties_of(table: FeatureTable, bar: Progress | None = None) -> Propertie
         seen = list(pool.map(look, table.paths))
     numbers = np.array([numbers for numbers, _ in seen], float).reshape(-1, len(Numbers._fields))
     return Properties(
-        Numbers(*numbers.T),
+        dict(zip(Numbers._fields, numbers.T, strict=True)),
         np.array([format for _, format in seen]),
         np.array([os.path.dirname(path) for path in table.paths]),  # noqa: PTH120 (any bytes)
     )
@@ -78,14 +85,18 @@ def _look(path: str, grey16: str) -> tuple[Numbers, str]:
         picture = decode_picture(data, (_SIDE_PX, _SIDE_PX), limits=NO_LIMITS, grey16=grey16)
     except ImageRejectedError:
         return Numbers(), ""  # gone, or changed for the worse, since it was extracted
-    pixels = picture.pixels.astype(np.float32)
-    grey = pixels @ _LUMA  # (height, width)
+    red, green, blue = np.ascontiguousarray(picture.pixels.transpose(2, 0, 1))
+    most, least = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    grey = _RED * red + _GREEN * green + _BLUE * blue  # float32, (height, width)
+    brightness, contrast = float(grey.mean()), float(grey.std())
+    bright = int(0.95 * (grey.size - 1))
     height, width = picture.size_px
-    contrast = float(grey.std())
     return Numbers(
-        brightness=float(grey.mean()),
+        brightness=brightness,
+        highlights=float(np.partition(grey, bright, axis=None)[bright]),
+        white=float((most >= _WHITE).mean()),
         contrast=contrast,
-        colour=float((pixels.max(axis=2) - pixels.min(axis=2)).mean()),
+        colour=float((most - least).mean()),
         sharpness=float(np.log2((_roughness(grey) + 0.1) / (contrast + 1))),
         size=float(np.log2(height * width)),
         aspect=float(np.log2(width / height)),

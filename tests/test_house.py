@@ -27,6 +27,7 @@ HEAVY = [
 ]
 
 ROOMS = (
+    "auditing",
     "cache",
     "classifier",
     "cli",
