@@ -43,7 +43,7 @@ def problem_sections(answer: dict[str, Any], source: str) -> Iterator[Section]:
         )
     rejections = answer["rejections"]
     if rejections:
-        rows = [(_within(source, found["path"]), shown(found["reason"])) for found in rejections]
+        rows = [(within(source, found["path"]), shown(found["reason"])) for found in rejections]
         yield Section(
             "Rejected images",
             _bounded("These images cannot be read and take no part.", rejections),
@@ -51,40 +51,25 @@ def problem_sections(answer: dict[str, Any], source: str) -> Iterator[Section]:
         )
 
 
-def table_of_mistakes(mistakes: Sequence[dict[str, Any]], source: str) -> Table | None:
-    """Path, label, answer and probability, the most confident mistake first."""
-    if not mistakes:
-        return None
-    rows = [
-        (
-            _within(source, found["path"]),
-            shown(found["label"]),
-            shown(found["predicted"]),
-            f"{100 * found['probability']:.1f} %",
-        )
-        for found in mistakes[:MOST_IN_A_TABLE]
-    ]
-    return Table(["image", "label", "taken for", "probability"], rows, n_word_columns=3)
+def within(source: str, path: str) -> str:
+    """A path from the root of `source` on, where it leads into it, as one line to be shown."""
+    root = Path(source) if Path(source).is_dir() else Path(source).parent
+    inside = Path(path).is_relative_to(root)
+    return shown(str(Path(path).relative_to(root)) if inside else path)
 
 
 def _table_of_pairs(pairs: Sequence[dict[str, Any]], source: str) -> Table:
     rows = [
         (
-            _within(source, pair["path"]),
+            within(source, pair["path"]),
             f"{pair['split']}, {shown(pair['label'])}",
             "equals" if pair["equal"] else "nearly the same as",
-            _within(source, pair["of"]),
+            within(source, pair["of"]),
             f"{pair['of_split']}, {shown(pair['of_label'])}",
         )
         for pair in pairs[:MOST_IN_A_TABLE]
     ]
     return Table(["image", "split, label", "", "image", "split, label"], rows, n_word_columns=5)
-
-
-def _within(source: str, path: str) -> str:
-    root = Path(source) if Path(source).is_dir() else Path(source).parent
-    inside = Path(path).is_relative_to(root)
-    return shown(str(Path(path).relative_to(root)) if inside else path)
 
 
 def _bounded(text: str, found: Sequence[object]) -> str:

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
 
 from ..errors import ImageRejectedError
 from ..features.images.decoder import NO_LIMITS, decode, read
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from ..extraction import FeatureTable
 
 
 def thumbnail(table: FeatureTable, row: int, side_px: int) -> np.ndarray | None:
-    """One image: uint8, (height, width, 3), RGB, 0-255, of about `side_px`.
+    """One image: uint8, (height, width, 3), RGB, 0-255, whose sides are `side_px` at most.
 
     None where it has gone, or changed for the worse, since it was extracted.
     """
     try:
         data = read(table.paths[row])[0]
         size_px = (side_px, side_px)
-        return decode(data, size_px, limits=NO_LIMITS, grey16=table.recipe.grey16)
+        pixels = decode(data, size_px, limits=NO_LIMITS, grey16=table.recipe.grey16)
     except ImageRejectedError:
         return None
+    image = Image.fromarray(pixels)
+    image.thumbnail(size_px, Image.Resampling.LANCZOS)
+    return np.asarray(image)
+
+
+def as_webp(pixels: np.ndarray) -> bytes:
+    """A WebP file of uint8, (height, width, 3), RGB, 0-255: small, for a page."""
+    encoded = io.BytesIO()
+    Image.fromarray(pixels).save(encoded, "WEBP", quality=78, method=3)
+    return encoded.getvalue()

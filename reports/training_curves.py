@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..arguments import require_whole
 from ..training.cross_validation import FINETUNED
 from ..viz.curves import draw_training_curves
+from ..viz.theme import LIGHT, Theme
 from .output_paths import PICTURE, require_folder_outside, require_output, writing
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def require_curves(folder: str | os.PathLike[str], data: str) -> Path:
     return require_output(Path(folder) / CURVES, PICTURE)
 
 
-def write_curves(head: Head, picture: Path, title: str) -> int:
+def write_curves(head: Head, picture: Path, title: str, theme: Theme = LIGHT) -> int:
     """Draw the history in a head's training summary; return the epoch that was kept, from 1.
 
     Raises
@@ -49,5 +50,6 @@ def write_curves(head: Head, picture: Path, title: str) -> int:
             title,
             best,
             start=None if start is None else [*dict(start).values()],
+            theme=theme,
         )
     return best

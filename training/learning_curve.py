@@ -51,13 +51,13 @@ class Forecast(NamedTuple):
     reason: str | None
     """Why there is no measurable gain."""
 
-    def in_words(self) -> str:
-        """One sentence."""
-        more = f"{self.n_more_per_class:g} more images per class"
+    def in_words(self, called: str = "") -> str:
+        """One sentence; the images are called "20 more images per class", or as given."""
+        more = called or f"{self.n_more_per_class:g} more images per class"
         if self.gain is None or self.interval is None:
             return f"{more}: {self.reason}"
         low, high = (100 * limit for limit in self.interval)
-        return f"{more} would bring about +{100 * self.gain:.1f} points (+{low:.1f} to +{high:.1f})"
+        return f"{more}: +{100 * self.gain:.1f} points expected (+{low:.1f} to +{high:.1f})"
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
 from ..errors import UsageError
 from ..formatting import counted
-from .figure_file import (
-    INK,
-    new_figure,
-    require_picture_path,
-    write_picture,
-)
+from .figure_file import in_theme, new_figure, require_picture_path, write_picture
 from .text import shown_name, text_style, wrapped
+from .theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,10 +23,21 @@ if TYPE_CHECKING:
 _MOST_WITH_PERCENT: Final = 12
 _MOST_WITH_COUNTS: Final = 60
 _MOST_WITH_NAMES: Final = 120
+_SCALE_IN: Final = 5.0  # of the bar that explains the colours; longer ones say no more
+# From an empty cell to a full one: Blues of ColorBrewer, and on dark the way to a light blue.
+_SHADES: Final = {
+    "light": ("#f7fbff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"),
+    "dark": ("#1b211e", "#17425c", "#1d6a96", "#3b9bd4", "#a6dcff"),
+}
 
 
 def draw_confusion_matrix(
-    matrix: ArrayLike, classes: Sequence[str], output: Path, title: str
+    matrix: ArrayLike,
+    classes: Sequence[str],
+    output: Path,
+    title: str,
+    *,
+    theme: Theme = LIGHT,
 ) -> None:
     """Draw a confusion matrix as a PNG or SVG, by the ending of `output`.
 
@@ -47,6 +54,8 @@ def draw_confusion_matrix(
         A ``.png`` or ``.svg`` file in a folder that exists.
     title
         Stands above the matrix; the accuracy stands below.
+    theme
+        Colours of all that is drawn.
 
     Raises
     ------
@@ -64,31 +73,38 @@ def draw_confusion_matrix(
     )
     side_in = max(2.5, cell_in * n_classes)
     cell_pt = 72 * side_in / n_classes
-    figure = new_figure(side_in, side_in)
-    axes = figure.add_axes((0, 0, 1, 1))
+    figure = new_figure(side_in, side_in, theme)
+    axes = in_theme(figure.add_axes((0, 0, 1, 1)), theme)
     totals = counts.sum(axis=1, keepdims=True)
     shares = counts / np.maximum(totals, 1)
     # Where numbers have no room, colour alone has to show an error of one per cent.
     scale = PowerNorm(1.0 if n_classes <= _MOST_WITH_COUNTS else 0.5, vmin=0, vmax=1)
-    image = axes.imshow(shares, cmap="Blues", norm=scale, interpolation="nearest")
+    shades = LinearSegmentedColormap.from_list("shares", _SHADES[theme.name])
+    image = axes.imshow(shares, cmap=shades, norm=scale, interpolation="nearest")
     _draw_names(axes, classes, size_pt=min(10.0, 0.62 * cell_pt))
-    _draw_counts(axes, counts, shares, cell_pt)
+    _draw_counts(axes, counts, shares, cell_pt, shades)
+    scale_in = min(side_in, _SCALE_IN)
     bar = figure.colorbar(
-        image, cax=figure.add_axes((1 + 0.2 / side_in, 0, 0.16 / side_in, 1)), format="{x:.0%}"
+        image,
+        cax=figure.add_axes(
+            (1 + 0.2 / side_in, 1 - scale_in / side_in, 0.16 / side_in, scale_in / side_in)
+        ),
+        format="{x:.0%}",
     )
-    bar.set_label("share of the true class", **text_style(9))
-    bar.ax.tick_params(labelsize=8)
+    bar.set_label("share of the true class", color=theme.ink, **text_style(9))
+    bar.ax.tick_params(labelsize=9, color=theme.line, labelcolor=theme.ink)
     bar.outline.set_visible(False)  # type: ignore[operator]  # a Spine, typed as a method
     characters = max(34, int(side_in * 11))
-    axes.set_title(wrapped(title, characters), loc="left", pad=12, **text_style(13))
-    axes.set_xlabel(f"predicted class\n\n{_caption(counts)}", color=INK, **text_style(10))
-    axes.set_ylabel("true class", color=INK, **text_style(10))
+    axes.set_title(
+        wrapped(title, characters), loc="left", pad=12, color=theme.strong, **text_style(13)
+    )
+    axes.set_xlabel(f"predicted class\n\n{_caption(counts)}", color=theme.ink, **text_style(10))
+    axes.set_ylabel("true class", color=theme.ink, **text_style(10))
     write_picture(figure, output)
 
 
 def _draw_names(axes: Axes, classes: Sequence[str], size_pt: float) -> None:
     axes.tick_params(length=0)
-    axes.spines[:].set_color("#bbbbbb")
     if len(classes) > _MOST_WITH_NAMES:
         axes.set_xticks([])
         axes.set_yticks([])
@@ -101,7 +117,11 @@ def _draw_names(axes: Axes, classes: Sequence[str], size_pt: float) -> None:
 
 
 def _draw_counts(
-    axes: Axes, counts: NDArray[np.int64], shares: NDArray[np.float64], cell_pt: float
+    axes: Axes,
+    counts: NDArray[np.int64],
+    shares: NDArray[np.float64],
+    cell_pt: float,
+    shades: LinearSegmentedColormap,
 ) -> None:
     n_classes = len(counts)
     if n_classes > _MOST_WITH_COUNTS:
@@ -122,9 +142,16 @@ def _draw_counts(
             ha="center",
             va="center",
             linespacing=1.1,
-            color="white" if shares[row, column] > 0.5 else "black",
+            color=_on(shades(float(shares[row, column]))),
             **style,
         )
+
+
+def _on(colour: tuple[float, ...]) -> str:
+    """Black or white, whichever is read better on a colour."""
+    red, green, blue = ((channel + 0.055) / 1.055 for channel in colour[:3])
+    luminance = 0.2126 * red**2.4 + 0.7152 * green**2.4 + 0.0722 * blue**2.4  # WCAG 2.1
+    return "black" if (luminance + 0.05) ** 2 > 1.05 * 0.05 else "white"
 
 
 def _caption(counts: NDArray[np.int64]) -> str:

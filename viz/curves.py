@@ -8,14 +8,9 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..errors import UsageError
-from .figure_file import (
-    INK,
-    new_figure,
-    require_picture_path,
-    write_picture,
-)
-from .palette import class_style
+from .figure_file import in_theme, new_figure, require_picture_path, write_picture
 from .text import text_style, wrapped
+from .theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,11 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-_WIDTH_IN: Final = 6.4
-_PANEL_IN: Final = 2.3
-_GAP_IN: Final = 0.25
+# So narrow that a phone shows it with words of a legible size.
+_WIDTH_IN: Final = 4.3
+_HEIGHT_IN: Final = 2.9
+_PANEL_IN: Final = 2.0
+_GAP_IN: Final = 0.2
 _MOST_WITH_MARKERS: Final = 40
-_BLUE, _ORANGE = class_style(0).colour, class_style(1).colour
+_TITLE_LETTERS: Final = 44
+_MOST_TICKS: Final = 8
+_LEAST_SHARES: Final = 0.05  # a narrower axis of shares would make much of noise
 
 
 class Forecast(NamedTuple):
@@ -58,6 +57,7 @@ def draw_training_curves(
     best_epoch: int,
     *,
     start: Sequence[float] | None = None,
+    theme: Theme = LIGHT,
 ) -> None:
     """Draw losses and accuracy by epoch as a PNG or SVG, by the ending of `output`.
 
@@ -75,6 +75,8 @@ def draw_training_curves(
     start
         Validation loss and validation accuracy before the first epoch, drawn as a line; None where
         training began with nothing.
+    theme
+        Colours of all that is drawn.
 
     Raises
     ------
@@ -93,38 +95,41 @@ def draw_training_curves(
     epochs = np.arange(1, n_epochs + 1)
     height_in = 2 * _PANEL_IN + _GAP_IN
     panel = _PANEL_IN / height_in
-    figure = new_figure(_WIDTH_IN, height_in)
+    figure = new_figure(_WIDTH_IN, height_in, theme)
     below = figure.add_axes((0, 0, 1, panel))
     above = figure.add_axes((0, 1 - panel, 1, panel), sharex=below)
     marker = "." if n_epochs <= _MOST_WITH_MARKERS else ""
-    above.plot(epochs, train_loss, color=_ORANGE, marker=marker, label="training")
-    above.plot(epochs, loss, color=_BLUE, marker=marker, label="validation")
-    below.plot(epochs, accuracy, color=_BLUE, marker=marker)
+    above.plot(epochs, train_loss, color=theme.second, marker=marker, label="training")
+    above.plot(epochs, loss, color=theme.first, marker=marker, label="validation")
+    below.plot(epochs, accuracy, color=theme.first, marker=marker)
     for axes, values, first in zip((above, below), (loss, accuracy), before, strict=True):
         if first is not None:
-            axes.axhline(first, color=INK, linestyle="--", linewidth=1, zorder=1, label="before")
-        axes.axvline(best_epoch, color=INK, linestyle=":", linewidth=1, zorder=1)
+            axes.axhline(
+                first, color=theme.ink, linestyle="--", linewidth=1, zorder=1, label="before"
+            )
+        axes.axvline(best_epoch, color=theme.ink, linestyle=":", linewidth=1, zorder=1)
         axes.plot(
             *([best_epoch], [values[best_epoch - 1]], "o"),
-            color=_BLUE,
+            color=theme.first,
             markersize=7,
             clip_on=False,
             label=f"best epoch: {best_epoch:,}",
         )
-        _style(axes)
-    above.legend(frameon=False, fontsize=8)
+        _style(axes, theme)
+    _legend_above(above, theme, n_columns=2)
     above.tick_params(labelbottom=False)
-    above.set_ylabel("loss", color=INK, **text_style(9))
-    below.set_ylabel("validation accuracy", color=INK, **text_style(9))
+    above.set_ylabel("loss", color=theme.ink, **text_style(9))
+    below.set_ylabel("validation accuracy", color=theme.ink, **text_style(9))
     _limit_to_shares(below)
-    below.xaxis.set_major_locator(MaxNLocator(integer=True))
+    below.xaxis.set_major_locator(MaxNLocator(_MOST_TICKS, integer=True, min_n_ticks=1))
+    below.xaxis.set_major_formatter("{x:,.0f}")
     below.set_xlim(0.5, n_epochs + 0.5)
     caption = (
-        f"best epoch {best_epoch:,} of {n_epochs:,}: validation loss {loss[best_epoch - 1]:.3g}, "
+        f"best epoch {best_epoch:,} of {n_epochs:,}\nvalidation loss {loss[best_epoch - 1]:.3g}, "
         f"validation accuracy {_percent(accuracy[best_epoch - 1])}"
     )
-    below.set_xlabel(f"epoch\n\n{caption}", color=INK, **text_style(9))
-    above.set_title(wrapped(title, 60), loc="left", pad=10, **text_style(13))
+    below.set_xlabel(f"epoch\n\n{caption}", color=theme.ink, **text_style(9))
+    _title(above, title, theme, n_rows=2)
     write_picture(figure, output)
 
 
@@ -134,10 +139,13 @@ def draw_learning_curve(
     output: Path,
     title: str,
     forecast: Forecast | None = None,
+    *,
+    theme: Theme = LIGHT,
 ) -> None:
     """Draw accuracy by number of images as a PNG or SVG, by the ending of `output`.
 
-    Each size shows the median of its repeats and their range. The axis of sizes is logarithmic.
+    Each size shows the median of its repeats and their range. The axis of sizes is logarithmic:
+    from one of its ticks to the next, the images are doubled.
 
     Parameters
     ----------
@@ -151,6 +159,8 @@ def draw_learning_curve(
         Stands above the curve; the figures of its ends stand below.
     forecast
         Is drawn dashed, with a band from its low to its high end.
+    theme
+        Colours of all that is drawn.
 
     Raises
     ------
@@ -162,60 +172,90 @@ def draw_learning_curve(
     require_picture_path(output)
     measured, n_repeats = _checked_accuracies(sizes, accuracies)
     expected = None if forecast is None else _checked_forecast(forecast)
-    figure = new_figure(_WIDTH_IN, 3.8)
+    figure = new_figure(_WIDTH_IN, _HEIGHT_IN, theme)
     axes = figure.add_axes((0, 0, 1, 1))
     runs = "one run each" if n_repeats == 1 else f"median and range of {n_repeats:,} runs each"
-    axes.plot(measured.sizes, measured.middle, "o-", color=_BLUE, markersize=5, label=runs)
-    axes.vlines(measured.sizes, measured.low, measured.high, color=_BLUE, linewidth=1.5)
-    ticks = measured.sizes
+    axes.plot(measured.sizes, measured.middle, "o-", color=theme.first, markersize=5, label=runs)
+    axes.vlines(measured.sizes, measured.low, measured.high, color=theme.first, linewidth=1.5)
+    last = measured.sizes[-1]
     if expected is not None:
-        axes.plot(expected.sizes, expected.middle, "--", color=_ORANGE, label="forecast")
+        axes.plot(expected.sizes, expected.middle, "--", color=theme.second, label="forecast")
         axes.fill_between(
-            *(expected.sizes, expected.low, expected.high), color=_ORANGE, alpha=0.2, linewidth=0
+            *(expected.sizes, expected.low, expected.high),
+            color=theme.second,
+            alpha=0.2,
+            linewidth=0,
         )
-        ticks = np.r_[ticks, expected.sizes[-1]]
+        last = max(last, expected.sizes[-1])
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(_size_at)
-    axes.set_xticks(_apart(ticks))
+    ticks = _whole_ticks(measured.sizes[0], last)
+    axes.set_xticks(ticks, [f"{size:,}" for size in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
+    low, high = min(measured.sizes[0], ticks[0]), max(last, ticks[-1])
+    room = max((high / low) ** 0.05, 1.05)
+    axes.set_xlim(low / room, high * room)
     _limit_to_shares(axes)
-    _style(axes)
-    axes.legend(loc="lower right", frameon=False, fontsize=8)
-    axes.set_ylabel("accuracy", color=INK, **text_style(9))
+    _style(axes, theme)
+    _legend_above(axes, theme, n_columns=2)
+    axes.set_ylabel("accuracy", color=theme.ink, **text_style(9))
     axes.set_xlabel(
         f"training images per class\n\n{_caption(measured, expected)}",
-        color=INK,
+        color=theme.ink,
         **text_style(9),
     )
-    axes.set_title(wrapped(title, 60), loc="left", pad=10, **text_style(13))
+    _title(axes, title, theme, n_rows=1)
     write_picture(figure, output)
 
 
 def _limit_to_shares(axes: Axes) -> None:
-    """Percent, and none below 0 or above 100, which margins would add."""
+    """Whole percents, and none below 0 or above 100, which margins would add."""
     low, high = axes.get_ylim()
-    axes.set_ylim(max(low, 0.0), min(high, 1.0))
-    axes.yaxis.set_major_formatter(_percent_at)
+    lacking = max(0.0, _LEAST_SHARES - (high - low)) / 2
+    low, high = low - lacking, high + lacking
+    low, high = (max(0.0, low - max(0.0, high - 1)), min(1.0, high + max(0.0, -low)))
+    axes.set_ylim(low, high)
+    # Of the widths of steps that are allowed, the axis has room for none below one per cent.
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter("{x:.0%}")
     for line in axes.lines:
         line.set_clip_on(False)
 
 
-def _style(axes: Axes) -> None:
-    axes.grid(color="#e5e5e5", linewidth=0.7)
+def _style(axes: Axes, theme: Theme) -> None:
+    in_theme(axes, theme)
+    axes.grid(color=theme.grid, linewidth=0.7)
     axes.set_axisbelow(True)
-    axes.tick_params(labelsize=8, color="#bbbbbb")
-    axes.spines[:].set_color("#bbbbbb")
 
 
-def _apart(sizes: NDArray[np.float64]) -> list[float]:
-    """The sizes that have room for a label each, from the largest down."""
-    logarithms = np.log(sizes)
-    room = 0.08 * (logarithms.max() - logarithms.min())
-    named: list[float] = []
-    for size in sorted(set(sizes.tolist()), reverse=True):
-        if not named or np.log(named[-1] / size) >= room:
-            named.append(size)
-    return named[::-1]
+def _legend_above(axes: Axes, theme: Theme, n_columns: int) -> None:
+    """Between the title and the frame: within the frame, curves may be anywhere."""
+    axes.legend(
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        borderaxespad=0.2,
+        borderpad=0.2,
+        ncols=n_columns,
+        frameon=False,
+        fontsize=9,
+        labelcolor=theme.ink,
+    )
+
+
+def _title(axes: Axes, title: str, theme: Theme, n_rows: int) -> None:
+    """Above a legend of so many rows."""
+    words = wrapped(title, _TITLE_LETTERS)
+    axes.set_title(words, loc="left", pad=12 + 14 * n_rows, color=theme.strong, **text_style(13))
+
+
+def _whole_ticks(first: float, last: float) -> list[int]:
+    """Whole numbers from first to last, each the double of the one before where there is room."""
+    start = 5 if first >= 5 else 1
+    ticks = [start << shift for shift in range(64) if first <= start << shift <= last]
+    step = -(-len(ticks) // _MOST_TICKS)
+    if len(ticks) > 1:
+        return ticks[(len(ticks) - 1) % step :: step]
+    ends = {int(np.ceil(first)), int(np.floor(last))}
+    return sorted(ends) if min(ends) >= first else [max(1, round((first + last) / 2))]
 
 
 def _caption(measured: _Curve, expected: _Curve | None) -> str:
@@ -226,17 +266,13 @@ def _caption(measured: _Curve, expected: _Curve | None) -> str:
 def _end(curve: _Curve) -> str:
     middle, low, high = (_percent(each[-1]) for each in (curve.middle, curve.low, curve.high))
     noun = "image" if curve.sizes[-1] == 1 else "images"
-    words = f"{_size_at(curve.sizes[-1])} {noun} per class: {middle}"
+    words = f"{_size(curve.sizes[-1])} {noun} per class: {middle}"
     return words if low == high else f"{words} ({low} to {high})"
 
 
-def _size_at(size: float, _position: float = 0) -> str:
+def _size(size: float) -> str:
     """Of images per class, which are a mean over classes: whole, but where that says too little."""
     return f"{size:,.0f}" if size >= 5 else f"{size:.2g}"
-
-
-def _percent_at(share: float, _position: float) -> str:
-    return f"{100 * share:.4g}%"
 
 
 def _percent(share: float) -> str:

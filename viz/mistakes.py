@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..errors import UsageError
-from .figure_file import (
-    INK,
-    new_figure,
-    require_picture_path,
-    write_picture,
-)
+from .figure_file import new_figure, require_picture_path, write_picture
 from .text import shown_name, text_style, wrapped
+from .theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,13 +22,13 @@ if TYPE_CHECKING:
 _N_COLUMNS: Final = 5
 _MOST: Final = 100
 _SIDE_IN: Final = 1.6
-_WORDS_IN: Final = 0.52
+_WORDS_IN: Final = 0.68
 _GAP_IN: Final = 0.12
 _PAD_IN: Final = 0.14
 _LINE_IN: Final = 0.15
 _ARROW_IN: Final = 0.14
 _NAME_PT: Final = 7.5
-_FILE_PT: Final = 6.0
+_FILE_PT: Final = 6.5
 # A letter is about 0.64 of its size wide.
 _N_LETTERS: Final = int(72 * _SIDE_IN / (0.64 * _NAME_PT))
 _N_FILE_LETTERS: Final = int(72 * _SIDE_IN / (0.64 * _FILE_PT))
@@ -43,6 +39,8 @@ def draw_mistakes(
     captions: Sequence[tuple[str, str, float, str]],
     output: Path,
     title: str,
+    *,
+    theme: Theme = LIGHT,
 ) -> None:
     """Draw images that were taken for something else, as a PNG or SVG by the ending of `output`.
 
@@ -54,11 +52,13 @@ def draw_mistakes(
         uint8, (height, width, 3), RGB, 0-255 each, of any sizes; at most 100, and 24 look well.
     captions
         For each thumbnail the true class, the predicted class, its probability (0-1) and the
-        name of the file.
+        path of the file: its folder and its name stand on a line each.
     output
         A ``.png`` or ``.svg`` file in a folder that exists.
     title
         Stands above.
+    theme
+        Colours of all that is drawn.
 
     Raises
     ------
@@ -73,13 +73,13 @@ def draw_mistakes(
     n_rows = -(-len(thumbnails) // _N_COLUMNS)
     width_in = _N_COLUMNS * (_SIDE_IN + _GAP_IN) - _GAP_IN
     height_in = max(0.3, n_rows * (_SIDE_IN + _WORDS_IN + _GAP_IN) - _GAP_IN)
-    figure = new_figure(width_in, height_in)
+    figure = new_figure(width_in, height_in, theme)
     for number, (thumbnail, caption) in enumerate(zip(thumbnails, captions, strict=True)):
-        _draw_cell(figure, number, thumbnail, caption)
+        _draw_cell(figure, number, thumbnail, caption, theme)
     legend = "true class → predicted class with its probability" if captions else "no mistakes"
     for above_in, words, colour, size_pt in (
-        (0.32, wrapped(title, 70), "black", 13),
-        (0.12, legend, INK, 9),
+        (0.32, wrapped(title, 70), theme.strong, 13),
+        (0.12, legend, theme.ink, 9),
     ):
         figure.text(
             *(0, 1 + above_in / height_in, words), va="bottom", color=colour, **text_style(size_pt)
@@ -92,6 +92,7 @@ def _draw_cell(
     number: int,
     thumbnail: NDArray[np.uint8],
     caption: tuple[str, str, float, str],
+    theme: Theme,
 ) -> None:
     width_in, height_in = figure.get_size_inches()
     row, column = divmod(number, _N_COLUMNS)
@@ -117,16 +118,28 @@ def _draw_cell(
     )
     axes.set_xlim(0, _SIDE_IN)
     axes.set_ylim(cell_in, 0)
-    true, predicted, probability, file_name = caption
-    second, third = (_SIDE_IN + _PAD_IN + number * _LINE_IN for number in (1, 2))
+    true, predicted, probability, path = caption
+    first, second, third, fourth = (_SIDE_IN + _PAD_IN + line * _LINE_IN for line in range(4))
+    folder, separator, file_name = path.rpartition("/")
+    places = [folder + separator, file_name] if separator else [path]
     # Each in a text of its own: on a line with a name that is read from the right, an arrow and
     # a number would change places.
     for x, y, words, ha, colour, size_pt in (
-        (0, _SIDE_IN + _PAD_IN, _fitting(true, _N_LETTERS), "left", "black", _NAME_PT),
-        (0, second, "→", "left", "black", _NAME_PT),
-        (_ARROW_IN, second, _fitting(predicted, _N_LETTERS - 9), "left", "black", _NAME_PT),
-        (_SIDE_IN, second, f"{probability:.0%}".replace("%", " %"), "right", "black", _NAME_PT),
-        (0, third, _fitting(file_name, _N_FILE_LETTERS), "left", "#666666", _FILE_PT),
+        (0, first, _fitting(true, _N_LETTERS), "left", theme.strong, _NAME_PT),
+        (0, second, "→", "left", theme.strong, _NAME_PT),
+        (_ARROW_IN, second, _fitting(predicted, _N_LETTERS - 9), "left", theme.strong, _NAME_PT),
+        (
+            _SIDE_IN,
+            second,
+            f"{probability:.0%}".replace("%", " %"),
+            "right",
+            theme.strong,
+            _NAME_PT,
+        ),
+        *(
+            (0, y, _fitting(place, _N_FILE_LETTERS), "left", theme.quiet, _FILE_PT)
+            for y, place in zip((third, fourth), places, strict=False)
+        ),
     ):
         axes.text(
             *(x, y, words),

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.lines import Line2D
 
-from .figure_file import INK, new_figure, require_picture_path, write_picture
+from .figure_file import in_theme, new_figure, require_picture_path, write_picture
 from .palette import class_style
-from .text import shown_name, text_style, wrapped
+from .text import font_families, shown_name, text_style, wrapped
+from .theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,8 @@ def draw_precision_recall(
     curves: Sequence[tuple[str, NDArray[np.float64], NDArray[np.float64]]],
     output: Path,
     title: str,
+    *,
+    theme: Theme = LIGHT,
 ) -> None:
     """Draw the curves of classes as a PNG or SVG, by the ending of `output`.
 
@@ -40,6 +43,8 @@ def draw_precision_recall(
         A ``.png`` or ``.svg`` file in a folder that exists.
     title
         Stands above.
+    theme
+        Colours of all that is drawn.
 
     Raises
     ------
@@ -49,24 +54,24 @@ def draw_precision_recall(
         When `output` cannot be written; it is then as it was.
     """
     require_picture_path(output)
-    figure = new_figure(_SIDE_IN, _SIDE_IN)
-    axes = figure.add_axes((0, 0, 1, 1))
+    figure = new_figure(_SIDE_IN, _SIDE_IN, theme)
+    axes = in_theme(figure.add_axes((0, 0, 1, 1)), theme)
     for f1 in _F1:
         recall = np.linspace(f1 / (2 - f1), 1, 100)
         precision = f1 * recall / (2 * recall - f1)
-        axes.plot(recall, precision, color="#d4d4d4", linewidth=0.8, zorder=1)
+        axes.plot(recall, precision, color=theme.line, linewidth=0.8, zorder=1)
         axes.annotate(
             f"F1 {f1:.0%}",
             (1, precision[-1]),
             xytext=(5, 0),
             textcoords="offset points",
-            color="#8a8a8a",
-            fontsize=7,
+            color=theme.quiet,
+            fontsize=8,
             va="center",
         )
-    handles = []
+    handles, names = [], []
     for number, (name, recall, precision) in enumerate(curves):
-        style = class_style(number)
+        style = class_style(number, theme.name)
         f1 = 2 * recall * precision / np.maximum(recall + precision, 1e-12)
         best = int(f1.argmax())
         axes.plot(
@@ -81,7 +86,7 @@ def draw_precision_recall(
         look: dict[str, Any] = {
             "color": style.colour,
             "marker": style.marker,
-            "markeredgecolor": "white",
+            "markeredgecolor": theme.paper,
         }
         at_best: dict[str, Any] = {
             "linestyle": "none",
@@ -91,25 +96,35 @@ def draw_precision_recall(
         }
         axes.plot(recall[best], precision[best], **look, **at_best)
         if number < _MOST_NAMES:
-            label = f"{shown_name(name, 24)}  {f1[best]:.0%}"
-            handles.append(Line2D([], [], label=label, **{**look, "linestyle": style.line}))
+            handles.append(Line2D([], [], **{**look, "linestyle": style.line}))
+            names.append(f"{shown_name(name, 24)}  {f1[best]:.0%}")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
     axes.xaxis.set_major_formatter("{x:.0%}")
     axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.tick_params(labelsize=8)
-    axes.set_xlabel("recall: share of a class's images that are found", color=INK, **text_style(9))
-    axes.set_ylabel("precision: share of the answers that are right", color=INK, **text_style(9))
-    axes.set_title(wrapped(title, 44), loc="left", pad=10, **text_style(13))
+    axes.set_xlabel(
+        "recall: share of a class's images that are found", color=theme.ink, **text_style(9)
+    )
+    axes.set_ylabel(
+        "precision: share of the answers that are right", color=theme.ink, **text_style(9)
+    )
+    axes.set_title(wrapped(title, 44), loc="left", pad=10, color=theme.strong, **text_style(13))
     if curves:
         legend = axes.legend(
-            handles=handles,
+            handles,
+            ["…"] * len(names),
             handlelength=3.2,
             title="best F1",
             loc="upper left",
             bbox_to_anchor=(1.12, 1),
             frameon=False,
-            fontsize=8,
+            labelcolor=theme.ink,
+            prop={"size": 9, "family": font_families()},
+            title_fontproperties={"size": 9},
         )
-        legend.get_title().set_fontsize(8)
+        legend.get_title().set_color(theme.ink)
+        # Only now: matplotlib leaves out labels that begin with an underscore.
+        for text, words in zip(legend.get_texts(), names, strict=True):
+            text.set_parse_math(False)
+            text.set_text(words)
     write_picture(figure, output)

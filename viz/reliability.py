@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .figure_file import (
-    INK,
-    new_figure,
-    require_picture_path,
-    write_picture,
-)
-from .palette import class_style
+from .figure_file import in_theme, new_figure, require_picture_path, write_picture
 from .text import text_style, wrapped
+from .theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-_SIDE_IN: Final = 4.8
+_SIDE_IN: Final = 4.0  # so narrow that a phone shows it with words of a legible size
 _COUNTS_IN: Final = 0.9
 _GAP_IN: Final = 0.3
 
@@ -46,7 +41,13 @@ class ReliabilityBins(NamedTuple):
 
 
 def draw_reliability(
-    bins: ReliabilityBins, n_bins: int, error: float | None, output: Path, title: str
+    bins: ReliabilityBins,
+    n_bins: int,
+    error: float | None,
+    output: Path,
+    title: str,
+    *,
+    theme: Theme = LIGHT,
 ) -> None:
     """Draw a reliability diagram as a PNG or SVG, by the ending of `output`.
 
@@ -65,6 +66,8 @@ def draw_reliability(
         A ``.png`` or ``.svg`` file in a folder that exists.
     title
         Stands above the diagram.
+    theme
+        Colours of all that is drawn.
 
     Raises
     ------
@@ -75,23 +78,23 @@ def draw_reliability(
     """
     require_picture_path(output)
     height_in = _SIDE_IN + _GAP_IN + _COUNTS_IN
-    figure = new_figure(_SIDE_IN, height_in)
+    figure = new_figure(_SIDE_IN, height_in, theme)
     counts = figure.add_axes((0, 0, 1, _COUNTS_IN / height_in))
     axes = figure.add_axes((0, 1 - _SIDE_IN / height_in, 1, _SIDE_IN / height_in), sharex=counts)
-    _draw_accuracy(axes, bins, n_bins)
-    _draw_counts(counts, bins, n_bins)
-    axes.set_title(wrapped(title, 44), loc="left", pad=24, **text_style(13))
+    _draw_accuracy(in_theme(axes, theme), bins, n_bins, theme)
+    _draw_counts(in_theme(counts, theme), bins, n_bins, theme)
+    axes.set_title(wrapped(title, 40), loc="left", pad=38, color=theme.strong, **text_style(13))
     counts.set_xlabel(
         f"confidence: probability of the predicted class\n\n{_caption(bins, n_bins, error)}",
-        color=INK,
+        color=theme.ink,
         **text_style(9),
     )
     write_picture(figure, output)
 
 
-def _draw_accuracy(axes: Axes, bins: ReliabilityBins, n_bins: int) -> None:
-    colour = class_style(0).colour
-    axes.plot([0, 1], [0, 1], "--", color="#888888", linewidth=1, label="as right as confident")
+def _draw_accuracy(axes: Axes, bins: ReliabilityBins, n_bins: int, theme: Theme) -> None:
+    colour = theme.first
+    axes.plot([0, 1], [0, 1], "--", color=theme.quiet, linewidth=1, label="as right as confident")
     axes.bar(bins.middles, bins.accuracy, width=0.9 / n_bins, color=colour, alpha=0.25)
     axes.vlines(
         bins.confidence,
@@ -107,34 +110,30 @@ def _draw_accuracy(axes: Axes, bins: ReliabilityBins, n_bins: int) -> None:
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.set_ylabel("accuracy: share of right answers", color=INK, **text_style(9))
-    axes.tick_params(labelsize=8, color="#bbbbbb")
+    axes.set_ylabel("accuracy: share of right answers", color=theme.ink, **text_style(9))
     axes.tick_params(labelbottom=False)
-    axes.spines[:].set_color("#bbbbbb")
     # Above the frame: in it, bars and points may be anywhere.
     axes.legend(
         loc="lower left",
         bbox_to_anchor=(0, 1),
         borderaxespad=0.2,
-        ncols=2,
         frameon=False,
-        fontsize=8,
+        fontsize=9,
+        labelcolor=theme.ink,
     )
 
 
-def _draw_counts(axes: Axes, bins: ReliabilityBins, n_bins: int) -> None:
-    bars = axes.bar(bins.middles, bins.n_images, width=0.9 / n_bins, color="#999999")
+def _draw_counts(axes: Axes, bins: ReliabilityBins, n_bins: int, theme: Theme) -> None:
+    bars = axes.bar(bins.middles, bins.n_images, width=0.9 / n_bins, color=theme.bar)
     words = [f"{n_images:,.0f}" for n_images in bins.n_images]
     bin_pt = 72 * _SIDE_IN / n_bins
     # A digit is about 0.64 of its height wide.
     size_pt = min(8.0, bin_pt / (0.64 * max(map(len, words), default=1)))
-    axes.bar_label(bars, words, padding=1, color=INK, fontsize=size_pt)
+    axes.bar_label(bars, words, padding=1, color=theme.ink, fontsize=size_pt)
     axes.set_yticks([])
-    axes.set_ylabel("images", color=INK, **text_style(9))
+    axes.set_ylabel("images", color=theme.ink, **text_style(9))
     axes.xaxis.set_major_formatter("{x:.0%}")
-    axes.tick_params(labelsize=8, color="#bbbbbb")
     axes.spines[["top", "left", "right"]].set_visible(False)
-    axes.spines["bottom"].set_color("#bbbbbb")
 
 
 def _caption(bins: ReliabilityBins, n_bins: int, error: float | None) -> str:

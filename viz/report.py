@@ -6,6 +6,7 @@ import base64
 import math
 import re
 import struct
+from collections import Counter
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -26,6 +27,7 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 _PNG_START: Final = struct.Struct(">16sII")
 _PNG_SIGNATURE: Final = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"
 _CSS_PIXELS: Final = 96 / 150  # of one pixel of our pictures, so that an inch is an inch
+_LEAST_SCALE: Final = 0.7  # at which the words of a picture are still legible
 
 
 class Table(NamedTuple):
@@ -38,6 +40,24 @@ class Table(NamedTuple):
     """The first so many columns hold words; the others are aligned to the right."""
 
 
+class Mistake(NamedTuple):
+    """An image that was taken for something else."""
+
+    label: str
+    """The true class."""
+    predicted: str
+    share: str
+    """The probability of the predicted class, in words."""
+    path: str
+    """From the root of the dataset on: what is read."""
+    root: str
+    """What stands before it: the path is copied with it."""
+    address: str
+    """Where a link to the file leads: its URI."""
+    picture: bytes | None
+    """A WebP file; None where the image cannot be read any more."""
+
+
 class Section(NamedTuple):
     """A heading and what stands under it, in this order."""
 
@@ -47,11 +67,25 @@ class Section(NamedTuple):
     picture: Path | None = None
     """A PNG file."""
     table: Table | None = None
+    dark: Path | None = None
+    """The same picture, a PNG file of the same size, for where the page is dark."""
+    mistakes: Sequence[Mistake] = ()
+    """Thumbnails with links to their files; the reader may choose those of one class."""
 
 
 class _Picture(NamedTuple):
     address: str
-    width_px: int  # of CSS
+    dark: str  # empty without one
+    width_px: int  # of CSS, as the others
+    height_px: int
+    least_px: int  # of width
+
+
+class _Part(NamedTuple):
+    number: str
+    section: Section
+    picture: _Picture | None
+    labels: dict[str, int]  # of its mistakes
 
 
 def write_report(
@@ -94,7 +128,8 @@ def write_report(
         if section.table is not None:
             _check_table(section.title, section.table)
     pictures = [
-        None if section.picture is None else _embedded(section.picture) for section in sections
+        None if section.picture is None else _embedded(section.picture, section.dark)
+        for section in sections
     ]
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -106,12 +141,15 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["breakable"] = _breakable
+    environment.filters |= {"breakable": _breakable, "webp": _webp}
     page = environment.get_template(_NAME).render(
         title=title,
         lead=lead,
         facts=facts,
-        sections=list(zip(sections, pictures, strict=True)),
+        parts=[
+            _Part(str(number), section, picture, _labels(section.mistakes))
+            for number, (section, picture) in enumerate(zip(sections, pictures, strict=True))
+        ],
         paragraphs=_paragraphs,
     )
     output = folder / _NAME
@@ -139,15 +177,34 @@ def _paragraphs(text: str) -> list[str]:
     return [paragraph for paragraph in text.split("\n\n") if paragraph.strip()]
 
 
-def _embedded(path: Path) -> _Picture:
+def _labels(mistakes: Sequence[Mistake]) -> dict[str, int]:
+    """The true classes in the order of their names, with how many mistakes each has."""
+    return dict(sorted(Counter(mistake.label for mistake in mistakes).items()))
+
+
+def _embedded(path: Path, dark: Path | None) -> _Picture:
+    data = _png(path)
+    _, width_px, height_px = _PNG_START.unpack_from(data)
+    width, height = (round(side * _CSS_PIXELS) for side in (width_px, height_px))
+    in_the_dark = "" if dark is None else _address(_png(dark), "png")
+    return _Picture(_address(data, "png"), in_the_dark, width, height, round(width * _LEAST_SCALE))
+
+
+def _png(path: Path) -> bytes:
     data = path.read_bytes()
     if not data.startswith(_PNG_SIGNATURE) or len(data) < _PNG_START.size:
         raise UsageError(
             f"a picture in a report is a PNG file; {str(path)!r} begins with {data[:8]!r}"
         )
-    _, width_px, _ = _PNG_START.unpack_from(data)
-    address = f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
-    return _Picture(address, round(width_px * _CSS_PIXELS))
+    return data
+
+
+def _webp(data: bytes) -> str:
+    return _address(data, "webp")
+
+
+def _address(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def _check_table(title: str, table: Table) -> None:

@@ -11,7 +11,7 @@ from bottlebank.cli.problems import print_problems
 from bottlebank.reports.problem_tables import (
     MOST_IN_A_TABLE,
     problem_sections,
-    table_of_mistakes,
+    within,
 )
 
 
@@ -151,9 +151,6 @@ def test_tables_are_bounded_and_say_so(n):
         said = f"The first {MOST_IN_A_TABLE} of {n:,}; evaluation.json lists all." in section.text
         assert said == (n > MOST_IN_A_TABLE)
     assert sections[0].table.rows[0][3] == "y\\n"
-    mistake = {"path": "x", "label": "a", "predicted": "b", "probability": 0.5}
-    assert len(table_of_mistakes([mistake] * n, "photos").rows) == min(n, MOST_IN_A_TABLE)
-    assert table_of_mistakes([], "photos") is None
 
 
 def test_a_report_that_fails_leaves_its_folder_as_it_was(
@@ -164,10 +161,10 @@ def test_a_report_that_fails_leaves_its_folder_as_it_was(
     assert bottlebank(*evaluate, old).code == 0
     before = {path.name: path.read_bytes() for path in old.iterdir()}
 
-    def fail(*arguments):
+    def fail(*arguments, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bottlebank.reports.evaluation_report.draw_reliability", fail)
+    monkeypatch.setattr("bottlebank.reports.evaluation_sections.draw_reliability", fail)
     for folder in (tmp_path / "new", tmp_path / "deep" / "new", old):
         there = {path.name for path in tmp_path.iterdir()}
         assert bottlebank(*evaluate, folder).code != 0
@@ -180,8 +177,5 @@ def test_paths_on_the_page_begin_where_the_dataset_does(tmp_path):
     listed.touch()
     for source in (tmp_path, listed):
         paths = [str(tmp_path / "a" / "b.png"), "/elsewhere/c.png", "relative.png"]
-        mistakes = [
-            {"path": path, "label": "a", "predicted": "b", "probability": 0.5} for path in paths
-        ]
-        table = table_of_mistakes(mistakes, str(source))
-        assert [row[0] for row in table.rows] == ["a/b.png", "/elsewhere/c.png", "relative.png"]
+        found = [within(str(source), path) for path in paths]
+        assert found == ["a/b.png", "/elsewhere/c.png", "relative.png"]

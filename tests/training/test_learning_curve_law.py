@@ -133,7 +133,7 @@ def test_the_gain_of_a_law_is_forecast(a, b, c, n):
     assert low <= found.gain <= high
     assert high < 2 * truth
     assert found.reason is None
-    assert found.in_words().startswith("20 more images per class would bring about +")
+    assert found.in_words().startswith("20 more images per class: +")
 
 
 def test_without_a_gain_none_is_told():

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.text import Text
 
 from bottlebank.errors import UsageError
 from bottlebank.viz import Forecast, draw_learning_curve, draw_training_curves
+from bottlebank.viz.theme import DARK
 
 HISTORY = [(2.0, 2.1, 0.3), (1.0, 1.2, 0.6), (0.5, 0.9, 0.75), (0.2, 1.1, 0.7)]
 SIZES = [5, 10, 20]
@@ -34,16 +36,21 @@ def test_the_best_epoch_is_marked_in_both_panels(tmp_path, drawn, svg_texts):
     assert curves(above)["best epoch: 3"] == [[3, 0.9]]
     assert curves(below)["best epoch: 3"] == [[3, 0.75]]
     texts = svg_texts(tmp_path / "training.svg")
-    assert "best epoch 3 of 4: validation loss 0.9, validation accuracy 75.0 %" in texts
+    assert "best epoch 3 of 4" in texts
+    assert "validation loss 0.9, validation accuracy 75.0 %" in texts
     assert {"training", "validation", "best epoch: 3", "Head $1$"} <= set(texts)
 
 
 @pytest.mark.parametrize("n_epochs", [1, 2, 300])
-def test_any_number_of_epochs_can_be_drawn(n_epochs, tmp_path, svg_texts):
+def test_any_number_of_epochs_can_be_drawn(n_epochs, tmp_path, svg_texts, drawn):
     history = [(1 / epoch, 1 / epoch, 1 - 1 / epoch) for epoch in range(1, n_epochs + 1)]
     draw_training_curves(history, tmp_path / "training.svg", "Head", best_epoch=n_epochs)
     words = " ".join(svg_texts(tmp_path / "training.svg"))
-    assert f"best epoch {n_epochs} of {n_epochs}: validation loss {1 / n_epochs:.3g}" in words
+    assert f"best epoch {n_epochs} of {n_epochs} validation loss {1 / n_epochs:.3g}" in words
+
+    ticks = [tick.get_text() for tick in drawn[-1].axes[0].get_xticklabels()]
+    assert ticks, "no tick at all"
+    assert all(words.isdecimal() for words in ticks), "half an epoch"
 
 
 @pytest.mark.parametrize(
@@ -111,20 +118,72 @@ def test_sizes_are_whole_images(tmp_path, svg_texts):
     draw_learning_curve(sizes, accuracies, tmp_path / "learning.svg", "Head", forecast)
     texts = svg_texts(tmp_path / "learning.svg")
     labels = [text for text in texts if text.replace(",", "").replace(".", "").isdecimal()]
-    assert labels == ["1.6", "3", "7", "13", "27", "55", "112", "235", "1,255"]
+    assert labels == ["4", "16", "64", "256", "1,024"]
     words = " ".join(texts)
     assert "1,235 images per class: 50.0 % measured" in words
     assert "1,255 images per class: 60.0 %" in words
 
 
-def test_sizes_without_room_get_no_label(tmp_path, svg_texts):
-    sizes = np.arange(1, 101)
-    draw_learning_curve(sizes, np.full((100, 1), 0.5), tmp_path / "learning.svg", "Head")
-    labels = [int(text) for text in svg_texts(tmp_path / "learning.svg") if text.isdecimal()]
-    assert labels[0] == 1
-    assert labels[-1] == 100
-    assert 8 <= len(labels) <= 14
-    assert np.diff(np.log(labels)).min() >= 0.08 * np.log(100)
+@pytest.mark.parametrize(
+    ("sizes", "ticks"),
+    [
+        ([9.6, 19.2, 38, 307, 614], ["10", "20", "40", "80", "160", "320"]),
+        ([2, 4, 9], ["2", "4", "8"]),
+        ([1, 100], ["1", "2", "4", "8", "16", "32", "64"]),
+        ([5, 1e6], ["20", "160", "1,280", "10,240", "81,920", "655,360"]),
+        ([12, 15], ["12", "15"]),
+        ([12.2, 12.9], ["13"]),
+        ([7.3], ["7"]),
+        ([0.4], ["1"]),
+        ([20, 30], ["20", "30"]),
+    ],
+)
+def test_ticks_are_whole_numbers_that_double(sizes, ticks, tmp_path, drawn):
+    draw_learning_curve(sizes, np.full((len(sizes), 1), 0.5), tmp_path / "curve.png", "Head")
+    (axes,) = drawn[-1].axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ticks
+    low, high = axes.get_xlim()
+    places = [*axes.get_xticks(), *sizes]
+    assert low < min(places) <= max(places) < high, "a tick or a point is outside of the frame"
+    assert not axes.xaxis.get_minor_ticks()
+
+
+@pytest.mark.parametrize(
+    "shares", [[0.5], [0.0], [1.0], [0.862, 0.871], [0.99, 1.0], [0.0, 0.01], [0.2, 0.9], [0, 1]]
+)
+def test_percents_are_whole_numbers(shares, tmp_path, drawn):
+    sizes = [10 * 2**number for number in range(len(shares))]
+    draw_learning_curve(sizes, [[share] for share in shares], tmp_path / "curve.png", "Head")
+    (axes,) = drawn[-1].axes
+    low, high = axes.get_ylim()
+    assert 0 <= low <= min(shares) <= max(shares) <= high <= 1
+    assert high - low >= 0.05 - 1e-9
+    shown = [tick for tick in axes.get_yticks() if low <= tick <= high]
+    assert len(shown) > 1
+    np.testing.assert_allclose(100 * np.array(shown), np.round(100 * np.array(shown)), atol=1e-9)
+
+
+def test_the_legend_stays_off_the_data(tmp_path, drawn):
+    falling = [[0.9], [0.5], [0.1]]
+    draw_learning_curve(SIZES, falling, tmp_path / "learning.png", "Head", FORECAST)
+    draw_training_curves(HISTORY, tmp_path / "training.png", "Head", 3, start=[0.7, 0.6])
+    for figure in drawn:
+        for axes in figure.axes:
+            if (legend := axes.get_legend()) is not None:
+                title = axes.get_title(loc="left")
+                frame, words = axes.get_window_extent(), legend.get_window_extent()
+                assert words.y0 >= frame.y1 - 1
+                [above] = [text for text in axes.findobj(Text) if text.get_text() == title]
+                assert words.y1 <= above.get_window_extent().y0 + 1
+
+
+def test_a_dark_picture_is_dark(tmp_path, png_pixels):
+    draw_learning_curve(SIZES, ACCURACIES, tmp_path / "learning.png", "Head", FORECAST, theme=DARK)
+    draw_training_curves(HISTORY, tmp_path / "training.png", "Head", 3, theme=DARK)
+    for name in ("learning.png", "training.png"):
+        pixels = png_pixels(tmp_path / name)
+        assert (pixels.mean(axis=2) > 0.9).mean() < 0.02, "some of it is white"
+        assert (pixels.mean(axis=2) < 0.2).mean() > 0.8
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg"])

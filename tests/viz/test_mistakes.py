@@ -17,11 +17,14 @@ def plain(height: int, width: int, colour: str = RED) -> np.ndarray:
 
 
 def test_every_mistake_says_what_it_is_and_what_it_was_taken_for(tmp_path, svg_texts):
-    captions = [("Shirt", "Blouse", 0.987, "a.jpg"), ("$x$", "_hat", 1.0, "b_$1$.jpg")]
+    captions = [
+        ("Shirt", "Blouse", 0.987, "test/shirts & more/a.jpg"),
+        ("$x$", "_hat", 1.0, "b_$1$.jpg"),
+    ]
     draw_mistakes([plain(40, 30)] * 2, captions, tmp_path / "mistakes.svg", "Head $1$")
     texts = svg_texts(tmp_path / "mistakes.svg")
     assert texts == [
-        *("Shirt", "→", "Blouse", "99 %", "a.jpg"),
+        *("Shirt", "→", "Blouse", "99 %", "test/shirts & more/", "a.jpg"),
         *("$x$", "→", "_hat", "100 %", "b_$1$.jpg"),
         "Head $1$",
         "true class → predicted class with its probability",

@@ -1,6 +1,7 @@
 import base64
 import errno
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -16,6 +17,8 @@ from bottlebank.viz import (
     draw_mistakes,
     write_report,
 )
+from bottlebank.viz.report import Mistake
+from bottlebank.viz.theme import DARK
 
 WEIRD_NAMES = ["<script>alert(1)</script>", "🎩", "帽子", "قبعة", '"&amp;{{ 7 * 7 }}', "{% if %}"]
 # Attributes with which a page loads or goes to something.
@@ -106,10 +109,86 @@ def test_cells_are_words_and_figures(tmp_path):
     assert page.classes == [["word", "word", "figure", "figure", "figure"]] * 4
 
 
+def test_the_first_words_of_a_row_of_figures_are_its_heading(tmp_path):
+    page = written(tmp_path, sections=[Section("A", table=Table(["class", "n"], [["hat", 3]]))])
+    scopes = [found["scope"] for tag, found in page.attributes if tag == "th"]
+    assert scopes == ["col", "col", "row"]
+    assert page.rows == [["class", "n"], ["hat", "3"]]
+
+
 def test_figures_are_aligned_to_the_right(tmp_path):
     html = write_report(tmp_path, "Report", [], []).read_text()
     rule = html.split(".figure {")[1].split("}")[0]
     assert "text-align: right" in rule
+
+
+def mistake(label: str = "hat", **changed) -> Mistake:
+    found = Mistake(
+        label, "coat", "91.4 %", "test/hat/a.jpg", "/data/", "file:///data/a.jpg", b"RIFFWEBP"
+    )
+    return found._replace(**changed)
+
+
+def test_mistakes_are_thumbnails_with_links_and_whole_paths(tmp_path):
+    gone = mistake("coat", predicted="hat", picture=None, address="file:///data/%FF.jpg")
+    written(tmp_path, sections=[Section("Mistakes", mistakes=[mistake(), gone])])
+    html = (tmp_path / "report.html").read_text()
+    first, second = re.findall(r"<li.*?</li>", html, re.DOTALL)
+    assert '<a href="file:///data/a.jpg"><img src="data:image/webp;base64,UklGRldFQlA="' in first
+    assert 'alt="test/hat/a.jpg"' in first
+    assert ">hat<" in first.split("→")[0]
+    assert ">coat<" in first.split("→")[1]
+    assert "91.4 %" in first
+    path = re.search(r'<code class="path" dir="ltr">(.*?)</code>', first)[1]
+    assert re.sub("<.*?>", "", path) == "/data/test/hat/a.jpg"
+    assert '<a href="file:///data/%FF.jpg"><span>cannot be read</span></a>' in second
+
+
+def test_mistakes_of_one_class_can_be_chosen_without_a_script(tmp_path):
+    labels = ["zebra", "<b>", "ant", "zebra", "ant", "zebra"]
+    sections = [
+        Section("Empty"),
+        Section("Mistakes", mistakes=[mistake(label) for label in labels]),
+        Section("More", mistakes=[mistake(label) for label in "ab"]),
+    ]
+    page = written(tmp_path, sections=sections)
+    html = (tmp_path / "report.html").read_text()
+    choice = html.split("<fieldset")[1].split("</fieldset>")[0]
+    shown = re.findall(r'<bdi>(.*?)</bdi> <span class="share">(\d+)<', choice)
+    assert shown == [("&lt;b&gt;", "1"), ("ant", "2"), ("zebra", "3")]
+    chosen = [found["id"] for tag, found in page.attributes if tag == "input" and "id" in found]
+    assert len(chosen) == len(set(chosen)) == 5
+    kinds = [found["class"] for tag, found in page.attributes if tag == "li"]
+    assert kinds == ["of-2", "of-0", "of-1", "of-2", "of-1", "of-2", "of-0", "of-1"]
+    for identifier in chosen:
+        kind = f"of-{identifier.split('-')[-1]}"
+        assert f"section:has(#{identifier}:checked) .cards > :not(.{kind}) {{" in html
+    one = written(tmp_path, sections=[Section("Mistakes", mistakes=[mistake()] * 3)])
+    assert "fieldset" not in one.tags, "there is nothing to choose from"
+
+
+def test_a_dark_page_has_dark_pictures(tmp_path, picture):
+    dark = tmp_path / "dark.png"
+    draw_confusion_matrix([[1]], ["a"], dark, "Head", theme=DARK)
+    page = written(tmp_path, sections=[Section("One", picture=picture, dark=dark)])
+    (source,) = [found for tag, found in page.attributes if tag == "source"]
+    assert source["media"] == "screen and (prefers-color-scheme: dark)"
+    assert base64.b64decode(source["srcset"].split(",")[1]) == dark.read_bytes()
+    (image,) = [found for tag, found in page.attributes if tag == "img"]
+    assert base64.b64decode(image["src"].split(",")[1]) == picture.read_bytes()
+
+
+def test_what_is_moved_sideways_is_reached_by_keyboard(tmp_path, picture):
+    sections = [
+        Section("Classes", table=Table(["class", "images"], [["hat", 3]])),
+        Section("One", picture=picture, table=Table(["a", "b"], [["c", "d"]], 2)),
+    ]
+    page = written(tmp_path, sections=sections)
+    regions = [found for _, found in page.attributes if found.get("role") == "region"]
+    assert [found["aria-label"] for found in regions] == [
+        *("Classes: table", "One: picture", "One: table"),
+    ]
+    assert {found["tabindex"] for found in regions} == {"0"}
 
 
 def test_names_are_taken_literally(tmp_path):
@@ -149,16 +228,20 @@ def test_pictures_have_the_size_that_they_were_drawn_in(tmp_path, png_pixels):
 
 
 def test_nothing_is_loaded_or_run(tmp_path, picture):
-    output = write_report(
-        tmp_path, "Report", [("a", 1)], [Section("One", "text", picture, Table(["a"], [["b"]]))]
-    )
-    html = output.read_text()
+    part = Section("One", "text", picture, Table(["a"], [["b"]]), picture, [mistake()])
+    html = write_report(tmp_path, "Report", [("a", 1)], [part]).read_text()
     page = Page(html)
-    assert all(address.startswith("data:image/png;base64,") for address in page.addresses)
+    links = [found.get("href") for tag, found in page.attributes if tag == "a"]
+    assert links == ["file:///data/a.jpg"], "a link is gone to when someone clicks on it"
+    loaded = [address for address in page.addresses if address not in links]
+    assert len(loaded) == 3
+    assert all(address.startswith("data:image/") for address in loaded)
     assert not {"script", "link", "iframe", "object", "embed", "form", "base"} & set(page.tags)
     assert not any(name.startswith("on") for _, found in page.attributes for name in found)
+    for address in page.addresses:
+        html = html.replace(address, "")
     for words in ("http:", "https:", "//", "url(", "@import"):
-        assert words not in html.replace(page.addresses[0], "")
+        assert words not in html
     policies = [
         found["content"]
         for tag, found in page.attributes
@@ -187,6 +270,11 @@ def test_a_row_can_be_a_block_that_names_its_cells(tmp_path):
     narrow = html.split("@media screen and (max-width: 52rem) {")[1].split("@media print")[0]
     assert "content: attr(data-heading)" in narrow
     assert "display: block" in narrow
+    # What a browser drops where a row is a block.
+    roles = {tag: found.get("role") for tag, found in page.attributes}
+    assert [roles[tag] for tag in ("table", "thead", "tr", "th", "td")] == [
+        *("table", "rowgroup", "row", "columnheader", "cell"),
+    ]
 
 
 def test_paths_break_behind_their_separators(tmp_path):

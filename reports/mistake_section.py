@@ -1,0 +1,93 @@
+"""The mistakes of a head: thumbnails with the paths of their files, and a picture of the first."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..formatting import counted
+from ..untrusted.terminal import shown
+from ..viz import draw_mistakes
+from ..viz.report import Mistake, Section
+from .problem_tables import within
+from .thumbnails import as_webp, thumbnail
+
+if TYPE_CHECKING:
+    from ..classifier import Head
+    from ..extraction import FeatureTable
+    from ..training.evaluate import SplitEvaluation
+
+MOST_ON_A_PAGE = 200
+_MOST_IN_A_PICTURE = 20
+_THUMBNAIL_PX = 240
+
+
+def mistake_section(
+    folder: Path,
+    title: str,
+    source: str,
+    head: Head,
+    table: FeatureTable,
+    evaluated: SplitEvaluation,
+) -> Section:
+    """The mistakes of a page, the most confident first; draw the first of them into `folder`.
+
+    Paths are read from the root of `source` on, where they lead into it.
+    """
+    probabilities = evaluated.answer.probabilities
+    predicted = np.array(head.classes)[probabilities.argmax(axis=1)]
+    wrong = np.flatnonzero(predicted != table.labels[evaluated.rows])
+    surest = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+    listed, thumbnails, captions = [], [], []
+    for number in surest[:MOST_ON_A_PAGE].tolist():
+        row = int(evaluated.rows[number])
+        label, taken_for = shown(str(table.labels[row])), shown(str(predicted[number]))
+        share = float(probabilities[number].max())
+        pixels = thumbnail(table, row, _THUMBNAIL_PX)
+        root, path = _places(source, table.paths[row])
+        listed.append(
+            Mistake(
+                label,
+                taken_for,
+                f"{100 * share:.1f} %",
+                path,
+                root,
+                Path(os.path.abspath(table.paths[row])).as_uri(),  # noqa: PTH100 (no link followed)
+                None if pixels is None else as_webp(pixels),
+            )
+        )
+        if pixels is not None and len(captions) < _MOST_IN_A_PICTURE:
+            thumbnails.append(pixels)
+            captions.append((label, taken_for, share, path))
+    draw_mistakes(
+        thumbnails, captions, folder / "mistakes.png", f"{title}: the most confident mistakes"
+    )
+    return Section(_title(len(wrong), len(listed)), _text(len(wrong)), mistakes=listed)
+
+
+def _title(n_mistakes: int, n_listed: int) -> str:
+    if n_listed < n_mistakes:
+        return f"The {n_listed} most confident of {n_mistakes:,} mistakes"
+    return counted(n_mistakes, "mistake") if n_mistakes else "No mistakes"
+
+
+def _text(n_mistakes: int) -> str:
+    if not n_mistakes:
+        return "Every image was taken for what its label says."
+    text = (
+        "The most confident first: an image with a wrong label, or one that shows two things, "
+        "stands out as a confident mistake. The label stands above, what the image was taken for "
+        "below it. An image leads to its file; a click on a path selects all of it, to be copied."
+    )
+    if n_mistakes > MOST_ON_A_PAGE:
+        text += f" The other {n_mistakes - MOST_ON_A_PAGE:,} are listed in evaluation.json."
+    return text
+
+
+def _places(source: str, path: str) -> tuple[str, str]:
+    """What stands before the root of the dataset, and the path from there."""
+    whole, inside = shown(os.path.abspath(path)), within(source, path)  # noqa: PTH100
+    return (whole.removesuffix(inside), inside) if whole.endswith(f"/{inside}") else ("", whole)
