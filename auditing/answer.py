@@ -88,7 +88,7 @@ class Audit:
         return write_suggestions(
             (
                 str(keys[row]),
-                paths[row],
+                str(paths[row]),
                 labels[row],
                 self.suggested[row],
                 f"{self.scores[row]:.4f}",

@@ -292,7 +292,8 @@ def _simply(
 
 def _upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
     """(height, width) of a picture that is stored with `size`, (width, height)."""
-    return size if orientation in _ORIENTATIONS_THAT_SWAP_SIDES else size[::-1]
+    width, height = size
+    return (width, height) if orientation in _ORIENTATIONS_THAT_SWAP_SIDES else (height, width)
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
