@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arguments import require_path, require_seed
+from ..arguments import require_path
+from ..classifier.given_head import as_head
 from ..errors import UsageError
 from ..extraction import FeatureTable, extract
 from ..features import DEFAULT_EXTRACTOR
@@ -16,16 +17,19 @@ from ..formatting import counted
 from ..viz import (
     Embedding,
     draw_map,
-    reduce,
     require_picture_path,
 )
-from ..viz.map_methods import require_method
-from .output_paths import PICTURE, require_output, writing
+from ..viz.map_settings import require_layout
+from .explorer.explore import explore, require_budget
+from .layouts import lay_out
+from .output_paths import EXPLORER, map_kind, require_output, writing
+from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..classifier.given_head import HeadLike
     from ..datasets import Dataset
 
 _THUMBNAIL_PX = 64
@@ -57,8 +61,13 @@ def plot(
     *,
     method: str = "pca",
     random_state: int = 0,
+    dimensions: int = 2,
+    perplexity: float | None = None,
+    neighbors: int | None = None,
     title: str | None = None,
     thumbnails: bool = False,
+    head: HeadLike | None = None,
+    thumbnail_budget: float = DEFAULT_BUDGET_MB,
     progress: bool | None = None,
     **extraction: Any,
 ) -> Plot:
@@ -69,16 +78,27 @@ def plot(
     data
         A table from `extract`; or what `extract` takes.
     output
-        A ``.png`` or ``.svg`` file. Its folder is made where there is none, and a picture that
-        bottlebank has drawn is replaced.
+        A ``.png`` or ``.svg`` file, or an ``.html`` file for the explorer: a page to look through
+        the images, label them and download the labels. Its folder is made where there is none, and
+        a picture or page of bottlebank is replaced.
     method
         ``pca`` (instant), ``tsne`` or ``umap``; see `bottlebank.viz.reduce`.
     random_state
         0 to 2**32 - 1.
+    dimensions
+        2; or 3, of which the explorer shows the first two.
+    perplexity, neighbors
+        Of t-SNE, and of UMAP; see `bottlebank.viz.reduce`.
     title
         Above the map; None names the data and the extractor.
     thumbnails
-        Draw the images themselves, small, over as many of the points as there is room for.
+        In a picture: draw the images themselves, small, over as many of the points as there is room
+        for.
+    head
+        In the explorer: a head whose predictions are shown; None: those of heads that have not
+        seen the image.
+    thumbnail_budget
+        In the explorer: megabytes that all thumbnails may take, 0 for none.
     progress
         Show progress on stderr, as in `extract`.
     **extraction
@@ -99,11 +119,22 @@ def plot(
     ImageRejectedError
         When every image is rejected.
     """
-    path = require_path(output, "the path of a .png or .svg file", "bb.plot(table, 'map.png')")
-    require_picture_path(path)
-    require_output(path, PICTURE)
-    require_method(method)
-    random_state = require_seed("random_state", random_state)
+    wanted = "the path of a .png, .svg or .html file"
+    path = require_path(output, wanted, "bb.plot(table, 'map.png')")
+    is_page = path.suffix.lower() in EXPLORER.suffixes
+    if not is_page:
+        require_picture_path(path)
+    require_output(path, map_kind(path))
+    thumbnail_budget = require_budget(thumbnail_budget)
+    head = None if head is None else as_head(head)
+    settings: dict[str, Any] = {
+        "method": method,
+        "random_state": random_state,
+        "dimensions": dimensions,
+        "perplexity": perplexity,
+        "neighbors": neighbors,
+    }
+    require_layout(**settings)
     if isinstance(data, FeatureTable):
         if extraction:
             raise UsageError(
@@ -116,12 +147,16 @@ def plot(
         name = _name_of(data)
     table.require_rows()
     _require_no_image(path, table)
-    embedding = reduce(table.features, method, random_state=random_state, progress=progress)
+    embedding = lay_out(table, **settings, progress=progress)
     if title is None:
         about = f"({table.report.extractor})"
         title = f"{name or counted(len(table), 'image')} {about}"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        if is_page:
+            given = {"head": head, "thumbnail_budget": thumbnail_budget}
+            explore(table, embedding, path, title=title, progress=progress, **given)
+            return Plot(path, embedding)
         shown = partial(thumbnail, table, side_px=_THUMBNAIL_PX) if thumbnails else None
         draw_map(embedding, table.labels.tolist(), path, title, shown)
     return Plot(path, embedding)

@@ -153,7 +153,8 @@ def require_outside(output: Path, data: str) -> None:
     UsageError
         When `output`, a picture or a folder of pictures, lies in or is a folder of the dataset.
     """
-    folder = output if output.suffix.lower() not in PICTURE.suffixes else output.parent
+    is_file = output.suffix.lower() in _MAP_SUFFIXES
+    folder = output.parent if is_file else output
     root = Path(data)
     if root.is_dir() and root.resolve() in folder.resolve().parents:
         raise UsageError(
@@ -239,6 +240,12 @@ EXPORT = Kind("an export of bottlebank", (".h5", ".hdf5"), _is_export)
 PICTURE = Kind(
     "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
 )
+EXPLORER = Kind(
+    "an explorer of bottlebank",
+    (".html",),
+    _beginning_has(b'<meta name="generator" content="bottlebank explorer">'),
+)
+_MAP_SUFFIXES = (*PICTURE.suffixes, *EXPLORER.suffixes)
 PREDICTIONS = Kind("a file of predictions of bottlebank", (".csv", ".jsonl"), _are_predictions)
 SUMMARY = Kind("a summary of a recipe", (".json",), _begins_with(_SUMMARY_BEGINS))
 _PAGE = Kind("a report of bottlebank", (".html",), _begins_with(_PAGE_BEGINS))
@@ -257,3 +264,9 @@ _FILES_OF_A_REPORT = {
         )
     },
 }
+
+
+def map_kind(output: str | os.PathLike[str]) -> Kind:
+    """What a map is written as, by the extension: a picture or an explorer."""
+    is_page = Path(output).suffix.lower() in EXPLORER.suffixes
+    return EXPLORER if is_page else PICTURE._replace(suffixes=_MAP_SUFFIXES)

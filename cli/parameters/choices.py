@@ -57,6 +57,7 @@ FORMATS_IN_WORDS = f"{'; '.join(_TITLES[:-1])}; or {_TITLES[-1]}"
 QUANTIZED_FORMATS = tuple(
     name for name, exporter in _EXPORTERS.items() if exporter.quantizes_with is not None
 )
+THUMBNAIL_BUDGET_MB = 50.0
 LOGS = ("auto", "json", "text")
 SPLITS = ("test", "validation", "train", "all")
 EXTRACTOR_IN_WORDS = (

@@ -1,0 +1,87 @@
+"""From a table and its layout to the explorer of it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ...arguments import require_number
+from ...cache import CacheFolder
+from ..sprites import DEFAULT_BUDGET_MB, make_sprites
+from .of_table import points_of
+from .page import MOST_IN_PAGE, require_sheets_folder, sheets_folder, write_explorer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ...classifier.given_head import HeadLike
+    from ...extraction import FeatureTable
+    from ...viz import Embedding
+
+_BYTES_IN_PAGE = 4 / 3
+"""That a byte takes in base64."""
+
+
+def explore(
+    table: FeatureTable,
+    embedding: Embedding,
+    output: Path,
+    *,
+    title: str,
+    head: HeadLike | None = None,
+    thumbnail_budget: float = DEFAULT_BUDGET_MB,
+    progress: bool | None = None,
+) -> list[Path]:
+    """Write the explorer of a table's images, laid out as in `embedding`.
+
+    Parameters
+    ----------
+    table
+        From `extract`.
+    embedding
+        Where its images lie on the map; of three dimensions, the first two are drawn.
+    output
+        An ``.html`` file.
+    title
+        Above the map.
+    head
+        Whose predictions are shown; None: those of heads that have not seen the image.
+    thumbnail_budget
+        Megabytes that all thumbnails may take; they are as large as fits, up to 128 px. 0: none.
+    progress
+        Show progress on stderr, as in `extract`.
+
+    Returns
+    -------
+    list of Path
+        What was written: the page, and of very many images a folder with their thumbnails.
+
+    Raises
+    ------
+    UsageError
+        When the folder for the thumbnails holds something else.
+    """
+    in_page = len(table) <= MOST_IN_PAGE
+    if not in_page:
+        require_sheets_folder(sheets_folder(output))
+    points, who = points_of(table, embedding.points[:, :2], output, head=head, progress=progress)
+    sprites = None
+    if thumbnail_budget > 0:
+        with CacheFolder(table.report.cache) as folder:
+            kept_in = folder.root
+        budget_bytes = 1e6 * thumbnail_budget / (_BYTES_IN_PAGE if in_page else 1)
+        sprites = make_sprites(table, budget_bytes, kept_in=kept_in, progress=progress)
+    caption = f"{embedding.caption}. Predictions: {who}." if who else f"{embedding.caption}."
+    return write_explorer(points, output, title=title, caption=caption, sprites=sprites)
+
+
+def require_budget(value: object) -> float:
+    """Megabytes for thumbnails, 0 or more.
+
+    Raises
+    ------
+    UsageError
+        When it is anything else.
+    """
+    wanted = "megabytes for all thumbnails, 0 for none"
+    return require_number("thumbnail_budget", value, wanted, -math.ulp(0), math.inf)

@@ -1,0 +1,99 @@
+// Labels that a person gives: each step can be undone, and what changed is a labels file.
+
+const LEFT_OUT = 0xfffe;
+const NO_LABEL = 0xffff;
+
+// `labels`: Uint16Array, places in `classes`, changed in place. `classes` grows by new names.
+// `twins`: groups of rows with one content; a labels file goes by content, so they share a label.
+function makeLabels(labels, classes, twins = []) {
+  const twinsOf = new Map(twins.flatMap((group) => group.map((row) => [row, group])));
+  const original = labels.slice();
+  const done = [];
+  const undone = [];
+  const changed = new Set();
+
+  function note(row) {
+    if (labels[row] === original[row]) {
+      changed.delete(row);
+    } else {
+      changed.add(row);
+    }
+  }
+
+  // One step: these rows have one label now. False where they had it already.
+  function assign(rows, label) {
+    const meant = new Set(rows);
+    if (twinsOf.size > 0) {
+      rows.forEach((row) => twinsOf.get(row)?.forEach((twin) => meant.add(twin)));
+    }
+    const moved = Uint32Array.from(meant).filter((row) => labels[row] !== label);
+    if (moved.length === 0) {
+      return false;
+    }
+    done.push({ rows: moved, before: Uint16Array.from(moved, (row) => labels[row]), label });
+    undone.length = 0;
+    apply(moved, () => label);
+    return true;
+  }
+
+  function apply(rows, labelOf) {
+    rows.forEach((row, i) => {
+      labels[row] = labelOf(i);
+      note(row);
+    });
+  }
+
+  // The step that was taken back or done again; undefined where there is none.
+  function undo() {
+    const step = done.pop();
+    if (step) {
+      undone.push(step);
+      apply(step.rows, (i) => step.before[i]);
+    }
+    return step;
+  }
+
+  function redo() {
+    const step = undone.pop();
+    if (step) {
+      done.push(step);
+      apply(step.rows, () => step.label);
+    }
+    return step;
+  }
+
+  // Place of a class in `classes`, with a new place for a new name; names are compared as NFC.
+  function classOf(name) {
+    const normal = name.normalize("NFC");
+    const found = classes.findIndex((known) => known.normalize("NFC") === normal);
+    return found >= 0 ? found : classes.push(normal) - 1;
+  }
+
+  return {
+    original,
+    assign,
+    undo,
+    redo,
+    classOf,
+    canUndo: () => done.length > 0,
+    canRedo: () => undone.length > 0,
+    changedRows: () => Array.from(changed).sort((a, b) => a - b),
+    isChanged: (row) => changed.has(row),
+    nChanged: () => changed.size,
+  };
+}
+
+// A labels file as `bottlebank train --labels` reads it: what changed, by the images' content.
+function labelsFile(rows, { keyOf, pathOf, labelOf }) {
+  const lines = ["key,path,label"];
+  for (const row of rows) {
+    lines.push([keyOf(row), ...[pathOf(row), labelOf(row)].map(csvValue)].join(","));
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+// Spreadsheets compute what begins like a formula: an apostrophe goes before it.
+function csvValue(text) {
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

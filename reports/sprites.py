@@ -1,0 +1,204 @@
+"""Thumbnails of many images, in sheets: few files, each of many pictures side by side.
+
+A sheet is WebP, of at most 1024 × 1024 px. Sheets are kept in the cache folder by the images that
+are on them, so that the next page of the same images decodes none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..atomic_file import write_bytes
+from ..hardware import available_cores
+from ..progress import Progress
+from .thumbnails import thumbnail
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ..extraction import FeatureTable
+
+SIDES_PX = (128, 96, 64, 48, 32, 24, 16)
+"""Of a thumbnail, the largest that fits the budget first."""
+DEFAULT_BUDGET_MB = 50.0
+_SHEET_PX = 1024
+_QUALITY = 75
+_METHOD = 1  # of 0 to 6: the next ones take twice the time for some 5 % fewer bytes
+_FOLDER = "thumbnails"
+_KEPT_BYTES = 1 << 29
+_FORMAT = b"1"
+"""Part of a sheet's name in the cache: another format or quality is another name."""
+_BYTES_A_PIXEL = 0.12  # of photographs; where sheets turn out larger, thumbnails become smaller
+_SHEETS_THAT_TELL = 4
+_OVER = 1.25  # times the budget that these foretell, at which the others are not made
+
+
+class Sprites(NamedTuple):
+    """Thumbnails of images, row by row on their sheets."""
+
+    side_px: int
+    """Of the square that each thumbnail has room in."""
+    columns: int
+    """And rows of a sheet."""
+    sheets: Sequence[bytes]
+    """WebP files."""
+    sizes: np.ndarray
+    """uint8, (n, 2): width and height of each thumbnail in pixels; 0 where an image has none."""
+
+    @property
+    def n_bytes(self) -> int:
+        """Of all sheets."""
+        return sum(map(len, self.sheets))
+
+
+def make_sprites(
+    table: FeatureTable,
+    budget_bytes: float,
+    *,
+    kept_in: Path | None = None,
+    progress: bool | None = None,
+) -> Sprites | None:
+    """Make thumbnails of a table's images, as large as fits into a number of bytes.
+
+    Parameters
+    ----------
+    table
+        Its images are read from their files; one that has gone has no thumbnail.
+    budget_bytes
+        What all sheets may have together.
+    kept_in
+        A cache folder in which sheets are kept for the next time; None keeps none.
+    progress
+        Show progress on stderr; None as `Progress` has it.
+
+    Returns
+    -------
+    Sprites or None
+        None where even the smallest thumbnails do not fit.
+    """
+    sides = [side for side in SIDES_PX if len(table) * side**2 * _BYTES_A_PIXEL <= budget_bytes]
+    for side_px in sides or SIDES_PX[-1:]:
+        sprites = _of_side(table, side_px, budget_bytes, kept_in, progress)
+        if sprites is not None:
+            return sprites
+    return None
+
+
+def _of_side(
+    table: FeatureTable,
+    side_px: int,
+    budget_bytes: float,
+    kept_in: Path | None,
+    progress: bool | None,
+) -> Sprites | None:
+    """None as soon as the sheets are more than the budget."""
+    columns = _SHEET_PX // side_px
+    parts = np.array_split(np.arange(len(table)), range(columns**2, len(table), columns**2))
+    sheets: list[bytes] = []
+    sizes: list[np.ndarray] = []
+    folder = None if kept_in is None else kept_in / _FOLDER
+    make = partial(_sheet, table, side_px, columns, folder)
+    n_bytes = n_done = 0
+    with (
+        Progress("thumbnails", len(table), show=progress) as shown,
+        ThreadPoolExecutor(available_cores(), "thumbnails") as pool,
+    ):
+        try:
+            for part, (sheet, size) in zip(parts, pool.map(make, parts), strict=True):
+                sheets.append(sheet)
+                sizes.append(size)
+                n_bytes += len(sheet)
+                n_done += len(part)
+                shown.update(len(part))
+                foretold = n_bytes / n_done * len(table)
+                tells = len(sheets) >= _SHEETS_THAT_TELL and foretold > _OVER * budget_bytes
+                if n_bytes > budget_bytes or tells:
+                    return None
+        finally:
+            pool.shutdown(cancel_futures=True)
+    if folder is not None:
+        _make_room(folder)
+    return Sprites(side_px, columns, sheets, np.concatenate(sizes))
+
+
+def _sheet(
+    table: FeatureTable, side_px: int, columns: int, folder: Path | None, rows: np.ndarray
+) -> tuple[bytes, np.ndarray]:
+    """One sheet, and uint8 (m, 2), the sizes of its thumbnails; from `folder` if it is there."""
+    contents = b"".join(table.keys[row].content for row in rows.tolist())
+    about = b"%s %d %s " % (_FORMAT, side_px, table.recipe.grey16.encode())
+    name = hashlib.sha256(about + contents).hexdigest()
+    path = None if folder is None else folder / f"{name}.sheet"
+    if path is not None and (known := _kept(path, len(rows))) is not None:
+        return known
+    made = _made(table, side_px, columns, rows)
+    if path is not None and made[1].all():  # with a picture missing, the next time may have it
+        with contextlib.suppress(OSError):  # a read-only cache works
+            path.parent.mkdir(exist_ok=True)
+            write_bytes(path, made[1].tobytes() + made[0])
+    return made
+
+
+def _made(
+    table: FeatureTable, side_px: int, columns: int, rows: np.ndarray
+) -> tuple[bytes, np.ndarray]:
+    from PIL import Image
+
+    n_lines = -(-len(rows) // columns)
+    across = min(columns, len(rows)) * side_px
+    sheet = Image.new("RGB", (across, n_lines * side_px), (128, 128, 128))
+    sizes = np.zeros((len(rows), 2), np.uint8)
+    for place, row in enumerate(rows.tolist()):
+        pixels = thumbnail(table, row, side_px)
+        if pixels is None:
+            continue
+        height, width = pixels.shape[:2]
+        scale = min(1.0, side_px / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        picture = Image.fromarray(pixels)
+        if size != (width, height):
+            picture = picture.resize(
+                size, Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BILINEAR
+            )
+        line, column = divmod(place, columns)
+        sheet.paste(picture, (column * side_px, line * side_px))
+        sizes[place] = size
+    file = io.BytesIO()
+    sheet.save(file, "WEBP", quality=_QUALITY, method=_METHOD)
+    return file.getvalue(), sizes
+
+
+def _kept(path: Path, n_rows: int) -> tuple[bytes, np.ndarray] | None:
+    """A sheet that was kept; None where there is none, or it is damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    sizes, sheet = data[: 2 * n_rows], data[2 * n_rows :]
+    says = int.from_bytes(sheet[4:8], "little") + 8
+    if sheet[:4] != b"RIFF" or sheet[8:12] != b"WEBP" or says != len(sheet):
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(path)  # used last
+    return sheet, np.frombuffer(sizes, np.uint8).reshape(-1, 2)
+
+
+def _make_room(folder: Path) -> None:
+    """Remove the sheets that were used longest ago, beyond `_KEPT_BYTES`."""
+    with contextlib.suppress(OSError):  # another process removes them too
+        found = [(path.stat(), path) for path in folder.glob("*.sheet")]
+        found.sort(key=lambda each: each[0].st_mtime_ns, reverse=True)
+        total = 0
+        for status, path in found:
+            total += status.st_size
+            if total > _KEPT_BYTES:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,83 @@
+"""Sheets of thumbnails: what is on them, their budget, and what the cache keeps."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bottlebank.reports import sprites as module
+from bottlebank.reports.sprites import make_sprites
+
+from .explorer.conftest import colour_of, images_in
+
+
+def cut(sprites, row):
+    """The thumbnail of a row: uint8, (height, width, 3)."""
+    sheet, place = divmod(row, sprites.columns**2)
+    line, column = divmod(place, sprites.columns)
+    pixels = np.asarray(Image.open(io.BytesIO(sprites.sheets[sheet])).convert("RGB"))
+    width, height = map(int, sprites.sizes[row])
+    y, x = line * sprites.side_px, column * sprites.side_px
+    return pixels[y : y + height, x : x + width]
+
+
+def test_each_image_is_where_its_row_says(tmp_path):
+    images = images_in(tmp_path, [f"{number}.png" for number in range(26)], side_px=200)
+    sprites = make_sprites(images, 1e6, progress=False)
+    assert sprites.side_px == 128
+    assert len(sprites.sheets) == 1
+    for row in range(26):
+        assert sprites.sizes[row].tolist() == ([128, 64] if row % 2 else [128, 128])
+        inside = cut(sprites, row)[16:-16, 16:-16].astype(int)  # edges mix with neighbours
+        assert np.abs(inside - colour_of(row)).max() < 12
+
+
+def test_thumbnails_are_smaller_where_the_budget_is(tmp_path):
+    random = np.random.default_rng(0)
+    images = images_in(tmp_path, [f"{number}.png" for number in range(9)])
+    for path in images.paths:  # noise does not compress
+        Image.fromarray(random.integers(0, 256, (150, 100, 3), np.uint8)).save(path)
+    sides = []
+    for budget_bytes in (200_000, 30_000, 8_000, 3_000, 100):
+        sprites = make_sprites(images, budget_bytes, progress=False)
+        if sprites is None:
+            sides.append(0)
+            continue
+        assert sprites.n_bytes <= budget_bytes
+        assert sprites.sizes.max() == sprites.side_px
+        sides.append(sprites.side_px)
+    assert sides == sorted(sides, reverse=True)
+    assert sides[0] == 128
+    assert sides[-1] == 0
+    assert len(set(sides)) >= 4
+
+
+def test_an_image_that_has_gone_has_none(tmp_path):
+    images = images_in(tmp_path, ["a.png", "b.png", "c.png"])
+    (tmp_path / "b.png").unlink()
+    sprites = make_sprites(images, 1e6, kept_in=tmp_path, progress=False)
+    assert (sprites.sizes > 0).all(axis=1).tolist() == [True, False, True]
+    assert not list(tmp_path.glob("thumbnails/*"))
+
+
+def test_sheets_are_kept_by_content_and_made_again_where_they_are_damaged(tmp_path, monkeypatch):
+    images = images_in(tmp_path / "photos", [f"{number}.png" for number in range(5)])
+    first = make_sprites(images, 1e6, kept_in=tmp_path, progress=False)
+    [kept] = (tmp_path / "thumbnails").iterdir()
+    whole = kept.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_made", lambda *_: pytest.fail("it is kept"))
+        again = make_sprites(images, 1e6, kept_in=tmp_path, progress=False)
+    assert again.sheets == first.sheets
+    assert np.array_equal(again.sizes, first.sizes)
+    for damage in (b"", whole[:-1], whole[:9], b"\0" * len(whole)):
+        kept.write_bytes(damage)
+        assert make_sprites(images, 1e6, kept_in=tmp_path, progress=False).sheets == first.sheets
+        assert kept.read_bytes() == whole
+    images.keys[0] = images.keys[0]._replace(content=bytes(32))
+    make_sprites(images, 1e6, kept_in=tmp_path, progress=False)
+    assert len(list((tmp_path / "thumbnails").iterdir())) == 2
+    monkeypatch.setattr(module, "_KEPT_BYTES", len(whole))
+    make_sprites(images, 1e6, kept_in=tmp_path, progress=False)
+    assert len(list((tmp_path / "thumbnails").iterdir())) == 1
