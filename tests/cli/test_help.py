@@ -17,8 +17,7 @@ FOLDER = Path(__file__).parent / "help"
 COLUMNS = "100"
 COMMANDS = [
     "", "extract", "train", "finetune", "evaluate", "audit", "compare", "predict", "similar",
-    "plot",
-    "export", "serve", "extractors", "demo",
+    "plot", "export", "serve", "extractors", "demo",
     "cache", "keys", "keys add", "keys list", "keys remove",
     "cache info", "cache verify", "cache prune", "cache export", "cache import",
 ]  # fmt: skip
