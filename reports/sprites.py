@@ -38,6 +38,7 @@ _KEPT_BYTES = 1 << 29
 _FORMAT = b"1"
 """Part of a sheet's name in the cache: another format or quality is another name."""
 _BYTES_A_PIXEL = 0.12  # of photographs; where sheets turn out larger, thumbnails become smaller
+_SHORTER = 3  # quarters of the longer side, of most photographs: decoded no larger than needed
 _SHEETS_THAT_TELL = 4
 _OVER = 1.25  # times the budget that these foretell, at which the others are not made
 
@@ -158,7 +159,7 @@ def _made(
     sheet = Image.new("RGB", (across, n_lines * side_px), (128, 128, 128))
     sizes = np.zeros((len(rows), 2), np.uint8)
     for place, row in enumerate(rows.tolist()):
-        pixels = thumbnail(table, row, side_px)
+        pixels = thumbnail(table, row, _SHORTER * side_px // 4)
         if pixels is None:
             continue
         height, width = pixels.shape[:2]

@@ -64,15 +64,16 @@ def explore(
     in_page = len(table) <= MOST_IN_PAGE
     if not in_page:
         require_sheets_folder(sheets_folder(output))
-    points, who = points_of(table, embedding.points[:, :2], output, head=head, progress=progress)
+    points = points_of(table, embedding.points[:, :2], output, head=head, progress=progress)
     sprites = None
     if thumbnail_budget > 0:
         with CacheFolder(table.report.cache) as folder:
             kept_in = folder.root
         budget_bytes = 1e6 * thumbnail_budget / (_BYTES_IN_PAGE if in_page else 1)
         sprites = make_sprites(table, budget_bytes, kept_in=kept_in, progress=progress)
-    caption = f"{embedding.caption}. Predictions: {who}." if who else f"{embedding.caption}."
-    return write_explorer(points, output, title=title, caption=caption, sprites=sprites)
+    return write_explorer(
+        points, output, title=title, caption=embedding.caption, sprites=sprites
+    )
 
 
 def require_budget(value: object) -> float:

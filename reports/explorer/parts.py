@@ -73,6 +73,7 @@ def _about(points: Points, title: str, caption: str) -> dict[str, Any]:
         "name": hashlib.sha256(points.keys.tobytes()).hexdigest()[:16],
         "title": title,
         "caption": caption,
+        "predicted_by": "" if points.predicted is None else points.predicted.in_words,
         "classes": [escaped(name) for name in points.classes],
         "palette": COLOURS,
         "root": escaped(points.root),

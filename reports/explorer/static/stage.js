@@ -13,7 +13,7 @@ function makeStage(app, map) {
     || makeCanvasDrawer(replaced(points), app.grid);
   map.dataset.drawer = drawer.name;
   let ratio = 1;
-  let asked = false;
+  let asked = null; // drawNow or drawOver, at the next frame
   let shape = null;
   let codes = new Uint16Array(app.store.n);
   let colours = new Uint32Array(1);
@@ -46,13 +46,18 @@ function makeStage(app, map) {
   }
 
   function redraw() {
-    if (!asked) {
-      asked = true;
+    ask(drawNow);
+  }
+
+  function ask(draw) {
+    if (asked === null) {
       requestAnimationFrame(() => {
-        asked = false;
-        drawNow();
+        const now = asked;
+        asked = null;
+        now();
       });
     }
+    asked = asked === drawNow ? drawNow : draw;
   }
 
   function drawNow() {
@@ -100,7 +105,7 @@ function makeStage(app, map) {
       const pale = codes[row] >= firstPale;
       context.globalAlpha = pale ? 0.25 : 1;
       context.fillStyle = cssOf(colours[pale ? codes[row] - firstPale + 1 : codes[row]]);
-      app.thumbnails.drawNow(context, row, px, py, side, redraw, 3);
+      app.thumbnails.drawNow(context, row, px, py, side, () => ask(drawOver), 3);
     }
     context.globalAlpha = 1;
   }
@@ -130,14 +135,14 @@ function makeStage(app, map) {
 
   function setShape(corners) {
     shape = corners;
-    redraw();
+    ask(drawOver);
   }
 
   // Show what an image is, beside the pointer or, without one, beside its point.
   function hover(row, at) {
     tip.hidden = row < 0;
     if (row < 0) {
-      redraw();
+      ask(drawOver);
       return;
     }
     const [px, py] = at ?? toScreen(app.view, app.store.x[row], app.store.y[row]);
@@ -149,7 +154,7 @@ function makeStage(app, map) {
       byId("tip-name").textContent = fileName(app.store.paths.at(row));
       byId("tip-label").textContent = app.labelInWords(row);
       byId("tip-prediction").textContent = app.store.predicted ? `predicted ${app.predictionInWords(row)}` : "";
-      redraw();
+      ask(drawOver);
     }
     const { width, height } = app.view;
     const beside = px > width / 2 ? px - tip.offsetWidth - 14 : px + 14;

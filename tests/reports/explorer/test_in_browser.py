@@ -53,7 +53,7 @@ def download(seen, tmp_path):
 
 def test_pointing_selecting_labelling(seen, page, points, tmp_path):
     here = seen(page)
-    here.page.get_by_role("button", name="Pictures").click()
+    here.page.get_by_label("pictures close up").uncheck()
     for row in (0, 5, 8):
         here.page.mouse.move(*here.at(*place(row)))
         here.page.wait_for_selector(f"#tip-picture[data-painted='{row}']")
