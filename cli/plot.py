@@ -12,11 +12,13 @@ from ..reports.output_paths import (
     require_output,
     require_outside,
 )
+from ..viz.map_settings import require_layout
 from .command import command, option
 from .output import print_json, report_rejections, tell
 from .parameters import choices, options
 from .parameters.labels import labels_option, lay_over, read
-from .parameters.types import MEGABYTES, Choice
+from .parameters.maps import layout as layout_options
+from .parameters.types import MEGABYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from ..datasets import Dataset
     from ..datasets.labels_file import LabelsFile
     from ..extraction import FeatureTable
+    from ..viz import Embedding
 
 
 @command(example="bottlebank plot photos/ --method umap --output map.html")
@@ -35,12 +38,7 @@ if TYPE_CHECKING:
     help="a name ending in .png or .svg for a picture, in .html for the explorer: a page to look "
     "through the images, label them and download the labels",
 )
-@option(
-    "--method",
-    type=Choice(choices.METHODS),
-    default=choices.METHODS[0],
-    help=choices.METHODS_IN_WORDS,
-)
+@layout_options
 @option(
     "--thumbnails",
     is_flag=True,
@@ -68,7 +66,7 @@ def run(
     labels: str | None,
     extraction: dict[str, Any],
     output: str,
-    method: str,
+    layout: dict[str, Any],
     thumbnails: bool,
     head: str | None,
     thumbnail_budget: float,
@@ -79,6 +77,8 @@ def run(
     """Draw and report where."""
     path = require_output(output, map_kind(output), [data, head, extraction["weights"]])
     require_outside(path, data)
+    layout["random_state"] = seed
+    require_layout(**layout)
     labels_file = read(labels)
     from ..datasets import load_dataset
     from ..datasets.dataset import EXTENSIONS
@@ -89,15 +89,18 @@ def run(
 
         n_images, caption = None, plot_image(data, path, **extraction)
         rejected: Sequence[tuple[str, str]] = []
+        measured: dict[str, float | None] = {}
     else:
-        settings: dict[str, Any] = {"method": method, "random_state": seed}
-        settings |= {"thumbnails": thumbnails, "head": head, "thumbnail_budget": thumbnail_budget}
+        settings = {**layout, "thumbnails": thumbnails}
+        settings |= {"head": head, "thumbnail_budget": thumbnail_budget}
         dataset = load_dataset(data, **reading)
         require_no_image_of(path, dataset)
-        table, caption = _draw_map(dataset, extraction, labels_file, path, **settings)
-        n_images, rejected = len(table), table.rejected
+        table, embedding = _draw_map(dataset, extraction, labels_file, path, **settings)
+        n_images, rejected, caption = len(table), table.rejected, embedding.caption
+        measured = embedding.trust_as_json()
     if json:
-        print_json({"output": str(path), "images": n_images or 1, "caption": caption})
+        answer = {"output": str(path), "images": n_images or 1, "caption": caption}
+        print_json({**answer, **measured})
     else:
         drawn = "" if n_images is None else f"{counted(n_images, 'image')}, "
         tell(f"wrote {path}: {drawn}{caption}")
@@ -110,8 +113,8 @@ def _draw_map(
     labels: LabelsFile | None,
     output: Path,
     **settings: Any,
-) -> tuple[FeatureTable, str]:
-    """The table that is drawn, and how."""
+) -> tuple[FeatureTable, Embedding]:
+    """The table that is drawn, and where its images lie."""
     from ..extraction import extract
     from ..reports.dataset_map import plot
 
@@ -121,4 +124,4 @@ def _draw_map(
     table = table if changes is None else changes.table
     title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
     drawn = plot(table, output, title=title, **settings)
-    return table, drawn.embedding.caption
+    return table, drawn.embedding

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arguments import require_path, require_seed
+from ..arguments import require_path
 from ..classifier.given_head import as_head
 from ..errors import UsageError
 from ..extraction import FeatureTable, extract
@@ -17,11 +17,11 @@ from ..formatting import counted
 from ..viz import (
     Embedding,
     draw_map,
-    reduce,
     require_picture_path,
 )
-from ..viz.map_methods import require_method
+from ..viz.map_settings import require_layout
 from .explorer.explore import explore, require_budget
+from .layouts import lay_out
 from .output_paths import EXPLORER, map_kind, require_output, writing
 from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
@@ -61,6 +61,9 @@ def plot(
     *,
     method: str = "pca",
     random_state: int = 0,
+    dimensions: int = 2,
+    perplexity: float | None = None,
+    neighbors: int | None = None,
     title: str | None = None,
     thumbnails: bool = False,
     head: HeadLike | None = None,
@@ -82,6 +85,10 @@ def plot(
         ``pca`` (instant), ``tsne`` or ``umap``; see `bottlebank.viz.reduce`.
     random_state
         0 to 2**32 - 1.
+    dimensions
+        2; or 3, of which the explorer shows the first two.
+    perplexity, neighbors
+        Of t-SNE, and of UMAP; see `bottlebank.viz.reduce`.
     title
         Above the map; None names the data and the extractor.
     thumbnails
@@ -120,8 +127,14 @@ def plot(
     require_output(path, map_kind(path))
     thumbnail_budget = require_budget(thumbnail_budget)
     head = None if head is None else as_head(head)
-    require_method(method)
-    random_state = require_seed("random_state", random_state)
+    settings: dict[str, Any] = {
+        "method": method,
+        "random_state": random_state,
+        "dimensions": dimensions,
+        "perplexity": perplexity,
+        "neighbors": neighbors,
+    }
+    require_layout(**settings)
     if isinstance(data, FeatureTable):
         if extraction:
             raise UsageError(
@@ -134,7 +147,7 @@ def plot(
         name = _name_of(data)
     table.require_rows()
     _require_no_image(path, table)
-    embedding = reduce(table.features, method, random_state=random_state, progress=progress)
+    embedding = lay_out(table, **settings, progress=progress)
     if title is None:
         about = f"({table.report.extractor})"
         title = f"{name or counted(len(table), 'image')} {about}"

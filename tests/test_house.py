@@ -21,6 +21,7 @@ HEAVY = [
     "matplotlib",
     "flask",
     "umap",
+    "openTSNE",
     "numpy",
     "h5py",
     "PIL",
@@ -72,6 +73,7 @@ OWNERS = {
     "jinja2": ("viz/",),
     "matplotlib": ("viz/",),
     "umap": ("viz/",),
+    "openTSNE": ("viz/",),
 }
 
 

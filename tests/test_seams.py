@@ -104,7 +104,7 @@ def test_all_from_the_command_line(run, photos, tmp_path):
     plotted = json.loads(
         run("plot", photos, *toy, "--method", "toy", "--output", tmp_path / "m.png")
     )
-    assert plotted["caption"] == "on a circle, seed 0"
+    assert plotted["caption"].startswith("on a circle, seed 0; trustworthiness ")
 
 
 def test_an_exporter_from_the_command_line(run, photos, tmp_path):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .reduction import Embedding, reduce
     from .reliability import ReliabilityBins, draw_reliability
     from .report import Section, Table, write_report
+    from .trust import Trust
 
 __all__ = [
     "METHODS",
@@ -29,6 +30,7 @@ __all__ = [
     "ReliabilityBins",
     "Section",
     "Table",
+    "Trust",
     "draw_confusion_matrix",
     "draw_learning_curve",
     "draw_map",
@@ -54,5 +56,6 @@ __getattr__, __dir__ = lazy_names(
         "reduction": ("Embedding", "reduce"),
         "reliability": ("ReliabilityBins", "draw_reliability"),
         "report": ("Section", "Table", "write_report"),
+        "trust": ("Trust",),
     },
 )

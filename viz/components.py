@@ -29,15 +29,14 @@ class Components(NamedTuple):
         """float32, (n, k): the values with a standard deviation of 1 in the first column."""
         return self.values / self.values[:, 0].std()
 
-    @property
-    def plane(self) -> NDArray[np.float32]:
-        """float32, (n, 2): the first two components; zeros where there is one."""
-        missing = max(0, 2 - self.values.shape[1])
-        return np.pad(self.values[:, :2], ((0, 0), (0, missing)))
+    def first(self, n: int) -> NDArray[np.float32]:
+        """float32, (n_images, n): the first components; zeros where there are fewer."""
+        missing = max(0, n - self.values.shape[1])
+        return np.pad(self.values[:, :n], ((0, 0), (0, missing)))
 
-    def start(self, seed: int) -> NDArray[np.float32]:
-        """float32, (n, 2): the plane, with noise that parts images of one place."""
-        start = self.plane
+    def start(self, dimensions: int, seed: int) -> NDArray[np.float32]:
+        """float32, (n, dimensions): the first components, with noise that parts equal images."""
+        start = self.first(dimensions)
         noise = np.random.default_rng(seed).normal(size=start.shape)
         return (start + noise * 1e-4 * start[:, 0].std()).astype(np.float32)
 
@@ -48,10 +47,15 @@ class Components(NamedTuple):
         share = _percent(sum(self.shares))
         return f"{n_components} principal {noun} ({share} of the variance)"
 
-    def axes_in_words(self) -> str:
-        """What the first two hold."""
-        first, second = (*self.shares, 0.0)[:2]
-        return f"axis 1 holds {_percent(first)} of the variance, axis 2 holds {_percent(second)}"
+    def shares_of_axes(self, n: int) -> tuple[float, ...]:
+        """Of the variance, what the first ones hold; 0 where there are fewer."""
+        return (*self.shares[:n], *[0.0] * (n - len(self.shares)))
+
+    def axes_in_words(self, n: int) -> str:
+        """The same for a caption."""
+        first, *others = self.shares_of_axes(n)
+        axes = (f"axis {axis} holds {_percent(share)}" for axis, share in enumerate(others, 2))
+        return ", ".join([f"axis 1 holds {_percent(first)} of the variance", *axes])
 
 
 def principal_components(

@@ -1,8 +1,8 @@
 """The methods by which images become points of a map. Reading it imports no library.
 
-A method is a module and a line of `METHODS`. The module has a function ``place(components, seed,
-progress)``: of `Components`, a seed and whether progress is shown it makes the points, float
-(n, 2), and a caption that gives the method and its parameters in words.
+A method is a module and a line of `METHODS`. The module has a function ``place(components,
+settings, progress)``: of `Components`, `Settings` and whether progress is shown it makes the
+points, float (n, dimensions), and a caption that gives the method and its parameters in words.
 """
 
 from __future__ import annotations
@@ -21,6 +21,18 @@ if TYPE_CHECKING:
     from .components import Components
 
 
+class Settings(NamedTuple):
+    """How a map is made, beside its method."""
+
+    seed: int = 0
+    dimensions: int = 2
+    """2 or 3."""
+    perplexity: float | None = None
+    """Of t-SNE; None: as fits the number of images."""
+    neighbors: int | None = None
+    """Of UMAP; None: as fits the number of images."""
+
+
 class MapMethod(NamedTuple):
     """What is known of a method without importing it."""
 
@@ -29,13 +41,15 @@ class MapMethod(NamedTuple):
     in_words: str
     """What it is, for help texts."""
     n_components: int = 50
-    """How many principal components it sees at most."""
+    """How many principal components it sees at most, or as many as the map has dimensions."""
     seeded: bool = True
     """Whether its map depends on the seed."""
     axis: str = ""
     """What an axis of the map means; empty where it has neither a unit nor a meaning."""
+    setting: str = ""
+    """Which of the fields of `Settings` that are None by default it takes."""
 
-    def imported(self) -> Callable[[Components, int, bool | None], tuple[NDArray, str]]:
+    def imported(self) -> Callable[[Components, Settings, bool | None], tuple[NDArray, str]]:
         """Its function `place`."""
         return import_module(self.module, __package__).place
 
@@ -48,8 +62,8 @@ METHODS: dict[str, MapMethod] = {
         seeded=False,
         axis="principal component",
     ),
-    "tsne": MapMethod(".tsne", "t-SNE"),
-    "umap": MapMethod(".umap", "UMAP"),
+    "tsne": MapMethod(".tsne", "t-SNE", setting="perplexity"),
+    "umap": MapMethod(".umap", "UMAP", setting="neighbors"),
 }
 
 

@@ -97,9 +97,10 @@ def draw_map(
         )
     classes = _classes(labels)
     figure = new_figure(_SIDE_IN, _SIDE_IN)
-    axes = figure.add_axes((0, 0, 1, 1))
+    in_space = embedding.points.shape[1] == 3
+    axes = figure.add_axes((0, 0, 1, 1), projection="3d" if in_space else None)
     _draw_points(axes, embedding, classes)
-    if thumbnail_of is not None:
+    if thumbnail_of is not None and not in_space:
         _draw_thumbnails(axes, embedding, classes, thumbnail_of)
     if any(each.name for each in classes):  # else there are no classes to tell apart
         _draw_legend(axes, classes)
@@ -141,6 +142,8 @@ def _draw_points(axes: Axes, embedding: Embedding, classes: list[_Class]) -> Non
         )
     # The limits give way, not the frame: a flat map keeps the size of the picture.
     axes.set_aspect("equal", adjustable="datalim")
+    if embedding.points.shape[1] == 3:
+        return
     axes.spines[["top", "right", "bottom", "left"]].set_color("#bbbbbb")
     if axis := _axis_of(embedding):
         axes.set_xlabel(f"{axis} 1", **text_style(9))

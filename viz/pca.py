@@ -1,4 +1,4 @@
-"""The map of the first two principal components."""
+"""The map of the first principal components."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .components import Components
+    from .map_methods import Settings
 
 
 def place(
-    components: Components, seed: int, progress: bool | None
+    components: Components, settings: Settings, progress: bool | None
 ) -> tuple[NDArray[np.float32], str]:
     """See `map_methods`."""
-    return components.plane * components.scale, f"PCA, {components.axes_in_words()}"
+    points = components.first(settings.dimensions) * components.scale
+    return points, f"PCA, {components.axes_in_words(settings.dimensions)}"

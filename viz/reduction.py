@@ -1,4 +1,4 @@
-"""From transfer values to two dimensions, by one of the map methods."""
+"""From transfer values to two or three dimensions, by one of the map methods."""
 
 from __future__ import annotations
 
@@ -6,24 +6,41 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arguments import require_seed
 from ..errors import UsageError
 from .components import principal_components
 from .map_methods import require_method
+from .map_settings import require_fit, require_layout
+from .trust import Trust, trust
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 
 class Embedding(NamedTuple):
-    """Images as points of a plane."""
+    """Images as points of a plane or of space."""
 
     points: NDArray[np.float32]
-    """float32, (n, 2), finite."""
+    """float32, (n, 2) or (n, 3), finite."""
     method: str
     """How they were placed."""
     caption: str
-    """The method and the parameters that it ran with, in words."""
+    """The method, the parameters that it ran with and how far the map can be trusted, in words."""
+    trust: Trust | None = None
+    """How far the map can be trusted; None for fewer than three images, and where all of them
+    share one place."""
+    shares: tuple[float, ...] = ()
+    """Of the variance, what each axis holds; empty where axes mean nothing."""
+
+    def trust_as_json(self) -> dict[str, float | None]:
+        """`trustworthiness` and `neighbourhood_hit`, null where they are not known."""
+        if self.trust is None:
+            return {"trustworthiness": None, "neighbourhood_hit": None}
+        return {
+            "trustworthiness": self.trust.trustworthiness,
+            "neighbourhood_hit": self.trust.neighbourhood_hit,
+        }
 
 
 def reduce(
@@ -31,11 +48,15 @@ def reduce(
     method: str = "pca",
     random_state: int = 0,
     *,
+    dimensions: int = 2,
+    perplexity: float | None = None,
+    neighbors: int | None = None,
+    labels: Sequence[str] | None = None,
     progress: bool | None = None,
 ) -> Embedding:
-    """Place images in the plane so that similar ones lie close together.
+    """Place images in the plane, or in space, so that similar ones lie close together.
 
-    t-SNE and UMAP see at most 50 principal components and start from the first two, which keeps
+    t-SNE and UMAP see at most 50 principal components and start from the first ones, which keeps
     the large-scale arrangement (Kobak & Linderman 2021, doi:10.1038/s41587-020-00809-z). With
     few images their parameters shrink; the caption gives those that were used.
 
@@ -46,10 +67,18 @@ def reduce(
     method
         A name in the registry of map methods: ``"pca"``, ``"tsne"`` or ``"umap"``.
     random_state
-        0 to 2**32 - 1. The same features and seed give the same points on the same machine. One
-        exception is scikit-learn's: on three or more cores its t-SNE of 2,000 images or more adds
-        partial sums in the order in which threads end, so that last bits, and then places, may
-        differ.
+        0 to 2**32 - 1. The same features and seed give the same points on the same machine.
+    dimensions
+        2 or 3.
+    perplexity
+        Of t-SNE: about how many neighbours each image has, at least 1 and at most a third of the
+        other images. None: 30, or less where that is too many.
+    neighbors
+        Of UMAP: how many neighbours each image has, itself among them; at least 2 and fewer than
+        there are images. None: 15, or less where that is too many.
+    labels
+        The class of each image, (n,), for the neighbourhood hit rate in `Embedding.trust`; empty
+        where an image has none. They move no point.
     progress
         Show on stderr how long t-SNE or UMAP has run: True always as a bar, False never,
         None as `Progress` has it.
@@ -63,28 +92,55 @@ def reduce(
     Raises
     ------
     UsageError
-        For an unknown method, fewer than two images, values that are not finite numbers, or a
-        seed out of range.
+        For an unknown method, fewer than two images, values that are not finite numbers, another
+        number of labels, or a parameter out of range or of another method.
 
     Examples
     --------
     >>> embedding = reduce([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]])
     >>> embedding.caption
-    'PCA, axis 1 holds 100 % of the variance, axis 2 holds 0 %'
+    'PCA, axis 1 holds 100 % of the variance, axis 2 holds 0 %; trustworthiness 1.00'
     >>> embedding.points[:, 0].round(3).tolist()
     [-5.0, 0.0, 5.0]
     """
     chosen = require_method(method)
-    seed = require_seed("random_state", random_state)
+    settings = require_layout(
+        method,
+        random_state=random_state,
+        dimensions=dimensions,
+        perplexity=perplexity,
+        neighbors=neighbors,
+    )
     values = _checked_features(features)
+    if labels is not None and len(labels) != len(values):
+        raise UsageError(f"labels must be one for each of the {len(values):,} images")
+    require_fit(settings, len(values))
     centred, scale = _centred(values)
     if scale == 0:
-        points = np.zeros((len(centred), 2), np.float32)
+        points = np.zeros((len(centred), dimensions), np.float32)
         caption = f"all {len(centred):,} images have the same transfer values and share one place"
         return Embedding(points, method, caption)
-    components = principal_components(centred, scale, chosen.n_components, seed)
-    points, caption = chosen.imported()(components, seed, progress)
-    return Embedding(np.ascontiguousarray(points, np.float32), method, caption)
+    n_components = max(chosen.n_components, dimensions)
+    components = principal_components(centred, scale, n_components, settings.seed)
+    points, caption = chosen.imported()(components, settings, progress)
+    points = np.ascontiguousarray(points, np.float32)
+    shares = components.shares_of_axes(dimensions) if chosen.axis else ()
+    embedding = Embedding(points, method, caption, shares=shares)
+    return with_trust(embedding, centred, labels, settings.seed)
+
+
+def with_trust(
+    embedding: Embedding,
+    features: NDArray[np.float32],
+    labels: Sequence[str] | None = None,
+    random_state: int = 0,
+) -> Embedding:
+    """An embedding of features, (n, d), that says in its caption how far it can be trusted."""
+    measured = trust(features, embedding.points, labels, random_state)
+    if measured is None:
+        return embedding
+    caption = f"{embedding.caption}; {measured.in_words()}"
+    return embedding._replace(caption=caption, trust=measured)
 
 
 def _centred(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:

@@ -9,44 +9,49 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..progress import Progress
+from .map_settings import LEAST_NEIGHBORS
+from .nearest import EXACT_IMAGES, nearest_rows
 from .steps import umap_epochs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .components import Components
+    from .map_methods import Settings
 
 _N_NEIGHBORS = 15
 _MIN_DIST = 0.1
-_EXACT_NEIGHBOURS_IMAGES = 50_000
 
 
 def place(
-    components: Components, seed: int, progress: bool | None
+    components: Components, settings: Settings, progress: bool | None
 ) -> tuple[NDArray[np.float32], str]:
     """See `map_methods`."""
     n_images = len(components.values)
     with Progress(f"UMAP of {n_images:,} images", unit="iterations", show=progress) as bar:
-        return _place(components, seed, bar)
+        return _place(components, settings, bar)
 
 
-def _place(components: Components, seed: int, bar: Progress) -> tuple[NDArray[np.float32], str]:
-    n_images = len(components.values)
-    n_neighbors = min(_N_NEIGHBORS, n_images - 1)
-    if n_neighbors < 2:
+def _place(
+    components: Components, settings: Settings, bar: Progress
+) -> tuple[NDArray[np.float32], str]:
+    n_images, dimensions, seed = len(components.values), settings.dimensions, settings.seed
+    n_neighbors = settings.neighbors or min(_N_NEIGHBORS, n_images - 1)
+    if n_neighbors < LEAST_NEIGHBORS:
         return (
-            components.plane,
+            components.first(dimensions),
             f"UMAP needs at least 3 images: {n_images} placed by PCA instead, "
-            f"{components.axes_in_words()}",
+            f"{components.axes_in_words(dimensions)}",
         )
     n_epochs = 500 if n_images <= 10_000 else 200  # UMAP's own choice
     values = components.unit_values
     model: Any = _import_umap().UMAP(
         n_neighbors=n_neighbors,
+        n_components=dimensions,
         min_dist=_MIN_DIST,
         metric="euclidean",
         # UMAP's own start, spectral, fails for few images and for separate groups of them.
-        init=components.start(seed),
+        init=components.start(dimensions, seed),
         random_state=seed,
         n_jobs=1,  # UMAP warns of more with a seed
         precomputed_knn=_neighbours(values, n_neighbors),
@@ -71,15 +76,13 @@ def _neighbours(
     UMAP's own search is compiled anew in every process, which takes longer than all distances
     between 50,000 images.
     """
-    if len(values) > _EXACT_NEIGHBOURS_IMAGES:
+    if len(values) > EXACT_IMAGES:
         return None, None, None
-    from sklearn.neighbors import NearestNeighbors
-
-    search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(values)
-    distances, indices = search.kneighbors(values)
-    # Rounding gives an image some 1e-7 to itself, which UMAP takes for its nearest neighbour.
-    distances[distances < 1e-6] = 0
-    return indices, distances.astype(np.float32), None
+    # UMAP counts an image as the first of its own neighbours.
+    indices, distances = nearest_rows(values, n_neighbors - 1)
+    itself = np.arange(len(values))[:, None]
+    zeros = np.zeros((len(values), 1), np.float32)
+    return np.hstack([itself, indices]), np.hstack([zeros, distances]), None
 
 
 def _import_umap() -> Any:

@@ -244,6 +244,9 @@ SHARE = Number("a number between 0 and 1", 0, 1)
 SHARE_OR_NONE = Number("a number of at least 0 and below 1", -math.ulp(0), 1)
 POSITIVE = Number("a positive number", 0, math.inf)
 MEGABYTES = Number("megabytes, 0 for none", -math.ulp(0), math.inf)
+PERPLEXITY = Number("a number of at least 1", math.nextafter(1, 0), math.inf)
+NEIGHBORS = WholeNumber(2)
+"""Of UMAP, which refuses fewer."""
 SEED = WholeNumber(0, 2**32 - 1)
 """What NumPy takes for a seed."""
 FILE = Path("file")

@@ -7,6 +7,7 @@ from bottlebank.viz.map_methods import MapMethod
 LINE = MapMethod("toy_map_method", "on a circle", n_components=2)
 
 
-def place(components, seed, progress):
-    lengths = np.linalg.norm(components.plane, axis=1, keepdims=True)
-    return components.plane / np.maximum(lengths, 1e-6), f"on a circle, seed {seed}"
+def place(components, settings, progress):
+    plane = components.first(settings.dimensions)
+    lengths = np.linalg.norm(plane, axis=1, keepdims=True)
+    return plane / np.maximum(lengths, 1e-6), f"on a circle, seed {settings.seed}"

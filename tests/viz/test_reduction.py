@@ -1,12 +1,13 @@
+import re
 import subprocess
 import sys
 
 import numpy as np
+import openTSNE
 import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from bottlebank.errors import UsageError
 from bottlebank.viz import METHODS, Embedding, reduce, tsne
@@ -48,7 +49,7 @@ def test_separate_classes_stay_separate(method, embeddings):
 def test_the_seed_decides(method, blobs, embeddings):
     first, again = embeddings[method], reduce(blobs, method, random_state=5)
     np.testing.assert_array_equal(first.points, again.points)
-    assert first == (first.points, method, again.caption)
+    assert first[1:] == again[1:]
     if METHODS[method].seeded:
         few = blobs[::8]
         other = [reduce(few, method, random_state=seed).points for seed in (0, 1)]
@@ -88,19 +89,26 @@ def test_pca_follows_the_scale_of_the_features(factor, blobs):
 def test_captions_give_the_parameters(embeddings):
     tsne = embeddings["tsne"].caption
     assert tsne.startswith("t-SNE, perplexity 30, on 50 principal components (9")
-    assert tsne.endswith(" % of the variance), seed 5")
+    assert " % of the variance), seed 5; trustworthiness 0." in tsne
     umap = embeddings["umap"].caption
     assert umap.startswith(
         "UMAP, 15 neighbours, min_dist 0.1, Euclidean metric, started from PCA, "
         "on 50 principal components (9"
     )
-    assert umap.endswith(" % of the variance), seed 5")
+    assert " % of the variance), seed 5; trustworthiness 0." in umap
 
 
 def test_the_caption_of_pca_gives_the_variance_of_each_axis():
     features = [[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]]
-    caption = reduce(features, "pca").caption
-    assert caption == "PCA, axis 1 holds 90 % of the variance, axis 2 holds 10 %"
+    embedding = reduce(features, "pca")
+    words, _, trusted = embedding.caption.partition("; ")
+    assert words == "PCA, axis 1 holds 90 % of the variance, axis 2 holds 10 %"
+    assert trusted.startswith("trustworthiness ")
+    np.testing.assert_allclose(embedding.shares, (0.9, 0.1), atol=1e-6)
+    in_space = reduce(features, "pca", dimensions=3)
+    assert "axis 2 holds 10 %, axis 3 holds 0 %" in in_space.caption
+    assert len(in_space.shares) == 3
+    np.testing.assert_array_equal(in_space.points[:, 2], 0)
 
 
 @pytest.mark.parametrize(
@@ -194,18 +202,81 @@ def test_umap_does_not_import_tensorflow():
     assert done.stdout == "['umap']\n", done.stderr
 
 
-@pytest.mark.parametrize(("least", "n_threads"), [(31, 1), (30, 2)])
-def test_a_small_tsne_has_one_thread(monkeypatch, blobs, least, n_threads):
-    """Threads that wait for one another 1,000 times take minutes on a busy machine."""
+@pytest.mark.parametrize("method", METHODS)
+def test_three_dimensions(method, blobs):
+    few = blobs[::5]
+    first, again = (reduce(few, method, dimensions=3, random_state=2) for _ in range(2))
+    assert first.points.shape == (len(few), 3)
+    assert np.linalg.matrix_rank(first.points - first.points.mean(axis=0)) == 3
+    assert silhouette_score(first.points, LABELS[::5]) >= 0.4
+    np.testing.assert_array_equal(first.points, again.points)
+    plane = reduce(few, method, random_state=2)
+    assert first.trust.trustworthiness >= plane.trust.trustworthiness - 0.02
+
+
+def test_what_is_set_is_what_runs(blobs):
+    few = blobs[::4]
+    tsne = reduce(few, "tsne", perplexity=5)
+    assert tsne.caption.startswith("t-SNE, perplexity 5, ")
+    assert not np.array_equal(tsne.points, reduce(few, "tsne", perplexity=6.5).points)
+    assert reduce(few, "umap", neighbors=4).caption.startswith("UMAP, 4 neighbours, ")
+
+
+@pytest.mark.parametrize(
+    ("method", "settings", "message"),
+    [
+        ("tsne", {"perplexity": 14}, "perplexity is 14; of 40 images it is at most 13, a third"),
+        ("tsne", {"perplexity": 0.5}, "perplexity is 0.5; expected a number of at least 1"),
+        ("tsne", {"perplexity": np.nan}, "perplexity is nan; expected a number"),
+        ("tsne", {"perplexity": "30"}, "perplexity is '30'; expected a number"),
+        ("pca", {"perplexity": 5}, "perplexity is a setting of the method tsne alone: leave"),
+        ("tsne", {"neighbors": 5}, "neighbors is a setting of the method umap alone: leave"),
+        ("umap", {"neighbors": 40}, "neighbors is 40; of 40 images it is at most 39"),
+        ("umap", {"neighbors": 1}, "neighbors is 1; expected a whole number of at least 2"),
+        ("umap", {"neighbors": 2.5}, "neighbors is 2.5; expected a whole number"),
+        ("pca", {"dimensions": 1}, "dimensions is 1; expected a whole number of at least 2"),
+        ("pca", {"dimensions": 4}, "dimensions is 4; expected 2 or 3"),
+        ("pca", {"labels": ["a"]}, "labels must be one for each of the 40 images"),
+    ],
+)
+def test_settings_out_of_range_are_refused(method, settings, message, blobs):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        reduce(blobs[::4], method, **settings)
+
+
+def test_bounds_hold_for_two_images():
+    two = [[0.0, 1.0], [1.0, 0.0]]
+    assert np.isfinite(reduce(two, "tsne", perplexity=1).points).all()
+    with pytest.raises(UsageError, match="of 2 images it is at most 1, a third of the others"):
+        reduce(two, "tsne", perplexity=2)
+    with pytest.raises(UsageError, match="of 2 images it is at most 1, and a map with neigh"):
+        reduce(two, "umap", neighbors=2)
+
+
+def test_a_small_tsne_has_one_thread(monkeypatch, blobs):
+    """Threads that add in the order in which they end make another map each time."""
     seen = []
+    optimize = openTSNE.TSNEEmbedding.optimize
 
-    def fit_transform(self, values):
-        openmp = [pool for pool in threadpool_info() if pool["user_api"] == "openmp"]
-        seen.extend(pool["num_threads"] for pool in openmp)
-        return values[:, :2]
+    def watched(self, n_iter, **settings):
+        seen.append((self.gradient_descent_params["n_jobs"], settings.get("exaggeration")))
+        return optimize(self, n_iter=1, **settings)
 
-    monkeypatch.setattr("sklearn.manifold.TSNE.fit_transform", fit_transform)
-    monkeypatch.setattr(tsne, "_THREADS_FROM_IMAGES", least)
-    with threadpool_limits(2, "openmp"):
-        reduce(blobs[:30], "tsne")
-    assert set(seen) == {n_threads}
+    monkeypatch.setattr("openTSNE.TSNEEmbedding.optimize", watched)
+    monkeypatch.setattr(tsne, "available_cores", lambda: 2)
+    reduce(blobs, "tsne")
+    assert seen == [(1, 12.0), (1, None)]
+    monkeypatch.setattr(tsne, "_GRID_FROM_IMAGES", len(blobs))
+    reduce(blobs, "tsne")
+    assert seen[2:] == [(2, 12.0), (2, None)]
+
+
+def test_the_grid_of_a_large_tsne_gives_the_same_map_in_any_number_of_threads(monkeypatch, blobs):
+    monkeypatch.setattr(tsne, "_GRID_FROM_IMAGES", 0)
+    phases = [{"n_iter": 8, "exaggeration": 12.0, "momentum": 0.5}, {"n_iter": 8}]
+    monkeypatch.setattr(tsne, "_PHASES", phases)
+    maps = []
+    for n_threads in (1, 2):
+        monkeypatch.setattr(tsne, "available_cores", lambda n=n_threads: n)
+        maps.append(reduce(blobs, "tsne").points)
+    np.testing.assert_array_equal(*maps)
