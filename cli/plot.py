@@ -92,7 +92,8 @@ def run(
         measured: dict[str, float | None] = {}
     else:
         settings = {**layout, "thumbnails": thumbnails}
-        settings |= {"head": head, "thumbnail_budget": thumbnail_budget}
+        scores = None if labels_file is None else labels_file.scores
+        settings |= {"head": head, "scores": scores, "thumbnail_budget": thumbnail_budget}
         dataset = load_dataset(data, **reading)
         require_no_image_of(path, dataset)
         table, embedding = _draw_map(dataset, extraction, labels_file, path, **settings)

@@ -5,11 +5,13 @@ Renamed and moved images keep their labels, and no image is moved or rewritten.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
 import unicodedata
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..arguments import require_path
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 COLUMNS = ("key", "path", "label")
-SUGGESTED, ACCEPT = "suggested", "accept"
+SUGGESTED, ACCEPT, SCORE = "suggested", "accept", "score"
 _EXPECTED = "key,path,label"
 _YES = {"yes", "y", "true", "1", "x", "ok", "accept", "accepted"}
 _NO = {"", "no", "n", "false", "0", "-", "reject", "rejected"}
@@ -37,6 +39,8 @@ class LabelsFile(NamedTuple):
     source: Path
     labels: Mapping[bytes, str]
     """By the SHA-256 of an image's bytes; empty: the image is left out."""
+    scores: Mapping[bytes, float] = MappingProxyType({})
+    """By the same, how suspicious an audit found the image, where the file says it."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -60,7 +64,7 @@ def read_labels(source: str | os.PathLike[str]) -> LabelsFile:
     """
     path = require_path(source, "the path of a labels file")
     try:
-        return LabelsFile(path, _read(path))
+        return LabelsFile(path, *_read(path))
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -83,7 +87,7 @@ def _not_a_formula(value: str) -> str:
     return f"'{value}" if value[:1] in "=+-@\t\r" and value else value
 
 
-def _read(file: Path) -> dict[bytes, str]:
+def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
     encoding = encoding_of(file)
     lines = rows_of(file, encoding, find_dialect(file, encoding, _understood), _EXPECTED)
     _, header = next(lines, (0, []))
@@ -96,6 +100,7 @@ def _read(file: Path) -> dict[bytes, str]:
                 f"{found[:200]!r}"
             )
     labels: dict[bytes, str] = {}
+    scores: dict[bytes, float] = {}
     seen: dict[bytes, int] = {}
     for line, row in lines:
         value = dict(zip(names, row, strict=False))
@@ -118,7 +123,9 @@ def _read(file: Path) -> dict[bytes, str]:
                 f"{seen[content]}: remove one of them"
             )
         seen.setdefault(content, line)
-    return labels
+        with contextlib.suppress(ValueError):  # a score is a remark: without one, labels count
+            scores[content] = float(value.get(SCORE, ""))
+    return labels, scores
 
 
 def _label(value: Mapping[str, str], where: str) -> str:

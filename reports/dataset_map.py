@@ -27,7 +27,7 @@ from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..classifier.given_head import HeadLike
     from ..datasets import Dataset
@@ -67,6 +67,7 @@ def plot(
     title: str | None = None,
     thumbnails: bool = False,
     head: HeadLike | None = None,
+    scores: Mapping[bytes, float] | None = None,
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
     progress: bool | None = None,
     **extraction: Any,
@@ -97,6 +98,8 @@ def plot(
     head
         In the explorer: a head whose predictions are shown; None: those of heads that have not
         seen the image.
+    scores
+        In the explorer: how suspicious an audit found images, by the SHA-256 of their bytes.
     thumbnail_budget
         In the explorer: megabytes that all thumbnails may take, 0 for none.
     progress
@@ -154,7 +157,7 @@ def plot(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_page:
-            given = {"head": head, "thumbnail_budget": thumbnail_budget}
+            given = {"head": head, "scores": scores, "thumbnail_budget": thumbnail_budget}
             explore(table, embedding, path, title=title, progress=progress, **given)
             return Plot(path, embedding)
         shown = partial(thumbnail, table, side_px=_THUMBNAIL_PX) if thumbnails else None

@@ -14,7 +14,7 @@ from .nearest import nearest_of
 from .points import NO_LABEL, Points, Predicted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ...classifier.given_head import HeadLike
@@ -29,12 +29,14 @@ def points_of(
     output: Path,
     *,
     head: HeadLike | None = None,
+    scores: Mapping[bytes, float] | None = None,
     progress: bool | None = None,
 ) -> Points:
     """The points of a table at these places, float (n, 2).
 
     Images are linked to from `output`, the page, as files that stay where they are beside it.
-    Without a head, and with fewer than two classes, nothing is predicted.
+    `scores` are those of an audit by content. Without a head, and with fewer than two classes,
+    nothing is predicted.
     """
     names = [escaped(name) for name in table.labels.tolist()]
     classes = sorted({name for name in names if name})
@@ -55,6 +57,7 @@ def points_of(
         odd_links=odd_links,
         splits=[split or "" for split in table.splits] if any(table.splits) else None,
         predicted=predicted,
+        score=_score(table, scores or {}),
         nearest=nearest_of(table.features, progress=progress),
     )
 
@@ -102,3 +105,10 @@ def _links(root: str, paths: Sequence[str], output: Path) -> tuple[str, dict[int
         if escaped(path) != path
     }
     return link, odd
+
+
+def _score(table: FeatureTable, scores: Mapping[bytes, float]) -> np.ndarray | None:
+    """float, (n,), NaN where there is none; None where none has any."""
+    found = np.array([scores.get(content, np.nan) for content in table.contents], np.float64)
+    found[~np.isfinite(found)] = np.nan
+    return None if np.isnan(found).all() else found

@@ -4,25 +4,32 @@ const MOST_PICTURES = 120; // points in view, beyond which no pictures are drawn
 const RING_PX = 3;
 
 function makeStage(app, map) {
-  const points = byId("points");
   const over = byId("over");
   const context = over.getContext("2d");
   const tip = byId("tip");
   const tipPicture = byId("tip-picture");
-  const drawer = (app.forced !== "canvas" && makeWebglDrawer(points, app.grid, app.forced === "webgl"))
-    || makeCanvasDrawer(replaced(points), app.grid);
+  let drawer = app.forced === "canvas" ? null : makeWebglDrawer(byId("points"), app.grid, app.forced === "webgl");
+  if (drawer === null) {
+    drawByProcessor();
+  }
   map.dataset.drawer = drawer.name;
+  byId("points").addEventListener("webglcontextlost", () => {
+    drawByProcessor();
+    drawer.resize(over.width, over.height);
+    recolour();
+  });
   let ratio = 1;
   let asked = null; // drawNow or drawOver, at the next frame
   let shape = null;
   let codes = new Uint16Array(app.store.n);
   let colours = new Uint32Array(1);
 
-  // A canvas that was asked for WebGL gives no 2-D context afterwards.
-  function replaced(canvas) {
-    const fresh = canvas.cloneNode();
-    canvas.replaceWith(fresh);
-    return fresh;
+  // On a new canvas: one that was asked for WebGL gives no 2-D context afterwards.
+  function drawByProcessor() {
+    const fresh = byId("points").cloneNode();
+    byId("points").replaceWith(fresh);
+    drawer = makeCanvasDrawer(fresh, app.grid);
+    map.dataset.drawer = drawer.name;
   }
 
   function measure() {
