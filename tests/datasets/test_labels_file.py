@@ -92,3 +92,12 @@ def test_a_row_that_is_there_twice_is_one(read):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DatasetError, match=r"none\.csv cannot be read: No such file"):
         read_labels(tmp_path / "none.csv")
+
+
+def test_scores_are_read_where_there_are_any(tmp_path):
+    path = tmp_path / "labels.csv"
+    rows = [f"{KEYS[0].hex()},cat,0.75", f"{KEYS[1].hex()},dog,", f"{KEYS[2].hex()},dog,high"]
+    path.write_text("\n".join(["key,label,score", *rows]))
+    assert read_labels(path).scores == {KEYS[0]: 0.75}
+    path.write_text(f"key,label\n{KEYS[0].hex()},cat\n")
+    assert read_labels(path).scores == {}

@@ -3,12 +3,15 @@
 import csv
 import io
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib.path import Path as Polygon
 from PIL import Image
 
+import bottlebank as bb
+from bottlebank.cli import main
 from bottlebank.datasets.labels_file import read_labels
 from bottlebank.reports.explorer import write_explorer
 
@@ -348,3 +351,41 @@ def test_odd_tables_open(seen, tmp_path, points_of_a_cloud, n_classes, n):
     assert here.words("#panel-selection h2").startswith(f"{n} image")
     assert here.words("#title") == "<script>alert(1)</script>"
     assert here.complaints == []
+
+
+@pytest.mark.slow
+def test_labels_from_the_page_train_a_head(seen, photos, cache, tmp_path, capsys):
+    extraction = ["--extractor", "random", "--cache", str(cache)]
+    page = str(tmp_path / "map.html")
+    assert main(["plot", str(photos), "--output", page, *extraction]) == 0
+    assert "60 images, PCA" in capsys.readouterr().out
+    here = seen(Path(page))
+    assert here.words("#panel-show .count").startswith("60 images shown")
+    here.page.get_by_role("button", name="Only disc").click()
+    here.page.locator("#map").focus()
+    here.page.keyboard.press("a")
+    here.page.get_by_label("Label of the selection").fill("round things")
+    here.page.get_by_label("Label of the selection").press("Enter")
+    labels = str(download(here, tmp_path))
+    # An original opens where the link leads.
+    here.page.get_by_role("tab", name="Show").click()
+    here.page.get_by_role("button", name="Show all").click()
+    here.page.locator("#map").focus()
+    here.page.keyboard.press("ArrowRight")
+    here.page.keyboard.press("Enter")
+    address = here.page.get_by_role("link", name="Open the original").evaluate("(at) => at.href")
+    path = here.words("#panel-image .path")
+    assert address == Path(path).as_uri()
+    assert Path(path).is_file()
+    assert here.complaints == []
+
+    head = str(tmp_path / "head.h5")
+    arguments = [str(photos), "--labels", labels, "--output", head, "--json", *extraction]
+    assert main(["train", *arguments]) == 0
+    assert "20 labels changed" in capsys.readouterr().err
+    assert list(bb.load_head(head).classes) == ["checks", "round things", "stripes"]
+    # What it predicts is on the next page.
+    assert main(["plot", str(photos), "--output", page, "--head", head, *extraction]) == 0
+    again = seen(Path(page))
+    assert again.words("#panel-show .quiet").startswith("Predicted by the head ")
+    assert again.page.get_by_label("Unknown").is_visible()
