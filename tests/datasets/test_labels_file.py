@@ -7,6 +7,7 @@ import pytest
 from bottlebank.datasets.labels_file import read_labels, write_labels
 from bottlebank.errors import DatasetError
 
+SCORES = ["0.75", "", "high"]
 KEYS = [hashlib.sha256(name.encode()).hexdigest() for name in "abcd"]
 
 
@@ -96,8 +97,9 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 def test_scores_are_read_where_there_are_any(tmp_path):
     path = tmp_path / "labels.csv"
-    rows = [f"{KEYS[0].hex()},cat,0.75", f"{KEYS[1].hex()},dog,", f"{KEYS[2].hex()},dog,high"]
-    path.write_text("\n".join(["key,label,score", *rows]))
-    assert read_labels(path).scores == {KEYS[0]: 0.75}
-    path.write_text(f"key,label\n{KEYS[0].hex()},cat\n")
+    path.write_text(
+        "\n".join(["key,label,score", *map(",".join, zip(KEYS, "abc", SCORES, strict=False))])
+    )
+    assert read_labels(path).scores == {bytes.fromhex(KEYS[0]): 0.75}
+    path.write_text(f"key,label\n{KEYS[0]},cat\n")
     assert read_labels(path).scores == {}

@@ -267,7 +267,7 @@ def test_by_touch_on_a_phone(seen, page, points, tmp_path):
     touch("touchEnd")
     assert here.words("#panel-selection h2") == "1 image selected"
     here.page.get_by_label("Label of the selection").fill("touched")
-    here.page.get_by_role("button", name="Assign").tap()
+    here.page.get_by_label("Label of the selection").press("Enter")
     assert read_labels(download(here, tmp_path)).labels == {points.keys[0].tobytes(): "touched"}
     assert here.complaints == []
 
