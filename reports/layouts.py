@@ -50,6 +50,6 @@ def lay_out(
         dimensions=dimensions,
         perplexity=perplexity,
         neighbors=neighbors,
-        labels=table.labels.tolist(),
+        labels=table.labels.tolist() if all(table.labels) else None,
         progress=progress,
     )
