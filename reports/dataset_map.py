@@ -101,8 +101,7 @@ def plot(
     title
         Above the map; None names the data and the extractor.
     color
-        ``label``; ``prediction``, ``mistake`` or ``confidence``; or ``split``. The explorer begins
-        with it.
+        Of a picture: ``label``; ``prediction``, ``mistake`` or ``confidence``; or ``split``.
     head
         Predicts, for the explorer and for the colours that need it; None: each image is predicted
         by a head that has not seen it.
@@ -187,7 +186,7 @@ def plot(
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_page:
             given = {"head": head, "scores": scores, "thumbnail_budget": thumbnail_budget}
-            explore(table, embedding, path, title=title, color=color, progress=progress, **given)
+            explore(table, embedding, path, title=title, progress=progress, **given)
             return Plot(path, embedding)
         colouring = colouring_of(table, color, head, progress=progress)
         shown = partial(thumbnail, table, side_px=_THUMBNAIL_PX) if thumbnails else None

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ...extraction import FeatureTable
     from ...viz import Embedding
 
-_COLOUR_BY = {"mistake": "correctness"}
-"""Names in the page, where they are others than in `bottlebank.plot`."""
 _BYTES_IN_PAGE = 4 / 3
 """That a byte takes in base64."""
 
@@ -31,7 +29,6 @@ def explore(
     output: Path,
     *,
     title: str,
-    color: str = "label",
     head: HeadLike | None = None,
     scores: Mapping[bytes, float] | None = None,
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
@@ -49,8 +46,6 @@ def explore(
         An ``.html`` file.
     title
         Above the map.
-    color
-        What points are coloured by when the page is opened, as in `bottlebank.plot`.
     head
         Whose predictions are shown; None: those of heads that have not seen the image.
     scores
@@ -82,14 +77,12 @@ def explore(
             kept_in = folder.root
         budget_bytes = 1e6 * thumbnail_budget / (_BYTES_IN_PAGE if in_page else 1)
         sprites = make_sprites(table, budget_bytes, kept_in=kept_in, progress=progress)
-    colour_by = _COLOUR_BY.get(color, color)
     return write_explorer(
         points,
         output,
         title=title,
         caption=embedding.caption,
         sprites=sprites,
-        colour_by=colour_by,
     )
 
 

@@ -58,7 +58,6 @@ def write_explorer(
     title: str,
     caption: str = "",
     sprites: Sprites | None = None,
-    colour_by: str = "label",
 ) -> list[Path]:
     """Write points as a page that can be looked through, and nothing else is needed for.
 
@@ -80,7 +79,7 @@ def write_explorer(
         folder = sheets_folder(output)
         require_sheets_folder(folder)
         _write_sheets(folder, sprites)
-    about = {"title": title, "caption": caption, "colour_by": colour_by}
+    about = {"title": title, "caption": caption}
     write_parts(output, _page(points, about, sprites, folder))
     return [output] if folder is None else [output, folder]
 

@@ -28,7 +28,7 @@ def parts_of(
 ) -> Iterator[tuple[str, bytes]]:
     """Name and gzipped bytes of each part; ``static/main.js`` reads them by these names.
 
-    `words` are the title, the caption and what points are coloured by. `folder` is the name of the
+    `words` are the title and the caption. `folder` is the name of the
     folder with the sheets beside the page; None: they are in it.
     """
     about = _about(points) | words

@@ -8,7 +8,7 @@ function addressOf(app) {
   if (app.moved) {
     words.set("at", `${Math.round(view.x)},${Math.round(view.y)},${Number(times.toPrecision(4))}`);
   }
-  add("colour", app.colourBy, app.about.colour_by);
+  add("colour", app.colourBy, "label");
   add("mode", app.mode, "move");
   add("search", byId("search").value.trim(), "");
   add("prediction", filters.prediction, ANY);
@@ -51,7 +51,7 @@ function goToAddress(app, text) {
     app.moved = true;
   }
   const names = colourings(store).map(({ name }) => name);
-  app.colourBy = oneOf("colour", names, names.includes(app.about.colour_by) ? app.about.colour_by : "label");
+  app.colourBy = oneOf("colour", names, "label");
   app.mode = oneOf("mode", ["move", "box", "lasso"], "move");
   byId("search").value = words.get("search") ?? "";
   filters.prediction = oneOf("prediction", ["right", "wrong"], ANY);
