@@ -5,11 +5,13 @@ Renamed and moved images keep their labels, and no image is moved or rewritten.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
 import unicodedata
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..arguments import require_path
@@ -23,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 COLUMNS = ("key", "path", "label")
-SUGGESTED, ACCEPT = "suggested", "accept"
-SUGGESTION_COLUMNS = (*COLUMNS, SUGGESTED, "score", "kind", ACCEPT)
+SUGGESTED, ACCEPT, SCORE = "suggested", "accept", "score"
+SUGGESTION_COLUMNS = (*COLUMNS, SUGGESTED, SCORE, "kind", ACCEPT)
 """Of what an audit writes, for a person to fill in the last."""
 _EXPECTED = "key,path,label"
 _YES = {"yes", "y", "true", "1", "x", "ok", "accept", "accepted"}
@@ -39,6 +41,8 @@ class LabelsFile(NamedTuple):
     source: Path
     labels: Mapping[bytes, str]
     """By the SHA-256 of an image's bytes; empty: the image is left out."""
+    scores: Mapping[bytes, float] = MappingProxyType({})
+    """By the same, how suspicious an audit found the image, where the file says it."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,7 +67,7 @@ def read_labels(source: str | os.PathLike[str]) -> LabelsFile:
     """
     path = require_path(source, "the path of a labels file")
     try:
-        return LabelsFile(path, _read(path))
+        return LabelsFile(path, *_read(path))
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
 
@@ -106,7 +110,7 @@ def not_a_formula(value: str) -> str:
     return f"'{value}" if value[:1] in "=+-@\t\r" and value else value
 
 
-def _read(file: Path) -> dict[bytes, str]:
+def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
     encoding = encoding_of(file)
     lines = rows_of(file, encoding, find_dialect(file, encoding, _understood), _EXPECTED)
     _, header = next(lines, (0, []))
@@ -119,6 +123,7 @@ def _read(file: Path) -> dict[bytes, str]:
                 f"{found[:200]!r}"
             )
     labels: dict[bytes, str] = {}
+    scores: dict[bytes, float] = {}
     seen: dict[bytes, int] = {}
     open_ones: dict[bytes, set[str]] = {}  # labels beside an empty `accept`
     for line, row in lines:
@@ -136,6 +141,8 @@ def _read(file: Path) -> dict[bytes, str]:
                 f"bytes; found {key[:80]!r}"
             )
         label, content = _label(value, where), bytes.fromhex(key)
+        with contextlib.suppress(ValueError):  # a score is a remark: without one, labels count
+            scores[content] = float(value.get(SCORE, ""))
         if ACCEPT in value and not value[ACCEPT]:
             open_ones.setdefault(content, set()).add(label)
             continue
@@ -148,7 +155,7 @@ def _read(file: Path) -> dict[bytes, str]:
     for content, found in open_ones.items():
         if len(found) == 1:  # else an audit has seen equal files with two labels: as they are
             labels.setdefault(content, *found)
-    return labels
+    return labels, scores
 
 
 def _label(value: Mapping[str, str], where: str) -> str:
