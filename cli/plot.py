@@ -77,8 +77,8 @@ def run(
     """Draw and report where."""
     path = require_output(output, map_kind(output), [data, head, extraction["weights"]])
     require_outside(path, data)
-    layout["random_state"] = seed
-    require_layout(**layout)
+    layout |= {"random_state": seed}
+    require_layout(**{name: layout[name] for name in layout.keys() - {"fresh"}})
     labels_file = read(labels)
     from ..datasets import load_dataset
     from ..datasets.dataset import EXTENSIONS
