@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..reports.output_paths import (
+    EXPLORER,
     map_kind,
     require_no_image_of,
     require_output,
     require_outside,
 )
+from ..viz.colourings import require_looks
 from ..viz.map_settings import require_layout
 from .command import command, option
 from .output import print_json, report_rejections, tell
-from .parameters import choices, options
+from .parameters import choices, options, pictures
 from .parameters.labels import labels_option, lay_over, read
 from .parameters.maps import layout as layout_options
 from .parameters.types import MEGABYTES
@@ -39,14 +41,13 @@ if TYPE_CHECKING:
     "through the images, label them and download the labels",
 )
 @layout_options
+@pictures.color()
+@pictures.head()
+@pictures.theme()
 @option(
     "--thumbnails",
     is_flag=True,
     help="draw the images themselves, small, over as many of the points as there is room for",
-)
-@options.head(
-    help="in the explorer: a head file whose predictions are shown; without it, those of heads "
-    "that have not seen the image"
 )
 @option(
     "--thumbnail-budget",
@@ -67,8 +68,10 @@ def run(
     extraction: dict[str, Any],
     output: str,
     layout: dict[str, Any],
-    thumbnails: bool,
+    color: str,
     head: str | None,
+    theme: str,
+    thumbnails: bool,
     thumbnail_budget: float,
     seed: int,
     json: bool,
@@ -77,6 +80,7 @@ def run(
     """Draw and report where."""
     path = require_output(output, map_kind(output), [data, head, extraction["weights"]])
     require_outside(path, data)
+    require_looks(color, theme, head, is_page=path.suffix.lower() in EXPLORER.suffixes)
     layout |= {"random_state": seed}
     require_layout(**{name: layout[name] for name in layout.keys() - {"fresh"}})
     labels_file = read(labels)
@@ -87,15 +91,15 @@ def run(
     if image.suffix.lower() in EXTENSIONS and image.is_file():
         from ..reports.image_heatmap import plot_image
 
-        n_images, caption = None, plot_image(data, path, **extraction)
+        n_images, caption = None, plot_image(data, path, theme=theme, **extraction)
         rejected: Sequence[tuple[str, str]] = []
         measured: dict[str, float | None] = {}
     else:
-        settings = {**layout, "thumbnails": thumbnails}
-        settings |= {"head": head, "thumbnail_budget": thumbnail_budget}
+        settings = {**layout, "thumbnails": thumbnails, "thumbnail_budget": thumbnail_budget}
+        settings |= {"color": color, "theme": theme}
         dataset = load_dataset(data, **reading)
         require_no_image_of(path, dataset)
-        table, embedding = _draw_map(dataset, extraction, labels_file, path, **settings)
+        table, embedding = _draw_map(dataset, extraction, labels_file, head, path, **settings)
         n_images, rejected, caption = len(table), table.rejected, embedding.caption
         measured = embedding.trust_as_json()
     if json:
@@ -111,17 +115,17 @@ def _draw_map(
     dataset: Dataset,
     extraction: dict[str, Any],
     labels: LabelsFile | None,
+    head: str | None,
     output: Path,
     **settings: Any,
 ) -> tuple[FeatureTable, Embedding]:
     """The table that is drawn, and where its images lie."""
-    from ..extraction import extract
     from ..reports.dataset_map import plot
 
-    table = extract(dataset, **extraction)
+    table, loaded = pictures.extract_seen_by(head, dataset, extraction)
     table.require_rows()
     changes = lay_over(table, labels)
     table = table if changes is None else changes.table
     title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
-    drawn = plot(table, output, title=title, **settings)
+    drawn = plot(table, output, title=title, head=loaded, **settings)
     return table, drawn.embedding

@@ -19,9 +19,12 @@ from ..viz import (
     draw_map,
     require_picture_path,
 )
+from ..viz.colourings import require_looks
 from ..viz.map_settings import require_layout
+from ..viz.theme import require_theme
 from .explorer.explore import explore, require_budget
 from .layouts import lay_out
+from .map_colouring import colouring_of
 from .output_paths import EXPLORER, map_kind, require_output, writing
 from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
@@ -66,8 +69,10 @@ def plot(
     neighbors: int | None = None,
     fresh: bool = False,
     title: str | None = None,
-    thumbnails: bool = False,
+    color: str = "label",
     head: HeadLike | None = None,
+    thumbnails: bool = False,
+    theme: str = "light",
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
     progress: bool | None = None,
     **extraction: Any,
@@ -95,12 +100,16 @@ def plot(
         new images are placed on it without moving the others.
     title
         Above the map; None names the data and the extractor.
+    color
+        Of a picture: ``label``; ``prediction``, ``mistake`` or ``confidence``; or ``split``.
+    head
+        Predicts, for the explorer and for the colours that need it; None: each image is predicted
+        by a head that has not seen it.
     thumbnails
         In a picture: draw the images themselves, small, over as many of the points as there is room
         for.
-    head
-        In the explorer: a head whose predictions are shown; None: those of heads that have not
-        seen the image.
+    theme
+        Of a picture: ``light`` or ``dark``.
     thumbnail_budget
         In the explorer: megabytes that all thumbnails may take, 0 for none.
     progress
@@ -139,6 +148,8 @@ def plot(
         "neighbors": neighbors,
     }
     require_layout(**settings)
+    chosen_theme = require_theme(theme)
+    require_looks(color, theme, head, is_page=is_page)
     if isinstance(data, FeatureTable):
         if extraction:
             raise UsageError(
@@ -161,8 +172,10 @@ def plot(
             given = {"head": head, "thumbnail_budget": thumbnail_budget}
             explore(table, embedding, path, title=title, progress=progress, **given)
             return Plot(path, embedding)
+        colouring = colouring_of(table, color, head, progress=progress)
         shown = partial(thumbnail, table, side_px=_THUMBNAIL_PX) if thumbnails else None
-        draw_map(embedding, table.labels.tolist(), path, title, shown)
+        looks = {"colouring": colouring, "theme": chosen_theme}
+        draw_map(embedding, table.labels.tolist(), path, title, shown, **looks)
     return Plot(path, embedding)
 
 

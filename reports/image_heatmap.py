@@ -13,6 +13,7 @@ from ..features import DEFAULT_EXTRACTOR
 from ..features.images.decoder import MAX_PIXELS, Limits, read
 from ..features.images.fit import decode_and_resize
 from ..viz import draw_transfer_values, require_picture_path
+from ..viz.theme import require_theme
 from .output_paths import PICTURE, require_output, writing
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def plot_image(
     *,
     extractor: str | os.PathLike[str] | None = DEFAULT_EXTRACTOR,
     max_pixels: int = MAX_PIXELS,
+    theme: str = "light",
     **extraction: Any,
 ) -> str:
     """Draw the transfer values of one image, which come from the cache or into it.
@@ -36,6 +38,8 @@ def plot_image(
     output
         A ``.png`` or ``.svg`` file. Its folder is made where there is none, and a picture that
         bottlebank has drawn is replaced.
+    theme
+        ``light`` or ``dark``.
     extractor, max_pixels, **extraction
         As in `extract`.
 
@@ -56,6 +60,7 @@ def plot_image(
     path = require_path(output, "the path of a .png or .svg file")
     require_picture_path(path)
     require_output(path, PICTURE)
+    chosen_theme = require_theme(theme)
     dataset = Dataset(image, [image], [""], [None])
     table = extract(dataset, extractor, max_pixels=max_pixels, **extraction)
     if table.rejected:
@@ -65,5 +70,5 @@ def plot_image(
     title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draw_transfer_values(table.features[0], path, title, image=pixels)
+        draw_transfer_values(table.features[0], path, title, pixels, chosen_theme)
     return title

@@ -9,12 +9,12 @@ import numpy as np
 
 from ..errors import UsageError
 from .figure_file import (
-    INK,
     new_figure,
     require_picture_path,
     write_picture,
 )
 from .text import text_style, wrapped
+from .theme import LIGHT, Theme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,11 @@ _GAP: Final = 0.03
 
 
 def draw_transfer_values(
-    values: ArrayLike, output: Path, title: str, image: NDArray[np.uint8] | None = None
+    values: ArrayLike,
+    output: Path,
+    title: str,
+    image: NDArray[np.uint8] | None = None,
+    theme: Theme = LIGHT,
 ) -> None:
     """Draw the transfer values of one image as a heat map, beside the image if given.
 
@@ -43,6 +47,8 @@ def draw_transfer_values(
         Stands above.
     image
         uint8, (height, width, 3), RGB, 0-255.
+    theme
+        Light or dark.
 
     Raises
     ------
@@ -54,7 +60,7 @@ def draw_transfer_values(
     require_picture_path(output)
     row = _checked_values(values)
     grid = _grid(row)
-    figure = new_figure(_SIDE_IN, _SIDE_IN)
+    figure = new_figure(_SIDE_IN, _SIDE_IN, theme)
     # Both panels are as high as the grid is with square cells.
     height = grid.shape[0] / grid.shape[1]
     left = 0.0
@@ -65,19 +71,19 @@ def draw_transfer_values(
         picture.imshow(image, interpolation="antialiased")
         picture.set_axis_off()
         left = breadth + 0.06
-    axes = figure.add_axes((left, 0, 1, height), facecolor="#dddddd")
+    axes = figure.add_axes((left, 0, 1, height), facecolor=theme.grid)
     drawn = axes.imshow(grid, cmap="viridis", interpolation="nearest")
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(drawn, cax=figure.add_axes((left + 1.03, 0, 0.035, height)))
-    bar.set_label("transfer value", **text_style(9))
-    bar.ax.tick_params(labelsize=8)
+    bar.set_label("transfer value", color=theme.ink, **text_style(9))
+    bar.ax.tick_params(labelsize=8, color=theme.line, labelcolor=theme.ink)
     bar.outline.set_visible(False)  # type: ignore[operator]  # a Spine, typed as a method
     n_characters = int((left + 1) * 68)
     for y, va, colour, words, size_pt in (
-        (height + _GAP, "bottom", "black", wrapped(title, int(n_characters * 0.7)), 13),
-        (-_GAP, "top", INK, wrapped(_caption(row), n_characters), 9),
+        (height + _GAP, "bottom", theme.strong, wrapped(title, int(n_characters * 0.7)), 13),
+        (-_GAP, "top", theme.ink, wrapped(_caption(row), n_characters), 9),
     ):
         figure.text(0, y, words, va=va, color=colour, **text_style(size_pt))
     write_picture(figure, output)

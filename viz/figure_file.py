@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-import warnings
+import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 import matplotlib
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from ..atomic_file import write_with
 from ..errors import UsageError
-from .theme import LIGHT, Theme
+from .text import boxes_allowed, has_right_to_left, text_style, undrawable, wrapped
+from .theme import DARK, LIGHT, Theme
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
 
+logger = logging.getLogger(__name__)
+
 INK: Final = LIGHT.ink
 """Colour of captions and frames in a light picture."""
 
+_MOST_NAMED: Final = 3
+_ORDERS_LETTERS: Final = (3, 11)
+"""The version of matplotlib from which on it shapes text."""
 _SUFFIXES: Final = (".png", ".svg")
 DPI: Final = 150
 """Of PNG files."""
@@ -64,6 +73,10 @@ def in_theme(axes: Axes, theme: Theme, tick_pt: float = 9) -> Axes:
 def write_picture(figure: Figure, output: Path) -> None:
     """Write a picture, which appears whole or not at all; the same figure gives the same bytes.
 
+    Where a PNG has characters that no installed font has, which become boxes, a line below it says
+    so, and a warning is logged. An SVG holds its words as words, and whoever opens it brings the
+    fonts.
+
     Raises
     ------
     UsageError
@@ -73,11 +86,12 @@ def write_picture(figure: Figure, output: Path) -> None:
     """
     require_picture_path(output)
     kind = output.suffix.lower()[1:]
+    if kind == "png" and (note := _what_is_not_drawn(figure)):
+        logger.warning("note: %s: %s", output.name, note)
+        _write_below(figure, note)
 
     def fill(temporary: Path) -> None:
-        with warnings.catch_warnings():
-            # A name in a script without a font shows boxes; an SVG still holds the name.
-            warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        with boxes_allowed():
             figure.savefig(
                 temporary,
                 format=kind,
@@ -93,3 +107,42 @@ def write_picture(figure: Figure, output: Path) -> None:
             write_with(output, fill)
     else:
         write_with(output, fill)
+
+
+def _what_is_not_drawn(figure: Figure) -> str:
+    """Which words of a picture are boxes, or are in the wrong order; empty where none are."""
+    words = {text.get_text() for text in figure.findobj(Text) if text.get_visible()}
+    missing = undrawable("".join(words))
+    notes = []
+    if missing:
+        named = [
+            f"U+{ord(letter):04X} ({unicodedata.name(letter, 'no name').lower()})"
+            for letter in missing[:_MOST_NAMED]
+        ]
+        more = f" and {len(missing) - len(named)} more" if len(missing) > len(named) else ""
+        have = "the character" if len(missing) == 1 else "the characters"
+        notes.append(
+            f"no installed font has {have} {', '.join(named)}{more}, drawn as boxes: install a "
+            f"font that has them, such as Noto Sans or Noto Emoji, or write an .svg"
+        )
+    if matplotlib.__version_info__ < _ORDERS_LETTERS and any(map(has_right_to_left, words)):
+        notes.append(
+            "letters that are read from the right are drawn from the left: matplotlib "
+            f"{'.'.join(map(str, _ORDERS_LETTERS))} or an .svg shows them as they are read"
+        )
+    return "; ".join(notes)
+
+
+def _write_below(figure: Figure, note: str) -> None:
+    with boxes_allowed():
+        bounds = figure.get_tightbbox()
+    width_in, height_in = figure.get_size_inches()
+    lines = wrapped(f"Note: {note}", max(30, int((bounds.x1 - max(bounds.x0, 0)) * 13.5)))
+    ground = sum(to_rgb(figure.get_facecolor()))
+    ink = (LIGHT if ground > 1.5 else DARK).ink
+    figure.text(
+        *(max(bounds.x0, 0) / width_in, (bounds.y0 - 0.12) / height_in, lines),
+        va="top",
+        color=ink,
+        **text_style(8),
+    )

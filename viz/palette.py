@@ -22,9 +22,9 @@ COLOURS: Final = {
         *("#be9682", "#826e96", "#3ca0aa", "#0a00be"),
     ),
     "dark": (
-        *("#285aff", "#d2b450", "#e6ff00", "#d20a0a", "#50b4ff", "#f078aa", "#aaffff", "#6e6482"),
-        *("#a032d2", "#1e783c", "#f0beff", "#ffe6a0", "#dc28aa", "#8c78d2", "#b46e78", "#ffaaa0"),
-        *("#ff6400", "#b4a0d2", "#28dcc8", "#0a8cfa"),
+        *("#b4aafa", "#fff014", "#46dc8c", "#d28200", "#148cb4", "#f01e82", "#c8faff", "#a050ff"),
+        *("#ff82d2", "#8caa96", "#fabedc", "#b4b400", "#d25050", "#c878fa", "#a06e96", "#ff786e"),
+        *("#fab46e", "#dc3cd2", "#3ce6ff", "#7878dc"),
     ),
 }
 """By theme, ``#rrggbb``, of the first twenty classes; class 20 has that of class 0 again."""

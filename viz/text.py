@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 import unicodedata
-from typing import Any, Final
+import warnings
+from typing import TYPE_CHECKING, Any, Final
 
 from matplotlib import font_manager
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NAME_LENGTH: Final = 40
 """Characters of a class name that are shown."""
@@ -26,6 +31,8 @@ _FAMILIES: Final = (
 _BIDI_CONTROLS: Final = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
+_LAST_OF_LATIN: Final = 0x24F  # DejaVu Sans has all of these
+_LEFT_TO_RIGHT: Final = "\u200e"
 _JOINER: Final = "\u200d"
 _REPLACEMENT: Final = "\ufffd"
 
@@ -50,6 +57,13 @@ def shown_name(name: object, length: int = NAME_LENGTH) -> str:
     return f"{text[:head_end]}…{text[tail_start:]}"
 
 
+def before_words(name: str) -> str:
+    """A shown name that other words follow: one that is read from the right stays before them."""
+    if not has_right_to_left(name):
+        return name
+    return f"{_LEFT_TO_RIGHT}{name}{_LEFT_TO_RIGHT}"
+
+
 def wrapped(text: str, width: int) -> str:
     """Words of ours and of the user, on lines of at most `width` characters."""
     return textwrap.fill(shown_name(text, length=10 * width), width)
@@ -64,6 +78,39 @@ def font_families() -> list[str]:
     """The fonts to look for a glyph in, first to last; only installed ones, which never warn."""
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return [*(family for family in _FAMILIES if family in installed), "sans-serif"]
+
+
+def undrawable(text: str) -> list[str]:
+    """The characters of a text that no installed font has: they are drawn as boxes.
+
+    Marks that are never drawn, such as joiners, are none of them.
+    """
+    others = sorted({character for character in text if ord(character) > _LAST_OF_LATIN})
+    if not others:
+        return []
+    fonts = [
+        font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=[family])))
+        for family in font_families()
+    ]
+    return [
+        character
+        for character in others
+        if unicodedata.category(character) not in ("Cf", "Mn", "Zs", "Cn")
+        and not any(font.get_char_index(ord(character)) for font in fonts)
+    ]
+
+
+@contextlib.contextmanager
+def boxes_allowed() -> Iterator[None]:
+    """Let matplotlib draw and measure boxes in silence: `write_picture` says what they are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font", UserWarning)
+        yield
+
+
+def has_right_to_left(text: str) -> bool:
+    """Whether letters in it are read from the right, as in Arabic and Hebrew."""
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
 
 
 def _shown_character(character: str) -> str:

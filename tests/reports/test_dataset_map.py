@@ -60,3 +60,35 @@ def test_what_cannot_be_drawn(photos, settings, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(bb.BottlebankError, match="none of 1 image can be used"):
         bb.plot([str(tmp_path / "file")], tmp_path / "map.png", **settings)
+
+
+def words_of(drawn) -> str:
+    return " ".join(drawn.path.read_text().split())
+
+
+def test_what_colours_say_and_who_predicted_stand_in_the_picture(photos, settings, tmp_path):
+    table = bb.extract(photos, **settings)
+    trained = bb.train_head(table, seed=0)
+    for color, head, words in (
+        ("mistake", None, "out of fold: 5 logistic heads"),
+        ("confidence", trained, f"by the head {trained.head.version}"),
+        ("split", None, "the split of each image, decided by content"),
+    ):
+        drawn = bb.plot(table, tmp_path / "map.svg", color=color, head=head, theme="dark")
+        shown = words_of(drawn)
+        for word in words.split():
+            assert word in shown
+        assert "#1b211e" in shown
+
+
+def test_looks_that_would_change_nothing_are_refused(photos, settings, tmp_path):
+    table = bb.extract(photos, **settings)
+    trained = bb.train_head(table, seed=0)
+    with pytest.raises(UsageError, match="a head predicts, and the map is coloured by label"):
+        bb.plot(table, tmp_path / "map.png", head=trained)
+    with pytest.raises(UsageError, match="expected a colour by label, prediction, .*'age'"):
+        bb.plot(table, tmp_path / "map.png", color="age")
+    with pytest.raises(UsageError, match="colour and theme are chosen in the explorer itself"):
+        bb.plot(table, tmp_path / "map.html", theme="dark")
+    with pytest.raises(UsageError, match="expected the theme light or dark, received 'sepia'"):
+        bb.plot(table, tmp_path / "map.png", theme="sepia")
