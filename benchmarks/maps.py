@@ -21,7 +21,7 @@ their own defaults but for a start from PCA and a seed:
 Seconds are those of the clock, then those of all processors together, which say more where other
 programs are at work. The ratio is the job's time over that of `tsne`, taken within each round, of
 the clock and of the processors: 2 is half as fast. Trust
-is that of `viz.trust`, against the rows themselves, and the share of the ten nearest on the map
+is that of `viz.neighbourhoods.trust`, against the rows themselves, and the share of the ten nearest on the map
 that have the same label; both are medians.
 """
 
@@ -44,7 +44,7 @@ from sklearn.decomposition import PCA
 
 from bottlebank.formatting import counted
 from bottlebank.viz import reduce
-from bottlebank.viz.trust import trust
+from bottlebank.viz.neighbourhoods.trust import trust
 
 OURS = "tsne"
 

@@ -12,7 +12,7 @@ from ..cache.layouts import Layout, Layouts
 from ..formatting import counted
 from ..viz import Embedding
 from ..viz.map_settings import require_layout
-from ..viz.placement import Projection, place_among, project
+from ..viz.neighbourhoods.placement import Projection, place_among, project
 from ..viz.reduction import laid_out, reduce, require_features, with_trust
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def lay_out(
     The map is kept in the cache, and read when the same images are laid out again. A map that at
     least half of the images are on, and that at least half of the images on are in the table, is
     taken too: its images stay where they are, and the others are placed among them, each by itself
-    (`viz.placement`).
+    (`viz.neighbourhoods.placement`).
 
     Parameters
     ----------

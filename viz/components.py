@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from sklearn.decomposition import PCA
 
-from .placement import Projection
+from .neighbourhoods.placement import Projection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ from ..errors import UsageError
 from .components import principal_components
 from .map_methods import require_method
 from .map_settings import require_fit, require_layout
-from .trust import Trust, trust
+from .neighbourhoods.trust import Trust, trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from .map_methods import Settings
-    from .placement import Projection
+    from .neighbourhoods.placement import Projection
 
 
 class Embedding(NamedTuple):

@@ -5,7 +5,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from bottlebank.viz.map_settings import require_layout
-from bottlebank.viz.placement import N_NEIGHBORS, place_among, project
+from bottlebank.viz.neighbourhoods.placement import N_NEIGHBORS, place_among, project
 from bottlebank.viz.reduction import laid_out
 
 
