@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .errors import BottlebankError
     from .export import export_head
     from .extraction import FeatureTable, extract
-    from .prediction import Prediction, Predictor, TransferValues, load_predictor
+    from .prediction import Prediction, Predictor, TransferValues, load_predictor, similar
     from .reports import plot, write_report
     from .service import create_app
     from .training import evaluate_head, finetune, save_head, train_head
@@ -41,6 +41,7 @@ __all__ = [
     "load_predictor",
     "plot",
     "save_head",
+    "similar",
     "train_head",
     "write_report",
 ]
@@ -53,7 +54,7 @@ __getattr__, __dir__ = lazy_names(
         "errors": ("BottlebankError",),
         "export": ("export_head",),
         "extraction": ("FeatureTable", "extract"),
-        "prediction": ("Prediction", "Predictor", "TransferValues", "load_predictor"),
+        "prediction": ("Prediction", "Predictor", "TransferValues", "load_predictor", "similar"),
         "reports": ("plot", "write_report"),
         "service": ("create_app",),
         "training": ("evaluate_head", "finetune", "save_head", "train_head"),

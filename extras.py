@@ -10,6 +10,7 @@ PACKAGES = {
     "litert": "ai-edge-litert",
     "quantize": "nncf",
     "hf": "huggingface_hub",
+    "parquet": "pyarrow",
 }
 """Their packages in `setup.cfg`."""
 

@@ -20,9 +20,9 @@ their own defaults but for a start from PCA and a seed:
 
 Seconds are those of the clock, then those of all processors together, which say more where other
 programs are at work. The ratio is the job's time over that of `tsne`, taken within each round, of
-the clock and of the processors: 2 is half as fast. Trust
-is that of `viz.neighbourhoods.trust`, against the rows themselves, and the share of the ten nearest on the map
-that have the same label; both are medians.
+the clock and of the processors: 2 is half as fast. Trust is that of `viz.neighbourhoods.trust`,
+against the rows themselves, and the share of the ten nearest on the map that have the same label;
+both are medians.
 """
 
 from __future__ import annotations

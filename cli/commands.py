@@ -18,6 +18,7 @@ _COMMANDS = {
     "finetune": "Train the last blocks of a head's network together with the head.",
     "compare": "Cross-validate heads and extractors on the same folds, and report what differs.",
     "predict": "Predict the classes of images; print one line for each.",
+    "similar": "Find the images of DATA that are most similar to an image.",
     "recipe": "Build a known system from DATA, from images to a report, and compare it with a "
     "baseline.",
     "plot": "Draw a map on which images with similar transfer values lie together.",

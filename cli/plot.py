@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from ..formatting import counted
+from ..reports.map_formats.output import require_map_output, require_no_looks
 from ..reports.output_paths import (
     EXPLORER,
     map_kind,
@@ -20,7 +22,7 @@ from .output import print_json, report_rejections, tell
 from .parameters import choices, options, pictures
 from .parameters.labels import labels_option, lay_over, read
 from .parameters.maps import layout as layout_options
-from .parameters.types import MEGABYTES
+from .parameters.types import MEGABYTES, Choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +59,12 @@ if TYPE_CHECKING:
     metavar="MB",
     help="in the explorer: megabytes that all thumbnails may take; 0 for none",
 )
+@option(
+    "--format",
+    type=Choice(choices.MAP_FORMATS),
+    default_in_words="a picture or the explorer, by the name of the output",
+    help=f"that of another program: {choices.MAP_FORMATS_IN_WORDS}",
+)
 @options.extraction()
 @options.seed()
 @options.as_json()
@@ -73,14 +81,17 @@ def run(
     theme: str,
     thumbnails: bool,
     thumbnail_budget: float,
+    format: str | None,
     seed: int,
     json: bool,
     strict: bool,
 ) -> int:
     """Draw and report where."""
-    path = require_output(output, map_kind(output), [data, head, extraction["weights"]])
-    require_outside(path, data)
-    require_looks(color, theme, head, is_page=path.suffix.lower() in EXPLORER.suffixes)
+    path = _require_output(output, format, data, [data, head, extraction["weights"]])
+    is_page = format is None and path.suffix.lower() in EXPLORER.suffixes
+    require_looks(color, theme, head, is_page=is_page)
+    if format is not None:
+        require_no_looks(format, color, theme, thumbnails=thumbnails)
     layout |= {"random_state": seed}
     require_layout(**{name: layout[name] for name in layout.keys() - {"fresh"}})
     labels_file = read(labels)
@@ -89,6 +100,8 @@ def run(
 
     image = Path(data)
     if image.suffix.lower() in EXTENSIONS and image.is_file():
+        if format is not None:
+            raise UsageError(f"--format {format} is for a dataset, and {data} is an image")
         from ..reports.image_heatmap import plot_image
 
         n_images, caption = None, plot_image(data, path, theme=theme, **extraction)
@@ -96,9 +109,10 @@ def run(
         measured: dict[str, float | None] = {}
     else:
         settings = {**layout, "thumbnails": thumbnails, "thumbnail_budget": thumbnail_budget}
-        settings |= {"color": color, "theme": theme}
+        settings |= {"color": color, "theme": theme, "format": format}
         dataset = load_dataset(data, **reading)
-        require_no_image_of(path, dataset)
+        if format is None:
+            require_no_image_of(path, dataset)
         table, embedding = _draw_map(dataset, extraction, labels_file, head, path, **settings)
         n_images, rejected, caption = len(table), table.rejected, embedding.caption
         measured = embedding.trust_as_json()
@@ -109,6 +123,16 @@ def run(
         drawn = "" if n_images is None else f"{counted(n_images, 'image')}, "
         tell(f"wrote {path}: {drawn}{caption}")
     return report_rejections(rejected, strict)
+
+
+def _require_output(
+    output: str, format: str | None, data: str, inputs: Sequence[str | None]
+) -> Path:
+    if format is not None:
+        return require_map_output(format, output, inputs, data)
+    path = require_output(output, map_kind(output), inputs)
+    require_outside(path, data)
+    return path
 
 
 def _draw_map(

@@ -68,9 +68,9 @@ def read_labels(source: str | os.PathLike[str]) -> LabelsFile:
 def write_labels(rows: Iterable[tuple[str, str, str]]) -> bytes:
     """A labels file of (key, path, label), in UTF-8; other bytes in names are `escaped`."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)  # ends lines with CR LF, and so quotes names that hold either
     writer.writerow(COLUMNS)
-    writer.writerows([key, *map(_not_a_formula, values)] for key, *values in rows)
+    writer.writerows([key, *map(not_a_formula, values)] for key, *values in rows)
     return escaped(text.getvalue()).encode()
 
 
@@ -79,7 +79,8 @@ def escaped(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _not_a_formula(value: str) -> str:
+def not_a_formula(value: str) -> str:
+    """A name that no spreadsheet takes for a formula: such a one begins with an apostrophe."""
     return f"'{value}" if value[:1] in "=+-@\t\r" and value else value
 
 

@@ -23,11 +23,12 @@ from ..prediction import load_predictor
 from ..prediction.head_extractor import read_recipe, weights_finder
 from ..progress import Progress
 from ..reports.output_paths import writing
+from ..reports.placed_folder import placed
 from ..training import extract_for_head
 from . import card, labels
 from .agreement import Agreement, compare
 from .files import WrittenFile, files_in
-from .folder import placed, require_export_folder
+from .folder import require_export_folder
 from .images import images_for
 from .job import Job
 from .process import write

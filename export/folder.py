@@ -1,24 +1,16 @@
-"""The folder of an export: what may be replaced by it, and how it takes its place, whole."""
+"""The folder of an export: what may be replaced by it."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
-import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..arguments import require_path
-from ..atomic_file import TEMPORARY_PREFIX, make_folder, sync
 from ..errors import UsageError
-from ..reports.output_paths import require_folder, writing
+from ..reports.output_paths import require_folder
 from . import card, labels
 from .registry import EXPORTERS
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 _OWN = {card.FILE, labels.FILE, *(name for each in EXPORTERS.values() for name in each.files)}
 _OWN_NAMES = re.compile(
@@ -60,46 +52,3 @@ def _is_replaceable(path: Path) -> bool:
         for entry in path.rglob("*")
     )
     return own and card.is_card(path / card.FILE)
-
-
-@contextlib.contextmanager
-def placed(path: Path) -> Generator[Path]:
-    """A folder beside `path` for what is written in the block; at its end it is put there.
-
-    When anything fails, what was at `path` stays, and nothing else is left.
-
-    Raises
-    ------
-    BottlebankError
-        When it cannot be written.
-    """
-    beside = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-    with writing(path):
-        make_folder(path.parent)
-        beside.mkdir()
-    try:
-        yield beside
-        with writing(path):
-            _put(beside, path)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _put(folder: Path, path: Path) -> None:
-    for root, _, names in os.walk(folder):
-        for name in names:
-            sync(Path(root) / name)
-        sync(Path(root))
-    if not path.exists():
-        folder.rename(path)
-        sync(path.parent)
-        return
-    before = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
-    path.rename(before)
-    try:
-        folder.rename(path)
-    except BaseException:
-        before.rename(path)
-        raise
-    sync(path.parent)
-    shutil.rmtree(before, ignore_errors=True)

@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from .neighbours import NoTrainingImagesError, TrainingImages, open_training_images
     from .prediction import Prediction
     from .predictor import Predictor
+    from .similar_images import SimilarImage, SimilarImages, similar
     from .transfer_values import TransferValues
 
 __all__ = [
     "NoTrainingImagesError",
     "Prediction",
     "Predictor",
+    "SimilarImage",
+    "SimilarImages",
     "TrainingImages",
     "TransferValues",
     "load_predictor",
     "open_training_images",
+    "similar",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -32,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "neighbours": ("NoTrainingImagesError", "TrainingImages", "open_training_images"),
         "prediction": ("Prediction",),
         "predictor": ("Predictor",),
+        "similar_images": ("SimilarImage", "SimilarImages", "similar"),
         "transfer_values": ("TransferValues",),
     },
 )

@@ -12,6 +12,7 @@ import numpy as np
 from ..cache import CacheFolder, KeyArray
 from ..errors import BottlebankError, CacheError
 from .head_extractor import read_recipe
+from .nearest_rows import nearest_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,6 +111,7 @@ class TrainingImages:
     ) -> None:
         """See `open_training_images`."""
         self._units = units
+        self._lengths = np.ones(len(units), np.float32)
         self._labels = labels
         self._files = files
         self._keys = keys
@@ -119,21 +121,18 @@ class TrainingImages:
 
     def nearest(self, features: np.ndarray, n_nearest: int) -> list[list[Neighbour]]:
         """Of each row of float32 (n, width), the nearest training images, nearest first."""
-        units = _units(features)
         answers = []
-        for row in units:
-            cosines = self._units @ row  # (n training images,)
-            n_here = min(n_nearest, len(cosines))
-            best = np.argpartition(-cosines, n_here - 1)[:n_here]
+        for row in features:
+            found = nearest_rows(self._units, row, n_nearest, lengths=self._lengths)
+            near: list[tuple[int, float]] = list(
+                zip(found.rows.tolist(), found.cosines.tolist(), strict=True)
+            )
             answers.append(
                 [
                     Neighbour(
-                        self._labels[other],
-                        min(1.0, float(cosines[other])),
-                        self._files[other],
-                        str(self._keys[other]),
+                        self._labels[other], cosine, self._files[other], str(self._keys[other])
                     )
-                    for other in map(int, best[np.argsort(-cosines[best], kind="stable")])
+                    for other, cosine in near
                 ]
             )
         return answers

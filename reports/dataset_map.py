@@ -25,6 +25,8 @@ from ..viz.theme import require_theme
 from .explorer.explore import explore, require_budget
 from .layouts import lay_out
 from .map_colouring import colouring_of
+from .map_formats.laid_out import LaidOut
+from .map_formats.output import require_map_output, require_no_looks, write_map
 from .output_paths import EXPLORER, map_kind, require_output, writing
 from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
@@ -74,6 +76,7 @@ def plot(
     thumbnails: bool = False,
     theme: str = "light",
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
+    format: str | None = None,
     progress: bool | None = None,
     **extraction: Any,
 ) -> Plot:
@@ -112,6 +115,10 @@ def plot(
         Of a picture: ``light`` or ``dark``.
     thumbnail_budget
         In the explorer: megabytes that all thumbnails may take, 0 for none.
+    format
+        None for a picture or the explorer, by the extension. Or that of another program:
+        ``csv`` or ``parquet``, a file of coordinates with paths, labels and keys; ``projector``, a
+        folder for TensorBoard's Embedding Projector; ``fiftyone``, a folder that FiftyOne imports.
     progress
         Show progress on stderr, as in `extract`.
     **extraction
@@ -125,7 +132,9 @@ def plot(
     Raises
     ------
     BottlebankError
-        When the picture cannot be written.
+        When it cannot be written.
+    LibraryNotFoundError
+        When a library is missing that the format needs, with what to install.
     UsageError
         For another file extension or method, fewer than two images, parameters of an extraction
         beside a table, or where another file would be replaced.
@@ -134,10 +143,13 @@ def plot(
     """
     wanted = "the path of a .png, .svg or .html file"
     path = require_path(output, wanted, "bb.plot(table, 'map.png')")
-    is_page = path.suffix.lower() in EXPLORER.suffixes
-    if not is_page:
-        require_picture_path(path)
-    require_output(path, map_kind(path))
+    is_page = format is None and path.suffix.lower() in EXPLORER.suffixes
+    if format is not None:
+        path = require_map_output(format, path)
+    else:
+        if not is_page:
+            require_picture_path(path)
+        require_output(path, map_kind(path))
     thumbnail_budget = require_budget(thumbnail_budget)
     head = None if head is None else as_head(head)
     settings: dict[str, Any] = {
@@ -150,6 +162,8 @@ def plot(
     require_layout(**settings)
     chosen_theme = require_theme(theme)
     require_looks(color, theme, head, is_page=is_page)
+    if format is not None:
+        require_no_looks(format, color, theme, thumbnails=thumbnails)
     if isinstance(data, FeatureTable):
         if extraction:
             raise UsageError(
@@ -163,6 +177,9 @@ def plot(
     table.require_rows()
     _require_no_image(path, table)
     embedding = lay_out(table, **settings, fresh=fresh, progress=progress)
+    if format is not None:
+        write_map(LaidOut(table, embedding, progress), format, path)
+        return Plot(path, embedding)
     if title is None:
         about = f"({table.report.extractor})"
         title = f"{name or counted(len(table), 'image')} {about}"

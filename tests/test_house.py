@@ -71,6 +71,7 @@ OWNERS = {
     "flask": ("service/",),
     "waitress": ("service/http/",),
     "jinja2": ("viz/",),
+    "pyarrow": ("reports/map_formats/parquet_file.py",),
     "matplotlib": ("viz/",),
     "umap": ("viz/",),
     "openTSNE": ("viz/",),

@@ -1,4 +1,4 @@
-"""A new backbone, engine, head, map method or exporter is one file and one line of its registry.
+"""A new backbone, engine, head, map method or format, or exporter is one file and one line.
 
 Each toy is a file in `toys/`. Its line is added here, and everything is used as a person would.
 """
@@ -17,6 +17,7 @@ from bottlebank.errors import UsageError
 from bottlebank.export.registry import EXPORTERS
 from bottlebank.features.backbones.registry import BACKBONES
 from bottlebank.features.engines.registry import ENGINES
+from bottlebank.reports.map_formats.registry import MAP_FORMATS
 from bottlebank.viz.map_methods import METHODS
 
 REGISTRIES = {
@@ -24,13 +25,14 @@ REGISTRIES = {
     "toy_engine": ENGINES,
     "toy_head": HEADS,
     "toy_map_method": METHODS,
+    "toy_map_format": MAP_FORMATS,
     "toy_exporter": EXPORTERS,
 }
 
 
 @pytest.fixture
 def toys(converted_random, monkeypatch):
-    """The five lines, and the command line imported as if they had always been there.
+    """The six lines, and the command line imported as if they had always been there.
 
     `converted_random` has TensorFlow imported, which leaves a thread running, once and beforehand.
     """
@@ -131,7 +133,11 @@ def test_all_from_python(toys, photos, tmp_path):
         trained.head.predict_proba(table.features[:5]),
         atol=1e-5,
     )
-    assert bb.plot(table, tmp_path / "map.svg", method="toy").embedding.method == "toy"
+    drawn = bb.plot(table, tmp_path / "map.svg", method="toy")
+    assert drawn.embedding.method == "toy"
+    written = bb.plot(table, tmp_path / "map.toy", method="toy", format="toy").path.read_text()
+    points = [line.split() for line in written.splitlines()[1:]]
+    np.testing.assert_allclose(np.array(points, float), drawn.embedding.points, atol=1e-3)
 
 
 def test_the_toy_backbone_runs_in_every_engine(toys, photos, tmp_path):

@@ -146,6 +146,10 @@ CALLS = {
     "plot output": (lambda its, x: bb.plot(its["a table"], x), ()),
     "plot method": (lambda its, x: bb.plot(its["a table"], "map.png", method=x), ()),
     "plot swapped": (lambda its, x: bb.plot("map.png", x), ()),
+    "similar": (lambda its, x: bb.similar(x, its["a table"]), {"an image"}),
+    "similar table": (lambda its, x: bb.similar("image.png", x), {"a table"}),
+    "similar top": (lambda its, x: bb.similar("image.png", its["a table"], x), ()),
+    "similar swapped": (lambda its, x: bb.similar(its["a table"], x), ()),
     "write_report": (
         lambda its, x: bb.write_report(x, its["a head"], its["a table"]),
         {"a folder", "a missing file"},

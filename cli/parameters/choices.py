@@ -18,6 +18,7 @@ from ...features.backbones.registry import (
 from ...features.engines.registry import engine_names, precision_names
 from ...recipes.known import MAX_EPOCHS as _MAX_EPOCHS
 from ...recipes.known import SYSTEMS as _SYSTEMS
+from ...reports.map_formats.registry import MAP_FORMATS as _MAP_FORMATS
 from ...viz.map_methods import METHODS as _METHODS
 
 ENGINES = tuple(engine_names())
@@ -54,6 +55,9 @@ METHODS_IN_WORDS = f"{', '.join(_FIRST)} or {_LAST}"
 FORMATS = tuple(_EXPORTERS)
 _TITLES = [f"{name}, {exporter.in_words}" for name, exporter in _EXPORTERS.items()]
 FORMATS_IN_WORDS = f"{'; '.join(_TITLES[:-1])}; or {_TITLES[-1]}"
+MAP_FORMATS = tuple(_MAP_FORMATS)
+_TITLES = [f"{name}, {each.in_words}" for name, each in _MAP_FORMATS.items()]
+MAP_FORMATS_IN_WORDS = f"{'; '.join(_TITLES[:-1])}; or {_TITLES[-1]}"
 QUANTIZED_FORMATS = tuple(
     name for name, exporter in _EXPORTERS.items() if exporter.quantizes_with is not None
 )

@@ -98,7 +98,7 @@ def test_lines_that_mean_one_image(photos, line, name):
 
 def test_names_that_are_not_utf_8_by_their_bytes_or_a_windows_encoding(tmp_path):
     raw, known = os.fsencode(tmp_path) + b"/\xff\xe9.jpg", tmp_path / "café.jpg"
-    open(raw, "wb").close()  # noqa: PTH123, SIM115
+    open(raw, "wb").close()
     known.touch()
     for page in ("cp1252", "cp850", "cp437"):
         data = b"\xff\xe9.jpg\n" + known.name.encode(page) + b"\n"
@@ -164,7 +164,7 @@ def test_a_folder_without_class_folders_is_images_without_classes(tmp_path, capl
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     dataset = load_dataset(tmp_path)
-    assert [os.path.basename(path) for path in dataset.paths] == ["1.PNG", "2.jpg"]  # noqa: PTH119
+    assert [os.path.basename(path) for path in dataset.paths] == ["1.PNG", "2.jpg"]
     assert (dataset.labels, dataset.splits) == (["", ""], [None, None])
     assert repr(dataset).endswith("2 images without classes>")
     assert "holds images and no class folders: they have no class" in caplog.text
