@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bottlebank.lazy_names import lazy_names  # pyright: ignore[reportMissingImports]
 
 if TYPE_CHECKING:
+    from .auditing import Audit, audit
     from .classifier import DenseHead, LogisticHead, NearestHead, load_head
     from .datasets import Dataset, load_dataset
     from .errors import BottlebankError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
     "BottlebankError",
     "Dataset",
     "DenseHead",
@@ -31,6 +33,7 @@ __all__ = [
     "Prediction",
     "Predictor",
     "TransferValues",
+    "audit",
     "create_app",
     "evaluate_head",
     "export_head",
@@ -49,6 +52,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "auditing": ("Audit", "audit"),
         "classifier": ("DenseHead", "LogisticHead", "NearestHead", "load_head"),
         "datasets": ("Dataset", "load_dataset"),
         "errors": ("BottlebankError",),

@@ -15,6 +15,7 @@ _COMMANDS = {
     "extract": "Compute the transfer values of every image and keep them in the cache.",
     "train": "Train a head on a dataset; images that are not in the cache are extracted first.",
     "evaluate": "Evaluate a head on one split of a dataset.",
+    "audit": "Look for wrong labels, duplicates, outliers, shortcuts, and what to label next.",
     "finetune": "Train the last blocks of a head's network together with the head.",
     "compare": "Cross-validate heads and extractors on the same folds, and report what differs.",
     "predict": "Predict the classes of images; print one line for each.",

@@ -110,6 +110,7 @@ def run(
     else:
         settings = {**layout, "thumbnails": thumbnails, "thumbnail_budget": thumbnail_budget}
         settings |= {"color": color, "theme": theme, "format": format}
+        settings["scores"] = None if labels_file is None else labels_file.scores
         dataset = load_dataset(data, **reading)
         if format is None:
             require_no_image_of(path, dataset)

@@ -5,11 +5,13 @@ Renamed and moved images keep their labels, and no image is moved or rewritten.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import re
 import unicodedata
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..arguments import require_path
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 COLUMNS = ("key", "path", "label")
-SUGGESTED, ACCEPT = "suggested", "accept"
+SUGGESTED, ACCEPT, SCORE = "suggested", "accept", "score"
+SUGGESTION_COLUMNS = (*COLUMNS, SUGGESTED, SCORE, "kind", ACCEPT)
+"""Of what an audit writes, for a person to fill in the last."""
 _EXPECTED = "key,path,label"
 _YES = {"yes", "y", "true", "1", "x", "ok", "accept", "accepted"}
 _NO = {"", "no", "n", "false", "0", "-", "reject", "rejected"}
@@ -37,6 +41,8 @@ class LabelsFile(NamedTuple):
     source: Path
     labels: Mapping[bytes, str]
     """By the SHA-256 of an image's bytes; empty: the image is left out."""
+    scores: Mapping[bytes, float] = MappingProxyType({})
+    """By the same, how suspicious an audit found the image, where the file says it."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -51,7 +57,8 @@ def read_labels(source: str | os.PathLike[str]) -> LabelsFile:
         A CSV file with the columns ``key``, the SHA-256 of an image's bytes in hexadecimal, and
         ``label``; an empty label leaves the image out. Where there are ``suggested`` and
         ``accept``, as in what an audit writes, a row whose ``accept`` is yes has the suggested
-        label. Other columns, such as ``path``, are for people.
+        label; where rows of equal files contradict each other, those in which ``accept`` is empty
+        do not count. Other columns, such as ``path``, are for people.
 
     Raises
     ------
@@ -60,16 +67,35 @@ def read_labels(source: str | os.PathLike[str]) -> LabelsFile:
     """
     path = require_path(source, "the path of a labels file")
     try:
-        return LabelsFile(path, _read(path))
+        return LabelsFile(path, *_read(path))
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def write_labels(rows: Iterable[tuple[str, str, str]]) -> bytes:
     """A labels file of (key, path, label), in UTF-8; other bytes in names are `escaped`."""
+    return _written(COLUMNS, rows)
+
+
+def write_suggestions(rows: Iterable[tuple[str, ...]]) -> bytes:
+    """A labels file with the columns `SUGGESTION_COLUMNS`, in UTF-8, as by `write_labels`."""
+    return _written(SUGGESTION_COLUMNS, rows)
+
+
+def are_undecided_suggestions(file: Path) -> bool:
+    """Whether a file is what `write_suggestions` made, and nobody has accepted anything in it."""
+    header = ",".join(SUGGESTION_COLUMNS)
+    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+        if lines.readline().rstrip("\r\n") != header:
+            return False
+        rows = csv.reader(lines)
+        return all(len(row) == len(SUGGESTION_COLUMNS) and not row[-1].strip() for row in rows)
+
+
+def _written(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)  # ends lines with CR LF, and so quotes names that hold either
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     writer.writerows([key, *map(not_a_formula, values)] for key, *values in rows)
     return escaped(text.getvalue()).encode()
 
@@ -84,7 +110,7 @@ def not_a_formula(value: str) -> str:
     return f"'{value}" if value[:1] in "=+-@\t\r" and value else value
 
 
-def _read(file: Path) -> dict[bytes, str]:
+def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
     encoding = encoding_of(file)
     lines = rows_of(file, encoding, find_dialect(file, encoding, _understood), _EXPECTED)
     _, header = next(lines, (0, []))
@@ -97,7 +123,9 @@ def _read(file: Path) -> dict[bytes, str]:
                 f"{found[:200]!r}"
             )
     labels: dict[bytes, str] = {}
+    scores: dict[bytes, float] = {}
     seen: dict[bytes, int] = {}
+    open_ones: dict[bytes, set[str]] = {}  # labels beside an empty `accept`
     for line, row in lines:
         value = dict(zip(names, row, strict=False))
         where = f"{file}, line {line}"
@@ -113,13 +141,21 @@ def _read(file: Path) -> dict[bytes, str]:
                 f"bytes; found {key[:80]!r}"
             )
         label, content = _label(value, where), bytes.fromhex(key)
+        with contextlib.suppress(ValueError):  # a score is a remark: without one, labels count
+            scores[content] = float(value.get(SCORE, ""))
+        if ACCEPT in value and not value[ACCEPT]:
+            open_ones.setdefault(content, set()).add(label)
+            continue
         if labels.setdefault(content, label) != label:
             raise DatasetError(
                 f"{where}: the image has the label {label!r} here and {labels[content]!r} in line "
                 f"{seen[content]}: remove one of them"
             )
         seen.setdefault(content, line)
-    return labels
+    for content, found in open_ones.items():
+        if len(found) == 1:  # else an audit has seen equal files with two labels: as they are
+            labels.setdefault(content, *found)
+    return labels, scores
 
 
 def _label(value: Mapping[str, str], where: str) -> str:

@@ -49,11 +49,13 @@ class Relabelled(NamedTuple):
         }
 
 
-def relabel(table: FeatureTable, labels: LabelsFile) -> Relabelled:
+def relabel(
+    table: FeatureTable, labels: LabelsFile, *, keeps_unlabelled: bool = False
+) -> Relabelled:
     """Give the images of a table the labels of a file, which knows them by their content.
 
     An image that the file does not have keeps its label. Files with equal bytes have one label
-    afterwards.
+    afterwards. Images that have a label nowhere are left out, unless it `keeps_unlabelled`.
 
     Raises
     ------
@@ -72,7 +74,12 @@ def relabel(table: FeatureTable, labels: LabelsFile) -> Relabelled:
             f"{labels.source} has none of these {counted(len(table), 'image')}: its keys are of "
             f"other images, or of files that have been changed since"
         )
-    rows = np.flatnonzero([bool(label) for label in said])
+    rows = np.flatnonzero(
+        [
+            bool(label) or (keeps_unlabelled and not mine)
+            for label, mine in zip(said, own, strict=True)
+        ]
+    )
     if not len(rows) and len(table):
         raise DatasetError(f"{labels.source} leaves out all {counted(len(table), 'image')}")
     before = table.labels[rows]

@@ -32,7 +32,7 @@ from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..classifier.given_head import HeadLike
     from ..datasets import Dataset
@@ -73,6 +73,7 @@ def plot(
     title: str | None = None,
     color: str = "label",
     head: HeadLike | None = None,
+    scores: Mapping[bytes, float] | None = None,
     thumbnails: bool = False,
     theme: str = "light",
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
@@ -113,6 +114,8 @@ def plot(
         for.
     theme
         Of a picture: ``light`` or ``dark``.
+    scores
+        In the explorer: how suspicious an audit found images, by the SHA-256 of their bytes.
     thumbnail_budget
         In the explorer: megabytes that all thumbnails may take, 0 for none.
     format
@@ -186,7 +189,7 @@ def plot(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_page:
-            given = {"head": head, "thumbnail_budget": thumbnail_budget}
+            given = {"head": head, "scores": scores, "thumbnail_budget": thumbnail_budget}
             explore(table, embedding, path, title=title, progress=progress, **given)
             return Plot(path, embedding)
         colouring = colouring_of(table, color, head, progress=progress)

@@ -13,10 +13,10 @@ from ..classifier.temperature import MIN_ROWS
 from ..errors import UsageError, in_brief
 from ..formatting import counted
 from ..training.learning_curve import KIND
-from ..untrusted.terminal import shown
 from ..viz import ReliabilityBins, draw_confusion_matrix, draw_learning_curve, draw_reliability
 from ..viz.curves import Forecast
 from ..viz.report import Section, Table
+from ..viz.text import shown_name
 from ..viz.theme import DARK, LIGHT, Theme
 from .training_curves import write_curves
 
@@ -127,7 +127,7 @@ def _about_confusions(matrix: np.ndarray, classes: Sequence[str]) -> str:
 
 def _isolated(name: str) -> str:
     """A name whose direction of reading turns nothing around it."""
-    return f"\u2068{shown(name)}\u2069"
+    return f"\u2068{shown_name(name)}\u2069"
 
 
 def reliability_section(

@@ -127,6 +127,22 @@ def require_report_folder(folder: str | Path, data: str | None = None) -> Path:
     return path
 
 
+def require_audit_folder(folder: str | Path, data: str) -> Path:
+    """A folder for the page of an audit, as `require_report_folder`.
+
+    Raises
+    ------
+    UsageError
+        When it is of the dataset, or another file has the page's name.
+    """
+    path = require_folder(folder)
+    require_folder_outside(path, data)
+    page = path / "audit.html"
+    if os.path.lexists(page):
+        _require_replaceable(page, _PAGE, ())
+    return path
+
+
 def require_folder_outside(folder: Path, data: str) -> None:
     """Refuse a folder for several files that is the dataset's own, or lies in it.
 
@@ -226,6 +242,12 @@ def _are_predictions(path: Path) -> bool:
         return file.read(64).startswith((b"path,label,probability,unknown", b'{"path": '))
 
 
+def _are_suggestions(path: Path) -> bool:
+    from ..datasets.labels_file import are_undecided_suggestions
+
+    return are_undecided_suggestions(path)
+
+
 def _begins_with(pattern: re.Pattern[bytes]) -> Callable[[Path], bool]:
     def recognises(path: Path) -> bool:
         with path.open("rb") as file:
@@ -247,6 +269,9 @@ EXPLORER = Kind(
 )
 _MAP_SUFFIXES = (*PICTURE.suffixes, *EXPLORER.suffixes)
 PREDICTIONS = Kind("a file of predictions of bottlebank", (".csv", ".jsonl"), _are_predictions)
+SUGGESTIONS = Kind(
+    "a labels file of bottlebank in which nothing was decided yet", (".csv",), _are_suggestions
+)
 SUMMARY = Kind("a summary of a recipe", (".json",), _begins_with(_SUMMARY_BEGINS))
 _PAGE = Kind("a report of bottlebank", (".html",), _begins_with(_PAGE_BEGINS))
 _NUMBERS = Kind("an evaluation of bottlebank", (".json",), _begins_with(_NUMBERS_BEGIN))

@@ -63,13 +63,13 @@ def _table_of_pairs(pairs: Sequence[dict[str, Any]], source: str) -> Table:
         (
             within(source, pair["path"]),
             f"{pair['split']}, {shown(pair['label'])}",
-            "equals" if pair["equal"] else "nearly the same as",
+            "the same as" if pair["equal"] else "nearly the same as",
             within(source, pair["of"]),
             f"{pair['of_split']}, {shown(pair['of_label'])}",
         )
         for pair in pairs[:MOST_IN_A_TABLE]
     ]
-    return Table(["image", "split, label", "", "image", "split, label"], rows, n_word_columns=5)
+    return Table(["image", "split, label", "is", "image", "split, label"], rows, n_word_columns=5)
 
 
 def _bounded(text: str, found: Sequence[object]) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from ..atomic_file import write_bytes
 from ..hardware import available_cores
 from ..progress import Progress
-from .thumbnails import thumbnail
+from .thumbnails import quick_thumbnail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,20 +158,12 @@ def _made(
     sheet = Image.new("RGB", (across, n_lines * side_px), (128, 128, 128))
     sizes = np.zeros((len(rows), 2), np.uint8)
     for place, row in enumerate(rows.tolist()):
-        pixels = thumbnail(table, row, side_px)
+        pixels = quick_thumbnail(table, row, side_px)
         if pixels is None:
             continue
-        height, width = pixels.shape[:2]
-        scale = min(1.0, side_px / max(height, width))
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        picture = Image.fromarray(pixels)
-        if size != (width, height):
-            picture = picture.resize(
-                size, Image.Resampling.BOX if scale < 0.5 else Image.Resampling.BILINEAR
-            )
         line, column = divmod(place, columns)
-        sheet.paste(picture, (column * side_px, line * side_px))
-        sizes[place] = size
+        sheet.paste(Image.fromarray(pixels), (column * side_px, line * side_px))
+        sizes[place] = pixels.shape[1::-1]
     file = io.BytesIO()
     sheet.save(file, "WEBP", quality=_QUALITY, method=_METHOD)
     return file.getvalue(), sizes

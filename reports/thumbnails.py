@@ -31,6 +31,25 @@ def thumbnail(table: FeatureTable, row: int, side_px: int) -> np.ndarray | None:
     return np.asarray(image)
 
 
+def quick_thumbnail(table: FeatureTable, row: int, side_px: int) -> np.ndarray | None:
+    """As `thumbnail`, for very many: decoded no larger than most photographs need.
+
+    Of a picture whose sides are nearly equal, the longer one may have 3/4 of `side_px`.
+    """
+    try:
+        data = read(table.paths[row])[0]
+        least_px = (3 * side_px // 4, 3 * side_px // 4)  # the shorter side of most photographs
+        pixels = decode(data, least_px, limits=NO_LIMITS, grey16=table.recipe.grey16)
+    except ImageRejectedError:
+        return None
+    height, width = pixels.shape[:2]
+    scale = min(1.0, side_px / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size == (width, height):
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+
+
 def as_webp(pixels: np.ndarray) -> bytes:
     """A WebP file of uint8, (height, width, 3), RGB, 0-255: small, for a page."""
     encoded = io.BytesIO()

@@ -28,6 +28,7 @@ HEAVY = [
 ]
 
 ROOMS = (
+    "auditing",
     "cache",
     "classifier",
     "cli",

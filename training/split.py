@@ -43,7 +43,7 @@ def split_table(table: FeatureTable) -> Split:
     """
     weighed = table.weighed
     if len(weighed) < len(table):
-        return _spread(split_table(table.some(weighed)), weighed, len(table))
+        return spread(split_table(table.some(weighed)), weighed, len(table))
     return split(
         table.contents,
         table.labels.tolist(),
@@ -53,7 +53,7 @@ def split_table(table: FeatureTable) -> Split:
     )
 
 
-def _spread(decided: Split, rows: np.ndarray, n_rows: int) -> Split:
+def spread(decided: Split, rows: np.ndarray, n_rows: int) -> Split:
     """The split of some of n rows as one of all, of which the others are in none."""
     of_row = np.full(n_rows, "", decided.of_row.dtype)
     of_row[rows] = decided.of_row

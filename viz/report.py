@@ -141,7 +141,7 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"breakable": _breakable, "webp": _webp}
+    environment.filters |= {"breakable": _breakable, "folders": _folders, "webp": _webp}
     page = environment.get_template(_NAME).render(
         title=title,
         lead=lead,
@@ -171,6 +171,14 @@ def _breakable(value: Cell) -> str:
     from markupsafe import Markup
 
     return Markup("<wbr>").join(_PIECE.findall(_shown(value)))
+
+
+def _folders(path: str) -> str:
+    """HTML of a path whose folders stand in their order, in whatever direction each is read."""
+    from markupsafe import Markup
+
+    parts = [Markup("<bdi>{}</bdi>").format(_breakable(part)) for part in path.split("/")]
+    return Markup("/<wbr>").join(parts)
 
 
 def _paragraphs(text: str) -> list[str]:

@@ -36,14 +36,18 @@ def read(file: str | None) -> LabelsFile | None:
 
 
 def lay_over(
-    table: FeatureTable, labels: LabelsFile | None, *, quiet: bool = False
+    table: FeatureTable,
+    labels: LabelsFile | None,
+    *,
+    quiet: bool = False,
+    keeps_unlabelled: bool = False,
 ) -> Relabelled | None:
     """Give a table the labels of a file, and say what that changes."""
     if labels is None:
         return None
     from ...extraction.relabelling import relabel
 
-    changes = relabel(table, labels)
+    changes = relabel(table, labels, keeps_unlabelled=keeps_unlabelled)
     if not quiet:
         say(f"{labels.source}: {changes.in_words()}")
     return changes

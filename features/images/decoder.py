@@ -91,6 +91,8 @@ class Picture(NamedTuple):
     pixels: np.ndarray
     """uint8, (height, width, 3), RGB, 0 to 255."""
     kind: Kind
+    size_px: tuple[int, int] = (0, 0)
+    """(height, width) of the upright picture before it was reduced."""
 
 
 class Limits(NamedTuple):
@@ -168,7 +170,8 @@ def decode_picture(
         else:
             with suspecting_memory(kind.format, image.size):
                 return _loaded(image, kind.format, at_least_px, grey16, data)
-    return Picture(_upright(pixels, orientation), kind)
+        size_px = _upright_size(image.size, orientation)
+    return Picture(_upright(pixels, orientation), kind, size_px)
 
 
 def _loaded(
@@ -199,7 +202,8 @@ def _loaded(
         brightest, make_rgb = grey.brightest, grey.to_rgb
     reduction = _reduction(picture.size, at_least_px, orientation)
     pixels = in_strips(picture, reduction, make_rgb)
-    return Picture(_upright(pixels, orientation), kind._replace(brightest=brightest))
+    size_px = _upright_size(picture.size, orientation)
+    return Picture(_upright(pixels, orientation), kind._replace(brightest=brightest), size_px)
 
 
 def _opened(data: bytes, formats: tuple[str, ...]) -> ImageFile:
@@ -284,6 +288,12 @@ def _simply(
         if is_want_of_memory(str(error)):
             raise
         return None
+
+
+def _upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """(height, width) of a picture that is stored with `size`, (width, height)."""
+    width, height = size
+    return (width, height) if orientation in _ORIENTATIONS_THAT_SWAP_SIDES else (height, width)
 
 
 def _upright(pixels: np.ndarray, orientation: int) -> np.ndarray:

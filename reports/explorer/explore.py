@@ -12,6 +12,7 @@ from .of_table import points_of
 from .page import MOST_IN_PAGE, require_sheets_folder, sheets_folder, write_explorer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from ...classifier.given_head import HeadLike
@@ -29,6 +30,7 @@ def explore(
     *,
     title: str,
     head: HeadLike | None = None,
+    scores: Mapping[bytes, float] | None = None,
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
     progress: bool | None = None,
 ) -> list[Path]:
@@ -46,6 +48,8 @@ def explore(
         Above the map.
     head
         Whose predictions are shown; None: those of heads that have not seen the image.
+    scores
+        Of an audit, by the SHA-256 of an image's bytes: how suspicious it is.
     thumbnail_budget
         Megabytes that all thumbnails may take; they are as large as fits, up to 128 px. 0: none.
     progress
@@ -64,15 +68,22 @@ def explore(
     in_page = len(table) <= MOST_IN_PAGE
     if not in_page:
         require_sheets_folder(sheets_folder(output))
-    points, who = points_of(table, embedding.points[:, :2], output, head=head, progress=progress)
+    points = points_of(
+        table, embedding.points[:, :2], output, head=head, scores=scores, progress=progress
+    )
     sprites = None
     if thumbnail_budget > 0:
         with CacheFolder(table.report.cache) as folder:
             kept_in = folder.root
         budget_bytes = 1e6 * thumbnail_budget / (_BYTES_IN_PAGE if in_page else 1)
         sprites = make_sprites(table, budget_bytes, kept_in=kept_in, progress=progress)
-    caption = f"{embedding.caption}. Predictions: {who}." if who else f"{embedding.caption}."
-    return write_explorer(points, output, title=title, caption=caption, sprites=sprites)
+    return write_explorer(
+        points,
+        output,
+        title=title,
+        caption=embedding.caption,
+        sprites=sprites,
+    )
 
 
 def require_budget(value: object) -> float:

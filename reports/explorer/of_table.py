@@ -14,7 +14,7 @@ from .nearest import nearest_of
 from .points import NO_LABEL, Points, Predicted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ...classifier.given_head import HeadLike
@@ -29,22 +29,24 @@ def points_of(
     output: Path,
     *,
     head: HeadLike | None = None,
+    scores: Mapping[bytes, float] | None = None,
     progress: bool | None = None,
-) -> tuple[Points, str]:
-    """The points of a table at these places, float (n, 2), and a sentence: who predicted.
+) -> Points:
+    """The points of a table at these places, float (n, 2).
 
     Images are linked to from `output`, the page, as files that stay where they are beside it.
-    Without a head, and with fewer than two classes, nothing is predicted.
+    `scores` are those of an audit by content. Without a head, and with fewer than two classes,
+    nothing is predicted.
     """
     names = [escaped(name) for name in table.labels.tolist()]
     classes = sorted({name for name in names if name})
-    predicted, words = None, ""
+    predicted = None
     if head is not None or len(classes) > 1:
-        predicted, classes, words = _predicted(table, classes, head, progress)
+        predicted, classes = _predicted(table, classes, head, progress)
     code_of = {name: code for code, name in enumerate(classes)}
     root, paths = _below_one_folder(table.paths)
     link, odd_links = _links(root, paths, output)
-    points = Points(
+    return Points(
         places=places,
         classes=classes,
         labels=np.array([code_of.get(name, NO_LABEL) for name in names]),
@@ -55,15 +57,15 @@ def points_of(
         odd_links=odd_links,
         splits=[split or "" for split in table.splits] if any(table.splits) else None,
         predicted=predicted,
+        score=_score(table, scores or {}),
         nearest=nearest_of(table.features, progress=progress),
     )
-    return points, words
 
 
 def _predicted(
     table: FeatureTable, classes: list[str], head: HeadLike | None, progress: bool | None
-) -> tuple[Predicted, list[str], str]:
-    """Predictions, all classes with those that the head has besides, and who predicted."""
+) -> tuple[Predicted, list[str]]:
+    """Predictions, and all classes with those that the head has besides."""
     from ...training.judged import judge
 
     judged = judge(table, head, progress=progress)
@@ -79,8 +81,9 @@ def _predicted(
         unknown=judged.unknown if head is not None else None,
         top_codes=codes[top],
         top_shares=np.take_along_axis(shares, top, axis=1),
+        in_words=judged.in_words,
     )
-    return predicted, classes, judged.in_words
+    return predicted, classes
 
 
 def _below_one_folder(paths: Sequence[str]) -> tuple[str, list[str]]:
@@ -102,3 +105,10 @@ def _links(root: str, paths: Sequence[str], output: Path) -> tuple[str, dict[int
         if escaped(path) != path
     }
     return link, odd
+
+
+def _score(table: FeatureTable, scores: Mapping[bytes, float]) -> np.ndarray | None:
+    """float, (n,), NaN where there is none; None where none has any."""
+    found = np.array([scores.get(content, np.nan) for content in table.contents], np.float64)
+    found[~np.isfinite(found)] = np.nan
+    return None if np.isnan(found).all() else found

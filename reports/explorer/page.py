@@ -79,7 +79,8 @@ def write_explorer(
         folder = sheets_folder(output)
         require_sheets_folder(folder)
         _write_sheets(folder, sprites)
-    write_parts(output, _page(points, title, caption, sprites, folder))
+    about = {"title": title, "caption": caption}
+    write_parts(output, _page(points, about, sprites, folder))
     return [output] if folder is None else [output, folder]
 
 
@@ -109,7 +110,7 @@ def _write_sheets(folder: Path, sprites: Sprites) -> None:
 
 
 def _page(
-    points: Points, title: str, caption: str, sprites: Sprites | None, folder: Path | None
+    points: Points, about: dict[str, str], sprites: Sprites | None, folder: Path | None
 ) -> Iterator[bytes]:
     script, style = _joined(), (_STATIC / "style.css").read_text(encoding="utf-8")
     images = "data: blob:" if folder is None else "data: blob: file: 'self'"
@@ -118,7 +119,12 @@ def _page(
         f"img-src {images}; base-uri 'none'; form-action 'none'"
     )
     skeleton = (_STATIC / "page.html").read_text(encoding="utf-8")
-    given = {"policy": policy, "title": html.escape(title), "style": style, "script": script}
+    given = {
+        "policy": policy,
+        "title": html.escape(about["title"]),
+        "style": style,
+        "script": script,
+    }
     # In one pass: what is filled in may hold braces of its own.
     pieces = re.split(r"\{\{(\w+)\}\}", skeleton)
     for place, piece in enumerate(pieces):
@@ -129,7 +135,7 @@ def _page(
         else:
             in_page = sprites if folder is None else None
             name = None if folder is None else folder.name
-            for part, data in parts_of(points, title, caption, sprites, name):
+            for part, data in parts_of(points, about, sprites, name):
                 yield from _part(f"part-{part}", data)
             for number, sheet in enumerate(in_page.sheets if in_page is not None else ()):
                 yield from _part(f"sheet-{number}", sheet)

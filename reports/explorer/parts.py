@@ -24,13 +24,14 @@ _LEVEL = 6
 
 
 def parts_of(
-    points: Points, title: str, caption: str, sprites: Sprites | None, folder: str | None
+    points: Points, words: dict[str, str], sprites: Sprites | None, folder: str | None
 ) -> Iterator[tuple[str, bytes]]:
     """Name and gzipped bytes of each part; ``static/main.js`` reads them by these names.
 
-    `folder` is the name of the folder with the sheets beside the page; None: they are in it.
+    `words` are the title and the caption. `folder` is the name of the
+    folder with the sheets beside the page; None: they are in it.
     """
-    about = _about(points, title, caption)
+    about = _about(points) | words
     about["thumbnails"] = None
     if sprites is not None:
         about["thumbnails"] = {
@@ -64,15 +65,14 @@ def parts_of(
         yield "score", _packed(points.score.astype("<f4"))
 
 
-def _about(points: Points, title: str, caption: str) -> dict[str, Any]:
+def _about(points: Points) -> dict[str, Any]:
     top = None if points.predicted is None else points.predicted.top_codes
     scores = points.score if points.score is not None else np.zeros(0)
     finite = scores[np.isfinite(scores)]
     return {
         "n": len(points),
         "name": hashlib.sha256(points.keys.tobytes()).hexdigest()[:16],
-        "title": title,
-        "caption": caption,
+        "predicted_by": "" if points.predicted is None else points.predicted.in_words,
         "classes": [escaped(name) for name in points.classes],
         "palette": COLOURS,
         "root": escaped(points.root),

@@ -30,6 +30,8 @@ class Predicted(NamedTuple):
     """int, (n, k): the most probable classes, the first first."""
     top_shares: np.ndarray | None = None
     """float, (n, k): their probabilities."""
+    in_words: str = ""
+    """Who predicted."""
 
 
 class Nearest(NamedTuple):

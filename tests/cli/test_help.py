@@ -16,8 +16,8 @@ from bottlebank.cli import main
 FOLDER = Path(__file__).parent / "help"
 COLUMNS = "100"
 COMMANDS = [
-    "", "extract", "train", "finetune", "evaluate", "compare", "predict", "similar", "plot",
-    "export", "serve", "extractors", "demo",
+    "", "extract", "train", "finetune", "evaluate", "audit", "compare", "predict", "similar",
+    "plot", "export", "serve", "extractors", "demo",
     "cache", "keys", "keys add", "keys list", "keys remove",
     "cache info", "cache verify", "cache prune", "cache export", "cache import",
 ]  # fmt: skip

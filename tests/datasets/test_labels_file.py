@@ -7,6 +7,7 @@ import pytest
 from bottlebank.datasets.labels_file import read_labels, write_labels
 from bottlebank.errors import DatasetError
 
+SCORES = ["0.75", "", "high"]
 KEYS = [hashlib.sha256(name.encode()).hexdigest() for name in "abcd"]
 
 
@@ -92,3 +93,13 @@ def test_a_row_that_is_there_twice_is_one(read):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(DatasetError, match=r"none\.csv cannot be read: No such file"):
         read_labels(tmp_path / "none.csv")
+
+
+def test_scores_are_read_where_there_are_any(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text(
+        "\n".join(["key,label,score", *map(",".join, zip(KEYS, "abc", SCORES, strict=False))])
+    )
+    assert read_labels(path).scores == {bytes.fromhex(KEYS[0]): 0.75}
+    path.write_text(f"key,label\n{KEYS[0]},cat\n")
+    assert read_labels(path).scores == {}

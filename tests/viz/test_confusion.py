@@ -3,10 +3,11 @@ import re
 import numpy as np
 import pytest
 from matplotlib import colormaps
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 
 from bottlebank.errors import UsageError
 from bottlebank.viz import draw_confusion_matrix
+from bottlebank.viz.theme import THEMES
 
 MATRIX = np.array([[90, 7, 3], [0, 50, 0], [11, 1300, 39]])
 CLASSES = ["hat", "_coat", "$bag$"]
@@ -105,3 +106,27 @@ def test_what_is_no_confusion_matrix_is_refused(matrix, message, tmp_path):
 def test_another_ending_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"\.png or \.svg"):
         draw_confusion_matrix([[1]], ["a"], tmp_path / "matrix.pdf", "Head")
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=list(THEMES))
+def test_counts_are_read_on_every_shade(theme, tmp_path, drawn):
+    matrix = np.zeros((11, 11), int)
+    matrix[:, 0] = np.arange(11) * 10
+    matrix[:, 1] = 100 - matrix[:, 0]
+    names = [f"{number}" for number in range(11)]
+    draw_confusion_matrix(matrix, names, tmp_path / "matrix.png", "Head", theme=theme)
+    axes = drawn[-1].axes[0]
+    [image] = axes.images
+    assert len(axes.texts) == 20
+    for text in axes.texts:
+        column, row = (round(at) for at in text.get_position())
+        cell = to_rgb(image.to_rgba(image.get_array()[row, column])[:3])
+        assert contrast(cell, to_rgb(text.get_color())) > 4.5
+    assert to_hex(drawn[-1].get_facecolor()) == theme.paper
+
+
+def contrast(*colours) -> float:
+    """Of WCAG 2.1."""
+    linear = [[((c + 0.055) / 1.055) ** 2.4 for c in colour] for colour in colours]
+    low, high = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05 for r, g, b in linear)
+    return high / low

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from bottlebank.errors import UsageError
+from bottlebank.viz.palette import class_style
 from bottlebank.viz.precision_recall import draw_precision_recall
+from bottlebank.viz.theme import DARK
 
 CAT = ("cat", np.array([0.5, 1.0]), np.array([1.0, 0.5]))
 DOG = ("dog", np.array([0.25, 0.75, 1.0]), np.array([1.0, 0.75, 0.5]))
@@ -47,3 +50,14 @@ def test_twenty_classes_have_lines_of_their_own_and_whole_markers(tmp_path, draw
     looks = [(line.get_color(), line.get_linestyle(), line.get_marker()) for line in named]
     assert len(set(looks)) == 20
     assert not any(line.get_clip_on() for line in axes.lines if line.get_linestyle() == "None")
+
+
+def test_names_are_taken_literally_in_both_themes(tmp_path, svg_texts, drawn):
+    names = ["_hat", "$x$", "帽子", "<script>"]
+    curves = [(name, *CAT[1:]) for name in names]
+    draw_precision_recall(curves, tmp_path / "curves.svg", "weird", theme=DARK)
+    assert {f"{name}  67%" for name in names} <= set(svg_texts(tmp_path / "curves.svg"))
+    assert to_hex(drawn[-1].get_facecolor()) == DARK.paper
+    [axes] = drawn[-1].axes
+    lines = [line for line in axes.lines if line.get_drawstyle() == "steps-post"]
+    assert [line.get_color() for line in lines] == [class_style(n, "dark").colour for n in range(4)]

@@ -18,6 +18,7 @@ function addressOf(app) {
   add("score", filters.score.join(","), "-Infinity,Infinity");
   filters.hiddenClasses.forEach((code) => words.append("hide", code));
   filters.hiddenSplits.forEach((code) => words.append("hide-split", code));
+  app.ownColours.forEach((colour, code) => words.append("class-colour", `${code},${colour.slice(1)}`));
   if (app.opened >= 0) {
     words.set("image", app.opened);
   }
@@ -60,6 +61,13 @@ function goToAddress(app, text) {
   filters.score = range("score", [-Infinity, Infinity]);
   filters.hiddenClasses = codes("hide", (code) => code < app.classes.length || code >= LEFT_OUT);
   filters.hiddenSplits = codes("hide-split", (code) => code < store.splitNames.length);
+  app.ownColours.clear();
+  for (const own of words.getAll("class-colour")) {
+    const [, code, colour] = /^(\d{1,5}),([0-9a-f]{6})$/.exec(own) ?? [];
+    if (code !== undefined) {
+      app.ownColours.set(Number(code), `#${colour}`);
+    }
+  }
   const image = Number(words.get("image") ?? -1);
   app.opened = Number.isInteger(image) && image >= 0 && image < store.n ? image : -1;
 }

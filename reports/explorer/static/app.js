@@ -28,9 +28,11 @@ function makeApp(about, store, map) {
     return palette[i % palette.length];
   };
   app.classColour = (code) => ownColours.get(code) ?? app.paletteColour(code);
+  app.ownColours = ownColours;
   app.setClassColour = (code, colour) => {
     ownColours.set(code, colour);
     app.recolour();
+    app.noteAddress();
   };
   app.nameOfLabel = (label) =>
     label === LEFT_OUT ? "left out" : label === NO_LABEL ? "no label" : classes[label];
@@ -142,7 +144,7 @@ function makeApp(about, store, map) {
   };
   app.showPictures = (on) => {
     app.withPictures = on;
-    byId("pictures").setAttribute("aria-pressed", String(on));
+    panels.build();
     app.redraw();
   };
   app.recolour = () => {

@@ -19,7 +19,7 @@ void main() {
 }`;
 
 const PIXEL_SHADER = `#version 300 es
-precision mediump float;
+precision highp float;
 in vec3 colour;
 uniform float size;
 out vec4 pixel;
@@ -43,6 +43,9 @@ function makeWebglDrawer(canvas, grid, always) {
     return null;
   }
   const program = linked(gl, POINT_SHADER, PIXEL_SHADER);
+  if (program === null) {
+    return null;
+  }
   const at = (name) => gl.getUniformLocation(program, name);
   const [view_, size_, pale_, firstPale_] = ["view", "size", "pale", "firstPale"].map(at);
   const n = grid.order.length;
@@ -117,6 +120,7 @@ function rendererOf(gl) {
   return String(gl.getParameter(unmasked ? unmasked.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
 }
 
+// A program of a vertex and a fragment shader; null where the driver does not take them.
 function linked(gl, ...sources) {
   const program = gl.createProgram();
   sources.forEach((source, i) => {
@@ -126,8 +130,5 @@ function linked(gl, ...sources) {
     gl.attachShader(program, shader);
   });
   gl.linkProgram(program);
-  if (!gl.getProgramParameter(program, gl.LINK_STATUS)) {
-    throw new Error(gl.getProgramInfoLog(program));
-  }
-  return program;
+  return gl.getProgramParameter(program, gl.LINK_STATUS) ? program : null;
 }

@@ -38,7 +38,9 @@ function shownRows(store, filters, isChanged) {
   }
   const [least, most] = filters.confidence;
   if (confidence && (least > 0 || most < 1)) {
-    drop((row) => confidence[row] / 65535 < least || confidence[row] / 65535 > most);
+    // Half a step of the 16 bits that a share has is no difference.
+    const [low, high] = [65535 * least - 0.5, 65535 * most + 0.5];
+    drop((row) => confidence[row] < low || confidence[row] > high);
   }
   if (unknown && filters.known !== ANY) {
     const wanted = filters.known === "unknown" ? 1 : 0;

@@ -39,7 +39,6 @@ function makePanels(app) {
     download: () => app.download(),
     "show-help": () => byId("help").showModal(),
     "close-help": () => byId("help").close(),
-    pictures: () => app.showPictures(!app.withPictures),
   };
   for (const [id, act] of Object.entries(press)) {
     byId(id).addEventListener("click", act);
@@ -65,7 +64,6 @@ function makePanels(app) {
   byId("keys").replaceChildren(...KEYS.flatMap(([key, does]) => [
     element("dt", {}, key), element("dd", {}, does),
   ]));
-  byId("pictures").hidden = app.thumbnails === null;
 
   function update() {
     panels.show.update();

@@ -34,7 +34,8 @@ function makeShowPanel(app, panel) {
   const legend = element("ul", { class: "legend", "aria-label": "Colours" });
   const fields = element("div", { class: "fields" });
   const count = element("p", { class: "count" });
-  panel.append(count, fields, legend, list);
+  const who = element("p", { class: "quiet" }, app.about.predicted_by && `Predicted ${app.about.predicted_by}.`);
+  panel.append(count, fields, legend, list, who);
 
   function build() {
     fields.replaceChildren(
@@ -76,7 +77,15 @@ function makeShowPanel(app, panel) {
       type: "checkbox", checked: filters.changed,
       onchange: () => { filters.changed = alone.checked; changed(); },
     });
-    fields.append(element("label", { class: "check" }, alone, "changed here alone"));
+    const boxes = [element("label", { class: "check" }, alone, "changed here alone")];
+    if (app.thumbnails) {
+      const pictures = element("input", {
+        type: "checkbox", checked: app.withPictures,
+        onchange: () => app.showPictures(pictures.checked),
+      });
+      boxes.push(element("label", { class: "check" }, pictures, "pictures close up"));
+    }
+    fields.append(element("div", { class: "checks" }, ...boxes));
     fields.append(element("button", { type: "button", onclick: () => app.showAll() }, "Show all"));
     fillList();
   }

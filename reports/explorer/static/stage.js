@@ -4,25 +4,32 @@ const MOST_PICTURES = 120; // points in view, beyond which no pictures are drawn
 const RING_PX = 3;
 
 function makeStage(app, map) {
-  const points = byId("points");
   const over = byId("over");
   const context = over.getContext("2d");
   const tip = byId("tip");
   const tipPicture = byId("tip-picture");
-  const drawer = (app.forced !== "canvas" && makeWebglDrawer(points, app.grid, app.forced === "webgl"))
-    || makeCanvasDrawer(replaced(points), app.grid);
+  let drawer = app.forced === "canvas" ? null : makeWebglDrawer(byId("points"), app.grid, app.forced === "webgl");
+  if (drawer === null) {
+    drawByProcessor();
+  }
   map.dataset.drawer = drawer.name;
+  byId("points").addEventListener("webglcontextlost", () => {
+    drawByProcessor();
+    drawer.resize(over.width, over.height);
+    recolour();
+  });
   let ratio = 1;
-  let asked = false;
+  let asked = null; // drawNow or drawOver, at the next frame
   let shape = null;
   let codes = new Uint16Array(app.store.n);
   let colours = new Uint32Array(1);
 
-  // A canvas that was asked for WebGL gives no 2-D context afterwards.
-  function replaced(canvas) {
-    const fresh = canvas.cloneNode();
-    canvas.replaceWith(fresh);
-    return fresh;
+  // On a new canvas: one that was asked for WebGL gives no 2-D context afterwards.
+  function drawByProcessor() {
+    const fresh = byId("points").cloneNode();
+    byId("points").replaceWith(fresh);
+    drawer = makeCanvasDrawer(fresh, app.grid);
+    map.dataset.drawer = drawer.name;
   }
 
   function measure() {
@@ -46,13 +53,18 @@ function makeStage(app, map) {
   }
 
   function redraw() {
-    if (!asked) {
-      asked = true;
+    ask(drawNow);
+  }
+
+  function ask(draw) {
+    if (asked === null) {
       requestAnimationFrame(() => {
-        asked = false;
-        drawNow();
+        const now = asked;
+        asked = null;
+        now();
       });
     }
+    asked = asked === drawNow ? drawNow : draw;
   }
 
   function drawNow() {
@@ -100,7 +112,7 @@ function makeStage(app, map) {
       const pale = codes[row] >= firstPale;
       context.globalAlpha = pale ? 0.25 : 1;
       context.fillStyle = cssOf(colours[pale ? codes[row] - firstPale + 1 : codes[row]]);
-      app.thumbnails.drawNow(context, row, px, py, side, redraw, 3);
+      app.thumbnails.drawNow(context, row, px, py, side, () => ask(drawOver), 3);
     }
     context.globalAlpha = 1;
   }
@@ -130,14 +142,14 @@ function makeStage(app, map) {
 
   function setShape(corners) {
     shape = corners;
-    redraw();
+    ask(drawOver);
   }
 
   // Show what an image is, beside the pointer or, without one, beside its point.
   function hover(row, at) {
     tip.hidden = row < 0;
     if (row < 0) {
-      redraw();
+      ask(drawOver);
       return;
     }
     const [px, py] = at ?? toScreen(app.view, app.store.x[row], app.store.y[row]);
@@ -149,7 +161,7 @@ function makeStage(app, map) {
       byId("tip-name").textContent = fileName(app.store.paths.at(row));
       byId("tip-label").textContent = app.labelInWords(row);
       byId("tip-prediction").textContent = app.store.predicted ? `predicted ${app.predictionInWords(row)}` : "";
-      redraw();
+      ask(drawOver);
     }
     const { width, height } = app.view;
     const beside = px > width / 2 ? px - tip.offsetWidth - 14 : px + 14;

@@ -66,7 +66,8 @@ function within(value, least, most) {
 
 // Radius of a point in pixels: smaller the more there are, larger the closer one looks.
 function pointRadius(view, n) {
+  const room = within(Math.sqrt(view.width * view.height) / 800, 0.65, 1.1);
   const alone = within(6.4 - 1.05 * Math.log10(Math.max(n, 1)) * 0.75, 0.75, 5.5);
-  const crowd = n > 200000 ? 0.75 : n > 50000 ? Math.min(alone, 1.25) : alone;
+  const crowd = n > 200000 ? 0.75 : room * (n > 50000 ? Math.min(alone, 1.25) : alone);
   return within(crowd * (view.scale / view.fitScale) ** 0.35, crowd, 9);
 }

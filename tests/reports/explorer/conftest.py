@@ -83,6 +83,26 @@ def points(images: Images) -> Points:
 
 
 @pytest.fixture
+def points_of_a_cloud():
+    """Makes points of the normal distribution, with nothing but what each table has."""
+
+    def made(n: int, n_classes: int = 5) -> Points:
+        random = np.random.default_rng(n)
+        places = random.normal(size=(n, 2)).clip(-3.9, 3.9)
+        if n > 2:
+            places[1:3] = [[-4, -4], [4, 4]]  # the map is a square
+        return Points(
+            places=places,
+            classes=[f"class {number}" for number in range(n_classes)],
+            labels=random.integers(0, n_classes, n),
+            paths=[f"{number}.jpg" for number in range(n)],
+            keys=random.integers(0, 256, (n, 32), np.uint8),
+        )
+
+    return made
+
+
+@pytest.fixture
 def sprites(images: Images):
     """Their thumbnails."""
     return make_sprites(images, 1e6, progress=False)
@@ -112,7 +132,6 @@ class Seen:
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.path = path
         self.page.goto(path.as_uri() + address)
         self.page.wait_for_selector("body[data-ready]")
 

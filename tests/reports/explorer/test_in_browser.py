@@ -2,10 +2,16 @@
 
 import csv
 import io
+import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.path import Path as Polygon
+from PIL import Image
 
+import bottlebank as bb
+from bottlebank.cli import main
 from bottlebank.datasets.labels_file import read_labels
 from bottlebank.reports.explorer import write_explorer
 
@@ -53,7 +59,7 @@ def download(seen, tmp_path):
 
 def test_pointing_selecting_labelling(seen, page, points, tmp_path):
     here = seen(page)
-    here.page.get_by_role("button", name="Pictures").click()
+    here.page.get_by_label("pictures close up").uncheck()
     for row in (0, 5, 8):
         here.page.mouse.move(*here.at(*place(row)))
         here.page.wait_for_selector(f"#tip-picture[data-painted='{row}']")
@@ -97,3 +103,289 @@ def test_labels_file_says_what_changed_and_undo_takes_it_back(seen, page, points
     here.page.get_by_role("button", name="Redo").click()
     assert download(here, tmp_path).read_text(encoding="utf-8") == text
     assert here.complaints == []
+
+
+@pytest.mark.slow
+def test_a_lasso_has_exactly_the_points_inside(seen, tmp_path, points_of_a_cloud):
+    cloud = points_of_a_cloud(3000)
+    [path] = write_explorer(cloud, tmp_path / "cloud.html", title="Cloud")
+    here = seen(path)
+    corners = [(0.2, 0.1), (0.8, 0.3), (0.55, 0.5), (0.9, 0.85), (0.3, 0.7), (0.45, 0.4)]
+    lasso(here, corners)
+    scaled = cloud.places - cloud.places.min(axis=0)
+    scaled = scaled / np.ptp(cloud.places, axis=0).max() * [1, -1] + [0, 1]
+    inside = Polygon(corners).contains_points(scaled)
+    near = Polygon(corners).contains_points(scaled, radius=0.004)
+    near ^= Polygon(corners).contains_points(scaled, radius=-0.004)
+    here.page.get_by_label("Label of the selection").fill("in")
+    here.page.get_by_label("Label of the selection").press("Enter")
+    found = read_labels(download(here, tmp_path)).labels
+    selected = np.array([key.tobytes() in found for key in cloud.keys])
+    assert 500 < inside.sum() < 2500
+    assert (selected == inside)[~near].all()  # pixels and 16-bit places round at the edge
+    assert near.sum() < 100
+
+
+@pytest.mark.slow
+def test_filters_search_and_the_address(seen, page, points):
+    here = seen(page)
+    count = "#panel-show .count"
+    assert here.words(count) == "9 images shown, 2 predicted wrong"
+    here.page.get_by_label("Predictions").select_option("wrong")
+    assert here.words(count).startswith("2 of 9 images shown")
+    here.page.get_by_role("button", name="Show all").click()
+    here.page.get_by_label("Confidence, to").fill("0.5")
+    here.page.get_by_label("Confidence, to").press("Enter")
+    assert here.words(count).startswith("4 of 9")
+    here.page.get_by_label("Unknown").select_option("unknown")
+    assert here.words(count).startswith("0 of 9")
+    here.page.get_by_role("button", name="Show all").click()
+    here.page.get_by_label("Score, from").fill("0.35")
+    here.page.get_by_label("Score, from").press("Enter")
+    assert here.words(count).startswith("5 of 9")
+    here.page.get_by_role("button", name="Show all").click()
+    here.page.get_by_label("test", exact=True).uncheck()
+    assert here.words(count).startswith("6 of 9")
+    here.page.get_by_role("button", name="Only =1+1").click()
+    assert here.words(count).startswith("2 of 9")
+    here.page.get_by_label("Colour by").select_option("split")
+    here.page.get_by_label("Colour of =1+1").fill("#123456")
+    here.page.get_by_label("Search").fill("帽")
+    here.page.wait_for_function(
+        "() => document.querySelector('.count').textContent.startsWith('1 of 9')"
+    )
+    here.page.wait_for_function("() => location.hash.includes('search')")
+
+    again = seen(page, here.page.evaluate("location.hash"))
+    assert again.words(count).startswith("1 of 9")
+    assert again.page.get_by_label("Search").input_value() == "帽"
+    assert again.page.get_by_label("Colour by").input_value() == "split"
+    assert again.page.get_by_label("Colour of =1+1").input_value() == "#123456"
+    assert not again.page.get_by_label("test", exact=True).is_checked()
+    broken = "#at=x,1&colour=none&hide=-3&hide=x&image=99&confidence=2,1&class-colour=1,red&mode=9"
+    assert seen(page, broken).words(count) == "9 images shown, 2 predicted wrong"
+    for each in (here, again):
+        assert each.complaints == []
+        assert each.requests == [page.as_uri()]
+
+
+@pytest.mark.slow
+def test_everything_by_keyboard(seen, page, points, tmp_path):
+    here = seen(page)
+    here.page.locator("#map").focus()
+    keys = here.page.keyboard
+    for key, row in (
+        *(("ArrowUp", 4), ("ArrowRight", 5), ("ArrowUp", 2), ("ArrowLeft", 1)),
+        *(("ArrowLeft", 0), ("ArrowLeft", 0), ("ArrowDown", 3)),
+    ):
+        keys.press(key)
+        assert here.words("#spoken").startswith(points.paths[row].rsplit("/")[-1] + ": "), key
+    keys.press("Enter")
+    assert here.words("#panel-image h2") == points.paths[3]
+    here.page.wait_for_selector(".picture[data-painted='3']")
+    assert np.abs(np.subtract(here.pixel(".picture"), colour_of(3))).max() < 12
+    keys.press("Space")
+    assert here.words("#spoken") == "1 image selected"
+    keys.press("l")
+    keys.type("by keyboard")
+    keys.press("Enter")
+    assert here.words("#spoken") == "1 image: by keyboard"
+    here.page.locator("#map").focus()
+    keys.press("1")
+    assert here.words("#spoken") == f"1 image: {points.classes[0]}"
+    keys.press("z")
+    keys.press("/")
+    keys.type("b c")
+    here.page.locator("#map").focus()
+    here.page.wait_for_function(
+        "() => document.querySelector('.count').textContent.startsWith('1 of 9')"
+    )
+    keys.press("a")
+    keys.press("x")
+    with here.page.expect_download() as waiting:
+        keys.press("d")
+    waiting.value.save_as(tmp_path / "labels.csv")
+    assert read_labels(tmp_path / "labels.csv").labels == {
+        points.keys[3].tobytes(): "by keyboard",
+        points.keys[1].tobytes(): "",
+    }
+    keys.press("?")
+    assert here.page.locator("#help").is_visible()
+    for _ in range(3):  # the help, the image, the selection
+        keys.press("Escape")
+    assert here.words("#spoken") == "Nothing selected"
+    assert here.complaints == []
+
+
+@pytest.mark.slow
+def test_every_control_is_reached_by_tab_and_shows_it(seen, page):
+    here = seen(page)
+    names = set()
+    for _ in range(60):
+        here.page.keyboard.press("Tab")
+        name, outline = here.page.evaluate(
+            "() => { const at = document.activeElement; return at === document.body ? ['', ''] : ["
+            "at.getAttribute('aria-label') || at.textContent || at.id, "
+            "getComputedStyle(at).outlineStyle]; }"
+        )
+        names.add(name.strip())
+        assert outline != "none", name
+    wanted = {"Search paths and labels", "Lasso", "Closer", "Fit", "Keys", "Map of the images"}
+    assert wanted <= names
+
+
+@pytest.mark.slow
+def test_by_touch_on_a_phone(seen, page, points, tmp_path):
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    here = seen(page, device_scale_factor=2, **phone)
+    here.page.touchscreen.tap(*here.at(*place(4)))
+    assert here.words("#panel-image h2") == points.paths[4]
+    width = here.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 390
+    devtools = here.context.new_cdp_session(here.page)
+
+    def touch(kind, *fingers):
+        touches = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(fingers)]
+        devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    # Two fingers that part bring what is between them closer; one finger moves it.
+    x, y = here.at(0.5, 0.5)
+    touch("touchStart", (x - 20, y), (x + 20, y))
+    touch("touchMove", (x - 60, y), (x + 60, y))
+    touch("touchEnd")
+    here.page.wait_for_function("() => location.hash.includes('at=')")
+    place_seen = here.page.evaluate("location.hash").split("at=")[1].split("&")[0]
+    times = float(place_seen.split("%2C")[2])
+    assert abs(times - 3) < 0.1
+    here.page.get_by_role("button", name="Fit").tap()
+    here.page.get_by_role("button", name="Lasso").tap()
+    corners = [here.at(*corner) for corner in shape_around(0)]
+    touch("touchStart", corners[0])
+    for (x0, y0), (x1, y1) in itertools.pairwise([*corners, corners[0]]):
+        for step in range(1, 6):
+            touch("touchMove", (x0 + (x1 - x0) * step / 5, y0 + (y1 - y0) * step / 5))
+    touch("touchEnd")
+    assert here.words("#panel-selection h2") == "1 image selected"
+    here.page.get_by_label("Label of the selection").fill("touched")
+    here.page.get_by_label("Label of the selection").press("Enter")
+    assert read_labels(download(here, tmp_path)).labels == {points.keys[0].tobytes(): "touched"}
+    assert here.complaints == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_in_the_way_of_people_with_disabilities(seen, page, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    here = seen(page, color_scheme=scheme)
+    lasso(here, [(-0.03, -0.03), (1.03, -0.03), (1.03, 1.03), (-0.03, 1.03)])
+    for tab in ("Show", "Image", "Selection"):
+        here.page.get_by_role("tab", name=tab).click()
+        if tab == "Show":
+            here.page.get_by_label("Colour by").select_option("score")
+        found = axe.Axe().run(here.page)
+        assert found.violations_count == 0, found.generate_report()
+    here.page.get_by_role("button", name="Keys").click()
+    found = axe.Axe().run(here.page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.slow
+def test_labels_outlive_the_page(browser, page, points, tmp_path):
+    from .conftest import Seen
+
+    here = Seen(browser, page)
+    lasso(here, shape_around(4))
+    here.page.locator("#panel-selection").get_by_role("button", name="Leave out").click()
+    here.page.reload()
+    here.page.wait_for_selector("body[data-ready]")
+    assert here.words("#spoken") == "1 label of your last visit restored"
+    assert read_labels(download(here, tmp_path)).labels == {points.keys[4].tobytes(): ""}
+    here.close()
+
+
+@pytest.mark.slow
+def test_sheets_beside_the_page_are_shown(seen, points, sprites, tmp_path, monkeypatch):
+    monkeypatch.setattr("bottlebank.reports.explorer.page.MOST_IN_PAGE", 8)
+    output = tmp_path / "a map, 帽 #1%.html"
+    path, folder = write_explorer(points, output, title="t", sprites=sprites)
+    here = seen(path)
+    here.page.mouse.click(*here.at(*place(5)))
+    here.page.wait_for_selector(".picture[data-painted='5']")
+    shot = here.page.locator(".picture").screenshot()
+    pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
+    middle = pixels[pixels.shape[0] // 2, pixels.shape[1] // 2]
+    assert np.abs(middle.astype(int) - colour_of(5)).max() < 12
+    assert set(here.requests) == {path.as_uri(), (folder / "0.webp").as_uri()}
+    assert here.complaints == []
+
+
+@pytest.mark.slow
+def test_both_ways_to_draw_show_the_same(seen, tmp_path, points_of_a_cloud):
+    [path] = write_explorer(points_of_a_cloud(400), tmp_path / "cloud.html", title="Cloud")
+    shots = []
+    for way in ("canvas", "webgl"):
+        here = seen(path, f"#draw={way}")
+        if here.page.locator("#map").get_attribute("data-drawer") != way:
+            pytest.skip("this Chromium draws no WebGL")
+        here.page.mouse.move(5, 5)
+        shot = here.page.locator("#map").screenshot()
+        shots.append(np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int))
+        # An emulated GPU remarks on its own speed.
+        assert [words for words in here.complaints if "GPU stall" not in words] == []
+    far = np.abs(shots[0] - shots[1]).max(axis=2) > 90
+    drawn = (shots[0] < 250).any(axis=2)
+    assert drawn.mean() > 0.01
+    assert far.sum() < 0.1 * drawn.sum()  # the edges of points
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_classes", [1, 200])
+@pytest.mark.parametrize("n", [1, 2, 500])
+def test_odd_tables_open(seen, tmp_path, points_of_a_cloud, n_classes, n):
+    cloud = points_of_a_cloud(n, n_classes)
+    [path] = write_explorer(cloud, tmp_path / "map.html", title="<script>alert(1)</script>")
+    here = seen(path)
+    here.page.keyboard.press("ArrowRight")
+    here.page.keyboard.press("Enter")
+    here.page.keyboard.press("a")
+    assert here.words("#panel-selection h2").startswith(f"{n} image")
+    assert here.words("#title") == "<script>alert(1)</script>"
+    assert here.complaints == []
+
+
+@pytest.mark.slow
+def test_labels_from_the_page_train_a_head(seen, photos, cache, tmp_path, capsys):
+    extraction = ["--extractor", "random", "--cache", str(cache)]
+    page = str(tmp_path / "map.html")
+    assert main(["plot", str(photos), "--output", page, *extraction]) == 0
+    assert "60 images, PCA" in capsys.readouterr().out
+    here = seen(Path(page))
+    assert here.words("#panel-show .count").startswith("60 images shown")
+    here.page.get_by_role("button", name="Only disc").click()
+    here.page.locator("#map").focus()
+    here.page.keyboard.press("a")
+    here.page.get_by_label("Label of the selection").fill("round things")
+    here.page.get_by_label("Label of the selection").press("Enter")
+    labels = str(download(here, tmp_path))
+    # An original opens where the link leads.
+    here.page.get_by_role("tab", name="Show").click()
+    here.page.get_by_role("button", name="Show all").click()
+    here.page.locator("#map").focus()
+    here.page.keyboard.press("ArrowRight")
+    here.page.keyboard.press("Enter")
+    address = here.page.get_by_role("link", name="Open the original").evaluate("(at) => at.href")
+    path = here.words("#panel-image .path")
+    assert address == Path(path).as_uri()
+    assert Path(path).is_file()
+    assert here.complaints == []
+
+    head = str(tmp_path / "head.h5")
+    arguments = [str(photos), "--labels", labels, "--output", head, "--json", *extraction]
+    assert main(["train", *arguments]) == 0
+    assert "20 labels changed" in capsys.readouterr().err
+    assert list(bb.load_head(head).classes) == ["checks", "round things", "stripes"]
+    # What it predicts is on the next page.
+    assert main(["plot", str(photos), "--output", page, "--head", head, *extraction]) == 0
+    again = seen(Path(page))
+    assert again.words("#panel-show .quiet").startswith("Predicted by the head ")
+    assert again.page.get_by_label("Unknown").is_visible()

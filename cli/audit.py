@@ -1,0 +1,185 @@
+"""`bottlebank audit`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..formatting import counted
+from ..reports.output_paths import (
+    SUGGESTIONS,
+    require_audit_folder,
+    require_output,
+    require_outside,
+    writing,
+)
+from .command import command, option
+from .output import print_json, report_rejections, say, tell
+from .parameters import options
+from .parameters.labels import labels_option, lay_over, read
+from .parameters.types import FOLDER, WholeNumber
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ..auditing import Audit
+    from ..datasets import Dataset
+    from ..extraction import FeatureTable
+
+_MOST_SHOWN = 10
+"""Findings of each kind in the terminal."""
+_OF_THE_HEAD = ("cache", "engine", "precision", "max_pixels", "workers", "memory", "extractor")
+"""Options of the extraction that count beside --head, whose recipe decides the others."""
+
+
+@command(example="bottlebank audit photos/ --output labels.csv --report audit/")
+@options.data(options.UNLABELLED_HELP)
+@labels_option()
+@options.head(
+    default_in_words="heads that are trained on the other images, in 5 folds",
+    help="a head file from `bottlebank train` that predicts the images in place of these; one that "
+    "was trained on other images",
+)
+@options.output(
+    metavar="LABELS.csv",
+    help="write every image with its label, the suggested one and how suspicious it is, the most "
+    "suspicious first; write yes into the column accept, and train with --labels LABELS.csv",
+)
+@option(
+    "--report",
+    type=FOLDER,
+    metavar="DIR",
+    help="write a page, audit.html, into this folder, on which suggestions are looked at, accepted "
+    "or rejected",
+)
+@option(
+    "--next",
+    "n_next",
+    type=WholeNumber(0),
+    default=0,
+    metavar="N",
+    help="name the N images without a label that are best labelled next: they are unlike the "
+    "others, stand for many, and are uncertain",
+)
+@option(
+    "--include-test",
+    is_flag=True,
+    help="suggest other labels for images of the test split too, on which figures then no longer "
+    "are of the same images and labels",
+)
+@options.extraction()
+@options.seed()
+@options.as_json()
+@options.strict()
+def run(
+    data: str,
+    reading: dict[str, Any],
+    labels: str | None,
+    head: str | None,
+    output: str | None,
+    report: str | None,
+    n_next: int,
+    include_test: bool,
+    extraction: dict[str, Any],
+    seed: int,
+    json: bool,
+    strict: bool,
+) -> int:
+    """Look for what is wrong, and say where it is listed."""
+    file = folder = None
+    if output is not None:
+        file = require_output(output, SUGGESTIONS, [data, labels, head])
+        require_outside(file, data)
+    if report is not None:
+        folder = require_audit_folder(report, data)
+    labels_file = read(labels)
+    from ..auditing import audit
+    from ..datasets import load_dataset
+
+    table, loaded = _extracted(load_dataset(data, **reading), extraction, head)
+    table.require_rows()
+    changes = lay_over(table, labels_file, quiet=json, keeps_unlabelled=True)
+    table = table if changes is None else changes.table
+    found = audit(table, loaded, n_next=n_next, include_test=include_test, seed=seed)
+    _write(found, file, folder, data)
+    if json:
+        about = {"data": data, "output": output, "report": report and str(folder)}
+        print_json({**about, **found.as_dict()})
+    else:
+        _tell(found)
+        if n_next and not (found.table.labels == "").any():
+            say("--next: every image has a label; it names images without one")
+        _say_what_to_do(found, data, file, folder)
+    return report_rejections(table.rejected, strict)
+
+
+def _extracted(
+    dataset: Dataset, extraction: dict[str, Any], head: str | None
+) -> tuple[FeatureTable, Any]:
+    if head is None:
+        from ..extraction import extract
+
+        return extract(dataset, **extraction), None
+    from ..training import extract_for_head
+
+    weights = extraction["weights"]
+    chosen = {name: extraction[name] for name in _OF_THE_HEAD if name in extraction}
+    return extract_for_head(
+        dataset, head, weights=None if weights == "imagenet" else weights, **chosen
+    )
+
+
+def _write(found: Audit, file: Path | None, folder: Path | None, data: str) -> None:
+    from ..atomic_file import write_bytes
+
+    if file is not None:
+        with writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(file, found.labels_file())
+    if folder is not None:
+        from ..reports.audit_page import write_audit_page
+
+        with writing(folder):
+            write_audit_page(folder, found, data)
+
+
+def _tell(found: Audit) -> None:
+    """Each kind with its first findings."""
+    table, labels = found.table, found.table.labels.tolist()
+    n_classes = len(set(labels) - {""})
+    tell(
+        f"{counted(len(table), 'image')} of {counted(n_classes, 'class', 'classes')}, predicted "
+        f"{found.judged.in_words}"
+    )
+    for line, (kind, findings) in zip(found.in_words(), _shown(found), strict=False):
+        tell(f"{line}{':' if findings else ''}")
+        for each in findings[:_MOST_SHOWN]:
+            arrow = f" → {each.suggested}" if each.suggested else ""
+            other = f" ({table.paths[each.of_given[0]]})" if kind == "duplicate" else ""
+            label = labels[each.row] or "no label"
+            in_test = " [test]" if found.split.of_row[each.row] == "test" else ""
+            tell(f"  {table.paths[each.row]}{in_test}: {label}{arrow}, {each.reason}{other}")
+        if len(findings) > _MOST_SHOWN:
+            tell(f"  and {len(findings) - _MOST_SHOWN:,} more")
+    tell(f"{found.in_words()[-1]}{':' if found.shortcuts else ''}")
+    for shortcut in found.shortcuts[:_MOST_SHOWN]:
+        tell(f"  {shortcut.in_words()}")
+    if len(found.shortcuts) > _MOST_SHOWN:
+        tell(f"  and {len(found.shortcuts) - _MOST_SHOWN:,} more")
+
+
+def _shown(found: Audit) -> list[tuple[str, list[Any]]]:
+    return [
+        (kind, findings) for kind, findings in found.findings.items() if kind != "next" or findings
+    ]
+
+
+def _say_what_to_do(found: Audit, data: str, file: Path | None, folder: Path | None) -> None:
+    n_suggested = sum(map(bool, found.suggested))
+    if file is not None:
+        tell(f"wrote {file}: {counted(len(found.table), 'image')}, {n_suggested:,} suggestions")
+    if folder is not None:
+        tell(f"wrote {folder / 'audit.html'}: open it to accept or reject them")
+    if file is not None and n_suggested:
+        say(f"write yes into its column accept, then: bottlebank train {data} --labels {file}")
+    elif file is None and folder is None:
+        say("--report DIR shows them side by side, --output LABELS.csv lists every image")

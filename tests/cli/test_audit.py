@@ -1,0 +1,63 @@
+"""`bottlebank audit`: a table, a labels file and a page; nothing is applied unasked."""
+
+import csv
+
+import pytest
+
+
+@pytest.fixture
+def wrong(photos):
+    """Two discs among the stripes."""
+    for path in sorted((photos / "disc").iterdir())[:2]:
+        path.rename(photos / "stripes" / f"disc-{path.name}")
+    return photos
+
+
+def test_what_is_found_is_listed_looked_at_and_mended(bottlebank, wrong, options, tmp_path):
+    file, folder = tmp_path / "out" / "labels.csv", tmp_path / "page"
+    command = ["audit", wrong, *options, "--include-test", "--output", file, "--report", folder]
+    done = bottlebank(*command)
+    assert done.code == 0, done.err
+    assert "60 images of 3 classes, predicted out of fold: 5 logistic heads" in done.out
+    assert "labels that are likely wrong; about" in done.out
+    assert "stripes → disc, predicted with" in done.out
+    assert f"wrote {file}: 60 images," in done.out
+    assert f"wrote {folder / 'audit.html'}: open it" in done.out
+    assert f"bottlebank train {wrong} --labels {file}" in done.err
+    rows = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 60
+    assert {"disc-00.png", "disc-01.png"} <= {row["path"].split("/")[-1] for row in rows[:4]}
+    assert {row["accept"] for row in rows} == {""}
+    first = next(row for row in rows if "disc-" in row["path"])
+    assert (first["label"], first["suggested"], first["kind"]) == ("stripes", "disc", "label")
+    assert bottlebank(*command).code == 0  # nothing was decided in the file: it may be replaced
+
+    lines = file.read_text().splitlines()
+    decided = [f"{line}yes" if "disc-" in line else line for line in lines]
+    file.write_text("\n".join(decided))
+    again = bottlebank(*command)
+    assert again.code == 2
+    assert "in which nothing was decided yet, so it is not overwritten" in again.err
+    answer = bottlebank("audit", wrong, *options, "--labels", file, "--json").json
+    assert answer["images"] == 60
+    paths = [each["path"] for each in answer["findings"]["label"]]
+    assert not [path for path in paths if "disc-" in path]
+    inside = bottlebank("audit", wrong, *options, "--output", wrong / "disc" / "labels.csv")
+    assert inside.code == 2
+    assert "lies inside the dataset" in inside.err
+
+
+def test_images_without_classes(bottlebank, photos, options, tmp_path):
+    flat = photos / "disc"
+    done = bottlebank("audit", flat, *options, "--next", "3", "--json")
+    assert done.code == 0, done.err
+    chosen = done.json["findings"]["next"]
+    assert len(chosen) == 3
+    labels = tmp_path / "labels.csv"
+    rows = [f"{each['key']},{name}" for each, name in zip(chosen, ("big", "small"), strict=False)]
+    labels.write_text("\n".join(["key,label", *rows]))
+    more = bottlebank("audit", flat, *options, "--labels", labels, "--next", "2")
+    assert more.code == 0, more.err
+    assert "20 images of 2 classes" in more.out
+    assert "2 images to label next:" in more.out
+    assert "no label → " in more.out

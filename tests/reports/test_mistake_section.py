@@ -1,0 +1,121 @@
+"""The mistakes of a report: which, in which order, with which paths and links."""
+
+import io
+import os
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import unquote_to_bytes
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bottlebank.reports.mistake_section import MOST_ON_A_PAGE, mistake_section
+
+
+@pytest.fixture
+def section_of(tmp_path, monkeypatch):
+    """The section of images whose paths are given, all of them mistakes; and what is drawn."""
+    drawn = []
+    monkeypatch.setattr(
+        "bottlebank.reports.mistake_section.draw_mistakes",
+        lambda thumbnails, captions, *_: drawn.append((thumbnails, captions)),
+    )
+
+    def make(paths, shares, source=str(tmp_path), label="hat"):
+        table = SimpleNamespace(
+            paths=paths,
+            labels=np.array([label] * len(paths)),
+            recipe=SimpleNamespace(grey16="scale"),
+        )
+        wrong = np.array(shares, float)
+        evaluated = SimpleNamespace(
+            rows=np.arange(len(paths)),
+            answer=SimpleNamespace(probabilities=np.c_[1 - wrong, wrong].reshape(-1, 2)),
+        )
+        head = SimpleNamespace(classes=[label, "coat"])
+        return mistake_section(tmp_path, "photos, test", source, head, table, evaluated), drawn
+
+    return make
+
+
+def photograph(path, size=(30, 20), colour=(200, 30, 90)) -> str:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).save(path, "PNG")
+    return str(path)
+
+
+def test_the_most_confident_mistake_comes_first(tmp_path, section_of):
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    names = ["test/a/1.png", "test/b/2.png", "3.png"]
+    paths = [
+        photograph(tmp_path / name, colour=colour)
+        for name, colour in zip(names, colours, strict=True)
+    ]
+    section, drawn = section_of([*paths, paths[0]], [0.6, 0.9, 0.75, 0.2])
+    assert section.title == "3 mistakes"
+    assert [found.path for found in section.mistakes] == ["test/b/2.png", "3.png", "test/a/1.png"]
+    assert [found.share for found in section.mistakes] == ["90.0 %", "75.0 %", "60.0 %"]
+    assert {found.root for found in section.mistakes} == {f"{tmp_path}/"}
+    shown = [Image.open(io.BytesIO(found.picture)) for found in section.mistakes]
+    assert [np.argmax(np.asarray(image)[5, 5]) for image in shown] == [1, 2, 0]
+    assert [image.format for image in shown] == ["WEBP"] * 3
+    [(_, captions)] = drawn
+    assert captions[0] == ("hat", "coat", 0.9, "test/b/2.png"), "the picture shows folders too"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [b"\xff\xfe.png", "帽子/قبعة 🎩.png".encode(), b"<script>/%20 #?&.png", b"two\nlines.png"],
+)
+def test_a_link_leads_to_the_file_whatever_its_name(name, tmp_path, section_of):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+    section, _ = section_of([photograph(path)], [0.9])
+    [found] = section.mistakes
+    assert found.address.startswith("file:///")
+    assert unquote_to_bytes(found.address.removeprefix("file://")) == os.fsencode(path)
+    assert "\n" not in found.path
+    assert found.picture is not None
+
+
+def test_a_path_is_whole_where_the_dataset_was_named_from_here(tmp_path, section_of, monkeypatch):
+    photograph(tmp_path / "photos" / "a" / "1.png")
+    elsewhere = photograph(tmp_path / "other" / "2.png")
+    monkeypatch.chdir(tmp_path)
+    section, _ = section_of(["photos/a/1.png", elsewhere], [0.9, 0.8], "photos")
+    whole = [found.root + found.path for found in section.mistakes]
+    assert whole == [f"{tmp_path}/photos/a/1.png", elsewhere]
+    assert [found.path for found in section.mistakes] == ["a/1.png", elsewhere]
+
+
+def test_thumbnails_are_small_and_keep_their_shape(tmp_path, section_of):
+    sizes = [(1200, 300), (3, 900), (1, 1), (240, 240)]
+    paths = [photograph(tmp_path / f"{n}.png", size) for n, size in enumerate(sizes)]
+    section, _ = section_of(paths, [0.9, 0.8, 0.7, 0.6])
+    found = [Image.open(io.BytesIO(each.picture)).size for each in section.mistakes]
+    assert found == [(240, 60), (1, 240), (1, 1), (240, 240)]
+
+
+def test_an_image_that_has_gone_is_listed_all_the_same(tmp_path, section_of):
+    section, drawn = section_of([str(tmp_path / "gone.png")], [0.9], label="<script>\x1b")
+    [found] = section.mistakes
+    assert found.picture is None
+    assert found.label == "<script>\\x1b"
+    assert drawn == [([], [])]
+    assert section.title == "1 mistake"
+
+
+def test_so_many_mistakes_are_shown_and_the_rest_is_counted(tmp_path, section_of):
+    path = photograph(tmp_path / "a.png", (2, 2))
+    section, drawn = section_of([path] * 1234, np.linspace(0.51, 1, 1234))
+    assert section.title == "The 200 most confident of 1,234 mistakes"
+    assert "The other 1,034 are listed in evaluation.json." in section.text
+    assert len(section.mistakes) == MOST_ON_A_PAGE == 200
+    assert section.mistakes[0].share == "100.0 %"
+    assert len(drawn[0][1]) == 20
+
+
+def test_no_mistakes_are_said(section_of, tmp_path):
+    section, drawn = section_of([photograph(tmp_path / "a.png")], [0.1])
+    assert (section.title, section.mistakes) == ("No mistakes", [])
+    assert drawn == [([], [])]
