@@ -54,6 +54,8 @@ class Plan(NamedTuple):
     """Rows whose image is not found, and may still be elsewhere: it was never seen here, or what it
     was seen on is not there now."""
     rejections_kept: int
+    keys: frozenset[Key]
+    """Of the rows that are left."""
 
     @property
     def is_empty(self) -> bool:
@@ -108,7 +110,8 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     half = COMMIT_EVERY_ROWS // 2
     small = [kept for kept in every if len(kept.rows) + len(kept.rejections) < half]
     rewrite = [kept for kept in every if not kept.is_whole or (len(small) > 1 and kept in small)]
-    return Plan(rewrite, damaged, n_rows, n_rejections, n_kept, n_rejections_kept)
+    left = frozenset(seen)
+    return Plan(rewrite, damaged, n_rows, n_rejections, n_kept, n_rejections_kept, left)
 
 
 class _Fate(enum.Enum):

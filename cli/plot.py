@@ -103,8 +103,8 @@ def run(
     require_looks(color, theme, head, is_page=is_page)
     if format is not None:
         require_no_looks(format, color, theme, thumbnails=thumbnails)
-    layout["random_state"] = seed
-    require_layout(**layout)
+    layout |= {"random_state": seed}
+    require_layout(**{name: layout[name] for name in layout.keys() - {"fresh"}})
     labels_file = read(labels)
     from ..datasets import load_dataset
     from ..datasets.dataset import EXTENSIONS

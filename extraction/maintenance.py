@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..arguments import received
 from ..cache import CacheFolder, Key, Variant
+from ..cache import layouts as kept_layouts
 from ..cache.import_export import Described, export_rows, import_shards
 from ..cache.isolated_reading import open_export
 from ..cache.prune import carry_out, plan, remove_recipe
@@ -48,6 +49,7 @@ def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
         "images": sum(key.view == 0 for key in keys),
         "bytes": cache.n_bytes(),
         "shards": len(cache.shard_names()),
+        "layouts": kept_layouts.n_layouts(folder.root, cache.fingerprint, cache.variant),
         "rejected": [
             {"path": os.fsdecode(path), "reason": reason} for path, reason in cache.rejections()
         ],
@@ -191,6 +193,11 @@ def prune(
         for variant in folder.variants(fingerprint):
             cache = folder.open(fingerprint, variant)
             planned = plan(folder, cache)
+            layouts = [*kept_layouts.useless(folder.root, fingerprint, variant, planned.keys)]
+            if whole:
+                n_removed = kept_layouts.n_layouts(folder.root, fingerprint, variant)
+            else:
+                n_removed = len(layouts)
             entry = {
                 "fingerprint": fingerprint,
                 "variant": variant,
@@ -200,11 +207,15 @@ def prune(
                 "rejections_kept": 0 if whole else planned.rejections_kept,
                 "shards_rewritten": 0 if whole else len(planned.rewrite),
                 "damaged": planned.damaged,
+                "layouts_removed": n_removed,
             }
-            if whole or not planned.is_empty or planned.rows_kept or planned.rejections_kept:
+            is_empty = planned.is_empty and not layouts
+            if whole or not is_empty or planned.rows_kept or planned.rejections_kept:
                 entries.append(entry)
             if do and not whole and not planned.is_empty:
                 carry_out(cache, planned)
+            if do and not whole:
+                kept_layouts.remove(layouts)
         if do and whole:
             remove_recipe(folder, fingerprint)
     return entries

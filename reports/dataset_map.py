@@ -72,6 +72,7 @@ def plot(
     dimensions: int = 2,
     perplexity: float | None = None,
     neighbors: int | None = None,
+    fresh: bool = False,
     title: str | None = None,
     color: str = "label",
     head: HeadLike | None = None,
@@ -106,6 +107,9 @@ def plot(
         2; or 3, of which the explorer shows the first two.
     perplexity, neighbors
         Of t-SNE, and of UMAP; see `bottlebank.viz.reduce`.
+    fresh
+        Lay all images out anew; otherwise a map that the cache has of most of them is taken, and
+        new images are placed on it without moving the others.
     title
         Above the map; None names the data and the extractor.
     color
@@ -186,7 +190,7 @@ def plot(
         name = _name_of(data)
     table.require_rows()
     _require_no_image(path, table)
-    embedding = lay_out(table, **settings, progress=progress)
+    embedding = lay_out(table, **settings, fresh=fresh, progress=progress)
     if format is not None:
         write_map(LaidOut(table, embedding, progress), format, path)
         return Plot(path, embedding)

@@ -33,6 +33,7 @@ RAISE_BUILTINS = {
     "cache/export_file.py": "reads exports: import names the file",
     "cache/import_export.py": "reads recipes: import names the folder",
     "cache/keys.py": "reads keys",
+    "cache/layouts.py": "reads maps: Layouts names the file",
     "cache/shards/shard.py": "reads shards: Shard names the file",
     "cache/shards/shard_writer.py": "Writer names the variant",
     "cache/variant.py": "reads names of folders",

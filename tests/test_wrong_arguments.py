@@ -231,7 +231,8 @@ def test_a_head_is_taken_in_every_form(things, tmp_path):
         ),
         (
             lambda its: bb.plot("map.png", its["a table"]),
-            r"expected the path of a .png, .svg or .html file, received a FeatureTable: bb.plot",
+            r"expected the path of a .png, .svg or .html file, received a FeatureTable: "
+            r"bb.plot\(table, ",
         ),
         (
             lambda its: its["a predictor"].predict_files("photo.jpg"),

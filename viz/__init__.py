@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from .map_methods import METHODS
     from .maps import draw_map
     from .mistakes import draw_mistakes
+    from .neighbourhoods.trust import Trust
     from .reduction import Embedding, reduce
     from .reliability import ReliabilityBins, draw_reliability
     from .report import Section, Table, write_report
-    from .trust import Trust
 
 __all__ = [
     "METHODS",
@@ -56,6 +56,6 @@ __getattr__, __dir__ = lazy_names(
         "reduction": ("Embedding", "reduce"),
         "reliability": ("ReliabilityBins", "draw_reliability"),
         "report": ("Section", "Table", "write_report"),
-        "trust": ("Trust",),
+        "neighbourhoods.trust": ("Trust",),
     },
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.decomposition import PCA
+
+from .neighbourhoods.placement import Projection
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,6 +25,16 @@ class Components(NamedTuple):
     """Of the variance, one per component."""
     scale: float
     """What the values were divided by, so that the features lie in [-1, 1]."""
+    axes: NDArray[np.float32]
+    """float32, (k, d): their directions, of length 1."""
+    middle: NDArray[np.float64]
+    """float64, (d,): the features, before they were divided, of an image at the origin."""
+
+    def projection(self, n: int) -> Projection:
+        """What makes the first components of features, in their unit; 0 where there are fewer."""
+        missing = max(0, n - len(self.axes))
+        axes = np.pad(self.axes[:n].astype(np.float64), ((0, missing), (0, 0)))
+        return Projection(self.middle, axes)
 
     @property
     def unit_values(self) -> NDArray[np.float32]:
@@ -59,9 +71,15 @@ class Components(NamedTuple):
 
 
 def principal_components(
-    centred: NDArray[np.float32], scale: float, n_components: int, seed: int
+    centred: NDArray[np.float32],
+    mean: NDArray[np.float32],
+    scale: float,
+    n_components: int,
+    seed: int,
 ) -> Components:
     """Decompose features (n, d) whose mean is 0, and which are not all 0.
+
+    `mean`, float32 (d,), and then `scale` are what was taken out of them before.
 
     The signs are fixed: the largest loading of each component is positive.
     """
@@ -69,9 +87,11 @@ def principal_components(
     # Centred rows sum to zero, so there is one direction less than images.
     n_components = min(n_images - 1, n_features, n_components)
     exact = centred.size <= _EXACT_PCA_VALUES
-    pca = PCA(n_components, svd_solver="full" if exact else "randomized", random_state=seed)
+    pca: Any = PCA(n_components, svd_solver="full" if exact else "randomized", random_state=seed)
     values = pca.fit_transform(centred)
-    return Components(values, [float(share) for share in pca.explained_variance_ratio_], scale)
+    shares = [float(share) for share in pca.explained_variance_ratio_]
+    middle = mean.astype(np.float64) + pca.mean_.astype(np.float64) * scale
+    return Components(values, shares, scale, pca.components_, middle)
 
 
 def _percent(share: float) -> str:

@@ -10,12 +10,15 @@ from ..errors import UsageError
 from .components import principal_components
 from .map_methods import require_method
 from .map_settings import require_fit, require_layout
-from .trust import Trust, trust
+from .neighbourhoods.trust import Trust, trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+    from .map_methods import Settings
+    from .neighbourhoods.placement import Projection
 
 
 class Embedding(NamedTuple):
@@ -32,6 +35,10 @@ class Embedding(NamedTuple):
     share one place."""
     shares: tuple[float, ...] = ()
     """Of the variance, what each axis holds; empty where axes mean nothing."""
+    projection: Projection | None = None
+    """What makes coordinates of transfer values, on a map of principal components."""
+    n_placed: int = 0
+    """How many of the images were placed on a map that was there."""
 
     def trust_as_json(self) -> dict[str, float | None]:
         """`trustworthiness` and `neighbourhood_hit`, null where they are not known."""
@@ -103,7 +110,6 @@ def reduce(
     >>> embedding.points[:, 0].round(3).tolist()
     [-5.0, 0.0, 5.0]
     """
-    chosen = require_method(method)
     settings = require_layout(
         method,
         random_state=random_state,
@@ -111,22 +117,33 @@ def reduce(
         perplexity=perplexity,
         neighbors=neighbors,
     )
-    values = _checked_features(features)
+    values = require_features(features)
     if labels is not None and len(labels) != len(values):
         raise UsageError(f"labels must be one for each of the {len(values):,} images")
-    require_fit(settings, len(values))
-    centred, scale = _centred(values)
+    return with_trust(laid_out(values, method, settings, progress), values, labels, settings.seed)
+
+
+def laid_out(
+    features: NDArray[np.float32], method: str, settings: Settings, progress: bool | None = None
+) -> Embedding:
+    """As `reduce`, of what has been checked, and without saying how far it can be trusted."""
+    require_fit(settings, len(features))
+    chosen = require_method(method)
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred, scale = _centred(features, mean)
     if scale == 0:
-        points = np.zeros((len(centred), dimensions), np.float32)
+        points = np.zeros((len(centred), settings.dimensions), np.float32)
         caption = f"all {len(centred):,} images have the same transfer values and share one place"
         return Embedding(points, method, caption)
-    n_components = max(chosen.n_components, dimensions)
-    components = principal_components(centred, scale, n_components, settings.seed)
+    n_components = max(chosen.n_components, settings.dimensions)
+    components = principal_components(centred, mean, scale, n_components, settings.seed)
     points, caption = chosen.imported()(components, settings, progress)
     points = np.ascontiguousarray(points, np.float32)
-    shares = components.shares_of_axes(dimensions) if chosen.axis else ()
-    embedding = Embedding(points, method, caption, shares=shares)
-    return with_trust(embedding, centred, labels, settings.seed)
+    if not chosen.axis:
+        return Embedding(points, method, caption)
+    shares = components.shares_of_axes(settings.dimensions)
+    projection = components.projection(settings.dimensions)
+    return Embedding(points, method, caption, shares=shares, projection=projection)
 
 
 def with_trust(
@@ -136,27 +153,37 @@ def with_trust(
     random_state: int = 0,
 ) -> Embedding:
     """An embedding of features, (n, d), that says in its caption how far it can be trusted."""
-    measured = trust(features, embedding.points, labels, random_state)
+    scale = np.float32(np.abs(features).max() or 1)  # squares of very large features leave float32
+    measured = trust(features / scale, embedding.points, labels, random_state)
     if measured is None:
         return embedding
     caption = f"{embedding.caption}; {measured.in_words()}"
     return embedding._replace(caption=caption, trust=measured)
 
 
-def _centred(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+def _centred(
+    features: NDArray[np.float32], mean: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], float]:
     """Features around their mean, in [-1, 1], and the factor that was taken out.
 
     Without it the squares of very large or very small features leave float32. The mean is
     rounded to float32 before it is subtracted, so that constant features become exactly zero.
     """
-    centred = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    centred = features - mean
     scale = float(np.abs(centred).max())
     if scale > 0:
         centred /= scale
     return centred, scale
 
 
-def _checked_features(features: ArrayLike) -> NDArray[np.float32]:
+def require_features(features: ArrayLike) -> NDArray[np.float32]:
+    """Transfer values of at least two images, float32 (n, d), all finite.
+
+    Raises
+    ------
+    UsageError
+        For anything else.
+    """
     try:
         with np.errstate(over="ignore"):  # becomes infinite, which is refused below
             values = np.asarray(features, np.float32)

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from ..hardware import available_cores
 from ..progress import Progress
 from .map_settings import most_perplexity
-from .nearest import EXACT_IMAGES, nearest_rows
+from .neighbourhoods.nearest import EXACT_IMAGES, nearest_rows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

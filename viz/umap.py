@@ -10,7 +10,7 @@ import numpy as np
 
 from ..progress import Progress
 from .map_settings import LEAST_NEIGHBORS
-from .nearest import EXACT_IMAGES, nearest_rows
+from .neighbourhoods.nearest import EXACT_IMAGES, nearest_rows
 from .steps import umap_epochs
 
 if TYPE_CHECKING:

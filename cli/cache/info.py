@@ -34,6 +34,7 @@ def run(cache: str | None, json: bool) -> int:
             f"{entry['bytes'] / 1e6:.1f} MB in "
             f"{counted(entry['shards'], 'shard')}, "
             f"{counted(len(entry['rejected']), 'rejected image')}"
+            f"{_layouts(entry['layouts'])}"
         )
         for rejection in entry["rejected"]:
             tell(f"      {rejection['path']}: {rejection['reason']}")
@@ -42,3 +43,7 @@ def run(cache: str | None, json: bool) -> int:
         for name in entry["damaged"]:
             tell(f"      damaged: {name}")
     return 0
+
+
+def _layouts(n: int) -> str:
+    return f", {counted(n, 'map')}" if n else ""

@@ -8,7 +8,7 @@ from ..command import command, option
 from ..output import print_json, tell
 from ..parameters import options
 
-_WORK = ("rows_removed", "rejections_removed", "damaged", "shards_rewritten")
+_WORK = ("rows_removed", "rejections_removed", "damaged", "layouts_removed", "shards_rewritten")
 
 
 @command(example="bottlebank cache prune --yes")
@@ -55,7 +55,8 @@ def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json
             tell(
                 f"{name}: {done}removed: {counted(entry['rows_removed'], 'row')}, "
                 f"{counted(entry['rejections_removed'], 'rejection')}, "
-                f"{counted(len(entry['damaged']), 'damaged shard')}; {done}rewritten: "
+                f"{counted(len(entry['damaged']), 'damaged shard')}, "
+                f"{counted(entry['layouts_removed'], 'map')}; {done}rewritten: "
                 f"{counted(entry['shards_rewritten'], 'shard')}"
             )
     if not work:

@@ -15,6 +15,13 @@ def layout(function: Any) -> Any:
     add = partial(option, part_of="layout")
     for each in (
         add(
+            "--fresh",
+            is_flag=True,
+            only_typed=True,
+            help="lay all images out anew; else a map that is kept of most of them is taken, and "
+            "new ones are placed on it",
+        ),
+        add(
             "--neighbors",
             type=NEIGHBORS,
             metavar="N",

@@ -49,7 +49,7 @@ def test_separate_classes_stay_separate(method, embeddings):
 def test_the_seed_decides(method, blobs, embeddings):
     first, again = embeddings[method], reduce(blobs, method, random_state=5)
     np.testing.assert_array_equal(first.points, again.points)
-    assert first[1:] == again[1:]
+    assert first[1:5] == again[1:5]
     if METHODS[method].seeded:
         few = blobs[::8]
         other = [reduce(few, method, random_state=seed).points for seed in (0, 1)]

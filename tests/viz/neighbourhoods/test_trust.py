@@ -5,8 +5,9 @@ import pytest
 from sklearn.manifold import trustworthiness
 from sklearn.neighbors import NearestNeighbors
 
-from bottlebank.viz import reduce, trust
-from bottlebank.viz.trust import N_NEIGHBORS
+from bottlebank.viz import reduce
+from bottlebank.viz.neighbourhoods import trust
+from bottlebank.viz.neighbourhoods.trust import N_NEIGHBORS
 
 
 def made_up(n_images, n_features=30, seed=0):
