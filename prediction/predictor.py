@@ -249,7 +249,8 @@ class Predictor:
         preprocessing = self._recipe.preprocessing
         try:
             if given.picture is not None:
-                pixels, kind = picture_in(given, preprocessing, self._views)
+                picture = picture_in(given, preprocessing, self._views)
+                pixels, kind = picture.pixels, picture.kind
             else:
                 data = given.data or b"" if given.path is None else bytes_of(given.path)
                 limits = Limits(pixels=self._max_pixels)

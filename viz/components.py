@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from .neighbourhoods.placement import Projection
 
@@ -83,6 +82,8 @@ def principal_components(
 
     The signs are fixed: the largest loading of each component is positive.
     """
+    from sklearn.decomposition import PCA  # a map that is kept needs none of it
+
     n_images, n_features = centred.shape
     # Centred rows sum to zero, so there is one direction less than images.
     n_components = min(n_images - 1, n_features, n_components)

@@ -91,7 +91,7 @@ class Picture(NamedTuple):
     pixels: np.ndarray
     """uint8, (height, width, 3), RGB, 0 to 255."""
     kind: Kind
-    size_px: tuple[int, int] = (0, 0)
+    size_px: tuple[int, int]
     """(height, width) of the upright picture before it was reduced."""
 
 
