@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 IN_PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow check docs fix clean
+.PHONY: help demo test test-slow check docs gallery fix clean
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1  \2/' | column -t -s '	'
@@ -32,6 +32,9 @@ check: $(VENV)/installed-check ## format, lint, types, import directions, tests;
 
 docs: $(VENV)/installed-check ## the documentation, in docs/_build/html; warnings are errors
 	$(BIN)/sphinx-build -W --keep-going --quiet docs docs/_build/html
+
+gallery: $(VENV)/installed-check ## docs/gallery.md and its pictures, with a Chromium that is installed
+	$(BIN)/python docs/make_gallery.py
 
 fix: $(VENV)/installed-check ## format and mend what can be mended
 	$(BIN)/ruff check --fix
