@@ -152,9 +152,9 @@ def test_evaluate(bottlebank, photos, cache, head, tmp_path):
         with Image.open(report / f"{name}.png") as picture:
             assert min(picture.size) > 100
     page = (report / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 6  # three pictures, light and dark
     assert "Would more images help?" in page
-    assert not re.search(r"(src|href)=.(?!data:)", page)  # nothing from outside
+    assert not re.search(r"(src|srcset|href)=.(?!data:|file://)", page)  # nothing from outside
     everything = bottlebank("evaluate", photos, "--head", head, "--cache", cache, "--split", "all")
     assert everything.out.startswith("all: 60 images, accuracy 9")
 

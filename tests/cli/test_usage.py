@@ -41,9 +41,10 @@ def commands() -> list[list[str]]:
 
 def test_the_commands_of_the_contract_are_there():
     assert sorted(" ".join(names) for names in commands()) == [
-        "cache export", "cache import", "cache info", "cache prune", "cache verify",
+        "audit", "cache export", "cache import", "cache info", "cache prune", "cache verify",
         "compare", "demo", "evaluate", "export", "extract", "extractors", "finetune",
-        "keys add", "keys list", "keys remove", "plot", "predict", "recipe", "serve", "train",
+        "keys add", "keys list", "keys remove", "plot", "predict", "recipe", "serve",
+        "similar", "train",
     ]  # fmt: skip
 
 

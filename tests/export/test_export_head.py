@@ -175,7 +175,7 @@ def test_a_full_disk_leaves_what_was_there(export, before, monkeypatch, step):
     def full(*arguments, **settings):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    place = "bottlebank.export.folder"
+    place = "bottlebank.reports.placed_folder"
     if step == "rename":
         rename = os.rename
 
