@@ -146,6 +146,8 @@ CALLS = {
     "plot output": (lambda its, x: bb.plot(its["a table"], x), ()),
     "plot method": (lambda its, x: bb.plot(its["a table"], "map.png", method=x), ()),
     "plot swapped": (lambda its, x: bb.plot("map.png", x), ()),
+    "audit": (lambda its, x: bb.audit(x), {"a table"}),
+    "audit head": (lambda its, x: bb.audit(its["a table"], x), HEADS | {"None"}),
     "similar": (lambda its, x: bb.similar(x, its["a table"]), {"an image"}),
     "similar table": (lambda its, x: bb.similar("image.png", x), {"a table"}),
     "similar top": (lambda its, x: bb.similar("image.png", its["a table"], x), ()),
@@ -172,7 +174,7 @@ CALLS = {
     "DenseHead": (lambda its, x: bb.DenseHead().fit(x, its["a table"].labels), ()),
     "NearestHead": (lambda its, x: bb.NearestHead().fit(x, its["a table"].labels), ()),
 }
-TAKE_NONE_OF_THESE = {"BottlebankError", "Dataset", "FeatureTable", "Prediction"}
+TAKE_NONE_OF_THESE = {"Audit", "BottlebankError", "Dataset", "FeatureTable", "Prediction"}
 
 
 def test_every_public_name_is_given_the_wrong_thing():
