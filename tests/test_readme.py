@@ -109,7 +109,7 @@ def run_blocks(folder: Path) -> None:
     assert server.returncode == 0
     assert versions[0] == versions[1], "Python trains another head than the command line"
     left = {path.name for path in folder.iterdir()}
-    assert {"head.h5", "report", "map.png", "features.h5"} <= left
+    assert {"head.h5", "report", "audit", "map.html", "features.h5"} <= left
 
 
 @pytest.fixture

@@ -53,6 +53,7 @@ def calls(made, cache):
     photos, table, head, predict = made
     image = table.paths[0]
     may_be_none = NO_WHOLE_NUMBERS[:1] + NO_WHOLE_NUMBERS[2:]
+    but_zero = [each for each in may_be_none if type(each) is not int or each != 0]
 
     def extract(**settings):
         return bb.extract(photos, "random", cache=cache, **settings)
@@ -78,7 +79,7 @@ def calls(made, cache):
         ("top", lambda **k: list(predict.predict_files([image], **k)), may_be_none),
         ("top", lambda **k: predict(image, **k), may_be_none),
         ("top", lambda **k: predict([image, image], **k), may_be_none),
-        ("class_level", lambda **k: bb.load_dataset(photos, **k), may_be_none),
+        ("class_level", lambda **k: bb.load_dataset(photos, **k), but_zero),
         ("random_state", lambda **k: bb.plot(table, cache / "x.png", **k), NO_SEEDS),
         ("seed", lambda **k: bb.train_head(table, **k), NO_SEEDS),
         ("coverage", lambda **k: bb.train_head(table, **k), ("1", None, True, 0, 1, NAN)),

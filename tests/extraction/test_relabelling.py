@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bottlebank.datasets.labels_file import read_labels, write_labels
+from bottlebank.datasets.labels_file import LabelsFile, read_labels, write_labels
 from bottlebank.errors import DatasetError
 from bottlebank.extraction.relabelling import relabel
 
@@ -60,7 +60,7 @@ def test_a_file_of_other_images_is_refused(table, labels, tmp_path):
 
 def test_rows_of_other_images_are_counted(table, labels):
     file = labels({3: "spots"})
-    both = file._replace(labels={**file.labels, b"\0" * 32: "cat"})
+    both = LabelsFile(file.source, {**file.labels, b"\0" * 32: "cat"})
     assert relabel(table, both).in_words() == (
         "1 label changed, 0 images left out; 1 of its rows are of other images"
     )

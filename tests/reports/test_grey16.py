@@ -62,7 +62,7 @@ def test_predictor_service_and_evaluate_stretch_as_training_did(dark, cache, tmp
 def test_an_image_is_drawn_as_it_is_extracted(dark, cache, tmp_path, monkeypatch):
     drawn = []
 
-    def draw(values, path, title, image):
+    def draw(values, path, title, image, *theme):
         drawn.append(image)
 
     monkeypatch.setattr("bottlebank.reports.image_heatmap.draw_transfer_values", draw)
