@@ -256,7 +256,8 @@ HOSTILE = {
     "endless number": (lambda folder: b"\x08" + b"\xff" * 10_000, "not an ONNX model"),
     "length of an exabyte": (lambda folder: b"\x3a" + b"\xff" * 8 + b"\x7f", "cut short"),
     "groups": (deep_groups, "not an ONNX model"),
-    "many parts": (many_parts, "more than 500,000 parts"),
+    # On a slow processor, the time for one step is over before so many are counted.
+    "many parts": (many_parts, "more than 500,000 parts|more than .* s at one place"),
 }
 
 
