@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
+from ..progress import Progress
 from ..reports.output_paths import (
     SUGGESTIONS,
     require_audit_folder,
@@ -120,7 +121,7 @@ def _write(found: Audit, file: Path | None, folder: Path | None, data: str) -> N
     if folder is not None:
         from ..reports.audit_page import write_audit_page
 
-        with writing(folder):
+        with Progress("Writing the page"), writing(folder):
             write_audit_page(folder, found, data)
 
 
