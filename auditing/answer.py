@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 _IN_WORDS = {
     LABEL: ("label that is likely wrong", "labels that are likely wrong"),
-    DUPLICATE: ("image twice, under two labels or in two splits",) * 2,
+    DUPLICATE: (
+        "image twice, under two labels or in two splits",
+        "images twice, under two labels or in two splits",
+    ),
     OUTLIER: ("image unlike the others", "images unlike the others"),
     NEXT: ("image to label next", "images to label next"),
 }
@@ -66,19 +69,30 @@ class Audit:
         facts = "\n".join(f"  {line}" for line in self.in_words())
         return f"<Audit of {counted(len(self.table), 'image')}\n{facts}>"
 
+    @property
+    def kinds_looked_for(self) -> list[str]:
+        """Without those of which images without labels have none, in the order of `findings`."""
+        always = (LABEL, DUPLICATE, OUTLIER) if self.has_labels else ()
+        return [kind for kind, found in self.findings.items() if found or kind in always]
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether any image has one."""
+        return bool((self.table.labels != "").any())
+
     def in_words(self) -> list[str]:
-        """A line for each kind of finding."""
+        """A line for each of `kinds_looked_for`, and, where images have labels, for shortcuts."""
         lines = []
-        for kind, found in self.findings.items():
-            if kind == NEXT and not found:
-                continue
+        for kind in self.kinds_looked_for:
+            found = self.findings[kind]
             one, many = _IN_WORDS[kind]
             line = counted(len(found), one, many)
             if kind == LABEL:
                 line += f"; about {percent(self.share_wrong)} of all are estimated to be wrong"
             lines.append(line)
-        n = len(self.shortcuts)
-        lines.append(f"{counted(n, 'property', 'properties')} by which a class can be told")
+        if self.has_labels:
+            n = len(self.shortcuts)
+            lines.append(f"{counted(n, 'property', 'properties')} by which a class can be told")
         return lines
 
     def labels_file(self) -> bytes:

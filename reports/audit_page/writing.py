@@ -105,6 +105,8 @@ def _id_of(kinds: list[dict[str, Any]]) -> str:
 
 def _summary(found: Audit) -> list[str]:
     table = found.table
+    if not found.has_labels:
+        return [f"{counted(len(table), 'image')} without labels."]
     lines = [
         f"{counted(len(table), 'image')}, predicted {found.judged.in_words}.",
         f"About {percent(found.share_wrong)} of the labels are estimated to be wrong.",
