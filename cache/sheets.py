@@ -109,10 +109,9 @@ class Sheets:
                 found = _images_of(path)
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError):
-                yield path
-                continue
-            if not all(content in contents for content in found):
+            except OSError:
+                found = None
+            if found is None or not all(content in contents for content in found):
                 yield path
 
     def remove(self, paths: Iterable[Path]) -> None:
@@ -142,21 +141,21 @@ def _head(contents: Sequence[ContentHash]) -> bytes:
     return _BEGINS + len(contents).to_bytes(_COUNT_BYTES, "little") + b"".join(contents)
 
 
-def _images_of(path: Path) -> list[ContentHash]:
-    """Hashes of the images of a sheet; ValueError where it is damaged."""
+def _images_of(path: Path) -> list[ContentHash] | None:
+    """Hashes of the images of a sheet; None where it is damaged, or of another version."""
     with open_regular(path) as file:
         if file.read(len(_BEGINS)) != _BEGINS:
-            raise ValueError("it is no sheet, or one of another version")
+            return None
         n_images = int.from_bytes(file.read(_COUNT_BYTES), "little")
         if n_images > _MOST_IMAGES:
-            raise ValueError("it has too many images")
+            return None
         hashes = file.read(HASH_BYTES * n_images)
         file.seek(2 * n_images, os.SEEK_CUR)
         start = file.tell()
         picture = file.read(_WEBP_HEADER_BYTES)
         n_bytes = file.seek(0, os.SEEK_END) - start
     if len(hashes) != HASH_BYTES * n_images or not _is_whole(picture, n_bytes):
-        raise ValueError("it is cut off")
+        return None
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
