@@ -159,7 +159,6 @@ def test_in_a_browser_without_a_network(browser, found, tmp_path, scheme, size):
     page.reload()
     assert "2 of 2 decided: 1 accepted, 1 kept" in page.locator("#progress").inner_text()
     assert "This browser keeps your decisions" in page.locator("#kept").inner_text()
-    page.screenshot(path=tmp_path / "audit.png")
     with page.expect_download() as waiting:
         page.locator("#download").click()
     file = tmp_path / "labels.csv"
