@@ -1,7 +1,7 @@
 """An index of many rows, which finds nearly all of those nearest to a vector without reading all.
 
 It is a graph of neighbours (Malkov & Yashunin 2018, doi:10.1109/TPAMI.2018.2889473) from usearch.
-Building it takes as long as some thousand exact searches, so that it pays where it is kept.
+Building it takes as long as ten thousand exact searches, so that it pays only where it is kept.
 """
 
 from __future__ import annotations

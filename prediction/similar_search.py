@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from ..features import Extractor
     from .image_inputs import ImageLike, Input
 
-APPROXIMATE_FROM = 1_000_000
-"""Of more images, an index is built where that is not decided otherwise."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -55,9 +52,10 @@ class SimilarSearch:
     engine, max_pixels
         As in `extract`.
     approximate
-        Whether answers come from an index, which finds nearly all of the nearest images, `recall`
-        says how many of ten, and takes minutes to build for a million images. None: for more than
-        1,000,000 images, where usearch is installed; without it all are compared, with a warning.
+        Whether answers come from an index, which finds nearly all of the nearest images: `recall`
+        says which share. Building it takes as long as some ten thousand exact answers, so that it
+        is for those who want more, of more than a million images. Without usearch, all images
+        are compared, with a warning that says what to install.
     progress
         Whether a bar is shown while the index is built; None: on a terminal and in a notebook.
 
@@ -65,8 +63,6 @@ class SimilarSearch:
     ------
     ImageRejectedError
         When no image of the table could be read.
-    LibraryNotFoundError
-        When `approximate` is True and usearch is not installed.
     UsageError
         When a parameter makes no sense.
 
@@ -83,27 +79,25 @@ class SimilarSearch:
         *,
         engine: str = "auto",
         max_pixels: int = MAX_PIXELS,
-        approximate: bool | None = None,
+        approximate: bool = False,
         progress: bool | None = None,
     ) -> None:
         require_known(engine, "auto")
         self._max_pixels = require_max_pixels(max_pixels)
         require_table(table, "bb.SimilarSearch({})").require_rows()
-        if not (approximate is None or isinstance(approximate, bool)):
+        if not isinstance(approximate, bool):
             raise ParameterError(
-                "approximate", f"is {received(approximate)}; expected True, False or None"
+                "approximate", f"is {received(approximate)}; expected True or False"
             )
         self._table, self._features = table, table.features
         self._contents = KeyArray.of(table.keys).contents
-        if approximate is None:
-            approximate = len(table) > APPROXIMATE_FROM and is_installed()
-            if len(table) > APPROXIMATE_FROM and not approximate:
-                logger.warning(
-                    "warning: each image is compared with all %s: with an index (%s) the answers "
-                    "come sooner",
-                    f"{len(table):,}",
-                    INSTALL,
-                )
+        if approximate and not is_installed():
+            approximate = False
+            logger.warning(
+                "warning: each image is compared with all %s, since the index needs usearch: %s",
+                f"{len(table):,}",
+                INSTALL,
+            )
         self._index = RowIndex(self._features, progress=progress) if approximate else None
         self._lengths = None if approximate else row_lengths(self._features)
         self._late = _extractor_of(table, engine)
@@ -211,7 +205,7 @@ def similar(
     """
     top = require_whole("top", top, 1)
     require_table(table, "bb.similar(image, {})")
-    search = SimilarSearch(table, engine=engine, max_pixels=max_pixels, approximate=False)
+    search = SimilarSearch(table, engine=engine, max_pixels=max_pixels)
     return search.similar(image, top)
 
 

@@ -155,7 +155,7 @@ CALLS = {
     "SimilarSearch": (lambda its, x: bb.SimilarSearch(x), {"a table"}),
     "SimilarSearch approximate": (
         lambda its, x: bb.SimilarSearch(its["a table"], approximate=x),
-        {"None"},
+        (),
     ),
     "SimilarSearch similar": (
         lambda its, x: bb.SimilarSearch(its["a table"]).similar(x),

@@ -38,7 +38,7 @@ def test_answers_are_those_of_similar(toy):
         bb.SimilarSearch("photos/")
 
 
-def test_an_index_is_built_above_a_million_images_where_its_library_is(toy, monkeypatch, caplog):
+def test_an_index_is_built_on_request_where_its_library_is(toy, monkeypatch, caplog):
     built = []
 
     class Index:
@@ -48,27 +48,25 @@ def test_an_index_is_built_above_a_million_images_where_its_library_is(toy, monk
             built.append(len(features))
 
     monkeypatch.setattr(similar_search, "RowIndex", Index)
-    monkeypatch.setattr(similar_search, "APPROXIMATE_FROM", 300)
     monkeypatch.setattr(similar_search, "is_installed", lambda: True)
     assert bb.SimilarSearch(toy).recall == 1
-    monkeypatch.setattr(similar_search, "APPROXIMATE_FROM", 299)
-    search = bb.SimilarSearch(toy)
+    search = bb.SimilarSearch(toy, approximate=True)
     assert repr(search) == "<SimilarSearch in 300 images, by an index, recall 0.970>"
-    assert bb.SimilarSearch(toy, approximate=False).recall == 1
     assert built == [300]
-    assert bb.similar(toy.paths[0], toy).recall == 1  # a single answer never waits for an index
     assert caplog.text == ""
     monkeypatch.setattr(similar_search, "is_installed", lambda: False)
     with caplog.at_level(logging.WARNING):
-        search = bb.SimilarSearch(toy)
-    assert "compared with all 300: with an index (pip install usearch)" in caplog.text
+        search = bb.SimilarSearch(toy, approximate=True)
+    assert "with all 300, since the index needs usearch: pip install usearch" in caplog.text
+    assert search.recall == 1
     assert [each.row for each in search.similar(toy.paths[0]).same] == [0, 7, 210]
+    assert built == [300]
 
 
-def test_an_index_needs_its_library(toy, monkeypatch):
+def test_an_index_needs_its_library(monkeypatch):
     monkeypatch.setattr(row_index, "find_spec", lambda name: None)
     with pytest.raises(LibraryNotFoundError, match="needs usearch.*: pip install usearch"):
-        bb.SimilarSearch(toy, approximate=True)
+        RowIndex(np.ones((4, 2), np.float32))
 
 
 def test_the_tenth_best_is_that_of_all_cosines(monkeypatch):
