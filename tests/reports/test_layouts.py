@@ -92,7 +92,7 @@ def test_copies_share_a_place(table, tmp_path):
     np.testing.assert_array_equal(again.points[1:], embedding.points)
     only = lay_out(table([5, 5, 5]))
     np.testing.assert_array_equal(only.points, np.zeros((3, 2)))
-    assert only.caption == "all 3 images have the same transfer values and share one place"
+    assert only.caption == "One place for all images, which have the same transfer values"
 
 
 def test_odd_tables(table, tmp_path):
