@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from . import next_to_label, shortcuts
 from .finding import DUPLICATE, LABEL, NEXT, OUTLIER
 from .kinds import FINDERS
 from .label_errors import suspicions
-from .material import Material
+from .material import Material, class_codes
+from .nearest import nearest_of
 from .properties import properties_of
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ _IN_WORDS = {
     OUTLIER: ("image unlike the others", "images unlike the others"),
     NEXT: ("image to label next", "images to label next"),
 }
+_SOUGHT = {LABEL: "wrong labels", DUPLICATE: "duplicates", OUTLIER: "outliers"}
 
 
 @dataclass(frozen=True, repr=False)
@@ -186,16 +189,30 @@ def audit(
     seed = require_seed("seed", seed)
     table.require_rows()
     labelled = np.flatnonzero(table.labels != "")
-    with Progress("Looking at the images", len(table), show=progress) as bar:
+    begin = partial(Progress, show=progress)
+    with begin("Looking at the images", len(table)) as bar:
         properties = properties_of(table, bar)
-        judged = judge(table, head) if len(labelled) or head is not None else _nothing_known(table)
+    if len(labelled) or head is not None:
+        judged = judge(table, head, progress=progress)
+    else:
+        judged = _nothing_known(table)
+    with begin("Looking for images that show the same"):
         split = _split_of(table, labelled)
-        material = Material(table, split, judged, properties, include_test, seed)
-        weighed = np.zeros(len(table), bool)
-        weighed[table.weighed] = True
-        found = suspicions(judged.probabilities, material.codes, judged.fair & weighed)
-        findings = {kind: find(material, found) for kind, find in FINDERS.items()}
-        findings[NEXT] = next_to_label.find(material, n_next) if n_next else []
+    with begin("Comparing each image with the others", len(table)) as bar:
+        nearest = nearest_of(table.features, class_codes(table.labels), table.contents, bar)
+    material = Material(table, split, judged, properties, nearest, include_test, seed)
+    weighed = np.zeros(len(table), bool)
+    weighed[table.weighed] = True
+    found = suspicions(judged.probabilities, material.codes, judged.fair & weighed)
+    findings = {}
+    for kind, find in FINDERS.items():
+        with begin(f"Looking for {_SOUGHT[kind]}"):
+            findings[kind] = find(material, found)
+    findings[NEXT] = []
+    if n_next:
+        with begin("Choosing what to label next"):
+            findings[NEXT] = next_to_label.find(material, n_next)
+    with begin("Looking for shortcuts"):
         named = shortcuts.find(properties, np.where(weighed, table.labels, ""), seed)
     return _answer(material, found, findings, named)
 

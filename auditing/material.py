@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..datasets.splits import TEST
-from .nearest import Nearest, most_similar, nearest_of
+from .nearest import most_similar
 
 if TYPE_CHECKING:
     from ..datasets.splits import Split
     from ..extraction.feature_table import FeatureTable
     from ..training.judged import Judged
+    from .nearest import Nearest
     from .properties import Properties
 
 _N_SHOWN = 3
@@ -30,6 +31,8 @@ class Material:
     """Rows without a label or of weight 0 are in none."""
     judged: Judged
     properties: Properties
+    nearest: Nearest
+    """What lies near each row."""
     include_test: bool = False
     """Whether other labels are suggested for images of the test split."""
     seed: int = 0
@@ -48,18 +51,12 @@ class Material:
     @cached_property
     def classes(self) -> np.ndarray:
         """int, (n,): equal for rows of one label; -1 where there is none."""
-        _, codes = np.unique(self.table.labels, return_inverse=True)
-        return np.where(self.table.labels == "", -1, codes)
+        return class_codes(self.table.labels)
 
     @cached_property
     def may_change(self) -> np.ndarray:
         """bool, (n,): whether another label may be suggested."""
         return (self.split.of_row != TEST) | self.include_test
-
-    @cached_property
-    def nearest(self) -> Nearest:
-        """What lies near each row."""
-        return nearest_of(self.table.features, self.classes, self.table.contents)
 
     @cached_property
     def _rows_of_label(self) -> dict[str, np.ndarray]:
@@ -75,3 +72,9 @@ class Material:
         good = every[~without[every]]
         few = good if len(good[good != row]) else every
         return most_similar(self.nearest.units, row, few, _N_SHOWN)
+
+
+def class_codes(labels: np.ndarray) -> np.ndarray:
+    """int, (n,): equal for equal labels, str (n,); -1 for the empty one."""
+    _, codes = np.unique(labels, return_inverse=True)
+    return np.where(labels == "", -1, codes)

@@ -9,6 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..progress import Progress
+
 N_NEAREST = 5
 _ROWS_AT_ONCE = 512
 _LEAST_LENGTH = 1e-12
@@ -25,7 +27,12 @@ class Nearest(NamedTuple):
     """The same, to the nearest rows of the same label."""
 
 
-def nearest_of(features: np.ndarray, codes: np.ndarray, contents: Sequence[bytes]) -> Nearest:
+def nearest_of(
+    features: np.ndarray,
+    codes: np.ndarray,
+    contents: Sequence[bytes],
+    bar: Progress | None = None,
+) -> Nearest:
     """Measure how far each row lies from its nearest, equal files left out.
 
     Parameters
@@ -36,6 +43,8 @@ def nearest_of(features: np.ndarray, codes: np.ndarray, contents: Sequence[bytes
         int, (n,): the label of each; rows of -1 have none, and are no class.
     contents
         Hash of each file.
+    bar
+        Counts the rows that are done.
 
     Notes
     -----
@@ -55,6 +64,8 @@ def nearest_of(features: np.ndarray, codes: np.ndarray, contents: Sequence[bytes
         distance[block] = _mean_distance(cosines)
         cosines[codes[block, None] != codes] = -np.inf
         in_class[block] = _mean_distance(cosines)
+        if bar is not None:
+            bar.update(len(cosines))
     in_class[codes < 0] = np.nan
     return Nearest(units_of(features), distance, in_class)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
+from ..progress import Progress
 from ..reports.output_paths import (
     SUGGESTIONS,
     require_audit_folder,
@@ -16,19 +17,16 @@ from .command import command, option
 from .output import print_json, report_rejections, say, tell
 from .parameters import options
 from .parameters.labels import labels_option, lay_over, read
+from .parameters.seen_by_head import extract_seen_by, require_head_decides
 from .parameters.types import FOLDER, WholeNumber
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ..auditing import Audit
-    from ..datasets import Dataset
-    from ..extraction import FeatureTable
 
 _MOST_SHOWN = 10
 """Findings of each kind in the terminal."""
-_OF_THE_HEAD = ("cache", "engine", "precision", "max_pixels", "workers", "memory", "extractor")
-"""Options of the extraction that count beside --head, whose recipe decides the others."""
 
 
 @command(example="bottlebank audit photos/ --output labels.csv --report audit/")
@@ -37,7 +35,7 @@ _OF_THE_HEAD = ("cache", "engine", "precision", "max_pixels", "workers", "memory
 @options.head(
     default_in_words="heads that are trained on the other images, in 5 folds",
     help="a head file from `bottlebank train` that predicts the images in place of these; one that "
-    "was trained on other images",
+    "was trained on other images; it decides the extractor and how images are fitted",
 )
 @options.output(
     metavar="LABELS.csv",
@@ -91,11 +89,12 @@ def run(
         require_outside(file, data)
     if report is not None:
         folder = require_audit_folder(report, data)
+    require_head_decides(head, extraction)
     labels_file = read(labels)
     from ..auditing import audit
     from ..datasets import load_dataset
 
-    table, loaded = _extracted(load_dataset(data, **reading), extraction, head)
+    table, loaded = extract_seen_by(head, load_dataset(data, **reading), extraction)
     table.require_rows()
     changes = lay_over(table, labels_file, quiet=json, keeps_unlabelled=True)
     table = table if changes is None else changes.table
@@ -112,22 +111,6 @@ def run(
     return report_rejections(table.rejected, strict)
 
 
-def _extracted(
-    dataset: Dataset, extraction: dict[str, Any], head: str | None
-) -> tuple[FeatureTable, Any]:
-    if head is None:
-        from ..extraction import extract
-
-        return extract(dataset, **extraction), None
-    from ..training import extract_for_head
-
-    weights = extraction["weights"]
-    chosen = {name: extraction[name] for name in _OF_THE_HEAD if name in extraction}
-    return extract_for_head(
-        dataset, head, weights=None if weights == "imagenet" else weights, **chosen
-    )
-
-
 def _write(found: Audit, file: Path | None, folder: Path | None, data: str) -> None:
     from ..atomic_file import write_bytes
 
@@ -138,7 +121,7 @@ def _write(found: Audit, file: Path | None, folder: Path | None, data: str) -> N
     if folder is not None:
         from ..reports.audit_page import write_audit_page
 
-        with writing(folder):
+        with Progress("Writing the page"), writing(folder):
             write_audit_page(folder, found, data)
 
 

@@ -43,16 +43,18 @@ def find_dialect(file: Path, encoding: str, understood: Callable[[Sequence[str]]
             header = next(csv.reader(rows[:1], delimiter=separator, skipinitialspace=True), [])
         except csv.Error:
             header = []
-        header = [_clean(value) for value in header]
+        header = [clean(value) for value in header]
         scores.append((understood(header), len(header)))
     best = max(range(len(scores)), key=lambda position: scores[position])
     return Dialect(_SEPARATORS[best], 0)
 
 
 def rows_of(
-    file: Path, encoding: str, dialect: Dialect, columns: str
+    file: Path, encoding: str, dialect: Dialect, columns: str, *, cleaned: bool = True
 ) -> Iterator[tuple[int, list[str]]]:
     """Rows that hold anything, cleaned, with the numbers of their lines; first the header.
+
+    `cleaned` False leaves white space at the ends of values where it is.
 
     Raises
     ------
@@ -64,9 +66,9 @@ def rows_of(
         line = 1
         try:
             for row in reader:
-                values = [_clean(value) for value in row]
+                values = [clean(value) for value in row]
                 if any(values) and line > dialect.n_skipped:
-                    yield line, values
+                    yield line, values if cleaned else row
                 line = reader.line_num + 1
         except csv.Error as error:
             raise DatasetError(
@@ -75,5 +77,6 @@ def rows_of(
             ) from error
 
 
-def _clean(value: str) -> str:
+def clean(value: str) -> str:
+    """A value without white space and byte order marks at its ends."""
     return value.strip().strip("\ufeff\u200b").strip()

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..arguments import require_path
 from ..errors import DatasetError
 from .columns import normal
-from .csv_rows import find_dialect, rows_of
+from .csv_rows import clean, find_dialect, rows_of
+from .guarded_names import guarded, unguarded
 from .text_file import encoding_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ _EXPECTED = "key,path,label"
 _YES = {"yes", "y", "true", "1", "x", "ok", "accept", "accepted"}
 _NO = {"", "no", "n", "false", "0", "-", "reject", "rejected"}
 _KEY = re.compile("[0-9a-f]{64}")
-_FORMULA = re.compile(r"'[=+\-@\t\r]")
 
 
 class LabelsFile(NamedTuple):
@@ -96,23 +96,22 @@ def _written(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)  # ends lines with CR LF, and so quotes names that hold either
     writer.writerow(columns)
-    writer.writerows([key, *map(not_a_formula, values)] for key, *values in rows)
+    writer.writerows([key, *map(guarded, values)] for key, *values in rows)
     return escaped(text.getvalue()).encode()
 
 
 def escaped(name: str) -> str:
     """Bytes of a name that are not UTF-8, as people can read and type them."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def not_a_formula(value: str) -> str:
-    """A name that no spreadsheet takes for a formula: such a one begins with an apostrophe."""
-    return f"'{value}" if value[:1] in "=+-@\t\r" and value else value
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a pair of UTF-16, as in names on Windows
+        return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
     encoding = encoding_of(file)
-    lines = rows_of(file, encoding, find_dialect(file, encoding, _understood), _EXPECTED)
+    dialect = find_dialect(file, encoding, _understood)
+    lines = rows_of(file, encoding, dialect, _EXPECTED, cleaned=False)
     _, header = next(lines, (0, []))
     names = [normal(name) for name in header]
     for name in ("key", "label"):
@@ -127,9 +126,10 @@ def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
     seen: dict[bytes, int] = {}
     open_ones: dict[bytes, set[str]] = {}  # labels beside an empty `accept`
     for line, row in lines:
-        value = dict(zip(names, row, strict=False))
+        said = dict(zip(names, row, strict=False))
+        value = {name: clean(text) for name, text in said.items()}
         where = f"{file}, line {line}"
-        if any(row[len(names) :]):
+        if any(map(clean, row[len(names) :])):
             raise DatasetError(
                 f"{where}: {len(row)} values where the header has {len(names)}: put a value that "
                 f"holds the separator between quotation marks"
@@ -140,7 +140,7 @@ def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
                 f"{where}: expected a key of 64 hexadecimal digits, the SHA-256 of the image's "
                 f"bytes; found {key[:80]!r}"
             )
-        label, content = _label(value, where), bytes.fromhex(key)
+        label, content = _label(said, where), bytes.fromhex(key)
         with contextlib.suppress(ValueError):  # a score is a remark: without one, labels count
             scores[content] = float(value.get(SCORE, ""))
         if ACCEPT in value and not value[ACCEPT]:
@@ -159,15 +159,13 @@ def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
 
 
 def _label(value: Mapping[str, str], where: str) -> str:
-    accept = value.get(ACCEPT, "").casefold()
+    accept = clean(value.get(ACCEPT, "")).casefold()
     if accept not in _YES | _NO:
         raise DatasetError(f"{where}: expected yes, no or nothing in accept; found {accept[:80]!r}")
     if accept in _YES and SUGGESTED not in value:
         raise DatasetError(f"{where}: accept is {accept}, and there is no column {SUGGESTED}")
     label = value.get(SUGGESTED, "") if accept in _YES else value.get("label", "")
-    if _FORMULA.match(label):
-        label = label[1:]
-    return unicodedata.normalize("NFC", label)
+    return unicodedata.normalize("NFC", unguarded(label))
 
 
 def _understood(header: Sequence[str]) -> int:

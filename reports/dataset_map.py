@@ -14,11 +14,7 @@ from ..errors import UsageError
 from ..extraction import FeatureTable, extract
 from ..features import DEFAULT_EXTRACTOR
 from ..formatting import counted
-from ..viz import (
-    Embedding,
-    draw_map,
-    require_picture_path,
-)
+from ..viz import Embedding, require_picture_path
 from ..viz.colourings import require_looks
 from ..viz.map_settings import require_layout
 from ..viz.theme import require_theme
@@ -203,6 +199,8 @@ def plot(
             given = {"head": head, "scores": scores, "thumbnail_budget": thumbnail_budget}
             explore(table, embedding, path, title=title, progress=progress, **given)
             return Plot(path, embedding)
+        from ..viz import draw_map  # and matplotlib, which a page does without
+
         colouring = colouring_of(table, color, head, progress=progress)
         shown = partial(thumbnail, table, side_px=_THUMBNAIL_PX) if thumbnails else None
         looks = {"colouring": colouring, "theme": chosen_theme}

@@ -67,6 +67,7 @@ def test_extraction_in_a_container_of_one_gibibyte_stays_below_it(photos):
     assert found["machine"][3:5] == [30 + 14, 0]
 
 
+@pytest.mark.slow
 def test_unknown_runs(photos, converted_random):
     shutil.copytree(converted_random, Path(os.environ["BOTTLEBANK_CACHE"]) / "networks")
     printed = run("unknown.py", str(photos), "--extractor", "random", "--coverage", "0.5")

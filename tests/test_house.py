@@ -169,10 +169,15 @@ def test_nothing_heavy_is_loaded(code):
     assert done.stderr.strip() == "[]"
 
 
-def test_predicting_code_loads_neither_scikit_learn_nor_keras():
+@pytest.mark.parametrize(
+    "modules",
+    ["bottlebank.prediction.predictor, bottlebank.service", "bottlebank.reports.dataset_map"],
+    ids=["predicting", "the explorer"],
+)
+def test_what_is_loaded_quickly_loads_none_of_the_large_libraries(modules):
     script = (
-        "import sys, bottlebank.prediction.predictor, bottlebank.service\n"
-        "heavy = ('sklearn', 'tensorflow', 'keras', 'joblib', 'matplotlib')\n"
+        f"import sys, {modules}\n"
+        "heavy = ('sklearn', 'tensorflow', 'keras', 'joblib', 'matplotlib', 'umap', 'openTSNE')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run(

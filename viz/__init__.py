@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from .confusion import draw_confusion_matrix
     from .curves import Forecast, draw_learning_curve, draw_training_curves
     from .feature_heatmap import draw_transfer_values
-    from .figure_file import require_picture_path
     from .map_methods import METHODS
     from .maps import draw_map
     from .mistakes import draw_mistakes
     from .neighbourhoods.trust import Trust
+    from .picture_path import require_picture_path
     from .reduction import Embedding, reduce
     from .reliability import ReliabilityBins, draw_reliability
     from .report import Section, Table, write_report
@@ -49,10 +49,10 @@ __getattr__, __dir__ = lazy_names(
         "confusion": ("draw_confusion_matrix",),
         "curves": ("Forecast", "draw_learning_curve", "draw_training_curves"),
         "feature_heatmap": ("draw_transfer_values",),
-        "figure_file": ("require_picture_path",),
         "map_methods": ("METHODS",),
         "maps": ("draw_map",),
         "mistakes": ("draw_mistakes",),
+        "picture_path": ("require_picture_path",),
         "reduction": ("Embedding", "reduce"),
         "reliability": ("ReliabilityBins", "draw_reliability"),
         "report": ("Section", "Table", "write_report"),

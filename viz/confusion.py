@@ -9,7 +9,8 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 
 from ..errors import UsageError
 from ..formatting import counted
-from .figure_file import in_theme, new_figure, require_picture_path, write_picture
+from .figure_file import in_theme, new_figure, write_picture
+from .picture_path import require_picture_path
 from .text import shown_name, text_style, wrapped
 from .theme import LIGHT, Theme
 

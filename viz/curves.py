@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from ..errors import UsageError
-from .figure_file import in_theme, new_figure, require_picture_path, write_picture
+from .figure_file import in_theme, new_figure, write_picture
+from .picture_path import require_picture_path
 from .text import text_style, wrapped
 from .theme import LIGHT, Theme
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ..atomic_file import write_with
-from ..errors import UsageError
+from .picture_path import require_picture_path
 from .text import boxes_allowed, has_right_to_left, text_style, undrawable, wrapped
 from .theme import DARK, LIGHT, Theme
 
@@ -30,26 +30,12 @@ INK: Final = LIGHT.ink
 _MOST_NAMED: Final = 3
 _ORDERS_LETTERS: Final = (3, 11)
 """The version of matplotlib from which on it shapes text."""
-_SUFFIXES: Final = (".png", ".svg")
 DPI: Final = 150
 """Of PNG files."""
 # matplotlib reads these from its global settings alone. Text stays text, so that names can be
 # searched for and a browser finds its own fonts; the fixed salt makes element ids reproducible.
 _SVG_SETTINGS: Final[dict[Any, Any]] = {"svg.fonttype": "none", "svg.hashsalt": "bottlebank"}
 _SVG_SETTINGS_LOCK: Final = threading.Lock()
-
-
-def require_picture_path(output: Path) -> None:
-    """Refuse a file that no picture can be written to, before any work.
-
-    Raises
-    ------
-    UsageError
-        Unless the name ends in ``.png`` or ``.svg``.
-    """
-    if output.suffix.lower() not in _SUFFIXES:
-        given = f"ends in {output.suffix!r}" if output.suffix else "has no ending"
-        raise UsageError(f"a picture is a {' or '.join(_SUFFIXES)} file; {str(output)!r} {given}")
 
 
 def new_figure(width_in: float, height_in: float, theme: Theme = LIGHT) -> Figure:

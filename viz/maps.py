@@ -10,12 +10,13 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from ..errors import UsageError
 from ..formatting import counted
 from .colourings import COLOURINGS, Colouring
-from .figure_file import require_picture_path, write_picture
+from .figure_file import write_picture
 from .map_axes import names_of_axes, new_map, places_px, points_of_px
 from .map_colours import groups_of, scale_of_colours
 from .map_key import draw_bar, draw_legend
 from .map_names import draw_names
 from .map_points import draw_density, draw_groups, draw_values
+from .picture_path import require_picture_path
 from .text import boxes_allowed, text_style, wrapped
 from .theme import LIGHT, Theme
 

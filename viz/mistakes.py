@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..errors import UsageError
-from .figure_file import new_figure, require_picture_path, write_picture
+from .figure_file import new_figure, write_picture
+from .picture_path import require_picture_path
 from .text import shown_name, text_style, wrapped
 from .theme import LIGHT, Theme
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from matplotlib.lines import Line2D
 
-from .figure_file import in_theme, new_figure, require_picture_path, write_picture
+from .figure_file import in_theme, new_figure, write_picture
 from .palette import class_style
+from .picture_path import require_picture_path
 from .text import font_families, shown_name, text_style, wrapped
 from .theme import LIGHT, Theme
 

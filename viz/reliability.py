@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from .figure_file import in_theme, new_figure, require_picture_path, write_picture
+from .figure_file import in_theme, new_figure, write_picture
+from .picture_path import require_picture_path
 from .text import text_style, wrapped
 from .theme import LIGHT, Theme
 

@@ -1,12 +1,9 @@
-"use strict";
 // Names of files and classes may be anything: they only ever become text, never markup.
 const data = JSON.parse(document.getElementById("findings").textContent);
 const all = data.kinds.flatMap((kind) => kind.findings);
-const decisions = new Map(); // finding → "yes" or "no"
-const history = []; // [finding, decision before]
+const decisions = makeDecisions(all, data.id, () => localStorage);
 let kind = data.kinds[0];
 let at = 0;
-let saved = true;
 
 const get = (id) => document.getElementById(id);
 
@@ -54,13 +51,16 @@ function show() {
   get("accept").disabled = get("reject").disabled = !suggests;
   get("previous").disabled = !finding || at === 0;
   get("next").disabled = !finding || at === kind.findings.length - 1;
-  get("undo").disabled = !history.length;
-  get("download").disabled = !decisions.size;
-  const accepted = [...decisions.values()].filter((each) => each === "yes").length;
+  get("undo").disabled = get("again").disabled = !decisions.canUndo();
+  get("download").disabled = !decisions.count();
+  const [decided, accepted] = [decisions.count(), decisions.countAccepted()];
   const decidable = all.filter((each) => each.suggested).length;
   get("progress").textContent =
-    `${decisions.size} of ${decidable} decided: ${accepted} accepted, ` +
-    `${decisions.size - accepted} kept`;
+    `${decided} of ${decidable} decided: ${accepted} accepted, ${decided - accepted} kept`;
+  get("kept").textContent = decisions.isKept()
+    ? "This browser keeps your decisions, also when the page is closed, until you begin again."
+    : "This browser keeps nothing of this page: download labels.csv before you close it.";
+  get("kept").className = decisions.isKept() ? "" : "lost";
 }
 
 function showFinding(finding) {
@@ -81,7 +81,7 @@ function showFinding(finding) {
   const inTest = finding.split === "test" ? " It is in the test split." : "";
   get("reason").textContent = `${finding.reason[0].toUpperCase()}${finding.reason.slice(1)}.${inTest}`;
   get("path").textContent = finding.shown;
-  const decision = decisions.get(finding);
+  const decision = decisions.of(finding);
   const verdict = get("verdict");
   verdict.className = decision || "";
   verdict.textContent =
@@ -97,53 +97,38 @@ function move(step) {
 function decide(decision) {
   const finding = kind && kind.findings[at];
   if (!finding || !finding.suggested) return;
-  history.push([finding, decisions.get(finding)]);
-  decisions.set(finding, decision);
-  saved = false;
+  decisions.decide(finding, decision);
   if (at < kind.findings.length - 1) at += 1;
   show();
 }
 
-function undo() {
-  const last = history.pop();
-  if (!last) return;
-  const [finding, before] = last;
-  if (before) decisions.set(finding, before);
-  else decisions.delete(finding);
+function goTo(finding) {
   kind = data.kinds.find((each) => each.findings.includes(finding));
   at = kind.findings.indexOf(finding);
-  saved = false;
   show();
 }
 
-// A cell of a CSV file, as Python's reader and spreadsheets understand it.
-function cell(value) {
-  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+function undo() {
+  const finding = decisions.undo();
+  if (finding) goTo(finding);
 }
 
-function labelsFile() {
-  const lines = [data.columns.join(",")];
-  const written = new Set();
-  // An image may be found for two reasons: what was decided last about it counts.
-  const last = history.map(([finding]) => finding).reverse();
-  for (const finding of [...new Set(last)].filter((each) => decisions.has(each))) {
-    if (written.has(finding.key)) continue;
-    written.add(finding.key);
-    const row = { ...finding, accept: decisions.get(finding) };
-    lines.push(data.columns.map((name) => cell(row[name])).join(","));
-  }
-  return `${lines.join("\n")}\n`;
+function beginAgain() {
+  const n = decisions.count();
+  if (!confirm(`Forget ${n === 1 ? "the decision" : `all ${n} decisions`} and begin again?`)) return;
+  decisions.beginAgain();
+  goTo(all[0]);
 }
 
 function download() {
-  if (!decisions.size) return;
+  if (!decisions.count()) return;
+  const rows = decisions.rows().map((row) => data.columns.map((name) => row[name]));
   const link = element("a");
-  link.href = URL.createObjectURL(new Blob([labelsFile()], { type: "text/csv" }));
+  link.href = URL.createObjectURL(new Blob([labelsCsv(data.columns, rows)], { type: "text/csv" }));
   link.download = "labels.csv";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  saved = true;
+  decisions.noteWritten();
 }
 
 const KEYS = {
@@ -168,8 +153,15 @@ get("undo").addEventListener("click", undo);
 get("download").addEventListener("click", download);
 get("next").addEventListener("click", KEYS.j);
 get("previous").addEventListener("click", KEYS.k);
+get("again").addEventListener("click", beginAgain);
 window.addEventListener("beforeunload", (event) => {
-  if (!saved) event.preventDefault();
+  if (decisions.isAtRisk()) event.preventDefault();
+});
+window.addEventListener("storage", (event) => {
+  // Another window with this page has decided something; null: everything was cleared.
+  if (event.key !== decisions.name && event.key !== null) return;
+  decisions.restore();
+  show();
 });
 
 get("title").textContent = data.title;
@@ -189,4 +181,7 @@ for (const each of data.kinds) {
   });
   get("kinds").append(button);
 }
-show();
+// On to the first that is not decided, of an earlier visit.
+const undecided = all.find((each) => each.suggested && !decisions.of(each));
+if (decisions.canUndo() && undecided) goTo(undecided);
+else show();

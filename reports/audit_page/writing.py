@@ -20,6 +20,7 @@ from ...datasets.labels_file import SUGGESTION_COLUMNS, escaped
 from ...extraction.prefetch import threads
 from ...formatting import counted, percent
 from ...hardware import available_cores
+from .. import labels_csv
 from ..thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -66,25 +67,40 @@ def page_of(found: Audit, source: str) -> bytes:
     """The page, in UTF-8."""
     shown = {kind: findings[: MOST_SHOWN[kind]] for kind, findings in found.findings.items()}
     every = [each for findings in shown.values() for each in findings]
+    kinds = [
+        {
+            "kind": kind,
+            "title": _TITLES[kind],
+            "total": len(found.findings[kind]),
+            "findings": [_described(found, each, source) for each in findings],
+        }
+        for kind, findings in shown.items()
+        if findings
+    ]
     data = {
+        "id": _id_of(kinds),
         "title": f"Audit of {escaped(os.path.basename(os.path.abspath(source)))}",  # noqa: PTH100, PTH119 (any bytes)
         "summary": _summary(found),
         "shortcuts": [escaped(each.in_words()) for each in found.shortcuts],
         "columns": SUGGESTION_COLUMNS,
-        "kinds": [
-            {
-                "kind": kind,
-                "title": _TITLES[kind],
-                "total": len(found.findings[kind]),
-                "findings": [_described(found, each, source) for each in findings],
-            }
-            for kind, findings in shown.items()
-            if findings
-        ],
+        "kinds": kinds,
         "labels": [escaped(name) for name in sorted(set(found.table.labels.tolist()) - {""})],
         "pictures": _pictures(found, every),
     }
-    return _filled({name: _read(name) for name in ("page.html", "page.css", "page.js")}, data)
+    parts = {name: _read(name) for name in ("page.html", "page.css")}
+    scripts = [labels_csv.script(), _read("decisions.js"), _read("page.js")]
+    parts["page.js"] = '"use strict";\n' + "\n".join(scripts)
+    return _filled(parts, data)
+
+
+def _id_of(kinds: list[dict[str, Any]]) -> str:
+    """What a browser keeps decisions by: of the findings themselves, wherever their files are."""
+    about = [
+        [each[name] for name in ("kind", "key", "label", "suggested")]
+        for kind in kinds
+        for each in kind["findings"]
+    ]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:32]
 
 
 def _summary(found: Audit) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...atomic_file import write_bytes, write_parts
 from ...errors import UsageError
+from .. import labels_csv
 from .parts import parts_of
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _page(
 def _joined() -> str:
     """All scripts in a scope of their own."""
     sources = ((_STATIC / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
-    return '"use strict";\n(() => {\n' + "\n".join(sources) + "})();\n"
+    return '"use strict";\n(() => {\n' + "\n".join([labels_csv.script(), *sources]) + "})();\n"
 
 
 def _hashed(text: str) -> str:

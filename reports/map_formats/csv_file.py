@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from ...atomic_file import write_bytes
-from ...datasets.labels_file import not_a_formula
+from ...datasets.guarded_names import not_a_formula
 
 if TYPE_CHECKING:
     from pathlib import Path

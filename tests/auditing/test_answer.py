@@ -69,6 +69,20 @@ def test_images_of_the_test_split_are_shown_and_left_alone(tmp_path):
     assert [included.suggested[row] for row in (3, 40)] == right[[3, 40]].tolist()
 
 
+def test_progress_names_each_stage(tmp_path, capsys):
+    table, _ = flipped(tmp_path, n=60, wrong=(3,), splits=["train"] * 60)
+    bb.audit(table, n_next=2, progress=True)
+    said = capsys.readouterr().err
+    for stage in ("Looking at the images", "Predicting each image", "that show the same"):
+        assert stage in said
+    for stage in ("Comparing each image with the others", "Looking for wrong labels"):
+        assert stage in said
+    for stage in ("duplicates", "outliers", "Choosing what to label next", "shortcuts"):
+        assert stage in said
+    bb.audit(table, progress=False)
+    assert capsys.readouterr().err == ""
+
+
 def test_equal_files_under_two_labels(tmp_path):
     rows, codes = toy_rows(60, 3, width=24)
     paths = [noise(tmp_path / f"{row:02d}.png", seed=row) for row in range(60)]

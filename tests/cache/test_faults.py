@@ -41,6 +41,11 @@ DISK_FAULTS = [
     (("fsync",), errno.EIO),
     (("replace", "link"), errno.EROFS),
 ]
+# The whole command meets one of them in a fast test, and the cache alone all.
+OF_THE_COMMAND = [
+    pytest.param(*fault, marks=[] if fault[1] == errno.ENOSPC else pytest.mark.slow)
+    for fault in DISK_FAULTS
+]
 
 
 @pytest.fixture
@@ -138,7 +143,7 @@ def features(photos, cache):
     return table.features
 
 
-@pytest.mark.parametrize(("calls", "number"), DISK_FAULTS)
+@pytest.mark.parametrize(("calls", "number"), OF_THE_COMMAND)
 def test_the_command_says_it_in_one_line_and_goes_on_later(
     tmp_path, photos, extract, shim, calls, number
 ):

@@ -285,8 +285,7 @@ def test_predict_answers_names_that_are_not_utf8_in_ascii(bottlebank, photos, ca
     assert os.fsencode(done.json["path"]) == raw
 
 
-@pytest.mark.parametrize("method", ["pca", "tsne"])
-@pytest.mark.parametrize("ending", ["png", "svg"])
+@pytest.mark.parametrize(("method", "ending"), [("pca", "png"), ("tsne", "svg")])
 def test_plot(bottlebank, photos, options, tmp_path, method, ending):
     output = tmp_path / f"map.{ending}"
     done = bottlebank("plot", photos, "--output", output, "--method", method, *options)
@@ -492,7 +491,13 @@ def test_serve_and_predict_agree(bottlebank, photos, cache, head):
     assert served["predictions"][0]["probability"] == pytest.approx(best["probability"], abs=1e-4)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGINT, signal.SIGHUP)),
+    ],
+)
 def test_a_stopped_extraction_keeps_what_it_has(photos, options, cache, bottlebank, number):
     """A signal in the middle of a real run: one line, and the next run goes on."""
     script = (

@@ -137,6 +137,7 @@ def test_what_is_missing_is_asked_for_by_its_flag(bottlebank, photos, network, t
     assert "--scaling" in done.err
 
 
+@pytest.mark.slow
 def test_a_head_finds_its_file_where_the_cache_has_seen_it(
     bottlebank, photos, onnx_head, network, tmp_path
 ):
@@ -207,6 +208,7 @@ def test_what_a_head_says_leads_out_of_no_folder_and_to_no_network(
     assert ("--extractor hf:owner/name@main" in str(error.value)) == (name == "hub")
 
 
+@pytest.mark.slow
 def test_a_network_with_data_beside_it_is_found_where_the_cache_has_seen_it(
     bottlebank, photos, tmp_path
 ):
@@ -251,6 +253,7 @@ def test_a_file_is_compared_with_a_network_of_the_registry(compare, network, cap
     assert {recipe.pooling for recipe in recipes} == {"global average", "mean over tokens"}
 
 
+@pytest.mark.slow
 def test_files_of_one_name_are_compared_by_their_paths(compare, tmp_path):
     """Published networks are often called model.onnx, in folders of different names."""
     paths = []

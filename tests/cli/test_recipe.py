@@ -28,7 +28,13 @@ def two(photos):
     return photos
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+FAST = ("baseline", "front-back")  # the one that others are measured by, and the one that tunes
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in SYSTEMS],
+)
 def test_each_runs_from_images_to_a_summary(bottlebank, two, options, tmp_path, name):
     """With a network that has seen nothing, and takes no other size or scaling."""
     folder = tmp_path / "out"

@@ -1,8 +1,11 @@
 """Labels files: what people and spreadsheets make of them, and what is refused."""
 
 import hashlib
+from unicodedata import normalize
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bottlebank.datasets.labels_file import read_labels, write_labels
 from bottlebank.errors import DatasetError
@@ -59,6 +62,31 @@ def test_what_is_written_is_read_again(tmp_path, label):
     found = read_labels(file).labels
     assert list(found.values()) == [label, ""]
     assert b"b\\xe9.jpg" in file.read_bytes()
+
+
+@given(
+    names=st.lists(
+        st.text(st.integers(1, 0xD7FF).map(chr) | st.integers(0xE000, 0x10FFFF).map(chr))
+    ),
+    edges=st.lists(st.sampled_from(["'", "=", " ", "\t", "\r", "\ufeff", "\u200b", "\x1c", '"'])),
+)
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_every_name_is_read_as_it_was_written(tmp_path, names, edges):
+    """But for NUL, with which no text file is read, and for names that are equal as NFC."""
+    edge = "".join(edges)
+    names += [edge, *(name for each in names for name in (f"{edge}{each}", f"{each}{edge}"))]
+    keys = [hashlib.sha256(f"{place}".encode()).hexdigest() for place in range(len(names))]
+    file = tmp_path / "labels.csv"
+    file.write_bytes(write_labels(zip(keys, names, names, strict=True)))
+    assert [*read_labels(file).labels.values()] == [normalize("NFC", name) for name in names]
+
+
+def test_a_label_of_a_person_loses_the_space_around_it(read):
+    rows = [f"{KEYS[0]}, cat ", f'{KEYS[1]},"\tdog "', f"{KEYS[2]},'tis", f"{KEYS[3]}, '=x"]
+    found = read("\n".join(["key,label", *rows]))
+    assert [found[key] for key in KEYS] == ["cat", "dog", "'tis", "=x"]
 
 
 def test_a_name_is_no_formula_to_a_spreadsheet():

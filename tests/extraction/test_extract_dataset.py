@@ -217,7 +217,13 @@ def decoding(monkeypatch):
     return told
 
 
-@pytest.mark.parametrize("reason", OF_THE_MACHINE)
+@pytest.mark.parametrize(
+    "reason",
+    [
+        *OF_THE_MACHINE[:2],
+        *(pytest.param(reason, marks=pytest.mark.slow) for reason in OF_THE_MACHINE[2:]),
+    ],
+)
 def test_what_this_machine_lacked_is_tried_again_when_asked_for_and_on_another_machine(
     photos, cache, tmp_path, decoding, monkeypatch, reason
 ):

@@ -27,7 +27,10 @@ def test_a_report_replaces_nothing_but_a_report(table, trained, tmp_path, name):
     with pytest.raises(UsageError, match=rf"mine/{name} exists and is not .*, so it is not overw"):
         bb.write_report(folder, trained, table)
     assert contents(tmp_path) == before
-    (folder / name).unlink()
+
+
+def test_a_report_replaces_a_report(table, trained, tmp_path):
+    folder = tmp_path / "mine"
     assert bb.write_report(folder, trained, table) == bb.write_report(folder, trained, table)
 
 

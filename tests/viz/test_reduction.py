@@ -1,3 +1,4 @@
+import io
 import re
 import subprocess
 import sys
@@ -188,6 +189,7 @@ def test_a_seed_out_of_range_is_refused(seed, blobs):
         reduce(blobs, random_state=seed)
 
 
+@pytest.mark.slow  # a process that compiles UMAP
 def test_umap_does_not_import_tensorflow():
     script = (
         "import sys\n"
@@ -280,3 +282,15 @@ def test_the_grid_of_a_large_tsne_gives_the_same_map_in_any_number_of_threads(mo
         monkeypatch.setattr(tsne, "available_cores", lambda n=n_threads: n)
         maps.append(reduce(blobs, "tsne").points)
     np.testing.assert_array_equal(*maps)
+
+
+@pytest.mark.parametrize(("method", "far"), [("tsne", "7[0-9]0/750"), ("umap", r"epoch \d+ of")])
+def test_a_map_says_how_far_it_is_and_is_the_same_map(method, far, blobs, monkeypatch):
+    shown = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", shown)
+    monkeypatch.setattr("bottlebank.progress._REFRESH_S", 0.001)
+    silent = reduce(blobs[::2], method, progress=False)
+    assert shown.getvalue() == ""
+    told = reduce(blobs[::2], method, progress=True)
+    assert re.search(far, shown.getvalue())
+    np.testing.assert_array_equal(told.points, silent.points)

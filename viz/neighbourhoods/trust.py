@@ -97,6 +97,7 @@ def _trustworthiness(
     neighbours = _nearest_on_map(points, points[rows], rows, n_neighbors)
     centred = features - features.mean(axis=0)
     squares = np.einsum("ij,ij->i", centred, centred)
+    rounding = np.finfo(np.float32).eps * np.sqrt(features.shape[1])  # of a product, relative
     lacking = 0
     block = max(1, 16_000_000 // n_images)  # distances, some 64 MB at a time
     for start in range(0, len(rows), block):
@@ -106,6 +107,8 @@ def _trustworthiness(
         distances[np.arange(len(part)), part] = np.inf
         for each in neighbours[start : start + block].T:
             mine = np.take_along_axis(distances, each[:, None], axis=1)
+            # Copies of an image are equally near, though a product may round each differently.
+            mine -= rounding * (squares[part] + squares[each])[:, None]
             rank = 1 + np.count_nonzero(distances < mine, axis=1)  # the nearest has rank 1
             lacking += int(np.maximum(0, rank - n_neighbors).sum())
     most = n_neighbors * (2 * n_images - 3 * n_neighbors - 1) / 2  # of one image

@@ -89,13 +89,13 @@ function makeApp(about, store, map) {
         follow();
       }
     });
-    addEventListener("beforeunload", (event) => app.labels.nChanged() > app.nSaved && event.preventDefault());
+    addEventListener("beforeunload", (event) => app.labels.nChanged() > 0 && !app.isWritten && event.preventDefault());
     restore();
     follow();
     performance.mark("ready");
     document.body.dataset.ready = "yes";
   };
-  app.nSaved = 0;
+  app.isWritten = false; // whether labels.csv was downloaded since the last change
 
   function follow() {
     goToAddress(app, location.hash.slice(1));
@@ -292,6 +292,7 @@ function makeApp(about, store, map) {
     }
   };
   function haveChanged(words) {
+    app.isWritten = false;
     keepLabels(app);
     app.refresh();
     panels.opened();
@@ -314,7 +315,7 @@ function makeApp(about, store, map) {
     const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     element("a", { href: address, download: "labels.csv" }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60000);
-    app.nSaved = rows.length;
+    app.isWritten = true;
     app.announce(`labels.csv: ${counted(rows.length, "label")}`);
   };
   return app;

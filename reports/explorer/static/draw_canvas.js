@@ -2,7 +2,8 @@
 
 const MOST_SOFT_PIXELS = 1500000; // beyond, points have hard edges
 
-// A drawer has resize(width, height), setCodes(codes, colours), draw(view, radius, ratio, ground).
+// A drawer has resize(width, height), setCodes(codes, colours), draw(view, radius, ratio, ground, quick);
+// `quick`: hard edges will do.
 // `codes`: Uint16Array, what each row is drawn as; 0 is not at all, c is colours[c], the upper half
 // of which is pale and drawn first. `colours`: Uint32Array, 0xAABBGGRR.
 function makeCanvasDrawer(canvas, grid) {
@@ -35,7 +36,7 @@ function makeCanvasDrawer(canvas, grid) {
     pixels = new Uint32Array(image.data.buffer);
   }
 
-  function draw(view, radius, ratio, ground) {
+  function draw(view, radius, ratio, ground, quick) {
     pixels.fill(ground);
     const reach = (radius + 2) / view.scale;
     const [left, top] = toMap(view, 0, 0);
@@ -47,7 +48,8 @@ function makeCanvasDrawer(canvas, grid) {
       n += to - from;
     });
     const size = radius * ratio;
-    const soft = n * (2 * size + 2) ** 2 < MOST_SOFT_PIXELS ? makeStamp(size) : null;
+    const isSoft = !quick && n * (2 * size + 2) ** 2 < MOST_SOFT_PIXELS;
+    const soft = isSoft ? makeStamp(size) : null;
     for (const pale of hasPale ? [true, false] : [false]) {
       for (let s = 0; s < stretches.length; s += 2) {
         if (soft) {

@@ -85,15 +85,5 @@ function makeLabels(labels, classes, twins = []) {
 
 // A labels file as `bottlebank train --labels` reads it: what changed, by the images' content.
 function labelsFile(rows, { keyOf, pathOf, labelOf }) {
-  const lines = ["key,path,label"];
-  for (const row of rows) {
-    lines.push([keyOf(row), ...[pathOf(row), labelOf(row)].map(csvValue)].join(","));
-  }
-  return `${lines.join("\n")}\n`;
-}
-
-// Spreadsheets compute what begins like a formula: an apostrophe goes before it.
-function csvValue(text) {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+  return labelsCsv(["key", "path", "label"], rows.map((row) => [keyOf(row), pathOf(row), labelOf(row)]));
 }

@@ -2,6 +2,8 @@
 
 const MOST_PICTURES = 120; // points in view, beyond which no pictures are drawn over them
 const RING_PX = 3;
+const QUICK_FROM_MS = 12; // where soft edges take longer, points in motion have hard ones
+const AT_REST_MS = 150;
 
 function makeStage(app, map) {
   const over = byId("over");
@@ -23,6 +25,9 @@ function makeStage(app, map) {
   let shape = null;
   let codes = new Uint16Array(app.store.n);
   let colours = new Uint32Array(1);
+  let softMs = 0; // that the last drawing with soft edges took
+  let drawnAt = -Infinity;
+  let settling = 0;
 
   // On a new canvas: one that was asked for WebGL gives no 2-D context afterwards.
   function drawByProcessor() {
@@ -68,8 +73,18 @@ function makeStage(app, map) {
   }
 
   function drawNow() {
-    drawer.draw(app.view, pointRadius(app.view, app.store.n), ratio, pixelOf(rgbOf(app.ground)));
+    const start = performance.now();
+    const quick = softMs > QUICK_FROM_MS && start - drawnAt < AT_REST_MS;
+    const ground = pixelOf(rgbOf(app.ground));
+    drawer.draw(app.view, pointRadius(app.view, app.store.n), ratio, ground, quick);
     drawOver();
+    drawnAt = performance.now();
+    clearTimeout(settling);
+    if (quick) {
+      settling = setTimeout(redraw, AT_REST_MS + 1);
+    } else {
+      softMs = drawnAt - start;
+    }
   }
 
   function drawOver() {

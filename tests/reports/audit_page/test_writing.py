@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -85,6 +86,37 @@ def test_nothing_was_found(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the library that drives the browser
+def test_where_the_browser_keeps_nothing(found, tmp_path):
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    page_file = write_audit_page(tmp_path / "audit", found, str(tmp_path / "photos"))
+    refuses = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no') }})"
+    with api.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
+            )
+        except api.Error as error:
+            pytest.skip(f"no browser starts: {str(error)[:100]}")
+        page = browser.new_page(offline=True)
+        page.add_init_script(refuses)
+        asked = []
+        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        page.goto(page_file.as_uri())
+        assert "download labels.csv before you close it" in page.locator("#kept").inner_text()
+        page.keyboard.press("a")
+        assert "1 of 2 decided" in page.locator("#progress").inner_text()
+        page.reload()
+        assert asked == ["beforeunload"]
+        page.keyboard.press("a")
+        with page.expect_download():
+            page.keyboard.press("d")
+        page.reload()  # everything is in the file
+        assert asked == ["beforeunload"]
+        browser.close()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the library that drives the browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
 def test_in_a_browser_without_a_network(found, tmp_path, scheme, size):
@@ -92,6 +124,7 @@ def test_in_a_browser_without_a_network(found, tmp_path, scheme, size):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
     page_file = write_audit_page(tmp_path / "audit", found, str(tmp_path / "photos"))
     first = found.findings["label"][0].row
+    fewer = replace(found, findings={"label": found.findings["label"][1:]})
     assert len(found.findings["label"]) == 2
     with api.sync_playwright() as playwright:
         try:
@@ -122,10 +155,25 @@ def test_in_a_browser_without_a_network(found, tmp_path, scheme, size):
         page.keyboard.press("r")
         assert "2 of 2 decided: 1 accepted, 1 kept" in page.locator("#progress").inner_text()
         assert [each["id"] for each in axe.Axe().run(page).response["violations"]] == []
+        page.reload()
+        assert "2 of 2 decided: 1 accepted, 1 kept" in page.locator("#progress").inner_text()
+        assert "This browser keeps your decisions" in page.locator("#kept").inner_text()
+        page.screenshot(path=tmp_path / "audit.png")
         with page.expect_download() as waiting:
             page.locator("#download").click()
         file = tmp_path / "labels.csv"
         waiting.value.save_as(file)
+        other = context.new_page()  # of another audit
+        other.goto(write_audit_page(tmp_path / "other", fewer, str(tmp_path / "photos")).as_uri())
+        assert "0 of 1 decided" in other.locator("#progress").inner_text()
+        page.once("dialog", lambda dialog: dialog.dismiss())
+        page.locator("#again").click()
+        assert "2 of 2 decided" in page.locator("#progress").inner_text()
+        page.once("dialog", lambda dialog: dialog.accept())
+        page.locator("#again").click()
+        page.reload()
+        assert "0 of 2 decided: 0 accepted, 0 kept" in page.locator("#progress").inner_text()
+        assert page.locator("#again").is_disabled()
         browser.close()
     assert problems == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []

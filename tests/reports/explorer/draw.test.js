@@ -59,6 +59,21 @@ test("pale points are below the others, whatever their order", () => {
   }
 });
 
+test("edges are soft, and hard where it must be quick", () => {
+  const canvas = fakeCanvas();
+  const drawer = makeCanvasDrawer(canvas, makeGrid(Uint16Array.of(30000), Uint16Array.of(30000)));
+  drawer.resize(100, 100);
+  drawer.setCodes(Uint16Array.of(1), Uint32Array.of(0, 0xff112233, 0xffeeeeee));
+  const view = makeView(100, 100);
+  fitView(view, EXTENT);
+  for (const quick of [false, true, false]) {
+    drawer.draw(view, 5, 1, 0xff000000, quick);
+    const colours = new Set(canvas.put);
+    assert.ok(colours.has(0xff112233));
+    assert.equal(colours.size === 2, quick);
+  }
+});
+
 test("points beyond the window are left out, and nothing is written outside of the picture", () => {
   const next = random(8);
   const x = Uint16Array.from({ length: 500 }, () => 65535 * next());

@@ -4,11 +4,15 @@
 const fs = require("node:fs");
 const path = require("node:path");
 
-const STATIC = path.join(__dirname, "..", "..", "..", "reports", "explorer", "static");
+const REPORTS = path.join(__dirname, "..", "..", "..", "reports");
+const STATIC = path.join(REPORTS, "explorer", "static");
 
 // What the scripts of these names define, by the names that are wanted.
 function load(scripts, wanted) {
-  const sources = scripts.map((name) => fs.readFileSync(path.join(STATIC, `${name}.js`), "utf8"));
+  const files = scripts.map((name) => path.join(STATIC, `${name}.js`));
+  const sources = [path.join(REPORTS, "labels_csv", "labels_csv.js"), ...files].map(
+    (file) => fs.readFileSync(file, "utf8"),
+  );
   return new Function(`"use strict";\n${sources.join("\n")}\nreturn { ${wanted.join(", ")} };`)();
 }
 

@@ -26,7 +26,7 @@ def test_it_is_scikit_learns_trustworthiness(n_images):
     k = min(10, (n_images - 1) // 2)
     assert measured.n_neighbors == k
     wanted = trustworthiness(features, points, n_neighbors=k)
-    assert measured.trustworthiness == pytest.approx(wanted, abs=1e-6)
+    assert measured.trustworthiness == pytest.approx(wanted, abs=5e-6)  # a few ranks round
 
 
 def test_of_many_images_a_sample_tells_the_same(monkeypatch):
