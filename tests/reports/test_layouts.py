@@ -6,6 +6,7 @@ import pytest
 from bottlebank.errors import UsageError
 from bottlebank.reports.layouts import lay_out
 from bottlebank.viz import reduce
+from bottlebank.viz.map_methods import METHODS
 
 from ..toys.toy_table import toy_rows, toy_table
 
@@ -75,6 +76,16 @@ def test_what_is_gone_moves_nobody(table, count):
     np.testing.assert_array_equal(after, before[30:])
     assert len(count) == 1
     lay_out(table(range(30)), "tsne")  # a third of them: a map of its own
+    assert len(count) == 2
+
+
+def test_a_method_that_makes_other_maps_lays_them_out_anew(table, count, monkeypatch):
+    lay_out(table())
+    lay_out(table())
+    assert len(count) == 1
+    changed = METHODS["pca"]._replace(rule=METHODS["pca"].rule + 1)
+    monkeypatch.setitem(METHODS, "pca", changed)
+    lay_out(table())
     assert len(count) == 2
 
 
