@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from ..formatting import counted
 from ..progress import Progress
 from ..reports.output_paths import (
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..auditing import Audit
+    from ..extraction import FeatureTable
 
 _MOST_SHOWN = 10
 """Findings of each kind in the terminal."""
@@ -97,7 +99,9 @@ def run(
     table, loaded = extract_seen_by(head, load_dataset(data, **reading), extraction)
     table.require_rows()
     changes = lay_over(table, labels_file, quiet=json, keeps_unlabelled=True)
-    table = table if changes is None else changes.table
+    before, table = table, table if changes is None else changes.table
+    if file is not None:
+        _require_no_labels_of_a_person(file, before, table)
     found = audit(table, loaded, n_next=n_next, include_test=include_test, seed=seed)
     _write(found, file, folder, data)
     if json:
@@ -109,6 +113,23 @@ def run(
             say("--next: every image has a label; it names images without one")
         _say_what_to_do(found, data, file, folder)
     return report_rejections(table.rejected, strict)
+
+
+def _require_no_labels_of_a_person(file: Path, *tables: FeatureTable) -> None:
+    """Refuse to replace a labels file with other labels than the images have."""
+    from ..datasets.labels_file import has_other_labels
+
+    if not file.exists():
+        return
+    known: dict[str, set[str]] = {}
+    for table in tables:
+        for key, label in zip(map(str, table.keys), table.labels.tolist(), strict=True):
+            known.setdefault(key, set()).add(label)
+    if has_other_labels(file, known):
+        raise UsageError(
+            f"{file} exists and has labels that these images have not, so it is not overwritten: "
+            f"lay it over them with --labels {file}, and choose another --output"
+        )
 
 
 def _write(found: Audit, file: Path | None, folder: Path | None, data: str) -> None:
@@ -128,12 +149,16 @@ def _write(found: Audit, file: Path | None, folder: Path | None, data: str) -> N
 def _tell(found: Audit) -> None:
     """Each kind with its first findings."""
     table, labels = found.table, found.table.labels.tolist()
-    n_classes = len(set(labels) - {""})
-    tell(
-        f"{counted(len(table), 'image')} of {counted(n_classes, 'class', 'classes')}, predicted "
-        f"{found.judged.in_words}"
-    )
-    for line, (kind, findings) in zip(found.in_words(), _shown(found), strict=False):
+    images = counted(len(table), "image")
+    if found.judged.classes:
+        n_classes = len(set(labels) - {""})
+        classes = counted(n_classes, "class", "classes") if n_classes else "no class"
+        tell(f"{images} of {classes}, predicted {found.judged.in_words}")
+    else:
+        tell(f"{images} without labels")
+    lines = found.in_words()
+    for line, kind in zip(lines, found.kinds_looked_for, strict=False):
+        findings = found.findings[kind]
         tell(f"{line}{':' if findings else ''}")
         for each in findings[:_MOST_SHOWN]:
             arrow = f" → {each.suggested}" if each.suggested else ""
@@ -143,17 +168,12 @@ def _tell(found: Audit) -> None:
             tell(f"  {table.paths[each.row]}{in_test}: {label}{arrow}, {each.reason}{other}")
         if len(findings) > _MOST_SHOWN:
             tell(f"  and {len(findings) - _MOST_SHOWN:,} more")
-    tell(f"{found.in_words()[-1]}{':' if found.shortcuts else ''}")
+    if found.has_labels:
+        tell(f"{lines[-1]}{':' if found.shortcuts else ''}")
     for shortcut in found.shortcuts[:_MOST_SHOWN]:
         tell(f"  {shortcut.in_words()}")
     if len(found.shortcuts) > _MOST_SHOWN:
         tell(f"  and {len(found.shortcuts) - _MOST_SHOWN:,} more")
-
-
-def _shown(found: Audit) -> list[tuple[str, list[Any]]]:
-    return [
-        (kind, findings) for kind, findings in found.findings.items() if kind != "next" or findings
-    ]
 
 
 def _say_what_to_do(found: Audit, data: str, file: Path | None, folder: Path | None) -> None:
@@ -161,8 +181,10 @@ def _say_what_to_do(found: Audit, data: str, file: Path | None, folder: Path | N
     if file is not None:
         tell(f"wrote {file}: {counted(len(found.table), 'image')}, {n_suggested:,} suggestions")
     if folder is not None:
-        tell(f"wrote {folder / 'audit.html'}: open it to accept or reject them")
-    if file is not None and n_suggested:
-        say(f"write yes into its column accept, then: bottlebank train {data} --labels {file}")
+        what = "accept or reject them" if n_suggested else "look at them"
+        tell(f"wrote {folder / 'audit.html'}: open it to {what}")
+    if file is not None and (n_suggested or found.findings["next"]):
+        what = "yes into its column accept" if n_suggested else "labels into its column label"
+        say(f"write {what}, then: bottlebank train {data} --labels {file}")
     elif file is None and folder is None:
         say("--report DIR shows them side by side, --output LABELS.csv lists every image")

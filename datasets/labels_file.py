@@ -23,7 +23,7 @@ from .text_file import encoding_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 COLUMNS = ("key", "path", "label")
 SUGGESTED, ACCEPT, SCORE = "suggested", "accept", "score"
@@ -90,6 +90,24 @@ def are_undecided_suggestions(file: Path) -> bool:
             return False
         rows = csv.reader(lines)
         return all(len(row) == len(SUGGESTION_COLUMNS) and not row[-1].strip() for row in rows)
+
+
+def has_other_labels(file: Path, labels: Mapping[str, Collection[str]]) -> bool:
+    """Whether a file that `write_suggestions` made has other labels than some, by their keys.
+
+    Somebody has written them into it since, or it is of other images.
+    """
+    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+        rows = csv.reader(lines)
+        next(rows, None)
+        return any(
+            _normal(unguarded(label)) not in {_normal(escaped(own)) for own in labels.get(key, ())}
+            for key, _, label, *_ in rows
+        )
+
+
+def _normal(label: str) -> str:
+    return unicodedata.normalize("NFC", label)
 
 
 def _written(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
@@ -165,7 +183,7 @@ def _label(value: Mapping[str, str], where: str) -> str:
     if accept in _YES and SUGGESTED not in value:
         raise DatasetError(f"{where}: accept is {accept}, and there is no column {SUGGESTED}")
     label = value.get(SUGGESTED, "") if accept in _YES else value.get("label", "")
-    return unicodedata.normalize("NFC", unguarded(label))
+    return _normal(unguarded(label))
 
 
 def _understood(header: Sequence[str]) -> int:

@@ -100,9 +100,12 @@ def _read(
     files = ListedFiles(file, image_root, encoding)
     files.look_for_root([row[columns.path] for _, row in first if len(row) > columns.path])
     n_folders = 0
+    unlabelled: list[int] = []
     for line, row in itertools.chain(first, lines):
         path, label, split, group, weight = _values(file, line, row, width, columns)
         found = files.find(path, line)
+        if not label:
+            unlabelled.append(line)
         if os.path.isdir(found):  # noqa: PTH112
             n_folders += 1
             group = group or found
@@ -121,6 +124,11 @@ def _read(
         listed.notes.append(
             f"{file}: {n_folders} rows name folders: the images in each have the row's label and "
             f"stay in one split"
+        )
+    if unlabelled:
+        rows = "1 row has" if len(unlabelled) == 1 else f"{len(unlabelled):,} rows have"
+        listed.notes.append(
+            f"{file}: {rows} no label, line {unlabelled[0]} first: these images have no class"
         )
     listed.notes += files.notes
     try:
@@ -161,8 +169,9 @@ def _values(
         label = named[0]
     else:
         label = value(columns.label)
-    if not path or not label:
-        raise DatasetError(f"{where}: path or label is empty: fill it in, or remove the row")
+    is_torn = columns.label is not None and columns.label >= len(row)
+    if not path or is_torn:  # an empty label, after its separator, is no label
+        raise DatasetError(f"{where}: path or label is missing: fill it in, or remove the row")
     if re.fullmatch(r"\{.*\}|\[.*\]", label):
         raise DatasetError(f"{where}: the label {label[:80]!r} is a list: expected one class")
     declared = value(columns.split)

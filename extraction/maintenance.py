@@ -13,6 +13,7 @@ from ..cache import layouts as kept_layouts
 from ..cache.import_export import Described, export_rows, import_shards
 from ..cache.isolated_reading import open_export
 from ..cache.prune import carry_out, plan, remove_recipe
+from ..cache.sheets import Sheets
 from ..datasets.splits import split
 from ..errors import CacheError, NewerRecipeError, RecipeError, UsageError
 from ..features import Recipe
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..cache import FeatureCache
+    from ..cache.keys import ContentHash
     from ..datasets import Dataset
 
 
@@ -152,9 +154,18 @@ def export(
     return Exported(len(rows), missing)
 
 
+class Pruned(NamedTuple):
+    """What `prune` does, or would do."""
+
+    recipes: list[dict[str, Any]]
+    """Of each variant that has something to prune, or rows whose images are not found."""
+    sheets_removed: int
+    """Of thumbnails. They belong to no recipe: 0 where one is named."""
+
+
 def prune(
     folder: CacheFolder, prefix: str | None, *, whole: bool = False, do: bool = False
-) -> list[dict[str, Any]]:
+) -> Pruned:
     """Remove what no image stands behind; `cache.prune.plan` says what that is.
 
     Parameters
@@ -168,9 +179,8 @@ def prune(
 
     Returns
     -------
-    list of dict
-        What is, or would be, done to each variant that has something to prune, and what is kept
-        though its image is not found.
+    Pruned
+        What is, or would be, done.
 
     Raises
     ------
@@ -188,11 +198,13 @@ def prune(
         raise UsageError(
             f"{len(fitting)} recipes begin with {received(prefix)}; `cache info` lists them"
         )
-    entries = []
+    entries: list[dict[str, Any]] = []
+    left: set[ContentHash] = set()
     for fingerprint in fitting:
         for variant in folder.variants(fingerprint):
             cache = folder.open(fingerprint, variant)
             planned = plan(folder, cache)
+            left.update(key.content for key in planned.keys)
             layouts = [*kept_layouts.useless(folder.root, fingerprint, variant, planned.keys)]
             if whole:
                 n_removed = kept_layouts.n_layouts(folder.root, fingerprint, variant)
@@ -218,7 +230,13 @@ def prune(
                 kept_layouts.remove(layouts)
         if do and whole:
             remove_recipe(folder, fingerprint)
-    return entries
+    if prefix:  # the images of other recipes have thumbnails too
+        return Pruned(entries, 0)
+    sheets = Sheets(folder.root)
+    useless = [*sheets.useless(left)]
+    if do:
+        sheets.remove(useless)
+    return Pruned(entries, len(useless))
 
 
 class Imported(NamedTuple):

@@ -6,17 +6,14 @@ are on them, so that the next page of the same images decodes none.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import io
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..atomic_file import write_bytes
+from ..cache.sheets import Sheet, Sheets
 from ..hardware import available_cores
 from ..progress import Progress
 from .thumbnails import quick_thumbnail
@@ -33,10 +30,8 @@ DEFAULT_BUDGET_MB = 50.0
 _SHEET_PX = 1024
 _QUALITY = 75
 _METHOD = 1  # of 0 to 6: the next ones take twice the time for some 5 % fewer bytes
-_FOLDER = "thumbnails"
-_KEPT_BYTES = 1 << 29
-_FORMAT = b"1"
-"""Part of a sheet's name in the cache: another format or quality is another name."""
+_QUALITY_OF_KEPT = b"1"
+"""By which a kept sheet is found again: one of another format or quality is another."""
 _BYTES_A_PIXEL = 0.12  # of photographs; where sheets turn out larger, thumbnails become smaller
 _SHEETS_THAT_TELL = 4
 _OVER = 1.25  # times the budget that these foretell, at which the others are not made
@@ -105,18 +100,18 @@ def _of_side(
     parts = np.array_split(np.arange(len(table)), range(columns**2, len(table), columns**2))
     sheets: list[bytes] = []
     sizes: list[np.ndarray] = []
-    folder = None if kept_in is None else kept_in / _FOLDER
-    make = partial(_sheet, table, side_px, columns, folder)
+    kept = None if kept_in is None else Sheets(kept_in)
+    make = partial(_sheet, table, side_px, columns, kept)
     n_bytes = n_done = 0
     with (
         Progress("thumbnails", len(table), show=progress) as shown,
         ThreadPoolExecutor(available_cores(), "thumbnails") as pool,
     ):
         try:
-            for part, (sheet, size) in zip(parts, pool.map(make, parts), strict=True):
-                sheets.append(sheet)
-                sizes.append(size)
-                n_bytes += len(sheet)
+            for part, sheet in zip(parts, pool.map(make, parts), strict=True):
+                sheets.append(sheet.picture)
+                sizes.append(sheet.sizes)
+                n_bytes += len(sheet.picture)
                 n_done += len(part)
                 shown.update(len(part))
                 foretold = n_bytes / n_done * len(table)
@@ -125,32 +120,28 @@ def _of_side(
                     return None
         finally:
             pool.shutdown(cancel_futures=True)
-    if folder is not None:
-        _make_room(folder)
+    if kept is not None:
+        kept.make_room()
     return Sprites(side_px, columns, sheets, np.concatenate(sizes))
 
 
 def _sheet(
-    table: FeatureTable, side_px: int, columns: int, folder: Path | None, rows: np.ndarray
-) -> tuple[bytes, np.ndarray]:
-    """One sheet, and uint8 (m, 2), the sizes of its thumbnails; from `folder` if it is there."""
-    contents = b"".join(table.keys[row].content for row in rows.tolist())
-    about = b"%s %d %s " % (_FORMAT, side_px, table.recipe.grey16.encode())
-    name = hashlib.sha256(about + contents).hexdigest()
-    path = None if folder is None else folder / f"{name}.sheet"
-    if path is not None and (known := _kept(path, len(rows))) is not None:
-        return known
-    made = _made(table, side_px, columns, rows)
-    if path is not None and made[1].all():  # with a picture missing, the next time may have it
-        with contextlib.suppress(OSError):  # a read-only cache works
-            path.parent.mkdir(exist_ok=True)
-            write_bytes(path, made[1].tobytes() + made[0])
-    return made
+    table: FeatureTable, side_px: int, columns: int, kept: Sheets | None, rows: np.ndarray
+) -> Sheet:
+    """One sheet, from the cache if it is there."""
+    if kept is None:
+        return _made(table, side_px, columns, rows)
+    contents = [table.keys[row].content for row in rows.tolist()]
+    about = b"%s %d %s" % (_QUALITY_OF_KEPT, side_px, table.recipe.grey16.encode())
+    sheet = kept.find(about, contents)
+    if sheet is None:
+        sheet = _made(table, side_px, columns, rows)
+        if sheet.sizes.all():  # with a picture missing, the next time may have it
+            kept.keep(about, contents, sheet)
+    return sheet
 
 
-def _made(
-    table: FeatureTable, side_px: int, columns: int, rows: np.ndarray
-) -> tuple[bytes, np.ndarray]:
+def _made(table: FeatureTable, side_px: int, columns: int, rows: np.ndarray) -> Sheet:
     from PIL import Image
 
     n_lines = -(-len(rows) // columns)
@@ -166,31 +157,4 @@ def _made(
         sizes[place] = pixels.shape[1::-1]
     file = io.BytesIO()
     sheet.save(file, "WEBP", quality=_QUALITY, method=_METHOD)
-    return file.getvalue(), sizes
-
-
-def _kept(path: Path, n_rows: int) -> tuple[bytes, np.ndarray] | None:
-    """A sheet that was kept; None where there is none, or it is damaged."""
-    try:
-        data = path.read_bytes()
-    except OSError:
-        return None
-    sizes, sheet = data[: 2 * n_rows], data[2 * n_rows :]
-    says = int.from_bytes(sheet[4:8], "little") + 8
-    if sheet[:4] != b"RIFF" or sheet[8:12] != b"WEBP" or says != len(sheet):
-        return None
-    with contextlib.suppress(OSError):
-        os.utime(path)  # used last
-    return sheet, np.frombuffer(sizes, np.uint8).reshape(-1, 2)
-
-
-def _make_room(folder: Path) -> None:
-    """Remove the sheets that were used longest ago, beyond `_KEPT_BYTES`."""
-    with contextlib.suppress(OSError):  # another process removes them too
-        found = [(path.stat(), path) for path in folder.glob("*.sheet")]
-        found.sort(key=lambda each: each[0].st_mtime_ns, reverse=True)
-        total = 0
-        for status, path in found:
-            total += status.st_size
-            if total > _KEPT_BYTES:
-                path.unlink(missing_ok=True)
+    return Sheet(file.getvalue(), sizes)

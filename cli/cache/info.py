@@ -14,13 +14,16 @@ from ..parameters import options
 def run(cache: str | None, json: bool) -> int:
     """List recipes and variants."""
     from ...cache import CacheFolder
+    from ...cache.sheets import Sheets
     from ...extraction.maintenance import describe
 
     with CacheFolder(cache) as folder:
         entries = [describe(folder, recipe) for recipe in folder.all()]
+        n_sheets, n_bytes = Sheets(folder.root).count()
         root = str(folder.root)
     if json:
-        print_json({"cache": root, "recipes": entries})
+        thumbnails = {"sheets": n_sheets, "bytes": n_bytes}
+        print_json({"cache": root, "recipes": entries, "thumbnails": thumbnails})
         return 0
     tell(f"cache: {root}")
     if not entries:
@@ -42,6 +45,8 @@ def run(cache: str | None, json: bool) -> int:
             tell(f"      failed on this machine: {failure['path']}: {failure['reason']}")
         for name in entry["damaged"]:
             tell(f"      damaged: {name}")
+    if n_sheets:
+        tell(f"  thumbnails: {n_bytes / 1e6:.1f} MB in {counted(n_sheets, 'sheet')}")
     return 0
 
 

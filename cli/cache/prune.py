@@ -34,10 +34,11 @@ def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json
 
     with CacheFolder(cache) as folder:
         with Progress("Pruning" if yes else "Looking for what can go"):
-            entries = prune(folder, fingerprint, whole=whole, do=yes)
+            entries, n_sheets = prune(folder, fingerprint, whole=whole, do=yes)
         root = str(folder.root)
     if json:
-        print_json({"cache": root, "done": yes, "recipes": entries})
+        about = {"cache": root, "done": yes, "recipes": entries}
+        print_json({**about, "sheets_removed": n_sheets})
         return 0
     done = "" if yes else "would be "
     work = 0
@@ -59,6 +60,9 @@ def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json
                 f"{counted(entry['layouts_removed'], 'map')}; {done}rewritten: "
                 f"{counted(entry['shards_rewritten'], 'shard')}"
             )
+    if n_sheets:
+        work += 1
+        tell(f"thumbnails: {done}removed: {counted(n_sheets, 'sheet')}")
     if not work:
         tell("nothing to prune")
     elif not yes:

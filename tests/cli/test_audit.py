@@ -53,6 +53,10 @@ def test_images_without_classes(bottlebank, photos, options, tmp_path):
     assert done.code == 0, done.err
     chosen = done.json["findings"]["next"]
     assert len(chosen) == 3
+    file = tmp_path / "all.csv"
+    told = bottlebank("audit", flat, *options, "--next", "3", "--output", file)
+    assert told.out.splitlines()[:2] == ["20 images without labels", "3 images to label next:"]
+    assert f"write labels into its column label, then: bottlebank train {flat} --la" in told.err
     labels = tmp_path / "labels.csv"
     rows = [f"{each['key']},{name}" for each, name in zip(chosen, ("big", "small"), strict=False)]
     labels.write_text("\n".join(["key,label", *rows]))
@@ -61,3 +65,36 @@ def test_images_without_classes(bottlebank, photos, options, tmp_path):
     assert "20 images of 2 classes" in more.out
     assert "2 images to label next:" in more.out
     assert "no label → " in more.out
+
+
+@pytest.mark.slow
+def test_a_list_with_and_without_labels_and_what_a_person_writes_into_the_file(
+    bottlebank, photos, options, tmp_path
+):
+    listed, file = tmp_path / "list.csv", tmp_path / "labels.csv"
+    names = [(path, path.parent.name) for path in sorted(photos.glob("*/*.png"))]
+    rows = [f"{path},{label if place % 2 else ''}" for place, (path, label) in enumerate(names)]
+    listed.write_text("\n".join(["path,label", *rows]))
+    command = ["audit", listed, *options, "--next", "4", "--output", file]
+    done = bottlebank(*command)
+    assert (done.code, "4 images to label next:" in done.out) == (0, True), done.err
+    assert bottlebank(*command).code == 0  # nobody has written anything into it
+    lines = file.read_text(encoding="utf-8").splitlines()
+    first = next(place for place, line in enumerate(lines) if ",next," in line)
+    key, path, label, *others = lines[first].split(",")
+    assert label == ""
+    lines[first] = ",".join([key, path, "disc", *others])
+    file.write_text("\n".join(lines))
+    again = bottlebank(*command)
+    assert again.code == 2
+    assert "has labels that these images have not, so it is not overwritten" in again.err
+    over = [*command[:-1], tmp_path / "more.csv", "--labels", file, "--json"]
+    answer = bottlebank(*over)
+    assert path not in [each["path"] for each in answer.json["findings"]["next"]]
+    refused = bottlebank("train", listed, *options, "--output", tmp_path / "h.h5")
+    assert refused.code != 0
+    assert f"30 of the 60 images of {listed} have no class" in refused.err
+    trained = bottlebank(
+        "train", listed, *options, "--labels", file, "--output", tmp_path / "h.h5", "--json"
+    )
+    assert trained.code == 0, trained.err

@@ -73,7 +73,7 @@ def test_csv_with_split_and_paths_relative_to_it(tmp_path, monkeypatch):
     [
         ("colour,size\na.jpg,hat\n", "columns path,label"),
         ("path,label,split\na.jpg,hat,holdout\n", "line 2: split 'holdout' is not one of train"),
-        ("path,label\na.jpg,\n", "line 2: path or label is empty"),
+        ("path,label\n,cat\n", "line 2: path or label is missing"),
         ("path,label\n", "no rows"),
         ("", "columns path,label"),
     ],

@@ -143,8 +143,12 @@ def test_csv_files_stay_csv_files(photos):
     file.write_text("photos/a.jpg,hat\nphotos/b c.PNG,shoe\n")
     assert load_dataset(file).labels == ["hat", "shoe"]
     file.write_text("path,label\nphotos/a.jpg,hat\nphotos/#1.jpg\n")
-    with pytest.raises(DatasetError, match="line 3: path or label is empty"):
+    with pytest.raises(DatasetError, match="line 3: path or label is missing"):
         load_dataset(file)
+    file.write_text("path,label\nphotos/a.jpg,hat\nphotos/#1.jpg,\n")
+    partly = load_dataset(file)
+    assert partly.labels == ["hat", ""]
+    assert "1 row has no label, line 3 first: these images have no class" in partly.notes[-1]
     header = ",".join(f"class {number}" for number in range(200))  # longer than any file name
     file.write_text(f"image,{header}\nphotos/a.jpg,1{',0' * 199}\n")
     assert load_dataset(file).labels == ["class 0"]

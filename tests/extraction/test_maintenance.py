@@ -1,11 +1,15 @@
+import io
 import os
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder, Key
+from bottlebank.cache.sheets import Sheet, Sheets
 from bottlebank.errors import CacheError, UsageError
 from bottlebank.extraction.maintenance import (
     choose,
@@ -184,13 +188,31 @@ def test_of_several_recipes_that_begin_alike_none_is_removed(filled):
 def test_pruning_only_looks_until_it_is_told(filled, photos):
     table, folder = filled
     (photos / "disc" / "00.png").unlink()
-    looked = prune(folder, None)
+    looked = prune(folder, None).recipes
     assert [entry["rows_removed"] for entry in looked] == [1]
     assert len(next(folder.all())) == 60
-    assert prune(folder, table.report.fingerprint[:6], do=True) == looked
+    assert prune(folder, table.report.fingerprint[:6], do=True).recipes == looked
     assert len(next(folder.all())) == 59
-    assert prune(folder, None) == []
+    assert prune(folder, None) == ([], 0)
     with pytest.raises(UsageError, match="0 recipes begin with 'zz'"):
         prune(folder, "zz")
     prune(folder, table.report.fingerprint, whole=True, do=True)
     assert folder.fingerprints() == []
+
+
+def test_thumbnails_of_images_that_are_gone_are_pruned(filled, photos):
+    table, folder = filled
+    sheets = Sheets(folder.root)
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(picture, "WEBP")
+    for rows in (slice(0, 30), slice(30, 60)):
+        images = [key.content for key in table.keys[rows]]
+        sheets.keep(b"", images, Sheet(picture.getvalue(), np.ones((30, 2), np.uint8)))
+    assert prune(folder, None, do=True) == ([], 0)
+    Path(table.paths[0]).unlink()
+    assert prune(folder, None).sheets_removed == 1
+    assert prune(folder, table.report.fingerprint, do=True).sheets_removed == 0
+    assert sheets.count()[0] == 2
+    assert prune(folder, None, do=True) == ([], 1)
+    assert sheets.find(b"", [key.content for key in table.keys[30:]])
+    assert [found for found in folder.verify() if found is not None] == []

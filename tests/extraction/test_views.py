@@ -170,7 +170,7 @@ def test_what_leads_through_maintenance(few, cache, tmp_path):
         assert len(folder.open(table.report.fingerprint, "float32")) == 36
     gone.unlink()
     with CacheFolder(cache) as folder:
-        (planned,) = prune(folder, None, do=True)
+        (planned,) = prune(folder, None, do=True).recipes
         assert planned["rows_removed"] == 3
     assert counts(extract(few, cache, views=2).report) == (11, 0, 33, 0)
 

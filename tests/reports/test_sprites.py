@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bottlebank.cache import sheets as kept_sheets
 from bottlebank.reports import sprites as module
 from bottlebank.reports.sprites import make_sprites
 
@@ -78,6 +79,6 @@ def test_sheets_are_kept_by_content_and_made_again_where_they_are_damaged(tmp_pa
     images.keys[0] = images.keys[0]._replace(content=bytes(32))
     make_sprites(images, 1e6, kept_in=tmp_path, progress=False)
     assert len(list((tmp_path / "thumbnails").iterdir())) == 2
-    monkeypatch.setattr(module, "_KEPT_BYTES", len(whole))
+    monkeypatch.setattr(kept_sheets, "_KEPT_BYTES", len(whole))
     make_sprites(images, 1e6, kept_in=tmp_path, progress=False)
     assert len(list((tmp_path / "thumbnails").iterdir())) == 1
