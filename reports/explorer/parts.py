@@ -91,7 +91,7 @@ def _name(points: Points) -> str:
     Classes without an image, such as a head's, make no difference.
     """
     codes, places = np.unique(points.labels, return_inverse=True)
-    names = ["" if code < 0 else escaped(points.classes[code]) for code in codes.tolist()]
+    names = ["" if code < 0 else escaped(points.classes[code]) for code in map(int, codes)]
     digest = hashlib.sha256(points.keys.tobytes())
     digest.update(json.dumps(names).encode())
     digest.update(places.astype("<u4").tobytes())
