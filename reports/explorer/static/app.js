@@ -85,7 +85,7 @@ function makeApp(about, store, map) {
       app.theme = themeNow();
       app.ground = getComputedStyle(map).getPropertyValue("--map").trim();
       app.recolour();
-      panels.build();
+      panels.setAll();
     });
     addEventListener("hashchange", () => {
       if (location.hash.slice(1) !== addressOf(app)) {
@@ -110,7 +110,6 @@ function makeApp(about, store, map) {
   function follow() {
     goToAddress(app, location.hash.slice(1));
     app.setMode(app.mode);
-    panels.build();
     app.refresh();
     panels.opened();
     if (app.opened >= 0) {
@@ -150,7 +149,7 @@ function makeApp(about, store, map) {
   };
   app.showPictures = (on) => {
     app.withPictures = on;
-    panels.build();
+    panels.setAll();
     app.redraw();
   };
   app.recolour = () => {
@@ -184,7 +183,6 @@ function makeApp(about, store, map) {
   app.showAll = () => {
     Object.assign(app.filters, makeFilters());
     byId("search").value = "";
-    panels.build();
     app.refresh();
   };
   app.emphasise = (code) => {
@@ -312,7 +310,7 @@ function makeApp(about, store, map) {
     app.restored = null;
     app.refresh();
     panels.opened();
-    panels.selected();
+    panels.labelled();
     app.announce(words);
   }
   app.keys = null;
