@@ -14,7 +14,7 @@ function makeApp(about, store, map) {
     filters: makeFilters(),
     shown: new Uint8Array(store.n).fill(1),
     selected: new Uint8Array(store.n),
-    nSelected: 0, nShown: store.n, nWrong: null,
+    nSelected: 0, nShown: store.n, nJudged: 0, nWrong: null,
     emphasis: null, hovered: -1, cursor: -1, opened: -1,
     mode: "move", colourBy: "label", moved: false, forced: null,
     theme: themeNow(), ground: "#ffffff",
@@ -161,17 +161,20 @@ function makeApp(about, store, map) {
     app.filters.found = app.search(byId("search").value, store.labels, classes);
     app.shown = shownRows(store, app.filters, app.labels.isChanged);
     app.nShown = app.shown.reduce((sum, each) => sum + each, 0);
-    app.nWrong = store.predicted === null ? null : nWrong();
+    countWrong();
     app.recolour();
     panels.update();
     app.noteAddress();
   };
-  function nWrong() {
-    let wrong = 0;
+  function countWrong() {
+    app.nJudged = 0;
+    app.nWrong = store.predicted === null ? null : 0;
     for (let row = 0; row < store.n; row += 1) {
-      wrong += app.shown[row] && store.labels[row] < LEFT_OUT && store.labels[row] !== store.predicted[row] ? 1 : 0;
+      if (app.shown[row] && tells(store, row)) {
+        app.nJudged += 1;
+        app.nWrong += store.labels[row] !== store.predicted[row] ? 1 : 0;
+      }
     }
-    return wrong;
   }
   app.showOnly = (code) => {
     const { hiddenClasses } = app.filters;

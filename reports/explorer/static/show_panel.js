@@ -102,7 +102,8 @@ function makeShowPanel(app, panel) {
   function fillList() {
     const figures = classFigures(store, app.classes);
     app.classes.forEach((name, code) => {
-      const share = figures.counts[code] === 0 || !store.predicted ? "" : percent(figures.right[code] / figures.counts[code]);
+      const of = figures.judged[code];
+      const share = of === 0 ? "" : percent(figures.right[code] / of);
       fillItem(name, code, figures.counts[code], share);
     });
     fillItem("left out", LEFT_OUT, figures.leftOut, "");
@@ -140,7 +141,7 @@ function makeShowPanel(app, panel) {
       setColour();
     }
     const count = element("span", { class: "number", title: "images" });
-    const share = element("span", { class: "number", title: "of these, predicted right" });
+    const share = element("span", { class: "number", title: store.fair ? "of those not seen in training, predicted right" : "of these, predicted right" });
     const only = element("button", {
       type: "button", class: "small", "aria-label": `Only ${name}`,
       onclick: () => app.showOnly(code),
@@ -155,8 +156,7 @@ function makeShowPanel(app, panel) {
   function update() {
     const { nShown } = app;
     const all = nShown === store.n ? "" : ` of ${store.n.toLocaleString("en")}`;
-    const wrong = app.nWrong === null ? "" : `, ${app.nWrong.toLocaleString("en")} predicted wrong`;
-    count.textContent = `${nShown.toLocaleString("en")}${all} ${store.n === 1 ? "image" : "images"} shown${wrong}`;
+    count.textContent = `${nShown.toLocaleString("en")}${all} ${store.n === 1 ? "image" : "images"} shown${wrongInWords()}`;
     const { groups, shades } = app.colouring;
     const byClass = app.colourBy === "label" || app.colourBy === "prediction";
     const entries = shades ? shadeEntries() : groups;
@@ -168,6 +168,15 @@ function makeShowPanel(app, panel) {
     })));
     fillList();
     setAll();
+  }
+
+  function wrongInWords() {
+    const { nWrong, nJudged } = app;
+    if (nWrong === null || (store.fair && nJudged === 0)) {
+      return "";
+    }
+    const wrong = `${nWrong.toLocaleString("en")} predicted wrong`;
+    return store.fair ? `; of ${nJudged.toLocaleString("en")} not seen in training, ${wrong}` : `, ${wrong}`;
   }
 
   function shadeEntries() {

@@ -172,6 +172,27 @@ def test_filters_search_and_the_address(seen, page, points):
 
 
 @pytest.mark.slow
+def test_what_a_head_has_learned_is_in_no_share(seen, points, tmp_path):
+    # Three it had learned, which it has right; of the others the last two are wrong.
+    predicted = points.predicted._replace(fair=np.array([0, 1, 1, 0, 1, 1, 0, 1, 1], bool))
+    [page] = write_explorer(replace(points, predicted=predicted), tmp_path / "map.html", title="t")
+    here = seen(page)
+    count = "#panel-show .count"
+    assert here.words(count) == "9 images shown; of 6 not seen in training, 2 predicted wrong"
+    shares = here.page.locator(".classes li:visible .number:nth-of-type(2)")
+    assert shares.all_text_contents() == ["100 %", "100 %", "0 %"]
+    here.page.get_by_role("button", name="Only =1+1").click()
+    assert here.words(count) == "3 of 9 images shown; of 2 not seen in training, 0 predicted wrong"
+    none = points.predicted._replace(fair=np.zeros(9, bool))
+    write_explorer(replace(points, predicted=none), page, title="t")
+    unknown = seen(page)
+    assert unknown.words(count) == "9 images shown"
+    shares = unknown.page.locator(".classes li:visible .number:nth-of-type(2)")
+    assert set(shares.all_text_contents()) == {""}
+    assert here.complaints + unknown.complaints == []
+
+
+@pytest.mark.slow
 def test_everything_by_keyboard(seen, page, points, tmp_path):
     here = seen(page)
     here.page.locator("#map").focus()
