@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from ..classifier.given_head import HeadLike
     from ..datasets import Dataset
+    from ..datasets.labels_file import Decision
 
 _THUMBNAIL_PX = 64
 
@@ -73,6 +74,7 @@ def plot(
     color: str = "label",
     head: HeadLike | None = None,
     scores: Mapping[bytes, float] | None = None,
+    earlier: Sequence[Decision] = (),
     thumbnails: bool = False,
     theme: str = "light",
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
@@ -120,6 +122,9 @@ def plot(
         Of a picture: ``light`` or ``dark``.
     scores
         In the explorer: how suspicious an audit found images, by the SHA-256 of their bytes.
+    earlier
+        In the explorer: what a labels file decides that was laid over the table, as
+        `extraction.relabelling.relabel` gives it; the labels that are downloaded repeat it.
     thumbnail_budget
         In the explorer: megabytes that all thumbnails may take, 0 for none.
     format
@@ -196,7 +201,8 @@ def plot(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_page:
-            given = {"head": head, "scores": scores, "thumbnail_budget": thumbnail_budget}
+            given = {"head": head, "scores": scores, "earlier": earlier}
+            given["thumbnail_budget"] = thumbnail_budget
             explore(table, embedding, path, title=title, progress=progress, **given)
             return Plot(path, embedding)
         from ..viz import draw_map  # and matplotlib, which a page does without

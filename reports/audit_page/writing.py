@@ -24,8 +24,11 @@ from .. import labels_csv
 from ..thumbnails import thumbnail
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...auditing import Audit
     from ...auditing.finding import Finding
+    from ...datasets.labels_file import Decision
 
 MOST_SHOWN = {LABEL: 300, DUPLICATE: 100, OUTLIER: 60, NEXT: 200}
 """Findings of each kind on the page; a labels file has all."""
@@ -39,7 +42,9 @@ _TITLES = {
 }
 
 
-def write_audit_page(folder: Path, found: Audit, source: str) -> Path:
+def write_audit_page(
+    folder: Path, found: Audit, source: str, earlier: Sequence[Decision] = ()
+) -> Path:
     """Write `audit.html` into a folder, which is made; its path.
 
     Parameters
@@ -50,20 +55,22 @@ def write_audit_page(folder: Path, found: Audit, source: str) -> Path:
         From `audit`.
     source
         The dataset, to which paths are shown relative.
+    earlier
+        What a labels file decides that was laid over the table: downloads repeat it.
 
     Raises
     ------
     OSError
         When it cannot be written; the page is then as it was.
     """
-    content = page_of(found, source)
+    content = page_of(found, source, earlier)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "audit.html"
     write_bytes(page, content)
     return page
 
 
-def page_of(found: Audit, source: str) -> bytes:
+def page_of(found: Audit, source: str, earlier: Sequence[Decision] = ()) -> bytes:
     """The page, in UTF-8."""
     shown = {kind: findings[: MOST_SHOWN[kind]] for kind, findings in found.findings.items()}
     every = [each for findings in shown.values() for each in findings]
@@ -84,7 +91,7 @@ def page_of(found: Audit, source: str) -> bytes:
         "shortcuts": [escaped(each.in_words()) for each in found.shortcuts],
         "columns": SUGGESTION_COLUMNS,
         "kinds": kinds,
-        "labels": [escaped(name) for name in sorted(set(found.table.labels.tolist()) - {""})],
+        "earlier": [(*each.suggestion[:-1], each.accept) for each in earlier],
         "pictures": _pictures(found, every),
     }
     parts = {name: _read(name) for name in ("page.html", "page.css")}
