@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from .errors import BottlebankError
     from .export import export_head
     from .extraction import FeatureTable, extract
-    from .prediction import Prediction, Predictor, TransferValues, load_predictor, similar
+    from .prediction import (
+        Prediction,
+        Predictor,
+        SimilarSearch,
+        TransferValues,
+        load_predictor,
+        similar,
+    )
     from .reports import plot, write_report
     from .service import create_app
     from .training import evaluate_head, finetune, save_head, train_head
@@ -32,6 +39,7 @@ __all__ = [
     "NearestHead",
     "Prediction",
     "Predictor",
+    "SimilarSearch",
     "TransferValues",
     "audit",
     "create_app",
@@ -58,7 +66,14 @@ __getattr__, __dir__ = lazy_names(
         "errors": ("BottlebankError",),
         "export": ("export_head",),
         "extraction": ("FeatureTable", "extract"),
-        "prediction": ("Prediction", "Predictor", "TransferValues", "load_predictor", "similar"),
+        "prediction": (
+            "Prediction",
+            "Predictor",
+            "SimilarSearch",
+            "TransferValues",
+            "load_predictor",
+            "similar",
+        ),
         "reports": ("plot", "write_report"),
         "service": ("create_app",),
         "training": ("evaluate_head", "finetune", "save_head", "train_head"),

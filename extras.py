@@ -11,6 +11,7 @@ PACKAGES = {
     "quantize": "nncf",
     "hf": "huggingface_hub",
     "parquet": "pyarrow",
+    "index": "usearch",
 }
 """Their packages in `setup.cfg`."""
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..arguments import require_seed, require_whole
 from ..datasets.labels_file import EARLIER, write_suggestions
-from ..datasets.splits import Split
+from ..datasets.splits import TEST, Split
 from ..extraction.feature_table import require_table
 from ..formatting import counted, percent
 from ..progress import Progress
@@ -56,8 +56,10 @@ class Audit:
     findings: dict[str, list[Finding]]
     """By kind: ``label``, ``duplicate``, ``outlier`` and ``next``; the worst first."""
     shortcuts: list[Shortcut]
-    share_wrong: float
-    """Estimated share of wrong labels, 0 to 1."""
+    n_judged: int
+    """How many images have a label of which their prediction says something."""
+    share_wrong: float | None
+    """Estimated share of wrong labels among them, 0 to 1; None where there are none."""
     order: np.ndarray
     """int, (n,): every row, the most suspicious label first, images without a label last."""
     scores: np.ndarray
@@ -91,12 +93,20 @@ class Audit:
             one, many = _IN_WORDS[kind]
             line = counted(len(found), one, many)
             if kind == LABEL:
-                line += f"; about {percent(self.share_wrong)} of all are estimated to be wrong"
+                line += f"; {self.share_in_words()}"
             lines.append(line)
         if self.has_labels:
             n = len(self.shortcuts)
             lines.append(f"{counted(n, 'property', 'properties')} by which a class can be told")
         return lines
+
+    def share_in_words(self) -> str:
+        """How many labels are wrong, as far as it can be told."""
+        if self.share_wrong is None:
+            return "none could be judged"
+        n = len(self.table)
+        of = "all" if self.n_judged == n else f"the {self.n_judged:,} of {n:,} that were judged"
+        return f"about {percent(self.share_wrong)} of {of} are estimated to be wrong"
 
     def labels_file(self, earlier: Sequence[Decision] = ()) -> bytes:
         """Every image, the most suspicious first, as a CSV file that `train --labels` reads.
@@ -129,6 +139,7 @@ class Audit:
             "images": len(self.table),
             "classes": sorted(set(self.table.labels.tolist()) - {""}),
             "judged": self.judged.in_words,
+            "images_judged": self.n_judged,
             "estimated_wrong": self.share_wrong,
             "findings": {
                 kind: [self._described(each) for each in found]
@@ -214,18 +225,26 @@ def audit(
     begin = partial(Progress, show=progress)
     with begin("Looking at the images", len(table)) as bar:
         properties = properties_of(table, bar)
-    if len(labelled) or head is not None:
-        judged = judge(table, head, progress=progress)
-    else:
-        judged = _nothing_known(table)
     with begin("Looking for images that show the same"):
         split = _split_of(table, labelled)
+    # What test images are labelled must not find its way into the labels of others.
+    teaching = (split.of_row != TEST) | include_test
+    if not (teaching & (table.labels != "")).any():
+        teaching[:] = True
+    if len(labelled) or head is not None:
+        judged = judge(table, head, teaching=teaching, progress=progress)
+    else:
+        judged = _nothing_known(table)
     with begin("Comparing each image with the others", len(table)) as bar:
         nearest = nearest_of(table.features, class_codes(table.labels), table.contents, bar)
     material = Material(table, split, judged, properties, nearest, include_test, seed)
     weighed = np.zeros(len(table), bool)
     weighed[table.weighed] = True
-    found = suspicions(judged.probabilities, material.codes, judged.fair & weighed)
+    fair = judged.fair & weighed
+    found = suspicions(judged.probabilities, material.codes, fair)
+    found = found.but_of(
+        teaching, suspicions(judged.probabilities, material.codes, fair & teaching)
+    )
     findings = {}
     for kind, find in FINDERS.items():
         with begin(f"Looking for {_SOUGHT[kind]}"):
@@ -276,7 +295,8 @@ def _answer(
         judged,
         findings,
         named,
-        found.share_wrong,
+        found.n_judged,
+        found.n_wrong / found.n_judged if found.n_judged else None,
         order,
         scores,
         suggested,

@@ -29,7 +29,9 @@ def find(material: Material, found: Suspicions) -> list[Finding]:
         how = "is the same file as" if pair.equal else "shows nearly the same as"
         two_labels = labels[row] != labels[other]
         where = "one with another label" if two_labels else f"one in the split {splits[other]}"
-        suggested = labels[other] if two_labels and material.may_change[row] else ""
+        # Labels of test images are no answer, either.
+        may = two_labels and material.may_change[row] and material.may_change[other]
+        suggested = labels[other] if may else ""
         score = 1.0 if pair.equal else _NEAR
         findings.append(Finding(DUPLICATE, row, score, f"{how} {where}", suggested, (other,)))
     order = sorted(

@@ -32,8 +32,18 @@ class Suspicions(NamedTuple):
     least probable labels as are estimated to be wrong."""
     suggested: np.ndarray
     """int, (n,): the most probable class; -1 where that is their own, or nothing is known."""
-    share_wrong: float
-    """Estimated share of wrong labels, from the confident joint."""
+    n_judged: int
+    """Rows of which something is known."""
+    n_wrong: float
+    """How many of them are estimated to be wrong, by the confident joint."""
+
+    def but_of(self, rows: np.ndarray, others: Suspicions) -> Suspicions:
+        """With what is said elsewhere of some rows, bool (n,)."""
+        return self._replace(
+            score=np.where(rows, others.score, self.score),
+            flagged=np.where(rows, others.flagged, self.flagged),
+            suggested=np.where(rows, others.suggested, self.suggested),
+        )
 
 
 def confident_joint(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -102,7 +112,7 @@ def suspicions(probabilities: np.ndarray, codes: np.ndarray, fair: np.ndarray) -
     score, flagged, suggested = np.zeros(n), np.zeros(n, bool), np.full(n, -1)
     rows = np.flatnonzero((codes >= 0) & fair)
     if not len(rows) or k < 2:
-        return Suspicions(score, flagged, suggested, 0.0)
+        return Suspicions(score, flagged, suggested, 0, 0.0)
     own, of_rows = codes[rows], probabilities[rows]
     best = of_rows.argmax(axis=1)
     confident = confidently_of(of_rows, own)
@@ -118,7 +128,7 @@ def suspicions(probabilities: np.ndarray, codes: np.ndarray, fair: np.ndarray) -
     is_among_worst[ranked[: round(wrong)]] = True
     is_counted = (confident >= 0) & (confident != own)
     flagged[rows] = (is_counted | is_among_worst) & (best != own)
-    return Suspicions(score, flagged, suggested, float(wrong / len(rows)))
+    return Suspicions(score, flagged, suggested, len(rows), float(wrong))
 
 
 def find(material: Material, found: Suspicions) -> list[Finding]:
@@ -129,8 +139,12 @@ def find(material: Material, found: Suspicions) -> list[Finding]:
         return findings
     margins = normalised_margin(judged.probabilities, np.maximum(material.codes, 0))
     rows = np.flatnonzero(found.flagged)
-    for row in rows[np.lexsort((margins[rows], -found.score[rows]))].tolist():
-        label, other = material.labels[row], judged.classes[found.suggested[row]]
+    rows = rows[np.lexsort((margins[rows], -found.score[rows]))]
+    others = [judged.classes[code] for code in found.suggested[rows].tolist()]
+    of_given = material.examples(rows, [material.labels[row] for row in rows], found.flagged)
+    of_suggested = material.examples(rows, others, found.flagged)
+    for place, row in enumerate(rows.tolist()):
+        other = others[place]
         share = float(judged.probabilities[row, found.suggested[row]])
         findings.append(
             Finding(
@@ -140,8 +154,8 @@ def find(material: Material, found: Suspicions) -> list[Finding]:
                 f"predicted with {100 * share:.0f} %, its own label with "
                 f"{100 * (1 - found.score[row]):.0f} %",
                 other if material.may_change[row] else "",
-                material.examples(row, label, found.flagged),
-                material.examples(row, other, found.flagged),
+                of_given[place],
+                of_suggested[place],
             )
         )
     return findings

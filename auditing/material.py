@@ -12,6 +12,8 @@ from ..datasets.splits import TEST
 from .nearest import most_similar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..datasets.splits import Split
     from ..extraction.feature_table import FeatureTable
     from ..training.judged import Judged
@@ -63,15 +65,27 @@ class Material:
         names, codes = np.unique(self.table.labels, return_inverse=True)
         return {name: np.flatnonzero(codes == code) for code, name in enumerate(names.tolist())}
 
-    def examples(self, row: int, label: str, without: np.ndarray) -> tuple[int, ...]:
-        """The images of a label that are the most similar to a row.
+    def examples(
+        self, rows: np.ndarray, labels: Sequence[str], without: np.ndarray
+    ) -> list[tuple[int, ...]]:
+        """For each row the images of a label, its own or another, that are the most similar to it.
 
-        Those of the mask `without`, bool (n,), which are doubtful themselves, come last.
+        Those of the mask `without`, bool (n,), which are doubtful themselves, are taken where there
+        are no others.
         """
-        every = self._rows_of_label.get(label, np.empty(0, int))
-        good = every[~without[every]]
-        few = good if len(good[good != row]) else every
-        return most_similar(self.nearest.units, row, few, _N_SHOWN)
+        found: list[tuple[int, ...]] = [()] * len(rows)
+        of_label: dict[str, list[int]] = {}
+        for place, label in enumerate(labels):
+            of_label.setdefault(label, []).append(place)
+        for label, places in of_label.items():
+            every = self._rows_of_label.get(label, np.empty(0, int))
+            good = every[~without[every]]
+            for among in (good, every):
+                left = [place for place in places if not found[place]]
+                some = most_similar(self.nearest.units, rows[left], among, _N_SHOWN)
+                for place, like in zip(left, some, strict=True):
+                    found[place] = like
+        return found
 
 
 def class_codes(labels: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..progress import Progress
 
 N_NEAREST = 5
-_ROWS_AT_ONCE = 512
+_ROWS_AT_ONCE = 256
 _LEAST_LENGTH = 1e-12
 
 
@@ -90,9 +90,21 @@ def _mean_distance(cosines: np.ndarray) -> np.ndarray:
     return np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan)
 
 
-def most_similar(units: np.ndarray, row: int, among: np.ndarray, n_most: int) -> tuple[int, ...]:
-    """The rows among some, int (m,), that are the most similar to one, itself left out."""
-    among = among[among != row]
-    cosines = units[among] @ units[row]
-    order = np.lexsort((among, -cosines))[:n_most]
-    return tuple(among[order].tolist())
+def most_similar(
+    units: np.ndarray, rows: np.ndarray, among: np.ndarray, n_most: int
+) -> list[tuple[int, ...]]:
+    """For each of some rows, int (m,), the most similar among others, itself left out."""
+    if not len(among):
+        return [()] * len(rows)
+    others = units[among]
+    last = max(0, len(among) - n_most - 1)
+    found = []
+    for first in range(0, len(rows), _ROWS_AT_ONCE):
+        block = rows[first : first + _ROWS_AT_ONCE]
+        cosines = units[block] @ others.T
+        least = np.partition(cosines, last, axis=1)[:, last]
+        for row, mine, enough in zip(block.tolist(), cosines, least, strict=True):
+            near = np.flatnonzero(mine >= enough)  # with those that are as near as the last
+            order = among[near[np.lexsort((among[near], -mine[near]))]]
+            found.append(tuple(order[order != row][:n_most].tolist()))
+    return found

@@ -33,8 +33,11 @@ def find(material: Material, found: Suspicions) -> list[Finding]:
         of_class[rows] = deviations(nearest.distance_in_class[rows])
     far = np.maximum(of_all, of_class)
     rows = np.flatnonzero((far > DEVIATIONS) & ~found.flagged)
+    rows = rows[np.argsort(-far[rows], kind="stable")]
+    labels = [material.labels[row] for row in rows]
+    examples = material.examples(rows, labels, found.flagged)
     findings = []
-    for row in rows[np.argsort(-far[rows], kind="stable")].tolist():
+    for place, row in enumerate(rows.tolist()):
         than = "all other images" if of_all[row] > DEVIATIONS else "the images of its class"
         findings.append(
             Finding(
@@ -43,7 +46,7 @@ def find(material: Material, found: Suspicions) -> list[Finding]:
                 float(1 - DEVIATIONS / (DEVIATIONS + far[row])),
                 f"unlike {than}: {far[row]:.1f} deviations farther than usual",
                 "",
-                material.examples(row, material.labels[row], found.flagged),
+                examples[place],
             )
         )
     return findings

@@ -1,10 +1,16 @@
-"""How long the search for similar images takes, against NumPy's product alone.
+"""How long the search for similar images takes, against NumPy's product alone, and by an index.
 
-python benchmarks/similar.py
+    python benchmarks/similar.py
+    python benchmarks/similar.py --sizes --index-sizes 100000x128
 
 Rows are random, around as many centres as there are classes of ImageNet; of each size, the same
 queries are answered by `nearest_rows`, with and without known lengths, and by one matrix product of
 the rows with the query, which is the least that an exact answer can take.
+
+Of the sizes of `--index-sizes`, an index is built (`row_index.RowIndex`, by usearch): its time, by
+the clock and of all processors together, the recall that it states, and the share of the nearest
+rows that it finds for the queries; then the time of an answer by it and of an exact one, taken in
+turns, and after how many answers it has saved the processor time that building it took.
 """
 
 from __future__ import annotations
@@ -16,7 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from machine import machine
 
-from bottlebank.prediction.nearest_rows import nearest_rows
+from bottlebank.prediction.nearest_rows import NearestRows, nearest_rows
+from bottlebank.prediction.row_index import RowIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,15 +35,19 @@ _ROWS_AT_ONCE = 50_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--sizes", nargs="+", default=["100000x1280", "1000000x128"], help="rows × numbers"
+        "--sizes", nargs="*", default=["100000x1280", "1000000x128"], help="rows × numbers"
     )
+    parser.add_argument("--index-sizes", nargs="*", default=[], help="rows × numbers")
     parser.add_argument("--queries", type=int, default=20)
     parser.add_argument("--top", type=int, default=10)
     arguments = parser.parse_args()
     print(machine())
-    print("          rows      product   exact, lengths known   exact   as by sorting all")
+    if arguments.sizes:
+        print("          rows      product   exact, lengths known   exact   as by sorting all")
     for size in arguments.sizes:
         print(line_of(size, arguments.queries, arguments.top))
+    for size in arguments.index_sizes:
+        print(index_of(size, arguments.queries, arguments.top))
 
 
 def line_of(size: str, n_queries: int, top: int) -> str:
@@ -55,6 +66,40 @@ def line_of(size: str, n_queries: int, top: int) -> str:
     ]
     product, known, whole = (f"{1000 * median_seconds(queries, way):,.0f} ms" for way in ways)
     return f"{size:>14}  {product:>11}  {known:>21}  {whole:>6}   {n_same} of {n_queries}"
+
+
+def index_of(size: str, n_queries: int, top: int) -> str:
+    """What was measured with an index of one size."""
+    n_rows, width = map(int, size.split("x"))
+    rows, queries = made(n_rows, width, n_queries)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    start, cpu_s = time.perf_counter(), time.process_time()
+    index = RowIndex(rows)
+    built_s, cpu_s = time.perf_counter() - start, time.process_time() - cpu_s
+    ways: list[Callable[[np.ndarray], NearestRows]] = [
+        lambda query: index.nearest(query, top),
+        lambda query: nearest_rows(rows, query, top, lengths=lengths),
+    ]
+    shares, costs = [], []
+    for query in queries:
+        found = []
+        for way in ways:
+            before = time.perf_counter(), time.process_time()
+            found.append(set(way(query).rows.tolist()))
+            costs.append((time.perf_counter() - before[0], time.process_time() - before[1]))
+        shares.append(len(found[0] & found[1]) / top)
+    by_way = np.array(costs).reshape(n_queries, 2, 2)
+    by_clock = np.median(by_way[:, :, 0], axis=0)
+    of_processors = by_way[:, :, 1].mean(axis=0)
+    saved_s = of_processors[1] - of_processors[0]
+    pays = f"{cpu_s / saved_s:,.0f} answers" if saved_s > 0 else "never"
+    return (
+        f"{size}: index built in {built_s:.0f} s, {cpu_s:.0f} s of processors; "
+        f"recall stated {index.recall:.3f}, of the queries {np.mean(shares):.3f}\n"
+        f"  an answer {1000 * by_clock[0]:.1f} ms, exact {1000 * by_clock[1]:.1f} ms; "
+        f"of processors {1000 * of_processors[0]:.1f} ms and {1000 * of_processors[1]:.1f} ms; "
+        f"pays after {pays}"
+    )
 
 
 def made(n_rows: int, width: int, n_queries: int) -> tuple[np.ndarray, np.ndarray]:

@@ -72,7 +72,7 @@ def held_out_logistic(
     >>> found.probabilities.argmax(axis=1).tolist()
     [0, 0, 1, 1]
     """
-    inside = np.flatnonzero(folds >= 0)
+    inside, outside = np.flatnonzero(folds >= 0), np.flatnonzero(folds < 0)
     numbers, fold_of = np.unique(folds[inside], return_inverse=True)
     own = codes[inside]
     weight = np.ones(len(inside)) if weights is None else np.asarray(weights, float)[inside]
@@ -84,17 +84,23 @@ def held_out_logistic(
         likelihood._replace(weights=weight[:, None] * (fold_of[:, None] != some)) for some in few
     ]
     fitted = [some.zeros() for some in train]
+    of_fold = [inside[fold_of == fold] for fold in range(len(numbers))]
     tried: list[tuple[float, HeldOut]] = []
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
 
         def attempt(strength: float) -> None:
+            found = np.zeros((len(rows), n_classes))
+
             def fit(some: int) -> np.ndarray:
                 fitted[some] = train[some].fit(strength, fitted[some], MAX_ITERATIONS, TO_CHOOSE)
-                return _probabilities(rows, fitted[some], n_classes)
+                for fold, parameters in zip(few[some], fitted[some], strict=True):
+                    found[of_fold[fold]] = _probabilities(
+                        rows[of_fold[fold]], parameters[None], n_classes
+                    )[:, 0]
+                return _probabilities(rows[outside], fitted[some], n_classes).sum(axis=1)
 
-            of_folds = np.concatenate([*pool.map(fit, range(len(few)))], axis=1)  # (n, folds, k)
-            found = of_folds.mean(axis=1)
-            found[inside] = _without_unseen(of_folds[inside, fold_of], own, fold_of)
+            found[outside] = sum(pool.map(fit, range(len(few)))) / len(numbers)
+            found[inside] = _without_unseen(found[inside], own, fold_of)
             right = np.maximum(found[inside, own], _LEAST)
             loss = float((weight * -np.log(right)).sum() / weight.sum())
             tried.append((loss, HeldOut(found, strength)))

@@ -44,7 +44,7 @@ def run(
     seconds = Stopwatch()
     from ..datasets import load_dataset
     from ..extraction import extract
-    from ..prediction.similar_images import require_image, similar
+    from ..prediction.similar_search import require_image, similar
 
     require_image(image)
     labels_file = read(labels)

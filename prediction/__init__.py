@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from .neighbours import NoTrainingImagesError, TrainingImages, open_training_images
     from .prediction import Prediction
     from .predictor import Predictor
-    from .similar_images import SimilarImage, SimilarImages, similar
+    from .similar_images import SimilarImage, SimilarImages
+    from .similar_search import SimilarSearch, similar
     from .transfer_values import TransferValues
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Predictor",
     "SimilarImage",
     "SimilarImages",
+    "SimilarSearch",
     "TrainingImages",
     "TransferValues",
     "load_predictor",
@@ -36,7 +38,8 @@ __getattr__, __dir__ = lazy_names(
         "neighbours": ("NoTrainingImagesError", "TrainingImages", "open_training_images"),
         "prediction": ("Prediction",),
         "predictor": ("Predictor",),
-        "similar_images": ("SimilarImage", "SimilarImages", "similar"),
+        "similar_images": ("SimilarImage", "SimilarImages"),
+        "similar_search": ("SimilarSearch", "similar"),
         "transfer_values": ("TransferValues",),
     },
 )

@@ -44,15 +44,16 @@ def nearest_rows(
         return NearestRows(np.empty(0, int), np.empty(0))
     unit = np.asarray(vector, np.float64)
     unit = unit / max(float(np.linalg.norm(unit)), _LEAST_LENGTH)
-    known = _lengths(features) if lengths is None else lengths
+    known = row_lengths(features) if lengths is None else lengths
     cosines = features @ unit.astype(np.float32) / np.maximum(known, _LEAST_LENGTH)
     least = np.partition(cosines, len(cosines) - n)[len(cosines) - n]
     near = np.flatnonzero(cosines >= least - _ERROR)
     rows = features[near].astype(np.float64)
-    exact = np.einsum("ij,j->i", rows, unit) / np.maximum(_lengths(rows), _LEAST_LENGTH)
+    exact = np.einsum("ij,j->i", rows, unit) / np.maximum(row_lengths(rows), _LEAST_LENGTH)
     order = np.argsort(-exact, kind="stable")[:n]
     return NearestRows(near[order], np.clip(exact[order], -1, 1))
 
 
-def _lengths(rows: np.ndarray) -> np.ndarray:
+def row_lengths(rows: np.ndarray) -> np.ndarray:
+    """The length of each row of (n, width), in its own precision."""
     return np.sqrt(np.einsum("ij,ij->i", rows, rows))

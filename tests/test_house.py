@@ -73,6 +73,7 @@ OWNERS = {
     "waitress": ("service/http/",),
     "jinja2": ("viz/",),
     "pyarrow": ("reports/map_formats/parquet_file.py",),
+    "usearch": ("prediction/row_index.py",),
     "matplotlib": ("viz/",),
     "umap": ("viz/",),
     "openTSNE": ("viz/",),

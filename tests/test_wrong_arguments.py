@@ -152,6 +152,15 @@ CALLS = {
     "similar table": (lambda its, x: bb.similar("image.png", x), {"a table"}),
     "similar top": (lambda its, x: bb.similar("image.png", its["a table"], x), ()),
     "similar swapped": (lambda its, x: bb.similar(its["a table"], x), ()),
+    "SimilarSearch": (lambda its, x: bb.SimilarSearch(x), {"a table"}),
+    "SimilarSearch approximate": (
+        lambda its, x: bb.SimilarSearch(its["a table"], approximate=x),
+        (),
+    ),
+    "SimilarSearch similar": (
+        lambda its, x: bb.SimilarSearch(its["a table"]).similar(x),
+        {"an image"},
+    ),
     "write_report": (
         lambda its, x: bb.write_report(x, its["a head"], its["a table"]),
         {"a folder", "a missing file"},

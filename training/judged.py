@@ -48,7 +48,11 @@ class Judged(NamedTuple):
 
 
 def judge(
-    table: FeatureTable, head: HeadLike | None = None, *, progress: bool | None = None
+    table: FeatureTable,
+    head: HeadLike | None = None,
+    *,
+    teaching: np.ndarray | None = None,
+    progress: bool | None = None,
 ) -> Judged:
     """Predict the class of each image of a table.
 
@@ -61,6 +65,9 @@ def judge(
         each image is predicted by a logistic head that was trained on the other images, in 5 folds
         that are stratified by class, with equal files, near-duplicates and declared groups kept
         together.
+    teaching
+        bool, (n,): images from whose labels those heads may learn; None: all. The others are
+        predicted by the mean of the heads.
     progress
         Show on stderr how long it has run, as in `extract`.
 
@@ -81,7 +88,7 @@ def judge(
     require_table(table, "judge({})")
     table.require_rows()
     with Progress("Predicting each image", show=progress):
-        return _out_of_fold(table) if head is None else _by_head(table, head)
+        return _out_of_fold(table, teaching) if head is None else _by_head(table, head)
 
 
 def _by_head(table: FeatureTable, given: HeadLike) -> Judged:
@@ -98,11 +105,12 @@ def _by_head(table: FeatureTable, given: HeadLike) -> Judged:
     return _judged(list(head.classes), answer.probabilities, answer.unknown, fair, words)
 
 
-def _out_of_fold(table: FeatureTable) -> Judged:
+def _out_of_fold(table: FeatureTable, teaching: np.ndarray | None) -> Judged:
     n = len(table)
-    learned_from = np.zeros(n, bool)
-    learned_from[table.weighed] = True
-    learned_from &= table.labels != ""
+    has_label = np.zeros(n, bool)
+    has_label[table.weighed] = True
+    has_label &= table.labels != ""
+    learned_from = has_label if teaching is None else has_label & teaching
     rows = np.flatnonzero(learned_from)
     if not len(rows):
         raise DatasetError(
@@ -110,7 +118,11 @@ def _out_of_fold(table: FeatureTable) -> Judged:
         )
     part = table if len(rows) == n else table.some(rows)
     classes, codes = np.unique(part.labels, return_inverse=True)
-    groups = groups_of_alike(part, least_cosine=_LEAST_COSINE)
+    known = np.flatnonzero(has_label)
+    groups_of_known = groups_of_alike(
+        table if len(known) == n else table.some(known), least_cosine=_LEAST_COSINE
+    )
+    groups = groups_of_known[learned_from[known]]
     n_folds = min(N_FOLDS, len(set(groups.tolist())))
     fair = np.zeros(n, bool)
     none = np.zeros(n, bool)
@@ -130,6 +142,8 @@ def _out_of_fold(table: FeatureTable) -> Judged:
     in_folds[codes, folds_of_part] = True
     fair[rows] = (in_folds.sum(axis=1) > 1)[codes]
     fair[~learned_from] = True
+    taught = np.isin(groups_of_known, groups) & ~learned_from[known]
+    fair[known[taught]] = False  # by something nearly the same
     fair &= ~tuned_on(table)
     words = (
         f"out of fold: {n_folds} logistic heads, each trained on about "

@@ -18,7 +18,7 @@ from ...atomic_file import write_bytes
 from ...auditing.finding import DUPLICATE, LABEL, NEXT, OUTLIER
 from ...datasets.labels_file import SUGGESTION_COLUMNS, escaped
 from ...extraction.prefetch import threads
-from ...formatting import counted, percent
+from ...formatting import counted
 from ...hardware import available_cores
 from .. import labels_csv
 from ..thumbnails import thumbnail
@@ -114,11 +114,12 @@ def _summary(found: Audit) -> list[str]:
     table = found.table
     if not found.has_labels:
         return [f"{counted(len(table), 'image')} without labels."]
+    share = found.share_in_words()
     lines = [
         f"{counted(len(table), 'image')}, predicted {found.judged.in_words}.",
-        f"About {percent(found.share_wrong)} of the labels are estimated to be wrong.",
+        f"Of the labels, {share}.",
     ]
-    if not found.shortcuts:
+    if not found.shortcuts and len(set(table.labels.tolist()) - {""}) > 1:
         lines.append(
             "No property such as brightness, sharpness, size, format or folder tells a class."
         )

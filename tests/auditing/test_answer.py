@@ -69,6 +69,36 @@ def test_images_of_the_test_split_are_shown_and_left_alone(tmp_path):
     assert [included.suggested[row] for row in (3, 40)] == right[[3, 40]].tolist()
 
 
+def test_labels_of_test_images_say_nothing_of_the_others(tmp_path):
+    splits = ["test" if row % 4 == 0 else "train" for row in range(120)]
+    table, _ = flipped(tmp_path, wrong=(3, 41, 77), splits=splits)
+    is_test = np.arange(120) % 4 == 0
+    labels = table.labels.copy()
+    labels[is_test] = np.random.default_rng(0).permutation(labels[is_test])
+    found, other = bb.audit(table), bb.audit(table.with_labels(labels))
+    one, two = found.judged.probabilities, other.judged.probabilities
+    np.testing.assert_array_equal(one[~is_test], two[~is_test])
+    for row in np.flatnonzero(~is_test).tolist():
+        assert found.suggested[row] == other.suggested[row]
+        assert found.scores[row] == other.scores[row]
+    assert {each.row for each in found.findings["label"]} == {3, 41, 77}
+    only = bb.audit(table.some(np.flatnonzero(is_test)))  # of these alone, each says it of the rest
+    assert only.n_judged == 30
+
+
+def test_where_nothing_can_be_judged_it_says_so(tmp_path):
+    table, _ = flipped(tmp_path)
+    unlabelled = bb.audit(table.with_labels(np.full(len(table), "")))
+    assert unlabelled.share_wrong is None
+    assert "none could be judged" in repr(unlabelled)
+    assert unlabelled.as_dict()["estimated_wrong"] is None
+    labels = table.labels.copy()
+    labels[60:] = ""
+    half = bb.audit(table.with_labels(labels))
+    assert half.n_judged == 60
+    assert "of the 60 of 120 that were judged" in repr(half)
+
+
 def test_progress_names_each_stage(tmp_path, capsys):
     table, _ = flipped(tmp_path, n=60, wrong=(3,), splits=["train"] * 60)
     bb.audit(table, n_next=2, progress=True)

@@ -43,7 +43,7 @@ def test_flipped_labels_come_first_with_the_right_suggestion(n, k, seed):
     assert (found.suggested[wrong] == codes[wrong]).mean() >= 0.9
     assert found.flagged[wrong].mean() >= 0.8
     assert found.flagged.mean() <= 0.1
-    assert 0.02 <= found.share_wrong <= 0.1
+    assert 0.02 <= found.n_wrong / found.n_judged <= 0.1
 
 
 def test_rows_without_a_label_or_a_fair_prediction_are_not_suspected():
@@ -59,7 +59,7 @@ def test_one_class_or_no_rows_say_nothing():
     for probabilities, codes in ((np.ones((3, 1)), [0, 0, 0]), (np.ones((2, 2)) / 2, [-1, -1])):
         found = suspicions(probabilities, np.array(codes), np.ones(len(codes), bool))
         assert not found.flagged.any()
-        assert found.share_wrong == 0
+        assert (found.n_judged, found.n_wrong) == (0, 0)
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bottlebank.auditing import nearest as nearest_module
 from bottlebank.auditing.nearest import most_similar, nearest_of, units_of
 from bottlebank.auditing.outliers import DEVIATIONS, deviations
 from bottlebank.cache import content_of_bytes
@@ -51,7 +52,8 @@ def test_what_is_not_unusual():
 def test_constant_rows_are_similar_to_nothing():
     rows = np.full((5, 4), 0.1, "f4")
     assert (units_of(rows) == 0).all()
-    assert most_similar(units_of(rows), 0, np.arange(5), 2) == (1, 2)
+    every = np.arange(5)
+    assert most_similar(units_of(rows), every[:2], every, 2) == [(1, 2), (0, 2)]
     found = nearest_of(rows, np.zeros(5, int), contents(5))
     np.testing.assert_allclose(found.distance, 0, atol=1e-6)
 
@@ -59,3 +61,14 @@ def test_constant_rows_are_similar_to_nothing():
 def test_a_single_row_has_no_neighbour():
     found = nearest_of(np.ones((1, 3), "f4"), np.zeros(1, int), contents(1))
     assert np.isnan(found.distance).all()
+
+
+def test_the_most_similar_are_those_of_the_cosine(monkeypatch):
+    monkeypatch.setattr(nearest_module, "_ROWS_AT_ONCE", 7)
+    units = units_of(np.random.default_rng(0).normal(size=(60, 9)).astype(np.float32))
+    among = np.arange(0, 60, 2)
+    found = most_similar(units, np.arange(60), among, 3)
+    for row in range(60):
+        order = [each for each in among[np.argsort(-units[among] @ units[row])] if each != row]
+        assert found[row] == tuple(order[:3])
+    assert most_similar(units, np.arange(2), np.empty(0, int), 3) == [(), ()]

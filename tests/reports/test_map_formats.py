@@ -198,6 +198,7 @@ def test_values_that_are_text_by_chance_are_written_as_text(tmp_path):
     assert (np.asarray(Image.open(folder / "sprite.png")) == 255).all()  # its files are not there
 
 
+@pytest.mark.slow
 def test_tensorboard_reads_it(odd, tmp_path):
     plugin = pytest.importorskip("tensorboard.plugins.projector.projector_plugin")
     from google.protobuf import text_format
