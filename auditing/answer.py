@@ -71,7 +71,8 @@ class Audit:
     """Of each row of the table: the first kind of finding that it has; empty where it has none."""
 
     def __repr__(self) -> str:
-        facts = "\n".join(f"  {line}" for line in self.in_words())
+        lines = [] if self.has_labels else ["no image has a label: none could be judged"]
+        facts = "\n".join(f"  {line}" for line in [*lines, *self.in_words()])
         return f"<Audit of {counted(len(self.table), 'image')}\n{facts}>"
 
     @property

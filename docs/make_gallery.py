@@ -27,11 +27,14 @@ from bottlebank.datasets.digits import write_digits
 DOCS = Path(__file__).parent
 PICTURES = DOCS / "gallery"
 WIDEST_PX = 900
+QUALITY = 82
 IMAGES_PER_CLASS = 40
 MISLABELLED = (("3", "8"), ("7", "1"), ("9", "4"), ("5", "6"), ("0", "2"), ("1", "7"))
 """The class of a digit, and the folder that it is put into."""
 DEVICES = {"desk": (1280, 800), "phone": (390, 844)}
 """Width and height in CSS pixels."""
+THEMES = ("light", "dark")
+TRAIN = "train digits/ --extractor efficientnet_lite0 --output head.h5"
 
 
 class Entry(NamedTuple):
@@ -40,17 +43,19 @@ class Entry(NamedTuple):
     title: str
     text: str
     command: str
-    shows: tuple[str, ...]
-    """Pictures that the command has written."""
+    pictures: tuple[str, ...]
+    """That it writes."""
     page: str = ""
-    """A page that it has written, which is photographed."""
+    """That it writes, and that is photographed."""
+    state: str = ""
+    """What stands behind # in the address of the page."""
 
 
 ENTRIES = (
     Entry(
         "A map",
         "Images with similar transfer values lie together. The caption says how far the map can be "
-        "trusted.",
+        "trusted. See [maps](maps.md), also for all pictures below it.",
         "plot digits/ --method tsne --output map.png",
         ("map.png",),
     ),
@@ -62,19 +67,25 @@ ENTRIES = (
     ),
     Entry(
         "Principal components",
-        "Each axis says how much of the variance it holds.",
-        "plot digits/ --method pca --output pca.png",
-        ("pca.png",),
+        "Each axis says how much of the variance it holds. Here, colours are splits.",
+        "plot digits/ --method pca --color split --output splits.png",
+        ("splits.png",),
+    ),
+    Entry(
+        "Predictions",
+        "What the head takes each image for, or that it is unknown.",
+        "plot digits/ --method tsne --color prediction --head head.h5 --output predictions.png",
+        ("predictions.png",),
     ),
     Entry(
         "Mistakes",
-        "What heads that had not seen an image take it for.",
-        "plot digits/ --method tsne --color mistake --output mistakes.png",
+        "Without a head, each image is predicted by one that has not seen it.",
+        "plot digits/ --method tsne --color mistake --theme dark --output mistakes.png",
         ("mistakes.png",),
     ),
     Entry(
         "Confidence",
-        "How sure they are.",
+        "How sure these heads are.",
         "plot digits/ --method tsne --color confidence --output confidence.png",
         ("confidence.png",),
     ),
@@ -87,8 +98,8 @@ ENTRIES = (
     Entry(
         "Three dimensions",
         "A third dimension keeps more of what lies close together.",
-        "plot digits/ --method tsne --dimensions 3 --output solid.png",
-        ("solid.png",),
+        "plot digits/ --method tsne --dimensions 3 --output space.png",
+        ("space.png",),
     ),
     Entry(
         "The explorer",
@@ -97,11 +108,12 @@ ENTRIES = (
         "plot digits/ --method tsne --output explorer.html",
         (),
         "explorer.html",
+        "image=27&colour=prediction",
     ),
     Entry(
         "The audit",
         "Likely wrong labels, duplicates, outliers and shortcuts, with what to do about them. See "
-        "[the audit](audit.md). Six of the digits lie in a wrong folder.",
+        "[the audit](audit.md).",
         "audit digits/ --output labels.csv --report audit/",
         (),
         "audit/audit.html",
@@ -126,8 +138,8 @@ ENTRIES = (
     ),
     Entry(
         "Units",
-        "The transfer values that tell the classes apart most, with the images that excite them "
-        "most.",
+        "The transfer values that tell the classes apart most, and each class from all others, "
+        "with the images that excite them most.",
         "plot digits/ --kind units --output units.png",
         ("units.png",),
     ),
@@ -138,11 +150,28 @@ ENTRIES = (
         ("values.png",),
     ),
     Entry(
+        "Two images",
+        "Their transfer values on one scale, and where they differ.",
+        "plot digits/3/0003.png --beside digits/8/0008.png --output two.png",
+        ("two.png",),
+    ),
+    Entry(
         "The report",
-        "How good a head is. See [heads](heads.md).",
+        "How good a head is, as a page with these pictures in it. See [heads](heads.md).",
         "evaluate digits/ --head head.h5 --report report/",
-        ("report/confusion-matrix.png", "report/mistakes.png", "report/learning-curve.png"),
+        (
+            "report/confusion-matrix.png",
+            "report/mistakes.png",
+            "report/reliability.png",
+            "report/learning-curve.png",
+        ),
         "report/report.html",
+    ),
+    Entry(
+        "A recipe",
+        "The precision and recall of each class. See [recipes](recipes.md).",
+        "recipe baseline digits/ --extractor efficientnet_lite0 --output baseline/",
+        ("baseline/precision-recall.png",),
     ),
 )
 
@@ -159,19 +188,62 @@ def main() -> None:
     if chromium is None:
         parser.error("no Chromium is found, which photographs the pages: --chromium PATH")
     with TemporaryDirectory() as name:
-        folder = Path(name)
+        folder, made = Path(name), Path(name) / "gallery"
+        made.mkdir()
         write_dataset(folder)
-        run(folder, "train digits/ --extractor efficientnet_lite0 --output head.h5")
+        run(folder, TRAIN)
+        for entry in ENTRIES:
+            run(folder, entry.command)
+            for picture in entry.pictures:
+                keep(folder / picture, made / kept_as(picture))
+            for kept, (theme, device) in screenshots(entry).items():
+                shot = folder / "screenshot.png"
+                photograph(folder / entry.page, entry.state, shot, chromium, theme, device)
+                keep(shot, made / kept)
         shutil.rmtree(PICTURES, ignore_errors=True)
-        PICTURES.mkdir()
-        parts = [section(folder, entry, chromium) for entry in ENTRIES]
+        shutil.copytree(made, PICTURES)
+    (DOCS / "gallery.md").write_text(page())
+    print(f"wrote {DOCS / 'gallery.md'} and {len(list(PICTURES.iterdir()))} pictures")
+
+
+def page() -> str:
+    """The text of `docs/gallery.md`."""
     about = (
         f"Every picture and page, made by the commands beside them from {IMAGES_PER_CLASS} of "
-        f"scikit-learn's digits of each class, six of which lie in a wrong folder. "
-        f"`make gallery` makes it anew."
+        f"scikit-learn's digits of each class, {len(MISLABELLED)} of which lie in a wrong folder. "
+        "`make gallery` makes it anew. Missing are the curves of [fine-tuning](finetuning.md), "
+        "whose networks download their weights, and the page of [the service](service.md)."
     )
-    (DOCS / "gallery.md").write_text("\n".join(["# Gallery", "", *wrapped(about), "", *parts]))
-    print(f"wrote {DOCS / 'gallery.md'} and {len(list(PICTURES.iterdir()))} pictures")
+    lines = ["# Gallery", "", *wrapped(about), "", *block(TRAIN)]
+    for entry in ENTRIES:
+        lines += [f"## {entry.title}", "", *wrapped(entry.text), "", *block(entry.command)]
+        for picture in entry.pictures:
+            kept = kept_as(picture)
+            lines += [f"![{entry.title}: {Path(picture).stem}]({PICTURES.name}/{kept})", ""]
+        for kept, (theme, device) in screenshots(entry).items():
+            lines += [f"![{entry.title}, {theme}, on a {device}]({PICTURES.name}/{kept})", ""]
+    return "\n".join(lines)
+
+
+def block(command: str) -> list[str]:
+    """A command as the page shows it."""
+    return ["```bash", f"bottlebank {command}", "```", ""]
+
+
+def kept_as(picture: str) -> str:
+    """The name of a picture in the gallery, by its whole path: two folders may have one name."""
+    return "-".join(Path(picture).with_suffix(".webp").parts)
+
+
+def screenshots(entry: Entry) -> dict[str, tuple[str, str]]:
+    """Names in the gallery, and the theme and the device, of the page of an entry."""
+    name = Path(entry.page).stem
+    return {
+        f"{name}-{device}-{theme}.webp": (theme, device)
+        for theme in THEMES
+        for device in DEVICES
+        if entry.page
+    }
 
 
 def write_dataset(folder: Path) -> None:
@@ -201,54 +273,32 @@ def run(folder: Path, command: str) -> None:
         raise SystemExit(done.stderr)
 
 
-def section(folder: Path, entry: Entry, chromium: str) -> str:
-    """Run the command of an entry, keep its pictures, and write its part of the page."""
-    run(folder, entry.command)
-    lines = [f"## {entry.title}", "", *wrapped(entry.text), ""]
-    lines += ["```bash", f"bottlebank {entry.command}", "```", ""]
-    for picture in entry.shows:
-        kept = keep(folder / picture)
-        lines += [f"![{entry.title}: {kept.stem}]({kept.relative_to(DOCS).as_posix()})", ""]
-    if entry.page:
-        for theme in ("light", "dark"):
-            for device, (width_px, height_px) in DEVICES.items():
-                kept = PICTURES / f"{Path(entry.page).stem}-{device}-{theme}.png"
-                photograph(folder / entry.page, kept, chromium, width_px, height_px, theme)
-                words = f"{entry.title}, {theme}, on a {device}"
-                lines += [f"![{words}]({kept.relative_to(DOCS).as_posix()})", ""]
-    return "\n".join(lines)
-
-
-def keep(picture: Path) -> Path:
-    """Copy a picture into the gallery, no wider than it is shown and of 256 colours."""
-    kept = PICTURES / f"{picture.stem}.png"
+def keep(picture: Path, kept: Path) -> None:
+    """Put a picture into the gallery, no wider than it is shown there."""
     with Image.open(picture) as image:
         image.thumbnail((WIDEST_PX, 10 * WIDEST_PX))
-        image.convert("RGB").quantize(256).save(kept, optimize=True)
-    return kept
+        image.convert("RGB").save(kept, quality=QUALITY, method=6)
 
 
-def photograph(
-    page: Path, kept: Path, chromium: str, width_px: int, height_px: int, theme: str
-) -> None:
+def photograph(page: Path, state: str, kept: Path, chromium: str, theme: str, device: str) -> None:
     """A page as a browser shows it, from disk and without a network."""
     from playwright.sync_api import sync_playwright
 
+    width_px, height_px = DEVICES[device]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
         view = browser.new_page(
             viewport={"width": width_px, "height": height_px},
-            color_scheme=theme,
+            color_scheme="dark" if theme == "dark" else "light",
             offline=True,
         )
-        view.goto(page.as_uri())
+        view.goto(f"{page.as_uri()}#{state}")
         view.wait_for_load_state("networkidle")
         view.wait_for_timeout(1000)
         view.screenshot(path=kept)
         browser.close()
-    keep(kept)
 
 
 def wrapped(text: str) -> list[str]:

@@ -133,7 +133,7 @@ def _write(
     if better is not None:
         evaluated = _cross_validated(evaluated, better)
     found = evaluated.evaluation
-    title = f"{source}, {evaluated.name}"
+    title = f"{Path(source).name or source}, {evaluated.name}"
     sections = [
         class_section(found),
         confusion_section(folder, title, found),

@@ -11,6 +11,7 @@ from ..cache import CacheFolder, Variant
 from ..cache.layouts import Layout, Layouts
 from ..formatting import counted
 from ..viz import Embedding
+from ..viz.map_methods import METHODS
 from ..viz.map_settings import require_layout
 from ..viz.neighbourhoods.placement import Projection, place_among, project
 from ..viz.reduction import laid_out, reduce, require_features, with_trust
@@ -87,7 +88,7 @@ def lay_out(
         )
     keys, first = list(row_of), np.array(list(row_of.values()))
     report = table.report
-    identity = {"method": method, **settings._asdict()}
+    identity = {"method": method, "rule": METHODS[method].rule, **settings._asdict()}
     with CacheFolder(report.cache) as folder:
         variant = Variant(report.precision, report.store).name
         kept = Layouts(folder.root, report.fingerprint, variant, identity)

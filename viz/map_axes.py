@@ -25,15 +25,20 @@ _MARGIN: Final = 0.03
 _AXIS_PT: Final = 9
 
 
-def new_map(embedding: Embedding, theme: Theme) -> tuple[Figure, Axes]:
-    """A picture with nothing but the axes of a map, as large as its points in the right scale."""
+def new_map(embedding: Embedding, theme: Theme, room_pt: float = 0.0) -> tuple[Figure, Axes]:
+    """A picture with nothing but the axes of a map, as large as its points in the right scale.
+
+    Where what is drawn at a point reaches `room_pt` beyond it, there is so much room to the frame.
+    """
     points = embedding.points
     if points.shape[1] == 3:
         figure = new_figure(_WIDTH_IN, _WIDTH_IN, theme)
         return figure, _in_space(figure, embedding, theme)
     low, high = points.min(axis=0), points.max(axis=0)
     span = float((high - low).max()) or 1.0
-    middle, extent = (low + high) / 2, (high - low) + 2 * _MARGIN * span
+    room = room_pt / (72 * _WIDTH_IN)
+    margin = max(_MARGIN, room / (1 - 2 * room))
+    middle, extent = (low + high) / 2, (high - low) + 2 * margin * span
     shape = float(np.clip(extent[1] / extent[0], *_SHAPES))
     width = max(extent[0], extent[1] / shape)
     half = np.array([width, width * shape]) / 2

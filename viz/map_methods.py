@@ -43,11 +43,13 @@ class MapMethod(NamedTuple):
     n_components: int = 50
     """How many principal components it sees at most, or as many as the map has dimensions."""
     seeded: bool = True
-    """Whether its map depends on the seed."""
+    """Whether its map depends on the seed (principal components of much data do, a little)."""
     axis: str = ""
     """What an axis of the map means; empty where it has neither a unit nor a meaning."""
     setting: str = ""
     """Which of the fields of `Settings` that are None by default it takes."""
+    rule: int = 1
+    """Raised where the same settings make another map: kept ones are then laid out anew."""
 
     def imported(self) -> Callable[[Components, Settings, bool | None], tuple[NDArray, str]]:
         """Its function `place`."""
@@ -62,7 +64,7 @@ METHODS: dict[str, MapMethod] = {
         seeded=False,
         axis="principal component",
     ),
-    "tsne": MapMethod(".tsne", "t-SNE", setting="perplexity"),
+    "tsne": MapMethod(".tsne", "t-SNE", setting="perplexity", rule=2),
     "umap": MapMethod(".umap", "UMAP", setting="neighbors"),
 }
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _BY_LABEL: Final = Colouring("label")
 _THUMBNAIL_PT: Final = (15.0, 44.0)
 """Longer side of a thumbnail, where there are many images and where there are few."""
+_GAP_PT: Final = 4
 
 
 def draw_map(
@@ -88,7 +89,9 @@ def draw_map(
         )
     labels = [str(label) for label in labels]
     groups = groups_of(colouring, labels, theme)
-    figure, axes = new_map(embedding, theme)
+    side_pt = float(np.clip(500 / len(points) ** 0.5, *_THUMBNAIL_PT))
+    room_pt = 0.0 if thumbnail_of is None else side_pt / 2 + _GAP_PT / 2
+    figure, axes = new_map(embedding, theme, room_pt)
     if groups:
         draw_groups(axes, points, groups, theme)
         if any(group.name for group in groups):  # else there are no classes to tell apart
@@ -101,7 +104,7 @@ def draw_map(
         colours = dict(enumerate(shades(values)))
     draw_density(axes, points, theme)
     if thumbnail_of is not None:
-        _draw_thumbnails(axes, points, colours, thumbnail_of)
+        _draw_thumbnails(axes, points, colours, thumbnail_of, side_pt)
     named = labels
     if colouring.by == "prediction":
         named = [str(name) for name in colouring.values]
@@ -131,12 +134,12 @@ def _draw_thumbnails(
     points: NDArray[np.float32],
     colours: Mapping[int, Any],
     thumbnail_of: Callable[[int], NDArray[np.uint8] | None],
+    side_pt: float,
 ) -> None:
     """Over their points, as many as fit."""
-    side_pt = float(np.clip(500 / len(points) ** 0.5, *_THUMBNAIL_PT))
     places = places_px(axes, points)
     in_axes = axes.transAxes.inverted().transform(places)
-    for row in _apart(points_of_px(1) * places, side_pt + 4):
+    for row in _apart(points_of_px(1) * places, side_pt + _GAP_PT):
         pixels = thumbnail_of(row)
         if pixels is None:
             continue

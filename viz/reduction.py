@@ -133,7 +133,7 @@ def laid_out(
     centred, scale = _centred(features, mean)
     if scale == 0:
         points = np.zeros((len(centred), settings.dimensions), np.float32)
-        caption = f"all {len(centred):,} images have the same transfer values and share one place"
+        caption = "One place for all images, which have the same transfer values"
         return Embedding(points, method, caption)
     n_components = max(chosen.n_components, settings.dimensions)
     components = principal_components(centred, mean, scale, n_components, settings.seed)

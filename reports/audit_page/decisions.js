@@ -37,7 +37,18 @@ function makeDecisions(findings, id, storage) {
     } catch {
       // Nothing is kept, or something else is there in its place.
     }
-    keep();
+    isKept = canKeep();
+  }
+
+  // Without touching what is kept, which a busy browser may not have read yet.
+  function canKeep() {
+    try {
+      storage().setItem(`${name}.probe`, "");
+      storage().removeItem(`${name}.probe`);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   function isStep(step) {

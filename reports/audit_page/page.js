@@ -168,6 +168,8 @@ get("title").textContent = data.title;
 get("summary").append(...data.summary.map((line) => element("p", line)));
 get("shortcuts").hidden = !data.shortcuts.length;
 get("shortcuts").querySelector("ul").append(...data.shortcuts.map((line) => element("li", line)));
+get("shortcuts").querySelector("summary").textContent =
+  (data.shortcuts.length === 1 ? "A shortcut: " : `${data.shortcuts.length} shortcuts: `) + data.shortcuts[0];
 for (const each of data.kinds) {
   const button = element("button", `${each.title} (${each.total})`);
   button.type = "button";

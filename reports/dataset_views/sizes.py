@@ -56,7 +56,9 @@ def sizes(
         f"{counted(len(headers), 'image')}, upright. Widths are from {min(widths):,} to "
         f"{max(widths):,} pixels, heights from {min(heights):,} to {max(heights):,}."
     )
-    if n_same > 1:
+    if n_same == len(headers):
+        caption = f"{counted(n_same, 'image')}, upright, of {width:,}×{height:,} pixels."
+    elif n_same > 1:
         caption += (
             f" The most frequent size is {width:,}×{height:,} ({n_same:,}); images of one size "
             f"share a point, which grows with their number."

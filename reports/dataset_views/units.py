@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from ...viz.theme import Theme
 
 N_UNITS = 8
+"""Of all classes, where there are many."""
+N_FIRST_UNITS = 3
+"""Of all classes, where each class has one of its own as well."""
+MOST_OWN_UNITS = 12
+"""Classes up to which each has a unit of its own."""
 _SIDE_PX = 128
 _ALIKE = 0.9
 """Correlation of two units that say the same: the weaker one is left out."""
@@ -34,14 +39,18 @@ def units(table: FeatureTable, output: Path, title: str, theme: Theme) -> str:
             f"{n_classes}; the kind samples shows the images"
         )
     features = part.features
+    has_own = n_classes <= MOST_OWN_UNITS
     shares = share_between(features, part.labels)
-    chosen = distinct(features, shares, N_UNITS)
+    first = distinct(features, shares, N_FIRST_UNITS if has_own else N_UNITS)
+    chosen = [(unit, float(shares[unit]), None) for unit in first]
+    if has_own:
+        chosen += own_units(features, part.labels)
     if not chosen:
         raise UsageError(
             f"no unit tells the {n_classes} classes apart: all images have the same transfer values"
         )
     shown = []
-    for unit in chosen:
+    for unit, share, tells in chosen:
         values = features[:, unit]
         exciting = []
         for row in np.argsort(-values, kind="stable").tolist():
@@ -50,15 +59,55 @@ def units(table: FeatureTable, output: Path, title: str, theme: Theme) -> str:
             pixels = thumbnail(part, row, _SIDE_PX)
             if pixels is not None:
                 exciting.append(pixels)
-        shown.append(Unit(unit, float(shares[unit]), values, exciting))
+        shown.append(Unit(unit, share, values, exciting, tells))
+    best = (
+        "; below, for each class, the best that is greater in it than elsewhere" if has_own else ""
+    )
     caption = (
-        f"{len(shown)} of the {counted(features.shape[1], 'unit')} of {table.report.extractor}, by "
+        f"{len(first)} of the {counted(features.shape[1], 'unit')} of {table.report.extractor}, by "
         f"the share of their variance that lies between classes (eta squared of an analysis of "
-        f"variance); units that say nearly the same are left out. Lines reach from the 10th to the "
-        f"90th percentile of a class, dots are medians."
+        f"variance){best}; units that say nearly the same are left out. Lines reach from the 10th "
+        f"to the 90th percentile of a class, dots are medians."
     )
     draw_units(shown, part.labels.tolist(), output, title, caption, theme)
     return caption
+
+
+def own_units(features: np.ndarray, labels: np.ndarray) -> list[tuple[int, float, str]]:
+    """For each class, the unit that tells it from all others, and is greater in it.
+
+    A unit is that of one class alone, the one that it tells apart more, so that a class which
+    resembles another has the best of those that are left.
+
+    Parameters
+    ----------
+    features, labels
+        As for `share_between`.
+
+    Returns
+    -------
+    list of (int, float, str)
+        Unit, share of its variance between the class and the others, and class, in the order of
+        their names; without a class that no unit is greater in.
+    """
+    names = np.unique(labels).tolist()
+    shares = np.empty((len(names), features.shape[1]))
+    for row, name in enumerate(names):
+        is_of = labels == name
+        # In float64: float32 sums would differ in constant units by their rounding.
+        greater = features[is_of].mean(axis=0, dtype=float) > features[~is_of].mean(
+            axis=0, dtype=float
+        )
+        shares[row] = np.where(greater, share_between(features, is_of), 0)
+    found = []
+    for _ in names:
+        row, unit = np.unravel_index(shares.argmax(), shares.shape)
+        if shares[row, unit] <= 0:
+            break
+        found.append((int(unit), float(shares[row, unit]), names[row]))
+        shares[row] = 0
+        shares[:, unit] = 0
+    return sorted(found, key=lambda own: names.index(own[2]))
 
 
 def share_between(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -73,7 +122,7 @@ def share_between(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
     features
         float32, (n, d).
     labels
-        str, (n,).
+        (n,), of any type that has an order.
 
     Returns
     -------

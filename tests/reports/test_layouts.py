@@ -6,6 +6,7 @@ import pytest
 from bottlebank.errors import UsageError
 from bottlebank.reports.layouts import lay_out
 from bottlebank.viz import reduce
+from bottlebank.viz.map_methods import METHODS
 
 from ..toys.toy_table import toy_rows, toy_table
 
@@ -78,6 +79,16 @@ def test_what_is_gone_moves_nobody(table, count):
     assert len(count) == 2
 
 
+def test_a_method_that_makes_other_maps_lays_them_out_anew(table, count, monkeypatch):
+    lay_out(table())
+    lay_out(table())
+    assert len(count) == 1
+    changed = METHODS["pca"]._replace(rule=METHODS["pca"].rule + 1)
+    monkeypatch.setitem(METHODS, "pca", changed)
+    lay_out(table())
+    assert len(count) == 2
+
+
 def test_fresh_is_what_is_grown_from_then_on(table):
     lay_out(table(range(60)), "tsne")
     lay_out(table(range(80)), "tsne", fresh=True)
@@ -92,7 +103,7 @@ def test_copies_share_a_place(table, tmp_path):
     np.testing.assert_array_equal(again.points[1:], embedding.points)
     only = lay_out(table([5, 5, 5]))
     np.testing.assert_array_equal(only.points, np.zeros((3, 2)))
-    assert only.caption == "all 3 images have the same transfer values and share one place"
+    assert only.caption == "One place for all images, which have the same transfer values"
 
 
 def test_odd_tables(table, tmp_path):

@@ -184,6 +184,19 @@ def test_thumbnails_lie_on_their_points_in_frames_of_their_classes(tmp_path, png
         assert is_colour(pixels, class_style(index).colour).sum() > 150
 
 
+@pytest.mark.parametrize("points", [[[-1, 0], [1, 0]], [[0, -1], [0, 9], [3, 4]]])
+def test_thumbnails_stay_within_the_frame(points, tmp_path, png_pixels, is_colour):
+    red = np.full((30, 30, 3), (255, 0, 0), np.uint8)
+    arguments = (embedding_of(points), ["a"] * len(points), tmp_path / "map.png", "Edge")
+    draw_map(*arguments, lambda _: red)
+    pixels = png_pixels(tmp_path / "map.png")
+    frame = np.argwhere(is_colour(pixels, LIGHT.line))
+    (top, left), (bottom, right) = frame.min(axis=0), frame.max(axis=0)
+    rows, columns = np.argwhere(is_colour(pixels, "#ff0000")).T
+    assert top < rows.min() and rows.max() < bottom
+    assert left < columns.min() and columns.max() < right
+
+
 def test_no_two_thumbnails_overlap(tmp_path):
     places = np.random.default_rng(0).normal(size=(5000, 2)) * 100
     kept = places[_apart(places, 20.0)]

@@ -96,7 +96,7 @@ def test_captions_give_the_parameters(embeddings):
         "UMAP, 15 neighbours, min_dist 0.1, Euclidean metric, started from PCA, "
         "on 50 principal components (9"
     )
-    assert " % of the variance), seed 5; trustworthiness 0." in umap
+    assert " % of the variance), gaps between groups narrowed, seed 5; trustworthiness 0." in umap
 
 
 def test_the_caption_of_pca_gives_the_variance_of_each_axis():
@@ -140,7 +140,7 @@ def test_few_images_shrink_the_parameters(method, n_images, parameters):
 def test_equal_features_share_one_place(method):
     embedding = reduce(np.full((7, 5), 0.1), method)
     np.testing.assert_array_equal(embedding.points, np.zeros((7, 2), np.float32))
-    assert embedding.caption == "all 7 images have the same transfer values and share one place"
+    assert embedding.caption == "One place for all images, which have the same transfer values"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -206,11 +206,11 @@ def test_umap_does_not_import_tensorflow():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_three_dimensions(method, blobs):
-    few = blobs[::5]
+    few = blobs[::3]  # more of a class than the 10 neighbours that are counted
     first, again = (reduce(few, method, dimensions=3, random_state=2) for _ in range(2))
     assert first.points.shape == (len(few), 3)
     assert np.linalg.matrix_rank(first.points - first.points.mean(axis=0)) == 3
-    assert silhouette_score(first.points, LABELS[::5]) >= 0.4
+    assert silhouette_score(first.points, LABELS[::3]) >= 0.4
     np.testing.assert_array_equal(first.points, again.points)
     plane = reduce(few, method, random_state=2)
     assert first.trust.trustworthiness >= plane.trust.trustworthiness - 0.02

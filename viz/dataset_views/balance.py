@@ -97,10 +97,10 @@ def draw_balance(
 
 def _caption(totals: np.ndarray, n_left_out: int) -> str:
     least = f"{int(totals.min()):,} to " if totals.min() < totals.max() else ""
-    caption = (
-        f"{counted(int(totals.sum()), 'image')} in {counted(len(totals), 'class', 'classes')}: "
-        f"{least}{int(totals.max()):,} each"
-    )
+    n_images, n_classes = counted(int(totals.sum()), "image"), len(totals)
+    caption = f"{n_images} in {counted(n_classes, 'class', 'classes')}"
+    if n_classes > 1:
+        caption += f": {least}{int(totals.max()):,} each"
     if totals.min() > 0 and totals.max() >= 2 * totals.min():
         caption += f", the largest {totals.max() / totals.min():.1f} times the smallest"
     if n_left_out:

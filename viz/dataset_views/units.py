@@ -27,6 +27,9 @@ _SIDES_IN: Final = (0.85, 1.4)
 _GAP_IN: Final = 0.06
 _BAR_IN: Final = 0.17
 _PANEL_IN: Final = 3.0
+_NAME_LENGTH: Final = 22
+_LETTER_IN: Final = 0.075
+"""Width of a letter of a name, on average; wide scripts reach into the gap."""
 
 
 class Unit(NamedTuple):
@@ -40,6 +43,8 @@ class Unit(NamedTuple):
     """float32, (n,): of each image."""
     exciting: Sequence[NDArray[np.uint8]]
     """The images of its greatest values, the greatest first."""
+    tells: str | None = None
+    """The class that it tells from all others, which `share` is about; None for all classes."""
 
 
 def draw_units(
@@ -74,18 +79,28 @@ def draw_units(
     side_in = float(np.clip(n_bars * _BAR_IN, *_SIDES_IN))
     strip_in = N_EXCITING * (side_in + _GAP_IN)
     block_in = 0.3 + max(side_in, n_bars * _BAR_IN + 0.1) + 0.25
-    name_in = 1.7
+    shown = {name: before_words(shown_name(name, _NAME_LENGTH)) for name in names.tolist()}
+    name_in = 0.3 + _LETTER_IN * max(map(len, shown.values()))
     sheet = Sheet(strip_in + name_in + _PANEL_IN, len(units) * block_in, theme)
     for number, unit in enumerate(units):
         y = number * block_in
-        share = f"{unit.share:.0%}".replace("%", " %")
-        words = f"unit {unit.number}: {share} of its variance lies between classes"
-        sheet.words(words, 0, y + 0.2, strong=True)
+        sheet.words(_in_words(unit), 0, y + 0.2, strong=True)
         for place, pixels in enumerate(unit.exciting):
             sheet.image(pixels, place * (side_in + _GAP_IN), y + 0.3, side_in)
         panel = sheet.panel(strip_in + name_in, y + 0.2, _PANEL_IN, n_bars * _BAR_IN)
-        _draw_distribution(panel, unit.values, names.tolist(), codes, theme)
+        _draw_distribution(panel, unit.values, list(shown.values()), codes, theme)
     sheet.write(output, title, caption)
+
+
+def _in_words(unit: Unit) -> str:
+    share = f"{unit.share:.0%}".replace("%", " %")
+    if unit.tells is None:
+        return f"unit {unit.number}: {share} of its variance lies between classes"
+    name = before_words(shown_name(unit.tells, _NAME_LENGTH))
+    return (
+        f"{name}, unit {unit.number}: {share} of its variance lies between this class and the "
+        f"others"
+    )
 
 
 def _draw_distribution(
@@ -102,7 +117,7 @@ def _draw_distribution(
         colour = class_style(code, theme.name).colour
         axes.plot([low[code], high[code]], [place, place], color=colour, linewidth=3, alpha=0.6)
         axes.plot([middle[code]], [place], marker="o", markersize=5, color=colour)
-    shown = [before_words(shown_name(names[code], 22)) for code in order.tolist()]
+    shown = [names[code] for code in order.tolist()]
     axes.set_yticks(range(len(order)), shown, color=theme.ink, **text_style(8))
     axes.set_ylim(len(order) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)

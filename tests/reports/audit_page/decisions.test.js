@@ -101,6 +101,7 @@ test("what else lies there is passed over", () => {
     const storage = makeStorage();
     storage.kept.set("bottlebank.audit.one", text);
     const made = makeDecisions(FINDINGS, "one", () => storage);
+    assert.deepEqual([...storage.kept], [["bottlebank.audit.one", text]]); // until one decides
     assert.deepEqual(told(made), [text === odd.at(-1) ? "yes" : "", "", "", ""]);
     made.decide(FINDINGS[1], "no");
     assert.equal(made.of(FINDINGS[1]), "no");

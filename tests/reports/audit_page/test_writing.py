@@ -4,7 +4,9 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,98 +86,96 @@ def test_nothing_was_found(tmp_path):
     assert '"kinds": []' in page
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, for all tests: what drives it ends its threads some time after it is closed."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield started
+        started.close()
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the library that drives the browser
-def test_where_the_browser_keeps_nothing(found, tmp_path):
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+def test_where_the_browser_keeps_nothing(browser, found, tmp_path):
     page_file = write_audit_page(tmp_path / "audit", found, str(tmp_path / "photos"))
     refuses = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('no') }})"
-    with api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(
-                executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
-            )
-        except api.Error as error:
-            pytest.skip(f"no browser starts: {str(error)[:100]}")
-        page = browser.new_page(offline=True)
-        page.add_init_script(refuses)
-        asked = []
-        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
-        page.goto(page_file.as_uri())
-        assert "download labels.csv before you close it" in page.locator("#kept").inner_text()
-        page.keyboard.press("a")
-        assert "1 of 2 decided" in page.locator("#progress").inner_text()
-        page.reload()
-        assert asked == ["beforeunload"]
-        page.keyboard.press("a")
-        with page.expect_download():
-            page.keyboard.press("d")
-        page.reload()  # everything is in the file
-        assert asked == ["beforeunload"]
-        browser.close()
+    page = browser.new_page(offline=True)
+    page.add_init_script(refuses)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto(page_file.as_uri())
+    assert "download labels.csv before you close it" in page.locator("#kept").inner_text()
+    page.keyboard.press("a")
+    assert "1 of 2 decided" in page.locator("#progress").inner_text()
+    page.reload()
+    assert asked == ["beforeunload"]
+    page.keyboard.press("a")
+    with page.expect_download():
+        page.keyboard.press("d")
+    page.reload()  # everything is in the file
+    assert asked == ["beforeunload"]
+    page.context.close()
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the library that drives the browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
-def test_in_a_browser_without_a_network(found, tmp_path, scheme, size):
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+def test_in_a_browser_without_a_network(browser, found, tmp_path, scheme, size):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
     earlier = [Decision("e" * 64, "left out", "")]
     page_file = write_audit_page(tmp_path / "audit", found, str(tmp_path / "photos"), earlier)
     first = found.findings["label"][0].row
     fewer = replace(found, findings={"label": found.findings["label"][1:]})
     assert len(found.findings["label"]) == 2
-    with api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(
-                executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
-            )
-        except api.Error as error:
-            pytest.skip(f"no browser starts: {str(error)[:100]}")
-        context = browser.new_context(
-            viewport={"width": size[0], "height": size[1]},
-            color_scheme=scheme,
-            offline=True,
-            accept_downloads=True,
-        )
-        page = context.new_page()
-        problems, requests = [], []
-        page.on("console", lambda said: problems.append(said.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(page_file.as_uri())
-        assert page.locator("h2#card-title").inner_text().endswith("?")
-        violations = axe.Axe().run(page).response["violations"]
-        assert [each["id"] for each in violations] == []
-        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
-        page.keyboard.press("a")  # accepts the first, goes to the second
-        page.keyboard.press("a")
-        page.keyboard.press("u")
-        page.keyboard.press("r")
-        assert "2 of 2 decided: 1 accepted, 1 kept" in page.locator("#progress").inner_text()
-        assert [each["id"] for each in axe.Axe().run(page).response["violations"]] == []
-        page.reload()
-        assert "2 of 2 decided: 1 accepted, 1 kept" in page.locator("#progress").inner_text()
-        assert "This browser keeps your decisions" in page.locator("#kept").inner_text()
-        page.screenshot(path=tmp_path / "audit.png")
-        with page.expect_download() as waiting:
-            page.locator("#download").click()
-        file = tmp_path / "labels.csv"
-        waiting.value.save_as(file)
-        other = context.new_page()  # of another audit
-        other.goto(write_audit_page(tmp_path / "other", fewer, str(tmp_path / "photos")).as_uri())
-        assert "0 of 1 decided" in other.locator("#progress").inner_text()
-        page.once("dialog", lambda dialog: dialog.dismiss())
-        page.locator("#again").click()
-        assert "2 of 2 decided" in page.locator("#progress").inner_text()
-        page.once("dialog", lambda dialog: dialog.accept())
-        page.locator("#again").click()
-        page.reload()
-        assert "0 of 2 decided: 0 accepted, 0 kept" in page.locator("#progress").inner_text()
-        assert page.locator("#again").is_disabled()
-        browser.close()
+    context = browser.new_context(
+        viewport={"width": size[0], "height": size[1]},
+        color_scheme=scheme,
+        offline=True,
+        accept_downloads=True,
+    )
+    page = context.new_page()
+    problems, requests = [], []
+    page.on("console", lambda said: problems.append(said.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(page_file.as_uri())
+    assert page.locator("h2#card-title").inner_text().endswith("?")
+    violations = axe.Axe().run(page).response["violations"]
+    assert [each["id"] for each in violations] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.keyboard.press("a")  # accepts the first, goes to the second
+    page.keyboard.press("a")
+    page.keyboard.press("u")
+    page.keyboard.press("r")
+    assert "2 of 2 decided: 1 accepted, 1 kept" in page.locator("#progress").inner_text()
+    assert [each["id"] for each in axe.Axe().run(page).response["violations"]] == []
+    page.reload()
+    assert "2 of 2 decided: 1 accepted, 1 kept" in page.locator("#progress").inner_text()
+    assert "This browser keeps your decisions" in page.locator("#kept").inner_text()
+    with page.expect_download() as waiting:
+        page.locator("#download").click()
+    file = tmp_path / "labels.csv"
+    file.write_bytes(Path(waiting.value.path()).read_bytes())
+    other = context.new_page()  # of another audit
+    other.goto(write_audit_page(tmp_path / "other", fewer, str(tmp_path / "photos")).as_uri())
+    assert "0 of 1 decided" in other.locator("#progress").inner_text()
+    page.once("dialog", lambda dialog: dialog.dismiss())
+    page.locator("#again").click()
+    assert "2 of 2 decided" in page.locator("#progress").inner_text()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.locator("#again").click()
+    page.reload()
+    assert "0 of 2 decided: 0 accepted, 0 kept" in page.locator("#progress").inner_text()
+    assert page.locator("#again").is_disabled()
+    context.close()
     assert problems == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert read_labels(file).labels[b"\xee" * 32] == ""
@@ -183,9 +183,3 @@ def test_in_a_browser_without_a_network(found, tmp_path, scheme, size):
     changed = np.flatnonzero(after != found.table.labels)
     assert changed.tolist() == [first]
     assert after[first] == found.suggested[first]
-
-
-def chromium():
-    import shutil
-
-    return shutil.which("chromium") or shutil.which("google-chrome")

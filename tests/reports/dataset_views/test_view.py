@@ -10,7 +10,7 @@ import bottlebank as bb
 from bottlebank.errors import DatasetError, UsageError
 from bottlebank.features.images.headers import Header, read_header
 from bottlebank.reports.dataset_views.sizes import odd_ones
-from bottlebank.reports.dataset_views.units import distinct, share_between
+from bottlebank.reports.dataset_views.units import distinct, own_units, share_between
 
 
 def test_samples_balance_and_sizes_extract_nothing(photos, tmp_path, monkeypatch):
@@ -21,7 +21,7 @@ def test_samples_balance_and_sizes_extract_nothing(photos, tmp_path, monkeypatch
     for kind, words in (
         ("samples", "Up to 10 photographs of each class"),
         ("balance", "60 images in 3 classes: 20 each."),
-        ("sizes", "The most frequent size is 48×48 (60)"),
+        ("sizes", "60 images, upright, of 48×48 pixels."),
     ):
         drawn = bb.plot(photos, tmp_path / f"{kind}.svg", kind=kind, theme="dark")
         assert words in drawn.caption
@@ -116,6 +116,34 @@ def test_shares_rank_units_as_f_does_and_are_between_0_and_1():
     assert shares[others] == pytest.approx(expected, rel=1e-6)
     two = np.array([[0.0, 1.0], [2.0, 1.0]], np.float32)
     assert share_between(two, np.array(["a", "b"])).tolist() == [1.0, 0.0]
+
+
+def test_each_class_has_a_unit_that_is_greatest_in_it():
+    random = np.random.default_rng(0)
+    labels = np.array(["a", "<b>", "\u0642", "d"] * 25)
+    features = random.normal(size=(100, 30)).astype(np.float32)
+    for unit, name in ((3, "a"), (29, "<b>"), (0, "\u0642")):
+        features[labels == name, unit] += 6
+    features[labels == "d", 7] -= 9  # tells d best, and is smaller there
+    features[labels == "d", 8] += 3
+    features[:, 9] = 0.1
+    found = own_units(features, labels)
+    assert [(unit, name) for unit, _, name in found] == [
+        (29, "<b>"),
+        (3, "a"),
+        (8, "d"),
+        (0, "\u0642"),
+    ]
+    for unit, share, name in found:
+        assert share == pytest.approx(share_between(features[:, [unit]], labels == name)[0])
+    # Of two classes that one unit tells from the third, one has it and the other the next best.
+    pair = random.normal(size=(90, 5)).astype(np.float32) * 0.01
+    names = np.repeat(["x", "y", "z"], 30)
+    pair[names != "z", 2] += 1
+    pair[names == "x", 2] += 0.5
+    pair[names == "y", 4] += 0.1
+    assert [(unit, name) for unit, _, name in own_units(pair, names)][:2] == [(2, "x"), (4, "y")]
+    assert own_units(np.full((90, 5), 0.1, np.float32), names) == []
 
 
 def test_of_units_that_say_the_same_one_is_chosen():
