@@ -17,7 +17,7 @@ from ..reports.output_paths import (
 from .command import command, option
 from .output import print_json, report_rejections, say, tell
 from .parameters import options
-from .parameters.labels import labels_option, lay_over, read
+from .parameters.labels import answered, labels_option, lay_over, read
 from .parameters.seen_by_head import extract_seen_by, require_head_decides
 from .parameters.types import FOLDER, WholeNumber
 
@@ -100,7 +100,7 @@ def run(
 
     table, loaded = extract_seen_by(head, load_dataset(data, **reading), extraction)
     table.require_rows()
-    changes = lay_over(table, labels_file, quiet=json, keeps_unlabelled=True)
+    changes = lay_over(table, labels_file, keeps_unlabelled=True)
     before, table = table, table if changes is None else changes.table
     earlier = [] if changes is None else changes.earlier
     if file is not None:
@@ -109,7 +109,7 @@ def run(
     _write(found, file, folder, data, earlier)
     if json:
         about = {"data": data, "output": output, "report": report and str(folder)}
-        print_json({**about, **found.as_dict()})
+        print_json({**about, **found.as_dict(), **answered(changes)})
     else:
         _tell(found)
         if n_next and not (found.table.labels == "").any():

@@ -40,4 +40,5 @@ def draw_map(
     given = {"title": title, "head": loaded, "scores": scores, "format": format}
     given["earlier"] = [] if changes is None else changes.earlier
     embedding = plot(table, output, **given, **settings).embedding  # pyright: ignore (a map is a Plot)
-    return Drawn(len(table), embedding.caption, table.rejected, embedding.trust_as_json())
+    measured = embedding.trust_as_json()
+    return Drawn(len(table), embedding.caption, table.rejected, measured, changes)

@@ -21,6 +21,7 @@ from ...extraction.prefetch import threads
 from ...formatting import counted
 from ...hardware import available_cores
 from .. import labels_csv
+from ..paths_within import within
 from ..thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _described(found: Audit, each: Finding, source: str) -> dict[str, Any]:
         return [
             {
                 "picture": f"{other}s",
-                "path": _within(source, table.paths[other]),
+                "path": escaped(within(source, table.paths[other])),
                 "label": escaped(str(table.labels[other])),
             }
             for other in rows
@@ -142,7 +143,7 @@ def _described(found: Audit, each: Finding, source: str) -> dict[str, Any]:
     return {
         "key": str(table.keys[row]),
         "path": escaped(table.paths[row]),
-        "shown": _within(source, table.paths[row]),
+        "shown": escaped(within(source, table.paths[row])),
         "picture": f"{row}m",
         "label": escaped(str(table.labels[row])),
         "suggested": escaped(each.suggested),
@@ -153,12 +154,6 @@ def _described(found: Audit, each: Finding, source: str) -> dict[str, Any]:
         "ofGiven": named(each.of_given),
         "ofSuggested": named(each.of_suggested),
     }
-
-
-def _within(source: str, path: str) -> str:
-    root = Path(source) if Path(source).is_dir() else Path(source).parent
-    inside = Path(path).is_relative_to(root)
-    return escaped(str(Path(path).relative_to(root)) if inside else path)
 
 
 def _pictures(found: Audit, every: list[Finding]) -> dict[str, str]:
@@ -172,10 +167,8 @@ def _pictures(found: Audit, every: list[Finding]) -> dict[str, str]:
         pixels = thumbnail(found.table, *one)
         if pixels is None:
             return None
-        picture = Image.fromarray(pixels)
-        picture.thumbnail((one[1], one[1]))
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=_QUALITY)
+        Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)
         return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
     with threads(available_cores()) as pool:
