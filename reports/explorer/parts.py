@@ -74,7 +74,7 @@ def _about(points: Points) -> dict[str, Any]:
     finite = scores[np.isfinite(scores)]
     return {
         "n": len(points),
-        "name": hashlib.sha256(points.keys.tobytes()).hexdigest()[:16],
+        "name": _name(points),
         "predicted_by": "" if points.predicted is None else points.predicted.in_words,
         "classes": [escaped(name) for name in points.classes],
         "palette": COLOURS,
@@ -86,6 +86,19 @@ def _about(points: Points) -> dict[str, Any]:
         "n_nearest": 0 if points.nearest is None else points.nearest.rows.shape[1],
         "score_range": [float(finite.min()), float(finite.max())] if len(finite) else [0.0, 0.0],
     }
+
+
+def _name(points: Points) -> str:
+    """Of the images and their labels: what a browser keeps of another page does not belong here.
+
+    Classes without an image, such as a head's, make no difference.
+    """
+    codes, places = np.unique(points.labels, return_inverse=True)
+    names = ["" if code < 0 else escaped(points.classes[code]) for code in map(int, codes)]
+    digest = hashlib.sha256(points.keys.tobytes())
+    digest.update(json.dumps(names).encode())
+    digest.update(places.astype("<u4").tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _places(places: np.ndarray) -> np.ndarray:

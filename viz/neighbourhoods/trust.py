@@ -28,14 +28,17 @@ class Trust(NamedTuple):
     """0 to 1: share of the nearest neighbours on the map that have an image's label; None where
     there are not two labels."""
     n_neighbors: int
-    """How many neighbours of each image were looked at."""
+    """How many neighbours of each image trustworthiness looks at."""
+    n_labelled_neighbors: int = 0
+    """How many that have a label the hit rate looks at; 0 where there is none."""
 
     def in_words(self) -> str:
         """For a caption."""
         words = f"trustworthiness {self.trustworthiness:.2f}"
         if self.neighbourhood_hit is not None:
             hit = f"{self.neighbourhood_hit:.0%}".replace("%", " %")
-            words += f", {hit} of the nearest {self.n_neighbors} on the map have the same label"
+            near = f"the nearest {self.n_labelled_neighbors} on the map"
+            words += f", {hit} of {near} have the same label"
         return words
 
 
@@ -75,7 +78,10 @@ def trust(
     rows = _drawn(len(points), features.shape[1], random_state)
     worth = _trustworthiness(features, points, rows, n_neighbors)
     hit = None if labels is None else _neighbourhood_hit(points, np.asarray(labels), rows)
-    return Trust(worth, hit, n_neighbors)
+    if hit is None:
+        return Trust(worth, None, n_neighbors)
+    rate, n_labelled = hit
+    return Trust(worth, rate, n_neighbors, n_labelled)
 
 
 def _drawn(n_images: int, n_features: int, seed: int) -> NDArray[np.int64]:
@@ -117,7 +123,8 @@ def _trustworthiness(
 
 def _neighbourhood_hit(
     points: NDArray[np.float32], labels: NDArray[np.str_], rows: NDArray[np.int64]
-) -> float | None:
+) -> tuple[float, int] | None:
+    """The rate, and of how many neighbours."""
     labelled = np.flatnonzero(labels != "")
     if len(np.unique(labels[labelled])) < 2 or len(labelled) < 3:
         return None
@@ -127,7 +134,7 @@ def _neighbourhood_hit(
     points, labels = points[labelled], labels[labelled]
     n_neighbors = min(N_NEIGHBORS, (len(points) - 1) // 2)
     neighbours = _nearest_on_map(points, points[rows], rows, n_neighbors)
-    return float((labels[neighbours] == labels[rows, None]).mean())
+    return float((labels[neighbours] == labels[rows, None]).mean()), n_neighbors
 
 
 def _nearest_on_map(

@@ -20,6 +20,9 @@ function makeApp(about, store, map) {
     theme: themeNow(), ground: "#ffffff",
     withPictures: true, picturePx: 0, thumbnails: null, search: null, colouring: null,
   };
+  app.kept = makeKeptLabels(
+    `bottlebank.explorer.${about.name}`, app.labels, store.labels, classes, () => localStorage,
+  );
   let panels = null;
   let stage = null;
 
@@ -89,6 +92,12 @@ function makeApp(about, store, map) {
         follow();
       }
     });
+    addEventListener("storage", ({ key }) => {
+      const n = key === app.kept.name ? app.kept.takeOver() : 0;
+      if (n > 0) {
+        showChanged(`${counted(n, "label")} changed in another window`);
+      }
+    });
     addEventListener("beforeunload", (event) => app.labels.nChanged() > 0 && !app.isWritten && event.preventDefault());
     restore();
     follow();
@@ -96,6 +105,7 @@ function makeApp(about, store, map) {
     document.body.dataset.ready = "yes";
   };
   app.isWritten = false; // whether labels.csv was downloaded since the last change
+  app.restored = null; // what the browser had kept, in words, until something is changed
 
   function follow() {
     goToAddress(app, location.hash.slice(1));
@@ -109,13 +119,9 @@ function makeApp(about, store, map) {
   }
 
   function restore() {
-    const kept = keptLabels(about.name, store.n);
-    for (const name of new Set(kept.map(([, label]) => label))) {
-      const rows = kept.filter(([, label]) => label === name).map(([row]) => row);
-      app.labels.assign(rows, name === "" ? LEFT_OUT : app.labels.classOf(name));
-    }
-    if (kept.length > 0) {
-      app.announce(`${counted(app.labels.nChanged(), "label")} of your last visit restored`);
+    if (app.kept.takeOver() > 0) {
+      app.restored = `${counted(app.labels.nChanged(), "label")} of your last visit restored`;
+      app.announce(app.restored);
     }
   }
 
@@ -291,9 +297,19 @@ function makeApp(about, store, map) {
       haveChanged(`${way === "undo" ? "Undone" : "Done again"}: ${counted(step.rows.length, "label")}`);
     }
   };
+  // To the labels that the page came with: one step, which can be undone.
+  app.beginAgain = () => {
+    const rows = app.labels.changedRows();
+    const n = app.labels.assignEach(rows.map((row) => [row, app.labels.original[row]]));
+    haveChanged(`${counted(n, "label")} as before; Undo brings ${n === 1 ? "it" : "them"} back`);
+  };
   function haveChanged(words) {
+    app.kept.keep();
+    showChanged(words);
+  }
+  function showChanged(words) {
     app.isWritten = false;
-    keepLabels(app);
+    app.restored = null;
     app.refresh();
     panels.opened();
     panels.selected();

@@ -26,14 +26,20 @@ function makeLabels(labels, classes, twins = []) {
     if (twinsOf.size > 0) {
       rows.forEach((row) => twinsOf.get(row)?.forEach((twin) => meant.add(twin)));
     }
-    const moved = Uint32Array.from(meant).filter((row) => labels[row] !== label);
-    if (moved.length === 0) {
-      return false;
+    return assignEach([...meant].map((row) => [row, label])) > 0;
+  }
+
+  // One step: [[row, label], …], each row a label of its own. How many rows had another one.
+  function assignEach(pairs) {
+    const moved = pairs.filter(([row, label]) => labels[row] !== label);
+    if (moved.length > 0) {
+      const rows = Uint32Array.from(moved, ([row]) => row);
+      const after = Uint16Array.from(moved, ([, label]) => label);
+      done.push({ rows, before: Uint16Array.from(rows, (row) => labels[row]), after });
+      undone.length = 0;
+      apply(rows, (i) => after[i]);
     }
-    done.push({ rows: moved, before: Uint16Array.from(moved, (row) => labels[row]), label });
-    undone.length = 0;
-    apply(moved, () => label);
-    return true;
+    return moved.length;
   }
 
   function apply(rows, labelOf) {
@@ -57,7 +63,7 @@ function makeLabels(labels, classes, twins = []) {
     const step = undone.pop();
     if (step) {
       done.push(step);
-      apply(step.rows, () => step.label);
+      apply(step.rows, (i) => step.after[i]);
     }
     return step;
   }
@@ -72,6 +78,7 @@ function makeLabels(labels, classes, twins = []) {
   return {
     original,
     assign,
+    assignEach,
     undo,
     redo,
     classOf,

@@ -37,6 +37,7 @@ function makePanels(app) {
     undo: () => app.step("undo"),
     redo: () => app.step("redo"),
     download: () => app.download(),
+    "begin-again": () => app.beginAgain(),
     "show-help": () => byId("help").showModal(),
     "close-help": () => byId("help").close(),
   };
@@ -73,6 +74,10 @@ function makePanels(app) {
     byId("redo").disabled = !app.labels.canRedo();
     byId("download").disabled = n === 0;
     byId("n-changed").textContent = n === 0 ? "" : ` (${n.toLocaleString("en")})`;
+    byId("kept").hidden = n === 0;
+    byId("kept-words").textContent = app.kept.isKept()
+      ? `${app.restored ?? `${counted(n, "label")} changed`}. This browser keeps ${n === 1 ? "it" : "them"}.`
+      : "This browser keeps no labels: download labels.csv before you close the page.";
   }
 
   return {

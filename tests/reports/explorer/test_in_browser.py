@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -315,17 +316,60 @@ def test_nothing_in_the_way_of_people_with_disabilities(seen, page, scheme):
 
 
 @pytest.mark.slow
-def test_labels_outlive_the_page(browser, page, points, tmp_path):
-    from .conftest import Seen
-
-    here = Seen(browser, page)
+def test_labels_outlive_the_page(seen, page, points, tmp_path):
+    here = seen(page)
+    assert here.page.locator("#kept").is_hidden()
     lasso(here, shape_around(4))
     here.page.locator("#panel-selection").get_by_role("button", name="Leave out").click()
+    assert here.words("#kept-words") == "1 label changed. This browser keeps it."
     here.page.reload()
     here.page.wait_for_selector("body[data-ready]")
     assert here.words("#spoken") == "1 label of your last visit restored"
+    assert here.page.locator("#kept-words").is_visible()
+    kept = "1 label of your last visit restored. This browser keeps it."
+    assert here.words("#kept-words") == kept
     assert read_labels(download(here, tmp_path)).labels == {points.keys[4].tobytes(): ""}
-    here.close()
+
+    here.page.get_by_role("button", name="Begin again").click()
+    assert here.words("#spoken") == "1 label as before; Undo brings it back"
+    assert here.page.locator("#kept").is_hidden()
+    here.page.reload()
+    here.page.wait_for_selector("body[data-ready]")
+    assert here.page.locator("#kept").is_hidden()
+    assert here.page.get_by_role("button", name="labels.csv").is_disabled()
+    assert here.complaints == []
+
+
+@pytest.mark.slow
+def test_windows_of_one_page_share_labels_and_a_page_of_other_labels_has_none(
+    seen, page, points, sprites, tmp_path
+):
+    here = seen(page)
+    there = here.context.new_page()
+    there.goto(page.as_uri())
+    there.wait_for_selector("body[data-ready]")
+    lasso(here, shape_around(4))
+    here.page.locator("#panel-selection").get_by_role("button", name="Leave out").click()
+    there.wait_for_function("() => document.querySelector('#n-changed').textContent === ' (1)'")
+    assert there.locator("#spoken").text_content() == "1 label changed in another window"
+    there.locator("#map").focus()
+    there.keyboard.press("ArrowUp")
+    there.keyboard.press("ArrowUp")
+    there.keyboard.press("3")
+    here.page.wait_for_function("() => document.querySelector('#n-changed').textContent === ' (2)'")
+    there.close()
+    changed = {points.keys[4].tobytes(): "", points.keys[1].tobytes(): points.classes[2]}
+    assert read_labels(download(here, tmp_path)).labels == changed
+
+    # Labels that the page is made from are not those of an earlier one.
+    labels = points.labels.copy()
+    labels[1] = 2
+    write_explorer(replace(points, labels=labels), page, title="Nine", sprites=sprites)
+    here.page.goto("about:blank")
+    here.page.goto(page.as_uri())
+    here.page.wait_for_selector("body[data-ready]")
+    assert here.page.locator("#kept").is_hidden()
+    assert here.complaints == []
 
 
 @pytest.mark.slow

@@ -56,6 +56,21 @@ def parts_in(path):
     }
 
 
+def test_a_page_has_the_name_of_its_images_and_their_labels(points, tmp_path):
+    def name(**changes):
+        changed = dataclasses.replace(points, **changes)
+        [path] = write_explorer(changed, tmp_path / "map.html", title="t")
+        return json.loads(parts_in(path)[1]["about"])["name"]
+
+    labels = np.where(np.arange(9) == 4, -1, points.labels)
+    renamed = [*points.classes[:2], "hats"]
+    given = [{}, {"labels": labels}, {"classes": renamed}, {"keys": points.keys[::-1]}]
+    assert len({name(**changes) for changes in given}) == 4
+    assert name(places=points.places * 2, predicted=None, splits=None) == name()
+    # A class that only a head has, in front of the others.
+    assert name(classes=["!", *points.classes], labels=points.labels + 1) == name()
+
+
 def test_the_policy_allows_the_one_script_and_the_one_style(points, tmp_path):
     [path] = write_explorer(points, tmp_path / "map.html", title=TITLE)
     elements, _ = parts_in(path)
