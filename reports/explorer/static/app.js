@@ -9,7 +9,7 @@ function makeApp(about, store, map) {
     about, store, map, classes,
     grid: makeGrid(store.x, store.y),
     extent: extentOf(store.x, store.y),
-    view: makeView(1, 1),
+    view: makeView(1, 1, store.n <= MOST_PICTURES ? PICTURE_MARGIN_PX : MARGIN_PX),
     labels: makeLabels(store.labels, classes, about.twins),
     filters: makeFilters(),
     shown: new Uint8Array(store.n).fill(1),
