@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arguments import require_seed, require_whole
-from ..datasets.labels_file import write_suggestions
+from ..datasets.labels_file import EARLIER, write_suggestions
 from ..datasets.splits import TEST, Split
 from ..extraction.feature_table import require_table
 from ..formatting import counted, percent
@@ -25,7 +25,10 @@ from .nearest import nearest_of
 from .properties import properties_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..classifier.given_head import HeadLike
+    from ..datasets.labels_file import Decision
     from ..extraction.feature_table import FeatureTable
     from .finding import Finding
     from .label_errors import Suspicions
@@ -106,25 +109,30 @@ class Audit:
         of = "all" if self.n_judged == n else f"the {self.n_judged:,} of {n:,} that were judged"
         return f"about {percent(self.share_wrong)} of {of} are estimated to be wrong"
 
-    def labels_file(self) -> bytes:
+    def labels_file(self, earlier: Sequence[Decision] = ()) -> bytes:
         """Every image, the most suspicious first, as a CSV file that `train --labels` reads.
 
         Its columns are ``key,path,label,suggested,score,kind,accept``. ``accept`` is empty:
         whoever writes yes there gives the image the suggested label.
+
+        Parameters
+        ----------
+        earlier
+            What a labels file decides that was laid over the table: `Relabelled.earlier`. Its rows
+            say ``earlier`` in ``kind``, and those of images that are not in the table come last.
         """
-        keys, paths, labels = self.table.keys, self.table.paths, self.table.labels.tolist()
-        return write_suggestions(
-            (
-                str(keys[row]),
-                str(paths[row]),
-                labels[row],
-                self.suggested[row],
-                f"{self.scores[row]:.4f}",
-                self.kinds[row],
-                "",
-            )
-            for row in self.order.tolist()
-        )
+        table, labels = self.table, self.table.labels.tolist()
+        decided = {each.key for each in earlier if not each.undecided}
+        rows = []
+        for row in self.order.tolist():
+            key, kind = str(table.keys[row]), self.kinds[row]
+            if key in decided:
+                kind = f"{kind} {EARLIER}".lstrip()
+            score, suggested = f"{self.scores[row]:.4f}", self.suggested[row]
+            rows.append((key, str(table.paths[row]), labels[row], suggested, score, kind, ""))
+        here = {key for key, *_ in rows}
+        rows += [each.suggestion for each in earlier if each.key not in here]
+        return write_suggestions(rows)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""

@@ -142,7 +142,10 @@ def find(material: Material, found: Suspicions) -> list[Finding]:
     rows = rows[np.lexsort((margins[rows], -found.score[rows]))]
     others = [judged.classes[code] for code in found.suggested[rows].tolist()]
     of_given = material.examples(rows, [material.labels[row] for row in rows], found.flagged)
-    of_suggested = material.examples(rows, others, found.flagged)
+    # What is not suggested is not given away by what it is compared with, either.
+    may = np.flatnonzero(material.may_change[rows])
+    like_others = material.examples(rows[may], [others[place] for place in may], found.flagged)
+    of_suggested = dict(zip(may.tolist(), like_others, strict=True))
     for place, row in enumerate(rows.tolist()):
         other = others[place]
         share = float(judged.probabilities[row, found.suggested[row]])
@@ -155,7 +158,7 @@ def find(material: Material, found: Suspicions) -> list[Finding]:
                 f"{100 * (1 - found.score[row]):.0f} %",
                 other if material.may_change[row] else "",
                 of_given[place],
-                of_suggested[place],
+                of_suggested.get(place, ()),
             )
         )
     return findings

@@ -17,14 +17,16 @@ from ..reports.output_paths import (
 from .command import command, option
 from .output import print_json, report_rejections, say, tell
 from .parameters import options
-from .parameters.labels import labels_option, lay_over, read
+from .parameters.labels import answered, labels_option, lay_over, read
 from .parameters.seen_by_head import extract_seen_by, require_head_decides
 from .parameters.types import FOLDER, WholeNumber
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from ..auditing import Audit
+    from ..datasets.labels_file import Decision
     from ..extraction import FeatureTable
 
 _MOST_SHOWN = 10
@@ -98,15 +100,16 @@ def run(
 
     table, loaded = extract_seen_by(head, load_dataset(data, **reading), extraction)
     table.require_rows()
-    changes = lay_over(table, labels_file, quiet=json, keeps_unlabelled=True)
+    changes = lay_over(table, labels_file, keeps_unlabelled=True)
     before, table = table, table if changes is None else changes.table
+    earlier = [] if changes is None else changes.earlier
     if file is not None:
-        _require_no_labels_of_a_person(file, before, table)
+        _require_no_labels_of_a_person(file, earlier, before, table)
     found = audit(table, loaded, n_next=n_next, include_test=include_test, seed=seed)
-    _write(found, file, folder, data)
+    _write(found, file, folder, data, earlier)
     if json:
         about = {"data": data, "output": output, "report": report and str(folder)}
-        print_json({**about, **found.as_dict()})
+        print_json({**about, **found.as_dict(), **answered(changes)})
     else:
         _tell(found)
         if n_next and not (found.table.labels == "").any():
@@ -115,13 +118,15 @@ def run(
     return report_rejections(table.rejected, strict)
 
 
-def _require_no_labels_of_a_person(file: Path, *tables: FeatureTable) -> None:
+def _require_no_labels_of_a_person(
+    file: Path, earlier: Sequence[Decision], *tables: FeatureTable
+) -> None:
     """Refuse to replace a labels file with other labels than the images have."""
     from ..datasets.labels_file import has_other_labels
 
     if not file.exists():
         return
-    known: dict[str, set[str]] = {}
+    known = {each.key: {each.label} for each in earlier}
     for table in tables:
         for key, label in zip(map(str, table.keys), table.labels.tolist(), strict=True):
             known.setdefault(key, set()).add(label)
@@ -132,18 +137,20 @@ def _require_no_labels_of_a_person(file: Path, *tables: FeatureTable) -> None:
         )
 
 
-def _write(found: Audit, file: Path | None, folder: Path | None, data: str) -> None:
+def _write(
+    found: Audit, file: Path | None, folder: Path | None, data: str, earlier: Sequence[Decision]
+) -> None:
     from ..atomic_file import write_bytes
 
     if file is not None:
         with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(file, found.labels_file())
+            write_bytes(file, found.labels_file(earlier))
     if folder is not None:
         from ..reports.audit_page import write_audit_page
 
         with Progress("Writing the page"), writing(folder):
-            write_audit_page(folder, found, data)
+            write_audit_page(folder, found, data, earlier)
 
 
 def _tell(found: Audit) -> None:

@@ -16,7 +16,7 @@ from .output import (
     tell,
 )
 from .parameters import choices, options
-from .parameters.labels import labels_option, lay_over, read
+from .parameters.labels import answered, labels_option, lay_over, read
 from .parameters.types import Extractors, Names, WholeNumber
 from .parameters.views import views, views_in_words
 from .usage.environment import shared_variable
@@ -93,10 +93,12 @@ def run(
         names = names_of(tables, extractors)
     else:
         tables, names = [extract(dataset, None, **extraction)], None
-    for place, table in enumerate(tables):
-        changes = lay_over(table, labels_file, quiet=place > 0)
-        if changes is not None:
-            tables[place] = changes.table
+    # The images are the same in every table, and so is what the file changes.
+    laid = [lay_over(table, labels_file, quiet=place > 0) for place, table in enumerate(tables)]
+    tables = [
+        table if changes is None else changes.table
+        for table, changes in zip(tables, laid, strict=True)
+    ]
     found = compare(tables, heads, names=names, n_folds=folds, seed=seed)
     for warning in found.warnings:
         say(f"warning: {warning}")
@@ -107,7 +109,7 @@ def run(
             "fine-tuned": found.tuned_on,
         }
         seen = {"views": tables[0].n_views, "view_rule": tables[0].views.rule}
-        answer = {**_answer(found), **seen}
+        answer = {**_answer(found), **seen, **answered(laid[0])}
         print_json({**answer, "seconds": seconds(), "left_out": left_out})
     else:
         _tell(found)

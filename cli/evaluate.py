@@ -17,7 +17,7 @@ from .output import (
     with_interval,
 )
 from .parameters import choices, options
-from .parameters.labels import labels_option, lay_over, read
+from .parameters.labels import answered, labels_option, lay_over, read
 from .parameters.types import FOLDER, Choice
 from .parameters.views import views
 
@@ -98,7 +98,7 @@ def run(
         with Progress("Writing the report"), writing(folder):
             written = write_evaluation(folder, data, loaded, table, evaluated, answer)
     if json:
-        print_json(answer)
+        print_json({**answer, **answered(changes)})
     else:
         _tell(loaded, evaluated, answer)
         for path in written[:1]:

@@ -11,7 +11,7 @@ from ..viz.map_settings import require_layout
 from .command import command, option
 from .output import print_json, report_rejections, tell
 from .parameters import choices, options, pictures
-from .parameters.labels import labels_option, read
+from .parameters.labels import answered, labels_option, read
 from .parameters.maps import layout as layout_options
 from .parameters.seen_by_head import require_head_decides
 from .parameters.types import MEGABYTES, Choice
@@ -79,7 +79,7 @@ def run(
     strict: bool,
 ) -> int:
     """Draw and report where."""
-    inputs = [data, head, beside, extraction["weights"]]
+    inputs = [data, labels, head, beside, extraction["weights"]]
     path = require_plot_output(output, kind=kind, format=format, data=data, inputs=inputs)
     looks = {"color": color, "theme": theme, "thumbnails": thumbnails}
     require_fitting_looks(path, kind=kind, format=format, head=head, **looks)
@@ -104,7 +104,7 @@ def run(
     measured = drawn.measured or {}
     if json:
         answer = {"output": str(path), "images": drawn.n_images, "caption": drawn.caption}
-        print_json({**answer, **measured})
+        print_json({**answer, **measured, **answered(drawn.changes)})
     else:
         images = f"{counted(drawn.n_images, 'image')}, " if measured else ""
         tell(f"wrote {path}: {images}{drawn.caption}")

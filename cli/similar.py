@@ -8,7 +8,7 @@ from ..formatting import counted
 from .command import argument, command, option
 from .output import Stopwatch, print_json, report_rejections, tell
 from .parameters import options
-from .parameters.labels import labels_option, lay_over, read
+from .parameters.labels import answered, labels_option, lay_over, read
 from .parameters.types import COUNT, FILE
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def run(
     found = similar(image, table, top, **loading)
     if json:
         about = {"images": len(table), "extractor": table.report.extractor}
-        print_json({**found.as_dict(), **about, "seconds": seconds()})
+        print_json({**found.as_dict(), **about, **answered(changes), "seconds": seconds()})
     else:
         _tell(found, top)
         tell(

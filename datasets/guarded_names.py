@@ -15,11 +15,6 @@ _EDGE = r"\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\u
 _AMBIGUOUS = re.compile(rf"^'*[=+\-@{_EDGE}]|[{_EDGE}]\Z")
 
 
-def not_a_formula(value: str) -> str:
-    """A name that no spreadsheet takes for a formula: such a one begins with an apostrophe."""
-    return f"'{value}" if value[:1] in "=+-@\t\r" and value else value
-
-
 def guarded(value: str) -> str:
     """A name that is no formula to a spreadsheet, and loses nothing when it is read.
 

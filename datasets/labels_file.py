@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
 COLUMNS = ("key", "path", "label")
-SUGGESTED, ACCEPT, SCORE = "suggested", "accept", "score"
-SUGGESTION_COLUMNS = (*COLUMNS, SUGGESTED, SCORE, "kind", ACCEPT)
+SUGGESTED, ACCEPT, SCORE, KIND = "suggested", "accept", "score", "kind"
+SUGGESTION_COLUMNS = (*COLUMNS, SUGGESTED, SCORE, KIND, ACCEPT)
 """Of what an audit writes, for a person to fill in the last."""
+EARLIER = "earlier"
+"""In `kind`: the row repeats a decision of an earlier labels file."""
 _EXPECTED = "key,path,label"
 _YES = {"yes", "y", "true", "1", "x", "ok", "accept", "accepted"}
 _NO = {"", "no", "n", "false", "0", "-", "reject", "rejected"}
@@ -43,9 +45,33 @@ class LabelsFile(NamedTuple):
     """By the SHA-256 of an image's bytes; empty: the image is left out."""
     scores: Mapping[bytes, float] = MappingProxyType({})
     """By the same, how suspicious an audit found the image, where the file says it."""
+    paths: Mapping[bytes, str] = MappingProxyType({})
+    """By the same, for people."""
+    undecided: frozenset[bytes] = frozenset()
+    """Images of which an audit has written the label, and nobody has decided anything."""
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+class Decision(NamedTuple):
+    """A row that the labels files of all later rounds repeat, until a newer one goes before it."""
+
+    key: str
+    path: str
+    label: str
+    """Empty: the image is left out; or, of one that is `undecided`, it has none yet."""
+    undecided: bool = False
+
+    @property
+    def accept(self) -> str:
+        """For the column ``accept``: the label counts, unless nobody has decided it."""
+        return "" if self.undecided else "no"
+
+    @property
+    def suggestion(self) -> tuple[str, ...]:
+        """As a row of `SUGGESTION_COLUMNS` in which nothing is accepted."""
+        return (*self[:3], "", "", "" if self.undecided else EARLIER, "")
 
 
 def read_labels(source: str | os.PathLike[str]) -> LabelsFile:
@@ -58,7 +84,8 @@ def read_labels(source: str | os.PathLike[str]) -> LabelsFile:
         ``label``; an empty label leaves the image out. Where there are ``suggested`` and
         ``accept``, as in what an audit writes, a row whose ``accept`` is yes has the suggested
         label; where rows of equal files contradict each other, those in which ``accept`` is empty
-        do not count. Other columns, such as ``path``, are for people.
+        do not count, unless ``kind`` says that they repeat a decision. Other columns, such as
+        ``path``, are for people.
 
     Raises
     ------
@@ -126,7 +153,9 @@ def escaped(name: str) -> str:
         return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
+def _read(
+    file: Path,
+) -> tuple[dict[bytes, str], dict[bytes, float], dict[bytes, str], frozenset[bytes]]:
     encoding = encoding_of(file)
     dialect = find_dialect(file, encoding, _understood)
     lines = rows_of(file, encoding, dialect, _EXPECTED, cleaned=False)
@@ -141,6 +170,7 @@ def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
             )
     labels: dict[bytes, str] = {}
     scores: dict[bytes, float] = {}
+    paths: dict[bytes, str] = {}
     seen: dict[bytes, int] = {}
     open_ones: dict[bytes, set[str]] = {}  # labels beside an empty `accept`
     for line, row in lines:
@@ -161,7 +191,9 @@ def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
         label, content = _label(said, where), bytes.fromhex(key)
         with contextlib.suppress(ValueError):  # a score is a remark: without one, labels count
             scores[content] = float(value.get(SCORE, ""))
-        if ACCEPT in value and not value[ACCEPT]:
+        paths.setdefault(content, unguarded(said.get("path", "")))
+        repeats = EARLIER in value.get(KIND, "").split()
+        if ACCEPT in value and not value[ACCEPT] and not repeats:
             open_ones.setdefault(content, set()).add(label)
             continue
         if labels.setdefault(content, label) != label:
@@ -170,10 +202,13 @@ def _read(file: Path) -> tuple[dict[bytes, str], dict[bytes, float]]:
                 f"{seen[content]}: remove one of them"
             )
         seen.setdefault(content, line)
+    undecided = set()
     for content, found in open_ones.items():
-        if len(found) == 1:  # else an audit has seen equal files with two labels: as they are
-            labels.setdefault(content, *found)
-    return labels, scores
+        # Of equal files with two labels, as an audit has seen them, neither label counts.
+        if len(found) == 1 and content not in labels:
+            labels[content] = next(iter(found))
+            undecided.add(content)
+    return labels, scores, paths, frozenset(undecided)
 
 
 def _label(value: Mapping[str, str], where: str) -> str:

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..datasets.labels_file import escaped
+from ..datasets.labels_file import Decision, escaped
 from ..errors import DatasetError
 from ..formatting import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..cache import ContentHash
     from ..datasets.labels_file import LabelsFile
     from .feature_table import FeatureTable
 
@@ -26,6 +29,9 @@ class Relabelled(NamedTuple):
     """Images that the file leaves out, or that have no label anywhere."""
     n_not_here: int
     """Rows of the file whose image is not in the table."""
+    earlier: list[Decision]
+    """What the file decides, also of images that are left out or not here: whatever is written of
+    the table for the next round has these too."""
 
     @property
     def n_changed(self) -> int:
@@ -55,7 +61,8 @@ def relabel(
     """Give the images of a table the labels of a file, which knows them by their content.
 
     An image that the file does not have keeps its label. Files with equal bytes have one label
-    afterwards. Images that have a label nowhere are left out, unless it `keeps_unlabelled`.
+    afterwards. Images that have a label nowhere are left out, unless it `keeps_unlabelled`; then
+    only those go that the file leaves out.
 
     Raises
     ------
@@ -74,14 +81,35 @@ def relabel(
             f"{labels.source} has none of these {counted(len(table), 'image')}: its keys are of "
             f"other images, or of files that have been changed since"
         )
+    left_out = {content for content, label in labels.labels.items() if not label}
+    left_out -= labels.undecided
     rows = np.flatnonzero(
         [
-            bool(label) or (keeps_unlabelled and not mine)
-            for label, mine in zip(said, own, strict=True)
+            bool(label) or (keeps_unlabelled and not mine and content not in left_out)
+            for label, mine, content in zip(said, own, contents, strict=True)
         ]
     )
     if not len(rows) and len(table):
         raise DatasetError(f"{labels.source} leaves out all {counted(len(table), 'image')}")
     before = table.labels[rows]
     part = table.some(rows).with_labels(np.array([said[row] for row in rows.tolist()]))
-    return Relabelled(part, before, len(table) - len(rows), len(labels) - len(here))
+    earlier = _decisions(labels, contents, own)
+    return Relabelled(part, before, len(table) - len(rows), len(labels) - len(here), earlier)
+
+
+def _decisions(
+    labels: LabelsFile, contents: Sequence[ContentHash], own: Sequence[str]
+) -> list[Decision]:
+    """Every row of a labels file but those that say nothing beside the labels that images have."""
+    before: dict[bytes, set[str]] = {}
+    for content, label in zip(contents, own, strict=True):
+        before.setdefault(content, set()).add(escaped(label))
+    decisions = []
+    for content, label in labels.labels.items():
+        undecided = content in labels.undecided
+        if undecided and before.get(content) == {label}:
+            continue
+        is_open = undecided and not label and content not in before
+        path = labels.paths.get(content, "")
+        decisions.append(Decision(content.hex(), path, label, is_open))
+    return decisions

@@ -25,6 +25,7 @@ from .layouts import lay_out
 from .map_colouring import colouring_of
 from .map_formats.laid_out import LaidOut
 from .map_formats.output import require_map_output, require_no_looks, write_map
+from .notebook_pictures import name_of, png_of, svg_of
 from .output_paths import EXPLORER, map_kind, require_output, writing
 from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from ..classifier.given_head import HeadLike
     from ..datasets import Dataset
+    from ..datasets.labels_file import Decision
 
 _THUMBNAIL_PX = 64
 
@@ -51,11 +53,10 @@ class Plot(NamedTuple):
         return f"<Plot {self.path}: {counted(points, 'image')}, {self.embedding.caption}>"
 
     def _repr_png_(self) -> bytes | None:
-        return self.path.read_bytes() if self.path.suffix.lower() == ".png" else None
+        return png_of(self.path)
 
     def _repr_svg_(self) -> str | None:
-        is_svg = self.path.suffix.lower() == ".svg"
-        return self.path.read_text(encoding="utf-8") if is_svg else None
+        return svg_of(self.path)
 
 
 def plot(
@@ -73,6 +74,7 @@ def plot(
     color: str = "label",
     head: HeadLike | None = None,
     scores: Mapping[bytes, float] | None = None,
+    earlier: Sequence[Decision] = (),
     thumbnails: bool = False,
     theme: str = "light",
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
@@ -120,6 +122,9 @@ def plot(
         Of a picture: ``light`` or ``dark``.
     scores
         In the explorer: how suspicious an audit found images, by the SHA-256 of their bytes.
+    earlier
+        In the explorer: what a labels file decides that was laid over the table, as
+        `extraction.relabelling.relabel` gives it; the labels that are downloaded repeat it.
     thumbnail_budget
         In the explorer: megabytes that all thumbnails may take, 0 for none.
     format
@@ -183,7 +188,7 @@ def plot(
     else:
         extractor = extraction.pop("extractor", DEFAULT_EXTRACTOR)
         table = extract(data, extractor, progress=progress, **extraction)
-        name = _name_of(data)
+        name = name_of(data)
     table.require_rows()
     _require_no_image(path, table)
     embedding = lay_out(table, **settings, fresh=fresh, progress=progress)
@@ -196,7 +201,8 @@ def plot(
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if is_page:
-            given = {"head": head, "scores": scores, "thumbnail_budget": thumbnail_budget}
+            given = {"head": head, "scores": scores, "earlier": earlier}
+            given["thumbnail_budget"] = thumbnail_budget
             explore(table, embedding, path, title=title, progress=progress, **given)
             return Plot(path, embedding)
         from ..viz import draw_map  # and matplotlib, which a page does without
@@ -216,8 +222,3 @@ def _require_no_image(output: Path, table: FeatureTable) -> None:
         with contextlib.suppress(OSError):
             if os.path.samestat(os.stat(image), status):  # noqa: PTH116 (any bytes in names)
                 raise UsageError(f"{output} is one of the images: name another file for the map")
-
-
-def _name_of(data: object) -> str:
-    source = getattr(data, "source", data)
-    return Path(source).name if isinstance(source, (str, os.PathLike)) else ""

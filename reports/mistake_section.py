@@ -12,7 +12,7 @@ from ..formatting import counted
 from ..untrusted.terminal import shown
 from ..viz import draw_mistakes
 from ..viz.report import Mistake, Section
-from .problem_tables import within
+from .problem_tables import shown_within
 from .thumbnails import as_webp, thumbnail
 
 if TYPE_CHECKING:
@@ -89,5 +89,5 @@ def _text(n_mistakes: int) -> str:
 
 def _places(source: str, path: str) -> tuple[str, str]:
     """What stands before the root of the dataset, and the path from there."""
-    whole, inside = shown(os.path.abspath(path)), within(source, path)  # noqa: PTH100
+    whole, inside = shown(os.path.abspath(path)), shown_within(source, path)  # noqa: PTH100
     return (whole.removesuffix(inside), inside) if whole.endswith(f"/{inside}") else ("", whole)

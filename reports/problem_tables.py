@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..training.dataset_problems import without_contradictions
 from ..untrusted.terminal import shown
 from ..viz.report import Section, Table
+from .paths_within import within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,7 +43,9 @@ def problem_sections(answer: dict[str, Any], source: str) -> Iterator[Section]:
         )
     rejections = answer["rejections"]
     if rejections:
-        rows = [(within(source, found["path"]), shown(found["reason"])) for found in rejections]
+        rows = [
+            (shown_within(source, found["path"]), shown(found["reason"])) for found in rejections
+        ]
         yield Section(
             "Rejected images",
             _bounded("These images cannot be read and take no part.", rejections),
@@ -51,20 +53,18 @@ def problem_sections(answer: dict[str, Any], source: str) -> Iterator[Section]:
         )
 
 
-def within(source: str, path: str) -> str:
-    """A path from the root of `source` on, where it leads into it, as one line to be shown."""
-    root = Path(source) if Path(source).is_dir() else Path(source).parent
-    inside = Path(path).is_relative_to(root)
-    return shown(str(Path(path).relative_to(root)) if inside else path)
+def shown_within(source: str, path: str) -> str:
+    """A path as by `within`, as one line."""
+    return shown(within(source, path))
 
 
 def _table_of_pairs(pairs: Sequence[dict[str, Any]], source: str) -> Table:
     rows = [
         (
-            within(source, pair["path"]),
+            shown_within(source, pair["path"]),
             f"{pair['split']}, {shown(pair['label'])}",
             "the same as" if pair["equal"] else "nearly the same as",
-            within(source, pair["of"]),
+            shown_within(source, pair["of"]),
             f"{pair['of_split']}, {shown(pair['of_label'])}",
         )
         for pair in pairs[:MOST_IN_A_TABLE]

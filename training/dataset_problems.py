@@ -43,6 +43,7 @@ def contradictions(table: FeatureTable, decided: Split) -> list[Pair]:
     """
     labels, splits = table.labels.tolist(), decided.of_row.tolist()
     every = table.weighed
+    every = every[table.labels[every] != ""]  # an image without a label contradicts none
     found = [*_equal_files(table.contents, labels, splits, every)]
     _, codes = np.unique(table.labels, return_inverse=True)
     near = near_duplicates(table, every, every, differing=codes, least_cosine=LEAST_COSINE)

@@ -65,7 +65,7 @@ METHODS: dict[str, MapMethod] = {
         axis="principal component",
     ),
     "tsne": MapMethod(".tsne", "t-SNE", setting="perplexity", rule=2),
-    "umap": MapMethod(".umap", "UMAP", setting="neighbors"),
+    "umap": MapMethod(".umap", "UMAP", setting="neighbors", rule=2),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..command import option
 from ..output import say
@@ -51,3 +51,8 @@ def lay_over(
     if not quiet:
         say(f"{labels.source}: {changes.in_words()}")
     return changes
+
+
+def answered(changes: Relabelled | None) -> dict[str, Any]:
+    """What --json says of a labels file; nothing where there is none."""
+    return {} if changes is None else {"labels": changes.as_dict()}

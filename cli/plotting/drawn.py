@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ...extraction.relabelling import Relabelled
+
 
 class Drawn(NamedTuple):
     """What was drawn."""
@@ -17,3 +19,5 @@ class Drawn(NamedTuple):
     """Path and reason."""
     measured: Mapping[str, float | None] | None = None
     """Of a map: how far it can be trusted."""
+    changes: Relabelled | None = None
+    """What a labels file has changed."""

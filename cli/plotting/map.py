@@ -32,10 +32,13 @@ def draw_map(
         require_no_image_of(output, dataset)
     table, loaded = extract_seen_by(head, dataset, extraction)
     table.require_rows()
-    changes = lay_over(table, labels)
+    # Who labels images without classes goes on with those that have no label yet.
+    changes = lay_over(table, labels, keeps_unlabelled=True)
     table = table if changes is None else changes.table
     title = f"{Path(dataset.source).name or dataset.source} ({table.report.extractor})"
     scores = None if labels is None else labels.scores
     given = {"title": title, "head": loaded, "scores": scores, "format": format}
+    given["earlier"] = [] if changes is None else changes.earlier
     embedding = plot(table, output, **given, **settings).embedding  # pyright: ignore (a map is a Plot)
-    return Drawn(len(table), embedding.caption, table.rejected, embedding.trust_as_json())
+    measured = embedding.trust_as_json()
+    return Drawn(len(table), embedding.caption, table.rejected, measured, changes)

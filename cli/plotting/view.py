@@ -33,6 +33,7 @@ def draw_view(
     require_no_image_of(output, dataset)
     drawn: Dataset | FeatureTable = dataset
     rejected: Sequence[tuple[str, str]] = []
+    changes = None
     if kind == "units" or labels is not None:  # labels belong to contents, which a table knows
         from ...extraction import extract
 
@@ -42,4 +43,4 @@ def draw_view(
         drawn, rejected = table if changes is None else changes.table, table.rejected
     title = Path(dataset.source).name or dataset.source
     view = plot_view(drawn, output, kind, title=title, theme=theme, random_state=seed)
-    return Drawn(view.n_images, view.caption, rejected)
+    return Drawn(view.n_images, view.caption, rejected, changes=changes)

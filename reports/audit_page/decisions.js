@@ -98,3 +98,9 @@ function makeDecisions(findings, id, storage) {
     },
   };
 }
+
+// The labels file of decisions, after which the page's `earlier` rows are repeated.
+function decidedFile(decisions, columns, earlier) {
+  const rows = decisions.rows().map((row) => columns.map((name) => row[name]));
+  return labelsCsv(columns, withEarlier(rows, earlier));
+}

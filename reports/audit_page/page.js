@@ -130,9 +130,9 @@ function beginAgain() {
 
 function download() {
   if (!decisions.count()) return;
-  const rows = decisions.rows().map((row) => data.columns.map((name) => row[name]));
+  const text = decidedFile(decisions, data.columns, data.earlier);
   const link = element("a");
-  link.href = URL.createObjectURL(new Blob([labelsCsv(data.columns, rows)], { type: "text/csv" }));
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
   link.download = "labels.csv";
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);

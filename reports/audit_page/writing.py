@@ -21,11 +21,15 @@ from ...extraction.prefetch import threads
 from ...formatting import counted
 from ...hardware import available_cores
 from .. import labels_csv
+from ..paths_within import within
 from ..thumbnails import thumbnail
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ...auditing import Audit
     from ...auditing.finding import Finding
+    from ...datasets.labels_file import Decision
 
 MOST_SHOWN = {LABEL: 300, DUPLICATE: 100, OUTLIER: 60, NEXT: 200}
 """Findings of each kind on the page; a labels file has all."""
@@ -39,7 +43,9 @@ _TITLES = {
 }
 
 
-def write_audit_page(folder: Path, found: Audit, source: str) -> Path:
+def write_audit_page(
+    folder: Path, found: Audit, source: str, earlier: Sequence[Decision] = ()
+) -> Path:
     """Write `audit.html` into a folder, which is made; its path.
 
     Parameters
@@ -50,20 +56,22 @@ def write_audit_page(folder: Path, found: Audit, source: str) -> Path:
         From `audit`.
     source
         The dataset, to which paths are shown relative.
+    earlier
+        What a labels file decides that was laid over the table: downloads repeat it.
 
     Raises
     ------
     OSError
         When it cannot be written; the page is then as it was.
     """
-    content = page_of(found, source)
+    content = page_of(found, source, earlier)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "audit.html"
     write_bytes(page, content)
     return page
 
 
-def page_of(found: Audit, source: str) -> bytes:
+def page_of(found: Audit, source: str, earlier: Sequence[Decision] = ()) -> bytes:
     """The page, in UTF-8."""
     shown = {kind: findings[: MOST_SHOWN[kind]] for kind, findings in found.findings.items()}
     every = [each for findings in shown.values() for each in findings]
@@ -84,7 +92,7 @@ def page_of(found: Audit, source: str) -> bytes:
         "shortcuts": [escaped(each.in_words()) for each in found.shortcuts],
         "columns": SUGGESTION_COLUMNS,
         "kinds": kinds,
-        "labels": [escaped(name) for name in sorted(set(found.table.labels.tolist()) - {""})],
+        "earlier": [(*each.suggestion[:-1], each.accept) for each in earlier],
         "pictures": _pictures(found, every),
     }
     parts = {name: _read(name) for name in ("page.html", "page.css")}
@@ -126,7 +134,7 @@ def _described(found: Audit, each: Finding, source: str) -> dict[str, Any]:
         return [
             {
                 "picture": f"{other}s",
-                "path": _within(source, table.paths[other]),
+                "path": escaped(within(source, table.paths[other])),
                 "label": escaped(str(table.labels[other])),
             }
             for other in rows
@@ -135,7 +143,7 @@ def _described(found: Audit, each: Finding, source: str) -> dict[str, Any]:
     return {
         "key": str(table.keys[row]),
         "path": escaped(table.paths[row]),
-        "shown": _within(source, table.paths[row]),
+        "shown": escaped(within(source, table.paths[row])),
         "picture": f"{row}m",
         "label": escaped(str(table.labels[row])),
         "suggested": escaped(each.suggested),
@@ -146,12 +154,6 @@ def _described(found: Audit, each: Finding, source: str) -> dict[str, Any]:
         "ofGiven": named(each.of_given),
         "ofSuggested": named(each.of_suggested),
     }
-
-
-def _within(source: str, path: str) -> str:
-    root = Path(source) if Path(source).is_dir() else Path(source).parent
-    inside = Path(path).is_relative_to(root)
-    return escaped(str(Path(path).relative_to(root)) if inside else path)
 
 
 def _pictures(found: Audit, every: list[Finding]) -> dict[str, str]:
@@ -165,10 +167,8 @@ def _pictures(found: Audit, every: list[Finding]) -> dict[str, str]:
         pixels = thumbnail(found.table, *one)
         if pixels is None:
             return None
-        picture = Image.fromarray(pixels)
-        picture.thumbnail((one[1], one[1]))
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=_QUALITY)
+        Image.fromarray(pixels).save(file, "JPEG", quality=_QUALITY)
         return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
     with threads(available_cores()) as pool:

@@ -13,6 +13,7 @@ from ...features import DEFAULT_EXTRACTOR
 from ...formatting import counted
 from ...viz import require_picture_path
 from ...viz.theme import Theme, require_theme
+from ..notebook_pictures import name_of, png_of, svg_of
 from ..output_paths import PICTURE, require_no_image_of, require_output, writing
 from .kinds import MAP, require_kind
 
@@ -36,11 +37,10 @@ class View(NamedTuple):
         return f"<View {self.path}: {self.kind}, {self.caption}>"
 
     def _repr_png_(self) -> bytes | None:
-        return self.path.read_bytes() if self.path.suffix.lower() == ".png" else None
+        return png_of(self.path)
 
     def _repr_svg_(self) -> str | None:
-        is_svg = self.path.suffix.lower() == ".svg"
-        return self.path.read_text(encoding="utf-8") if is_svg else None
+        return svg_of(self.path)
 
 
 def plot_view(
@@ -72,14 +72,14 @@ def plot_view(
     if kind == "units" and not isinstance(data, FeatureTable):
         extractor = extraction.pop("extractor", DEFAULT_EXTRACTOR)
         table = extract(data, extractor, progress=progress, **extraction)
-        return _drawn(path, kind, table, title or _name_of(data), chosen, seed, progress)
+        return _drawn(path, kind, table, title or name_of(data), chosen, seed, progress)
     if extraction:
         raise UsageError(
             f"{', '.join(extraction)}: no transfer values are extracted for {kind}, or they are "
             f"already: leave it out"
         )
     if not isinstance(data, FeatureTable):
-        title = title or _name_of(data)
+        title = title or name_of(data)
         data = as_dataset(data)
         require_no_image_of(path, data)
     return _drawn(path, kind, data, title or "", chosen, seed, progress)
@@ -116,10 +116,3 @@ def _drawn(
         else:
             raise UsageError("units need transfer values: a table from bb.extract")
     return View(path, kind, caption, len(data))
-
-
-def _name_of(data: object) -> str:
-    import os
-
-    source = getattr(data, "source", data)
-    return Path(source).name if isinstance(source, (str, os.PathLike)) else ""

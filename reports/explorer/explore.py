@@ -12,10 +12,11 @@ from .of_table import points_of
 from .page import MOST_IN_PAGE, require_sheets_folder, sheets_folder, write_explorer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from ...classifier.given_head import HeadLike
+    from ...datasets.labels_file import Decision
     from ...extraction import FeatureTable
     from ...viz import Embedding
 
@@ -31,6 +32,7 @@ def explore(
     title: str,
     head: HeadLike | None = None,
     scores: Mapping[bytes, float] | None = None,
+    earlier: Sequence[Decision] = (),
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
     progress: bool | None = None,
 ) -> list[Path]:
@@ -50,6 +52,8 @@ def explore(
         Whose predictions are shown; None: those of heads that have not seen the image.
     scores
         Of an audit, by the SHA-256 of an image's bytes: how suspicious it is.
+    earlier
+        What a labels file decides that was laid over the table: downloads repeat it.
     thumbnail_budget
         Megabytes that all thumbnails may take; they are as large as fits, up to 128 px. 0: none.
     progress
@@ -68,9 +72,8 @@ def explore(
     in_page = len(table) <= MOST_IN_PAGE
     if not in_page:
         require_sheets_folder(sheets_folder(output))
-    points = points_of(
-        table, embedding.points[:, :2], output, head=head, scores=scores, progress=progress
-    )
+    about = {"head": head, "scores": scores, "earlier": earlier}
+    points = points_of(table, embedding.points[:, :2], output, **about, progress=progress)
     sprites = None
     if thumbnail_budget > 0:
         with CacheFolder(table.report.cache) as folder:

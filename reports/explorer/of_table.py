@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...classifier.given_head import HeadLike
+    from ...datasets.labels_file import Decision
     from ...extraction import FeatureTable
 
 _N_TOP = 3
@@ -30,12 +31,14 @@ def points_of(
     *,
     head: HeadLike | None = None,
     scores: Mapping[bytes, float] | None = None,
+    earlier: Sequence[Decision] = (),
     progress: bool | None = None,
 ) -> Points:
     """The points of a table at these places, float (n, 2).
 
     Images are linked to from `output`, the page, as files that stay where they are beside it.
-    `scores` are those of an audit by content. Without a head, and with fewer than two classes,
+    `scores` are those of an audit by content, and `earlier` is what a labels file decides that was
+    laid over the table. Without a head, and with fewer than two classes,
     nothing is predicted.
     """
     names = [escaped(name) for name in table.labels.tolist()]
@@ -59,6 +62,7 @@ def points_of(
         predicted=predicted,
         score=_score(table, scores or {}),
         nearest=nearest_of(table.features, progress=progress),
+        earlier=earlier,
     )
 
 

@@ -63,6 +63,9 @@ def parts_of(
         yield "nearest", _packed(nearest.rows.astype("<u4" if len(points) > _MOST else "<u2"))
         cosines = np.clip(nearest.cosines, -1, 1)
         yield "cosines", _packed(np.round(32767 * cosines).astype("<i2"))
+    if points.earlier:
+        rows = [(*each[:3], each.accept) for each in points.earlier]
+        yield "earlier", _packed(json.dumps(rows).encode())
     if points.score is not None:
         yield "score", _packed(points.score.astype("<f4"))
 

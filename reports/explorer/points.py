@@ -12,6 +12,8 @@ from ...errors import ParameterError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ...datasets.labels_file import Decision
+
 MOST_CLASSES = 32_000
 """Colours have 16 bits, and each class two of them."""
 NO_LABEL = -1
@@ -72,6 +74,8 @@ class Points:
     nearest: Nearest | None = None
     score: np.ndarray | None = None
     """float, (n,): how suspicious an image is; NaN where nobody says."""
+    earlier: Sequence[Decision] = ()
+    """Of a labels file that was laid over them: a download repeats it."""
 
     def __post_init__(self) -> None:
         """Raise ParameterError where the columns do not belong together."""

@@ -14,3 +14,10 @@ function labelsCsv(columns, rows) {
   const lines = [columns, ...rows].map((row) => `${row.map(csvValue).join(",")}\r\n`);
   return lines.join("");
 }
+
+// Rows, and after them those of an earlier labels file whose images they do not name: what is
+// decided now goes before what was decided then, and nothing of that is lost.
+function withEarlier(rows, earlier) {
+  const keys = new Set(rows.map(([key]) => key));
+  return [...rows, ...earlier.filter(([key]) => !keys.has(key))];
+}

@@ -1,4 +1,4 @@
-"""Coordinates as a CSV file, in UTF-8; a name that would be a formula begins with an apostrophe."""
+"""Coordinates as a CSV file, in UTF-8; names as in labels files, which it can be read as."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from ...atomic_file import write_bytes
-from ...datasets.guarded_names import not_a_formula
+from ...datasets.guarded_names import guarded
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def write(laid_out: LaidOut, output: Path) -> None:
     words = laid_out.words
     writer.writerow([*words, *laid_out.axes])
     for *names, point in zip(*words.values(), laid_out.embedding.points, strict=True):
-        writer.writerow([*map(not_a_formula, names), *map(str, point)])
+        writer.writerow([*map(guarded, names), *map(str, point)])
     write_bytes(output, text.getvalue().encode())
 
 

@@ -51,6 +51,12 @@ def require_map_output(
         return require_output(output, kind, inputs)
     path = require_folder(Path(os.path.realpath(output)))
     require_folder(path.parent)
+    for given in inputs:
+        if given is not None and Path(os.path.realpath(given)).is_relative_to(path):
+            raise UsageError(
+                f"cannot write {output}: {given} lies in it and is also the input; choose another "
+                f"name"
+            )
     if data is not None:
         require_folder_outside(path, data)
     if path.is_dir() and not _is_replaceable(path, chosen):

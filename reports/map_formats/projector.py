@@ -143,7 +143,6 @@ def _sprite(table: FeatureTable, side_px: int, progress: bool | None) -> bytes:
             pixels = thumbnail(table, row, side_px)
             if pixels is not None:
                 picture = Image.fromarray(pixels)
-                picture.thumbnail((side_px, side_px))
                 line, column = divmod(row, columns)
                 left = column * side_px + (side_px - picture.width) // 2
                 sheet.paste(picture, (left, line * side_px + (side_px - picture.height) // 2))

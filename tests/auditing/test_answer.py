@@ -65,6 +65,10 @@ def test_images_of_the_test_split_are_shown_and_left_alone(tmp_path):
         77: right[77],
     }
     assert [found.suggested[row] for row in (3, 40)] == ["", ""]
+    shown = {each.row: each.of_suggested for each in found.findings["label"]}
+    assert (shown[3], shown[40], len(shown[77])) == ((), (), 3)  # nor given away by its images
+    described = {each["path"]: each for each in found.as_dict()["findings"]["label"]}
+    assert described[table.paths[3]]["like_the_suggested"] == []
     included = bb.audit(table, include_test=True)
     assert [included.suggested[row] for row in (3, 40)] == right[[3, 40]].tolist()
 

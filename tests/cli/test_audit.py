@@ -1,8 +1,11 @@
 """`bottlebank audit`: a table, a labels file and a page; nothing is applied unasked."""
 
 import csv
+import hashlib
 
 import pytest
+
+from bottlebank.datasets.labels_file import write_labels
 
 
 @pytest.fixture
@@ -98,3 +101,31 @@ def test_a_list_with_and_without_labels_and_what_a_person_writes_into_the_file(
         "train", listed, *options, "--labels", file, "--output", tmp_path / "h.h5", "--json"
     )
     assert trained.code == 0, trained.err
+
+
+@pytest.mark.slow
+def test_what_a_labels_file_decides_is_in_the_next_one(bottlebank, wrong, options, tmp_path):
+    old, new = tmp_path / "old.csv", tmp_path / "new.csv"
+    discs = [*sorted((wrong / "disc").iterdir())][:2]
+    keys = [hashlib.sha256(path.read_bytes()).hexdigest() for path in discs]
+    old.write_bytes(write_labels([(keys[0], "a", ""), (keys[1], "b", "stripes")]))
+    command = ["audit", wrong, *options, "--labels", old, "--output", new, "--json"]
+    assert bottlebank(*command).code == 0
+    again = bottlebank(*command)  # nobody has written anything into it
+    assert again.code == 0, again.err
+    drawn = bottlebank(
+        "plot", wrong, *options, "--labels", new, "--output", tmp_path / "map.html", "--json"
+    )
+    assert drawn.json["images"] == 59
+    trained = ["train", wrong, *options, "--labels", new, "--output", tmp_path / "h.h5", "--json"]
+    labels = bottlebank(*trained).json["labels"]
+    assert {name: labels[name] for name in ("changed", "left_out", "not_here")} == {
+        "changed": 1,
+        "left_out": 1,
+        "not_here": 0,
+    }
+    text = new.read_text(encoding="utf-8")
+    new.write_text(text.replace(f"{keys[0]},a,,", f"{keys[0]},a,back,"), encoding="utf-8")
+    refused = bottlebank(*command)
+    assert refused.code == 2
+    assert "has labels that these images have not, so it is not overwritten" in refused.err

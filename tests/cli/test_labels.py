@@ -49,12 +49,32 @@ def test_the_same_labels_judge_and_are_drawn(bottlebank, wrong, options, tmp_pat
     judged = bottlebank("evaluate", photos, "--labels", labels, "--head", head, *shared, "--json")
     assert judged.json["accuracy"] == trained["test"]["accuracy"]
     assert "6 labels changed" in judged.err
+    laid_over = {"changed": 6, "left_out": 0, "not_here": 0}
+    assert judged.json["labels"] == laid_over
     comparing = ["--extractors", "random", *shared, "--heads", "logistic", "--json"]
     compared = bottlebank("compare", photos, "--labels", labels, *comparing)
     without = bottlebank("compare", photos, *comparing)
     accuracy, before = (done.json["candidates"][0]["accuracy"] for done in (compared, without))
     assert accuracy > before
+    assert compared.json["labels"] == laid_over
+    assert "labels" not in without.json
     assert bottlebank("plot", *over, "--output", tmp_path / "map.png").code == 0
+
+
+@pytest.mark.slow
+def test_every_command_answers_what_the_labels_changed(bottlebank, wrong, options, tmp_path):
+    photos, labels = wrong
+    over, image = [photos, "--labels", labels, *options], next(photos.glob("*/*.png"))
+    for command in (
+        ["plot", *over, "--output", tmp_path / "map.png"],
+        ["plot", *over, "--output", tmp_path / "balance.png", "--kind", "balance"],
+        ["audit", *over],
+        ["similar", image, "--data", *over],
+    ):
+        done = bottlebank(*command, "--json")
+        assert done.code == 0, done.err
+        assert done.json["labels"] == {"changed": 6, "left_out": 0, "not_here": 0}
+        assert f"{labels}: 6 labels changed, 0 images left out" in done.err
 
 
 def test_a_file_that_makes_no_sense_is_refused_before_any_work(

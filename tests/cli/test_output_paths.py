@@ -72,6 +72,22 @@ def test_an_input_is_not_overwritten(bottlebank, photos, options, head, tmp_path
     assert "it is also the input" in one_line(done)
 
 
+def test_a_labels_file_is_not_overwritten_by_the_map_that_it_corrects(
+    bottlebank, photos, options, tmp_path
+):
+    file = tmp_path / "m.csv"
+    file.write_text(f"key,path,label,split,x,y\r\n{'0' * 64},a,cat,,1,2\r\n")
+    before = file.read_bytes()
+    given = ["plot", photos, "--labels", file, *options, "--output", file]
+    for more in (["--format", "csv"], ["--kind", "balance"], []):
+        done = bottlebank(*given, *more)
+        assert (done.code, done.out) == (2, "")
+        assert file.read_bytes() == before
+    assert "it is also the input" in one_line(bottlebank(*given, "--format", "csv"))
+    audited = bottlebank("audit", photos, "--labels", file, *options, "--output", file)
+    assert "it is also the input" in one_line(audited)
+
+
 def test_what_bottlebank_wrote_is_replaced(bottlebank, photos, options, head, cache, tmp_path):
     for output in (tmp_path / "map.png", tmp_path / "map.svg"):
         for _ in range(2):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bottlebank.datasets.labels_file import LabelsFile, read_labels, write_labels
+from bottlebank.datasets.labels_file import LabelsFile, read_labels, write_labels, write_suggestions
 from bottlebank.errors import DatasetError
 from bottlebank.extraction.relabelling import relabel
 
@@ -61,6 +61,38 @@ def test_a_file_of_other_images_is_refused(table, labels, tmp_path):
 def test_rows_of_other_images_are_counted(table, labels):
     file = labels({3: "spots"})
     both = LabelsFile(file.source, {**file.labels, b"\0" * 32: "cat"})
+    assert [each[:] for each in relabel(table, both).earlier] == [
+        (str(table.keys[3]), "", "spots", False),
+        ("00" * 32, "", "cat", False),
+    ]
     assert relabel(table, both).in_words() == (
         "1 label changed, 0 images left out; 1 of its rows are of other images"
     )
+
+
+def test_who_labels_goes_on_with_what_has_no_label_and_is_not_left_out(table, labels):
+    unlabelled = dataclasses.replace(table, labels=np.array([""] * 60))
+    changes = relabel(unlabelled, labels({0: "a", 1: ""}), keeps_unlabelled=True)
+    assert changes.table.labels.tolist() == ["a", *[""] * 58]
+    assert changes.table.paths == [table.paths[0], *table.paths[2:]]
+    assert [each.label for each in changes.earlier] == ["a", ""]
+
+
+def test_what_an_audit_wrote_and_nobody_changed_is_no_decision(table, tmp_path):
+    own = table.labels.tolist()
+    changed = {3: ("spots", "", ""), 5: (own[5], "earlier", ""), 7: (own[7], "label", "no")}
+    rows = [
+        (str(key), "x", label, "", "", kind, accept)
+        for row, key in enumerate(table.keys)
+        for label, kind, accept in [changed.get(row, (own[row], "", ""))]
+    ]
+    rows.append(("0" * 64, "y", "", "", "", "", ""))
+    (tmp_path / "labels.csv").write_bytes(write_suggestions(rows))
+    changes = relabel(table, read_labels(tmp_path / "labels.csv"))
+    said = {each.key: (each.label, each.undecided) for each in changes.earlier}
+    assert said == {
+        str(table.keys[3]): ("spots", False),
+        str(table.keys[5]): (own[5], False),
+        str(table.keys[7]): (own[7], False),
+        "0" * 64: ("", True),
+    }

@@ -9,9 +9,11 @@ import pytest
 from PIL import Image
 
 import bottlebank as bb
+from bottlebank.datasets.labels_file import read_labels
 from bottlebank.errors import LibraryNotFoundError, UsageError
 from bottlebank.reports.layouts import lay_out
 from bottlebank.reports.map_formats import projector
+from bottlebank.reports.map_formats.output import require_map_output
 from bottlebank.reports.map_formats.registry import MAP_FORMATS
 
 from ..toys.toy_table import noise, toy_rows, toy_table
@@ -81,6 +83,20 @@ def test_csv(odd, tmp_path, dimensions):
     assert [row[2] for row in rows] == labels
     paths = [path.replace("\udcff", "\\xff") for path in odd.paths]
     assert [row[1] for row in rows] == paths
+
+
+def test_a_csv_file_is_read_back_as_labels(odd, tmp_path):
+    names = ["'=a", "''-", " x", "x\t", *LABELS[4:]]
+    drawn = bb.plot(odd.with_labels(np.array(names)), tmp_path / "map.csv", format="csv")
+    assert [*read_labels(drawn.path).labels.values()] == names
+
+
+def test_a_folder_with_an_input_in_it_is_not_replaced(odd, tmp_path):
+    folder = bb.plot(odd, tmp_path / "map", format="projector").path
+    labels = folder / "metadata.tsv"
+    with pytest.raises(UsageError, match=r"metadata\.tsv lies in it and is also the input"):
+        require_map_output("projector", folder, [None, str(labels)])
+    assert require_map_output("projector", folder, [str(tmp_path / "labels.csv")]) == folder
 
 
 def test_parquet(odd, tmp_path):

@@ -2,15 +2,19 @@
 
 import dataclasses
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import bottlebank as bb
-from bottlebank.training.dataset_problems import contradictions, describe, near_pairs
+from bottlebank.datasets.splits import Split
+from bottlebank.training.dataset_problems import Pair, contradictions, describe, near_pairs
 from bottlebank.training.split import split_table
 
 from ..conftest import picture
+from ..toys.toy_table import toy_table
 
 
 @pytest.fixture
@@ -55,6 +59,14 @@ def test_equal_files_under_two_and_three_labels(photos, extract):
         ("stripes", "checks"),
     ]
     assert len({pair["split"] for pair in found} | {pair["of_split"] for pair in found}) == 1
+
+
+def test_a_copy_without_a_label_hides_no_contradiction():
+    features = np.random.default_rng(0).normal(size=(4, 12)).astype(np.float32)
+    table = toy_table(features, ["", "a", "b", ""], Path("none"))
+    table.keys[1:3] = [table.keys[0]] * 2
+    decided = Split(np.array(["", "train", "train", ""]), declared=False, warnings=[])
+    assert contradictions(table, decided) == [Pair(2, 1, equal=True)]
 
 
 def test_equal_files_in_two_declared_splits(photos, extract):

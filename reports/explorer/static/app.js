@@ -9,7 +9,7 @@ function makeApp(about, store, map) {
     about, store, map, classes,
     grid: makeGrid(store.x, store.y),
     extent: extentOf(store.x, store.y),
-    view: makeView(1, 1),
+    view: makeView(1, 1, store.n <= MOST_PICTURES ? PICTURE_MARGIN_PX : MARGIN_PX),
     labels: makeLabels(store.labels, classes, about.twins),
     filters: makeFilters(),
     shown: new Uint8Array(store.n).fill(1),
@@ -317,6 +317,7 @@ function makeApp(about, store, map) {
     app.announce(words);
   }
   app.keys = null;
+  app.earlier = null;
   app.download = async () => {
     const rows = app.labels.changedRows();
     if (rows.length === 0) {
@@ -324,16 +325,18 @@ function makeApp(about, store, map) {
       return;
     }
     app.keys ??= new Uint8Array(await gunzip(takePart("keys")));
+    app.earlier ??= hasPart("earlier") ? JSON.parse(await takeText("earlier")) : [];
     const text = labelsFile(rows, {
       keyOf: (row) => hexOf(app.keys.subarray(32 * row, 32 * row + 32)),
       pathOf: app.fullPath,
       labelOf: (row) => (store.labels[row] === LEFT_OUT ? "" : app.nameOfLabel(store.labels[row])),
-    });
+    }, app.earlier);
     const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     element("a", { href: address, download: "labels.csv" }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60000);
     app.isWritten = true;
-    app.announce(`labels.csv: ${counted(rows.length, "label")}`);
+    const before = app.earlier.length > 0 ? ", with what was decided before" : "";
+    app.announce(`labels.csv: ${counted(rows.length, "label")}${before}`);
   };
   return app;
 }

@@ -90,7 +90,12 @@ function makeLabels(labels, classes, twins = []) {
   };
 }
 
-// A labels file as `bottlebank train --labels` reads it: what changed, by the images' content.
-function labelsFile(rows, { keyOf, pathOf, labelOf }) {
-  return labelsCsv(["key", "path", "label"], rows.map((row) => [keyOf(row), pathOf(row), labelOf(row)]));
+// A labels file as `bottlebank train --labels` reads it: what changed, by the images' content, and
+// what an `earlier` one says: key, path, label, and "" where nobody has decided that label yet.
+function labelsFile(rows, { keyOf, pathOf, labelOf }, earlier = []) {
+  const changed = rows.map((row) => [keyOf(row), pathOf(row), labelOf(row), "no"]);
+  const all = withEarlier(changed, earlier);
+  const columns = ["key", "path", "label", "accept"];
+  const n = all.some((row) => row[3] === "") ? 4 : 3;
+  return labelsCsv(columns.slice(0, n), all.map((row) => row.slice(0, n)));
 }

@@ -2,10 +2,11 @@
 
 const MAP_SIZE = 65535;
 const MARGIN_PX = 24;
+const PICTURE_MARGIN_PX = 56; // half a picture finds room where all points have one
 const MOST_TIMES = 4000; // of the scale at which the whole map fits
 
-function makeView(width, height) {
-  return { width, height, x: MAP_SIZE / 2, y: MAP_SIZE / 2, scale: 1, fitScale: 1 };
+function makeView(width, height, margin = MARGIN_PX) {
+  return { width, height, margin, x: MAP_SIZE / 2, y: MAP_SIZE / 2, scale: 1, fitScale: 1 };
 }
 
 // A view of another size keeps its middle; its scale follows where it showed the whole map.
@@ -22,7 +23,7 @@ function fitScale(view, extent) {
   const down = Math.max(extent.bottom - extent.top, 1);
   return Math.max(
     1e-6,
-    Math.min((view.width - 2 * MARGIN_PX) / across, (view.height - 2 * MARGIN_PX) / down),
+    Math.min((view.width - 2 * view.margin) / across, (view.height - 2 * view.margin) / down),
   );
 }
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import bottlebank as bb
-from bottlebank.datasets.labels_file import read_labels
+from bottlebank.datasets.labels_file import Decision, read_labels
 from bottlebank.errors import UsageError
 from bottlebank.extraction.relabelling import relabel
 from bottlebank.reports.audit_page import write_audit_page
@@ -130,7 +130,8 @@ def test_where_the_browser_keeps_nothing(browser, found, tmp_path):
 @pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
 def test_in_a_browser_without_a_network(browser, found, tmp_path, scheme, size):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
-    page_file = write_audit_page(tmp_path / "audit", found, str(tmp_path / "photos"))
+    earlier = [Decision("e" * 64, "left out", "")]
+    page_file = write_audit_page(tmp_path / "audit", found, str(tmp_path / "photos"), earlier)
     first = found.findings["label"][0].row
     fewer = replace(found, findings={"label": found.findings["label"][1:]})
     assert len(found.findings["label"]) == 2
@@ -177,6 +178,7 @@ def test_in_a_browser_without_a_network(browser, found, tmp_path, scheme, size):
     context.close()
     assert problems == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert read_labels(file).labels[b"\xee" * 32] == ""
     after = relabel(found.table, read_labels(file)).table.labels
     changed = np.flatnonzero(after != found.table.labels)
     assert changed.tolist() == [first]

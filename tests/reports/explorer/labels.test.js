@@ -60,3 +60,14 @@ test("a labels file of what changed", () => {
   });
   assert.equal(text, "key,path,label\r\nk3,3.jpg,'@x\r\nk1,1.jpg,\r\n");
 });
+
+test("a labels file repeats what an earlier one says of other images", () => {
+  const ways = { keyOf: (row) => `k${row}`, pathOf: () => "p", labelOf: () => "new" };
+  const earlier = [["k1", "a", "old", "no"], ["k9", "b", "", "no"]];
+  assert.equal(labelsFile([1], ways, earlier), "key,path,label\r\nk1,p,new\r\nk9,b,\r\n");
+  const open = [["k8", "c", "", ""]]; // nobody has decided anything of it
+  assert.equal(
+    labelsFile([1], ways, [...earlier, ...open]),
+    "key,path,label,accept\r\nk1,p,new,no\r\nk9,b,,no\r\nk8,c,,\r\n",
+  );
+});

@@ -1,6 +1,7 @@
 """The page in Chromium, opened from disk without a network."""
 
 import csv
+import dataclasses
 import io
 import itertools
 from dataclasses import replace
@@ -13,7 +14,7 @@ from PIL import Image
 
 import bottlebank as bb
 from bottlebank.cli import main
-from bottlebank.datasets.labels_file import read_labels
+from bottlebank.datasets.labels_file import Decision, read_labels
 from bottlebank.reports.explorer import write_explorer
 from bottlebank.reports.explorer.points import Nearest
 
@@ -104,6 +105,30 @@ def test_labels_file_says_what_changed_and_undo_takes_it_back(seen, page, points
     here.page.get_by_role("button", name="Redo").click()
     here.page.get_by_role("button", name="Redo").click()
     assert download(here, tmp_path).read_text(encoding="utf-8") == text
+    assert here.complaints == []
+
+
+@pytest.mark.slow
+def test_a_download_has_what_was_decided_before(seen, points, tmp_path):
+    keys = [key.tobytes() for key in points.keys]
+    earlier = [
+        Decision(keys[0].hex(), "a", "before"),
+        Decision(keys[1].hex(), "b", "before"),
+        Decision("f" * 64, "left out", ""),
+    ]
+    with_earlier = dataclasses.replace(points, earlier=earlier)
+    [path] = write_explorer(with_earlier, tmp_path / "map.html", title="t")
+    here = seen(path)
+    here.page.mouse.click(*here.at(*place(0)))
+    here.page.locator("#image-label").fill("now")
+    here.page.keyboard.press("Enter")
+    for _ in range(2):
+        assert read_labels(download(here, tmp_path)).labels == {
+            keys[0]: "now",
+            keys[1]: "before",
+            b"\xff" * 32: "",
+        }
+    assert here.words("#spoken") == "labels.csv: 1 label, with what was decided before"
     assert here.complaints == []
 
 

@@ -25,6 +25,16 @@ test("the whole map fits, in windows of any shape", () => {
   }
 });
 
+test("a margin leaves room for pictures", () => {
+  const view = makeView(1280, 800, 56);
+  resizeView(view, 1280, 800, EXTENT);
+  fitView(view, EXTENT);
+  for (const [x, y] of [[0, 10000], [65535, 50000]]) {
+    const [px, py] = toScreen(view, x, y);
+    assert.ok(px >= 55.9 && px <= 1280 - 55.9 && py >= 55.9 && py <= 800 - 55.9);
+  }
+});
+
 test("the place under the pointer stays when one zooms, and screen and map are inverse", () => {
   const next = random(4);
   const view = makeView(800, 600);
