@@ -13,7 +13,8 @@ MOST_IMAGES = 200_000
 _MOST_EXACT = 20_000
 _N_COMPONENTS = 64
 _CANDIDATES = 64
-_CELLS = 1 << 25  # of a block of cosines, float32
+_CELLS = 1 << 23  # of a block of cosines, float32; their order has twice its bytes
+_GATHERED = 1 << 24  # transfer values of the candidates of a block, float32
 
 
 def nearest_of(features: np.ndarray, *, progress: bool | None = None) -> Nearest | None:
@@ -33,12 +34,14 @@ def nearest_of(features: np.ndarray, *, progress: bool | None = None) -> Nearest
     rows = np.empty((n, k), np.int64)
     cosines = np.empty((n, k), np.float32)
     block = max(1, _CELLS // n)
+    if few is not units:
+        block = max(1, min(block, _GATHERED // (n_candidates * units.shape[1])))
     with Progress("nearest images", n, show=progress) as shown:
         for start in range(0, n, block):
             here = slice(start, min(n, start + block))
             alike = few[here] @ few.T  # (block, n)
             alike[np.arange(len(alike)), np.arange(n)[here]] = -np.inf  # itself
-            found = np.argpartition(-alike, n_candidates - 1, axis=1)[:, :n_candidates]
+            found = np.argpartition(alike, n - n_candidates, axis=1)[:, n - n_candidates :]
             exact = (
                 np.take_along_axis(alike, found, axis=1)
                 if few is units

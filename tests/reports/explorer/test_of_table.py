@@ -1,6 +1,7 @@
 """The points of a table: labels, predictions, nearest images, links to the originals."""
 
 import os
+import tracemalloc
 from dataclasses import replace
 from urllib.parse import unquote_to_bytes
 
@@ -94,6 +95,20 @@ def test_candidates_find_nearly_all_of_the_nearest(monkeypatch):
     monkeypatch.setattr(nearest_module, "MOST_IMAGES", 100)
     assert nearest_of(features, progress=False) is None
     assert nearest_of(features[:1], progress=False) is None
+
+
+def test_candidates_of_wide_rows_take_a_bounded_memory(monkeypatch):
+    features = np.random.default_rng(4).normal(size=(600, 512)).astype(np.float32)  # 1.2 MB
+    monkeypatch.setattr(nearest_module, "_MOST_EXACT", 100)
+    monkeypatch.setattr(nearest_module, "_CELLS", 1 << 16)
+    monkeypatch.setattr(nearest_module, "_GATHERED", 1 << 18)  # 1 MB
+    tracemalloc.start()
+    try:
+        nearest_of(features, progress=False)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10e6  # 17 MB with all 109 rows of a block at a time
 
 
 def test_links_lead_to_the_images(tmp_path, monkeypatch):
