@@ -40,6 +40,14 @@ function showEvidence(place, title, images) {
 }
 
 function show() {
+  const had = document.activeElement;
+  fill();
+  // A button that cannot be pressed any more loses the focus, and with it a keyboard its place.
+  const others = ["next", "previous", "accept", "undo"].map(get);
+  if (had && had.disabled) others.find((button) => !button.disabled)?.focus();
+}
+
+function fill() {
   const finding = kind && kind.findings[at];
   get("nothing").hidden = Boolean(finding);
   get("card").hidden = !finding;

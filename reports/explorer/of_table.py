@@ -86,6 +86,7 @@ def _predicted(
         top_codes=codes[top],
         top_shares=np.take_along_axis(shares, top, axis=1),
         in_words=judged.in_words,
+        fair=judged.fair,
     )
     return predicted, classes
 

@@ -54,6 +54,8 @@ def parts_of(
         yield "confidence", _packed(_shares(predicted.confidence))
         if predicted.unknown is not None:
             yield "unknown", _packed(predicted.unknown.astype("u1"))
+        if predicted.fair is not None and not predicted.fair.all():
+            yield "fair", _packed(predicted.fair.astype("u1"))
         if predicted.top_codes is not None and predicted.top_shares is not None:
             yield "topClasses", _packed(predicted.top_codes.astype("<u2"))
             yield "topShares", _packed(_shares(predicted.top_shares))

@@ -34,6 +34,9 @@ class Predicted(NamedTuple):
     """float, (n, k): their probabilities."""
     in_words: str = ""
     """Who predicted."""
+    fair: np.ndarray | None = None
+    """bool, (n,): whether what predicted an image had not learned from it. Others count in
+    no share of right predictions. None: all count."""
 
 
 class Nearest(NamedTuple):

@@ -14,7 +14,7 @@ function makeApp(about, store, map) {
     filters: makeFilters(),
     shown: new Uint8Array(store.n).fill(1),
     selected: new Uint8Array(store.n),
-    nSelected: 0, nShown: store.n, nWrong: null,
+    nSelected: 0, nShown: store.n, nJudged: 0, nWrong: null,
     emphasis: null, hovered: -1, cursor: -1, opened: -1,
     mode: "move", colourBy: "label", moved: false, forced: null,
     theme: themeNow(), ground: "#ffffff",
@@ -85,7 +85,7 @@ function makeApp(about, store, map) {
       app.theme = themeNow();
       app.ground = getComputedStyle(map).getPropertyValue("--map").trim();
       app.recolour();
-      panels.build();
+      panels.setAll();
     });
     addEventListener("hashchange", () => {
       if (location.hash.slice(1) !== addressOf(app)) {
@@ -110,7 +110,6 @@ function makeApp(about, store, map) {
   function follow() {
     goToAddress(app, location.hash.slice(1));
     app.setMode(app.mode);
-    panels.build();
     app.refresh();
     panels.opened();
     if (app.opened >= 0) {
@@ -150,7 +149,7 @@ function makeApp(about, store, map) {
   };
   app.showPictures = (on) => {
     app.withPictures = on;
-    panels.build();
+    panels.setAll();
     app.redraw();
   };
   app.recolour = () => {
@@ -162,17 +161,20 @@ function makeApp(about, store, map) {
     app.filters.found = app.search(byId("search").value, store.labels, classes);
     app.shown = shownRows(store, app.filters, app.labels.isChanged);
     app.nShown = app.shown.reduce((sum, each) => sum + each, 0);
-    app.nWrong = store.predicted === null ? null : nWrong();
+    countWrong();
     app.recolour();
     panels.update();
     app.noteAddress();
   };
-  function nWrong() {
-    let wrong = 0;
+  function countWrong() {
+    app.nJudged = 0;
+    app.nWrong = store.predicted === null ? null : 0;
     for (let row = 0; row < store.n; row += 1) {
-      wrong += app.shown[row] && store.labels[row] < LEFT_OUT && store.labels[row] !== store.predicted[row] ? 1 : 0;
+      if (app.shown[row] && tells(store, row)) {
+        app.nJudged += 1;
+        app.nWrong += store.labels[row] !== store.predicted[row] ? 1 : 0;
+      }
     }
-    return wrong;
   }
   app.showOnly = (code) => {
     const { hiddenClasses } = app.filters;
@@ -184,7 +186,6 @@ function makeApp(about, store, map) {
   app.showAll = () => {
     Object.assign(app.filters, makeFilters());
     byId("search").value = "";
-    panels.build();
     app.refresh();
   };
   app.emphasise = (code) => {
@@ -312,7 +313,7 @@ function makeApp(about, store, map) {
     app.restored = null;
     app.refresh();
     panels.opened();
-    panels.selected();
+    panels.labelled();
     app.announce(words);
   }
   app.keys = null;

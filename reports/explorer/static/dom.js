@@ -20,6 +20,16 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// Make a change; where it takes away, hides or disables what has the focus inside `place`, that
+// which `next` gives for it has it then: without, a keyboard would begin at the top of the page.
+function keepFocus(place, change, next) {
+  const had = place.contains(document.activeElement) ? document.activeElement : null;
+  change();
+  if (had !== null && (!had.isConnected || had.disabled || had.closest("[hidden]") !== null)) {
+    next(had)?.focus();
+  }
+}
+
 function percent(share) {
   return `${(100 * share).toFixed(share > 0.995 && share < 1 ? 1 : 0)} %`;
 }

@@ -59,9 +59,16 @@ function shownRows(store, filters, isChanged) {
   return shown;
 }
 
-// Of each class, how many images have its label, and which share of them is predicted right.
+// Whether a row's prediction tells something: it has a label, which what predicts had not seen.
+function tells(store, row) {
+  return store.predicted !== null && store.labels[row] < LEFT_OUT && (store.fair === null || store.fair[row] === 1);
+}
+
+// Of each class, how many images have its label, how many of these predictions tell something
+// about, and how many of these are predicted right.
 function classFigures(store, classes) {
   const counts = new Uint32Array(classes.length);
+  const judged = new Uint32Array(classes.length);
   const right = new Uint32Array(classes.length);
   let leftOut = 0;
   let unlabelled = 0;
@@ -73,8 +80,11 @@ function classFigures(store, classes) {
       unlabelled += 1;
     } else {
       counts[label] += 1;
-      right[label] += store.predicted && store.predicted[row] === label ? 1 : 0;
+      if (tells(store, row)) {
+        judged[label] += 1;
+        right[label] += store.predicted[row] === label ? 1 : 0;
+      }
     }
   }
-  return { counts, right, leftOut, unlabelled };
+  return { counts, judged, right, leftOut, unlabelled };
 }

@@ -131,18 +131,21 @@ function extremes(values) {
 }
 
 // The shown row that the eye meets first when it leaves `row` in a direction (dx, dy is one of
-// ±1, 0): near, and not far off to the side. -1: there is none.
+// ±1, 0): near, and not far off to the side. Rows at one place follow one another, ascending to the
+// right and downwards, descending the other way. -1: there is none.
 function rowTowards(grid, row, dx, dy, shown) {
   let best = -1;
   let least = Infinity;
+  const ascends = dx + dy > 0;
   for (let other = 0; other < grid.x.length; other += 1) {
     const along = (grid.x[other] - grid.x[row]) * dx + (grid.y[other] - grid.y[row]) * dy;
-    if (along <= 0 || !shown[other] || other === row) {
+    const aside = (grid.x[other] - grid.x[row]) * dy - (grid.y[other] - grid.y[row]) * dx;
+    const comesNext = along > 0 || (along === 0 && aside === 0 && other > row === ascends);
+    if (!comesNext || !shown[other] || other === row) {
       continue;
     }
-    const aside = (grid.x[other] - grid.x[row]) * dy - (grid.y[other] - grid.y[row]) * dx;
     const cost = along * along + 4 * aside * aside;
-    if (cost < least) {
+    if (cost < least || (cost === least && !ascends)) {
       least = cost;
       best = other;
     }

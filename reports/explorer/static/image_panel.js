@@ -35,6 +35,10 @@ function makeImagePanel(app, panel) {
   }
 
   function update() {
+    keepFocus(panel, fill, ({ dataset }) => tileIn(nearest, dataset.row) ?? panel);
+  }
+
+  function fill() {
     const row = app.opened;
     nothing.hidden = row >= 0;
     content.hidden = row < 0;
@@ -108,10 +112,15 @@ function tile(app, row, caption) {
   app.thumbnails?.paint(canvas, row);
   const button = element(
     "button",
-    { type: "button", class: "tile", title: path, onclick: () => app.open(row, true), onfocus: () => app.hover(row), onblur: () => app.hover(-1) },
+    { type: "button", class: "tile", title: path, "data-row": row, onclick: () => app.open(row, true), onfocus: () => app.hover(row), onblur: () => app.hover(-1) },
     element("span", { class: "frame" }, app.thumbnails?.has(row) ? canvas : fileName(path)),
     element("span", { class: "caption" }, caption),
     element("span", { class: "unseen" }, ` ${fileName(path)}`),
   );
   return element("li", {}, button);
+}
+
+// The tile of a row in a list; null where it has none.
+function tileIn(list, row) {
+  return list.querySelector(`.tile[data-row="${row}"]`);
 }

@@ -14,7 +14,7 @@ async function openStore(about) {
     nNearest: about.n_nearest,
   };
   const kinds = {
-    splits: Uint8Array, predicted: Uint16Array, confidence: Uint16Array, unknown: Uint8Array,
+    splits: Uint8Array, predicted: Uint16Array, confidence: Uint16Array, unknown: Uint8Array, fair: Uint8Array,
     score: Float32Array, topClasses: Uint16Array, topShares: Uint16Array, cosines: Int16Array,
     nearest: n > 65535 ? Uint32Array : Uint16Array,
   };

@@ -9,6 +9,10 @@ function makePanels(app) {
   };
 
   function show(name) {
+    keepFocus(document.querySelector("aside"), () => open(name), () => byId(`panel-${name}`));
+  }
+
+  function open(name) {
     for (const tab of tabs) {
       const is = tab.id === `tab-${name}`;
       tab.setAttribute("aria-selected", String(is));
@@ -67,6 +71,11 @@ function makePanels(app) {
   ]));
 
   function update() {
+    const next = () => ["undo", "redo", "show-help"].map(byId).find(({ disabled }) => !disabled);
+    keepFocus(document.body, fill, next);
+  }
+
+  function fill() {
     panels.show.update();
     fillClassNames(app.classes);
     const n = app.labels.nChanged();
@@ -84,9 +93,10 @@ function makePanels(app) {
     image: panels.image,
     selection: panels.selection,
     show,
-    build: panels.show.build,
+    setAll: panels.show.setAll,
     update,
     opened: panels.image.update,
+    labelled: panels.selection.update,
     selected: () => {
       panels.selection.update();
       byId("n-selected").textContent = app.nSelected === 0 ? "" : ` (${app.nSelected.toLocaleString("en")})`;

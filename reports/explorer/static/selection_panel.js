@@ -7,7 +7,7 @@ function makeSelectionPanel(app, panel) {
   const about = element("p", { class: "quiet" });
   const { form, input } = makeLabelForm(app, "selection-label", "Label of the selection", () => app.selectedRows());
   const strip = element("ul", { class: "strip", "aria-label": "Selected images" });
-  const more = element("button", { type: "button", onclick: showMore }, "");
+  const more = element("button", { type: "button", onclick: addMore }, "");
   const clear = element("button", { type: "button", onclick: () => app.select([], "new") }, "End the selection");
   const all = element("button", { type: "button", onclick: () => app.selectShown() }, "Select all shown");
   panel.append(title, about, element("p", { class: "row" }, all, clear), form, strip, more);
@@ -15,6 +15,10 @@ function makeSelectionPanel(app, panel) {
   let n = 0;
 
   function update() {
+    keepFocus(panel, fill, ({ dataset }) => tileIn(strip, dataset.row) ?? all);
+  }
+
+  function fill() {
     rows = app.selectedRows();
     n = 0;
     strip.replaceChildren();
@@ -33,6 +37,11 @@ function makeSelectionPanel(app, panel) {
     const words = most.slice(0, 5).map(([label, of]) => `${of.toLocaleString("en")} ${app.nameOfLabel(label)}`);
     const others = most.length > 5 ? `, and ${counted(most.length - 5, "other label")}` : "";
     return words.join(", ") + others;
+  }
+
+  function addMore() {
+    const first = rows[n];
+    keepFocus(panel, showMore, () => tileIn(strip, first));
   }
 
   function showMore() {

@@ -183,3 +183,25 @@ def test_in_a_browser_without_a_network(browser, found, tmp_path, scheme, size):
     changed = np.flatnonzero(after != found.table.labels)
     assert changed.tolist() == [first]
     assert after[first] == found.suggested[first]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # of the library that drives the browser
+def test_a_button_that_is_done_with_hands_the_focus_on(browser, found, tmp_path):
+    page_file = write_audit_page(tmp_path / "audit", found, str(tmp_path / "photos"))
+    page = browser.new_page(offline=True)
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(page_file.as_uri())
+    for pressed, then in (
+        ("next", "previous"),
+        ("previous", "next"),
+        ("reject", "reject"),
+        ("undo", "next"),
+        ("accept", "accept"),
+        ("again", "next"),
+    ):
+        page.locator(f"#{pressed}").focus()
+        page.keyboard.press("Enter")
+        page.evaluate("() => new Promise(requestAnimationFrame).then(() => 0)")
+        assert page.evaluate("document.activeElement.id") == then
+    page.context.close()

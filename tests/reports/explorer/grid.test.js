@@ -98,6 +98,31 @@ test("an arrow goes to a row in its direction, and back and forth reaches every 
   assert.equal(rowTowards(grid, 0, 1, 0, Uint8Array.of(1, 0, 1, 1)), 2);
 });
 
+test("by arrows one comes through all rows of one place, and back", () => {
+  const x = Uint16Array.of(9, 5, 1, 5, 5, 9, 5);
+  const grid = makeGrid(x, new Uint16Array(7).fill(3));
+  const shown = Uint8Array.of(1, 1, 1, 1, 0, 1, 1);
+  const walk = (from, dx) => {
+    const rows = [];
+    for (let row = from; row >= 0; row = rowTowards(grid, row, dx, 0, shown)) {
+      rows.push(row);
+      assert.ok(rows.length < 9);
+    }
+    return rows;
+  };
+  assert.deepEqual(walk(2, 1), [2, 1, 3, 6, 0, 5]);
+  assert.deepEqual(walk(5, -1), [5, 0, 6, 3, 1, 2]);
+  assert.equal(rowTowards(grid, 1, 0, 1, shown), 3);
+  assert.equal(rowTowards(grid, 3, 0, -1, shown), 1);
+  // All images are one: a constant network, or copies alone.
+  const one = makeGrid(new Uint16Array(50), new Uint16Array(50));
+  const all = new Uint8Array(50).fill(1);
+  for (let row = 0; row < 50; row += 1) {
+    assert.equal(rowTowards(one, row, 0, 1, all), row < 49 ? row + 1 : -1);
+    assert.equal(rowTowards(one, row, 0, -1, all), row - 1);
+  }
+});
+
 test("the extent is that of all points", () => {
   assert.deepEqual(extentOf([5, 1, 9], [7, 7, 7]), { left: 1, right: 9, top: 7, bottom: 7 });
 });

@@ -15,6 +15,7 @@ const store = {
   predicted: Uint16Array.of(0, 1, 1, 0, 0, 1),
   confidence: Uint16Array.of(65535, 32768, 6554, 0, 65535, 52428),
   unknown: Uint8Array.of(0, 1, 0, 0, 1, 0),
+  fair: null,
   splits: Uint8Array.of(0, 0, 1, 1, 0, 1),
   score: Float32Array.of(1, 2, NaN, 4, 5, 6),
 };
@@ -40,10 +41,17 @@ test("each filter shows what it says", () => {
 });
 
 test("classes have counts, and how many of their images are predicted right", () => {
-  const { counts, right, leftOut, unlabelled } = classFigures(store, ["a", "b", "new"]);
-  assert.deepEqual(Array.from(counts), [2, 2, 0]);
-  assert.deepEqual(Array.from(right), [1, 1, 0]);
-  assert.deepEqual([leftOut, unlabelled], [1, 1]);
+  const figures = (changes) => {
+    const found = classFigures({ ...store, ...changes }, ["a", "b", "new"]);
+    assert.deepEqual(Array.from(found.counts), [2, 2, 0]);
+    assert.deepEqual([found.leftOut, found.unlabelled], [1, 1]);
+    return [Array.from(found.judged), Array.from(found.right)];
+  };
+  assert.deepEqual(figures({}), [[2, 2, 0], [1, 1, 0]]);
+  // What predicts had seen the first, which it has right, and the last two.
+  assert.deepEqual(figures({ fair: Uint8Array.of(0, 1, 1, 1, 0, 0) }), [[1, 2, 0], [0, 1, 0]]);
+  assert.deepEqual(figures({ fair: new Uint8Array(6) }), [[0, 0, 0], [0, 0, 0]]);
+  assert.deepEqual(figures({ predicted: null }), [[0, 0, 0], [0, 0, 0]]);
 });
 
 test("a search finds every path and label that has the words, in any script", () => {

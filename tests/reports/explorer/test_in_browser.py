@@ -16,6 +16,7 @@ import bottlebank as bb
 from bottlebank.cli import main
 from bottlebank.datasets.labels_file import Decision, read_labels
 from bottlebank.reports.explorer import write_explorer
+from bottlebank.reports.explorer.points import Nearest
 
 from .conftest import colour_of
 
@@ -196,6 +197,27 @@ def test_filters_search_and_the_address(seen, page, points):
 
 
 @pytest.mark.slow
+def test_what_a_head_has_learned_is_in_no_share(seen, points, tmp_path):
+    # Three it had learned, which it has right; of the others the last two are wrong.
+    predicted = points.predicted._replace(fair=np.array([0, 1, 1, 0, 1, 1, 0, 1, 1], bool))
+    [page] = write_explorer(replace(points, predicted=predicted), tmp_path / "map.html", title="t")
+    here = seen(page)
+    count = "#panel-show .count"
+    assert here.words(count) == "9 images shown; of 6 not seen in training, 2 predicted wrong"
+    shares = here.page.locator(".classes li:visible .number:nth-of-type(2)")
+    assert shares.all_text_contents() == ["100 %", "100 %", "0 %"]
+    here.page.get_by_role("button", name="Only =1+1").click()
+    assert here.words(count) == "3 of 9 images shown; of 2 not seen in training, 0 predicted wrong"
+    none = points.predicted._replace(fair=np.zeros(9, bool))
+    write_explorer(replace(points, predicted=none), page, title="t")
+    unknown = seen(page)
+    assert unknown.words(count) == "9 images shown"
+    shares = unknown.page.locator(".classes li:visible .number:nth-of-type(2)")
+    assert set(shares.all_text_contents()) == {""}
+    assert here.complaints + unknown.complaints == []
+
+
+@pytest.mark.slow
 def test_everything_by_keyboard(seen, page, points, tmp_path):
     here = seen(page)
     here.page.locator("#map").focus()
@@ -258,6 +280,65 @@ def test_every_control_is_reached_by_tab_and_shows_it(seen, page):
         assert outline != "none", name
     wanted = {"Search paths and labels", "Lasso", "Closer", "Fit", "Keys", "Map of the images"}
     assert wanted <= names
+
+
+@pytest.mark.slow
+def test_what_is_pressed_keeps_the_focus(seen, points, sprites, tmp_path):
+    others = np.array([[(row + step) % 9 for step in (1, 2, 5)] for row in range(9)])
+    points = replace(points, nearest=Nearest(others, np.full((9, 3), 0.5)))
+    [page] = write_explorer(points, tmp_path / "map.html", title="Nine", sprites=sprites)
+    here = seen(page)
+    keys = here.page.keyboard
+
+    def focused():
+        return here.page.evaluate(
+            "async () => { await new Promise(requestAnimationFrame); "
+            "await new Promise(requestAnimationFrame); const at = document.activeElement; "
+            "return at.getAttribute('aria-label') || at.id || at.title || at.textContent.trim() "
+            "|| at.parentElement.textContent.trim(); }"
+        )
+
+    def press(locator, key):
+        locator.focus()
+        before = focused()
+        keys.press(key)
+        return before, focused()
+
+    show = here.page.locator("#panel-show")
+    for name in ("=1+1", "test", "changed here alone", "pictures close up"):
+        box = show.get_by_label(name, exact=True)
+        was = box.is_checked()
+        before, after = press(box, "Space")
+        assert (before, after) == (name, name)
+        assert box.is_checked() != was
+        keys.press("Space")
+        assert box.is_checked() == was
+    only = show.get_by_role("button", name="Only =1+1")
+    assert press(only, "Enter") == ("Only =1+1",) * 2
+    assert not show.get_by_label(points.classes[0], exact=True).is_checked()
+    assert press(only, "Enter") == ("Only =1+1",) * 2
+    assert show.get_by_label(points.classes[0], exact=True).is_checked()
+    assert press(show.get_by_role("button", name="Show all"), "Enter") == ("Show all",) * 2
+    colours = show.get_by_label("Colour by")
+    colours.focus()
+    colours.select_option("split")
+    assert focused() == "filter-colour-by"
+
+    # What is listed anew: the same image has the focus, or the panel where it is not listed.
+    here.page.locator("#map").focus()
+    keys.press("a")
+    tile = here.page.locator("#panel-selection .tile").nth(4)
+    assert press(tile, "x") == (points.paths[4], points.paths[4])
+    assert press(tile, "Enter") == (points.paths[4], "panel-image")
+    near = here.page.locator("#panel-image .tile").nth(1)
+    assert press(near, "1") == (points.paths[6], points.paths[6])
+    assert press(near, "Enter") == (points.paths[6], "panel-image")
+    here.page.get_by_role("tab", name="Selection").click()
+    clear = here.page.get_by_role("button", name="End the selection")
+    assert press(clear, "Enter") == ("End the selection", "Select all shown")
+    assert press(here.page.get_by_role("button", name="Begin again"), "Enter")[1] == "Undo"
+    assert [press(here.page.locator("#undo"), "Enter")[1] for _ in range(3)][-1] == "Redo"
+    assert here.complaints == []
 
 
 @pytest.mark.slow

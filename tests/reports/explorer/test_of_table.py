@@ -30,6 +30,7 @@ def test_points_are_those_of_the_table(table, tmp_path):
     assert np.allclose(points.predicted.top_shares[:, 0], judged.confidence)
     assert points.predicted.unknown is None
     assert points.predicted.in_words == judged.in_words
+    assert np.array_equal(points.predicted.fair, judged.fair)
     assert [points.root + path for path in points.paths] == list(table.paths)
     assert [key.tobytes() for key in points.keys] == table.contents
     assert points.splits is None
