@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -138,7 +139,11 @@ class Seen:
     def at(self, x: float, y: float) -> tuple[float, float]:
         """Where on the screen a place of the map is, from 0 to 1 on both axes."""
         box = self.page.locator("#map").bounding_box()
-        side = min(box["width"], box["height"]) - 48
+        n_images = int(
+            re.search(r"([\d,]+) images? shown", self.words(".count"))[1].replace(",", "")
+        )
+        margin = 56 if n_images <= 120 else 24  # whole pictures at the edge, or points
+        side = min(box["width"], box["height"]) - 2 * margin
         left = box["x"] + (box["width"] - side) / 2
         top = box["y"] + (box["height"] - side) / 2
         return left + side * x, top + side * y
