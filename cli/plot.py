@@ -15,6 +15,7 @@ from .parameters.labels import answered, labels_option, read
 from .parameters.maps import layout as layout_options
 from .parameters.seen_by_head import require_head_decides
 from .parameters.types import MEGABYTES, Choice
+from .plotting.fitting_options import require_fitting_options
 from .plotting.image import draw_image, is_image
 from .plotting.map import draw_map
 from .plotting.output import require_fitting_looks, require_plot_output
@@ -83,14 +84,17 @@ def run(
     path = require_plot_output(output, kind=kind, format=format, data=data, inputs=inputs)
     looks = {"color": color, "theme": theme, "thumbnails": thumbnails}
     require_fitting_looks(path, kind=kind, format=format, head=head, **looks)
+    of_image = is_image(data)
+    given = {"kind": kind, "format": format}
+    require_fitting_options(path, is_image=of_image, labels=labels, **given)
     layout |= {"random_state": seed}
     require_layout(**{name: layout[name] for name in layout.keys() - {"fresh"}})
     require_head_decides(head, extraction)
     labels_file = read(labels)
     from ..datasets import load_dataset
 
-    if is_image(data):
-        given = {"kind": kind, "format": format, "color": color, "head": head}
+    if of_image:
+        given |= {"color": color, "head": head}
         drawn = draw_image(data, beside, path, **given, theme=theme, **extraction)
     elif beside is not None:
         raise UsageError("--beside is for an image as DATA: leave it out")
