@@ -17,6 +17,7 @@ from ..progress import Progress
 from ..training.judged import Judged, judge
 from ..training.split import split_table, spread
 from . import next_to_label, shortcuts
+from .duplicates import EQUAL_FILES
 from .finding import DUPLICATE, LABEL, NEXT, OUTLIER
 from .kinds import FINDERS
 from .label_errors import suspicions
@@ -287,6 +288,9 @@ def _answer(
                 suggested[each.row] = each.suggested
             if kind == DUPLICATE and each.suggested:
                 scores[each.row] = max(scores[each.row], each.score)
+    for each in findings[DUPLICATE]:  # the label of an equal file says more than a prediction
+        if each.suggested and each.score == EQUAL_FILES:
+            kinds[each.row], suggested[each.row] = DUPLICATE, each.suggested
     for position, each in enumerate(findings[NEXT]):
         place[each.row] = position
     order = np.lexsort((-scores, place, ~labelled))

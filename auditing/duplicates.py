@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from .label_errors import Suspicions
     from .material import Material
 
+EQUAL_FILES = 1.0
+"""Score of the same file twice."""
 _NEAR = 0.9
 """Score of what shows nearly the same: two photographs of one thing may differ in it."""
 
@@ -32,7 +34,7 @@ def find(material: Material, found: Suspicions) -> list[Finding]:
         # Labels of test images are no answer, either.
         may = two_labels and material.may_change[row] and material.may_change[other]
         suggested = labels[other] if may else ""
-        score = 1.0 if pair.equal else _NEAR
+        score = EQUAL_FILES if pair.equal else _NEAR
         findings.append(Finding(DUPLICATE, row, score, f"{how} {where}", suggested, (other,)))
     order = sorted(
         range(len(findings)), key=lambda at: (-findings[at].score, not findings[at].suggested, at)

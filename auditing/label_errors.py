@@ -21,6 +21,8 @@ _TOLERANCE = 1e-6
 """By which a probability may miss its class's mean: the mean of equal numbers is not exactly one of
 them."""
 
+_OF_TEST = "a test image, predicted to be of another class (--include-test names it)"
+
 
 class Suspicions(NamedTuple):
     """How likely it is that labels are wrong, of n rows."""
@@ -149,14 +151,15 @@ def find(material: Material, found: Suspicions) -> list[Finding]:
     for place, row in enumerate(rows.tolist()):
         other = others[place]
         share = float(judged.probabilities[row, found.suggested[row]])
+        may_change = bool(material.may_change[row])
         findings.append(
             Finding(
                 LABEL,
                 row,
                 float(found.score[row]),
-                f"predicted with {100 * share:.0f} %, its own label with "
-                f"{100 * (1 - found.score[row]):.0f} %",
-                other if material.may_change[row] else "",
+                f"{'predicted' if may_change else _OF_TEST} with {100 * share:.0f} %, "
+                f"its own label with {100 * (1 - found.score[row]):.0f} %",
+                other if may_change else "",
                 of_given[place],
                 of_suggested.get(place, ()),
             )

@@ -43,7 +43,8 @@ def find(material: Material, n_next: int) -> list[Finding]:
     )
     findings = []
     for place, row in enumerate(rows.tolist()):
-        suggested, reason = "", "covers images that are like no other of these"
+        suggested = ""
+        reason = "like many that have no label, and unlike those that have or come before it"
         if has_classes:
             suggested = str(material.judged.predicted[row])
             reason = f"perhaps with {100 * material.judged.confidence[row]:.0f} %"

@@ -73,6 +73,8 @@ def _scatter(
     sizes: NDArray[np.float64] | float = 1.0,
     **look: Any,
 ) -> PathCollection:
+    if points.shape[1] == 3:
+        look["depthshade"] = False  # a paler colour would be that of another class
     return axes.scatter(
         *points.T,
         s=np.clip(600 / n**0.5, 2.0, 60.0) * sizes,

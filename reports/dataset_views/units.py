@@ -44,7 +44,7 @@ def units(table: FeatureTable, output: Path, title: str, theme: Theme) -> str:
     first = distinct(features, shares, N_FIRST_UNITS if has_own else N_UNITS)
     chosen = [(unit, float(shares[unit]), None) for unit in first]
     if has_own:
-        chosen += own_units(features, part.labels)
+        chosen += [own for own in own_units(features, part.labels) if own[0] not in first]
     if not chosen:
         raise UsageError(
             f"no unit tells the {n_classes} classes apart: all images have the same transfer values"
@@ -61,7 +61,10 @@ def units(table: FeatureTable, output: Path, title: str, theme: Theme) -> str:
                 exciting.append(pixels)
         shown.append(Unit(unit, share, values, exciting, tells))
     best = (
-        "; below, for each class, the best that is greater in it than elsewhere" if has_own else ""
+        "; below, for each class, the best that is greater in it than elsewhere, if it is none of "
+        "these"
+        if has_own
+        else ""
     )
     caption = (
         f"{len(first)} of the {counted(features.shape[1], 'unit')} of {table.report.extractor}, by "

@@ -127,6 +127,7 @@ def test_equal_files_under_two_labels(tmp_path):
     (pair,) = found.findings["duplicate"]
     assert (pair.row, pair.of_given, pair.score, pair.suggested) == (59, (0,), 1.0, labels[0])
     assert "same file" in pair.reason
+    assert (found.kinds[59], found.suggested[59]) == ("duplicate", labels[0])
     assert found.order[0] == 59
     file = tmp_path / "labels.csv"
     file.write_bytes(found.labels_file())

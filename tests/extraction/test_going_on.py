@@ -138,6 +138,21 @@ def test_files_that_changed_do_not_count(found, bank, paths):
     assert found(["missing.png", "\0"]) is None
 
 
+def test_a_folder_that_was_moved_or_copied_is_known_by_some_of_its_files(
+    found, bank, paths, photos, tmp_path
+):
+    bank(paths, extractor="random")
+    copy = shutil.copytree(photos, tmp_path / "copy")
+    copies = sorted(map(str, copy.rglob("*.png")))
+    os.mkfifo(tmp_path / "pipe.png")  # which nobody writes to
+    assert found([*copies, str(tmp_path / "pipe.png"), "missing.png"]).place == "random"
+    moved = photos.rename(tmp_path / "moved")
+    assert 1 < found(sorted(map(str, moved.rglob("*.png")))).n_images <= 24
+    for path in copies:
+        Path(path).write_bytes(b"another picture")
+    assert found(copies) is None
+
+
 def test_extract_goes_on_and_says_so(photos, cache, caplog):
     settings = {"cache": cache, "engine": "openvino"}
     first = bb.extract(photos, "efficientnet_lite0", fit="crop", precision="float32", **settings)
