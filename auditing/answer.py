@@ -223,6 +223,7 @@ def audit(
     n_next = require_whole("n_next", n_next, 0)
     seed = require_seed("seed", seed)
     table.require_rows()
+    table.require_finite()
     labelled = np.flatnonzero(table.labels != "")
     begin = partial(Progress, show=progress)
     with begin("Looking at the images", len(table)) as bar:

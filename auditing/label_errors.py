@@ -117,11 +117,14 @@ def suspicions(probabilities: np.ndarray, codes: np.ndarray, fair: np.ndarray) -
         return Suspicions(score, flagged, suggested, 0, 0.0)
     own, of_rows = codes[rows], probabilities[rows]
     best = of_rows.argmax(axis=1)
+    n_of_class = np.bincount(own, minlength=k)
+    if np.count_nonzero(best == own) <= n_of_class.max():
+        # No better than naming the largest class: such predictions say nothing of a label.
+        return Suspicions(score, flagged, suggested, 0, 0.0)
     confident = confidently_of(of_rows, own)
     score[rows] = 1 - of_rows[np.arange(len(rows)), own]
     suggested[rows] = np.where(best != own, best, -1)
     joint = confident_joint(of_rows, own).astype(float)
-    n_of_class = np.bincount(own, minlength=k)
     # Each label's counts are scaled to its rows, of which some are confidently of no class.
     shares = joint / np.maximum(joint.sum(axis=1, keepdims=True), 1)
     wrong = (n_of_class * (1 - np.diag(shares)))[joint.sum(axis=1) > 0].sum()

@@ -21,8 +21,12 @@ _N_PROJECTIONS = 128
 _MARGIN = 0.17  # three standard deviations of a projected cosine at `LEAST_COSINE`
 _ROWS_A_BLOCK = 1024
 _COLUMNS_A_BLOCK = 16_384
+_PAIRS_AT_ONCE = 8192
 _MOST_CANDIDATES = 3
 """Of each row: the most similar ones."""
+_MOST_IN_FULL = 64
+"""Of each row and block of others: where all pictures are alike, those nearest by the projections
+are compared in full, and not thousands."""
 
 
 def candidates(
@@ -65,14 +69,17 @@ def candidates(
         sketch = unit @ directions
         sketch /= np.maximum(np.linalg.norm(sketch, axis=1, keepdims=True), 1e-12)
         margin = _MARGIN
+    same = np.arange(len(features))  # pairs for which it is equal are none
+    if differing is not None:
+        same = np.unique(differing, return_inverse=True)[1]
     for first in range(0, len(rows), _ROWS_A_BLOCK):
         block = rows[first : first + _ROWS_A_BLOCK]
-        left, right = _alike(sketch, block, others, least_cosine - margin)
-        if differing is not None:
-            differ = differing[left] != differing[right]
-            left, right = left[differ], right[differ]
-        cosines = np.einsum("nd,nd->n", unit[left], unit[right])
-        kept = np.flatnonzero((cosines >= least_cosine) & (left != right))
+        left, right = _alike(sketch, block, others, same, least_cosine - margin)
+        cosines = np.empty(len(left), np.float32)
+        for start in range(0, len(left), _PAIRS_AT_ONCE):
+            part = slice(start, start + _PAIRS_AT_ONCE)
+            cosines[part] = np.einsum("nd,nd->n", unit[left[part]], unit[right[part]])
+        kept = np.flatnonzero(cosines >= least_cosine)
         order = kept[np.lexsort((-cosines[kept], left[kept]))]
         n_of_row: Counter[int] = Counter()
         for row, other, cosine in zip(
@@ -84,14 +91,23 @@ def candidates(
 
 
 def _alike(
-    sketch: np.ndarray, rows: np.ndarray, against: np.ndarray, least: float
+    sketch: np.ndarray, rows: np.ndarray, against: np.ndarray, same: np.ndarray, least: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs of `rows` and `against` whose cosine is at least `least`."""
+    """Pairs of `rows` and `against` whose cosine is at least `least`, and which `same` tells apart.
+
+    Of a row that has many, the nearest of each block.
+    """
     left: list[np.ndarray] = [np.empty(0, np.int64)]
     right: list[np.ndarray] = [np.empty(0, np.int64)]
     for first in range(0, len(against), _COLUMNS_A_BLOCK):
         columns = against[first : first + _COLUMNS_A_BLOCK]
-        near_rows, near_columns = np.nonzero(sketch[rows] @ sketch[columns].T >= least)
+        cosines = sketch[rows] @ sketch[columns].T
+        cosines[same[rows, None] == same[columns]] = -np.inf
+        near = cosines >= least
+        for row in np.flatnonzero(np.count_nonzero(near, axis=1) > _MOST_IN_FULL).tolist():
+            near[row] = False
+            near[row, np.argpartition(-cosines[row], _MOST_IN_FULL)[:_MOST_IN_FULL]] = True
+        near_rows, near_columns = np.nonzero(near)
         left.append(rows[near_rows])
         right.append(columns[near_columns])
     return np.concatenate(left), np.concatenate(right)

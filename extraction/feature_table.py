@@ -13,7 +13,13 @@ from ..arguments import type_of
 from ..cache import CacheFolder, Key, Variant
 from ..classifier.weights import require_sample_weight
 from ..datasets.summary import classes_as_html, short
-from ..errors import DatasetError, ImageRejectedError, LibraryNotFoundError, WrongTypeError
+from ..errors import (
+    DatasetError,
+    ImageRejectedError,
+    LibraryNotFoundError,
+    UsageError,
+    WrongTypeError,
+)
 from ..features.images.view_rules import DEFAULT_RULE, NO_VIEWS
 from ..formatting import counted
 
@@ -111,6 +117,16 @@ class FeatureTable:
             raise ImageRejectedError(
                 f"none of {the}{counted(len(self.rejected), 'image')} can be used; the first, "
                 f"{path}: {reason}"
+            )
+
+    def require_finite(self) -> None:
+        """Raise UsageError where transfer values are NaN or infinite."""
+        finite = np.isfinite(self.features).all(axis=1)
+        if not finite.all():
+            raise UsageError(
+                f"transfer values must be finite: {np.count_nonzero(~finite):,} of "
+                f"{counted(len(self), 'image')} have NaN or infinity, the first is "
+                f"{self.paths[int(np.argmin(finite))]}; extract them again"
             )
 
     @property

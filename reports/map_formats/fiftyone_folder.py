@@ -32,7 +32,7 @@ def write(laid_out: LaidOut, output: Path) -> None:
     It keeps text as UTF-8, and takes a backslash for a slash.
     """
     table = laid_out.table
-    classes = sorted({*table.labels.tolist()} - {""})
+    classes = sorted(filter(_is_utf_8, {*table.labels.tolist()} - {""}))
     index = {name: at for at, name in enumerate(classes)}
     words, points = laid_out.words, laid_out.embedding.points.tolist()
     manifest, labels, n_left_out = {}, {}, 0

@@ -103,6 +103,13 @@ def test_where_nothing_can_be_judged_it_says_so(tmp_path):
     assert "of the 60 of 120 that were judged" in repr(half)
 
 
+def test_features_that_are_no_numbers_are_refused(tmp_path):
+    table, _ = flipped(tmp_path, n=60, wrong=())
+    table.features[7, 3] = np.nan
+    with pytest.raises(UsageError, match=r"1 of 60 images have NaN or infinity, the first is .*"):
+        bb.audit(table)
+
+
 def test_progress_names_each_stage(tmp_path, capsys):
     table, _ = flipped(tmp_path, n=60, wrong=(3,), splits=["train"] * 60)
     bb.audit(table, n_next=2, progress=True)

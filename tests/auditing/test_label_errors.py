@@ -47,12 +47,20 @@ def test_flipped_labels_come_first_with_the_right_suggestion(n, k, seed):
 
 
 def test_rows_without_a_label_or_a_fair_prediction_are_not_suspected():
-    probabilities = np.tile([0.1, 0.9], (6, 1))
-    codes = np.array([0, 0, -1, 1, 1, 1])
-    fair = np.array([True, False, True, True, True, True])
+    probabilities = np.array([*[[0.1, 0.9]] * 6, [0.8, 0.2]])
+    codes = np.array([0, 0, -1, 1, 1, 1, 0])
+    fair = np.array([True, False, True, True, True, True, True])
     found = suspicions(probabilities, codes, fair)
-    np.testing.assert_allclose(found.score, [0.9, 0, 0, 0.1, 0.1, 0.1])
-    assert found.suggested.tolist() == [1, -1, -1, -1, -1, -1]
+    np.testing.assert_allclose(found.score, [0.9, 0, 0, 0.1, 0.1, 0.1, 0.2])
+    assert found.suggested.tolist() == [1, -1, -1, -1, -1, -1, -1]
+
+
+def test_predictions_that_know_no_more_than_the_largest_class_say_nothing():
+    codes = np.array([0, 0, 0, 1, 1, 2])
+    for probabilities in ([0.5, 0.3, 0.2], [1 / 3] * 3):
+        found = suspicions(np.tile(probabilities, (6, 1)), codes, np.ones(6, bool))
+        assert not found.flagged.any()
+        assert (found.n_judged, found.n_wrong) == (0, 0)
 
 
 def test_one_class_or_no_rows_say_nothing():

@@ -31,6 +31,35 @@ def test_the_most_similar_come_first_and_three_at_most():
     assert cosines == sorted(cosines, reverse=True)
 
 
+@pytest.mark.parametrize("classes", [None, 2])
+def test_where_all_are_alike_few_are_compared_in_full(classes, monkeypatch):
+    """The nearest are still found, and not one of the same class."""
+    random = np.random.default_rng(2)
+    n, base = 1200, random.normal(size=(1, 300))
+    features = (base + 0.4 * random.normal(size=(n, 300))).astype(np.float32)
+    features[::2] -= 2 * base.astype(np.float32)  # two crowds
+    features[1::4] = features[3::4] + 0.01 * features[1::4]
+    differing = None if classes is None else np.array(["a", "b"])[np.arange(n) // 2 % 2]
+    n_compared = 0
+    real = np.einsum
+
+    def einsum(what, one, other):
+        nonlocal n_compared
+        n_compared += len(one)
+        assert len(one) <= 8192
+        return real(what, one, other)
+
+    monkeypatch.setattr(np, "einsum", einsum)
+    found = list(candidates(features, np.arange(n), np.arange(n), differing=differing))
+    assert n_compared <= 64 * n
+    best = {}
+    for row, other, cosine in found:
+        assert row != other
+        assert differing is None or differing[row] != differing[other]
+        best.setdefault(row, (other, cosine))
+    assert all(best[row][0] == row + 2 for row in range(1, n, 4))
+
+
 def test_none_where_there_is_nothing_to_compare():
     features = np.ones((4, 8), np.float32)
     assert list(candidates(features, np.arange(0), np.arange(4))) == []

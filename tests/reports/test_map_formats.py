@@ -143,6 +143,14 @@ def test_fiftyone(odd, tmp_path, caplog):
         )
 
 
+def test_fiftyone_leaves_out_labels_that_are_not_utf_8(odd, tmp_path):
+    labels = ["caf\udce9" if label else "" for label in LABELS]
+    labels[0] = "café"
+    drawn = bb.plot(odd.with_labels(np.array(labels)), tmp_path / "map", format="fiftyone")
+    written = json.loads((drawn.path / "labels.json").read_text(encoding="utf-8"))
+    assert written["classes"] == ["café"]
+
+
 def config_of(folder):
     """The embeddings of a configuration, by a reader of our own: lists of values by field."""
     text = (folder / projector.CONFIG).read_text(encoding="ascii")
