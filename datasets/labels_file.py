@@ -83,9 +83,9 @@ def read_labels(source: str | os.PathLike[str]) -> LabelsFile:
         A CSV file with the columns ``key``, the SHA-256 of an image's bytes in hexadecimal, and
         ``label``; an empty label leaves the image out. Where there are ``suggested`` and
         ``accept``, as in what an audit writes, a row whose ``accept`` is yes has the suggested
-        label; where rows of equal files contradict each other, those in which ``accept`` is empty
-        do not count, unless ``kind`` says that they repeat a decision. Other columns, such as
-        ``path``, are for people.
+        label, and its own where nothing is suggested, as if ``accept`` were empty; where rows of
+        equal files contradict each other, those in which ``accept`` is empty do not count, unless
+        ``kind`` says that they repeat a decision. Other columns, such as ``path``, are for people.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def _read(
             scores[content] = float(value.get(SCORE, ""))
         paths.setdefault(content, unguarded(said.get("path", "")))
         repeats = EARLIER in value.get(KIND, "").split()
-        if ACCEPT in value and not value[ACCEPT] and not repeats:
+        if ACCEPT in names and not _decides(said) and not repeats:
             open_ones.setdefault(content, set()).add(label)
             continue
         if labels.setdefault(content, label) != label:
@@ -217,8 +217,14 @@ def _label(value: Mapping[str, str], where: str) -> str:
         raise DatasetError(f"{where}: expected yes, no or nothing in accept; found {accept[:80]!r}")
     if accept in _YES and SUGGESTED not in value:
         raise DatasetError(f"{where}: accept is {accept}, and there is no column {SUGGESTED}")
-    label = value.get(SUGGESTED, "") if accept in _YES else value.get("label", "")
-    return _normal(unguarded(label))
+    suggested = unguarded(value.get(SUGGESTED, "")) if accept in _YES else ""
+    return _normal(suggested or unguarded(value.get("label", "")))
+
+
+def _decides(value: Mapping[str, str]) -> bool:
+    """Whether `accept` says anything; yes to no suggestion, as of a column filled down, is none."""
+    accept = clean(value.get(ACCEPT, "")).casefold()
+    return bool(accept and (accept not in _YES or unguarded(value.get(SUGGESTED, ""))))
 
 
 def _understood(header: Sequence[str]) -> int:

@@ -49,8 +49,19 @@ def test_accepted_suggestions_are_labels(read):
     assert [found[key] for key in KEYS] == ["dog", "cat", "cat", "dog"]
 
 
-def test_an_accepted_suggestion_without_a_label_leaves_the_image_out(read):
-    assert read(f"key,label,suggested,accept\n{KEYS[0]},cat,,yes\n") == {KEYS[0]: ""}
+def test_yes_down_the_whole_column_leaves_no_image_out(tmp_path):
+    file = tmp_path / "labels.csv"
+    rows = [f"{KEYS[0]},cat,,yes", f"{KEYS[1]},cat,dog,yes", f"{KEYS[2]},,,yes", f"{KEYS[3]},,,no"]
+    file.write_text("\n".join(["key,label,suggested,accept", *rows]))
+    found = read_labels(file)
+    assert [found.labels[bytes.fromhex(key)] for key in KEYS] == ["cat", "dog", "", ""]
+    assert {key.hex() for key in found.undecided} == {KEYS[0], KEYS[2]}  # not left out
+
+
+def test_a_row_that_is_cut_off_decides_nothing(tmp_path):
+    file = tmp_path / "labels.csv"
+    file.write_text(f"key,label,suggested,accept\n{KEYS[0]},cat\n{KEYS[1]},cat,dog\n")
+    assert {key.hex() for key in read_labels(file).undecided} == {KEYS[0], KEYS[1]}
 
 
 @pytest.mark.parametrize(
