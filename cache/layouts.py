@@ -43,6 +43,10 @@ _ARRAYS = {
 }
 _MAX_BYTES = 1 << 31
 _MAX_ABOUT_BYTES = 1 << 16
+_MAX_CAPTION = 300
+_ROUNDED = 1e-3
+_FAR = 1e18
+"""Coordinates are below this: their squares and products are numbers of float32, still."""
 
 logger = logging.getLogger(__name__)
 
@@ -101,20 +105,20 @@ class Layouts:
             for path in kept[:-_MOST_KEPT]:
                 path.unlink()
 
-    def best(self, keys: Collection[Key]) -> Layout | None:
+    def best(self, keys: Collection[Key], n_features: int) -> Layout | None:
         """The layout of these images; or that which shares most images with them.
 
         At least half of the images of either must be of the other: it is then a map that images
-        were added to, or taken from.
+        were added to, or taken from. Axes of other than `n_features` numbers are damaged.
         """
         exact = self._path(keys)
-        found = self._read(exact)
+        found = self._read(exact, n_features)
         if found is not None:
             return found
         wanted, most = set(keys), 0
         paths = sorted(self._folder.glob(f"{self._stem}-*.npz"), key=_written_ns, reverse=True)
         for path in paths:
-            layout = None if path == exact else self._read(path)
+            layout = None if path == exact else self._read(path, n_features)
             if layout is None:
                 continue
             shared = len(wanted.intersection(layout.keys))
@@ -126,10 +130,14 @@ class Layouts:
         packed = KeyArray.of(sorted(keys)).packed().tobytes()
         return self._folder / f"{self._stem}-{_digest(packed)}.npz"
 
-    def _read(self, path: Path) -> Layout | None:
+    def _read(self, path: Path, n_features: int) -> Layout | None:
         """A layout; None where there is none, or another thing lies in its place."""
         try:
             layout, about = _read(path)
+            if len(layout.axes) and len(layout.origin) != n_features:
+                raise ValueError(
+                    f"its axes are of {len(layout.origin):,} numbers, not of {n_features:,}"
+                )
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -193,20 +201,24 @@ def _read(path: Path) -> tuple[Layout, dict[str, Any]]:
         len(set(keys)) == len(keys) == len(points) >= 2
         and n_dimensions in (2, 3)
         and isinstance(caption, str)
-        and _is_numbers(shares, n_dimensions)
+        and len(caption) <= _MAX_CAPTION
+        and caption.isprintable()
+        and _is_shares(shares, n_dimensions)
         and axes.shape == ((n_dimensions, len(origin)) if has_axes else (0, 0))
-        and all(np.isfinite(values).all() for values in (points, origin, axes))
+        and all((np.abs(values) < _FAR).all() for values in (points, origin, axes))  # nor NaN
     )
     if not sound:
         raise ValueError("its parts do not fit together")
     return Layout(keys, points, str(caption), tuple(shares or ()), origin, axes), about
 
 
-def _is_numbers(values: object, n: int) -> bool:
+def _is_shares(values: object, n: int) -> bool:
     if not isinstance(values, list):
         return False
-    numbers: list[Any] = values  # pyright: ignore[reportUnknownVariableType]
-    return len(numbers) in (0, n) and all(type(each) in (int, float) for each in numbers)
+    shares: list[Any] = values  # pyright: ignore[reportUnknownVariableType]
+    return len(shares) in (0, n) and all(
+        type(each) in (int, float) and -_ROUNDED <= each <= 1 + _ROUNDED for each in shares
+    )
 
 
 def _written_ns(path: Path) -> int:

@@ -92,10 +92,12 @@ def lay_out(
     with CacheFolder(report.cache) as folder:
         variant = Variant(report.precision, report.store).name
         kept = Layouts(folder.root, report.fingerprint, variant, identity)
-        layout = None if fresh else kept.best(keys)
+        layout = None if fresh else kept.best(keys, features.shape[1])
         if layout is None:
             embedding = laid_out(features[first], method, settings, progress)
-            kept.keep(_layout(keys, embedding))
+            if np.ptp(embedding.points, axis=0).any():
+                # Else all images are the same, which holds of no others that are added to them.
+                kept.keep(_layout(keys, embedding))
         else:
             embedding = _placed(layout, features, row_of, method)
     number = {key: number for number, key in enumerate(keys)}

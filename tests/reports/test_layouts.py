@@ -106,6 +106,19 @@ def test_copies_share_a_place(table, tmp_path):
     assert only.caption == "One place for all images, which have the same transfer values"
 
 
+@pytest.mark.parametrize(("method", "dimensions"), [("pca", 2), ("tsne", 3)])
+def test_a_map_of_one_place_is_of_no_other_images(method, dimensions, tmp_path):
+    (tmp_path / ("0" * 64)).mkdir()
+    rows = np.concatenate([np.ones((12, K)), np.arange(12 * K).reshape(12, K) ** 1.5])
+    both = toy_table(rows.astype(np.float32), ["帽子"] * 24, tmp_path)
+    same = lay_out(both.some(np.arange(12)), method, dimensions=dimensions)
+    assert not same.points.any()
+    grown = lay_out(both, method, dimensions=dimensions)
+    assert np.ptp(grown.points, axis=0).all()
+    assert "One place" not in grown.caption
+    assert grown.n_placed == 0
+
+
 def test_odd_tables(table, tmp_path):
     constant = toy_table(np.ones((7, 4), np.float32), ["<script>"] * 7, tmp_path / "b")
     for _ in range(2):
