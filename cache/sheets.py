@@ -1,7 +1,8 @@
 """Thumbnails kept in a cache: sheets of many, each known by the images that are on it.
 
-A sheet is one file, which appears whole or not at all: its images' hashes, the sizes of their
-thumbnails, and a picture. Losing one costs time: the images are decoded again.
+A sheet is one file, which appears whole or not at all: the SHA-256 of what follows, its images'
+hashes, the sizes of their thumbnails, and a picture. Losing one costs time: the images are decoded
+again.
 """
 
 from __future__ import annotations
@@ -9,14 +10,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..atomic_file import remove_whole, write_bytes
 from ..errors import CacheError
-from ..untrusted.files import open_regular
-from .keys import HASH_BYTES
+from ..untrusted.files import is_unlinked, read_bounded
+from .keys import HASH_BYTES, content_of_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
     from .keys import ContentHash
 
 FOLDER = "thumbnails"
-_BEGINS = b"bottlebank sheet 3\n"
+_BEGINS = b"bottlebank sheet 4\n"
 _COUNT_BYTES = 4
 _MOST_IMAGES = 1 << 16
-_WEBP_HEADER_BYTES = 12
+_MAX_BYTES = 1 << 24
+"""Several times what any sheet of 1024 × 1024 px takes."""
 _KEPT_BYTES = 1 << 29
 
 
@@ -60,27 +63,27 @@ class Sheets:
             Hashes of the images.
         """
         path = self._path(about, contents)
-        try:
-            with open_regular(path) as file:
-                data = file.read()
-        except OSError:
+        if not self._is_own_folder():
             return None
-        head = _head(contents)
-        sizes_end = len(head) + 2 * len(contents)
-        picture = data[sizes_end:]
-        if not data.startswith(head) or not _is_whole(picture, len(picture)):
+        try:
+            found, sheet = _read(path)
+        except (OSError, ValueError):
+            return None
+        if found != list(contents):
             return None
         with contextlib.suppress(OSError):
             os.utime(path)  # used last
-        sizes = np.frombuffer(data[len(head) : sizes_end], np.uint8).reshape(-1, 2)
-        return Sheet(picture, sizes)
+        return sheet
 
     def keep(self, about: bytes, contents: Sequence[ContentHash], sheet: Sheet) -> None:
         """Keep a sheet for the next time."""
         path = self._path(about, contents)
         with contextlib.suppress(OSError):  # a read-only cache works
             path.parent.mkdir(exist_ok=True)
-            write_bytes(path, _head(contents) + sheet.sizes.tobytes() + sheet.picture)
+            if self._is_own_folder():
+                count = len(contents).to_bytes(_COUNT_BYTES, "little")
+                rest = b"".join([count, *contents, sheet.sizes.tobytes(), sheet.picture])
+                write_bytes(path, _BEGINS + content_of_bytes(rest) + rest)
 
     def make_room(self) -> None:
         """Remove the sheets that were used longest ago, beyond what is kept."""
@@ -106,10 +109,10 @@ class Sheets:
         """Sheets that can serve no more: damaged, or with an image that is not in `contents`."""
         for path in self._paths():
             try:
-                found = _images_of(path)
+                found, _ = _read(path)
             except FileNotFoundError:
                 continue
-            except OSError:
+            except (OSError, ValueError):
                 found = None
             if found is None or not all(content in contents for content in found):
                 yield path
@@ -133,33 +136,26 @@ class Sheets:
         return self._folder / f"{name}.sheet"
 
     def _paths(self) -> list[Path]:
-        return sorted(self._folder.glob("*.sheet"))
+        return sorted(self._folder.glob("*.sheet")) if self._is_own_folder() else []
+
+    def _is_own_folder(self) -> bool:
+        """Whether the folder is there, and no link to one in which other files may lie."""
+        return is_unlinked(self._folder, stat.S_IFDIR)
 
 
-def _head(contents: Sequence[ContentHash]) -> bytes:
-    """What a sheet of these images begins with."""
-    return _BEGINS + len(contents).to_bytes(_COUNT_BYTES, "little") + b"".join(contents)
-
-
-def _images_of(path: Path) -> list[ContentHash] | None:
-    """Hashes of the images of a sheet; None where it is damaged, or of another version."""
-    with open_regular(path) as file:
-        if file.read(len(_BEGINS)) != _BEGINS:
-            return None
-        n_images = int.from_bytes(file.read(_COUNT_BYTES), "little")
-        if n_images > _MOST_IMAGES:
-            return None
-        hashes = file.read(HASH_BYTES * n_images)
-        file.seek(2 * n_images, os.SEEK_CUR)
-        start = file.tell()
-        picture = file.read(_WEBP_HEADER_BYTES)
-        n_bytes = file.seek(0, os.SEEK_END) - start
-    if len(hashes) != HASH_BYTES * n_images or not _is_whole(picture, n_bytes):
-        return None
-    return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
-
-
-def _is_whole(picture: bytes, n_bytes: int) -> bool:
-    """Whether a WebP file that begins so has as many bytes as it says."""
-    says = int.from_bytes(picture[4:8], "little") + 8
-    return picture[:4] == b"RIFF" and picture[8:12] == b"WEBP" and says == n_bytes
+def _read(path: Path) -> tuple[list[ContentHash], Sheet]:
+    """The images of a sheet, and the sheet; ValueError where it is damaged, or another version."""
+    data = read_bounded(path, _MAX_BYTES)
+    start = len(_BEGINS) + HASH_BYTES
+    rest = data[start:]
+    if data[:start] != _BEGINS + content_of_bytes(rest):
+        raise ValueError("it is damaged, or of another version")
+    n_images = int.from_bytes(rest[:_COUNT_BYTES], "little")
+    sizes_start = _COUNT_BYTES + HASH_BYTES * n_images
+    picture_start = sizes_start + 2 * n_images
+    if not 0 < n_images <= _MOST_IMAGES or picture_start >= len(rest):
+        raise ValueError("its parts do not fit together")
+    hashes = range(_COUNT_BYTES, sizes_start, HASH_BYTES)
+    contents = [rest[at : at + HASH_BYTES] for at in hashes]
+    sizes = np.frombuffer(rest[sizes_start:picture_start], np.uint8).reshape(-1, 2)
+    return contents, Sheet(rest[picture_start:], sizes)

@@ -134,19 +134,38 @@ def _sheet(
     contents = [table.keys[row].content for row in rows.tolist()]
     about = b"%s %d %s" % (_QUALITY_OF_KEPT, side_px, table.recipe.grey16.encode())
     sheet = kept.find(about, contents)
-    if sheet is None:
+    if sheet is None or not _fits(sheet, side_px, columns):
         sheet = _made(table, side_px, columns, rows)
         if sheet.sizes.all():  # with a picture missing, the next time may have it
             kept.keep(about, contents, sheet)
     return sheet
 
 
+def _fits(sheet: Sheet, side_px: int, columns: int) -> bool:
+    """Whether a sheet that was found is what `_made` makes; a shared cache may hold anything."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(sheet.picture), formats=["WEBP"]) as picture:
+            size = picture.size
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False
+    return (
+        size == _size_px(len(sheet.sizes), side_px, columns)
+        and sheet.sizes.min() >= 1
+        and sheet.sizes.max() <= side_px
+    )
+
+
+def _size_px(n_images: int, side_px: int, columns: int) -> tuple[int, int]:
+    """(width, height) of a sheet."""
+    return min(columns, n_images) * side_px, -(-n_images // columns) * side_px
+
+
 def _made(table: FeatureTable, side_px: int, columns: int, rows: np.ndarray) -> Sheet:
     from PIL import Image
 
-    n_lines = -(-len(rows) // columns)
-    across = min(columns, len(rows)) * side_px
-    sheet = Image.new("RGB", (across, n_lines * side_px), (128, 128, 128))
+    sheet = Image.new("RGB", _size_px(len(rows), side_px, columns), (128, 128, 128))
     sizes = np.zeros((len(rows), 2), np.uint8)
     for place, row in enumerate(rows.tolist()):
         pixels = quick_thumbnail(table, row, side_px)

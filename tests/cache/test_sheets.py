@@ -1,5 +1,6 @@
 """Sheets of thumbnails in a cache: found by their images, counted, and removed when useless."""
 
+import hashlib
 import io
 import os
 
@@ -49,6 +50,11 @@ def test_one_is_useless_without_all_of_its_images(sheets, tmp_path):
     assert list(Sheets(tmp_path / "nowhere").useless([])) == []
 
 
+def sealed(whole, rest):
+    """A sheet whose hash is right, whatever follows it."""
+    return whole[:19] + hashlib.sha256(rest).digest() + rest
+
+
 @pytest.mark.parametrize(
     "harm",
     [
@@ -57,7 +63,13 @@ def test_one_is_useless_without_all_of_its_images(sheets, tmp_path):
         lambda whole: whole[:30],
         lambda whole: whole + b"\0",
         lambda whole: bytes(len(whole)),
-        lambda whole: whole[:19] + b"\xff" * 4 + whole[23:],
+        lambda whole: whole[:51] + b"\xff" * 4 + whole[55:],
+        lambda whole: whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:],
+        lambda whole: whole.replace(b"\x08\x08", b"\x08\x07", 1),
+        lambda whole: sealed(whole, (1 << 31).to_bytes(4, "little") + whole[55:]),
+        lambda whole: sealed(whole, bytes(4)),
+        lambda whole: sealed(whole, b""),
+        lambda whole: sealed(whole, whole[51:115]),
     ],
 )
 def test_what_is_damaged_is_not_found_and_useless(sheets, tmp_path, harm):
@@ -74,3 +86,26 @@ def test_what_is_no_file_is_removed_and_waits_for_nobody(sheets, tmp_path):
     assert {*sheets.useless(contents(1, 2, 3, 4))} == {*odd}
     sheets.remove(odd)
     assert sheets.count()[0] == 2
+
+
+@pytest.mark.parametrize("n_bytes", [6 << 30, (1 << 24) + 1])
+def test_what_is_too_large_is_not_read(sheets, tmp_path, n_bytes):
+    for path in (tmp_path / FOLDER).iterdir():
+        os.truncate(path, n_bytes)
+    assert sheets.find(b"8", contents(1, 2, 3)) is None
+    assert len([*sheets.useless(contents(1, 2, 3, 4))]) == 2
+
+
+def test_a_link_in_the_place_of_the_folder_is_not_followed(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "a.sheet").write_text("my own file")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / FOLDER).symlink_to(mine, target_is_directory=True)
+    sheets = Sheets(tmp_path / "cache")
+    sheets.keep(b"8", contents(1, 2), a_sheet(2))
+    assert sheets.find(b"8", contents(1, 2)) is None
+    assert sheets.count() == (0, 0)
+    assert [*sheets.useless([])] == []
+    sheets.make_room()
+    assert [path.name for path in mine.iterdir()] == ["a.sheet"]

@@ -117,3 +117,33 @@ def test_sheets_are_kept_by_content_and_made_again_where_they_are_damaged(tmp_pa
     monkeypatch.setattr(kept_sheets, "_KEPT_BYTES", len(whole))
     make_sprites(images, 1e6, kept_in=tmp_path, progress=False)
     assert len(list((tmp_path / "thumbnails").iterdir())) == 1
+
+
+def webp(size):
+    file = io.BytesIO()
+    Image.new("RGB", size).save(file, "WEBP")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda sheet: sheet._replace(sizes=np.zeros_like(sheet.sizes)),
+        lambda sheet: sheet._replace(sizes=np.full_like(sheet.sizes, 129)),
+        lambda sheet: sheet._replace(picture=webp((1, 1))),
+        lambda sheet: sheet._replace(picture=webp((640, 129))),
+        lambda sheet: sheet._replace(picture=sheet.picture[:12] + b"\xfe" * 500),
+        lambda sheet: sheet._replace(picture=b"<script>"),
+    ],
+)
+def test_a_kept_sheet_that_is_none_of_these_images_is_made_again(tmp_path, harm):
+    images = images_in(tmp_path / "photos", [f"{number}.png" for number in range(5)])
+    first = make_sprites(images, 1e6, kept_in=tmp_path, progress=False)
+    [path] = (tmp_path / "thumbnails").iterdir()
+    whole = path.read_bytes()
+    contents = [key.content for key in images.keys]
+    kept = kept_sheets.Sheets(tmp_path)
+    kept.keep(b"1 128 scale", contents, harm(kept.find(b"1 128 scale", contents)))
+    assert path.read_bytes() != whole
+    assert make_sprites(images, 1e6, kept_in=tmp_path, progress=False).sheets == first.sheets
+    assert path.read_bytes() == whole
