@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .keys import ContentHash
 
 FOLDER = "thumbnails"
-_BEGINS = b"bottlebank sheet 2\n"
+_BEGINS = b"bottlebank sheet 3\n"
 _COUNT_BYTES = 4
 _MOST_IMAGES = 1 << 16
 _WEBP_HEADER_BYTES = 12

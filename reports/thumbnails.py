@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from ..cache import content_of_bytes
 from ..errors import ImageRejectedError
 from ..features.images.decoder import NO_LIMITS, decode, read
 
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 def thumbnail(table: FeatureTable, row: int, side_px: int) -> np.ndarray | None:
     """One image: uint8, (height, width, 3), RGB, 0-255, whose sides are `side_px` at most.
 
-    None where it has gone, or changed for the worse, since it was extracted.
+    None where it has gone, or its file has another content, since it was extracted.
     """
     try:
-        data = read(table.paths[row])[0]
+        data = _extracted(table, row)
         size_px = (side_px, side_px)
         pixels = decode(data, size_px, limits=NO_LIMITS, grey16=table.recipe.grey16)
     except ImageRejectedError:
@@ -37,7 +38,7 @@ def quick_thumbnail(table: FeatureTable, row: int, side_px: int) -> np.ndarray |
     Of a picture whose sides are nearly equal, the longer one may have 3/4 of `side_px`.
     """
     try:
-        data = read(table.paths[row])[0]
+        data = _extracted(table, row)
         least_px = (3 * side_px // 4, 3 * side_px // 4)  # the shorter side of most photographs
         pixels = decode(data, least_px, limits=NO_LIMITS, grey16=table.recipe.grey16)
     except ImageRejectedError:
@@ -48,6 +49,21 @@ def quick_thumbnail(table: FeatureTable, row: int, side_px: int) -> np.ndarray |
     if size == (width, height):
         return pixels
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+
+
+def _extracted(table: FeatureTable, row: int) -> bytes:
+    """The file of a row, with the bytes that its transfer values are of.
+
+    Raises
+    ------
+    ImageRejectedError
+        When it cannot be read, or has other bytes by now: what they show is not what the row, and
+        all that is known by its key, is about.
+    """
+    data = read(table.paths[row])[0]
+    if content_of_bytes(data) != table.keys[row].content:
+        raise ImageRejectedError("has changed since it was extracted")
+    return data
 
 
 def as_webp(pixels: np.ndarray) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bottlebank.cache import Key, content_of_bytes
 from bottlebank.reports.mistake_section import MOST_ON_A_PAGE, mistake_section
 
 
@@ -25,6 +26,7 @@ def section_of(tmp_path, monkeypatch):
     def make(paths, shares, source=str(tmp_path), label="hat"):
         table = SimpleNamespace(
             paths=paths,
+            keys=[Key(content_of_bytes(data)) for data in map(bytes_of, paths)],
             labels=np.array([label] * len(paths)),
             recipe=SimpleNamespace(grey16="scale"),
         )
@@ -37,6 +39,10 @@ def section_of(tmp_path, monkeypatch):
         return mistake_section(tmp_path, "photos, test", source, head, table, evaluated), drawn
 
     return make
+
+
+def bytes_of(path) -> bytes:
+    return Path(path).read_bytes() if Path(path).is_file() else b""
 
 
 def photograph(path, size=(30, 20), colour=(200, 30, 90)) -> str:
