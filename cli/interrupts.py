@@ -18,8 +18,19 @@ if TYPE_CHECKING:
 EXIT_CODE = 130
 
 _GOES_ON = "; what was committed is kept: run the command again to continue"
+_CONTINUED = (
+    "extract",
+    "train",
+    "evaluate",
+    "compare",
+    "plot",
+    "audit",
+    "similar",
+    "recipe",
+    "demo",
+)
 _AFTERWARDS = {
-    **dict.fromkeys(("extract", "train", "evaluate", "compare", "plot", "demo"), _GOES_ON),
+    **dict.fromkeys(_CONTINUED, _GOES_ON),
     "export": "; what was at --output is as it was",
     "predict": "; predictions are not kept, and --output is written only once all are made",
 }

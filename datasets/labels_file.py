@@ -23,7 +23,7 @@ from .text_file import encoding_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 COLUMNS = ("key", "path", "label")
 SUGGESTED, ACCEPT, SCORE, KIND = "suggested", "accept", "score", "kind"
@@ -115,8 +115,12 @@ def are_undecided_suggestions(file: Path) -> bool:
     with file.open(encoding="utf-8", errors="replace", newline="") as lines:
         if lines.readline().rstrip("\r\n") != header:
             return False
-        rows = csv.reader(lines)
-        return all(len(row) == len(SUGGESTION_COLUMNS) and not row[-1].strip() for row in rows)
+        try:
+            return all(
+                len(row) == len(SUGGESTION_COLUMNS) and not row[-1].strip() for row in _full(lines)
+            )
+        except csv.Error:  # such as a field that is longer than any name
+            return False
 
 
 def has_other_labels(file: Path, labels: Mapping[str, Collection[str]]) -> bool:
@@ -125,12 +129,17 @@ def has_other_labels(file: Path, labels: Mapping[str, Collection[str]]) -> bool:
     Somebody has written them into it since, or it is of other images.
     """
     with file.open(encoding="utf-8", errors="replace", newline="") as lines:
-        rows = csv.reader(lines)
+        rows = _full(lines)
         next(rows, None)
         return any(
             _normal(unguarded(label)) not in {_normal(escaped(own)) for own in labels.get(key, ())}
             for key, _, label, *_ in rows
         )
+
+
+def _full(lines: Iterable[str]) -> Iterator[list[str]]:
+    """The rows that hold anything: spreadsheets and editors leave empty ones at the end."""
+    return (row for row in csv.reader(lines) if any(map(clean, row)))
 
 
 def _normal(label: str) -> str:
@@ -156,7 +165,7 @@ def escaped(name: str) -> str:
 def _read(
     file: Path,
 ) -> tuple[dict[bytes, str], dict[bytes, float], dict[bytes, str], frozenset[bytes]]:
-    encoding = encoding_of(file)
+    encoding = encoding_of(file, can_be_said=False)
     dialect = find_dialect(file, encoding, _understood)
     lines = rows_of(file, encoding, dialect, _EXPECTED, cleaned=False)
     _, header = next(lines, (0, []))
@@ -167,6 +176,11 @@ def _read(
             raise DatasetError(
                 f"{file}: expected a labels file with the columns {_EXPECTED}, found "
                 f"{found[:200]!r}"
+            )
+    for name in (SUGGESTED, ACCEPT, SCORE, KIND):
+        if names.count(name) > 1:
+            raise DatasetError(
+                f"{file}: expected one column {name}, found {names.count(name)}: remove the others"
             )
     labels: dict[bytes, str] = {}
     scores: dict[bytes, float] = {}
@@ -189,8 +203,11 @@ def _read(
                 f"bytes; found {key[:80]!r}"
             )
         label, content = _label(said, where), bytes.fromhex(key)
+        score = value.get(SCORE, "")
+        if dialect.separator != ",":  # where it is not, the comma is the decimal point
+            score = score.replace(",", ".")
         with contextlib.suppress(ValueError):  # a score is a remark: without one, labels count
-            scores[content] = float(value.get(SCORE, ""))
+            scores[content] = float(score)
         paths.setdefault(content, unguarded(said.get("path", "")))
         repeats = EARLIER in value.get(KIND, "").split()
         if ACCEPT in names and not _decides(said) and not repeats:

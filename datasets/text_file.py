@@ -57,11 +57,13 @@ LEGACY = "cp1252"
 """What Excel writes as "CSV" on a western Windows, and what remains to be tried."""
 
 
-def encoding_of(file: Path, encoding: str | None = None) -> str:
+def encoding_of(file: Path, encoding: str | None = None, *, can_be_said: bool = True) -> str:
     """The encoding of a text file: the one that is said, or one that its bytes leave no doubt of.
 
     In this order: a byte order mark, UTF-16 by its zeros, UTF-8, Windows-1252. Detectors that
     count letters were tried (charset-normalizer) and are mostly wrong on short tables.
+
+    Where the encoding cannot be said, as of labels files, the message does not advise to say it.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def encoding_of(file: Path, encoding: str | None = None) -> str:
     for name in candidates:
         if decodes(file, name, is_said=encoding is not None):
             return name
-    raise DatasetError(_why_not(file, candidates[-1], encoding is not None))
+    raise DatasetError(_why_not(file, candidates[-1], encoding is not None, can_be_said))
 
 
 _EXPECTED = "expected a folder or a CSV file with path,label[,split][,group]"
@@ -170,13 +172,13 @@ def _refuse_other_kinds(file: Path, head: bytes) -> None:
     raise DatasetError(f"{file} is {name}, not a CSV file: {advice}")
 
 
-def _why_not(file: Path, encoding: str, is_said: bool) -> str:
+def _why_not(file: Path, encoding: str, is_said: bool, can_be_said: bool) -> str:
     if is_said:
         return f"{file} is not text in {encoding}: leave --encoding out, or name another"
     if encoding != LEGACY:
         return f"{file} begins as {encoding} text, but does not continue as such: save it as UTF-8"
+    name_it = ", or use --encoding NAME, such as cp1250, cp1251, mac_roman, gbk or shift_jis"
     return (
         f"{file} is not UTF-8, and its words make no sense in Windows-1252: save it as UTF-8 "
-        f'("CSV UTF-8" in Excel), or use --encoding NAME, such as cp1250, cp1251, mac_roman, gbk '
-        f"or shift_jis"
+        f'("CSV UTF-8" in Excel){name_it * can_be_said}'
     )

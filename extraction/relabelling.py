@@ -11,7 +11,7 @@ from ..errors import DatasetError
 from ..formatting import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from ..cache import ContentHash
     from ..datasets.labels_file import LabelsFile
@@ -70,10 +70,12 @@ def relabel(
         When the file has none of the images, or leaves out all.
     """
     contents, own = table.contents, table.labels.tolist()
-    written = {escaped(label): label for label in own}
+    written: dict[str, set[str]] = {}
+    for label in own:
+        written.setdefault(escaped(label), set()).add(label)
     said = [
-        written.get(found, found)
-        for found in (labels.labels.get(*each) for each in zip(contents, own, strict=True))
+        _said(labels.labels[content], mine, written) if content in labels.labels else mine
+        for content, mine in zip(contents, own, strict=True)
     ]
     here = labels.labels.keys() & set(contents)
     if not here and len(table):
@@ -95,6 +97,17 @@ def relabel(
     part = table.some(rows).with_labels(np.array([said[row] for row in rows.tolist()]))
     earlier = _decisions(labels, contents, own)
     return Relabelled(part, before, len(table) - len(rows), len(labels) - len(here), earlier)
+
+
+def _said(found: str, own: str, written: Mapping[str, Collection[str]]) -> str:
+    """The label that a file means, in which bytes of names that are not UTF-8 are `escaped`.
+
+    Where two classes are written alike, an image of one of them stays in it.
+    """
+    meant = written.get(found, ())
+    if own in meant:
+        return own
+    return next(iter(meant)) if len(meant) == 1 else found
 
 
 def _decisions(

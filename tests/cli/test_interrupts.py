@@ -59,6 +59,8 @@ def test_what_a_library_makes_of_it_is_no_failure(command, number, error):
     ("name", "afterwards"),
     [
         ("extract", "; what was committed is kept: run the command again to continue"),
+        ("audit", "; what was committed is kept: run the command again to continue"),
+        ("similar", "; what was committed is kept: run the command again to continue"),
         ("predict", "; predictions are not kept, and --output is written only once all are made"),
         ("extractors", ""),
     ],

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bottlebank.datasets.labels_file import read_labels, write_labels
+from bottlebank.datasets.labels_file import (
+    are_undecided_suggestions,
+    has_other_labels,
+    read_labels,
+    write_labels,
+    write_suggestions,
+)
 from bottlebank.errors import DatasetError
 
 SCORES = ["0.75", "", "high"]
@@ -116,6 +122,9 @@ def test_a_name_is_no_formula_to_a_spreadsheet():
         (f"key,label\n{KEYS[0]},cat,dog\n", "line 2: 3 values where the header has 2"),
         (f"key,label,accept\n{KEYS[0]},cat,yes\n", "there is no column suggested"),
         (f"key,label,suggested,accept\n{KEYS[0]},a,b,perhaps\n", "expected yes, no or nothing"),
+        (f"key,label,suggested,accept,Accept\n{KEYS[0]},a,b,,yes\n", "one column accept, found 2"),
+        (f"key,label,suggested,suggested\n{KEYS[0]},a,b,c\n", "one column suggested, found 2"),
+        (f"key,label\n{KEYS[0]},шапка\n".encode("cp1251"), r'save it as UTF-8 \("CSV UTF-8".*\)$'),
         (f'key,label\n{KEYS[0]},"cat\n', "is a quotation mark never closed"),
         (b"\x89PNG\r\n\x1a\n", "an image"),
     ],
@@ -142,3 +151,29 @@ def test_scores_are_read_where_there_are_any(tmp_path):
     assert read_labels(path).scores == {bytes.fromhex(KEYS[0]): 0.75}
     path.write_text(f"key,label\n{KEYS[0]},cat\n")
     assert read_labels(path).scores == {}
+
+
+@pytest.mark.parametrize(
+    ("separator", "score", "wanted"),
+    [(";", "0,75", 0.75), ("\t", "0,5", 0.5), (",", '"0,75"', None)],
+)
+def test_a_decimal_comma_is_read_where_no_comma_separates(tmp_path, separator, score, wanted):
+    path = tmp_path / "labels.csv"
+    rows = [["key", "label", "score"], [KEYS[0], "cat", score]]
+    path.write_text("\n".join(map(separator.join, rows)))
+    assert read_labels(path).scores.get(bytes.fromhex(KEYS[0])) == wanted
+
+
+@pytest.mark.parametrize("end", ["", "\r\n", "\r\n\n", ",,,,,,\r\n", " \n"])
+def test_empty_rows_at_the_end_decide_nothing(tmp_path, end):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(write_suggestions([(KEYS[0], "a", "cat", "", "", "", "")]) + end.encode())
+    assert are_undecided_suggestions(path)
+    assert not has_other_labels(path, {KEYS[0]: {"cat"}})
+    assert has_other_labels(path, {KEYS[0]: {"dog"}})
+
+
+def test_a_file_that_is_no_csv_is_no_list_of_suggestions(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(write_suggestions([(KEYS[0], "a" * 200_000, "cat", "", "", "", "")]))
+    assert not are_undecided_suggestions(path)

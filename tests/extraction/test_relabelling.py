@@ -50,6 +50,18 @@ def test_a_class_whose_name_is_not_utf_8_stays_itself(table, labels):
     assert set(changes.table.labels) == set(names)
 
 
+def test_two_classes_that_are_written_alike_stay_two(table, labels):
+    own = np.array(["caf\udce9", "caf\\xe9", "stripes"] * 20)
+    odd = dataclasses.replace(table, labels=own)
+    wanted = own.copy()
+    wanted[0] = "stripes"
+    assert relabel(odd, labels({0: "stripes"})).table.labels.tolist() == wanted.tolist()
+    # The file cannot tell the two apart: who is in one of them stays there.
+    wanted = ["caf\udce9", "caf\\xe9", "caf\\xe9"] * 20
+    said = labels(dict.fromkeys(range(60), "caf\\xe9"))
+    assert relabel(odd, said).table.labels.tolist() == wanted
+
+
 def test_a_file_of_other_images_is_refused(table, labels, tmp_path):
     (tmp_path / "labels.csv").write_bytes(write_labels([("0" * 64, "a.png", "cat")]))
     with pytest.raises(DatasetError, match="has none of these 60 images"):
