@@ -66,14 +66,14 @@ class Sheets:
         if not self._is_own_folder():
             return None
         try:
-            found, sheet = _read(path)
-        except (OSError, ValueError):
+            found = _read(path)
+        except OSError:
             return None
-        if found != list(contents):
+        if found is None or found[0] != list(contents):
             return None
         with contextlib.suppress(OSError):
             os.utime(path)  # used last
-        return sheet
+        return found[1]
 
     def keep(self, about: bytes, contents: Sequence[ContentHash], sheet: Sheet) -> None:
         """Keep a sheet for the next time."""
@@ -109,12 +109,12 @@ class Sheets:
         """Sheets that can serve no more: damaged, or with an image that is not in `contents`."""
         for path in self._paths():
             try:
-                found, _ = _read(path)
+                found = _read(path)
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError):
+            except OSError:
                 found = None
-            if found is None or not all(content in contents for content in found):
+            if found is None or not all(content in contents for content in found[0]):
                 yield path
 
     def remove(self, paths: Iterable[Path]) -> None:
@@ -143,18 +143,21 @@ class Sheets:
         return is_unlinked(self._folder, stat.S_IFDIR)
 
 
-def _read(path: Path) -> tuple[list[ContentHash], Sheet]:
-    """The images of a sheet, and the sheet; ValueError where it is damaged, or another version."""
-    data = read_bounded(path, _MAX_BYTES)
+def _read(path: Path) -> tuple[list[ContentHash], Sheet] | None:
+    """The images of a sheet, and the sheet; None where it is damaged, or of another version."""
+    try:
+        data = read_bounded(path, _MAX_BYTES)
+    except ValueError:  # too large, or of holes
+        return None
     start = len(_BEGINS) + HASH_BYTES
     rest = data[start:]
     if data[:start] != _BEGINS + content_of_bytes(rest):
-        raise ValueError("it is damaged, or of another version")
+        return None
     n_images = int.from_bytes(rest[:_COUNT_BYTES], "little")
     sizes_start = _COUNT_BYTES + HASH_BYTES * n_images
     picture_start = sizes_start + 2 * n_images
     if not 0 < n_images <= _MOST_IMAGES or picture_start >= len(rest):
-        raise ValueError("its parts do not fit together")
+        return None
     hashes = range(_COUNT_BYTES, sizes_start, HASH_BYTES)
     contents = [rest[at : at + HASH_BYTES] for at in hashes]
     sizes = np.frombuffer(rest[sizes_start:picture_start], np.uint8).reshape(-1, 2)
