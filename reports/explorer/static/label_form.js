@@ -3,7 +3,7 @@
 // `rowsOf` gives the rows that are meant; `about` names them in the field's label.
 function makeLabelForm(app, id, about, rowsOf) {
   const input = element("input", {
-    id, list: "class-names", autocomplete: "off", placeholder: "existing or new label", maxlength: 500,
+    id, list: "class-names", autocomplete: "off", placeholder: "old or new label", maxlength: 500,
   });
   const form = element(
     "form",

@@ -19,6 +19,9 @@ function makePanels(app) {
       tab.tabIndex = is ? 0 : -1;
       byId(tab.getAttribute("aria-controls")).hidden = !is;
     }
+    if (name === "selection" && app.nSelected === 0) {
+      panels.selection.update(); // it says how to select
+    }
   }
 
   tabs.forEach((tab, i) => {

@@ -71,6 +71,9 @@ def test_pointing_selecting_labelling(seen, page, points, tmp_path):
         assert here.words("#tip-label") == points.classes[points.labels[row]]
     assert here.words("#tip-prediction") == "predicted <script>alert(1)</script>, 20 %"
 
+    here.page.get_by_role("tab", name="Selection").click()
+    assert here.words("#panel-selection h2") == "Nothing is selected"
+    assert not here.page.locator("#selection-label").is_visible()
     lasso(here, shape_around(5))
     assert here.words("#panel-selection h2") == "1 image selected"
     here.page.locator("#selection-label").fill("=new, class")
