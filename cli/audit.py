@@ -22,7 +22,7 @@ from .parameters.seen_by_head import extract_seen_by, require_head_decides
 from .parameters.types import FOLDER, WholeNumber
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from ..auditing import Audit
@@ -104,7 +104,8 @@ def run(
     before, table = table, table if changes is None else changes.table
     earlier = [] if changes is None else changes.earlier
     if file is not None:
-        _require_no_labels_of_a_person(file, earlier, before, table)
+        classes = [] if loaded is None else loaded.classes
+        _require_no_labels_of_a_person(file, earlier, classes, before, table)
     found = audit(table, loaded, n_next=n_next, include_test=include_test, seed=seed)
     _write(found, file, folder, data, earlier)
     if json:
@@ -119,9 +120,10 @@ def run(
 
 
 def _require_no_labels_of_a_person(
-    file: Path, earlier: Sequence[Decision], *tables: FeatureTable
+    file: Path, earlier: Sequence[Decision], classes: Iterable[str], *tables: FeatureTable
 ) -> None:
-    """Refuse to replace a labels file with other labels than the images have."""
+    """Refuse to replace a labels file with labels or words that no audit of the images writes."""
+    from ..auditing.finding import KINDS
     from ..datasets.labels_file import has_other_labels
 
     if not file.exists():
@@ -130,10 +132,11 @@ def _require_no_labels_of_a_person(
     for table in tables:
         for key, label in zip(map(str, table.keys), table.labels.tolist(), strict=True):
             known.setdefault(key, set()).add(label)
-    if has_other_labels(file, known):
+    suggestible = {*classes, *(label for labels in known.values() for label in labels)}
+    if has_other_labels(file, known, suggestible, KINDS):
         raise UsageError(
-            f"{file} exists and has labels that these images have not, so it is not overwritten: "
-            f"lay it over them with --labels {file}, and choose another --output"
+            f"{file} exists and has labels that these images have not, or remarks, so it is not "
+            f"overwritten: lay it over them with --labels {file}, and choose another --output"
         )
 
 

@@ -123,18 +123,43 @@ def are_undecided_suggestions(file: Path) -> bool:
             return False
 
 
-def has_other_labels(file: Path, labels: Mapping[str, Collection[str]]) -> bool:
-    """Whether a file that `write_suggestions` made has other labels than some, by their keys.
+def has_other_labels(
+    file: Path,
+    labels: Mapping[str, Collection[str]],
+    suggestible: Collection[str],
+    kinds: Collection[str],
+) -> bool:
+    """Whether a file that `write_suggestions` made has other words than an audit writes.
 
     Somebody has written them into it since, or it is of other images.
+
+    Parameters
+    ----------
+    file
+        In which `are_undecided_suggestions`.
+    labels
+        Of images, by their keys.
+    suggestible
+        The labels that can be suggested. Whether a person has written one of them into
+        ``suggested`` cannot be told.
+    kinds
+        The kinds of findings.
     """
+    may_be_kind, may_be_suggested = {*kinds, EARLIER}, set(map(_as_read, ["", *suggestible]))
     with file.open(encoding="utf-8", errors="replace", newline="") as lines:
         rows = _full(lines)
         next(rows, None)
         return any(
-            _normal(unguarded(label)) not in {_normal(escaped(own)) for own in labels.get(key, ())}
-            for key, _, label, *_ in rows
+            _normal(unguarded(label)) not in set(map(_as_read, labels.get(key, ())))
+            or _normal(unguarded(suggested)) not in may_be_suggested
+            or not may_be_kind.issuperset(kind.split())
+            for key, _, label, suggested, _, kind, *_ in rows
         )
+
+
+def _as_read(label: str) -> str:
+    """A label of an image as it is after writing and reading."""
+    return _normal(escaped(label))
 
 
 def _full(lines: Iterable[str]) -> Iterator[list[str]]:

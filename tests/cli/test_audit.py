@@ -90,7 +90,9 @@ def test_a_list_with_and_without_labels_and_what_a_person_writes_into_the_file(
     file.write_text("\n".join(lines))
     again = bottlebank(*command)
     assert again.code == 2
-    assert "has labels that these images have not, so it is not overwritten" in again.err
+    assert (
+        "has labels that these images have not, or remarks, so it is not overwritten" in again.err
+    )
     over = [*command[:-1], tmp_path / "more.csv", "--labels", file, "--json"]
     answer = bottlebank(*over)
     assert path not in [each["path"] for each in answer.json["findings"]["next"]]
@@ -128,4 +130,6 @@ def test_what_a_labels_file_decides_is_in_the_next_one(bottlebank, wrong, option
     new.write_text(text.replace(f"{keys[0]},a,,", f"{keys[0]},a,back,"), encoding="utf-8")
     refused = bottlebank(*command)
     assert refused.code == 2
-    assert "has labels that these images have not, so it is not overwritten" in refused.err
+    assert (
+        "has labels that these images have not, or remarks, so it is not overwritten" in refused.err
+    )

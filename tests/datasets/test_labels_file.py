@@ -169,8 +169,25 @@ def test_empty_rows_at_the_end_decide_nothing(tmp_path, end):
     path = tmp_path / "labels.csv"
     path.write_bytes(write_suggestions([(KEYS[0], "a", "cat", "", "", "", "")]) + end.encode())
     assert are_undecided_suggestions(path)
-    assert not has_other_labels(path, {KEYS[0]: {"cat"}})
-    assert has_other_labels(path, {KEYS[0]: {"dog"}})
+    assert not has_other_labels(path, {KEYS[0]: {"cat"}}, (), ())
+    assert has_other_labels(path, {KEYS[0]: {"dog"}}, (), ())
+
+
+@pytest.mark.parametrize(
+    ("suggested", "kind", "is_changed"),
+    [
+        ("", "", False),
+        ("=dog", "label earlier", False),
+        ("caf\udce9", "next", False),
+        ("perhaps a fox", "label", True),
+        ("=dog", "ask Ann", True),
+    ],
+)
+def test_words_of_a_person_beside_a_label_are_noticed(tmp_path, suggested, kind, is_changed):
+    path = tmp_path / "labels.csv"
+    path.write_bytes(write_suggestions([(KEYS[0], "a", "cat", suggested, "0.5000", kind, "")]))
+    classes, kinds = ["cat", "=dog", "caf\udce9"], ["label", "next"]
+    assert has_other_labels(path, {KEYS[0]: {"cat"}}, classes, kinds) is is_changed
 
 
 def test_a_file_that_is_no_csv_is_no_list_of_suggestions(tmp_path):
