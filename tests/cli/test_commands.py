@@ -235,6 +235,7 @@ def test_predict_says_what_is_of_no_class(bottlebank, photos, cache, options, tm
     )
 
 
+@pytest.mark.slow
 def test_a_dense_head_reports_its_training(bottlebank, photos, options, cache, tmp_path):
     head = tmp_path / "dense.h5"
     trained = bottlebank(

@@ -66,6 +66,7 @@ def test_a_head_on_another_machine_finds_its_file(bottlebank, photos, onnx_head,
     assert predict(bottlebank, photos, moved, tmp_path / "other").json == here
 
 
+@pytest.mark.slow
 def test_a_head_takes_its_file_under_another_name(bottlebank, photos, onnx_head, network, tmp_path):
     head, cache = onnx_head
     here = predict(bottlebank, photos, head, cache).json
@@ -237,6 +238,7 @@ def compare(bottlebank, photos, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_a_file_is_compared_with_a_network_of_the_registry(compare, network, caplog, tmp_path):
     chosen = ["--scaling", "torch", "--pooling", "mean", "--json"]
     answer = compare(f"efficientnet_lite0,{network}", *chosen).json

@@ -34,6 +34,7 @@ def test_a_split_that_there_is_not(table, trained, tmp_path):
     assert not (tmp_path / "report").exists()
 
 
+@pytest.mark.slow
 def test_the_curve_of_a_dense_head_is_of_logistic_heads(table, tmp_path):
     head = bb.train_head(table, "dense", hidden=(8,)).head
     bb.write_report(tmp_path, head, table, "test")

@@ -91,6 +91,7 @@ def test_a_predictor_has_a_limit_of_its_own(dark, cache, tmp_path):
 NEARLY_BLACK = "nearly black: of 16 bits per channel it uses at most the lowest 1/16 of the range; "
 
 
+@pytest.mark.slow
 def test_predictions_of_nearly_black_pictures_say_so(dark, cache, tmp_path, request, capfd):
     new = np.asarray(picture("disc", 50)).astype(np.uint16) * 16
     colour = cv2.imencode(".png", new)[1].tobytes()

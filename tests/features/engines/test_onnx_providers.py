@@ -258,6 +258,7 @@ def test_float16_is_left_to_gpus_unless_an_engine_is_named(tmp_path):
         opened(tmp_path, "float16", "tensorflow")
 
 
+@pytest.mark.slow
 def test_where_float16_disagrees_float32_is_computed_on_the_gpu(gpu, photos, cache, monkeypatch):
     refuse(monkeypatch, lambda engine: engine.precision == "float16")
     table = bb.extract(photos, "efficientnet_lite0", cache=cache)
@@ -285,6 +286,7 @@ def test_where_the_gpu_does_not_start_all_is_as_without(gpu, photos, cache, monk
     assert gpu == []
 
 
+@pytest.mark.slow
 def test_a_gpu_that_fails_in_between_loses_nothing_that_was_committed(
     gpu, photos, cache, monkeypatch
 ):
