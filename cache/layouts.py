@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..atomic_file import remove_whole, write_bytes
-from ..errors import CacheError, in_brief
+from ..atomic_file import write_bytes
+from ..errors import in_brief
 from ..untrusted.arrays import read_npz
 from ..untrusted.json_text import read_json_object
 from .keys import KeyArray
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -165,21 +165,6 @@ def useless(root: Path, fingerprint: str, variant: str, keys: Collection[Key]) -
         left = sum(key in keys for key in layout.keys)
         if left < _LEAST_SHARED * len(layout.keys):
             yield path
-
-
-def remove(paths: Iterable[Path]) -> None:
-    """Remove layouts.
-
-    Raises
-    ------
-    CacheError
-        When one cannot be removed.
-    """
-    for path in paths:
-        try:
-            remove_whole(path)
-        except OSError as error:
-            raise CacheError(f"{path} cannot be removed: {error.strerror}") from error
 
 
 def _paths(root: Path, fingerprint: str, variant: str) -> Iterator[Path]:

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..atomic_file import remove_whole, write_bytes
-from ..errors import CacheError
+from ..atomic_file import write_bytes
 from ..untrusted.files import is_unlinked, read_bounded
 from .keys import HASH_BYTES, content_of_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -116,20 +115,6 @@ class Sheets:
                 found = None
             if found is None or not all(content in contents for content in found[0]):
                 yield path
-
-    def remove(self, paths: Iterable[Path]) -> None:
-        """Remove sheets.
-
-        Raises
-        ------
-        CacheError
-            When one cannot be removed.
-        """
-        for path in paths:
-            try:
-                remove_whole(path)
-            except OSError as error:
-                raise CacheError(f"{path} cannot be removed: {error.strerror}") from error
 
     def _path(self, about: bytes, contents: Sequence[ContentHash]) -> Path:
         name = hashlib.sha256(_BEGINS + about + b"\0" + b"".join(contents)).hexdigest()

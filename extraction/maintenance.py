@@ -8,7 +8,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..arguments import received
-from ..cache import CacheFolder, Key, Variant
+from ..cache import CacheFolder, Key, Variant, made_again
 from ..cache import layouts as kept_layouts
 from ..cache.import_export import Described, export_rows, import_shards
 from ..cache.isolated_reading import open_export
@@ -227,7 +227,7 @@ def prune(
             if do and not whole and not planned.is_empty:
                 carry_out(cache, planned)
             if do and not whole:
-                kept_layouts.remove(layouts)
+                made_again.remove(layouts)
         if do and whole:
             remove_recipe(folder, fingerprint)
     if prefix:  # the images of other recipes have thumbnails too
@@ -235,7 +235,7 @@ def prune(
     sheets = Sheets(folder.root)
     useless = [*sheets.useless(left)]
     if do:
-        sheets.remove(useless)
+        made_again.remove(useless)
     return Pruned(entries, len(useless))
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from bottlebank.cache import Key
-from bottlebank.cache.layouts import Layout, Layouts, n_layouts, remove, useless
+from bottlebank.cache.layouts import Layout, Layouts, n_layouts, useless
+from bottlebank.cache.made_again import remove
 
 PRINT = "d" * 64
 SETTINGS = {"method": "tsne", "seed": 0, "dimensions": 2, "perplexity": None}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bottlebank.cache import made_again
 from bottlebank.cache.sheets import FOLDER, Sheet, Sheets
 
 
@@ -43,7 +44,7 @@ def test_one_is_useless_without_all_of_its_images(sheets, tmp_path):
     files = [*(tmp_path / FOLDER).iterdir()]
     assert (n_sheets, n_bytes) == (2, sum(file.stat().st_size for file in files))
     assert list(sheets.useless(contents(1, 2, 3, 4, 5))) == []
-    sheets.remove(sheets.useless(contents(1, 2, 3)))
+    made_again.remove(sheets.useless(contents(1, 2, 3)))
     assert sheets.find(b"8", contents(1, 2, 3))
     assert sheets.find(b"8", contents(3, 4)) is None
     assert Sheets(tmp_path / "nowhere").count() == (0, 0)
@@ -84,7 +85,7 @@ def test_what_is_no_file_is_removed_and_waits_for_nobody(sheets, tmp_path):
     os.mkfifo(odd[0])
     odd[1].mkdir()
     assert {*sheets.useless(contents(1, 2, 3, 4))} == {*odd}
-    sheets.remove(odd)
+    made_again.remove(odd)
     assert sheets.count()[0] == 2
 
 

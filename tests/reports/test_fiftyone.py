@@ -16,6 +16,7 @@ import pytest
 import bottlebank as bb
 
 from ..toys.toy_table import noise, toy_rows, toy_table
+from .test_map_formats import FILES, LABELS
 
 PYTHON = os.environ.get("BOTTLEBANK_TEST_FIFTYONE")
 # As docs/maps.md has it; what is read goes to a file, since FiftyOne prints by itself.
@@ -34,13 +35,6 @@ for folder in sys.argv[2:]:
 with open(sys.argv[1], "w") as file:
     json.dump(found, file, default=str)
 """
-FILES = [
-    "1.png", "tab\t2.png", "line\n3.png", "car\r4.png", '"5".png', "=cmd|' /C calc'!A0.png",
-    "قطة.png", "猫\u2028.png", "🎩.png", "\udcff.png", "back\\slash.png", "@home.png",
-]  # fmt: skip
-LABELS = [
-    "hat", "<script>", "=1+1", "", "帽子", "قبعة", "🎩", "a\tb", 'say "hi"', "hat", "-2", "c\nd",
-]  # fmt: skip
 
 
 @pytest.mark.slow
