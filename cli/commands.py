@@ -23,6 +23,7 @@ _COMMANDS = {
     "recipe": "Build a known system from DATA, from images to a report, and compare it with a "
     "baseline.",
     "plot": "Draw a map on which images with similar transfer values lie together.",
+    "look": "Look into the network: what it sees in an image, and what it is blind to.",
     "export": "Write a head with its extractor in the format of another program, and compare both.",
     "serve": "Answer predictions over HTTP, with a page to drop images on.",
     "keys": "Make, list and remove the keys of `serve --keys`.",
@@ -44,6 +45,7 @@ _OF_THE_KEYS = {
     "list": "List the keys of a file: names, roles and rate limits.",
     "remove": "Remove a key from a file; a server that runs refuses it from then on.",
 }
+_OF_THE_LOOKS: dict[str, str] = {}
 COMPLETION = "_BOTTLEBANK_COMPLETE"
 """The variable by which a shell requests completion."""
 
@@ -58,6 +60,16 @@ program = Group(
     "bottlebank",
     summaries=_COMMANDS,
     groups=[
+        Group(
+            "look",
+            summaries=_OF_THE_LOOKS,
+            module_prefix="look.",
+            help=_COMMANDS["look"],
+            subcommand_metavar="WHAT ...",
+            epilogue=[
+                "\b\nExample:\n  bottlebank look saliency photo.jpg --head head.h5 --output why.png"
+            ],
+        ),
         Group(
             "keys",
             summaries=_OF_THE_KEYS,

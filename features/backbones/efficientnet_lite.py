@@ -333,7 +333,7 @@ def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") 
             norm = layers.BatchNormalization(epsilon=EPSILON, name=_layer_name(normalised_by))
             values = norm(values)
             norm.set_weights([arrays[f"{normalised_by}.{name}"] for name in _NORMALISATION])
-            return layers.ReLU(6.0)(values) if relu6 else values
+            return layers.ReLU(6.0, name=f"{_layer_name(of)}.relu")(values) if relu6 else values
 
         values = convolution(values, "_conv_stem", "_bn0", 2)
         for block in _blocks_of(backbone):
@@ -347,6 +347,8 @@ def keras_model(backbone: Backbone, arrays: Arrays, precision: str = "float32") 
         if backbone.layers:
             return keras.Model(inputs, layers.Flatten()(values), name=backbone.name)
         values = convolution(values, "_conv_head", "_bn1")
-        return keras.Model(inputs, layers.GlobalAveragePooling2D()(values), name=backbone.name)
+        return keras.Model(
+            inputs, layers.GlobalAveragePooling2D(name="pool")(values), name=backbone.name
+        )
     finally:
         keras.config.set_dtype_policy(usual)

@@ -13,10 +13,10 @@ from ...fork_safety import claim
 from ...native_stderr import silent_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from ..backbones.registry import Backbone
+    from ..backbones.registry import Backbone, PixelScaling
     from ..backbones.weights import Weights
     from .base import Source
 
@@ -111,7 +111,7 @@ class GraphEngine(TensorFlowEngine):
         with silent_stderr():
             wrapped: Any = tf.compat.v1.wrap_function(imported, [])
             given = [node.name for node in held.node if node.op == "Placeholder"]
-            used = {name.split(":")[0].lstrip("^") for node in held.node for name in node.input}
+            used = {name for node in held.node for name in _inputs_of(node)}
             made = [node.name for node in held.node if node.name not in used and node.op != "NoOp"]
             if len(given) != 1 or len(made) != 1:
                 raise EngineError(
@@ -119,6 +119,71 @@ class GraphEngine(TensorFlowEngine):
                 )
             ends = [[wrapped.graph.get_tensor_by_name(f"{name}:0")] for (name,) in (given, made)]
             self._take(wrapped.prune(*ends), "float32")
+
+
+def scaled(pixels: Any, scaling: PixelScaling) -> Any:
+    """The network's input, of pixels float32 (n, height, width, 3), RGB, 0 to 255."""
+    if scaling.channels == "BGR":
+        pixels = tf.reverse(pixels, axis=[-1])
+    return pixels * tf.constant(scaling.scale) + tf.constant(scaling.offset)
+
+
+def features_of_pixels(graph: bytes) -> Callable[[Any], Any]:
+    """A frozen graph of `TensorFlowEngine.graph` as a function of pixels that are not 8-bit.
+
+    Returns
+    -------
+    callable
+        From float32 (n, height, width, 3), 0 to 255, to float32 (n, width), tensors both; it can be
+        differentiated.
+
+    Raises
+    ------
+    EngineError
+        When the graph does not turn its pixels into float32 first.
+    """
+    held = tf.compat.v1.GraphDef.FromString(graph)
+    (given,) = (node for node in held.node if node.op == "Placeholder")
+    users = [node for node in held.node if given.name in _inputs_of(node)]
+    if not users or any(
+        node.op != "Cast" or node.attr["DstT"].type != tf.float32.as_datatype_enum for node in users
+    ):
+        raise EngineError("its pixels are not turned into float32 first: there are no gradients")
+    used = {name for node in held.node for name in _inputs_of(node)}
+    (made,) = (node.name for node in held.node if node.name not in used and node.op != "NoOp")
+    shape = tf.TensorShape(given.attr["shape"].shape)
+    for node in held.node:  # of a function whose own gradient only the process that built it knows
+        node.attr.pop("_gradient_op_type", None)
+
+    def imported(pixels: Any) -> Any:
+        replaced = {f"{node.name}:0": pixels for node in users}
+        ends = tf.graph_util.import_graph_def(
+            held, input_map=replaced, return_elements=[f"{made}:0"], name=""
+        )
+        return ends[0]
+
+    with silent_stderr():
+        signature = [tf.TensorSpec(shape, tf.float32)]
+        function: Any = tf.compat.v1.wrap_function(imported, signature)
+    if shape[0] != 1:
+        return function
+    return lambda pixels: tf.concat(
+        [function(pixels[at : at + 1]) for at in range(pixels.shape[0])], axis=0
+    )
+
+
+def with_constants(graph: bytes, changed: Callable[[np.ndarray], np.ndarray]) -> bytes:
+    """A frozen graph with other constants: what `changed` makes of each float32 array."""
+    held = tf.compat.v1.GraphDef.FromString(graph)
+    for node in held.node:
+        if node.op == "Const" and node.attr["dtype"].type == tf.float32.as_datatype_enum:
+            values = changed(tf.make_ndarray(node.attr["value"].tensor))
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values))
+    return held.SerializeToString()
+
+
+def _inputs_of(node: Any) -> set[str]:
+    return {name.split(":")[0].lstrip("^") for name in node.input}
 
 
 def write_onnx(engine: TensorFlowEngine, file: Path) -> None:
@@ -164,10 +229,7 @@ def _freeze(backbone: Backbone, weights: Weights, precision: str, *, one_image: 
 
     @tf.function(input_signature=[pixels_spec], autograph=False)
     def transfer_values(pixels: Any) -> Any:
-        values = tf.cast(pixels, tf.float32)
-        if scaling.channels == "BGR":
-            values = tf.reverse(values, axis=[-1])
-        values = values * tf.constant(scaling.scale) + tf.constant(scaling.offset)
+        values = scaled(tf.cast(pixels, tf.float32), scaling)
         return tf.cast(network(values), tf.float32)
 
     function: Any = transfer_values

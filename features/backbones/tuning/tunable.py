@@ -44,13 +44,13 @@ class Tunable:
         write: Callable[[Path], None],
         suffix: str,
     ) -> None:
-        self.backbone, self._model, self.suffix = backbone, model, suffix
+        self.backbone, self.model, self.suffix = backbone, model, suffix
         self._write = write
 
     @cached_property
     def blocks(self) -> list[Block]:
         """From input to output; the layers before the first always stay frozen."""
-        return blocks_of(self._model)
+        return blocks_of(self.model)
 
     def last(self, n_blocks: int) -> Sequence[Block]:
         """The last blocks.
@@ -86,7 +86,7 @@ class Tunable:
         """The last blocks; training them changes the weights that `weights_file` gives."""
         import keras
 
-        model = keras.Model(self._cut(n_blocks), self._model.output)
+        model = keras.Model(self._cut(n_blocks), self.model.output)
         return UpperPart(model)
 
     def weights_file(self) -> bytes:
@@ -100,7 +100,7 @@ class Tunable:
             return path.read_bytes()
 
     def _cut(self, n_blocks: int) -> Any:
-        return self._model.get_layer(self.last(n_blocks)[0].begins).input
+        return self.model.get_layer(self.last(n_blocks)[0].begins).input
 
 
 class UpperPart:

@@ -1,0 +1,187 @@
+"""Opening the network of a head, or of an extractor, so that gradients go through it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arguments import require_timeout
+from ..cache import CacheFolder
+from ..classifier.given_head import as_head
+from ..errors import EngineError, UsageError
+from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, recipe_for
+from ..features.engines.conversion import import_tensorflow_engine
+from ..features.engines.network import Network
+from ..features.engines.registry import AUTO, REFERENCE, require_known
+from ..fork_safety import claim
+from ..native_stderr import silent_stderr
+from ..prediction.head_extractor import read_recipe, weights_finder
+from .network import DifferentiableNetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ..classifier import Head
+    from ..classifier.given_head import HeadLike
+    from ..features import Recipe
+    from ..features.backbones.weights import Weights
+
+WITHOUT_GRADIENTS = "saliency by occlusion works with every engine: --method occlusion"
+
+
+def require_gradients(engine: str) -> None:
+    """Refuse an engine that computes no gradients; nothing is imported.
+
+    Raises
+    ------
+    UsageError
+        With what works instead.
+    """
+    require_known(engine, AUTO)
+    if engine not in (AUTO, REFERENCE):
+        raise UsageError(
+            f"the engine {engine} computes no gradients: leave --engine out, so that TensorFlow "
+            f"computes them; {WITHOUT_GRADIENTS}"
+        )
+
+
+def open_for_head(
+    head: HeadLike,
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    extractor: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    engine: str = AUTO,
+    download_timeout_s: float | None = None,
+) -> DifferentiableNetwork:
+    """The network of a head, with the head behind it.
+
+    Parameters
+    ----------
+    head
+        A head file; or what `train_head` or `load_head` returns.
+    cache, extractor, weights, download_timeout_s
+        As in `load_predictor`.
+    engine
+        ``auto`` or ``tensorflow``: others compute no gradients.
+
+    Raises
+    ------
+    UsageError
+        When the engine computes no gradients.
+    EngineError
+        When TensorFlow cannot run the network, with what works instead.
+    HeadFileError, HeadMismatchError, WeightsNotFoundError
+        As in `load_predictor`.
+    """
+    require_gradients(engine)
+    loaded = as_head(head)
+    source = head if isinstance(head, (str, os.PathLike)) else f"the head {loaded.version}"
+    recipe = read_recipe(loaded, source)
+    timeout_s = require_timeout("download_timeout_s", download_timeout_s)
+    with CacheFolder(cache, waits=False) as folder:
+        find = weights_finder(recipe, folder, source, extractor, weights, timeout_s)
+        return _opened(recipe, find, folder.networks, loaded)
+
+
+def open_for_extractor(
+    extractor: str | os.PathLike[str] = DEFAULT_EXTRACTOR,
+    *,
+    cache: str | os.PathLike[str] | None = None,
+    engine: str = AUTO,
+    download_timeout_s: float | None = None,
+    progress: bool | None = None,
+    **settings: Any,
+) -> DifferentiableNetwork:
+    """The network of an extractor, without a head.
+
+    Parameters
+    ----------
+    extractor, cache, download_timeout_s, progress
+        As in `extract`.
+    engine
+        ``auto`` or ``tensorflow``: others compute no gradients.
+    settings
+        ``weights``, ``fit``, ``grey16``, ``size``, ``layer``, ``scaling`` and ``pooling``, as in
+        `extract`.
+
+    Raises
+    ------
+    UsageError, EngineError, WeightsNotFoundError
+        As `open_for_head`; and as `extract`.
+    """
+    require_gradients(engine)
+    timeout_s = require_timeout("download_timeout_s", download_timeout_s)
+    spec = ExtractorSpec.of(extractor, **settings)
+    with CacheFolder(cache, waits=False) as folder:
+        recipe, found = recipe_for(
+            spec,
+            digest=folder.sha256_of_file,
+            download_timeout_s=timeout_s,
+            progress=progress,
+        )
+        return _opened(recipe, lambda: found, folder.networks)
+
+
+def _opened(
+    recipe: Recipe, find: Callable[[], Weights], networks: Path, head: Head | None = None
+) -> DifferentiableNetwork:
+    with Network(recipe, find, networks) as network:
+        module = network.backbone.imported()
+        if not hasattr(module, "build"):
+            raise EngineError(
+                f"{recipe.extractor} has no gradients: it runs in OpenVINO and ONNX Runtime, not "
+                f"in TensorFlow; {WITHOUT_GRADIENTS}"
+            )
+        import_tensorflow_engine()
+        claim("TensorFlow")
+        if not hasattr(module, "tunable"):
+            return _of_graph(recipe, network.graph(), head)
+        with silent_stderr():
+            model = module.tunable(network.backbone, find()).model
+        network.require_same_weights()
+    return _of_model(recipe, network.backbone.scaling, model, head)
+
+
+def _of_model(recipe: Recipe, scaling: Any, model: Any, head: Head | None) -> DifferentiableNetwork:
+    from ..features.engines.tensorflow import scaled
+
+    def pixels_scaled(pixels: Any) -> Any:
+        return scaled(pixels, scaling)
+
+    def features(pixels: Any) -> Any:
+        return model(pixels_scaled(pixels), training=False)
+
+    def permuted(seed: int) -> DifferentiableNetwork:
+        import keras
+
+        random = np.random.default_rng(seed)
+        with silent_stderr():
+            other: Any = keras.models.clone_model(model)
+            other.set_weights([_permuted(each, random) for each in model.get_weights()])
+        return _of_model(recipe, scaling, other, head)
+
+    return DifferentiableNetwork(
+        recipe, features, permuted=permuted, model=model, scaled=pixels_scaled, head=head
+    )
+
+
+def _of_graph(recipe: Recipe, graph: bytes, head: Head | None) -> DifferentiableNetwork:
+    from ..features.engines.tensorflow import features_of_pixels, with_constants
+
+    def permuted(seed: int) -> DifferentiableNetwork:
+        random = np.random.default_rng(seed)
+        others = with_constants(graph, lambda values: _permuted(values, random))
+        return _of_graph(recipe, others, head)
+
+    return DifferentiableNetwork(recipe, features_of_pixels(graph), permuted=permuted, head=head)
+
+
+def _permuted(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A kernel's values in another order; biases, and what normalises, as they are."""
+    if values.ndim < 2:
+        return values
+    return random.permutation(values.ravel()).reshape(values.shape)

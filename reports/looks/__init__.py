@@ -1,0 +1,1 @@
+"""Pictures of what `interpret` finds, one file for each command `bottlebank look`."""
