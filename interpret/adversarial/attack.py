@@ -1,8 +1,9 @@
 """Attacks: pictures of 8 bits that differ little from others, and of which a head says otherwise.
 
 No value of a pixel changes by more than a budget (the L-infinity norm). FGSM takes one step along
-the signs of the gradient (Goodfellow, Shlens and Szegedy, 2015, arXiv:1412.6572), PGD many small
-ones from a random start, each brought back within the budget (Madry et al., 2018, arXiv:1706.06083).
+the signs of the gradient (Goodfellow, Shlens and Szegedy, 2015, arXiv:1412.6572); PGD takes many
+small ones from a random start, and stays within the budget (Madry et al., 2018,
+arXiv:1706.06083).
 """
 
 from __future__ import annotations

@@ -173,8 +173,8 @@ def adversarial(
     pixels, before = _seen(predictor, image)
     if before.label == target:
         raise UsageError(
-            f"{before.path or 'the image'} is answered with {received(target)} already: choose another "
-            f"class as the target"
+            f"{before.path or 'the image'} is answered with {received(target)} already: choose "
+            f"another class as the target"
         )
     wanted = loaded.classes.index(str(before.label if target is None else target))
     goal = Goal(np.array([wanted]), is_targeted=target is not None)

@@ -60,7 +60,8 @@ def _read(path: Path, of: str) -> dict[str, Sequence[Any]]:
         return {
             key: row
             for key, row in kept["found"].items()
-            if [type(each) for each in row] in ([bool, bool, int, bool], [bool, bool, type(None), bool])
+            if [type(each) for each in row]
+            in ([bool, bool, int, bool], [bool, bool, type(None), bool])
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}

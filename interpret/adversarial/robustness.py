@@ -160,9 +160,7 @@ def robustness(
     measure = _Measurement(predictor, levels, seed)
     with Progress("Attacking", len(paths), show=progress) as bar:
         bar.note("starting TensorFlow")
-        attack = Attack(
-            open_for_head(loaded, **given), measure.answers, method=method, steps=steps
-        )
+        attack = Attack(open_for_head(loaded, **given), measure.answers, method=method, steps=steps)
         bar.note("")
         for first in range(0, len(paths), _GROUP):
             group = list(zip(paths, labels, strict=True))[first : first + _GROUP]
