@@ -110,6 +110,11 @@ def run(
         if value is not None:
             place = "an IMAGE" if data is not None else "--all DATA"
             raise UsageError(f"{name} is for {place}: leave it out")
+    if data is None and budget is not None and len(all_levels_of(budget)) > 1:
+        raise UsageError(
+            f"expected one budget for one image, the largest, received {budget}: smaller ones are "
+            f"tried first"
+        )
     from ...reports.looks.adversarial import N_IMAGES, look_adversarial, look_robustness
 
     settings = {"method": method, "steps": steps, "theme": theme, "random_state": seed}

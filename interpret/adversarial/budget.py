@@ -18,7 +18,7 @@ OF_CURVE = ("1/255", "2/255", "4/255", "8/255")
 """At which robustness is measured."""
 
 _OF_255 = re.compile(r"\s*([0-9]{1,3})\s*/\s*255\s*")
-_NEAR = 1e-3  # 0.0157 is 4/255
+_NEAR = 0.02  # of a level: 0.0157 is 4/255
 
 
 def levels_of(budget: object) -> int:
@@ -46,7 +46,7 @@ def levels_of(budget: object) -> int:
         raise UsageError(
             f"expected a budget of 1/255 to 255/255, such as 4/255, received {received(budget)}"
         )
-    if abs(levels - round(levels)) > 255 * _NEAR / 10:
+    if abs(levels - round(levels)) > _NEAR:
         raise UsageError(
             f"expected a budget of whole levels of an image file, such as "
             f"{max(1, round(levels))}/255, received {received(budget)}"

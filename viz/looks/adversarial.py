@@ -83,11 +83,10 @@ def draw_adversarial(
     magnified = (_GREY + factor * difference).clip(0, 255).astype(np.uint8)
     height_in = _ABOVE_IN + _SIDE_IN + 4 * _LINE_IN
     figure = new_figure(3 * _SIDE_IN + 2 * _GAP_IN, height_in, theme)
-    levels = "level" if most == 1 else "levels"
     words = (
         ("original", _lines(answers[0])),
         ("changed", _lines(answers[1])),
-        (f"the change × {factor}", [(f"at most {most} of 255 {levels}", ""), ("grey: none", "")]),
+        (f"the change × {factor}", [(f"at most {most} of 255 levels", ""), ("grey: none", "")]),
     )
     for number, (picture, (heading, lines)) in enumerate(
         zip((original, changed, magnified), words, strict=True)

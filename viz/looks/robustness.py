@@ -73,21 +73,22 @@ def draw_robustness(
             label="right, or called unknown",
         )
     axes.plot(places, accuracy, "o-", color=theme.first, clip_on=False, zorder=3, label="right")
-    for place, share in zip(places, accuracy, strict=True):
+    for place, share, above in zip(places, accuracy, shares[-1], strict=True):
         axes.annotate(
             f"{share:.0%}".replace("%", " %"),
-            (place, share),
-            (0, 6),
+            (place, max(share, above)),
+            (0, 7),
             textcoords="offset points",
             ha="center",
-            color=theme.strong,
+            color=theme.first,
             **text_style(8.5),
         )
     axes.set_xticks(list(places), [f"{each}/255" if each else "0" for each in levels])
     axes.set_xlabel("largest change of a value", **text_style(9))
     axes.set_ylabel("images", **text_style(9))
-    axes.set_ylim(0, 1)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.set_ylim(0, 1.1)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
     axes.grid(axis="y", color=theme.grid)
     axes.set_axisbelow(True)
     if silent is not None:
