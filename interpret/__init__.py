@@ -1,5 +1,29 @@
 """What a network and a head see: arrays and figures, of which `reports.looks` makes pictures.
 
 Gradients are computed by TensorFlow, through the network and the head, in `network`; what needs
-none goes through a predictor, and so through every engine.
+none goes through a predictor, and so through every engine. A module is imported when one of its
+names is first used.
 """
+
+from typing import TYPE_CHECKING
+
+from ..lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from .attacks.adversarial import Adversarial, adversarial
+    from .attacks.robustness import Robustness, robustness
+
+__all__ = [
+    "Adversarial",
+    "Robustness",
+    "adversarial",
+    "robustness",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "attacks.adversarial": ("Adversarial", "adversarial"),
+        "attacks.robustness": ("Robustness", "robustness"),
+    },
+)

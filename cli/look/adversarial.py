@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
 from ...formatting import counted
-from ...interpret.adversarial.budget import LARGEST, OF_CURVE, all_levels_of, in_words
+from ...interpret.attacks.budget import LARGEST, OF_CURVE, all_levels_of, in_words
 from ...interpret.opening import require_gradients
 from ..command import argument, command, option
 from ..output import Stopwatch, percent, print_json, report_rejections, tell
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @command(example="bottlebank look adversarial photo.jpg --head head.h5 --output changed-answer.png")
-@argument("image", required=False, type=FILE, metavar="[IMAGE]", help="an image file")
+@argument("image", required=False, type=FILE, metavar="IMAGE", help="an image file")
 @options.head(required=True)
 @option(
     "--all",

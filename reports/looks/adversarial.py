@@ -14,11 +14,11 @@ from ...datasets import load_dataset
 from ...datasets.splits import SPLITS
 from ...datasets.unlabelled import require_labels
 from ...errors import DatasetError, UsageError
-from ...interpret.adversarial.budget import OF_CURVE, all_levels_of, in_words
-from ...interpret.adversarial.changed_file import MADE_BY
-from ...interpret.adversarial.image import adversarial
-from ...interpret.adversarial.journal import BEGINS
-from ...interpret.adversarial.robustness import robustness
+from ...interpret.attacks.adversarial import adversarial
+from ...interpret.attacks.budget import OF_CURVE, all_levels_of, in_words
+from ...interpret.attacks.changed_file import MADE_BY
+from ...interpret.attacks.journal import BEGINS
+from ...interpret.attacks.robustness import robustness
 from ...interpret.opening import require_gradients
 from ...training.evaluate import extract_for_head
 from ...training.split import split_table
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from ...classifier import Head
     from ...datasets import Dataset
-    from ...interpret.adversarial.image import Adversarial
-    from ...interpret.adversarial.robustness import Robustness
+    from ...interpret.attacks.adversarial import Adversarial
+    from ...interpret.attacks.robustness import Robustness
     from ...prediction import Prediction
 
 N_IMAGES = 100
@@ -263,7 +263,10 @@ def _sample(
             f"--split, or --split all"
         )
     drawn = np.random.default_rng(seed).permutation(rows)[:n_images]
-    paths, labels = [table.paths[row] for row in drawn], table.labels[drawn].tolist()
+    paths, labels = (
+        [str(table.paths[row]) for row in drawn],
+        [str(label) for label in table.labels[drawn]],
+    )
     return paths, labels, split, len(rows)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bottlebank.interpret.adversarial.attack import FGSM, PGD, Goal
-from bottlebank.interpret.adversarial.smallest import find_smallest
+from bottlebank.interpret.attacks.attack import FGSM, PGD, Goal
+from bottlebank.interpret.attacks.smallest import find_smallest
 
 PIXELS = np.full((1, 2, 2, 3), 100, np.uint8)
 

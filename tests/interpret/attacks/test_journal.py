@@ -2,7 +2,7 @@
 
 import pytest
 
-from bottlebank.interpret.adversarial.journal import BEGINS, Journal
+from bottlebank.interpret.attacks.journal import BEGINS, Journal
 
 ROWS = {"a": [True, False, 4, True], "b": [False, True, None, False]}
 

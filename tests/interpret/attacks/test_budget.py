@@ -3,7 +3,7 @@
 import pytest
 
 from bottlebank.errors import UsageError
-from bottlebank.interpret.adversarial.budget import LARGEST, OF_CURVE, all_levels_of, levels_of
+from bottlebank.interpret.attacks.budget import LARGEST, OF_CURVE, all_levels_of, levels_of
 
 
 @pytest.mark.parametrize("levels", [1, 2, 4, 8, 16, 128, 255])

@@ -6,8 +6,8 @@ import pytest
 
 import bottlebank
 from bottlebank.errors import UsageError
-from bottlebank.interpret.adversarial import robustness as module
-from bottlebank.interpret.adversarial.robustness import robustness
+from bottlebank.interpret.attacks import robustness as module
+from bottlebank.interpret.attacks.robustness import robustness
 
 BUDGETS = ["1/255", "64/255"]
 
@@ -17,7 +17,15 @@ def sample(table, n=10):
     return [table.paths[row] for row in rows], [str(table.labels[row]) for row in rows]
 
 
-def test_figures_follow_from_each_other(trained, table, cache, tmp_path):
+def test_what_cannot_be_is_said_and_figures_follow_from_each_other(trained, table, cache, tmp_path):
+    for images, labels, settings, message in [
+        ([], [], {}, "received 0 images and 0 labels"),
+        (["a"], [], {}, "received 1 images and 0 labels"),
+        (["a"], ["disc"], {"budgets": "x"}, "expected a budget"),
+        (["a"], ["disc"], {"engine": "openvino"}, "computes no gradients"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            robustness(images, labels, trained.head, cache=cache, **settings)
     paths, labels = sample(table)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG")
@@ -65,17 +73,6 @@ def test_an_interrupted_measurement_goes_on(trained, table, cache, tmp_path, mon
     assert again == whole
     assert sum(attacked) == 4 + len(paths)
     assert not kept.exists()
-
-
-def test_what_cannot_be_is_said(trained, cache):
-    for images, labels, settings, message in [
-        ([], [], {}, "received 0 images and 0 labels"),
-        (["a"], [], {}, "received 1 images and 0 labels"),
-        (["a"], ["disc"], {"budgets": "x"}, "expected a budget"),
-        (["a"], ["disc"], {"engine": "openvino"}, "computes no gradients"),
-    ]:
-        with pytest.raises(UsageError, match=message):
-            robustness(images, labels, trained.head, cache=cache, **settings)
 
 
 @pytest.mark.slow

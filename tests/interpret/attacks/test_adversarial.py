@@ -10,9 +10,9 @@ from PIL import Image
 
 import bottlebank
 from bottlebank.errors import HeadFileError, ImageRejectedError, UsageError
-from bottlebank.interpret.adversarial.attack import DEFAULT_STEPS, Attack, Goal
-from bottlebank.interpret.adversarial.changed_file import answer_to_files, png_of
-from bottlebank.interpret.adversarial.image import adversarial
+from bottlebank.interpret.attacks.adversarial import adversarial
+from bottlebank.interpret.attacks.attack import DEFAULT_STEPS, Attack, Goal
+from bottlebank.interpret.attacks.changed_file import answer_to_files, png_of
 from bottlebank.interpret.opening import open_for_head
 
 from ...conftest import picture
@@ -138,14 +138,11 @@ REFUSED = [
 ]
 
 
-def test_what_cannot_be_is_said_before_any_work(trained):
-    for settings, message in REFUSED:
-        with pytest.raises(UsageError, match=message):
-            adversarial("there is none.png", trained.head, **settings)
-
-
-def test_what_is_no_image_or_no_head_is_said(given, tmp_path):
+def test_what_cannot_be_is_said(given, tmp_path):
     head, cache, _ = given
+    for settings, message in REFUSED:  # before any work: there is no such image
+        with pytest.raises(UsageError, match=message):
+            adversarial("there is none.png", head, **settings)
     words = tmp_path / "words.jpg"
     words.write_text("no image")
     with pytest.raises(ImageRejectedError, match=r"words\.jpg: "):

@@ -145,7 +145,7 @@ def require_method(method: object) -> str:
     """
     if not is_one_of(method, METHODS):
         raise UsageError(f"unknown method {received(method)}: expected {' or '.join(METHODS)}")
-    return method
+    return str(method)
 
 
 def _noise(seeds: np.ndarray, levels: int, shape: tuple[int, ...]) -> np.ndarray:

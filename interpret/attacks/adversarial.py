@@ -18,6 +18,7 @@ from ...features.backbones.described import hint_at
 from ...features.images.decoder import MAX_PIXELS
 from ...prediction.image_inputs import bytes_of, named, one, picture_in
 from ...prediction.loading import load_predictor
+from ...prediction.prediction import Prediction
 from ...progress import Progress
 from ..opening import open_for_head, require_gradients
 from .attack import DEFAULT_STEPS, PGD, Attack, Goal, require_method
@@ -28,7 +29,7 @@ from .smallest import find_smallest
 if TYPE_CHECKING:
     from ...classifier import Head
     from ...classifier.given_head import HeadLike
-    from ...prediction import Prediction, Predictor
+    from ...prediction import Predictor
     from ...prediction.image_inputs import ImageLike
 
 
@@ -196,7 +197,7 @@ def adversarial(
     if save is not None and levels is not None:
         saved = os.fspath(save)
         write_bytes(Path(saved), png)
-    after = predictor(png if saved is None else saved)
+    after = _predicted(predictor, png if saved is None else saved)
     found = partial(Adversarial, method, target, most)
     return found(levels, pixels, changed, before, after, predictor.engine, saved)
 
@@ -221,10 +222,16 @@ def _seen(predictor: Predictor, image: ImageLike) -> tuple[np.ndarray, Predictio
         if given.picture is not None:
             preprocessing = predictor.extractor.recipe.preprocessing
             pixels = picture_in(given, preprocessing).pixels[0]
-            return pixels, predictor(given.picture)
+            return pixels, _predicted(predictor, given.picture)
         data = given.data or b"" if given.path is None else bytes_of(given.path)
-        pixels, before = predictor.decode_and_resize(data), predictor(data)
+        pixels, before = predictor.decode_and_resize(data), _predicted(predictor, data)
     except ImageRejectedError as error:
         raise ImageRejectedError(named(given, error)) from error
     before.path = given.name
     return pixels, before
+
+
+def _predicted(predictor: Predictor, image: ImageLike) -> Prediction:
+    found = predictor(image)
+    assert isinstance(found, Prediction), "of one image there is one"
+    return found
