@@ -12,11 +12,16 @@ from ..lazy_names import lazy_names
 if TYPE_CHECKING:
     from .attacks.adversarial import Adversarial, adversarial
     from .attacks.robustness import Robustness, robustness
+    from .feature_maps import features
+    from .opening import open_for_extractor, open_for_head
 
 __all__ = [
     "Adversarial",
     "Robustness",
     "adversarial",
+    "features",
+    "open_for_extractor",
+    "open_for_head",
     "robustness",
 ]
 
@@ -25,5 +30,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "attacks.adversarial": ("Adversarial", "adversarial"),
         "attacks.robustness": ("Robustness", "robustness"),
+        "feature_maps": ("features",),
+        "opening": ("open_for_extractor", "open_for_head"),
     },
 )
