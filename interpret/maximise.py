@@ -44,10 +44,16 @@ class Picture(NamedTuple):
     """Of these pixels: the unit's activation, or the log odds of the class."""
     probability: float | None
     """What the head says of the class, 0 to 1; None for a unit."""
+    unknown: bool
+    """Whether the head calls it unknown, since it resembles no photograph of its classes."""
     path: Path | None
     """The PNG file in which the pixels are kept; None: nowhere."""
     was_kept: bool
     """Whether an earlier run had made it."""
+
+
+def _says(picture: Picture) -> dict[str, Any]:
+    return {"probability": picture.probability, "unknown": picture.unknown}
 
 
 class Maximised(NamedTuple):
@@ -74,7 +80,7 @@ class Maximised(NamedTuple):
                 {
                     kind: each.target,
                     score: each.score,
-                    **({} if each.probability is None else {"probability": each.probability}),
+                    **({} if each.probability is None else _says(each)),
                     "file": None if each.path is None else str(each.path),
                     "was_kept": each.was_kept,
                 }
@@ -164,8 +170,8 @@ def maximise(
             else:
                 path = kept.path(key, target)
             score = ascent.score(pixels, number)
-            probability = _probability(network, pixels, number) if classes else None
-            found.append(Picture(target, pixels, score, probability, path, was_kept))
+            says = _answer(network, pixels, number) if classes else (None, False)
+            found.append(Picture(target, pixels, score, *says, path, was_kept))
             bar.update()
     return Maximised(network.recipe.extractor, layer, found)
 
@@ -255,10 +261,11 @@ def _activation(
     return values[:, height // 2, width // 2]
 
 
-def _probability(network: DifferentiableNetwork, pixels: np.ndarray, number: int) -> float:
-    logits = np.asarray(network.logits(pixels[None].astype(np.float32)))[0].astype(np.float64)
-    odds = np.exp(logits - logits.max())
-    return float(odds[number] / odds.sum())
+def _answer(network: DifferentiableNetwork, pixels: np.ndarray, number: int) -> tuple[float, bool]:
+    """The head's probability of a class, and whether it calls the picture unknown."""
+    assert network.head is not None, "classes are of a head"
+    answer = network.head.answer(np.asarray(network.features(pixels[None].astype(np.float32))))
+    return float(answer.probabilities[0, number]), bool(answer.unknown[0])
 
 
 def _key(

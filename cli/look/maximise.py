@@ -176,4 +176,5 @@ def _tell(found: Maximised) -> None:
         if each.probability is None:
             tell(f"unit {each.target:>5}  {each.score:8.4g}")
         else:
-            tell(f"{percent(each.probability):>7}  {each.target}")
+            unknown = "  (called unknown)" if each.unknown else ""
+            tell(f"{percent(each.probability):>7}  {each.target}{unknown}")

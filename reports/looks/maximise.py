@@ -71,4 +71,5 @@ def draw_maximised(
 def _words(picture: Picture) -> tuple[str, str]:
     if picture.probability is None:
         return f"unit {picture.target}", f"{picture.score:.3g}"
-    return str(picture.target), f"{100 * picture.probability:.1f} %"
+    unknown = ", called unknown" if picture.unknown else ""
+    return str(picture.target), f"{100 * picture.probability:.1f} %{unknown}"

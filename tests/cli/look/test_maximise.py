@@ -56,7 +56,7 @@ def test_grids_of_any_length_and_names_in_any_script(tmp_path, n):
 
     names = ["قميص", "<script>", "帽子", "👟", "$x$"] * 4
     pixels = np.zeros((8, 8, 3), np.uint8)
-    pictures = [Picture(names[place], pixels, 1.0, 0.5, None, False) for place in range(n)]
+    pictures = [Picture(names[place], pixels, 1.0, 0.5, False, None, False) for place in range(n)]
     draw_maximised(Maximised("network", None, pictures), tmp_path / "grid.svg")
     text = (tmp_path / "grid.svg").read_text()
     assert "<script>" not in text
