@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .attacks.adversarial import Adversarial, adversarial
     from .attacks.robustness import Robustness, robustness
     from .feature_maps import features
-    from .maximise import maximise
+    from .maximised_pictures import maximise
     from .opening import open_for_extractor, open_for_head
 
 __all__ = [
@@ -33,7 +33,7 @@ __getattr__, __dir__ = lazy_names(
         "attacks.adversarial": ("Adversarial", "adversarial"),
         "attacks.robustness": ("Robustness", "robustness"),
         "feature_maps": ("features",),
-        "maximise": ("maximise",),
+        "maximised_pictures": ("maximise",),
         "opening": ("open_for_extractor", "open_for_head"),
     },
 )

@@ -17,7 +17,7 @@ from .opening import open_network
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...interpret.maximise import Maximised
+    from ...interpret.maximised_pictures import Maximised
 
 _ALL = "all"
 _MOST_UNITS = 10_000
@@ -113,7 +113,7 @@ def run(
         raise UsageError("--scaling comes from the head: leave it out beside --head")
     units = [] if unit is None else _units(unit)
     opened = open_network(head, network, engine=network["engine"])
-    from ...interpret.maximise import maximise
+    from ...interpret.maximised_pictures import maximise
 
     with writing(cells):
         found = maximise(

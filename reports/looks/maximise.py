@@ -13,7 +13,7 @@ from ..output_paths import PICTURE, require_output, writing
 if TYPE_CHECKING:
     import os
 
-    from ...interpret.maximise import Maximised, Picture
+    from ...interpret.maximised_pictures import Maximised, Picture
 
 
 def cells_folder(output: Path) -> Path:

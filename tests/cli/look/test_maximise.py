@@ -51,7 +51,7 @@ def test_it_refuses_before_any_work(bottlebank, head, photos, tmp_path):
 def test_grids_of_any_length_and_names_in_any_script(tmp_path, n):
     import numpy as np
 
-    from bottlebank.interpret.maximise import Maximised, Picture
+    from bottlebank.interpret.maximised_pictures import Maximised, Picture
     from bottlebank.reports.looks.maximise import draw_maximised
 
     names = ["قميص", "<script>", "帽子", "👟", "$x$"] * 4
