@@ -45,7 +45,9 @@ _OF_THE_KEYS = {
     "list": "List the keys of a file: names, roles and rate limits.",
     "remove": "Remove a key from a file; a server that runs refuses it from then on.",
 }
-_OF_THE_LOOKS = {
+_OF_THE_LOOKS: dict[str, str] = {
+    "features": "Draw what layers make of an image: its strongest units, their maps, and the "
+    "photographs of DATA that excite them most.",
     "style": "Paint a photograph in the style of another picture.",
 }
 COMPLETION = "_BOTTLEBANK_COMPLETE"

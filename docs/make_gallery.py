@@ -156,6 +156,13 @@ ENTRIES = (
         ("two.png",),
     ),
     Entry(
+        "What the network sees",
+        "The strongest units of an image in some layers, and the images that excite each most. See "
+        "[what the network sees](look.md).",
+        "look features digits/3/0003.png --head head.h5 --data digits/ --output features.png",
+        ("features.png",),
+    ),
+    Entry(
         "The report",
         "How good a head is, as a page with these pictures in it. See [heads](heads.md).",
         "evaluate digits/ --head head.h5 --report report/",

@@ -16,15 +16,12 @@ from PIL import Image
 from ..arguments import require_number, require_whole
 from ..errors import ImageRejectedError, ParameterError
 from ..features.backbones.registry import INSTALLED_EXTRACTOR, find_backbone
-from ..features.engines.registry import AUTO
 from ..features.images.decoder import MAX_PIXELS, Limits, decode, picture_of, require_max_pixels
 from ..prediction.image_inputs import bytes_of, named, one
 from ..progress import Progress
-from .opening import open_for_extractor
 from .painting_limits import LEAST_PX, MOST_PX, PREFERRED, STEPS_BETWEEN_PREVIEWS
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
 
     from ..prediction.image_inputs import ImageLike
@@ -75,21 +72,17 @@ def default_extractor() -> str:
 def style(
     content: ImageLike,
     style: ImageLike,
+    network: DifferentiableNetwork,
     *,
-    extractor: str | os.PathLike[str] | None = None,
     content_layers: Sequence[str] = (),
     style_layers: Sequence[str] = (),
     size: int = 384,
     strength: float = 1.0,
     steps: int = 150,
     keep_colours: bool = False,
-    cache: str | os.PathLike[str] | None = None,
-    engine: str = AUTO,
     max_pixels: int = MAX_PIXELS,
-    download_timeout_s: float | None = None,
     on_preview: Callable[[np.ndarray, int], object] | None = None,
     progress: bool | None = None,
-    **settings: Any,
 ) -> Style:
     """Paint a photograph in the style of another picture.
 
@@ -99,8 +92,9 @@ def style(
     ----------
     content, style
         The photograph, and whose style it gets: each a path, or what else a predictor takes.
-    extractor
-        The network; None: VGG where its weights are on this machine, else EfficientNet-Lite0.
+    network
+        From `open_for_extractor` or `open_for_head`; VGG paints best, `default_extractor` says what
+        is on this machine.
     content_layers, style_layers
         Layers of the network; none: the last activation at one eighth of the resolution, and the
         last ones at each resolution.
@@ -114,8 +108,8 @@ def style(
         Of the optimiser, Adam.
     keep_colours
         Whether the result has the content's colours, and of the style its strokes alone.
-    cache, engine, max_pixels, download_timeout_s, progress, settings
-        As in `open_for_extractor` and `extract`.
+    max_pixels, progress
+        As in `extract`.
     on_preview
         Called with the picture, uint8 (height, width, 3), and the number of the step, every
         25 steps.
@@ -128,26 +122,15 @@ def style(
     Raises
     ------
     UsageError
-        When a parameter is out of range, a layer is not there or is no map, or the engine computes
-        no gradients.
+        When a parameter is out of range, or a layer is not there or is no map.
     ImageRejectedError
         When one of the pictures cannot be decoded.
-    EngineError, WeightsNotFoundError
-        As `open_for_extractor`.
     """
     size = require_whole("size", size, LEAST_PX, MOST_PX)
     strength = require_number("strength", strength, "a number above 0 and below 1,000", 0, 1000)
     steps = require_whole("steps", steps, 1, 10_000)
     limits = Limits(pixels=require_max_pixels(max_pixels))
     pictures = [_picture(image, size, limits) for image in (content, style)]
-    network = open_for_extractor(
-        default_extractor() if extractor is None else extractor,
-        cache=cache,
-        engine=engine,
-        download_timeout_s=download_timeout_s,
-        progress=progress,
-        **settings,
-    )
     by_octave = _last_by_octave(network)
     of_content = tuple(content_layers) or (by_octave[min(_CONTENT_OCTAVE, max(by_octave))],)
     of_style = tuple(style_layers) or tuple(by_octave[octave] for octave in sorted(by_octave))

@@ -78,6 +78,9 @@ def run(
     style: str,
     output: str,
     preview: str | None,
+    extractor: str | None,
+    engine: str,
+    cache: str | None,
     json: bool,
     **settings: Any,
 ) -> int:
@@ -87,14 +90,17 @@ def run(
     previewed = None
     if preview is not None:
         previewed = require_output(preview, MADE_IMAGE, [content, style, output])
-    from ...interpret import style as paint
+    from ...interpret import open_for_extractor
+    from ...interpret.painting import default_extractor
+    from ...interpret.painting import style as paint
     from ...reports.looks.made_image import write_image
 
     def show(pixels: np.ndarray, step: int) -> None:
         if previewed is not None:
             write_image(pixels, previewed)
 
-    painted = paint(content, style, on_preview=show, **settings)
+    network = open_for_extractor(extractor or default_extractor(), engine=engine, cache=cache)
+    painted = paint(content, style, network, on_preview=show, **settings)
     write_image(painted.pixels, path)
     if json:
         print_json({"output": str(path), **painted.as_dict(), "seconds": seconds()})

@@ -50,15 +50,15 @@ def test_colours_of_a_plain_picture_are_one_colour():
     assert np.abs(moved - plain[0, 0]).max() < 6
 
 
-def test_a_painting_comes_nearer_to_its_style(content, stripes):
+def test_a_painting_comes_nearer_to_its_style(content, stripes, lite):
     seen = []
     painted = style(
         content,
         Image.fromarray(stripes),
+        lite,
         size=64,
         steps=26,
         on_preview=lambda pixels, step: seen.append((pixels.shape, step)),
-        extractor="efficientnet_lite0",
         progress=False,
     )
     assert painted.pixels.shape == (48, 64, 3)
@@ -80,27 +80,29 @@ def test_a_painting_comes_nearer_to_its_style(content, stripes):
         ({"size": 20}, "size is 20; expected a whole number of at least 64 and at most 1536"),
         ({"strength": 0}, "strength is 0; expected a number above 0"),
         ({"steps": 0}, "steps is 0"),
-        ({"engine": "openvino"}, "openvino computes no gradients"),
-        ({"extractor": "random"}, "layers of random cannot be looked at"),
         ({"style_layers": ["pool"]}, "style_layers has pool, whose output is no map"),
         ({"content_layers": ["conv"]}, "no layer 'conv'"),
     ],
 )
-def test_what_makes_no_sense_is_named(given, expected, content, stripes):
-    given = {"extractor": "efficientnet_lite0", "progress": False, **given}
+def test_what_makes_no_sense_is_named(given, expected, content, stripes, lite):
     with pytest.raises(UsageError, match=expected):
-        style(content, stripes, **given)
+        style(content, stripes, lite, progress=False, **given)
 
 
-def test_pictures_that_cannot_be_painted_are_named(tmp_path, content):
+def test_a_network_without_layers_paints_nothing(content, stripes, plain):
+    with pytest.raises(UsageError, match="layers of random cannot be looked at"):
+        style(content, stripes, plain)
+
+
+def test_pictures_that_cannot_be_painted_are_named(tmp_path, content, lite):
     text = tmp_path / "مرحبا.jpg"
     text.write_text("no picture")
     with pytest.raises(ImageRejectedError, match="مرحبا"):
-        style(text, content)
+        style(text, content, lite)
     with pytest.raises(ImageRejectedError, match="1000 x 3 pixels: its shorter side"):
-        style(content, np.zeros((3, 1000, 3), np.uint8))
+        style(content, np.zeros((3, 1000, 3), np.uint8), lite)
     with pytest.raises(ParameterError):
-        style(content, content, steps="many")
+        style(content, content, lite, steps="many")
 
 
 def test_vgg_paints_where_its_weights_are(tmp_path, monkeypatch):
@@ -113,13 +115,12 @@ def test_vgg_paints_where_its_weights_are(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_networks_of_every_family_paint(content, stripes, monkeypatch):
+def test_networks_of_every_family_paint(content, stripes):
     """With weights of chance: only whether their layers are found, and take any size."""
     import keras
 
     from bottlebank.features import recipe_for
     from bottlebank.features.backbones.spec import ExtractorSpec
-    from bottlebank.interpret import painting
     from bottlebank.interpret.network import DifferentiableNetwork
     from bottlebank.interpret.painting import _last_by_octave
 
@@ -140,9 +141,8 @@ def test_networks_of_every_family_paint(content, stripes, monkeypatch):
         )
         octaves = _last_by_octave(network)
         assert {2, 3, 4} <= set(octaves), name
-        monkeypatch.setattr(painting, "open_for_extractor", lambda *a, n=network, **k: n)
-        painted = style(content, stripes, size=160, steps=2, progress=False)
+        painted = style(content, stripes, network, size=160, steps=2, progress=False)
         assert painted.pixels.shape == (120, 160, 3), name
         if name == "InceptionV3":
             with pytest.raises(UsageError, match="size is too small for these layers"):
-                style(content, stripes, size=64, steps=2, progress=False)
+                style(content, stripes, network, size=64, steps=2, progress=False)
