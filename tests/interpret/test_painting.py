@@ -50,6 +50,7 @@ def test_colours_of_a_plain_picture_are_one_colour():
     assert np.abs(moved - plain[0, 0]).max() < 6
 
 
+@pytest.mark.slow
 def test_a_painting_comes_nearer_to_its_style(content, stripes, lite):
     seen = []
     painted = style(

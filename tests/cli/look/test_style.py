@@ -25,6 +25,7 @@ def look(*arguments):
     return main(["look", "style", *map(str, arguments)])
 
 
+@pytest.mark.slow
 def test_a_picture_is_painted_and_may_be_painted_again(pictures, tmp_path, capfd):
     output, preview = tmp_path / "painted.png", tmp_path / "preview.png"
     given = [*pictures, "--extractor", "efficientnet_lite0", "--size", 64, "--output", output]
@@ -39,6 +40,15 @@ def test_a_picture_is_painted_and_may_be_painted_again(pictures, tmp_path, capfd
     assert look(*given, "--steps", 1) == 0
     assert output.read_bytes() != before
     assert "снимок <b>.jpg in the style of style.png" in capfd.readouterr().out
+
+
+def test_a_step_leaves_a_picture_of_the_photographs_shape(pictures, tmp_path, capfd):
+    output = tmp_path / "painted.png"
+    given = [*pictures, "--extractor", "efficientnet_lite0", "--size", 64, "--output", output]
+    assert look(*given, "--style-layers", "conv_stem.relu", "--steps", 1) == 0
+    assert "снимок <b>.jpg in the style of style.png" in capfd.readouterr().out
+    with Image.open(output) as painted:
+        assert painted.size == (64, 48)
 
 
 def test_photographs_are_never_replaced(pictures, tmp_path, capfd):
