@@ -175,6 +175,13 @@ ENTRIES = (
         "report/report.html",
     ),
     Entry(
+        "An adversarial change",
+        "The smallest change found that has the head say otherwise, magnified. See "
+        "[what the network sees](look.md).",
+        "look adversarial digits/3/0003.png --head head.h5 --output changed.png",
+        ("changed.png",),
+    ),
+    Entry(
         "A recipe",
         "The precision and recall of each class. See [recipes](recipes.md).",
         "recipe baseline digits/ --extractor efficientnet_lite0 --output baseline/",
