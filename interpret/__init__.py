@@ -15,16 +15,19 @@ if TYPE_CHECKING:
     from .feature_maps import features
     from .maximised_pictures import maximise
     from .opening import open_for_extractor, open_for_head
+    from .painting import Style, style
 
 __all__ = [
     "Adversarial",
     "Robustness",
+    "Style",
     "adversarial",
     "features",
     "maximise",
     "open_for_extractor",
     "open_for_head",
     "robustness",
+    "style",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -35,5 +38,6 @@ __getattr__, __dir__ = lazy_names(
         "feature_maps": ("features",),
         "maximised_pictures": ("maximise",),
         "opening": ("open_for_extractor", "open_for_head"),
+        "painting": ("Style", "style"),
     },
 )
