@@ -17,6 +17,7 @@ from bottlebank.interpret.picture_spectrum import PictureSpectrum
 from ..conftest import TEST_DATA
 
 
+@pytest.mark.slow
 def test_pictures_of_units_excite_more_than_all_photographs(plain, table, tmp_path):
     units = np.argsort(-table.features.std(axis=0))[[0, 3]].tolist()
     found = maximise(plain, units=units, steps=30, keep=tmp_path / "cells", progress=False)
@@ -40,6 +41,7 @@ def test_pictures_of_classes_are_predicted_as_their_class(trained, cache, tmp_pa
     assert json.dumps(found.as_dict()).count("log_odds") == 3
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_where_it_was(plain, tmp_path, monkeypatch):
     made = []
     climb = Ascent.climb
