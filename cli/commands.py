@@ -45,7 +45,11 @@ _OF_THE_KEYS = {
     "list": "List the keys of a file: names, roles and rate limits.",
     "remove": "Remove a key from a file; a server that runs refuses it from then on.",
 }
-_OF_THE_LOOKS: dict[str, str] = {}
+_OF_THE_LOOKS: dict[str, str] = {
+    "features": "Draw what layers make of an image: its strongest units, their maps, and the "
+    "photographs of DATA that excite them most.",
+    "adversarial": "Find the smallest change of an image that has the head say otherwise.",
+}
 COMPLETION = "_BOTTLEBANK_COMPLETE"
 """The variable by which a shell requests completion."""
 
