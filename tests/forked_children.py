@@ -89,15 +89,19 @@ class ForkedChildren:
         quiet: bool = False,
     ) -> tuple[subprocess.Popen[bytes], Connection]:
         """Do what `start_child` does."""
+        try:
+            folder = os.getcwd()
+        except FileNotFoundError:  # it was removed
+            folder = ""
         is_long = len(json.dumps(arguments)) + len(json.dumps(dict(os.environ))) > _MOST_BYTES // 2
-        if is_long or os.environ.get("PYTHONPATH") != self._search_path:
+        if is_long or not folder or os.environ.get("PYTHONPATH") != self._search_path:
             return start_child(function, arguments, descriptors=descriptors, quiet=quiet)
         ours, theirs = socket.socketpair()
         with contextlib.ExitStack() as unless_it_starts, theirs, open(os.devnull, "w") as nothing:
             unless_it_starts.callback(ours.close)
             settings = {
                 "path": sys.path,
-                "folder": os.getcwd(),
+                "folder": folder,
                 "environment": dict(os.environ),
                 "limits": {name: resource.getrlimit(getattr(resource, name)) for name in _LIMITS},
                 "handles": [theirs.fileno(), *descriptors],
