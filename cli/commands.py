@@ -49,6 +49,7 @@ _OF_THE_LOOKS: dict[str, str] = {
     "features": "Draw what layers make of an image: its strongest units, their maps, and the "
     "photographs of DATA that excite them most.",
     "adversarial": "Find the smallest change of an image that has the head say otherwise.",
+    "style": "Paint a photograph in the style of another picture.",
 }
 COMPLETION = "_BOTTLEBANK_COMPLETE"
 """The variable by which a shell requests completion."""

@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from .attacks.robustness import Robustness, robustness
     from .feature_maps import features
     from .opening import open_for_extractor, open_for_head
+    from .painting import Style, style
 
 __all__ = [
     "Adversarial",
     "Robustness",
+    "Style",
     "adversarial",
     "features",
     "open_for_extractor",
     "open_for_head",
     "robustness",
+    "style",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -32,5 +35,6 @@ __getattr__, __dir__ = lazy_names(
         "attacks.robustness": ("Robustness", "robustness"),
         "feature_maps": ("features",),
         "opening": ("open_for_extractor", "open_for_head"),
+        "painting": ("Style", "style"),
     },
 )
