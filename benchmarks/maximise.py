@@ -61,7 +61,7 @@ def classes(head: str, cache: str | None, folder: Path) -> None:
     n_right = 0
     for each in made:
         (answer,) = predictor([str(each.path)])
-        n_right += answer.label == each.target
+        n_right += answer.label == each.target and not answer.unknown
         print(f"class {each.target}: {answer.label}, {answer.probability:.4f}, {answer.unknown=}")
     print(f"{n_right} of {len(made)} classes are predicted; {seconds:.1f} s a picture", flush=True)
 

@@ -12,6 +12,7 @@ from ..errors import UsageError, in_brief
 from ..features.backbones.described import hint_at
 from ..progress import Progress
 from .ascent import Ascent
+from .familiarity import familiar_odds, log_odds
 from .kept_pictures import KeptPictures
 
 if TYPE_CHECKING:
@@ -27,10 +28,9 @@ N_STEPS = 64
 DECAY = 1.4
 POSITIONS = ("mean", "middle")
 """What is maximised of a map: its mean, or its value in the middle."""
-_METHOD: Final = 1
+_METHOD: Final = 2
 """Raised when the same settings give another picture: kept ones are then made anew."""
 _LEAK: Final = 0.1
-_HIDDEN: Final = np.float32(1e9)
 
 
 class Picture(NamedTuple):
@@ -119,8 +119,8 @@ def maximise(
     layer
         The layer of the units; None: the transfer values.
     classes
-        Classes of the head, in place of units. Their log odds, which the logits of the other
-        classes lower, are maximised.
+        Classes of the head, in place of units. Their log odds are raised, which the logits of the
+        other classes lower, as far as the head does not call the picture unknown.
     at
         Of a layer of maps, ``mean`` over the positions, or ``middle``.
     steps
@@ -215,8 +215,7 @@ def _scorers(
     climbed.
     """
     if of_classes:
-        score = partial(_log_odds, network)
-        return score, score
+        return partial(log_odds, network), partial(familiar_odds, network)
     score = partial(_activation, network, layer, at)
     last = layer
     if layer is None:
@@ -233,15 +232,6 @@ def _scorers(
         return score(pixels, number) + _LEAK * _activation(network, before, at, pixels, number)
 
     return score, climbed
-
-
-def _log_odds(network: DifferentiableNetwork, pixels: Any, number: Any) -> Any:
-    import tensorflow as tf
-
-    logits = network.logits(pixels)
-    is_it = tf.one_hot(number, tf.shape(logits)[1])
-    others = tf.reduce_logsumexp(logits - _HIDDEN * is_it, axis=1)
-    return tf.reduce_sum(logits * is_it, axis=1) - others
 
 
 def _activation(

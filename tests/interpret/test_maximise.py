@@ -9,9 +9,12 @@ import pytest
 from PIL import Image
 
 import bottlebank as bb
+from bottlebank.classifier import LogisticHead
+from bottlebank.classifier.open_set import fit_unknown
 from bottlebank.errors import UsageError
 from bottlebank.interpret import maximise, open_for_extractor, open_for_head
 from bottlebank.interpret.ascent import Ascent
+from bottlebank.interpret.familiarity import distances
 from bottlebank.interpret.picture_spectrum import PictureSpectrum
 
 from ..conftest import TEST_DATA
@@ -37,6 +40,8 @@ def test_pictures_of_classes_are_predicted_as_their_class(trained, cache, tmp_pa
     for each in found.pictures:
         predicted = predictor(str(each.path))
         assert predicted.label == each.target
+        assert not predicted.unknown
+        assert not each.unknown
         assert predicted.probability == pytest.approx(each.probability, abs=0.02)
     assert json.dumps(found.as_dict()).count("log_odds") == 3
 
@@ -114,6 +119,39 @@ def test_amplitudes_fall_with_the_frequency_and_pixels_are_those_of_8_bits():
     power = (np.abs(np.fft.rfft2(pixels.mean(axis=3))) ** 2).mean(axis=0)
     assert power[0, 2] > 5 * power[0, 8]
     assert power[0, 8] > 2 * power[0, 15]
+
+
+@pytest.mark.parametrize("is_earlier", [False, True])
+def test_distances_are_those_of_the_rule_for_unknown_images(is_earlier):
+    import tensorflow as tf
+
+    random = np.random.default_rng(0)
+    rows = random.gamma(np.eye(3)[np.arange(300) % 3] + 0.3).astype(np.float32)
+    head = LogisticHead().fit(rows[:200], np.arange(200) % 3)
+    rule = fit_unknown(head.layers_, rows[:200], np.arange(200) % 3, rows[200:])
+    assert rule is not None
+    if is_earlier:
+        rule = rule._replace(standardisation=None)
+    images = random.normal(size=(50, 3)).astype(np.float32) * 10 ** np.linspace(-3, 3, 50)[:, None]
+    images = np.concatenate([images, np.zeros((1, 3))]).astype(np.float32)
+    logits = head.layers_.logits(images)
+    of_distances_alone = rule._replace(odds_scale=1e12).scores(images, logits)
+    found = distances(rule, tf.constant(images)).numpy()
+    np.testing.assert_allclose(found, -of_distances_alone, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_of_a_head_for_clothing_no_picture_is_unknown(clothing, tmp_path):
+    cache = tmp_path / "cache"
+    trained = bb.train_head(clothing, extractor="efficientnet_lite0", cache=cache)
+    network = open_for_head(trained, cache=cache)
+    found = maximise(network, classes=["hat", "shoes"], keep=tmp_path / "cells", progress=False)
+    predictor = bb.load_predictor(trained, cache=cache)
+    for each in found.pictures:
+        predicted = predictor(str(each.path))
+        assert predicted.label == each.target
+        assert not predicted.unknown
+        assert not each.unknown
 
 
 @pytest.mark.slow
