@@ -45,7 +45,9 @@ _OF_THE_KEYS = {
     "list": "List the keys of a file: names, roles and rate limits.",
     "remove": "Remove a key from a file; a server that runs refuses it from then on.",
 }
-_OF_THE_LOOKS: dict[str, str] = {}
+_OF_THE_LOOKS: dict[str, str] = {
+    "saliency": "Show which parts of an image the answer of a head rests on.",
+}
 COMPLETION = "_BOTTLEBANK_COMPLETE"
 """The variable by which a shell requests completion."""
 

@@ -12,10 +12,16 @@ from ...arguments import require_path
 from ...errors import ImageRejectedError, ParameterError, UsageError, in_brief
 from ...features.backbones.described import hint_at
 from ...features.engines.registry import AUTO, REFERENCE
-from ...features.images.decoder import FORMATS, MAX_PIXELS, Limits, decode_picture
-from ...features.images.decoder import require_max_pixels as checked_pixels
+from ...features.images.decoder import (
+    FORMATS,
+    MAX_PIXELS,
+    Limits,
+    decode_picture,
+    require_max_pixels,
+)
 from ...progress import Progress
 from . import log_odds
+from .baseline import baseline_of
 from .found import Saliency
 from .gradcam import grad_cam, layer_for
 from .integrated import MOST_STEPS, GradientsOnAWay, integrated_gradients
@@ -24,7 +30,6 @@ from .methods import (
     GREY,
     INTEGRATED,
     OCCLUSION,
-    baseline_of,
     require_baseline,
     require_method,
 )
@@ -295,7 +300,7 @@ def open_explainer(
         if value is not None and method not in methods:
             raise ParameterError(name, f"changes nothing of {method}: it is for {methods[0]}")
     filled = GREY if baseline is None else require_baseline(baseline)
-    settings = {"max_pixels": checked_pixels(max_pixels), "progress": progress}
+    settings = {"max_pixels": require_max_pixels(max_pixels), "progress": progress}
     if method == OCCLUSION:
         from ...prediction import load_predictor
 

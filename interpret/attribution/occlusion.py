@@ -42,8 +42,8 @@ def patch_and_stride(
     stride = max(1, patch // 2) if stride_px is None else stride_px
     if not 1 <= stride <= patch:
         raise ParameterError(
-            "stride_px", f"is between 1 and {patch}, the side of a patch, or gaps are left; not "
-            f"{stride}"
+            "stride_px",
+            f"is between 1 and {patch}, the side of a patch, or gaps are left; not {stride}",
         )
     return patch, stride
 

@@ -76,9 +76,7 @@ def plot_saliency(
             f"{found.label}, {percent(found.probability)}: {Path(image).name}",
             _LEGENDS[found.method],
             [_about_method(found), _about_check(found)],
-            permuted=None
-            if found.permuted is None
-            else shown_values(found.method, found.permuted),
+            permuted=None if found.permuted is None else shown_values(found.method, found.permuted),
             permuted_caption=""
             if found.sanity is None
             else f"random weights: rank correlation {found.sanity:.2f}",
@@ -112,7 +110,8 @@ def _about_method(found: Saliency) -> str:
     said = "" if found.label == found.predicted else f"; predicted is {found.predicted}"
     unknown = "; the head calls the image unknown" if found.unknown else ""
     network = f"{found.extractor}, {found.engine}"
-    return f"What speaks for {found.label}, by {TITLES[found.method]} ({details}; {network}){said}{unknown}."
+    by = f"by {TITLES[found.method]} ({details}; {network})"
+    return f"What speaks for {found.label}, {by}{said}{unknown}."
 
 
 def _about_check(found: Saliency) -> str:

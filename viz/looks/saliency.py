@@ -24,7 +24,6 @@ _WIDEST: Final = 1.6  # of the height; a panorama is less high instead
 _GAP_IN: Final = 0.15
 _BAR_IN: Final = 0.13
 _SMALL: Final = 0.42  # of the height: the map of random weights
-_CLEAR_BELOW: Final = 0.02  # of the scale: what is less is not laid over the photograph
 _MOST_OPAQUE: Final = 0.85
 _OUTLIERS_PERCENT: Final = 99.8
 """Of the values, what the colours reach to: of gradients, single pixels stand far out."""
@@ -99,9 +98,7 @@ def draw_saliency(
     bar_axes = in_theme(figure.add_axes((left, 0, _BAR_IN / width_in, 1)), theme, tick_pt=8)
     least = -scale if colours == DIVERGING else 0.0
     steps = np.linspace(least, scale, 256)[:, np.newaxis]
-    bar_axes.imshow(
-        steps, cmap=colours, aspect="auto", origin="lower", extent=(0, 1, least, scale)
-    )
+    bar_axes.imshow(steps, cmap=colours, aspect="auto", origin="lower", extent=(0, 1, least, scale))
     bar_axes.set_xticks([])
     bar_axes.yaxis.tick_right()
     bar_axes.yaxis.set_label_position("right")
@@ -110,9 +107,7 @@ def draw_saliency(
     if permuted is not None:
         _overlay(figure, (right, 1 - _SMALL, _SMALL, _SMALL), photograph, permuted, window)
         words = wrapped(permuted_caption, max(18, int(_SMALL * width_in * 13)))
-        figure.text(
-            *(right, 1 - _SMALL - 0.02, words), va="top", color=theme.ink, **text_style(8)
-        )
+        figure.text(*(right, 1 - _SMALL - 0.02, words), va="top", color=theme.ink, **text_style(8))
         right += _SMALL
     n_letters = max(40, int(right * width_in * 12.5))
     figure.text(
@@ -144,7 +139,7 @@ def _overlay(
     scale = float(np.percentile(sizes, _OUTLIERS_PERCENT)) or float(sizes.max()) or 1.0
     colours = DIVERGING if (values < 0).any() else SEQUENTIAL
     shares = np.clip(sizes / scale, 0, 1)
-    opaque = np.where(shares < _CLEAR_BELOW, 0, _MOST_OPAQUE * np.sqrt(shares))
+    opaque = _MOST_OPAQUE * np.minimum(1, 1.6 * shares)
     top, left, height, width = window
     axes.imshow(
         values,
