@@ -46,7 +46,10 @@ _OF_THE_KEYS = {
     "remove": "Remove a key from a file; a server that runs refuses it from then on.",
 }
 _OF_THE_LOOKS: dict[str, str] = {
+    "features": "Draw what layers make of an image: its strongest units, their maps, and the "
+    "photographs of DATA that excite them most.",
     "saliency": "Show which parts of an image the answer of a head rests on.",
+    "adversarial": "Find the smallest change of an image that has the head say otherwise.",
 }
 COMPLETION = "_BOTTLEBANK_COMPLETE"
 """The variable by which a shell requests completion."""

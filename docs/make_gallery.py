@@ -156,6 +156,13 @@ ENTRIES = (
         ("two.png",),
     ),
     Entry(
+        "What the network sees",
+        "The strongest units of an image in some layers, and the images that excite each most. See "
+        "[what the network sees](look.md).",
+        "look features digits/3/0003.png --head head.h5 --data digits/ --output features.png",
+        ("features.png",),
+    ),
+    Entry(
         "The report",
         "How good a head is, as a page with these pictures in it. See [heads](heads.md).",
         "evaluate digits/ --head head.h5 --report report/",
@@ -166,6 +173,13 @@ ENTRIES = (
             "report/learning-curve.png",
         ),
         "report/report.html",
+    ),
+    Entry(
+        "An adversarial change",
+        "The smallest change found that has the head say otherwise, magnified. See "
+        "[what the network sees](look.md).",
+        "look adversarial digits/3/0003.png --head head.h5 --output changed.png",
+        ("changed.png",),
     ),
     Entry(
         "A recipe",

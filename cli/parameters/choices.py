@@ -47,6 +47,7 @@ BASELINES_IN_WORDS = "".join(
     if name not in HEADS
 )
 CLASS_WEIGHTS = ("none", "balanced")
+ATTACKS = ("pgd", "fgsm")
 OUTPUTS = ("softmax", "sigmoid")
 RECIPES = tuple(_SYSTEMS)
 METHODS = tuple(_METHODS)

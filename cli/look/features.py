@@ -1,0 +1,113 @@
+"""`bottlebank look features`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...errors import UsageError
+from ...reports.output_paths import PICTURE, require_output
+from ..command import argument, command, option
+from ..output import Stopwatch, print_json, report_rejections, tell
+from ..parameters import options, pictures
+from ..parameters.seen_by_head import extract_seen_by, require_head_decides
+from ..parameters.types import COUNT, FILE, Names
+from .opening import open_network
+
+if TYPE_CHECKING:
+    from ...interpret.feature_maps import FeatureMaps
+
+
+@command(
+    example="bottlebank look features photo.jpg --head head.h5 --data photos/ --output maps.png"
+)
+@argument("image", type=FILE, metavar="IMAGE", help="an image file, of DATA or not")
+@options.extractor(default_in_words="the head's own", help="the network, where there is no --head")
+@options.head(help="a head file, which decides the network and how images are fitted")
+@option(
+    "--layers",
+    type=Names(),
+    metavar="NAME,…",
+    default_in_words="up to five over the depth, and the transfer values",
+    help="layers of the network; `bottlebank extractors NAME` lists them",
+)
+@option(
+    "--data",
+    type=FILE,
+    metavar="DATA",
+    help=f"{options.DATA_HELP}{options.UNLABELLED_HELP}. With it, units are compared with its "
+    "photographs, and those that excite each most are shown; units of inner layers have none "
+    "without",
+)
+@options.reading()
+@option("--units", type=COUNT, default=4, metavar="N", help="units of each layer")
+@option(
+    "--images",
+    type=COUNT,
+    default=200,
+    metavar="N",
+    help="photographs of DATA that are taken through the network for units of inner layers",
+)
+@options.output(
+    required=True, metavar="MAPS.png", help="the picture: a name ending in .png or .svg"
+)
+@pictures.theme()
+@options.extraction_with_any()
+@options.seed()
+@options.as_json()
+@options.strict()
+def run(
+    image: str,
+    extraction: dict[str, Any],
+    head: str | None,
+    layers: list[str] | None,
+    data: str | None,
+    reading: dict[str, Any],
+    units: int,
+    images: int,
+    output: str,
+    theme: str,
+    seed: int,
+    json: bool,
+    strict: bool,
+) -> int:
+    """Find the units, draw them and report where."""
+    seconds = Stopwatch()
+    path = require_output(output, PICTURE, [image, data, head, extraction["weights"]])
+    require_head_decides(head, extraction)
+    if head is None and extraction["extractor"] is None:
+        raise UsageError("which network? Give --extractor NAME or --head HEAD.h5")
+    from ...prediction.similar_search import require_image
+
+    require_image(image)
+    dataset = table = None
+    if data is not None:
+        from ...datasets import load_dataset
+        from ...reports.output_paths import require_no_image_of, require_outside
+
+        require_outside(path, data)
+        dataset = load_dataset(data, **reading)
+        require_no_image_of(path, dataset)
+    network = open_network(head, extraction)
+    for name in layers or []:
+        network.require_layer(name)
+    if dataset is not None:
+        table, _ = extract_seen_by(head, dataset, extraction)
+    from ...interpret.feature_maps import features
+    from ...reports.looks.features import draw_features
+
+    seen = features(image, network, layers, table=table, units=units, images=images, seed=seed)
+    caption = draw_features(seen, path, table=table, theme=theme)
+    if json:
+        print_json({"output": str(path), **seen.as_dict(), "seconds": seconds()})
+    else:
+        _tell(seen)
+        tell(f"wrote {path}: {caption} {seconds():.1f} s in all")
+    return 0 if table is None else report_rejections(table.rejected, strict)
+
+
+def _tell(seen: FeatureMaps) -> None:
+    for layer in seen.layers:
+        tell(f"{layer.name}:")
+        for unit in layer.units:
+            above = "" if unit.deviations is None else f"  {unit.deviations:+6.1f} deviations"
+            tell(f"  unit {unit.number:>5}  {unit.activation:8.3g}{above}")
