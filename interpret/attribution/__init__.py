@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 from ...lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from .explainer import Explainer, open_explainer, saliency
+    from .explainer import Explainer, open_explainer
     from .found import Saliency
+    from .of_image import saliency
 
 __all__ = ["Explainer", "Saliency", "open_explainer", "saliency"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
-    {"explainer": ("Explainer", "open_explainer", "saliency"), "found": ("Saliency",)},
+    {
+        "explainer": ("Explainer", "open_explainer"),
+        "found": ("Saliency",),
+        "of_image": ("saliency",),
+    },
 )

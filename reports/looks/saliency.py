@@ -9,8 +9,8 @@ import numpy as np
 
 from ...arguments import require_path
 from ...formatting import percent
-from ...interpret.attribution.explainer import saliency
 from ...interpret.attribution.methods import GRADCAM, INTEGRATED, OCCLUSION
+from ...interpret.attribution.of_image import saliency
 from ...viz.looks.saliency import draw_saliency
 from ...viz.theme import require_theme
 from ..output_paths import PICTURE, require_output, writing
