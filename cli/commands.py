@@ -50,6 +50,7 @@ _OF_THE_LOOKS: dict[str, str] = {
     "photographs of DATA that excite them most.",
     "saliency": "Show which parts of an image the answer of a head rests on.",
     "adversarial": "Find the smallest change of an image that has the head say otherwise.",
+    "style": "Paint a photograph in the style of another picture.",
 }
 COMPLETION = "_BOTTLEBANK_COMPLETE"
 """The variable by which a shell requests completion."""

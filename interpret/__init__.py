@@ -15,17 +15,20 @@ if TYPE_CHECKING:
     from .attribution import Saliency, saliency
     from .feature_maps import features
     from .opening import open_for_extractor, open_for_head
+    from .painting import Style, style
 
 __all__ = [
     "Adversarial",
     "Robustness",
     "Saliency",
+    "Style",
     "adversarial",
     "features",
     "open_for_extractor",
     "open_for_head",
     "robustness",
     "saliency",
+    "style",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -36,5 +39,6 @@ __getattr__, __dir__ = lazy_names(
         "attribution": ("Saliency", "saliency"),
         "feature_maps": ("features",),
         "opening": ("open_for_extractor", "open_for_head"),
+        "painting": ("Style", "style"),
     },
 )

@@ -106,6 +106,43 @@ class DifferentiableNetwork:
         """The layers whose outputs are maps, from input to output."""
         return [name for name, shape in self.layers.items() if len(shape) == 3]
 
+    @property
+    def activations(self) -> list[str]:
+        """The layers among `map_layers` that are, or end with, an activation such as ReLU."""
+        kinds = ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU")
+        found = []
+        for name in self.map_layers:
+            layer = self._model.get_layer(name)
+            function = getattr(getattr(layer, "activation", None), "__name__", "linear")
+            if type(layer).__name__ in kinds or function != "linear":
+                found.append(name)
+        return found
+
+    def maps_at_any_size(self, layers: Sequence[str]) -> Function:
+        """What makes maps of pixels of any height and width: a list of tensors, one per layer.
+
+        Raises
+        ------
+        UsageError
+            When the network has no such layer.
+        """
+        for name in layers:
+            self.require_layer(name)
+        import keras
+
+        ends = [self._model.get_layer(name).output for name in layers]
+        part = keras.Model(self._model.input, ends)
+        free: Any = keras.models.clone_model(part, input_tensors=keras.Input((None, None, 3)))
+        free.set_weights(part.get_weights())
+        assert self._scaled is not None
+        scaled = self._scaled
+
+        def maps(pixels: Any) -> list[Any]:
+            made = free(scaled(pixels), training=False)
+            return made if isinstance(made, list) else [made]
+
+        return maps
+
     def outputs(self, pixels: Any, layers: Sequence[str]) -> tuple[list[Any], Any]:
         """What layers, and the whole network, make of pixels, in one pass.
 

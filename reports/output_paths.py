@@ -262,6 +262,9 @@ EXPORT = Kind("an export of bottlebank", (".h5", ".hdf5"), _is_export)
 PICTURE = Kind(
     "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
 )
+MADE_IMAGE = Kind(
+    "an image that bottlebank has made", (".png",), _beginning_has(b"software\0bottlebank")
+)
 EXPLORER = Kind(
     "an explorer of bottlebank",
     (".html",),
