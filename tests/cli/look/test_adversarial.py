@@ -64,7 +64,8 @@ def test_the_changed_file_is_answered_otherwise_by_predict(
     assert found["flipped"]
     assert found["saved"] == str(output.with_suffix(".changed.png"))
     assert found["magnified"] == 127 // found["levels"]
-    assert Image.open(output).size[0] > 600
+    with Image.open(output) as drawn:
+        assert drawn.size[0] > 600
     predicted = bottlebank("predict", found["saved"], *common, "--json").json["predictions"]
     assert predicted[0]["label"] == found["changed"]["label"] != found["original"]["label"]
     # Once more over the same files, which are recognised; in words, and unflipped.
