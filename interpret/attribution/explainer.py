@@ -21,7 +21,7 @@ from ...progress import Progress
 from . import log_odds
 from .baseline import baseline_of
 from .found import Saliency
-from .gradcam import grad_cam, layer_for
+from .gradcam import enlarged, grad_cam, layer_for
 from .integrated import MOST_STEPS, GradientsOnAWay, integrated_gradients
 from .methods import (
     GRADCAM,
@@ -93,10 +93,10 @@ class Explainer(ABC):
             probability=float(answer.probabilities[0, index]),
             predicted=self.classes[predicted],
             unknown=bool(answer.unknown[0]),
-            values=np.maximum(values, 0) if self.method == GRADCAM else values,
+            values=self._shown(values),
             photograph=shown,
             window=rule.window(*shown.shape[:2]),
-            permuted=permuted,
+            permuted=None if permuted is None else self._shown(permuted, signed=True),
             sanity=sanity,
             sanity_note=note,
             engine=self.engine,
@@ -124,7 +124,11 @@ class Explainer(ABC):
 
     @abstractmethod
     def _explained(self, pixels: np.ndarray, index: int) -> Found:
-        """The map of uint8 (height, width, 3), and what is to be said of it."""
+        """The signed map of uint8 (height, width, 3), and what is to be said of it."""
+
+    def _shown(self, values: np.ndarray, *, signed: bool = False) -> np.ndarray:
+        """A map in pixels of the network's input, from what explains."""
+        return values
 
     @abstractmethod
     def _permuted(self, pixels: np.ndarray, index: int) -> tuple[np.ndarray | None, str]:
@@ -171,6 +175,11 @@ class _GradCam(_ByGradients):
         self, network: DifferentiableNetwork, pixels: np.ndarray, index: int
     ) -> np.ndarray:
         return grad_cam(network, pixels, index, self._layer)
+
+    def _shown(self, values: np.ndarray, *, signed: bool = False) -> np.ndarray:
+        """Cut at zero before it is enlarged, as by the authors: no place loses to its neighbour."""
+        kept = values if signed else np.maximum(values, 0)
+        return enlarged(kept, self.recipe.input_size_px)
 
 
 class _Integrated(_ByGradients):

@@ -59,7 +59,7 @@ def grad_cam(
     Returns
     -------
     ndarray
-        float32, (height, width) of `pixels`: the sum of the maps, each weighted by the mean of its
+        float32, (height, width) of the layer's maps: their sum, each weighted by the mean of its
         gradient. Grad-CAM shows where it is positive.
 
     Raises
@@ -81,7 +81,10 @@ def grad_cam(
             f"features, such as {network.map_layers[-1]}"
         )
     weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
-    summed = tf.reduce_sum(weights * maps, axis=-1)[0].numpy()
-    height, width = pixels.shape[:2]
-    enlarged = Image.fromarray(summed).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(enlarged, np.float32)
+    return tf.reduce_sum(weights * maps, axis=-1)[0].numpy()
+
+
+def enlarged(values: np.ndarray, side_px: int) -> np.ndarray:
+    """A map float32 (height, width) as one of `side_px` by `side_px`."""
+    size = (side_px, side_px)
+    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR), np.float32)

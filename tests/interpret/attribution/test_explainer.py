@@ -80,11 +80,15 @@ def test_maps_of_a_network_with_layers_change_with_its_weights(lite_head, photos
     path = next(photos.rglob("*.png"))
     cache = tmp_path / "other"
     for method in ("gradcam", "integrated-gradients"):
-        found = saliency(path, lite_head, method=method, cache=cache, progress=False)
-        assert found.values.shape == (224, 224)
+        settings = {"method": method, "most_steps": 48, "progress": False}
+        found = saliency(path, lite_head, cache=cache, **settings)
+        assert found.values.shape == found.permuted.shape == (224, 224)
         assert found.values.max() > 0
-        assert abs(found.sanity) < 0.3
-        assert found.settings.get("completeness_error", 0) <= 0.01
+        assert abs(found.sanity) < 0.5
+    missed = found.values.sum() - found.settings["score_difference"]
+    its_share = abs(missed / found.settings["score_difference"])
+    assert found.settings["completeness_error"] == pytest.approx(its_share, rel=0.05, abs=1e-3)
+    assert found.settings["steps"] <= 48
     by_layer = saliency(path, lite_head, layer="conv_stem.relu", cache=cache, sanity=False)
     assert by_layer.settings == {"layer": "conv_stem.relu"}
     with pytest.raises(UsageError, match="no layer 'conv'"):
@@ -101,40 +105,48 @@ def lite_head(photos, tmp_path):
 
 
 @pytest.mark.slow
-def test_grad_cam_and_gradients_are_those_of_tf_keras_vis(lite):
+@pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")  # as tf-keras-vis imports
+def test_grad_cam_is_that_of_tf_keras_vis(lite):
     pytest.importorskip("tf_keras_vis", reason="tf-keras-vis is not installed")
     import keras
     from tf_keras_vis.gradcam import Gradcam
 
+    from bottlebank.interpret.attribution import log_odds
     from bottlebank.interpret.attribution.gradcam import grad_cam
 
-    head = HeadOfUnits(lite)
+    head = HeadOfWeights(lite)
     pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
-    found = np.maximum(grad_cam(head, pixels, 1, "conv_head.relu"), 0)
-    model = lite._model
     scaled = lite._scaled(pixels[np.newaxis].astype(np.float32)).numpy()
+    model = lite._model
 
     def score(features):
-        from bottlebank.interpret.attribution import log_odds
-
         return log_odds.of_logits(head.logits_of_features(features), 1)
 
-    theirs = Gradcam(keras.Model(model.input, model.output))(
-        score, scaled, penultimate_layer="conv_head.relu", normalize_cam=False, expand_cam=False
-    )
-    theirs = np.asarray(theirs[0] if isinstance(theirs, list) else theirs)
-    theirs = Image.fromarray(theirs.squeeze()).resize((224, 224), Image.Resampling.BILINEAR)
-    np.testing.assert_allclose(found, np.asarray(theirs), rtol=1e-3, atol=1e-5)
+    for layer in (lite.activations[-1], lite.activations[-8]):
+        found = np.maximum(grad_cam(head, pixels, 1, layer), 0)
+        assert found.max() > 0
+        theirs = Gradcam(keras.Model(model.input, model.output))(
+            score,
+            scaled,
+            penultimate_layer=layer,
+            seek_penultimate_conv_layer=False,  # or it takes the convolution before an activation
+            normalize_cam=False,
+            expand_cam=False,
+        )
+        theirs = np.asarray(theirs[0] if isinstance(theirs, list) else theirs).squeeze()
+        np.testing.assert_allclose(found, theirs, rtol=1e-3, atol=found.max() / 1e4)
 
 
-class HeadOfUnits:
-    """A network whose logits are its first three features."""
+class HeadOfWeights:
+    """A network with the logits of three classes behind it."""
 
     def __init__(self, network):
         self.network = network
+        random = np.random.default_rng(1)
+        self.weights = random.normal(size=(1280, 3)).astype(np.float32)
 
     def outputs(self, pixels, layers):
         return self.network.outputs(pixels, layers)
 
     def logits_of_features(self, features):
-        return features[:, :3] * 3
+        return features @ self.weights
