@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .attacks.robustness import Robustness, robustness
     from .attribution import Saliency, saliency
     from .feature_maps import features
+    from .maximised_pictures import maximise
     from .opening import open_for_extractor, open_for_head
     from .painting import Style, style
 
@@ -24,6 +25,7 @@ __all__ = [
     "Style",
     "adversarial",
     "features",
+    "maximise",
     "open_for_extractor",
     "open_for_head",
     "robustness",
@@ -38,6 +40,7 @@ __getattr__, __dir__ = lazy_names(
         "attacks.robustness": ("Robustness", "robustness"),
         "attribution": ("Saliency", "saliency"),
         "feature_maps": ("features",),
+        "maximised_pictures": ("maximise",),
         "opening": ("open_for_extractor", "open_for_head"),
         "painting": ("Style", "style"),
     },

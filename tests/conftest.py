@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,12 +17,19 @@ import pytest
 from PIL import Image
 
 import bottlebank
+from bottlebank.extraction import worker
+from bottlebank.features.images import decoder_pool
+from bottlebank.untrusted import isolation
+from bottlebank.untrusted.child import start_child
+from tests.forked_children import ForkedChildren
 
 if TYPE_CHECKING:
     from bottlebank.training import Trained
 
 ROOT = Path(__file__).parents[1]
 TEST_DATA = Path(os.environ.get("BOTTLEBANK_TEST_DATA") or ROOT.parent / "shared")
+
+_STARTS_CHILDREN = (worker, decoder_pool, isolation)
 
 # Set by whoever runs the tests, it would hide what is written at the end of a program.
 os.environ.pop("PYTHONUNBUFFERED", None)
@@ -60,6 +68,27 @@ def nothing_left_open():
         if thread not in threads and not thread.daemon and thread.is_alive()
     ]
     assert not left, f"threads left running: {left}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_children():
+    """Children are forked from a process that has loaded their libraries already."""
+    if sys.platform != "linux":
+        yield None
+        return
+    children = ForkedChildren()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in _STARTS_CHILDREN:
+            patch.setattr(module, "start_child", children.start)
+        yield children
+    children.close()
+
+
+@pytest.fixture
+def real_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children start as they do for a user."""
+    for module in _STARTS_CHILDREN:
+        monkeypatch.setattr(module, "start_child", start_child)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,10 @@ from bottlebank.features.images.fit import Preprocessing
 from bottlebank.service import Settings
 
 LIMIT_S = 30
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
+    pytest.mark.usefixtures("real_children"),
+]
 
 
 def in_a_fork(job) -> str:

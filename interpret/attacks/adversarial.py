@@ -20,10 +20,11 @@ from ...prediction.image_inputs import bytes_of, named, one, picture_in
 from ...prediction.loading import load_predictor
 from ...prediction.prediction import Prediction
 from ...progress import Progress
+from ..made_image import png_of
 from ..opening import open_for_head, require_gradients
 from .attack import DEFAULT_STEPS, PGD, Attack, Goal, require_method
 from .budget import LARGEST, in_words, levels_of
-from .changed_file import answer_to_files, png_of
+from .changed_file import answer_to_files
 from .smallest import find_smallest
 
 if TYPE_CHECKING:

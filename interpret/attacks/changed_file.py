@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+
+from ..made_image import png_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ...classifier.head import HeadAnswer
     from ...prediction import Predictor
-
-MADE_BY = "bottlebank look adversarial"
-"""What such a file names as its software."""
-
-
-def png_of(pixels: np.ndarray) -> bytes:
-    """A PNG file of pixels, uint8 (height, width, 3), RGB, that says what has made it."""
-    about = PngInfo()
-    about.add_text("Software", MADE_BY)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", pnginfo=about)
-    return file.getvalue()
 
 
 def answer_to_files(predictor: Predictor, pictures: Iterable[np.ndarray]) -> HeadAnswer:

@@ -16,7 +16,6 @@ from ...datasets.unlabelled import require_labels
 from ...errors import DatasetError, UsageError
 from ...interpret.attacks.adversarial import adversarial
 from ...interpret.attacks.budget import OF_CURVE, all_levels_of, in_words
-from ...interpret.attacks.changed_file import MADE_BY
 from ...interpret.attacks.journal import BEGINS
 from ...interpret.attacks.robustness import robustness
 from ...interpret.opening import require_gradients
@@ -25,7 +24,7 @@ from ...training.split import split_table
 from ...viz.looks.adversarial import Answered, draw_adversarial
 from ...viz.looks.robustness import draw_robustness
 from ...viz.theme import require_theme
-from ..output_paths import PICTURE, Kind, require_output, require_outside, writing
+from ..output_paths import MADE_IMAGE, PICTURE, Kind, require_output, require_outside, writing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,11 +47,6 @@ def _begins_with(beginning: bytes) -> Any:
     return recognises
 
 
-_CHANGED = Kind(
-    "a changed picture of bottlebank look adversarial",
-    (".png",),
-    _begins_with(b"Software\0" + MADE_BY.encode()),
-)
 _JOURNAL = Kind("an interrupted measurement", (".json",), _begins_with(BEGINS))
 
 
@@ -123,7 +117,7 @@ def look_adversarial(
     inputs = [os.fspath(image), os.fspath(head)]
     path = require_output(output, PICTURE, inputs)
     changed = path.with_suffix(".changed.png") if save is None else save
-    changed = require_output(changed, _CHANGED, inputs)
+    changed = require_output(changed, MADE_IMAGE, inputs)
     if changed.resolve() == path.resolve():
         raise UsageError(f"{path} cannot hold two pictures: choose another name for --save")
     changed.parent.mkdir(parents=True, exist_ok=True)

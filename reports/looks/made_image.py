@@ -1,14 +1,11 @@
-"""Image files that bottlebank has made: the pixels alone, with no frame and no words."""
+"""Writing images that were made: the pixels alone, with no frame and no words."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-
 from ...atomic_file import write_bytes
+from ...interpret.made_image import png_of
 from ..output_paths import writing
 
 if TYPE_CHECKING:
@@ -16,23 +13,14 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-_SOFTWARE = "Software"
-"""The key of PNG's text chunks that says what made a picture; see `output_paths.MADE_IMAGE`."""
-
 
 def write_image(pixels: np.ndarray, output: Path) -> None:
-    """Write pixels, uint8 (height, width, 3), as a PNG that decodes to the same pixels.
-
-    It appears whole or not at all, and says that bottlebank has made it.
+    """Write pixels, uint8 (height, width, 3), as a PNG; it appears whole or not at all.
 
     Raises
     ------
     BottlebankError
         When it cannot be written; `output` is then as it was.
     """
-    made_by = PngInfo()
-    made_by.add_text(_SOFTWARE, "bottlebank")
-    data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "png", pnginfo=made_by)
     with writing(output):
-        write_bytes(output, data.getvalue())
+        write_bytes(output, png_of(pixels))

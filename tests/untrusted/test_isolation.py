@@ -9,6 +9,8 @@ import pytest
 from bottlebank.untrusted import child, isolation
 from bottlebank.untrusted.isolation import DiedError, FailedError, isolated_reader
 
+pytestmark = pytest.mark.usefixtures("real_children")
+
 READERS = """
 import os, signal, time
 

@@ -12,7 +12,8 @@ import bottlebank
 from bottlebank.errors import HeadFileError, ImageRejectedError, UsageError
 from bottlebank.interpret.attacks.adversarial import adversarial
 from bottlebank.interpret.attacks.attack import DEFAULT_STEPS, Attack, Goal
-from bottlebank.interpret.attacks.changed_file import answer_to_files, png_of
+from bottlebank.interpret.attacks.changed_file import answer_to_files
+from bottlebank.interpret.made_image import png_of
 from bottlebank.interpret.opening import open_for_head
 
 from ...conftest import picture
@@ -154,4 +155,4 @@ def test_what_cannot_be_is_said(given, tmp_path):
 def test_the_file_says_what_has_made_it(tmp_path):
     (tmp_path / "changed.png").write_bytes(png_of(np.zeros((4, 4, 3), np.uint8)))
     with Image.open(tmp_path / "changed.png") as image:
-        assert image.info["Software"] == "bottlebank look adversarial"
+        assert image.info["Software"] == "bottlebank"
