@@ -163,6 +163,13 @@ ENTRIES = (
         ("features.png",),
     ),
     Entry(
+        "What excites it most",
+        "For each class, a picture that is made for the head to see nothing else. See "
+        "[what the network sees](look.md).",
+        "look maximise --head head.h5 --class 0,1,2,3,4,5 --output maximised.png",
+        ("maximised.png",),
+    ),
+    Entry(
         "The report",
         "How good a head is, as a page with these pictures in it. See [heads](heads.md).",
         "evaluate digits/ --head head.h5 --report report/",

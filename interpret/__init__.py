@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .attacks.adversarial import Adversarial, adversarial
     from .attacks.robustness import Robustness, robustness
     from .feature_maps import features
+    from .maximised_pictures import maximise
     from .opening import open_for_extractor, open_for_head
     from .painting import Style, style
 
@@ -22,6 +23,7 @@ __all__ = [
     "Style",
     "adversarial",
     "features",
+    "maximise",
     "open_for_extractor",
     "open_for_head",
     "robustness",
@@ -34,6 +36,7 @@ __getattr__, __dir__ = lazy_names(
         "attacks.adversarial": ("Adversarial", "adversarial"),
         "attacks.robustness": ("Robustness", "robustness"),
         "feature_maps": ("features",),
+        "maximised_pictures": ("maximise",),
         "opening": ("open_for_extractor", "open_for_head"),
         "painting": ("Style", "style"),
     },

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     Function = Callable[[Any], Any]
 
 
+_ACTIVATIONS = ("ReLU", "Activation", "LeakyReLU", "ELU")
+
+
 class DifferentiableNetwork:
     """A network in TensorFlow, in float32: from pixels to maps, features and logits.
 
@@ -188,6 +191,21 @@ class DifferentiableNetwork:
                 f"{network} has no layer {in_brief(repr(name))}: {hint_at(name, known)}"
             )
         return known[name]
+
+    def before_activation(self, name: str) -> str | None:
+        """The layer whose output a layer of ReLU or the like takes; None: it is no such layer.
+
+        Raises
+        ------
+        UsageError
+            When the network has no such layer.
+        """
+        shape = self.require_layer(name)
+        layer = self._model.get_layer(name)
+        if type(layer).__name__ not in _ACTIVATIONS:
+            return None
+        before = layer.input._keras_history.operation.name
+        return before if self.layers.get(before) == shape else None
 
     def decode(self, data: bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """Decode the bytes of an image file: uint8, (height, width, 3), of `input_size_px`.
