@@ -48,6 +48,7 @@ _OF_THE_KEYS = {
 _OF_THE_LOOKS: dict[str, str] = {
     "features": "Draw what layers make of an image: its strongest units, their maps, and the "
     "photographs of DATA that excite them most.",
+    "saliency": "Show which parts of an image the answer of a head rests on.",
     "maximise": "Make pictures that excite units of the network, or speak for classes of a head.",
     "adversarial": "Find the smallest change of an image that has the head say otherwise.",
     "style": "Paint a photograph in the style of another picture.",

@@ -12,6 +12,7 @@ from ..lazy_names import lazy_names
 if TYPE_CHECKING:
     from .attacks.adversarial import Adversarial, adversarial
     from .attacks.robustness import Robustness, robustness
+    from .attribution import Saliency, saliency
     from .feature_maps import features
     from .maximised_pictures import maximise
     from .opening import open_for_extractor, open_for_head
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Adversarial",
     "Robustness",
+    "Saliency",
     "Style",
     "adversarial",
     "features",
@@ -27,6 +29,7 @@ __all__ = [
     "open_for_extractor",
     "open_for_head",
     "robustness",
+    "saliency",
     "style",
 ]
 
@@ -35,6 +38,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "attacks.adversarial": ("Adversarial", "adversarial"),
         "attacks.robustness": ("Robustness", "robustness"),
+        "attribution": ("Saliency", "saliency"),
         "feature_maps": ("features",),
         "maximised_pictures": ("maximise",),
         "opening": ("open_for_extractor", "open_for_head"),

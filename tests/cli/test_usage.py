@@ -44,7 +44,8 @@ def test_the_commands_of_the_contract_are_there():
         "audit", "cache export", "cache import", "cache info", "cache prune", "cache verify",
         "compare", "demo", "evaluate", "export", "extract", "extractors", "finetune",
         "keys add", "keys list", "keys remove", "look adversarial", "look features",
-        "look maximise", "look style", "plot", "predict", "recipe", "serve", "similar", "train",
+        "look maximise", "look saliency", "look style", "plot",
+        "predict", "recipe", "serve", "similar", "train",
     ]  # fmt: skip
 
 

@@ -5,10 +5,8 @@ import itertools
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
-from bottlebank.export.resizing import fitted
 from bottlebank.features.images.decoder import decode
 from bottlebank.features.images.fit import FITS, Preprocessing
 from bottlebank.features.images.resize import FILTERS, ResizeRule
@@ -36,8 +34,16 @@ def by_the_project(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarr
     return preprocessing.applied_to(decode(file.getvalue(), preprocessing.at_least_px))
 
 
+def fitted(pictures: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
+    import tensorflow as tf  # here, so that processes that only collect this file do without
+
+    from bottlebank.export import resizing
+
+    return resizing.fitted(tf.constant(pictures), preprocessing).numpy()
+
+
 def by_the_graph(pixels: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
-    return fitted(tf.constant(pixels[np.newaxis]), preprocessing).numpy()[0]
+    return fitted(pixels[np.newaxis], preprocessing)[0]
 
 
 def differences(preprocessing: Preprocessing) -> list[tuple[int, float]]:
@@ -87,6 +93,6 @@ def test_rules_of_pillow_agree_but_for_rounding(rule):
 
 def test_pictures_of_a_batch_are_scaled_each_by_itself():
     pixels = np.stack([picture(90, 41), picture(90, 41)[::-1]])
-    together = fitted(tf.constant(pixels), Preprocessing((32, 32))).numpy()
+    together = fitted(pixels, Preprocessing((32, 32)))
     for each, made in itertools.zip_longest(pixels, together):
         np.testing.assert_array_equal(made, by_the_graph(each, Preprocessing((32, 32))))

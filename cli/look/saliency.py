@@ -1,0 +1,119 @@
+"""`bottlebank look saliency`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...interpret.attribution.methods import BASELINES, GRADCAM, GREY, METHODS
+from ...reports.output_paths import PICTURE, require_output
+from ..command import argument, command, option
+from ..output import Stopwatch, percent, print_json, tell
+from ..parameters import options, pictures
+from ..parameters.types import COUNT, FILE, Choice
+
+if TYPE_CHECKING:
+    from ...interpret.attribution import Saliency
+
+
+@command(
+    example="bottlebank look saliency photo.jpg --head head.h5 --method occlusion --output why.png"
+)
+@argument("image", type=FILE, metavar="IMAGE", help="an image file")
+@options.head(required=True)
+@option(
+    "--class",
+    "label",
+    metavar="NAME",
+    default_in_words="the most probable one",
+    help="the class whose probability is explained",
+)
+@option(
+    "--method",
+    type=Choice(METHODS),
+    default=GRADCAM,
+    help="gradcam shows which places of a layer speak for the class, integrated-gradients which "
+    "pixels, occlusion what the answer loses where a part is hidden; occlusion works with every "
+    "engine, the others with TensorFlow",
+)
+@option(
+    "--layer",
+    metavar="NAME",
+    default_in_words="the last one with maps",
+    help="of gradcam: the layer, which `bottlebank extractors NAME` lists",
+)
+@option(
+    "--baseline",
+    type=Choice(BASELINES),
+    default_in_words=GREY,
+    help="of integrated-gradients and occlusion: what stands for nothing to be seen; grey, the "
+    "mean colour of the image, black, or the image blurred",
+)
+@option(
+    "--patch",
+    "patch_px",
+    type=COUNT,
+    metavar="PX",
+    default_in_words="a seventh of the side",
+    help="of occlusion: side of the part that is hidden, in pixels of the network's input",
+)
+@option(
+    "--stride",
+    "stride_px",
+    type=COUNT,
+    metavar="PX",
+    default_in_words="half of the patch",
+    help="of occlusion: how far the hidden part moves",
+)
+@option(
+    "--sanity/--no-sanity",
+    default=True,
+    default_in_words="--sanity",
+    help="compare with the map of the network with random weights; of occlusion, only with "
+    "--engine tensorflow",
+)
+@options.seed()
+@options.loading(has_precision=False)
+@options.max_pixels()
+@options.output(required=True, metavar="FILE.png", help="where the picture is written, or .svg")
+@pictures.theme()
+@options.as_json()
+def run(
+    image: str,
+    head: str,
+    loading: dict[str, Any],
+    output: str,
+    json: bool,
+    **settings: Any,
+) -> int:
+    """Explain it, draw it, and print where the answer comes from."""
+    seconds = Stopwatch()
+    require_output(output, PICTURE, [image, head])
+    from ...reports.looks.saliency import plot_saliency
+
+    found = plot_saliency(image, head, output, **settings, **loading)
+    if json:
+        print_json({**found.as_dict(), "output": output, "seconds": seconds()})
+    else:
+        _tell(found, output, seconds())
+    return 0
+
+
+def _tell(found: Saliency, output: str, seconds: float) -> None:
+    unknown = ", called unknown" if found.unknown else ""
+    other = "" if found.label == found.predicted else f" (predicted is {found.predicted})"
+    x, y = found.maximum
+    tell(
+        f"{found.label}: {percent(found.probability)}{unknown}{other}",
+        f"most rests on what lies {percent(x)} from the left and {percent(y)} from the top",
+    )
+    if "completeness_error" in found.settings:
+        missed = percent(found.settings["completeness_error"])
+        tell(
+            f"contributions sum to the difference of the log-odds within {missed}, in "
+            f"{found.settings['steps']} steps"
+        )
+    if found.sanity is None:
+        tell(f"no check with random weights: {found.sanity_note}")
+    else:
+        tell(f"rank correlation with the map of random weights: {found.sanity:.2f}")
+    tell(f"wrote {output} ({found.method}, {found.engine}), {seconds:.1f} s in all")

@@ -1,0 +1,342 @@
+"""A head and its network, opened once, that explain images by one method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import ImageRejectedError, ParameterError, UsageError, in_brief
+from ...features.backbones.described import hint_at
+from ...features.engines.registry import AUTO, REFERENCE
+from ...features.images.decoder import (
+    FORMATS,
+    MAX_PIXELS,
+    Limits,
+    decode_picture,
+    require_max_pixels,
+)
+from ...progress import Progress
+from . import log_odds
+from .baseline import baseline_of
+from .found import Saliency
+from .gradcam import enlarged, grad_cam, layer_for
+from .integrated import MOST_STEPS, GradientsOnAWay, integrated_gradients
+from .methods import (
+    GRADCAM,
+    GREY,
+    INTEGRATED,
+    OCCLUSION,
+    require_baseline,
+    require_method,
+)
+from .occlusion import occlusion, patch_and_stride, starts
+from .sanity import rank_correlation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ...classifier.given_head import HeadLike
+    from ...classifier.head import HeadAnswer
+    from ...features import Recipe
+    from ...prediction import Predictor
+    from ..network import DifferentiableNetwork
+
+    Found = tuple[np.ndarray, dict[str, Any]]
+
+_SANITY_STEPS = 32
+_NOT_WANTED = "it was not requested"
+_NO_GRADIENTS = "occlusion on the engine {} cannot exchange weights: choose --engine tensorflow"
+
+
+class Explainer(ABC):
+    """Explains images; called with the bytes of a file. Made by `open_explainer`."""
+
+    method = ""
+    engine = REFERENCE
+
+    def __init__(
+        self, recipe: Recipe, classes: tuple[str, ...], max_pixels: int, progress: bool | None
+    ) -> None:
+        self.recipe, self.classes = recipe, classes
+        self._max_pixels, self._progress = max_pixels, progress
+
+    def __call__(self, data: bytes, label: str | None = None, name: str = "the image") -> Saliency:
+        """Explain the probability of a class, by default the most probable one.
+
+        Raises
+        ------
+        UsageError
+            When the head has no class of that name.
+        ImageRejectedError
+            When the bytes are no image; `name` stands before the reason.
+        """
+        index = None if label is None else self.index_of(label)
+        rule = self.recipe.preprocessing
+        try:
+            limits = Limits(pixels=self._max_pixels)
+            shown = decode_picture(data, rule.at_least_px, FORMATS, limits, rule.grey16).pixels
+        except ImageRejectedError as error:
+            raise ImageRejectedError(f"{name}: {error}") from error
+        pixels = rule.applied_to(shown)
+        answer = self._answer(pixels[np.newaxis])
+        predicted = int(answer.probabilities[0].argmax())
+        index = predicted if index is None else index
+        values, settings = self._explained(pixels, index)
+        permuted, note = self._permuted(pixels, index)
+        # Before anything is cut: a map of random weights may be negative everywhere.
+        sanity = None if permuted is None else rank_correlation(values, permuted)
+        return Saliency(
+            method=self.method,
+            label=self.classes[index],
+            probability=float(answer.probabilities[0, index]),
+            predicted=self.classes[predicted],
+            unknown=bool(answer.unknown[0]),
+            values=self._shown(values),
+            photograph=shown,
+            window=rule.window(*shown.shape[:2]),
+            permuted=None if permuted is None else self._shown(permuted, signed=True),
+            sanity=sanity,
+            sanity_note=note,
+            engine=self.engine,
+            extractor=self.recipe.extractor,
+            settings=settings,
+        )
+
+    def index_of(self, label: str) -> int:
+        """The number of a class.
+
+        Raises
+        ------
+        UsageError
+            When the head has none of that name.
+        """
+        if label not in self.classes:
+            raise UsageError(
+                f"the head has no class {in_brief(repr(label))}: {hint_at(label, self.classes)}"
+            )
+        return self.classes.index(label)
+
+    @abstractmethod
+    def _answer(self, pixels: np.ndarray) -> HeadAnswer:
+        """Of uint8 (n, height, width, 3)."""
+
+    @abstractmethod
+    def _explained(self, pixels: np.ndarray, index: int) -> Found:
+        """The signed map of uint8 (height, width, 3), and what is to be said of it."""
+
+    def _shown(self, values: np.ndarray, *, signed: bool = False) -> np.ndarray:
+        """A map in pixels of the network's input, from what explains."""
+        return values
+
+    @abstractmethod
+    def _permuted(self, pixels: np.ndarray, index: int) -> tuple[np.ndarray | None, str]:
+        """The map of the network with random weights, or why there is none."""
+
+
+class _ByGradients(Explainer):
+    def __init__(self, network: DifferentiableNetwork, seed: int | None, **settings: Any) -> None:
+        super().__init__(network.recipe, network.classes, **settings)
+        self._network, self._seed = network, seed
+        self._random: DifferentiableNetwork | None = None
+
+    def _answer(self, pixels: np.ndarray) -> HeadAnswer:
+        head = self._network.head
+        assert head is not None
+        return head.answer(self._network.features(pixels.astype(np.float32)).numpy())
+
+    def _permuted(self, pixels: np.ndarray, index: int) -> tuple[np.ndarray | None, str]:
+        if self._seed is None:
+            return None, _NOT_WANTED
+        if self._random is None:
+            self._random = self._network.with_permuted_kernels(self._seed)
+        return np.nan_to_num(self._of_random(self._random, pixels, index)), ""
+
+    @abstractmethod
+    def _of_random(
+        self, network: DifferentiableNetwork, pixels: np.ndarray, index: int
+    ) -> np.ndarray: ...
+
+
+class _GradCam(_ByGradients):
+    method = GRADCAM
+
+    def __init__(
+        self, network: DifferentiableNetwork, seed: int | None, layer: str | None, **settings: Any
+    ) -> None:
+        super().__init__(network, seed, **settings)
+        self._layer = layer_for(network, layer)
+
+    def _explained(self, pixels: np.ndarray, index: int) -> Found:
+        return grad_cam(self._network, pixels, index, self._layer), {"layer": self._layer}
+
+    def _of_random(
+        self, network: DifferentiableNetwork, pixels: np.ndarray, index: int
+    ) -> np.ndarray:
+        return grad_cam(network, pixels, index, self._layer)
+
+    def _shown(self, values: np.ndarray, *, signed: bool = False) -> np.ndarray:
+        """Cut at zero before it is enlarged, as by the authors: no place loses to its neighbour."""
+        kept = values if signed else np.maximum(values, 0)
+        return enlarged(kept, self.recipe.input_size_px)
+
+
+class _Integrated(_ByGradients):
+    method = INTEGRATED
+
+    def __init__(
+        self,
+        network: DifferentiableNetwork,
+        seed: int | None,
+        baseline: str,
+        most_steps: int,
+        **settings: Any,
+    ) -> None:
+        super().__init__(network, seed, **settings)
+        self._baseline, self._most_steps = baseline, most_steps
+
+    def _explained(self, pixels: np.ndarray, index: int) -> Found:
+        baseline = baseline_of(self._baseline, pixels)
+        with Progress("Integrating gradients", unit="steps", show=self._progress) as bar:
+            found = integrated_gradients(
+                self._network, pixels, index, baseline, most_steps=self._most_steps, bar=bar
+            )
+        return found.values, {
+            "baseline": self._baseline,
+            "steps": found.steps,
+            "score_difference": found.difference,
+            "completeness_error": found.error,
+        }
+
+    def _of_random(
+        self, network: DifferentiableNetwork, pixels: np.ndarray, index: int
+    ) -> np.ndarray:
+        """With a fixed number of points: such a network has no answer to be complete about."""
+        on_the_way = GradientsOnAWay(network, index, baseline_of(self._baseline, pixels), pixels)
+        with Progress("Checking with random weights", unit="steps", show=self._progress) as bar:
+            middles = (np.arange(_SANITY_STEPS) + 0.5) / _SANITY_STEPS
+            return on_the_way(middles, bar)[1].mean(axis=0)
+
+
+class _Occlusion(Explainer):
+    method = OCCLUSION
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        baseline: str,
+        patch_px: int | None,
+        stride_px: int | None,
+        random: Callable[[np.ndarray], np.ndarray] | None,
+        note: str,
+        **settings: Any,
+    ) -> None:
+        extractor = predictor.extractor
+        super().__init__(extractor.recipe, predictor.classes, **settings)
+        self.engine = extractor.engine
+        self._predictor, self._batch_size = predictor, extractor.batch_size
+        self._baseline, self._random, self._note = baseline, random, note
+        side_px = self.recipe.input_size_px
+        self._patch_px, self._stride_px = patch_and_stride(side_px, patch_px, stride_px)
+
+    def _answer(self, pixels: np.ndarray) -> HeadAnswer:
+        return self._predictor.answer(pixels)
+
+    def _explained(self, pixels: np.ndarray, index: int) -> Found:
+        values = self._hiding(self._predictor.probabilities, pixels, index, "Hiding parts")
+        return values, {
+            "baseline": self._baseline,
+            "patch_px": self._patch_px,
+            "stride_px": self._stride_px,
+        }
+
+    def _permuted(self, pixels: np.ndarray, index: int) -> tuple[np.ndarray | None, str]:
+        if self._random is None:
+            return None, self._note
+        return self._hiding(self._random, pixels, index, "Checking with random weights"), ""
+
+    def _hiding(
+        self,
+        probabilities: Callable[[np.ndarray], np.ndarray],
+        pixels: np.ndarray,
+        index: int,
+        what: str,
+    ) -> np.ndarray:
+        side_px = self.recipe.input_size_px
+        total = len(starts(side_px, self._patch_px, self._stride_px)) ** 2
+        with Progress(what, total, unit="parts", show=self._progress) as bar:
+            return occlusion(
+                lambda images: log_odds.of_probabilities(probabilities(images), index),
+                pixels,
+                baseline_of(self._baseline, pixels),
+                self._patch_px,
+                self._stride_px,
+                batch_size=self._batch_size,
+                bar=bar,
+            )
+
+
+def open_explainer(
+    head: HeadLike,
+    *,
+    method: str = GRADCAM,
+    layer: str | None = None,
+    baseline: str | None = None,
+    patch_px: int | None = None,
+    stride_px: int | None = None,
+    most_steps: int = MOST_STEPS,
+    sanity: bool = True,
+    seed: int = 0,
+    engine: str = AUTO,
+    max_pixels: int = MAX_PIXELS,
+    progress: bool | None = None,
+    **loading: Any,
+) -> Explainer:
+    """What `saliency` opens, to explain several images with one head.
+
+    Parameters are those of `saliency`; so are the errors.
+    """
+    require_method(method)
+    for name, value, methods in (
+        ("layer", layer, (GRADCAM,)),
+        ("baseline", baseline, (INTEGRATED, OCCLUSION)),
+        ("patch_px", patch_px, (OCCLUSION,)),
+        ("stride_px", stride_px, (OCCLUSION,)),
+    ):
+        if value is not None and method not in methods:
+            raise ParameterError(name, f"changes nothing of {method}: it is for {methods[0]}")
+    filled = GREY if baseline is None else require_baseline(baseline)
+    settings = {"max_pixels": require_max_pixels(max_pixels), "progress": progress}
+    if method == OCCLUSION:
+        from ...prediction import load_predictor
+
+        predictor = load_predictor(head, engine=engine, max_pixels=max_pixels, **loading)
+        random, note = None, _NOT_WANTED
+        if sanity:
+            note = _NO_GRADIENTS.format(predictor.engine)
+            if engine == REFERENCE:
+                random = _probabilities_of_random(predictor, seed, engine, loading)
+        return _Occlusion(predictor, filled, patch_px, stride_px, random, note, **settings)
+    from ..opening import open_for_head
+
+    loading.pop("parity", None)  # the network is compared with its engines when it is opened
+    network = open_for_head(head, engine=engine, **loading)
+    its_seed = seed if sanity else None
+    if method == GRADCAM:
+        return _GradCam(network, its_seed, layer, **settings)
+    return _Integrated(network, its_seed, filled, most_steps, **settings)
+
+
+def _probabilities_of_random(
+    predictor: Predictor, seed: int, engine: str, loading: dict[str, Any]
+) -> Callable[[np.ndarray], np.ndarray]:
+    from ..opening import open_for_head
+
+    loading = {name: value for name, value in loading.items() if name != "parity"}
+    network = open_for_head(predictor.head, engine=engine, **loading).with_permuted_kernels(seed)
+
+    def probabilities(images: np.ndarray) -> np.ndarray:
+        return predictor.head.predict_proba(network.features(images.astype(np.float32)).numpy())
+
+    return probabilities

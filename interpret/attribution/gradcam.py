@@ -1,0 +1,90 @@
+"""Grad-CAM: where the maps of a layer speak for a class.
+
+R. R. Selvaraju et al., "Grad-CAM: visual explanations from deep networks via gradient-based
+localization", ICCV 2017, equations 1 and 2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from ...errors import UsageError
+from . import log_odds
+
+if TYPE_CHECKING:
+    from ..network import DifferentiableNetwork
+
+
+def layer_for(network: DifferentiableNetwork, layer: str | None) -> str:
+    """The layer whose maps are used: the one that is named, or the last that has maps.
+
+    Raises
+    ------
+    UsageError
+        When the network has no layers, or none of that name with maps.
+    """
+    name = network.recipe.extractor
+    maps = network.map_layers
+    if not maps:
+        raise UsageError(
+            f"Grad-CAM needs the maps of a layer, and {name} shows none: choose --method "
+            f"integrated-gradients, which follows the gradient to the pixels, or --method occlusion"
+        )
+    if layer is None:
+        return maps[-1]
+    if len(network.require_layer(layer)) != 3:
+        raise UsageError(
+            f"the layer {layer} of {name} has no maps: choose one that has, such as {maps[-1]}"
+        )
+    return layer
+
+
+def grad_cam(
+    network: DifferentiableNetwork, pixels: np.ndarray, index: int, layer: str
+) -> np.ndarray:
+    """How much each place speaks for class number `index`.
+
+    Parameters
+    ----------
+    network
+        With a head.
+    pixels
+        uint8, (height, width, 3), of the network's input size.
+    layer
+        From `layer_for`.
+
+    Returns
+    -------
+    ndarray
+        float32, (height, width) of the layer's maps: their sum, each weighted by the mean of its
+        gradient. Grad-CAM shows where it is positive.
+
+    Raises
+    ------
+    UsageError
+        When the answer does not depend on the layer.
+    """
+    import tensorflow as tf
+
+    given = tf.constant(pixels[np.newaxis], tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        (maps,), features = network.outputs(given, [layer])
+        score = log_odds.of_logits(network.logits_of_features(features), index)
+    slopes = tape.gradient(score, maps)
+    if slopes is None:
+        raise UsageError(
+            f"the head does not read the layer {layer}: choose one between the image and its "
+            f"features, such as {network.map_layers[-1]}"
+        )
+    weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
+    return tf.reduce_sum(weights * maps, axis=-1)[0].numpy()
+
+
+def enlarged(values: np.ndarray, side_px: int) -> np.ndarray:
+    """A map float32 (height, width) as one of `side_px` by `side_px`."""
+    size = (side_px, side_px)
+    return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR), np.float32)

@@ -1,0 +1,45 @@
+"""The methods and the baselines, by name; importing this loads no library."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ...arguments import is_one_of, received
+from ...errors import ParameterError
+
+GRADCAM, INTEGRATED, OCCLUSION = "gradcam", "integrated-gradients", "occlusion"
+METHODS: Final = (GRADCAM, INTEGRATED, OCCLUSION)
+GREY, MEAN, BLACK, BLURRED = "grey", "mean", "black", "blurred"
+BASELINES: Final = (GREY, MEAN, BLACK, BLURRED)
+"""What stands for nothing to be seen. Grey is the default: it differs from both black and white
+things, which a black baseline does not, and it is near the middle of what networks are trained on,
+where most of them have their zero."""
+
+
+def require_method(name: str) -> str:
+    """The name of a method.
+
+    Raises
+    ------
+    ParameterError
+        When there is none of that name.
+    """
+    return _required("method", name, METHODS)
+
+
+def require_baseline(name: str) -> str:
+    """The name of a baseline.
+
+    Raises
+    ------
+    ParameterError
+        When there is none of that name.
+    """
+    return _required("baseline", name, BASELINES)
+
+
+def _required(parameter: str, name: str, known: tuple[str, ...]) -> str:
+    if not is_one_of(name, known):
+        expected = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise ParameterError(parameter, f"is one of {expected}; received {received(name)}")
+    return name

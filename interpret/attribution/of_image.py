@@ -1,0 +1,124 @@
+"""`saliency`: one image file, explained."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from ...arguments import require_path
+from ...errors import ImageRejectedError
+from ...features.engines.registry import AUTO
+from ...features.images.decoder import MAX_PIXELS
+from .explainer import open_explainer
+from .integrated import MOST_STEPS
+from .methods import GRADCAM
+
+if TYPE_CHECKING:
+    from ...classifier.given_head import HeadLike
+    from .found import Saliency
+
+
+def saliency(
+    image: str | os.PathLike[str],
+    head: HeadLike,
+    label: str | None = None,
+    *,
+    method: str = GRADCAM,
+    layer: str | None = None,
+    baseline: str | None = None,
+    patch_px: int | None = None,
+    stride_px: int | None = None,
+    most_steps: int = MOST_STEPS,
+    sanity: bool = True,
+    seed: int = 0,
+    engine: str = AUTO,
+    max_pixels: int = MAX_PIXELS,
+    progress: bool | None = None,
+    **loading: Any,
+) -> Saliency:
+    """Which parts of an image the probability of a class rests on.
+
+    All methods explain the log-odds of the class, log(p / (1 - p)).
+
+    Parameters
+    ----------
+    image
+        The path of an image file.
+    head
+        A head file; or what `train_head` or `load_head` returns.
+    label
+        The class; None for the most probable one.
+    method
+        ``gradcam``, ``integrated-gradients`` or ``occlusion``. The first two need TensorFlow;
+        occlusion works with every engine.
+    layer
+        Of Grad-CAM: the layer whose maps are used; None for the last one that has maps.
+    baseline
+        Of integrated gradients, where the way to the image begins, and of occlusion, what hides a
+        part of it: ``grey``, which is the default, ``mean``, ``black`` or ``blurred``.
+    patch_px, stride_px
+        Of occlusion: the side of the patch, in pixels of the network's input, and how far it moves;
+        None for a seventh of the side, and half of the patch.
+    most_steps
+        Of integrated gradients: points at which gradients are computed at most. It ends with fewer
+        when the contributions sum to the difference of the scores within 1 %.
+    sanity
+        Whether the same is done with random weights, to be compared.
+    seed
+        Of the random weights.
+    engine, max_pixels, **loading
+        As in `load_predictor`: ``cache``, ``extractor``, ``weights``, ``parity``.
+    progress
+        As in `extract`.
+
+    Raises
+    ------
+    UsageError
+        An unknown name, class or layer, or an engine that the method cannot use.
+    ImageRejectedError
+        When the image is rejected.
+    EngineError, HeadFileError, HeadMismatchError, WeightsNotFoundError
+        As `open_for_head` and `load_predictor`.
+
+    Examples
+    --------
+    >>> found = saliency("photo.jpg", "head.h5", method="occlusion")  # doctest: +SKIP
+    >>> found.label, found.maximum  # doctest: +SKIP
+    ('dress', (0.52, 0.31))
+    """
+    path = require_path(image, "the path of an image file", "saliency('photo.jpg', 'head.h5')")
+    data = bytes_of_image(os.fspath(path))
+    explainer = open_explainer(
+        head,
+        method=method,
+        layer=layer,
+        baseline=baseline,
+        patch_px=patch_px,
+        stride_px=stride_px,
+        most_steps=most_steps,
+        sanity=sanity,
+        seed=seed,
+        engine=engine,
+        max_pixels=max_pixels,
+        progress=progress,
+        **loading,
+    )
+    return explainer(data, label, os.fspath(path))
+
+
+def bytes_of_image(path: str) -> bytes:
+    """The bytes of a file, before anything starts.
+
+    Raises
+    ------
+    UsageError
+        When it is a folder.
+    ImageRejectedError
+        When it cannot be read.
+    """
+    from ...prediction.image_inputs import bytes_of
+
+    try:
+        return bytes_of(path)
+    except ImageRejectedError as error:
+        raise ImageRejectedError(f"{path}: {error}") from error

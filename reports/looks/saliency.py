@@ -1,0 +1,123 @@
+"""The picture of `bottlebank look saliency`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...arguments import require_path
+from ...formatting import percent
+from ...interpret.attribution.methods import GRADCAM, INTEGRATED, OCCLUSION
+from ...interpret.attribution.of_image import saliency
+from ...viz.looks.saliency import draw_saliency
+from ...viz.theme import require_theme
+from ..output_paths import PICTURE, require_output, writing
+
+if TYPE_CHECKING:
+    import os
+
+    from ...classifier.given_head import HeadLike
+    from ...interpret.attribution import Saliency
+
+TITLES = {
+    GRADCAM: "Grad-CAM",
+    INTEGRATED: "integrated gradients",
+    OCCLUSION: "occlusion",
+}
+_LEGENDS = {
+    GRADCAM: "weighted maps: speaks for the class",
+    INTEGRATED: "contribution of a pixel, in log-odds, smoothed",
+    OCCLUSION: "fall of the log-odds where hidden",
+}
+_SMOOTHED = 0.01  # of the side, the deviation of the Gaussian
+
+
+def plot_saliency(
+    image: str | os.PathLike[str],
+    head: HeadLike,
+    output: str | os.PathLike[str],
+    label: str | None = None,
+    *,
+    theme: str = "light",
+    **settings: Any,
+) -> Saliency:
+    """Draw which parts of an image the probability of a class rests on.
+
+    Parameters
+    ----------
+    image, head, label, settings
+        As in `bottlebank.interpret.saliency`.
+    output
+        A ``.png`` or ``.svg`` file. Its folder is made where there is none, and a picture that
+        bottlebank has drawn is replaced.
+    theme
+        ``light`` or ``dark``.
+
+    Raises
+    ------
+    BottlebankError
+        When the picture cannot be written; and as `saliency`.
+    UsageError
+        For another file extension, or where another file would be replaced.
+    """
+    path = require_path(output, "the path of a .png or .svg file")
+    require_output(path, PICTURE, [str(image)])
+    chosen_theme = require_theme(theme)
+    found = saliency(image, head, label, **settings)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draw_saliency(
+            found.photograph,
+            shown_values(found.method, found.values),
+            found.window,
+            path,
+            f"{found.label}, {percent(found.probability)}: {Path(image).name}",
+            _LEGENDS[found.method],
+            [_about_method(found), _about_check(found)],
+            permuted=None if found.permuted is None else shown_values(found.method, found.permuted),
+            permuted_caption=""
+            if found.sanity is None
+            else f"random weights: rank correlation {found.sanity:.2f}",
+            theme=chosen_theme,
+        )
+    return found
+
+
+def shown_values(method: str, values: np.ndarray) -> np.ndarray:
+    """As drawn: single pixels of gradients are lost on a photograph, their surroundings not."""
+    if method != INTEGRATED:
+        return values
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(values, _SMOOTHED * values.shape[0])
+
+
+def _about_method(found: Saliency) -> str:
+    settings = found.settings
+    details = {
+        GRADCAM: lambda: f"layer {settings['layer']}",
+        INTEGRATED: lambda: (
+            f"from {settings['baseline']} in {settings['steps']} steps, whose sum misses the "
+            f"difference of the log-odds by {percent(settings['completeness_error'])}"
+        ),
+        OCCLUSION: lambda: (
+            f"patches of {settings['patch_px']} px, {settings['stride_px']} px apart, filled with "
+            f"{settings['baseline']}"
+        ),
+    }[found.method]()
+    said = "" if found.label == found.predicted else f"; predicted is {found.predicted}"
+    unknown = "; the head calls the image unknown" if found.unknown else ""
+    network = f"{found.extractor}, {found.engine}"
+    by = f"by {TITLES[found.method]} ({details}; {network})"
+    return f"What speaks for {found.label}, {by}{said}{unknown}."
+
+
+def _about_check(found: Saliency) -> str:
+    if found.sanity is None:
+        return f"No check with random weights: {found.sanity_note}."
+    return (
+        "A map that explains the network is another one when the weights are random: a rank "
+        "correlation near 1 would say that it shows the image alone."
+    )

@@ -1,0 +1,155 @@
+"""`saliency`: what it says of an image, and what it refuses."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import bottlebank
+from bottlebank.errors import ImageRejectedError, ParameterError, UsageError
+from bottlebank.interpret import saliency
+
+QUICK = {"method": "occlusion", "patch_px": 32, "stride_px": 32, "progress": False}
+
+
+def test_occlusion_explains_the_predicted_class_without_tensorflow(trained, table, cache):
+    path = table.paths[3]
+    found = saliency(path, trained, cache=cache, engine="openvino", **QUICK)
+    predicted = bottlebank.load_predictor(trained, cache=cache)(path)
+    assert found.label == found.predicted == predicted.label
+    assert found.probability == pytest.approx(predicted.probability, abs=1e-4)
+    assert found.values.shape == (64, 64)
+    assert found.permuted is found.sanity is None
+    assert "openvino cannot exchange weights: choose --engine tensorflow" in found.sanity_note
+    answer = found.as_dict()
+    assert answer["maximum"]["value"] == found.values.max()
+    assert answer["patch_px"] == 32
+
+
+def test_another_class_can_be_explained_and_an_unknown_one_is_named(trained, table, cache):
+    path = table.paths[3]
+    names = trained.head.classes
+    other = next(name for name in names if name != table.labels[3])
+    found = saliency(path, trained, other, cache=cache, engine="openvino", **QUICK)
+    assert found.label == other
+    assert found.predicted != other or found.probability > 1 / len(names)
+    with pytest.raises(UsageError, match="the head has no class 'strips': did you mean stripes"):
+        saliency(path, trained, "strips", cache=cache, engine="openvino", **QUICK)
+
+
+@pytest.mark.parametrize(("size", "mode"), [((90, 30), "RGB"), ((7, 200), "L"), ((1, 1), "RGBA")])
+def test_the_maximum_lies_in_the_photograph(trained, cache, tmp_path, size, mode):
+    pixels = np.random.default_rng(0).integers(0, 256, (*size[::-1], 4), dtype=np.uint8)
+    path = tmp_path / "odd.png"
+    Image.fromarray(pixels).convert(mode).save(path)
+    found = saliency(path, trained, cache=cache, engine="openvino", **QUICK)
+    assert found.photograph.shape == (size[1], size[0], 3)
+    x, y = found.maximum
+    assert 0 < x < 1
+    assert 0 < y < 1
+
+
+def test_what_cannot_be_explained_is_refused_before_any_network_starts(tmp_path, trained):
+    with pytest.raises(ImageRejectedError, match=r"gone.jpg: "):
+        saliency(tmp_path / "gone.jpg", trained)
+    image = tmp_path / "image.png"
+    Image.new("RGB", (5, 5)).save(image)
+    for settings, message in (
+        ({"engine": "openvino"}, "openvino computes no gradients.*--method occlusion"),
+        ({"method": "occlusion", "layer": "x"}, "layer changes nothing of occlusion"),
+        ({"baseline": "black"}, "baseline changes nothing of gradcam"),
+        ({"method": "occlusion", "baseline": "pink"}, "baseline is one of grey, .*'pink'"),
+        ({"method": "integrated-gradients", "patch_px": 3}, "patch_px changes nothing of"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            saliency(image, trained, **settings)
+    with pytest.raises(ParameterError, match="method is one of"):
+        saliency(image, trained, method=None)
+
+
+def test_what_is_no_image_is_named(trained, cache, tmp_path):
+    path = tmp_path / "words.jpg"
+    path.write_text("no image")
+    with pytest.raises(ImageRejectedError, match=r"words.jpg: "):
+        saliency(path, trained, cache=cache, engine="openvino", **QUICK)
+
+
+@pytest.mark.slow
+def test_maps_of_a_network_with_layers_change_with_its_weights(lite_head, photos, tmp_path):
+    path = next(photos.rglob("*.png"))
+    cache = tmp_path / "other"
+    for method in ("gradcam", "integrated-gradients"):
+        settings = {"method": method, "most_steps": 48, "progress": False}
+        found = saliency(path, lite_head, cache=cache, **settings)
+        assert found.values.shape == found.permuted.shape == (224, 224)
+        assert found.values.max() > 0
+        assert abs(found.sanity) < 0.5
+    missed = found.values.sum() - found.settings["score_difference"]
+    its_share = abs(missed / found.settings["score_difference"])
+    assert found.settings["completeness_error"] == pytest.approx(its_share, rel=0.05, abs=1e-3)
+    assert found.settings["steps"] <= 48
+    by_layer = saliency(path, lite_head, layer="conv_stem.relu", cache=cache, sanity=False)
+    assert by_layer.settings == {"layer": "conv_stem.relu"}
+    with pytest.raises(UsageError, match="no layer 'conv'"):
+        saliency(path, lite_head, layer="conv", cache=cache)
+    checked = saliency(path, lite_head, cache=cache, engine="tensorflow", **QUICK)
+    assert abs(checked.sanity) < 1
+
+
+@pytest.fixture
+def lite_head(photos, tmp_path):
+    data = bottlebank.load_dataset(photos)
+    table = bottlebank.extract(data, "efficientnet_lite0", cache=tmp_path / "other")
+    return bottlebank.train_head(table)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")  # as tf-keras-vis imports
+def test_grad_cam_is_that_of_tf_keras_vis(lite):
+    pytest.importorskip("tf_keras_vis", reason="tf-keras-vis is not installed")
+    import keras
+    from tf_keras_vis.gradcam import Gradcam
+
+    from bottlebank.interpret.attribution import log_odds
+    from bottlebank.interpret.attribution.gradcam import grad_cam
+
+    head = HeadOfWeights(lite)
+    pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    scaled = lite._scaled(pixels[np.newaxis].astype(np.float32)).numpy()
+    model = lite._model
+
+    strongest = {}
+    for index, layer in itertools.product(range(3), (lite.activations[-1], lite.activations[-8])):
+        found = np.maximum(grad_cam(head, pixels, index, layer), 0)
+        theirs = Gradcam(keras.Model(model.input, model.output))(
+            lambda features, index=index: log_odds.of_logits(
+                head.logits_of_features(features), index
+            ),
+            scaled,
+            penultimate_layer=layer,
+            seek_penultimate_conv_layer=False,  # or it takes the convolution before an activation
+            normalize_cam=False,
+            expand_cam=False,
+        )
+        theirs = np.asarray(theirs[0] if isinstance(theirs, list) else theirs).squeeze()
+        np.testing.assert_allclose(found, theirs, rtol=1e-3, atol=1e-6)
+        strongest[layer] = max(strongest.get(layer, 0), found.max())
+    assert min(strongest.values()) > 0.01
+
+
+class HeadOfWeights:
+    """A network with the logits of three classes behind it."""
+
+    def __init__(self, network):
+        self.network = network
+        random = np.random.default_rng(1)
+        self.weights = random.normal(size=(1280, 3)).astype(np.float32)
+
+    def outputs(self, pixels, layers):
+        return self.network.outputs(pixels, layers)
+
+    def logits_of_features(self, features):
+        return features @ self.weights

@@ -1,0 +1,131 @@
+"""Maps of what an answer rests on, by what is known of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bottlebank.errors import ParameterError, UsageError
+from bottlebank.interpret.attribution import log_odds
+from bottlebank.interpret.attribution.baseline import baseline_of
+from bottlebank.interpret.attribution.gradcam import layer_for
+from bottlebank.interpret.attribution.integrated import integrated_gradients
+from bottlebank.interpret.attribution.methods import BASELINES, METHODS, require_method
+from bottlebank.interpret.attribution.occlusion import occlusion, patch_and_stride, starts
+from bottlebank.interpret.attribution.sanity import rank_correlation
+from bottlebank.interpret.opening import open_for_head
+
+
+def noise(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("side_px", [1, 5, 17, 64])
+def test_occlusion_finds_the_only_pixel_that_counts(side_px):
+    pixels = noise(side_px, side_px)
+    row, column = side_px // 3, side_px - 1
+    pixels[row, column] = 255
+
+    def score(images):
+        return images[:, row, column].sum(axis=1, dtype=float)
+
+    patch, stride = patch_and_stride(side_px)
+    seen = {}
+    for batch_size in (1, 7, 1000):
+        found = occlusion(
+            score, pixels, np.zeros_like(pixels), patch, stride, batch_size=batch_size
+        )
+        seen[batch_size] = found
+        assert found[row, column] == found.max() == 3 * 255
+        far = np.ones_like(found, bool)
+        far[max(0, row - patch) : row + patch + 1, max(0, column - patch) :] = False
+        assert not found[far].any()
+    assert (seen[1] == seen[7]).all()
+    assert (seen[1] == seen[1000]).all()
+
+
+def test_what_speaks_against_is_negative_and_patches_cover_everything():
+    pixels = noise(20, 20)
+    found = occlusion(
+        lambda images: -images[:, :10].mean((1, 2, 3)),
+        pixels,
+        np.zeros_like(pixels),
+        6,
+        4,
+        batch_size=5,
+    )
+    assert (found[:6] < 0).all()
+    assert (found[15:] == 0).all()
+    for side, patch, stride in ((20, 6, 4), (224, 32, 16), (7, 7, 3), (10, 1, 1), (23, 5, 5)):
+        begins = starts(side, patch, stride)
+        covered = {place + offset for place in begins for offset in range(patch)}
+        assert covered == set(range(side))
+        assert len(begins) == len(set(begins))
+
+
+def test_patches_that_do_not_fit_are_refused():
+    with pytest.raises(ParameterError, match="patch_px is between 1 and 64.*not 65"):
+        patch_and_stride(64, 65)
+    with pytest.raises(ParameterError, match="stride_px is between 1 and 8.*gaps"):
+        patch_and_stride(64, 8, 9)
+
+
+def test_contributions_sum_to_the_difference_of_the_scores(trained):
+    network = open_for_head(trained)
+    pixels = noise(64, 64, 3)
+    for index, name in ((0, "grey"), (2, "blurred")):
+        baseline = baseline_of(name, pixels)
+        found = integrated_gradients(network, pixels, index, baseline, most_steps=200)
+        both = np.stack([baseline, pixels]).astype(np.float32)
+        before, after = log_odds.of_logits(network.logits(both), index).numpy().tolist()
+        assert found.difference == pytest.approx(after - before, rel=1e-4)
+        assert found.values.shape == (64, 64)
+        assert found.values.sum() == pytest.approx(after - before, rel=0.011)
+        assert found.error <= 0.01
+        assert found.steps <= 200
+
+
+def test_log_odds_are_those_of_the_probabilities_and_of_two_classes():
+    import tensorflow as tf
+
+    logits = np.random.default_rng(0).normal(0, 3, (5, 4))
+    odds = np.exp(logits)
+    probabilities = odds / odds.sum(axis=1, keepdims=True)
+    for index in range(4):
+        expected = np.log(probabilities[:, index] / (1 - probabilities[:, index]))
+        found = log_odds.of_probabilities(probabilities, index)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+        of_logits = log_odds.of_logits(tf.constant(logits), index).numpy()
+        np.testing.assert_allclose(of_logits, expected, rtol=1e-9)
+    sure = log_odds.of_probabilities(np.array([[1.0, 0.0]]), 0)
+    assert np.isfinite(sure).all()
+
+
+def test_baselines_are_what_they_are_called():
+    pixels = noise(12, 20)
+    for name in BASELINES:
+        found = baseline_of(name, pixels)
+        assert (found.shape, found.dtype) == (pixels.shape, np.uint8)
+    assert (baseline_of("grey", pixels) == 128).all()
+    assert not baseline_of("black", pixels).any()
+    np.testing.assert_allclose(baseline_of("mean", pixels)[3, 4], pixels.mean((0, 1)), atol=0.5)
+    assert baseline_of("blurred", pixels).std() < pixels.std() / 2
+
+
+def test_rank_correlation_is_spearmans():
+    from scipy.stats import spearmanr
+
+    random = np.random.default_rng(0)
+    first = random.normal(size=(9, 9)).round(1)
+    second = np.maximum(first + random.normal(size=(9, 9)), 0)
+    expected = spearmanr(first.ravel(), second.ravel()).statistic
+    assert rank_correlation(first, second) == pytest.approx(expected)
+    assert rank_correlation(first, np.exp(first)) == pytest.approx(1)
+    assert rank_correlation(first, np.zeros((9, 9))) == 0
+
+
+def test_a_network_without_layers_says_which_method_works(plain):
+    with pytest.raises(UsageError, match="random shows none: choose --method integrated-grad"):
+        layer_for(plain, None)
+    with pytest.raises(ParameterError, match=f"method is one of {METHODS[0]}.*received 'lime'"):
+        require_method("lime")
