@@ -143,7 +143,8 @@ def test_distances_are_those_of_the_rule_for_unknown_images(is_earlier):
 @pytest.mark.slow
 def test_of_a_head_for_clothing_no_picture_is_unknown(clothing, tmp_path):
     cache = tmp_path / "cache"
-    trained = bb.train_head(clothing, extractor="efficientnet_lite0", cache=cache)
+    table = bb.extract(str(clothing), "efficientnet_lite0", cache=cache, progress=False)
+    trained = bb.train_head(table)
     network = open_for_head(trained, cache=cache)
     found = maximise(network, classes=["hat", "shoes"], keep=tmp_path / "cells", progress=False)
     predictor = bb.load_predictor(trained, cache=cache)
