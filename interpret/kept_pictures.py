@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from ..atomic_file import make_folder, write_bytes
 from ..errors import ImageRejectedError
 from ..features.images.decoder import read
+from .made_image import png_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,15 +71,12 @@ class KeptPictures:
         OSError
             When it cannot be written.
         """
-        about = PngInfo()
-        about.add_text(_CHUNK, _as_text(key))
-        encoded = io.BytesIO()
-        Image.fromarray(pixels).save(encoded, "PNG", pnginfo=about)
+        png = png_of(pixels, {_CHUNK: _as_text(key)})
         path = self.path(key, target)
         if path is not None:
             make_folder(path.parent)
-            write_bytes(path, encoded.getvalue())
-        return self._network.decode(encoded.getvalue()), path
+            write_bytes(path, png)
+        return self._network.decode(png), path
 
 
 def _as_text(key: dict[str, Any]) -> str:

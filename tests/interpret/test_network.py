@@ -105,6 +105,7 @@ def test_layers_that_are_not_there_are_named(plain, lite):
         plain.require_layer("any")
 
 
+@pytest.mark.slow
 def test_a_network_in_a_file_of_keras_has_gradients(tmp_path):
     path = keras_networks.save(keras_networks.cnn(), tmp_path / "own.keras")
     network = open_for_extractor(path, cache=tmp_path / "cache", scaling="tf")
