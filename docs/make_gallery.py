@@ -164,9 +164,10 @@ ENTRIES = (
     ),
     Entry(
         "What excites it most",
-        "For each class, a picture that is made for the head to see nothing else. See "
-        "[what the network sees](look.md).",
-        "look maximise --head head.h5 --class 0,1,2,3,4,5 --output maximised.png",
+        "Pictures that are made to excite units of a layer more than photographs do: each is a "
+        "pattern that the unit looks for. See [what the network sees](look.md).",
+        "look maximise --extractor efficientnet_lite0 --layer blocks.11.expand_conv.relu "
+        "--unit 0,1,2,3,4,5 --output maximised.png",
         ("maximised.png",),
     ),
     Entry(

@@ -18,7 +18,7 @@ COLUMNS = "100"
 COMMANDS = [
     "", "extract", "train", "finetune", "evaluate", "audit", "compare", "predict", "similar",
     "plot", "export", "serve", "extractors", "demo",
-    "look", "look adversarial", "look features", "look maximise",
+    "look", "look adversarial", "look features", "look maximise", "look saliency", "look style",
     "cache", "keys", "keys add", "keys list", "keys remove",
     "cache info", "cache verify", "cache prune", "cache export", "cache import",
 ]  # fmt: skip
