@@ -195,7 +195,10 @@ def test_mobilenet_too(imagenet, tmp_path):
 
 @pytest.mark.slow
 def test_they_reach_what_tf_keras_vis_reaches(lite):
-    pytest.importorskip("tf_keras_vis", reason="the oracle tf-keras-vis is not installed")
+    pytest.importorskip(
+        "tf_keras_vis",
+        reason="pip install tf-keras-vis, into another environment: it brings a package `tests`",
+    )
     import keras
     import tensorflow as tf
     from tf_keras_vis.activation_maximization import ActivationMaximization

@@ -109,7 +109,10 @@ def lite_head(photos, tmp_path):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Please import:DeprecationWarning")  # as tf-keras-vis imports
 def test_grad_cam_is_that_of_tf_keras_vis(lite):
-    pytest.importorskip("tf_keras_vis", reason="tf-keras-vis is not installed")
+    pytest.importorskip(
+        "tf_keras_vis",
+        reason="pip install tf-keras-vis, into another environment: it brings a package `tests`",
+    )
     import keras
     from tf_keras_vis.gradcam import Gradcam
 
