@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...atomic_file import write_bytes
+from ...atomic_file import make_folder, write_bytes
 from ...interpret.made_image import png_of
 from ..output_paths import writing
 
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 def write_image(pixels: np.ndarray, output: Path) -> None:
     """Write pixels, uint8 (height, width, 3), as a PNG; it appears whole or not at all.
 
+    Its folder is made where there is none.
+
     Raises
     ------
     BottlebankError
         When it cannot be written; `output` is then as it was.
     """
     with writing(output):
+        make_folder(output.parent)
         write_bytes(output, png_of(pixels))
