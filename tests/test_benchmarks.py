@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -82,6 +83,25 @@ def test_unknown_compares_heads_on_strangers(photos, converted_random):
     printed = run("unknown.py", str(photos), *options)
     caught = [line.split()[3] for line in printed.splitlines() if line.startswith("digits head, ")]
     assert caught == ["1.000"] * 5
+
+
+@pytest.mark.slow
+@pytest.mark.weights
+def test_occlusion_finds_a_shortcut_that_the_network_has_learned(imagenet, clothing):
+    planted = ("--size", "96", "--place", "corner", "--colours", "magenta", "--seeds", "0")
+    printed = run("shortcut.py", str(clothing), *planted, "--methods", "occlusion")
+    assert int(re.findall(r"it changes (\d+) answers", printed)[0]) > 70
+    found, control = (
+        (float(median), int(at_least_half))
+        for margin_px, median, at_least_half in re.findall(
+            r"occlusion, margin (\d+) px: median ([\d.]+)%, .* at least half on (\d+) of 20;",
+            printed,
+        )
+        if margin_px == "8"
+    )
+    assert found[0] > 80
+    assert found[1] >= 19
+    assert control[0] < 30
 
 
 def test_scaling_measures_on_as_many_cores_as_it_says(photos):
