@@ -26,7 +26,7 @@ from .map_colouring import colouring_of
 from .map_formats.laid_out import LaidOut
 from .map_formats.output import require_map_output, require_no_looks, write_map
 from .notebook_pictures import name_of, png_of, svg_of
-from .output_paths import EXPLORER, map_kind, require_output, writing
+from .output_paths import EXPLORER, map_kind, require_output, writing_file
 from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
 
@@ -198,8 +198,7 @@ def plot(
     if title is None:
         about = f"({table.report.extractor})"
         title = f"{name or counted(len(table), 'image')} {about}"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         if is_page:
             given = {"head": head, "scores": scores, "earlier": earlier}
             given["thumbnail_budget"] = thumbnail_budget
