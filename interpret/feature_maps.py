@@ -9,13 +9,15 @@ import numpy as np
 from ..arguments import require_whole
 from ..cache import content_of_bytes
 from ..errors import ImageRejectedError, UsageError
-from ..features.images.decoder import read
+from ..features.images.decoder import MAX_PIXELS, read, require_max_pixels
 from ..progress import Progress
+from .given_image import decoded, read_image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..extraction import FeatureTable
+    from ..prediction.image_inputs import ImageLike
     from .network import DifferentiableNetwork
 
 TRANSFER_VALUES = "transfer values"
@@ -66,6 +68,7 @@ class FeatureMaps(NamedTuple):
     """What the layers of a network make of one image."""
 
     image: str
+    """Its path; empty where it has none."""
     network: str
     """The name of its extractor."""
     pixels: np.ndarray
@@ -108,7 +111,7 @@ class _Population(NamedTuple):
 
 
 def features(
-    image: str,
+    image: ImageLike,
     network: DifferentiableNetwork,
     layers: Sequence[str] | None = None,
     *,
@@ -116,6 +119,7 @@ def features(
     units: int = N_UNITS,
     images: int = N_IMAGES,
     seed: int = 0,
+    max_pixels: int = MAX_PIXELS,
     progress: bool | None = None,
 ) -> FeatureMaps:
     """Find the strongest units of an image in layers of a network.
@@ -123,7 +127,7 @@ def features(
     Parameters
     ----------
     image
-        The path of an image file.
+        A path, or what else a predictor takes.
     network
         From `open_for_head` or `open_for_extractor`.
     layers
@@ -140,7 +144,7 @@ def features(
         of inner layers. Units of the transfer values are compared with all, from the cache.
     seed
         Of the draw.
-    progress
+    max_pixels, progress
         As in `extract`.
 
     Returns
@@ -163,11 +167,9 @@ def features(
                 f"the table is of {table.recipe.in_words()}, and the network is "
                 f"{network.recipe.in_words()}: extract with the same network and settings"
             )
-    try:
-        data = read(image)[0]
-        pixels = network.decode(data)
-    except ImageRejectedError as error:
-        raise ImageRejectedError(f"{image}: {error}") from error
+    given, rule = read_image(image), network.recipe.preprocessing
+    pixels = rule.applied_to(decoded(given, require_max_pixels(max_pixels), rule))
+    own = None if given.data is None else content_of_bytes(given.data)
     names = _spread(network) if layers is None else list(dict.fromkeys(layers))
     for name in names:
         network.require_layer(name)
@@ -181,7 +183,7 @@ def features(
     populations: list[_Population | None] = [None] * len(names)
     of_table = None
     if table is not None:
-        others = np.array([content != content_of_bytes(data) for content in table.contents])
+        others = np.array([content != own for content in table.contents])
         of_table = _Population(table.features[others], np.flatnonzero(others))
         inner = [name for name, is_cached in zip(names, cached, strict=True) if not is_cached]
         passed = iter(_passed(network, table, of_table.rows, inner, n_images, seed, progress))
@@ -195,7 +197,7 @@ def features(
     if layers is None and not any(cached):
         of_values = (TRANSFER_VALUES, features[0].shape, features[0], features[0])
         found.append(_layer(*of_values, of_table, n_units, table))
-    return FeatureMaps(image, network.recipe.extractor, pixels, found)
+    return FeatureMaps(given.name, network.recipe.extractor, pixels, found)
 
 
 def _spread(network: DifferentiableNetwork) -> list[str]:

@@ -16,15 +16,16 @@ from PIL import Image
 from ..arguments import require_number, require_whole
 from ..errors import ImageRejectedError, ParameterError
 from ..features.backbones.registry import INSTALLED_EXTRACTOR, find_backbone
-from ..features.images.decoder import MAX_PIXELS, Limits, decode, picture_of, require_max_pixels
-from ..prediction.image_inputs import bytes_of, named, one
+from ..features.images.decoder import MAX_PIXELS, require_max_pixels
+from ..prediction.image_inputs import named
 from ..progress import Progress
+from .given_image import decoded, read_image
 from .painting_limits import LEAST_PX, MOST_PX, PREFERRED, STEPS_BETWEEN_PREVIEWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ..prediction.image_inputs import ImageLike
+    from ..prediction.image_inputs import ImageLike, Input
     from .network import DifferentiableNetwork
 
 _STYLE_WEIGHT = 40.0
@@ -129,8 +130,9 @@ def style(
     size = require_whole("size", size, LEAST_PX, MOST_PX)
     strength = require_number("strength", strength, "a number above 0 and below 1,000", 0, 1000)
     steps = require_whole("steps", steps, 1, 10_000)
-    limits = Limits(pixels=require_max_pixels(max_pixels))
-    pictures = [_picture(image, size, limits) for image in (content, style)]
+    max_pixels = require_max_pixels(max_pixels)
+    given = [read_image(image) for image in (content, style)]
+    pictures = [_resized(each, size, max_pixels) for each in given]
     by_octave = _last_by_octave(network)
     of_content = tuple(content_layers) or (by_octave[min(_CONTENT_OCTAVE, max(by_octave))],)
     of_style = tuple(style_layers) or tuple(by_octave[octave] for octave in sorted(by_octave))
@@ -292,17 +294,9 @@ def _power(symmetric: np.ndarray, exponent: float) -> np.ndarray:
     return (vectors * values**exponent) @ vectors.T
 
 
-def _picture(image: ImageLike, side_px: int, limits: Limits) -> np.ndarray:
+def _resized(given: Input, side_px: int, max_pixels: int) -> np.ndarray:
     """An image whose longer side is `side_px`: uint8, (height, width, 3)."""
-    given = one(image)
-    try:
-        if given.picture is not None:
-            pixels = picture_of(given.picture).pixels
-        else:
-            data = given.data or b"" if given.path is None else bytes_of(given.path)
-            pixels = decode(data, limits=limits)
-    except ImageRejectedError as error:
-        raise ImageRejectedError(named(given, error)) from error
+    pixels = decoded(given, max_pixels)
     height, width = pixels.shape[:2]
     scale = side_px / max(height, width)
     size = (round(width * scale), round(height * scale))

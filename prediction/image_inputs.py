@@ -177,9 +177,23 @@ def picture_in(given: Input, preprocessing: Preprocessing, views: Sequence[int] 
     ImageRejectedError
         With the reason.
     """
+    picture = picture_of_input(given, preprocessing.at_least_px, preprocessing.grey16)
+    content = hashlib.sha256(picture.pixels.tobytes()).digest() if any(views) else b""
+    seen = views_of(picture.pixels, preprocessing, content, views)
+    return picture._replace(pixels=np.stack(list(seen)))
+
+
+def picture_of_input(given: Input, at_least_px: tuple[int, int] | None, grey16: str) -> Picture:
+    """The picture of an `Input` that has one, whole; perhaps reduced, to no less than is said.
+
+    Raises
+    ------
+    ImageRejectedError
+        With the reason.
+    """
     assert given.picture is not None, "the caller has looked for it"
     try:
-        picture = picture_of(given.picture, preprocessing.at_least_px, preprocessing.grey16)
+        return picture_of(given.picture, at_least_px, grey16)
     except ImageRejectedError as error:
         cause = error.__cause__
         if not (isinstance(cause, AssertionError) or "closed" in str(cause)):  # Pillow's for that
@@ -187,9 +201,6 @@ def picture_in(given: Input, preprocessing: Preprocessing, views: Sequence[int] 
         raise ImageRejectedError(
             "the PIL image is closed: predict it before it is, or give its path"
         ) from error
-    content = hashlib.sha256(picture.pixels.tobytes()).digest() if any(views) else b""
-    seen = views_of(picture.pixels, preprocessing, content, views)
-    return picture._replace(pixels=np.stack(list(seen)))
 
 
 def named(given: Input, reason: object) -> str:

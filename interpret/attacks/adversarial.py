@@ -15,11 +15,12 @@ from ...atomic_file import write_bytes
 from ...classifier.given_head import as_head
 from ...errors import ImageRejectedError, UsageError
 from ...features.backbones.described import hint_at
-from ...features.images.decoder import MAX_PIXELS
-from ...prediction.image_inputs import bytes_of, named, one, picture_in
+from ...features.images.decoder import MAX_PIXELS, require_max_pixels
+from ...prediction.image_inputs import named
 from ...prediction.loading import load_predictor
 from ...prediction.prediction import Prediction
 from ...progress import Progress
+from ..given_image import decoded, read_image
 from ..made_image import png_of
 from ..opening import open_for_head, require_gradients
 from .attack import DEFAULT_STEPS, PGD, Attack, Goal, require_method
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from ...classifier import Head
     from ...classifier.given_head import HeadLike
     from ...prediction import Predictor
-    from ...prediction.image_inputs import ImageLike
+    from ...prediction.image_inputs import ImageLike, Input
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,9 +171,12 @@ def adversarial(
     loaded = as_head(head)
     if target is not None:
         require_class(loaded, target)
-    given = {"cache": cache, "extractor": extractor, "weights": weights, "engine": engine}
-    predictor = load_predictor(loaded, **given, max_pixels=max_pixels, **loading)
-    pixels, before = _seen(predictor, image)
+    given, max_pixels = read_image(image), require_max_pixels(max_pixels)
+    network = {"cache": cache, "extractor": extractor, "weights": weights, "engine": engine}
+    predictor = load_predictor(loaded, **network, max_pixels=max_pixels, **loading)
+    rule = predictor.extractor.recipe.preprocessing
+    pixels = rule.applied_to(decoded(given, max_pixels, rule))
+    before = _answered(predictor, given)
     if before.label == target:
         raise UsageError(
             f"{before.path or 'the image'} is answered with {received(target)} already: choose "
@@ -183,7 +187,7 @@ def adversarial(
     with Progress("Looking for the smallest change", show=progress) as bar:
         bar.note("starting TensorFlow")
         attack = Attack(
-            open_for_head(loaded, **given),
+            open_for_head(loaded, **network),
             lambda changed, _: answer_to_files(predictor, changed).probabilities.argmax(axis=1),
             method=method,
             steps=steps,
@@ -216,20 +220,13 @@ def require_class(head: Head, name: object) -> None:
         raise UsageError(f"the head has no class {received(name)}: {hint}".rstrip(" :;"))
 
 
-def _seen(predictor: Predictor, image: ImageLike) -> tuple[np.ndarray, Prediction]:
-    """What the network sees of an image, uint8 (height, width, 3), and what is answered to it."""
-    given = one(image)
+def _answered(predictor: Predictor, given: Input) -> Prediction:
     try:
-        if given.picture is not None:
-            preprocessing = predictor.extractor.recipe.preprocessing
-            pixels = picture_in(given, preprocessing).pixels[0]
-            return pixels, _predicted(predictor, given.picture)
-        data = given.data or b"" if given.path is None else bytes_of(given.path)
-        pixels, before = predictor.decode_and_resize(data), _predicted(predictor, data)
+        before = _predicted(predictor, given.picture or given.data or b"")
     except ImageRejectedError as error:
         raise ImageRejectedError(named(given, error)) from error
     before.path = given.name
-    return pixels, before
+    return before
 
 
 def _predicted(predictor: Predictor, image: ImageLike) -> Prediction:

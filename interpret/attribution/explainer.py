@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ImageRejectedError, ParameterError, UsageError, in_brief
+from ...errors import ParameterError, UsageError, in_brief
 from ...features.backbones.described import hint_at
 from ...features.engines.registry import AUTO, REFERENCE
-from ...features.images.decoder import (
-    FORMATS,
-    MAX_PIXELS,
-    Limits,
-    decode_picture,
-    require_max_pixels,
-)
+from ...features.images.decoder import MAX_PIXELS, require_max_pixels
 from ...progress import Progress
+from ..given_image import decoded, read_image
 from . import log_odds
 from .baseline import baseline_of
 from .found import Saliency
-from .gradcam import enlarged, grad_cam, layer_for
-from .integrated import MOST_STEPS, GradientsOnAWay, integrated_gradients
+from .gradcam import GradCam, enlarged, layer_for
+from .integrated import MOST_STEPS, GradientsOnAWay, Way, integrated_gradients
 from .methods import (
     GRADCAM,
     GREY,
@@ -41,9 +36,11 @@ if TYPE_CHECKING:
     from ...classifier.head import HeadAnswer
     from ...features import Recipe
     from ...prediction import Predictor
+    from ...prediction.image_inputs import ImageLike, Input
     from ..network import DifferentiableNetwork
 
     Found = tuple[np.ndarray, dict[str, Any]]
+    RandomMap = Callable[[np.ndarray, int], np.ndarray]
 
 _SANITY_STEPS = 32
 _NOT_WANTED = "it was not requested"
@@ -51,7 +48,7 @@ _NO_GRADIENTS = "occlusion on the engine {} cannot exchange weights: choose --en
 
 
 class Explainer(ABC):
-    """Explains images; called with the bytes of a file. Made by `open_explainer`."""
+    """Explains images; made by `open_explainer`."""
 
     method = ""
     engine = REFERENCE
@@ -62,7 +59,7 @@ class Explainer(ABC):
         self.recipe, self.classes = recipe, classes
         self._max_pixels, self._progress = max_pixels, progress
 
-    def __call__(self, data: bytes, label: str | None = None, name: str = "the image") -> Saliency:
+    def __call__(self, image: ImageLike, label: str | None = None, name: str = "") -> Saliency:
         """Explain the probability of a class, by default the most probable one.
 
         Raises
@@ -70,15 +67,15 @@ class Explainer(ABC):
         UsageError
             When the head has no class of that name.
         ImageRejectedError
-            When the bytes are no image; `name` stands before the reason.
+            When it cannot be read or decoded; `name`, or its path, stands before the reason.
         """
+        return self.explain(read_image(image, name), label)
+
+    def explain(self, given: Input, label: str | None = None) -> Saliency:
+        """As when called, of an image from `read_image`."""
         index = None if label is None else self.index_of(label)
         rule = self.recipe.preprocessing
-        try:
-            limits = Limits(pixels=self._max_pixels)
-            shown = decode_picture(data, rule.at_least_px, FORMATS, limits, rule.grey16).pixels
-        except ImageRejectedError as error:
-            raise ImageRejectedError(f"{name}: {error}") from error
+        shown = decoded(given, self._max_pixels, rule)
         pixels = rule.applied_to(shown)
         answer = self._answer(pixels[np.newaxis])
         predicted = int(answer.probabilities[0].argmax())
@@ -139,7 +136,7 @@ class _ByGradients(Explainer):
     def __init__(self, network: DifferentiableNetwork, seed: int | None, **settings: Any) -> None:
         super().__init__(network.recipe, network.classes, **settings)
         self._network, self._seed = network, seed
-        self._random: DifferentiableNetwork | None = None
+        self._random: RandomMap | None = None
 
     def _answer(self, pixels: np.ndarray) -> HeadAnswer:
         head = self._network.head
@@ -150,13 +147,12 @@ class _ByGradients(Explainer):
         if self._seed is None:
             return None, _NOT_WANTED
         if self._random is None:
-            self._random = self._network.with_permuted_kernels(self._seed)
-        return np.nan_to_num(self._of_random(self._random, pixels, index)), ""
+            self._random = self._random_map(self._network.with_permuted_kernels(self._seed))
+        return np.nan_to_num(self._random(pixels, index)), ""
 
     @abstractmethod
-    def _of_random(
-        self, network: DifferentiableNetwork, pixels: np.ndarray, index: int
-    ) -> np.ndarray: ...
+    def _random_map(self, network: DifferentiableNetwork) -> RandomMap:
+        """What makes the maps of a network with random weights."""
 
 
 class _GradCam(_ByGradients):
@@ -167,14 +163,13 @@ class _GradCam(_ByGradients):
     ) -> None:
         super().__init__(network, seed, **settings)
         self._layer = layer_for(network, layer)
+        self._map_of = GradCam(network, self._layer)
 
     def _explained(self, pixels: np.ndarray, index: int) -> Found:
-        return grad_cam(self._network, pixels, index, self._layer), {"layer": self._layer}
+        return self._map_of(pixels, index), {"layer": self._layer}
 
-    def _of_random(
-        self, network: DifferentiableNetwork, pixels: np.ndarray, index: int
-    ) -> np.ndarray:
-        return grad_cam(network, pixels, index, self._layer)
+    def _random_map(self, network: DifferentiableNetwork) -> RandomMap:
+        return GradCam(network, self._layer)
 
     def _shown(self, values: np.ndarray, *, signed: bool = False) -> np.ndarray:
         """Cut at zero before it is enlarged, as by the authors: no place loses to its neighbour."""
@@ -195,13 +190,12 @@ class _Integrated(_ByGradients):
     ) -> None:
         super().__init__(network, seed, **settings)
         self._baseline, self._most_steps = baseline, most_steps
+        self._gradients = GradientsOnAWay(network)
 
     def _explained(self, pixels: np.ndarray, index: int) -> Found:
-        baseline = baseline_of(self._baseline, pixels)
+        way = Way(baseline_of(self._baseline, pixels), pixels, index)
         with Progress("Integrating gradients", unit="steps", show=self._progress) as bar:
-            found = integrated_gradients(
-                self._network, pixels, index, baseline, most_steps=self._most_steps, bar=bar
-            )
+            found = integrated_gradients(self._gradients, way, most_steps=self._most_steps, bar=bar)
         return found.values, {
             "baseline": self._baseline,
             "steps": found.steps,
@@ -209,14 +203,17 @@ class _Integrated(_ByGradients):
             "completeness_error": found.error,
         }
 
-    def _of_random(
-        self, network: DifferentiableNetwork, pixels: np.ndarray, index: int
-    ) -> np.ndarray:
+    def _random_map(self, network: DifferentiableNetwork) -> RandomMap:
         """With a fixed number of points: such a network has no answer to be complete about."""
-        on_the_way = GradientsOnAWay(network, index, baseline_of(self._baseline, pixels), pixels)
-        with Progress("Checking with random weights", unit="steps", show=self._progress) as bar:
-            middles = (np.arange(_SANITY_STEPS) + 0.5) / _SANITY_STEPS
-            return on_the_way(middles, bar)[1].mean(axis=0)
+        gradients = GradientsOnAWay(network)
+        middles = (np.arange(_SANITY_STEPS) + 0.5) / _SANITY_STEPS
+
+        def map_of(pixels: np.ndarray, index: int) -> np.ndarray:
+            way = Way(baseline_of(self._baseline, pixels), pixels, index)
+            with Progress("Checking with random weights", unit="steps", show=self._progress) as bar:
+                return gradients(way, middles, bar)[1].mean(axis=0)
+
+        return map_of
 
 
 class _Occlusion(Explainer):

@@ -6,7 +6,7 @@ localization", ICCV 2017, equations 1 and 2.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -42,46 +42,64 @@ def layer_for(network: DifferentiableNetwork, layer: str | None) -> str:
     return layer
 
 
-def grad_cam(
-    network: DifferentiableNetwork, pixels: np.ndarray, index: int, layer: str
-) -> np.ndarray:
-    """How much each place speaks for class number `index`.
+class GradCam:
+    """How much each place speaks for a class; traced once for a network and one of its layers.
 
     Parameters
     ----------
     network
         With a head.
-    pixels
-        uint8, (height, width, 3), of the network's input size.
     layer
         From `layer_for`.
-
-    Returns
-    -------
-    ndarray
-        float32, (height, width) of the layer's maps: their sum, each weighted by the mean of its
-        gradient. Grad-CAM shows where it is positive.
 
     Raises
     ------
     UsageError
         When the answer does not depend on the layer.
     """
-    import tensorflow as tf
 
-    given = tf.constant(pixels[np.newaxis], tf.float32)
-    with tf.GradientTape() as tape:
-        tape.watch(given)
-        (maps,), features = network.outputs(given, [layer])
-        score = log_odds.of_logits(network.logits_of_features(features), index)
-    slopes = tape.gradient(score, maps)
-    if slopes is None:
-        raise UsageError(
-            f"the head does not read the layer {layer}: choose one between the image and its "
-            f"features, such as {network.map_layers[-1]}"
+    def __init__(self, network: DifferentiableNetwork, layer: str) -> None:
+        import tensorflow as tf
+
+        def at(given: Any, index: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(given)
+                (maps,), features = network.outputs(given, [layer])
+                score = log_odds.of_logits(network.logits_of_features(features), index)
+            slopes = tape.gradient(score, maps)
+            if slopes is None:
+                raise UsageError(
+                    f"the head does not read the layer {layer}: choose one between the image and "
+                    f"its features, such as {network.map_layers[-1]}"
+                )
+            weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
+            return tf.reduce_sum(weights * maps, axis=-1)[0]
+
+        side_px = network.input_size_px
+        picture = tf.TensorSpec([1, side_px, side_px, 3], tf.float32)
+        self._at = tf.function(at, autograph=False).get_concrete_function(
+            picture, tf.TensorSpec([], tf.int32)
         )
-    weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
-    return tf.reduce_sum(weights * maps, axis=-1)[0].numpy()
+
+    def __call__(self, pixels: np.ndarray, index: int) -> np.ndarray:
+        """The sum of the layer's maps, each weighted by the mean of its gradient.
+
+        Parameters
+        ----------
+        pixels
+            uint8, (height, width, 3), of the network's input size.
+        index
+            The number of the class.
+
+        Returns
+        -------
+        ndarray
+            float32, (height, width) of the layer's maps. Grad-CAM shows where it is positive.
+        """
+        import tensorflow as tf
+
+        given = tf.constant(pixels[np.newaxis], tf.float32)
+        return self._at(given, tf.constant(index)).numpy()
 
 
 def enlarged(values: np.ndarray, side_px: int) -> np.ndarray:

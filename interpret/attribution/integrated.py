@@ -41,40 +41,59 @@ class Integrated(NamedTuple):
     """Points on the way at which the gradient was computed."""
 
 
-class GradientsOnAWay:
-    """Scores and gradients of one class between a baseline and an image, in batches."""
+class Way(NamedTuple):
+    """From a baseline to an image."""
 
-    def __init__(
-        self, network: DifferentiableNetwork, index: int, baseline: np.ndarray, pixels: np.ndarray
-    ) -> None:
+    baseline: np.ndarray
+    """uint8, (height, width, 3), of the network's input size."""
+    pixels: np.ndarray
+    """uint8, as the baseline."""
+    class_number: int
+    """The number of the class whose log-odds are explained."""
+
+
+class GradientsOnAWay:
+    """Scores and gradients of a class between a baseline and an image, in batches.
+
+    They are traced once for a network, which takes longer than they do.
+    """
+
+    def __init__(self, network: DifferentiableNetwork) -> None:
         import tensorflow as tf
 
-        self._from = tf.constant(baseline[np.newaxis], tf.float32)
-        self._way = tf.constant(pixels[np.newaxis], tf.float32) - self._from
+        side_px = network.input_size_px
+        picture = tf.TensorSpec([1, side_px, side_px, 3], tf.float32)
+        shares_of_it = tf.TensorSpec([_BATCH], tf.float32)
 
-        def at(shares: Any) -> tuple[Any, Any]:
-            given = self._from + shares[:, None, None, None] * self._way
+        def at(shares: Any, start: Any, way: Any, index: Any) -> tuple[Any, Any]:
+            given = start + shares[:, None, None, None] * way
             with tf.GradientTape() as tape:
                 tape.watch(given)
                 score = log_odds.of_logits(network.logits(given), index)
             slopes = tape.gradient(score, given)
-            return score, tf.reduce_sum(slopes * self._way, axis=-1)
+            return score, tf.reduce_sum(slopes * way, axis=-1)
 
-        self._at = tf.function(at, input_signature=[tf.TensorSpec([_BATCH], tf.float32)])
+        signature = [shares_of_it, picture, picture, tf.TensorSpec([], tf.int32)]
+        self._at = tf.function(at, input_signature=signature)
 
-    def __call__(self, shares: np.ndarray, bar: Progress | None = None) -> tuple[Any, Any]:
+    def __call__(
+        self, way: Way, shares: np.ndarray, bar: Progress | None = None
+    ) -> tuple[Any, Any]:
         """Scores float64 (n,) at shares of the way, and contributions float32 (n, height, width).
 
         A contribution is the gradient times the whole way, summed over colours.
         """
         import tensorflow as tf
 
+        start = tf.constant(way.baseline[np.newaxis], tf.float32)
+        to_the_end = tf.constant(way.pixels[np.newaxis], tf.float32) - start
+        index = tf.constant(way.class_number)
         scores, maps = [], []
-        for start in range(0, len(shares), _BATCH):
-            some = shares[start : start + _BATCH].astype(np.float32)
+        for begun in range(0, len(shares), _BATCH):
+            some = shares[begun : begun + _BATCH].astype(np.float32)
             # One shape of batch is traced, and compiled, once.
             padded = np.pad(some, (0, _BATCH - len(some)), mode="edge")
-            its_scores, its_maps = self._at(tf.constant(padded))
+            its_scores, its_maps = self._at(tf.constant(padded), start, to_the_end, index)
             scores.append(its_scores.numpy()[: len(some)])
             maps.append(its_maps.numpy()[: len(some)])
             if bar is not None:
@@ -83,32 +102,29 @@ class GradientsOnAWay:
 
 
 def integrated_gradients(
-    network: DifferentiableNetwork,
-    pixels: np.ndarray,
-    index: int,
-    baseline: np.ndarray,
+    gradients: GradientsOnAWay,
+    way: Way,
     *,
     tolerance: float = TOLERANCE,
     most_steps: int = MOST_STEPS,
     bar: Progress | None = None,
 ) -> Integrated:
-    """The contribution of each pixel to the log-odds of class number `index`.
+    """The contribution of each pixel to the log-odds of a class.
 
     Parameters
     ----------
-    network
-        With a head.
-    pixels, baseline
-        uint8, (height, width, 3), of the network's input size.
+    gradients
+        Of a network with a head.
+    way
+        The image, the class, and where there is nothing to be seen.
     tolerance
         Intervals are halved until the sum misses the difference by this share of it at most,
     most_steps
         or the gradient was computed at so many points.
     """
-    on_the_way = GradientsOnAWay(network, index, baseline, pixels)
     first = min(FIRST_STEPS, most_steps)
     shares = np.linspace(0, 1, first) ** 2  # closer together where gradients change most
-    scores, maps = on_the_way(shares, bar)
+    scores, maps = gradients(way, shares, bar)
     slopes = maps.sum((1, 2), dtype=np.float64)
     difference = float(scores[-1] - scores[0])
     while True:
@@ -120,7 +136,7 @@ def integrated_gradients(
             break
         worst = np.sort(np.argsort(-np.abs(missed), kind="stable")[: min(_BATCH, room)])
         between = (shares[worst] + shares[worst + 1]) / 2
-        new_scores, new_maps = on_the_way(between, bar)
+        new_scores, new_maps = gradients(way, between, bar)
         shares = np.insert(shares, worst + 1, between)
         scores = np.insert(scores, worst + 1, new_scores)
         slopes = np.insert(slopes, worst + 1, new_maps.sum((1, 2), dtype=np.float64))

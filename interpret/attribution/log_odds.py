@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 
-def of_logits(logits: Any, index: int) -> Any:
-    """Of logits (n, n_classes), a tensor: a tensor (n,)."""
+def of_logits(logits: Any, index: Any) -> Any:
+    """Of logits (n, n_classes), a tensor, and the number of a class, perhaps a tensor: (n,)."""
     import tensorflow as tf
 
     others = tf.concat([logits[:, :index], logits[:, index + 1 :]], axis=1)

@@ -1,25 +1,24 @@
-"""`saliency`: one image file, explained."""
+"""`saliency`: one image, explained."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
-from ...arguments import require_path
-from ...errors import ImageRejectedError
 from ...features.engines.registry import AUTO
 from ...features.images.decoder import MAX_PIXELS
+from ..given_image import read_image
 from .explainer import open_explainer
 from .integrated import MOST_STEPS
 from .methods import GRADCAM
 
 if TYPE_CHECKING:
     from ...classifier.given_head import HeadLike
+    from ...prediction.image_inputs import ImageLike
     from .found import Saliency
 
 
 def saliency(
-    image: str | os.PathLike[str],
+    image: ImageLike,
     head: HeadLike,
     label: str | None = None,
     *,
@@ -43,7 +42,7 @@ def saliency(
     Parameters
     ----------
     image
-        The path of an image file.
+        A path, or what else a predictor takes.
     head
         A head file; or what `train_head` or `load_head` returns.
     label
@@ -86,8 +85,7 @@ def saliency(
     >>> found.label, found.maximum  # doctest: +SKIP
     ('dress', (0.52, 0.31))
     """
-    path = require_path(image, "the path of an image file", "saliency('photo.jpg', 'head.h5')")
-    data = bytes_of_image(os.fspath(path))
+    given = read_image(image)
     explainer = open_explainer(
         head,
         method=method,
@@ -103,22 +101,4 @@ def saliency(
         progress=progress,
         **loading,
     )
-    return explainer(data, label, os.fspath(path))
-
-
-def bytes_of_image(path: str) -> bytes:
-    """The bytes of a file, before anything starts.
-
-    Raises
-    ------
-    UsageError
-        When it is a folder.
-    ImageRejectedError
-        When it cannot be read.
-    """
-    from ...prediction.image_inputs import bytes_of
-
-    try:
-        return bytes_of(path)
-    except ImageRejectedError as error:
-        raise ImageRejectedError(f"{path}: {error}") from error
+    return explainer.explain(given, label)

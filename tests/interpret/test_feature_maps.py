@@ -43,6 +43,21 @@ def test_without_a_table_units_are_those_of_the_greatest_activation(plain, table
     assert seen.as_dict()["layers"][0]["compared_with"] == 0
 
 
+def test_an_image_may_be_a_file_its_bytes_or_pixels(plain, table):
+    path = Path(table.paths[4])
+    with Image.open(path) as picture:
+        of_pixels = [picture.copy(), np.asarray(picture.convert("RGB"))]
+    expected = features(path, plain, table=table, units=2)
+    assert expected.image == str(path)
+    from_bytes = features(path.read_bytes(), plain, table=table, units=2)
+    assert from_bytes.as_dict() == {**expected.as_dict(), "image": ""}
+    for given in of_pixels:
+        seen = features(given, plain, units=2)
+        np.testing.assert_array_equal(seen.pixels, expected.pixels)
+    with pytest.raises(UsageError, match="expected a path, .*received a float"):
+        features(1.5, plain)
+
+
 def test_maps_of_the_chosen_layers_are_averaged(lite, tmp_path):
     pixels = np.random.default_rng(3).integers(0, 256, (60, 90, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "صورة.webp", lossless=True)

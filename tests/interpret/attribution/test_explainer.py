@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,6 +71,16 @@ def test_what_cannot_be_explained_is_refused_before_any_network_starts(tmp_path,
         saliency(image, trained, method=None)
 
 
+def test_an_image_may_be_a_file_its_bytes_or_pixels(trained, table, cache):
+    path = Path(table.paths[3])
+    with Image.open(path) as picture:
+        of_pixels = [picture.copy(), np.asarray(picture.convert("RGB"))]
+    expected = saliency(path, trained, cache=cache, engine="openvino", **QUICK)
+    for given in (path.read_bytes(), *of_pixels):
+        found = saliency(given, trained, cache=cache, engine="openvino", **QUICK)
+        np.testing.assert_array_equal(found.values, expected.values)
+
+
 def test_what_is_no_image_is_named(trained, cache, tmp_path):
     path = tmp_path / "words.jpg"
     path.write_text("no image")
@@ -117,7 +128,7 @@ def test_grad_cam_is_that_of_tf_keras_vis(lite):
     from tf_keras_vis.gradcam import Gradcam
 
     from bottlebank.interpret.attribution import log_odds
-    from bottlebank.interpret.attribution.gradcam import grad_cam
+    from bottlebank.interpret.attribution.gradcam import GradCam
 
     head = HeadOfWeights(lite)
     pixels = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
@@ -126,7 +137,7 @@ def test_grad_cam_is_that_of_tf_keras_vis(lite):
 
     strongest = {}
     for index, layer in itertools.product(range(3), (lite.activations[-1], lite.activations[-8])):
-        found = np.maximum(grad_cam(head, pixels, index, layer), 0)
+        found = np.maximum(GradCam(head, layer)(pixels, index), 0)
         theirs = Gradcam(keras.Model(model.input, model.output))(
             lambda features, index=index: log_odds.of_logits(
                 head.logits_of_features(features), index
@@ -147,7 +158,7 @@ class HeadOfWeights:
     """A network with the logits of three classes behind it."""
 
     def __init__(self, network):
-        self.network = network
+        self.network, self.input_size_px = network, network.input_size_px
         random = np.random.default_rng(1)
         self.weights = random.normal(size=(1280, 3)).astype(np.float32)
 

@@ -9,7 +9,7 @@ from bottlebank.errors import ParameterError, UsageError
 from bottlebank.interpret.attribution import log_odds
 from bottlebank.interpret.attribution.baseline import baseline_of
 from bottlebank.interpret.attribution.gradcam import layer_for
-from bottlebank.interpret.attribution.integrated import integrated_gradients
+from bottlebank.interpret.attribution.integrated import GradientsOnAWay, Way, integrated_gradients
 from bottlebank.interpret.attribution.methods import BASELINES, METHODS, require_method
 from bottlebank.interpret.attribution.occlusion import occlusion, patch_and_stride, starts
 from bottlebank.interpret.attribution.sanity import rank_correlation
@@ -72,10 +72,11 @@ def test_patches_that_do_not_fit_are_refused():
 
 def test_contributions_sum_to_the_difference_of_the_scores(trained):
     network = open_for_head(trained)
-    pixels = noise(64, 64, 3)
-    for index, name in ((0, "grey"), (2, "blurred")):
+    gradients = GradientsOnAWay(network)
+    for seed, index, name in ((3, 0, "grey"), (4, 2, "blurred")):
+        pixels = noise(64, 64, seed)
         baseline = baseline_of(name, pixels)
-        found = integrated_gradients(network, pixels, index, baseline, most_steps=200)
+        found = integrated_gradients(gradients, Way(baseline, pixels, index), most_steps=200)
         both = np.stack([baseline, pixels]).astype(np.float32)
         before, after = log_odds.of_logits(network.logits(both), index).numpy().tolist()
         assert found.difference == pytest.approx(after - before, rel=1e-4)
