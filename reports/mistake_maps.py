@@ -11,7 +11,7 @@ from ..features.engines.registry import AUTO
 from ..features.images.decoder import NO_LIMITS
 from ..formatting import counted
 from ..interpret.attribution.explainer import open_explainer
-from ..interpret.attribution.methods import GRADCAM, OCCLUSION
+from ..interpret.attribution.methods import GRADCAM, OCCLUSION, require_method
 from ..untrusted.terminal import shown
 from ..viz.looks.overlay import overlaid, shades_of
 from .looks.saliency import TITLES, shown_values
@@ -73,7 +73,7 @@ def open_for_mistakes(
     UsageError, EngineError, HeadFileError, WeightsNotFoundError
         As `interpret.saliency`.
     """
-    if method == OCCLUSION:
+    if require_method(method) == OCCLUSION:
         loading["precision"] = precision
     return open_explainer(
         head,
