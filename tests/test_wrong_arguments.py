@@ -174,6 +174,10 @@ CALLS = {
         lambda its, x: bb.write_report(its["a head"], its["a table"], x),
         (),
     ),
+    "write_report saliency": (
+        lambda its, x: bb.write_report("report", its["a head"], its["a table"], saliency=x),
+        {"None"},
+    ),
     "create_app": (lambda its, x: bb.create_app(x), {"a head file"}),
     "LogisticHead": (lambda its, x: bb.LogisticHead().fit(x, its["a table"].labels), ()),
     "LogisticHead labels": (
