@@ -45,7 +45,7 @@ def explained_of(
     rows = []
     with Progress("Explaining mistakes", len(surest), show=progress) as bar:
         for row in surest.tolist():
-            taken_for = theirs[points.classes[predicted.codes[row]]]
+            taken_for = theirs[points.classes[int(predicted.codes[row])]]
             found = maps_of_mistake(explainer, table, row, taken_for, _SIDE_PX)
             maps = tuple(
                 RowMap(escaped(each.label), as_webp(each.pixels), escaped(each.in_words))

@@ -585,7 +585,10 @@ def test_a_mistake_shows_what_speaks_for_the_answer(seen, points, sprites, tmp_p
                 here.page.get_by_role("button", name=step).click()
         here.page.get_by_role("button", name=f"for {name}").click()
         assert middle_of(its.screenshot()) == (200, 0, 0)
-        here.page.evaluate("location.hash = '#image=0'")
+        here.page.mouse.click(*here.at(*place(0)))
+        assert here.words("#panel-image h2") == points.paths[0]
+        assert not its.is_visible(), "right answers have no maps"
+        assert not here.page.locator(".maps").is_visible()
         assert here.complaints == []
         assert {url.split(":")[0] for url in here.requests} == {"file", "blob"}
         assert [url for url in here.requests if url.startswith("file")] == [path.as_uri()]
