@@ -464,7 +464,7 @@ def test_sheets_beside_the_page_are_shown(seen, points, sprites, tmp_path, monke
     here = seen(path)
     here.page.mouse.click(*here.at(*place(5)))
     here.page.wait_for_selector(".picture[data-painted='5']")
-    shot = here.page.locator(".picture").screenshot()
+    shot = here.page.locator("canvas.picture").screenshot()
     pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
     middle = pixels[pixels.shape[0] // 2, pixels.shape[1] // 2]
     assert np.abs(middle.astype(int) - colour_of(5)).max() < 12
