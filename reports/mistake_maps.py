@@ -132,6 +132,14 @@ def _in_words(found: Saliency, values: np.ndarray) -> str:
     return f"what speaks for {label}, most of all at {x} from the left and {y} from the top"
 
 
+def maps_in_words(explainer: Explainer) -> str:
+    """By which method and which network, and what the colours mean."""
+    by = f"by {TITLES[explainer.method]} ({explainer.recipe.extractor}, {explainer.engine})"
+    if explainer.method == GRADCAM:
+        return f"{by}: the brighter, the more; both maps of an image have one scale"
+    return f"{by}: red speaks for the class, blue against it"
+
+
 def about_maps(explainer: Explainer, n_explained: int, n_without: int) -> str:
     """What the reader of a page has to know of them.
 

@@ -145,6 +145,10 @@ CALLS = {
     ),
     "plot output": (lambda its, x: bb.plot(its["a table"], x), ()),
     "plot method": (lambda its, x: bb.plot(its["a table"], "map.png", method=x), ()),
+    "plot saliency": (
+        lambda its, x: bb.plot(its["a table"], "map.html", head=its["a head"], saliency=x),
+        {"None"},
+    ),
     "plot swapped": (lambda its, x: bb.plot("map.png", x), ()),
     "audit": (lambda its, x: bb.audit(x), {"a table"}),
     "audit head": (lambda its, x: bb.audit(its["a table"], x), HEADS | {"None"}),

@@ -1,4 +1,4 @@
-"""`evaluate --report --saliency`: what the mistakes of a head rest on."""
+"""`--saliency` of `evaluate` and `plot`: what the mistakes of a head rest on."""
 
 import html
 import re
@@ -92,3 +92,25 @@ def test_mistakes_on_real_photographs(method, clothing, tmp_path):
     found = re.findall(r'alt="[^"]*lied.jpg: what speaks for (\w+), most of all at (\d+) %', text)
     assert [label for label, _ in found] == ["shoes", "hat"][: 2 if method == "gradcam" else 1]
     assert len(re.findall("lied.jpg: nothing speaks", text)) <= 1
+
+
+def test_the_explorer_carries_maps_of_the_mistakes(
+    bottlebank, mislabelled, trained, cache, tmp_path, monkeypatch
+):
+    head, page = tmp_path / "head.h5", tmp_path / "map.html"
+    bb.save_head(trained, head)
+    monkeypatch.setattr(explainer, "patch_and_stride", lambda side_px, *_: (side_px // 2,) * 2)
+    its = ("plot", mislabelled, "--cache", cache, "--engine", "openvino", "--output", page)
+    done = bottlebank(*its, "--head", head, "--saliency", "occlusion", "--thumbnail-budget", 0)
+    assert done.code == 0, done.err
+    assert 'id="part-mapPictures"' in page.read_text()
+
+    alone = bottlebank(*its, "--saliency", "occlusion")
+    assert alone.code == 2
+    assert "--saliency occlusion is of the mistakes of a head: add --head" in alone.err
+    other = ("--cache", tmp_path / "other", "--head", head, "--saliency", "gradcam")
+    refused = bottlebank(*its, *other)
+    assert refused.code != 0
+    [line] = refused.err.splitlines()
+    assert "openvino computes no gradients" in line
+    assert not (tmp_path / "other").exists(), "before anything is extracted"
