@@ -71,8 +71,8 @@ def write_report(
         has no images.
     saliency
         ``gradcam``, ``integrated-gradients`` or ``occlusion``, as in `interpret.saliency`: over the
-        most confident mistakes, what speaks for the class that they were taken for. Takes seconds,
-        or by the last two minutes. None leaves it out.
+        20 most confident mistakes, what speaks for the class that they were taken for. Grad-CAM
+        takes seconds and shows that of their label too; the others take minutes. None: no maps.
 
     Returns
     -------

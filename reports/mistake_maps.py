@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import ImageRejectedError
+from ..errors import EngineError, ImageRejectedError, UsageError
 from ..features.engines.registry import AUTO
 from ..features.images.decoder import NO_LIMITS
 from ..formatting import counted
@@ -73,19 +73,24 @@ def open_for_mistakes(
     UsageError, EngineError, HeadFileError, WeightsNotFoundError
         As `interpret.saliency`.
     """
-    if require_method(method) == OCCLUSION:
+    if require_method(method, "saliency") == OCCLUSION:
         loading["precision"] = precision
-    return open_explainer(
-        head,
-        method=method,
-        sanity=False,
-        engine=engine,
-        cache=cache,
-        # As for thumbnails: what has a row was let in when it was extracted.
-        max_pixels=NO_LIMITS.pixels,
-        progress=False,
-        **loading,
-    )
+    try:
+        return open_explainer(
+            head,
+            method=method,
+            sanity=False,
+            engine=engine,
+            cache=cache,
+            # As for thumbnails: what has a row was let in when it was extracted.
+            max_pixels=NO_LIMITS.pixels,
+            progress=False,
+            **loading,
+        )
+    except (UsageError, EngineError) as error:
+        # Its advice names the option of `bottlebank look saliency`.
+        error.args = (str(error).replace("--method ", "--saliency "), *error.args[1:])
+        raise
 
 
 def maps_of_mistake(

@@ -50,7 +50,9 @@ def test_what_cannot_be_explained_is_said_before_anything_is_extracted(
     done = bottlebank(*its, "--report", report)
     assert done.code != 0
     [line] = done.err.splitlines()
-    assert re.search(r"openvino computes no gradients: leave --engine out.*occlusion", line)
+    assert re.search(
+        r"openvino computes no gradients: leave --engine out.*--saliency occlusion", line
+    )
     assert not report.exists()
     assert not (tmp_path / "other").exists()
     alone = bottlebank(*its)
@@ -67,7 +69,7 @@ def test_a_network_without_layers_has_no_grad_cam(bottlebank, mislabelled, train
     its = ("--head", head, "--cache", tmp_path / "other", "--report", tmp_path / "report")
     done = bottlebank("evaluate", mislabelled, *its, "--saliency", "gradcam")
     assert done.code != 0
-    assert "random shows none: choose --method" in done.err.splitlines()[-1]
+    assert "random shows none: choose --saliency" in done.err.splitlines()[-1]
     assert not (tmp_path / "report").exists()
 
 

@@ -120,9 +120,9 @@ def test_the_reader_is_told_what_the_colours_mean_and_how_many_have_no_map():
 
 
 def test_what_explains_nothing_is_refused_before_tensorflow_starts(trained, cache):
-    with pytest.raises(UsageError, match=r"openvino computes no gradients.*--method occlusion"):
+    with pytest.raises(UsageError, match=r"openvino computes no gradients.*--saliency occlusion"):
         open_for_mistakes(trained, "gradcam", cache=cache, engine="openvino", precision="auto")
-    with pytest.raises(ParameterError, match="method is one of gradcam.*received 'lime'"):
+    with pytest.raises(ParameterError, match="saliency is one of gradcam.*received 'lime'"):
         open_for_mistakes(trained, "lime", cache=cache)
 
 

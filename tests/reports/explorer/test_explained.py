@@ -104,7 +104,7 @@ def test_saliency_is_of_a_head_and_of_the_explorer(trained):
         explainer_for("gradcam", trained, is_page=False)
     with pytest.raises(UsageError, match="of the mistakes of a head: name the head"):
         explainer_for("gradcam", None, is_page=True)
-    with pytest.raises(UsageError, match="openvino computes no gradients.*--method occlusion"):
+    with pytest.raises(UsageError, match="openvino computes no gradients.*--saliency occlusion"):
         explainer_for("gradcam", trained, is_page=True, engine="openvino")
 
 
