@@ -13,6 +13,7 @@ from ..reports.output_paths import (
     require_output,
     require_outside,
     writing,
+    writing_file,
 )
 from .command import command, option
 from .output import print_json, report_rejections, say, tell
@@ -146,8 +147,7 @@ def _write(
     from ..atomic_file import write_bytes
 
     if file is not None:
-        with writing(file):
-            file.parent.mkdir(parents=True, exist_ok=True)
+        with writing_file(file):
             write_bytes(file, found.labels_file(earlier))
     if folder is not None:
         from ..reports.audit_page import write_audit_page

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
+from ..interpret.attribution.methods import METHODS
 from ..progress import Progress
 from ..reports.output_paths import require_report_folder, writing
 from .command import command, option
@@ -23,6 +25,7 @@ from .parameters.views import views
 
 if TYPE_CHECKING:
     from ..classifier import Head
+    from ..interpret.attribution import Explainer
     from ..training.evaluate import SplitEvaluation, TrainedOn
 
 
@@ -54,6 +57,13 @@ if TYPE_CHECKING:
     help="write an illustrated page, report.html, into this folder, and each of its pictures as a "
     "PNG file",
 )
+@option(
+    "--saliency",
+    type=Choice(METHODS),
+    help="in the report, over the 20 most confident mistakes: what speaks for the class that they "
+    "were taken for, as `bottlebank look saliency --method` shows it, and by gradcam for that of "
+    "their label; occlusion works with every engine, the others with TensorFlow",
+)
 @options.as_json()
 @options.strict()
 def run(
@@ -68,10 +78,15 @@ def run(
     seen: dict[str, Any],
     split: str | None,
     report: str | None,
+    saliency: str | None,
     json: bool,
     strict: bool,
 ) -> int:
     """Evaluate the head and report the figures."""
+    if saliency is not None and report is None:
+        raise UsageError(
+            f"--saliency {saliency} is of the report: add --report DIR, or leave it out"
+        )
     folder = None if report is None else require_report_folder(report, data)
     from ..datasets import load_dataset
     from ..datasets.unlabelled import require_labels
@@ -82,6 +97,7 @@ def run(
     dataset = load_dataset(data, **reading)
     if labels_file is None:
         require_labels(dataset.labels, data)
+    explainer = None if saliency is None else _opened(head, saliency, loading)
     table, loaded = extract_for_head(
         dataset, head, max_pixels=max_pixels, workers=workers, memory=memory, **loading, **seen
     )
@@ -96,7 +112,7 @@ def run(
         from ..reports.evaluation_report import write_evaluation
 
         with Progress("Writing the report"), writing(folder):
-            written = write_evaluation(folder, data, loaded, table, evaluated, answer)
+            written = write_evaluation(folder, data, loaded, table, evaluated, answer, explainer)
     if json:
         print_json({**answer, **answered(changes)})
     else:
@@ -104,6 +120,14 @@ def run(
         for path in written[:1]:
             tell(f"wrote {path} and the pictures in it")
     return report_rejections(table.rejected, strict)
+
+
+def _opened(head: str, saliency: str, loading: dict[str, Any]) -> Explainer:
+    """Before anything is extracted: a network that has no gradients would be seen too late."""
+    from ..reports.mistake_maps import open_for_mistakes
+
+    with Progress("Opening the network"):
+        return open_for_mistakes(head, saliency, **loading)
 
 
 def _warning(evaluated: SplitEvaluation) -> str:

@@ -35,6 +35,7 @@ from .plotting.view import draw_view
 @layout_options
 @pictures.color()
 @pictures.head()
+@pictures.saliency()
 @pictures.theme()
 @option(
     "--thumbnails",
@@ -70,6 +71,7 @@ def run(
     layout: dict[str, Any],
     color: str,
     head: str | None,
+    saliency: str | None,
     theme: str,
     thumbnails: bool,
     thumbnail_budget: float,
@@ -87,6 +89,8 @@ def run(
     of_image = is_image(data)
     given = {"kind": kind, "format": format}
     require_fitting_options(path, is_image=of_image, labels=labels, **given)
+    if saliency is not None and head is None:
+        raise UsageError(f"--saliency {saliency} is of the mistakes of a head: add --head HEAD.h5")
     layout |= {"random_state": seed}
     require_layout(**{name: layout[name] for name in layout.keys() - {"fresh"}})
     require_head_decides(head, extraction)
@@ -104,6 +108,7 @@ def run(
     else:
         dataset = load_dataset(data, **reading)
         settings = {**layout, **looks, "thumbnail_budget": thumbnail_budget, "format": format}
+        settings["saliency"] = saliency
         drawn = draw_map(dataset, extraction, labels_file, head, path, **settings)
     measured = drawn.measured or {}
     if json:

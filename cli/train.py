@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
-from ..reports.output_paths import HEAD, require_output, writing
+from ..reports.output_paths import HEAD, require_output, writing_file
 from .command import command
 from .output import (
     Stopwatch,
@@ -91,8 +91,7 @@ def run(
     )
     trained = train(table)
     effect = None if changes is None else effect_of(changes, trained, train)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         save_head(trained, path)
 
     for warning in trained.split.warnings:

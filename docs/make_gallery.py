@@ -163,6 +163,14 @@ ENTRIES = (
         ("features.png",),
     ),
     Entry(
+        "What an answer rests on",
+        "The parts of an image that speak for a class, and the same of a network with random "
+        "weights. See [what the network sees](look.md).",
+        "look saliency digits/3/0003.png --head head.h5 --method occlusion --engine tensorflow "
+        "--theme dark --output saliency.png",
+        ("saliency.png",),
+    ),
+    Entry(
         "What excites it most",
         "Pictures that are made to excite units of a layer more than photographs do: each is a "
         "pattern that the unit looks for. See [what the network sees](look.md).",
@@ -188,6 +196,13 @@ ENTRIES = (
         "[what the network sees](look.md).",
         "look adversarial digits/3/0003.png --head head.h5 --output changed.png",
         ("changed.png",),
+    ),
+    Entry(
+        "In the style of another picture",
+        "A digit, painted in the style of a picture that excites a unit. See "
+        "[what the network sees](look.md).",
+        "look style digits/3/0003.png maximised-cells/unit-2.png --size 256 --output painted.png",
+        ("painted.png",),
     ),
     Entry(
         "A recipe",

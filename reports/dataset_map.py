@@ -20,13 +20,13 @@ from ..viz.map_settings import require_layout
 from ..viz.theme import require_theme
 from .dataset_views.kinds import MAP, require_kind
 from .dataset_views.view import View, plot_view
-from .explorer.explore import explore, require_budget
+from .explorer.explore import explainer_for, explore, require_budget
 from .layouts import lay_out
 from .map_colouring import colouring_of
 from .map_formats.laid_out import LaidOut
 from .map_formats.output import require_map_output, require_no_looks, write_map
 from .notebook_pictures import name_of, png_of, svg_of
-from .output_paths import EXPLORER, map_kind, require_output, writing
+from .output_paths import EXPLORER, map_kind, require_output, writing_file
 from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
 
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
     from ..classifier.given_head import HeadLike
     from ..datasets import Dataset
     from ..datasets.labels_file import Decision
+    from ..interpret.attribution import Explainer
 
 _THUMBNAIL_PX = 64
+_LOADING = ("cache", "engine", "precision", "weights")
+"""Of an extraction: what counts too where the network is opened to be explained."""
 
 
 class Plot(NamedTuple):
@@ -73,6 +76,7 @@ def plot(
     title: str | None = None,
     color: str = "label",
     head: HeadLike | None = None,
+    saliency: str | Explainer | None = None,
     scores: Mapping[bytes, float] | None = None,
     earlier: Sequence[Decision] = (),
     thumbnails: bool = False,
@@ -115,6 +119,10 @@ def plot(
     head
         Predicts, for the explorer and for the colours that need it; None: each image is predicted
         by a head that has not seen it.
+    saliency
+        In the explorer, of `head`: ``gradcam``, ``integrated-gradients`` or ``occlusion``, as in
+        `interpret.saliency`, or what `open_explainer` has opened. Its 50 most confident mistakes
+        have maps of what speaks for the class that they were taken for.
     thumbnails
         In a picture: draw the images themselves, small, over as many of the points as there is room
         for.
@@ -185,7 +193,10 @@ def plot(
                 f"{', '.join(extraction)} cannot be chosen for a table, which is extracted already"
             )
         table, name = data, ""
+        explainer = explainer_for(saliency, head, cache=table.report.cache, is_page=is_page)
     else:
+        loading = {each: extraction[each] for each in _LOADING if each in extraction}
+        explainer = explainer_for(saliency, head, **loading, is_page=is_page)
         extractor = extraction.pop("extractor", DEFAULT_EXTRACTOR)
         table = extract(data, extractor, progress=progress, **extraction)
         name = name_of(data)
@@ -198,10 +209,9 @@ def plot(
     if title is None:
         about = f"({table.report.extractor})"
         title = f"{name or counted(len(table), 'image')} {about}"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         if is_page:
-            given = {"head": head, "scores": scores, "earlier": earlier}
+            given = {"head": head, "scores": scores, "earlier": earlier, "explainer": explainer}
             given["thumbnail_budget"] = thumbnail_budget
             explore(table, embedding, path, title=title, progress=progress, **given)
             return Plot(path, embedding)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ..classifier import Head
     from ..classifier.given_head import HeadLike
     from ..extraction import FeatureTable
+    from ..interpret.attribution import Explainer
     from ..training.cross_validation import CrossValidated
     from ..training.evaluate import SplitEvaluation
 
@@ -47,7 +48,12 @@ _GROWTH_OF_FEW = (
 
 
 def write_report(
-    folder: str | os.PathLike[str], head: HeadLike, table: FeatureTable, split: str | None = None
+    folder: str | os.PathLike[str],
+    head: HeadLike,
+    table: FeatureTable,
+    split: str | None = None,
+    *,
+    saliency: str | None = None,
 ) -> list[Path]:
     """Evaluate a head and write an illustrated HTML report.
 
@@ -63,6 +69,10 @@ def write_report(
     split
         ``train``, ``validation``, ``test`` or ``all``; None takes test, or validation where test
         has no images.
+    saliency
+        ``gradcam``, ``integrated-gradients`` or ``occlusion``, as in `interpret.saliency`: over the
+        20 most confident mistakes, what speaks for the class that they were taken for. Grad-CAM
+        takes seconds and shows that of their label too; the others take minutes. None: no maps.
 
     Returns
     -------
@@ -73,7 +83,8 @@ def write_report(
     ------
     UsageError
         When the split is unknown, an argument is something else, the folder is a file, or one of
-        the files would replace something that is not part of a report.
+        the files would replace something that is not part of a report; or the network has no
+        gradients, or no layers, for `saliency`.
     HeadFileError
         When the head cannot be loaded.
     HeadMismatchError
@@ -92,11 +103,16 @@ def write_report(
     head = as_head(head)
     require_table(table, "bb.write_report('report/', head, {})")
     require_report_folder(path)
+    explainer = None
+    if saliency is not None:
+        from .mistake_maps import open_for_mistakes
+
+        explainer = open_for_mistakes(head, saliency, cache=table.report.cache)
     evaluated = evaluate_split(head, table, split)
     answer = describe_evaluation(head, table, evaluated)
     source = os.path.commonpath([os.path.dirname(path) for path in table.paths])  # noqa: PTH120
     with writing(path):
-        return write_evaluation(path, source, head, table, evaluated, answer)
+        return write_evaluation(path, source, head, table, evaluated, answer, explainer)
 
 
 def write_evaluation(
@@ -106,17 +122,19 @@ def write_evaluation(
     table: FeatureTable,
     evaluated: SplitEvaluation,
     answer: dict[str, Any],
+    explainer: Explainer | None = None,
 ) -> list[Path]:
     """Write the pictures, `evaluation.json` and `report.html` of an evaluation; return them.
 
     They appear in the folder, which is made, when all of them are written: a failure leaves it as
-    it was. Paths are shown relative to `source`.
+    it was. Paths are shown relative to `source`. With an explainer, the page shows what speaks for
+    the most confident mistakes.
     """
     above = folder
     while not above.is_dir():
         above = above.parent
     with TemporaryDirectory(prefix=".bottlebank-report-", dir=above) as name:
-        written = _write(Path(name), source, head, table, evaluated, answer)
+        written = _write(Path(name), source, head, table, evaluated, answer, explainer)
         folder.mkdir(parents=True, exist_ok=True)
         return [path.replace(folder / path.name) for path in written]
 
@@ -128,6 +146,7 @@ def _write(
     table: FeatureTable,
     evaluated: SplitEvaluation,
     answer: dict[str, Any],
+    explainer: Explainer | None,
 ) -> list[Path]:
     of_split, better = evaluated, evaluated.cross_validated
     if better is not None:
@@ -137,7 +156,7 @@ def _write(
     sections = [
         class_section(found),
         confusion_section(folder, title, found),
-        mistake_section(folder, title, source, head, table, evaluated),
+        mistake_section(folder, title, source, head, table, evaluated, explainer),
         *problem_sections(answer, source),
         reliability_section(folder, title, head, table, evaluated),
     ]

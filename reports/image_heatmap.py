@@ -14,7 +14,7 @@ from ..features.images.decoder import MAX_PIXELS, Limits, read
 from ..features.images.fit import decode_and_resize
 from ..viz import draw_transfer_values, require_picture_path
 from ..viz.theme import require_theme
-from .output_paths import PICTURE, require_output, writing
+from .output_paths import PICTURE, require_output, writing_file
 
 if TYPE_CHECKING:
     import os
@@ -68,7 +68,6 @@ def plot_image(
     limits = Limits(pixels=max_pixels)
     pixels = decode_and_resize(read(image)[0], table.recipe.preprocessing, limits=limits).pixels
     title = f"{Path(image).name}: {table.report.width} transfer values of {table.report.extractor}"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         draw_transfer_values(table.features[0], path, title, pixels, chosen_theme)
     return title

@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..formatting import counted
+from ..progress import Progress
 from ..untrusted.terminal import shown
 from ..viz import draw_mistakes
-from ..viz.report import Mistake, Section
+from ..viz.report import MapPicture, Mistake, Section
 from .problem_tables import shown_within
 from .thumbnails import as_webp, thumbnail
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..classifier import Head
     from ..extraction import FeatureTable
+    from ..interpret.attribution import Explainer
     from ..training.evaluate import SplitEvaluation
 
 MOST_ON_A_PAGE = 200
+MOST_EXPLAINED = 20
 _MOST_IN_A_PICTURE = 20
 _THUMBNAIL_PX = 240
 
@@ -32,10 +37,12 @@ def mistake_section(
     head: Head,
     table: FeatureTable,
     evaluated: SplitEvaluation,
+    explainer: Explainer | None = None,
 ) -> Section:
     """The mistakes of a page, the most confident first; draw the first of them into `folder`.
 
-    Paths are read from the root of `source` on, where they lead into it.
+    Paths are read from the root of `source` on, where they lead into it. With an explainer, what
+    speaks for the answer stands beside the first of them.
     """
     probabilities = evaluated.answer.probabilities
     predicted = np.array(head.classes)[probabilities.argmax(axis=1)]
@@ -65,7 +72,53 @@ def mistake_section(
     draw_mistakes(
         thumbnails, captions, folder / "mistakes.png", f"{title}: the most confident mistakes"
     )
-    return Section(_title(len(wrong), len(listed)), _text(len(wrong)), mistakes=listed)
+    text = _text(len(wrong))
+    if explainer is not None and listed:
+        from .mistake_maps import about_maps
+
+        rows = evaluated.rows[surest[:MOST_EXPLAINED]]
+        classes = predicted[surest[:MOST_EXPLAINED]]
+        explained = _explained(listed, explainer, table, rows.tolist(), classes.tolist())
+        n_without = sum(not mistake.maps for mistake in explained)
+        text += f"\n\n{about_maps(explainer, len(explained), n_without)}"
+        text += _about_others(head, evaluated)
+        listed = [*explained, *listed[len(explained) :]]
+    return Section(_title(len(wrong), len(listed)), text, mistakes=listed)
+
+
+def _explained(
+    mistakes: Sequence[Mistake],
+    explainer: Explainer,
+    table: FeatureTable,
+    rows: Sequence[int],
+    taken_for: Sequence[str],
+) -> list[Mistake]:
+    """The mistakes of these rows, with their maps."""
+    from .mistake_maps import maps_of_mistake
+
+    found = []
+    with Progress("Explaining mistakes", len(rows)) as bar:
+        for mistake, row, predicted in zip(mistakes, rows, taken_for, strict=False):
+            maps = maps_of_mistake(explainer, table, row, predicted, _THUMBNAIL_PX)
+            pictures = [
+                MapPicture(shown(each.label), as_webp(each.pixels), each.in_words)
+                for each in maps.of_classes
+            ]
+            found.append(mistake._replace(maps=pictures, note=maps.note))
+            bar.update()
+    return found
+
+
+def _about_others(head: Head, evaluated: SplitEvaluation) -> str:
+    """Where it is not what the maps are of that has made the mistakes."""
+    if evaluated.cross_validated is not None:
+        return (
+            " The mistakes are those of heads that have not seen the image; the maps are of this "
+            "head, which may have been trained on it."
+        )
+    if evaluated.without_views is not None:
+        return " The maps are of the image alone, without its views."
+    return ""
 
 
 def _title(n_mistakes: int, n_listed: int) -> str:

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..atomic_file import make_folder
 from ..errors import BottlebankError, UsageError
 
 if TYPE_CHECKING:
@@ -101,6 +102,14 @@ def writing(output: Path) -> Generator[None]:
         raise
     except OSError as error:
         raise BottlebankError(f"{output} cannot be written: {error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def writing_file(output: Path) -> Generator[None]:
+    """As `writing`, and the file's folder is made where there is none."""
+    with writing(output):
+        make_folder(output.parent)
+        yield
 
 
 def require_report_folder(folder: str | Path, data: str | None = None) -> Path:

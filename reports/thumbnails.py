@@ -22,7 +22,7 @@ def thumbnail(table: FeatureTable, row: int, side_px: int) -> np.ndarray | None:
     None where it has gone, or its file has another content, since it was extracted.
     """
     try:
-        data = _extracted(table, row)
+        data = extracted_bytes(table, row)
         size_px = (side_px, side_px)
         pixels = decode(data, size_px, limits=NO_LIMITS, grey16=table.recipe.grey16)
     except ImageRejectedError:
@@ -38,7 +38,7 @@ def quick_thumbnail(table: FeatureTable, row: int, side_px: int) -> np.ndarray |
     Of a picture whose sides are nearly equal, the longer one may have 3/4 of `side_px`.
     """
     try:
-        data = _extracted(table, row)
+        data = extracted_bytes(table, row)
         least_px = (3 * side_px // 4, 3 * side_px // 4)  # the shorter side of most photographs
         pixels = decode(data, least_px, limits=NO_LIMITS, grey16=table.recipe.grey16)
     except ImageRejectedError:
@@ -51,7 +51,7 @@ def quick_thumbnail(table: FeatureTable, row: int, side_px: int) -> np.ndarray |
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
 
 
-def _extracted(table: FeatureTable, row: int) -> bytes:
+def extracted_bytes(table: FeatureTable, row: int) -> bytes:
     """The file of a row, with the bytes that its transfer values are of.
 
     Raises

@@ -145,6 +145,10 @@ CALLS = {
     ),
     "plot output": (lambda its, x: bb.plot(its["a table"], x), ()),
     "plot method": (lambda its, x: bb.plot(its["a table"], "map.png", method=x), ()),
+    "plot saliency": (
+        lambda its, x: bb.plot(its["a table"], "map.html", head=its["a head"], saliency=x),
+        {"None"},
+    ),
     "plot swapped": (lambda its, x: bb.plot("map.png", x), ()),
     "audit": (lambda its, x: bb.audit(x), {"a table"}),
     "audit head": (lambda its, x: bb.audit(its["a table"], x), HEADS | {"None"}),
@@ -173,6 +177,10 @@ CALLS = {
     "write_report swapped": (
         lambda its, x: bb.write_report(its["a head"], its["a table"], x),
         (),
+    ),
+    "write_report saliency": (
+        lambda its, x: bb.write_report("report", its["a head"], its["a table"], saliency=x),
+        {"None"},
     ),
     "create_app": (lambda its, x: bb.create_app(x), {"a head file"}),
     "LogisticHead": (lambda its, x: bb.LogisticHead().fit(x, its["a table"].labels), ()),

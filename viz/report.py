@@ -40,6 +40,17 @@ class Table(NamedTuple):
     """The first so many columns hold words; the others are aligned to the right."""
 
 
+class MapPicture(NamedTuple):
+    """A photograph with a map over it: what speaks for a class."""
+
+    label: str
+    """The class."""
+    picture: bytes
+    """A WebP file."""
+    in_words: str
+    """What is to be seen, for who does not see it."""
+
+
 class Mistake(NamedTuple):
     """An image that was taken for something else."""
 
@@ -56,6 +67,15 @@ class Mistake(NamedTuple):
     """Where a link to the file leads: its URI."""
     picture: bytes | None
     """A WebP file; None where the image cannot be read any more."""
+    maps: Sequence[MapPicture] = ()
+    """Stand beside the picture."""
+    note: str = ""
+    """What else is to be known of it."""
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether it is shown larger, with its maps or why there are none."""
+        return bool(self.maps or self.note)
 
 
 class Section(NamedTuple):

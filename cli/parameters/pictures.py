@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...interpret.attribution.methods import METHODS
 from ...reports.dataset_views.kinds import KINDS, MAP
 from ...viz.colourings import COLOURINGS, JUDGED
 from ...viz.theme import THEMES
@@ -54,6 +55,18 @@ def head() -> Decorator:
         default_in_words="each image is predicted by a head that has not seen it",
         help=f"a head file, which predicts for the explorer and for --color {', '.join(JUDGED)}; "
         "it decides the extractor and how images are fitted",
+    )
+
+
+def saliency() -> Decorator:
+    """--saliency."""
+    return option(
+        "--saliency",
+        type=Choice(METHODS),
+        help="in the explorer, over the 50 mistakes of which --head is most confident: what speaks "
+        "for the class that they were taken for, as `bottlebank look saliency --method` shows it, "
+        "and by gradcam for that of their label; occlusion works with every engine, the others "
+        "with TensorFlow",
     )
 
 

@@ -23,6 +23,7 @@ _HEADS_OWN = ("fit", "grey16", "size", "layer", "scaling", "pooling")
 """What the recipe of a head says."""
 _TAKEN = ("extractor", "weights", "max_pixels", "workers", "memory", "engine", "precision", "cache")
 """What counts beside it; another extractor, or other weights, than the head's are refused."""
+_LOADING = ("extractor", "weights", "engine", "precision", "cache")
 
 
 def require_head_decides(head: str | None, extraction: dict[str, Any]) -> None:
@@ -60,10 +61,19 @@ def extract_seen_by(
         return extract(dataset, **extraction), None
     from ...training import extract_for_head
 
-    given = {name: extraction[name] for name in _TAKEN if name in extraction}
+    return extract_for_head(dataset, head, **_taken(extraction, _TAKEN))
+
+
+def loading_beside_head(extraction: dict[str, Any]) -> dict[str, Any]:
+    """What of an extraction counts beside a head where its network is opened."""
+    return _taken(extraction, _LOADING)
+
+
+def _taken(extraction: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    given = {name: extraction[name] for name in names if name in extraction}
     if not _is_given("weights"):  # ImageNet's by default: the head knows its own
         given.pop("weights", None)
-    return extract_for_head(dataset, head, **given)
+    return given
 
 
 def _is_given(name: str) -> bool:

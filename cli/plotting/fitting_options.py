@@ -26,12 +26,12 @@ _RECIPE = (
 )
 """Of transfer values: which ones are drawn. Where and how fast they are made may be said always."""
 _CHANGE_NOTHING = {
-    _IMAGE: (*_LAYOUT, *_THUMBNAILS, "labels"),
-    _DRAWN_ALONE: (*_LAYOUT, *_THUMBNAILS, *_RECIPE),
-    _DRAWN_OF_A_TABLE: (*_LAYOUT, *_THUMBNAILS),
-    _PICTURE: ("thumbnail_budget",),
+    _IMAGE: (*_LAYOUT, *_THUMBNAILS, "labels", "saliency"),
+    _DRAWN_ALONE: (*_LAYOUT, *_THUMBNAILS, *_RECIPE, "saliency"),
+    _DRAWN_OF_A_TABLE: (*_LAYOUT, *_THUMBNAILS, "saliency"),
+    _PICTURE: ("thumbnail_budget", "saliency"),
     _PAGE: ("thumbnails",),
-    _FILE: ("thumbnail_budget",),
+    _FILE: ("thumbnail_budget", "saliency"),
 }
 """By case. Colours, themes, heads and --beside have refusals with advice of their own. --seed is no
 wish for anything, and may stand anywhere."""

@@ -16,15 +16,15 @@ things, which a black baseline does not, and it is near the middle of what netwo
 where most of them have their zero."""
 
 
-def require_method(name: str) -> str:
-    """The name of a method.
+def require_method(name: str, parameter: str = "method") -> str:
+    """The name of a method; `parameter` is how who gives it calls it.
 
     Raises
     ------
     ParameterError
         When there is none of that name.
     """
-    return _required("method", name, METHODS)
+    return _required(parameter, name, METHODS)
 
 
 def require_baseline(name: str) -> str:

@@ -15,7 +15,7 @@ from ...features.images.fit import decode_and_resize
 from ...viz import require_picture_path
 from ...viz.dataset_views.pair import Seen, draw_pair
 from ...viz.theme import require_theme
-from ..output_paths import PICTURE, require_output, writing
+from ..output_paths import PICTURE, require_output, writing_file
 
 if TYPE_CHECKING:
     import os
@@ -59,6 +59,5 @@ def plot_pair(
         for image, values in zip((one, other), table.features, strict=True)
     )
     title = f"{first.name} and {second.name}: transfer values of {table.report.extractor}"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         return draw_pair(first, second, path, title, chosen)

@@ -14,7 +14,7 @@ from ...formatting import counted
 from ...viz import require_picture_path
 from ...viz.theme import Theme, require_theme
 from ..notebook_pictures import name_of, png_of, svg_of
-from ..output_paths import PICTURE, require_no_image_of, require_output, writing
+from ..output_paths import PICTURE, require_no_image_of, require_output, writing_file
 from .kinds import MAP, require_kind
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ def _drawn(
     from .units import units
 
     title = f"{title or counted(len(data), 'image')}: {kind}"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         if kind == "balance":
             caption = balance(data, path, title, theme)
         elif kind == "sizes":

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from ...arguments import require_number
 from ...cache import CacheFolder
+from ...errors import UsageError
 from ..sprites import DEFAULT_BUDGET_MB, make_sprites
 from .of_table import points_of
 from .page import MOST_IN_PAGE, require_sheets_folder, sheets_folder, write_explorer
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ...classifier.given_head import HeadLike
     from ...datasets.labels_file import Decision
     from ...extraction import FeatureTable
+    from ...interpret.attribution import Explainer
     from ...viz import Embedding
 
 _BYTES_IN_PAGE = 4 / 3
@@ -33,6 +36,7 @@ def explore(
     head: HeadLike | None = None,
     scores: Mapping[bytes, float] | None = None,
     earlier: Sequence[Decision] = (),
+    explainer: Explainer | None = None,
     thumbnail_budget: float = DEFAULT_BUDGET_MB,
     progress: bool | None = None,
 ) -> list[Path]:
@@ -54,6 +58,9 @@ def explore(
         Of an audit, by the SHA-256 of an image's bytes: how suspicious it is.
     earlier
         What a labels file decides that was laid over the table: downloads repeat it.
+    explainer
+        Of this head, from `mistake_maps.open_for_mistakes`: its worst mistakes have maps. None:
+        they have none.
     thumbnail_budget
         Megabytes that all thumbnails may take; they are as large as fits, up to 128 px. 0: none.
     progress
@@ -74,6 +81,11 @@ def explore(
         require_sheets_folder(sheets_folder(output))
     about = {"head": head, "scores": scores, "earlier": earlier}
     points = points_of(table, embedding.points[:, :2], output, **about, progress=progress)
+    if explainer is not None:
+        from .explained import explained_of
+
+        found = explained_of(table, points, explainer, progress=progress)
+        points = replace(points, explained=found)
     sprites = None
     if thumbnail_budget > 0:
         with CacheFolder(table.report.cache) as folder:
@@ -99,3 +111,29 @@ def require_budget(value: object) -> float:
     """
     wanted = "megabytes for all thumbnails, 0 for none"
     return require_number("thumbnail_budget", value, wanted, -math.ulp(0), math.inf)
+
+
+def explainer_for(
+    saliency: str | Explainer | None, head: HeadLike | None, *, is_page: bool, **loading: Any
+) -> Explainer | None:
+    """What explains the mistakes of a head in the explorer; None where nothing is to.
+
+    `loading` is as in `mistake_maps.open_for_mistakes`.
+
+    Raises
+    ------
+    UsageError
+        When there is no head, or what is written is not the explorer; and as there.
+    """
+    if saliency is None:
+        return None
+    if not is_page:
+        raise UsageError("saliency is shown in the explorer: name an .html file, or leave it out")
+    if head is None:
+        raise UsageError("saliency is of the mistakes of a head: name the head, or leave it out")
+    from ...interpret.attribution.explainer import Explainer
+    from ..mistake_maps import open_for_mistakes
+
+    if isinstance(saliency, Explainer):
+        return saliency
+    return open_for_mistakes(head, saliency, **loading)

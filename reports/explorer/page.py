@@ -39,6 +39,8 @@ SCRIPTS = (
     "kept_labels",
     "address",
     "label_form",
+    "maps",
+    "map_views",
     "show_panel",
     "image_panel",
     "selection_panel",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..sprites import Sprites
-    from .points import Points
+    from .points import Explained, Points
 
 _MOST = 65_535  # of a coordinate and of a share
 _NONE = 0xFFFF  # a label that is none
@@ -63,11 +63,30 @@ def parts_of(
         yield "nearest", _packed(nearest.rows.astype("<u4" if len(points) > _MOST else "<u2"))
         cosines = np.clip(nearest.cosines, -1, 1)
         yield "cosines", _packed(np.round(32767 * cosines).astype("<i2"))
+    if points.explained is not None:
+        about_maps, pictures = _explained(points.explained)
+        yield "maps", _packed(json.dumps(about_maps).encode())
+        yield "mapPictures", _packed(pictures, 0)  # WebP is packed already
     if points.earlier:
         rows = [(*each[:3], each.accept) for each in points.earlier]
         yield "earlier", _packed(json.dumps(rows).encode())
     if points.score is not None:
         yield "score", _packed(points.score.astype("<f4"))
+
+
+def _explained(explained: Explained) -> tuple[dict[str, Any], bytes]:
+    """Words of the maps, and all their pictures one after the other."""
+    rows, pictures, start = [], [], 0
+    for row, maps, note in explained.rows:
+        its = []
+        for label, picture, in_words in maps:
+            pictures.append(picture)
+            its.append({"label": label, "words": in_words, "start": start})
+            start += len(picture)
+            its[-1]["end"] = start
+        rows.append({"row": row, "note": note, "maps": its})
+    words = {"n_mistakes": explained.n_mistakes, "in_words": explained.in_words, "rows": rows}
+    return words, b"".join(pictures)
 
 
 def _about(points: Points) -> dict[str, Any]:

@@ -48,6 +48,37 @@ class Nearest(NamedTuple):
     """float, (n, k): of their transfer values."""
 
 
+class RowMap(NamedTuple):
+    """A photograph, small and grey, and over it what speaks for a class."""
+
+    label: str
+    picture: bytes
+    """A WebP file."""
+    in_words: str
+    """What is to be seen."""
+
+
+class RowMaps(NamedTuple):
+    """The maps of one image."""
+
+    row: int
+    maps: Sequence[RowMap]
+    """Of the class that it was taken for, and of its label."""
+    note: str = ""
+    """Why there are none, or what is to be known of them."""
+
+
+class Explained(NamedTuple):
+    """Mistakes of the head that predicted, with their maps."""
+
+    rows: Sequence[RowMaps]
+    """The most confident mistakes, the first first."""
+    n_mistakes: int
+    """Of all images."""
+    in_words: str
+    """How the maps were made, and what their colours mean."""
+
+
 @dataclass(frozen=True)
 class Points:
     """Images on a map, and what is known of them. All columns but the first five may be missing."""
@@ -74,6 +105,7 @@ class Points:
     nearest: Nearest | None = None
     score: np.ndarray | None = None
     """float, (n,): how suspicious an image is; NaN where nobody says."""
+    explained: Explained | None = None
     earlier: Sequence[Decision] = ()
     """Of a labels file that was laid over them: a download repeats it."""
 

@@ -24,7 +24,15 @@ from ...training.split import split_table
 from ...viz.looks.adversarial import Answered, draw_adversarial
 from ...viz.looks.robustness import draw_robustness
 from ...viz.theme import require_theme
-from ..output_paths import MADE_IMAGE, PICTURE, Kind, require_output, require_outside, writing
+from ..output_paths import (
+    MADE_IMAGE,
+    PICTURE,
+    Kind,
+    require_output,
+    require_outside,
+    writing,
+    writing_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,8 +131,7 @@ def look_adversarial(
     changed.parent.mkdir(parents=True, exist_ok=True)
     with writing(changed):
         found = adversarial(image, head, save=changed, **settings)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         magnified = draw_adversarial(
             found.pixels,
             found.changed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...viz.looks.feature_maps import DrawnLayer, DrawnUnit, draw_feature_maps
 from ...viz.text import shown_name
 from ...viz.theme import require_theme
-from ..output_paths import PICTURE, require_output, writing
+from ..output_paths import PICTURE, require_output, writing_file
 from ..thumbnails import thumbnail
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def draw_features(
     ]
     caption = _caption(seen)
     title = f"{shown_name(Path(seen.image).name)}: the strongest units in {seen.network}"
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         draw_feature_maps(seen.pixels, layers, path, title, caption, theme=chosen)
     return caption
 

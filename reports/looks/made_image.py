@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...atomic_file import make_folder, write_bytes
+from ...atomic_file import write_bytes
 from ...interpret.made_image import png_of
-from ..output_paths import writing
+from ..output_paths import writing_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,5 @@ def write_image(pixels: np.ndarray, output: Path) -> None:
     BottlebankError
         When it cannot be written; `output` is then as it was.
     """
-    with writing(output):
-        make_folder(output.parent)
+    with writing_file(output):
         write_bytes(output, png_of(pixels))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ...viz.looks.grid import draw_grid
 from ...viz.text import shown_name
 from ...viz.theme import require_theme
-from ..output_paths import PICTURE, require_output, writing
+from ..output_paths import PICTURE, require_output, writing_file
 
 if TYPE_CHECKING:
     import os
@@ -55,8 +55,7 @@ def draw_maximised(
         f"Each picture is made by steps along the gradient, from noise. Below it, the {score} that "
         f"its 8-bit pixels give."
     )
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         draw_grid(
             [each.pixels for each in maximised.pictures],
             [_words(each) for each in maximised.pictures],

@@ -13,7 +13,7 @@ from ...interpret.attribution.methods import GRADCAM, INTEGRATED, OCCLUSION
 from ...interpret.attribution.of_image import saliency
 from ...viz.looks.saliency import draw_saliency
 from ...viz.theme import require_theme
-from ..output_paths import PICTURE, require_output, writing
+from ..output_paths import PICTURE, require_output, writing_file
 
 if TYPE_CHECKING:
     import os
@@ -66,8 +66,7 @@ def plot_saliency(
     require_output(path, PICTURE, [str(image)])
     chosen_theme = require_theme(theme)
     found = saliency(image, head, label, **settings)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(path):
         draw_saliency(
             found.photograph,
             shown_values(found.method, found.values),

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ..output_paths import Kind, require_folder, require_folder_outside, require_output, writing
+from ..output_paths import (
+    Kind,
+    require_folder,
+    require_folder_outside,
+    require_output,
+    writing_file,
+)
 from ..placed_folder import placed
 from .registry import find_map_format
 
@@ -105,6 +111,5 @@ def write_map(laid_out: LaidOut, name: str, output: Path) -> None:
         with placed(output) as folder:
             write(laid_out, folder)
         return
-    with writing(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
+    with writing_file(output):
         write(laid_out, output)

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from bottlebank.cache import Key, content_of_bytes
-from bottlebank.reports.mistake_section import MOST_ON_A_PAGE, mistake_section
+from bottlebank.features.images.decoder import decode
+from bottlebank.interpret.attribution import Saliency
+from bottlebank.reports.mistake_section import MOST_EXPLAINED, MOST_ON_A_PAGE, mistake_section
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def section_of(tmp_path, monkeypatch):
         lambda thumbnails, captions, *_: drawn.append((thumbnails, captions)),
     )
 
-    def make(paths, shares, source=str(tmp_path), label="hat"):
+    def make(paths, shares, source=str(tmp_path), label="hat", explainer=None, **evaluation):
         table = SimpleNamespace(
             paths=paths,
             keys=[Key(content_of_bytes(data)) for data in map(bytes_of, paths)],
@@ -31,12 +33,15 @@ def section_of(tmp_path, monkeypatch):
             recipe=SimpleNamespace(grey16="scale"),
         )
         wrong = np.array(shares, float)
+        settings = {"cross_validated": None, "without_views": None, **evaluation}
         evaluated = SimpleNamespace(
+            **settings,
             rows=np.arange(len(paths)),
             answer=SimpleNamespace(probabilities=np.c_[1 - wrong, wrong].reshape(-1, 2)),
         )
         head = SimpleNamespace(classes=[label, "coat"])
-        return mistake_section(tmp_path, "photos, test", source, head, table, evaluated), drawn
+        about = (source, head, table, evaluated, explainer)
+        return mistake_section(tmp_path, "photos, test", *about), drawn
 
     return make
 
@@ -125,3 +130,63 @@ def test_no_mistakes_are_said(section_of, tmp_path):
     section, drawn = section_of([photograph(tmp_path / "a.png")], [0.1])
     assert (section.title, section.mistakes) == ("No mistakes", [])
     assert drawn == [([], [])]
+
+
+class Brightness:
+    """Explains any class by the brightness of the photograph, and counts what it was given."""
+
+    classes = ("hat", "coat")
+    engine, method = "openvino", "gradcam"
+    recipe = SimpleNamespace(extractor="efficientnet_lite0")
+
+    def __init__(self):
+        self.seen = []
+
+    def __call__(self, data, label, name):
+        pixels = decode(data)
+        self.seen.append((int(pixels[0, 0, 0]), label))
+        values, window = pixels[..., 0] / np.float32(255), (0, 0, *pixels.shape[:2])
+        whole = (values, pixels, window, None, None, "", "", "")
+        return Saliency(self.method, label, 0.9, "coat", False, *whole)
+
+
+def test_what_speaks_for_the_answer_stands_beside_the_most_confident(tmp_path, section_of):
+    paths = [photograph(tmp_path / f"{n}.png", (8, 6), (n, n, n)) for n in range(25)]
+    explainer = Brightness()
+    section, _ = section_of(paths, np.linspace(0.6, 0.9, 25), explainer=explainer)
+    first = [(24 - n, label) for n in range(MOST_EXPLAINED) for label in ("coat", "hat")]
+    assert explainer.seen == first, "of those that stand first on the page"
+    n_maps = [len(found.maps) for found in section.mistakes]
+    assert n_maps == [2] * MOST_EXPLAINED + [0] * 5
+    maps = section.mistakes[0].maps
+    assert [each.label for each in maps] == ["coat", "hat"]
+    assert Image.open(io.BytesIO(maps[0].picture)).size == (8, 6)
+    assert "Beside each of the 20 most confident stands, by Grad-CAM" in section.text
+    assert "no map" not in section.text
+
+
+def test_a_photograph_that_has_gone_has_no_map_and_says_so(tmp_path, section_of):
+    paths = [photograph(tmp_path / "here.png"), str(tmp_path / "gone.png")]
+    section, _ = section_of(paths, [0.8, 0.9], explainer=Brightness())
+    gone, here = section.mistakes
+    assert (len(gone.maps), len(here.maps)) == (0, 2)
+    assert gone.note == "no map: cannot be read: No such file or directory"
+    assert gone.is_explained
+    assert not here.note
+    assert "There is no map of 1 image, which says why." in section.text
+
+
+def test_it_is_said_what_the_maps_are_of_where_others_made_the_mistakes(tmp_path, section_of):
+    path = photograph(tmp_path / "a.png")
+    for words, evaluation in (
+        ("heads that have not seen the image; the maps are of this head", {"cross_validated": 1}),
+        ("of the image alone, without its views", {"without_views": 1}),
+    ):
+        section, _ = section_of([path], [0.9], explainer=Brightness(), **evaluation)
+        assert words in section.text
+
+
+def test_without_mistakes_nothing_is_explained(section_of, tmp_path):
+    explainer = Brightness()
+    section, _ = section_of([photograph(tmp_path / "a.png")], [0.1], explainer=explainer)
+    assert (section.title, section.text.count("\n"), explainer.seen) == ("No mistakes", 0, [])

@@ -12,7 +12,7 @@ from bottlebank.classifier.metrics.evaluation import evaluate
 from bottlebank.reports.evaluation_sections import class_section, confusion_section
 from bottlebank.reports.thumbnails import as_webp
 from bottlebank.viz import Section, Table, write_report
-from bottlebank.viz.report import Mistake
+from bottlebank.viz.report import MapPicture, Mistake
 from bottlebank.viz.theme import DARK, LIGHT
 
 pytestmark = pytest.mark.slow
@@ -62,6 +62,13 @@ def report(tmp_path_factory):
             "/data/",
             (folder / f"{number}.jpg").as_uri(),
             picture if number else None,
+            [
+                MapPicture(name, picture, f"what speaks for {name}")
+                for name in (NAMES[number // 6 % 6], NAMES[number % 6])
+            ]
+            if 0 < number < 12
+            else (),
+            "no map: has changed since it was extracted" if not number else "",
         )
         for number in range(60)
     ]
@@ -121,7 +128,7 @@ def test_pictures_are_on_the_colour_of_the_page(scheme, theme, opened):
     pixels = np.asarray(Image.open(io.BytesIO(box)).convert("RGB"))
     paper = tuple(bytes.fromhex(theme.paper[1:]))
     assert (pixels[2:12, 20:-20] == paper).all()
-    card = page.locator(".cards li").nth(1).locator("img").screenshot()
+    card = page.locator(".cards li").nth(1).locator("img").first.screenshot()
     middle = np.asarray(Image.open(io.BytesIO(card)).convert("RGB"))
     assert np.abs(middle[len(middle) // 2, len(middle) // 2].astype(int) - COLOUR).max() < 10
     assert page.locator(".cards li").nth(0).locator("a").inner_text() == "cannot be read"
@@ -159,8 +166,7 @@ def test_mistakes_of_a_class_are_chosen_by_keyboard(opened):
         page.keyboard.press("ArrowDown")
         assert cards.count() == 10
         words = {
-            text.strip()
-            for text in page.locator(".cards li:visible .name:first-of-type").all_inner_texts()
+            text.strip() for text in page.locator(".cards li:visible > .name").all_inner_texts()
         }
         assert " ".join(label.split()) in {" ".join(each.split()) for each in words}
     page.emulate_media(media="print")
@@ -176,3 +182,21 @@ def test_a_click_on_a_path_selects_all_of_it(opened):
             path.click()
             selected = page.evaluate("getSelection().toString()")
             assert selected == f"/data/test/{NAMES[number].replace('/', '')}/{number}.jpg"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_maps_stand_beside_the_photograph_and_look_like_it(size, opened):
+    page = opened(size)
+    card = page.locator(".explained li").nth(1)
+    boxes = [each.bounding_box() for each in card.locator("figure").all()]
+    assert len(boxes) == 3
+    assert len({round(box["y"]) for box in boxes}) == 1
+    assert min(box["width"] for box in boxes) > 100
+    pictures = [each.bounding_box() for each in card.locator("img").all()]
+    assert len({(round(box["width"]), round(box["height"])) for box in pictures}) == 1
+    described = page.get_by_role("img", name="what speaks for قبعة")
+    assert described.count() == 8, "of 6 that were taken for it, and 2 that are of it"
+    first = page.locator(".explained li").nth(0)
+    assert first.locator(".note").inner_text() == "no map: has changed since it was extracted"
+    page.locator("label", has_text="hat").last.click()
+    assert page.locator(".explained li:visible").count() == 2

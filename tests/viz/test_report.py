@@ -17,7 +17,7 @@ from bottlebank.viz import (
     draw_mistakes,
     write_report,
 )
-from bottlebank.viz.report import Mistake
+from bottlebank.viz.report import MapPicture, Mistake
 from bottlebank.viz.theme import DARK
 
 WEIRD_NAMES = ["<script>alert(1)</script>", "🎩", "帽子", "قبعة", '"&amp;{{ 7 * 7 }}', "{% if %}"]
@@ -225,6 +225,26 @@ def test_pictures_have_the_size_that_they_were_drawn_in(tmp_path, png_pixels):
     page = written(tmp_path, sections=[Section("One", picture=tmp_path / "none.png")])
     (width_px,) = [int(found["width"]) for tag, found in page.attributes if tag == "img"]
     assert width_px / 96 == pytest.approx(png_pixels(tmp_path / "none.png").shape[1] / 150, 0.01)
+
+
+def test_maps_stand_beside_their_photograph_and_their_classes_are_words(tmp_path):
+    maps = [
+        MapPicture(name, f"RIFF{number}".encode(), f"what speaks for {name}")
+        for number, name in enumerate(WEIRD_NAMES)
+    ]
+    without = mistake()._replace(note='no map: "<b>" has gone')
+    listed = [mistake()._replace(maps=maps), without, mistake()]
+    page = written(tmp_path, sections=[Section("3 mistakes", mistakes=listed)])
+    html = (tmp_path / "report.html").read_text()
+    assert not {"script", "b"} & set(page.tags)
+    described = [found["alt"] for tag, found in page.attributes if tag == "img"]
+    path = mistake().path
+    its = [f"{path}: what speaks for {name}" for name in WEIRD_NAMES]
+    assert described == [path, *its, path, path]
+    assert "no map: &#34;&lt;b&gt;&#34; has gone" in html
+    lists = [found["class"] for tag, found in page.attributes if tag == "ul"]
+    assert lists == ["cards explained", "cards"], "the others stay small"
+    assert html.count('<li class="of-0">') == 3
 
 
 def test_nothing_is_loaded_or_run(tmp_path, picture):

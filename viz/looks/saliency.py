@@ -11,6 +11,7 @@ from ..figure_file import in_theme, new_figure, write_picture
 from ..picture_path import require_picture_path
 from ..text import text_style, wrapped
 from ..theme import LIGHT, Theme
+from .overlay import grey_of, shades_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,15 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from .overlay import Shades
+
 _HEIGHT_IN: Final = 4.2
 _WIDEST: Final = 1.6  # of the height; a panorama is less high instead
 _GAP_IN: Final = 0.15
 _BAR_IN: Final = 0.13
 _SMALL: Final = 0.42  # of the height: the map of random weights
-_MOST_OPAQUE: Final = 0.85
-_OUTLIERS_PERCENT: Final = 99.8
-"""Of the values, what the colours reach to: of gradients, single pixels stand far out."""
-DIVERGING, SEQUENTIAL = "RdBu_r", "inferno"
 
 
 def draw_saliency(
@@ -93,12 +92,12 @@ def draw_saliency(
     plain = figure.add_axes((0, 0, 1, 1))
     plain.imshow(photograph, aspect="auto", interpolation="antialiased")
     plain.set_axis_off()
-    scale, colours = _overlay(figure, (step, 0, 1, 1), photograph, values, window)
+    shades = _overlay(figure, (step, 0, 1, 1), photograph, values, window)
     left = step + 1 + _GAP_IN / width_in
     bar_axes = in_theme(figure.add_axes((left, 0, _BAR_IN / width_in, 1)), theme, tick_pt=8)
-    least = -scale if colours == DIVERGING else 0.0
-    steps = np.linspace(least, scale, 256)[:, np.newaxis]
-    bar_axes.imshow(steps, cmap=colours, aspect="auto", origin="lower", extent=(0, 1, least, scale))
+    ends = shades.least, shades.scale
+    steps = np.linspace(*ends, 256)[:, np.newaxis]
+    bar_axes.imshow(steps, cmap=shades.colours, aspect="auto", origin="lower", extent=(0, 1, *ends))
     bar_axes.set_xticks([])
     bar_axes.yaxis.tick_right()
     bar_axes.yaxis.set_label_position("right")
@@ -129,24 +128,20 @@ def _overlay(
     photograph: NDArray[np.uint8],
     values: NDArray[np.float32],
     window: tuple[float, float, float, float],
-) -> tuple[float, str]:
-    """Draw a photograph in grey and a map over it; the largest value of its colours, and these."""
+) -> Shades:
+    """Draw a photograph in grey and a map over it; the shades of the map."""
     axes = figure.add_axes(place)
     n_rows, n_columns = photograph.shape[:2]
-    grey = photograph @ np.array([0.299, 0.587, 0.114])
+    grey = grey_of(photograph)
     axes.imshow(grey, cmap="gray", vmin=0, vmax=255, aspect="auto", interpolation="antialiased")
-    sizes = np.abs(values)
-    scale = float(np.percentile(sizes, _OUTLIERS_PERCENT)) or float(sizes.max()) or 1.0
-    colours = DIVERGING if (values < 0).any() else SEQUENTIAL
-    shares = np.clip(sizes / scale, 0, 1)
-    opaque = _MOST_OPAQUE * np.minimum(1, 1.6 * shares)
+    shades = shades_of(values)
     top, left, height, width = window
     axes.imshow(
         values,
-        cmap=colours,
-        vmin=-scale if colours == DIVERGING else 0,
-        vmax=scale,
-        alpha=opaque,
+        cmap=shades.colours,
+        vmin=shades.least,
+        vmax=shades.scale,
+        alpha=shades.opaque(values),
         extent=(left - 0.5, left + width - 0.5, top + height - 0.5, top - 0.5),
         aspect="auto",
         interpolation="nearest",
@@ -154,4 +149,4 @@ def _overlay(
     axes.set_xlim(-0.5, n_columns - 0.5)
     axes.set_ylim(n_rows - 0.5, -0.5)
     axes.set_axis_off()
-    return scale, colours
+    return shades

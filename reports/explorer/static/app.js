@@ -18,7 +18,7 @@ function makeApp(about, store, map) {
     emphasis: null, hovered: -1, cursor: -1, opened: -1,
     mode: "move", colourBy: "label", moved: false, forced: null,
     theme: themeNow(), ground: "#ffffff",
-    withPictures: true, picturePx: 0, thumbnails: null, search: null, colouring: null,
+    withPictures: true, picturePx: 0, thumbnails: null, maps: null, search: null, colouring: null,
   };
   app.kept = makeKeptLabels(
     `bottlebank.explorer.${about.name}`, app.labels, store.labels, classes, () => localStorage,

@@ -3,6 +3,7 @@
 function makeImagePanel(app, panel) {
   const { store } = app;
   const canvas = element("canvas", { class: "picture", role: "img" });
+  const views = makeMapViews(app, showPicture);
   const name = element("h2", {});
   const path = element("p", { class: "path" });
   const link = element("a", { target: "_blank", rel: "noreferrer" }, "Open the original");
@@ -15,7 +16,7 @@ function makeImagePanel(app, panel) {
   const { form, input } = makeLabelForm(app, "image-label", "Label of this image", () => [app.opened]);
   const nothing = element("p", { class: "quiet" }, "Click an image on the map, or press Enter on one.");
   const content = element(
-    "div", { hidden: true }, canvas, name, path, element("p", { class: "row" }, link, copy), facts, form,
+    "div", { hidden: true }, canvas, views.picture, views.controls, name, path, element("p", { class: "row" }, link, copy), facts, form,
     evidence, nearestTitle, summary, nearest,
   );
   panel.append(nothing, content);
@@ -28,6 +29,10 @@ function makeImagePanel(app, panel) {
       getSelection().selectAllChildren(path);
       app.announce("The path is selected: copy it with the browser");
     }
+  }
+
+  function showPicture() {
+    canvas.hidden = views.show(app.opened) || !(app.thumbnails?.has(app.opened) ?? false);
   }
 
   function fact(title, value) {
@@ -45,7 +50,7 @@ function makeImagePanel(app, panel) {
     if (row < 0) {
       return;
     }
-    canvas.hidden = !(app.thumbnails?.has(row) ?? false);
+    showPicture();
     canvas.setAttribute("aria-label", `Picture of ${fileName(store.paths.at(row))}`);
     app.thumbnails?.paint(canvas, row);
     name.textContent = fileName(store.paths.at(row));

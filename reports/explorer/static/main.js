@@ -36,6 +36,10 @@ async function start() {
   if (about.thumbnails) {
     app.thumbnails = makeThumbnails(about.thumbnails, await takeArray("sizes", Uint8Array));
   }
+  if (hasPart("maps")) {
+    const pictures = new Uint8Array(await gunzip(takePart("mapPictures")));
+    app.maps = makeMaps(JSON.parse(await takeText("maps")), pictures);
+  }
   app.ready();
 }
 

@@ -98,6 +98,13 @@ function makeShowPanel(app, panel) {
   }
   fields.append(element("div", { class: "checks" }, ...boxes));
   fields.append(element("button", { type: "button", onclick: () => app.showAll() }, "Show all"));
+  if (app.maps) {
+    fields.append(element("p", { class: "quiet" }, mapsInWords(app.maps, store.fair !== null)));
+  }
+  if (app.maps?.rows.length > 0) {
+    const first = { type: "button", onclick: () => app.open(app.maps.rows[0], true) };
+    fields.append(element("button", first, "Go through the mistakes"));
+  }
 
   function fillList() {
     const figures = classFigures(store, app.classes);

@@ -25,8 +25,9 @@ RECIPE = {
     "--store": ["float16"],
 }
 READING = {"--class-level": ["2"], "--label-column": ["x"]}
-OF_IMAGE = {**LAYOUT, **THUMBNAILS, **READING, "--labels": ["l.csv"]}
-OF_DATASET = {**LAYOUT, **THUMBNAILS}
+SALIENCY = {"--saliency": ["gradcam"]}
+OF_IMAGE = {**LAYOUT, **THUMBNAILS, **READING, "--labels": ["l.csv"], **SALIENCY}
+OF_DATASET = {**LAYOUT, **THUMBNAILS, **SALIENCY}
 CASES = {
     "DATA is an image": ("one.png", [], "x.png", OF_IMAGE),
     **{
@@ -34,9 +35,14 @@ CASES = {
         for kind in ("samples", "balance", "sizes")
     },
     "--kind units": ("photos", ["--kind", "units"], "x.png", OF_DATASET),
-    "of a picture": ("photos", [], "x.png", {"--thumbnail-budget": ["3"]}),
+    "of a picture": ("photos", [], "x.png", {"--thumbnail-budget": ["3"], **SALIENCY}),
     "of the explorer": ("photos", [], "x.html", {"--thumbnails": []}),
-    "--format csv": ("photos", ["--format", "csv"], "x.csv", {"--thumbnail-budget": ["3"]}),
+    "--format csv": (
+        "photos",
+        ["--format", "csv"],
+        "x.csv",
+        {"--thumbnail-budget": ["3"], **SALIENCY},
+    ),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -79,6 +80,35 @@ def test_an_image_may_be_a_file_its_bytes_or_pixels(trained, table, cache):
     for given in (path.read_bytes(), *of_pixels):
         found = saliency(given, trained, cache=cache, engine="openvino", **QUICK)
         np.testing.assert_array_equal(found.values, expected.values)
+
+
+@pytest.mark.parametrize("kind", ["webp", "heic", "turned", "deep", "large"])
+def test_files_as_people_have_them_are_shown_upright(trained, table, cache, tmp_path, kind):
+    with Image.open(table.paths[3]) as picture:
+        upright = picture.convert("RGB").resize((120, 80))
+    path = tmp_path / f"photo.{kind}"
+    if kind == "turned":
+        exif = Image.Exif()
+        exif[0x0112] = 6  # is shown turned by a quarter, clockwise
+        turned = upright.transpose(Image.Transpose.ROTATE_90)
+        turned.save(path, "JPEG", quality=95, subsampling=0, exif=exif)
+    elif kind == "deep":
+        deep = np.asarray(upright)[:, :, ::-1].astype(np.uint16) * 257
+        path.write_bytes(cv2.imencode(".png", deep)[1].tobytes())
+    elif kind == "large":
+        upright.resize((4800, 3200), Image.Resampling.NEAREST).save(path, "JPEG", quality=95)
+    elif kind == "heic":
+        pillow_heif = pytest.importorskip("pillow_heif")
+        pillow_heif.from_pillow(upright).save(path, quality=95)
+    else:
+        upright.save(path, "WEBP", lossless=True)
+    expected = saliency(upright, trained, cache=cache, engine="openvino", **QUICK)
+    found = saliency(path, trained, expected.label, cache=cache, engine="openvino", **QUICK)
+    height, width = found.photograph.shape[:2]
+    assert width / height == pytest.approx(1.5, abs=0.01)
+    assert found.probability == pytest.approx(expected.probability, abs=0.1)
+    together = np.corrcoef(found.values.ravel(), expected.values.ravel())
+    assert together[0, 1] > 0.8
 
 
 def test_what_is_no_image_is_named(trained, cache, tmp_path):

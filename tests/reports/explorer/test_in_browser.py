@@ -16,7 +16,7 @@ import bottlebank as bb
 from bottlebank.cli import main
 from bottlebank.datasets.labels_file import Decision, read_labels
 from bottlebank.reports.explorer import write_explorer
-from bottlebank.reports.explorer.points import Nearest
+from bottlebank.reports.explorer.points import Explained, Nearest, RowMap, RowMaps
 
 from .conftest import colour_of
 
@@ -464,7 +464,7 @@ def test_sheets_beside_the_page_are_shown(seen, points, sprites, tmp_path, monke
     here = seen(path)
     here.page.mouse.click(*here.at(*place(5)))
     here.page.wait_for_selector(".picture[data-painted='5']")
-    shot = here.page.locator(".picture").screenshot()
+    shot = here.page.locator("canvas.picture").screenshot()
     pixels = np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))
     middle = pixels[pixels.shape[0] // 2, pixels.shape[1] // 2]
     assert np.abs(middle.astype(int) - colour_of(5)).max() < 12
@@ -542,3 +542,58 @@ def test_labels_from_the_page_train_a_head(seen, photos, cache, tmp_path, capsys
     again = seen(Path(page))
     assert again.words("#panel-show .quiet").startswith("Predicted by the head ")
     assert again.page.get_by_label("Unknown").is_visible()
+
+
+@pytest.mark.slow
+def test_a_mistake_shows_what_speaks_for_the_answer(seen, points, sprites, tmp_path):
+    def picture(colour):
+        stored = io.BytesIO()
+        Image.new("RGB", (40, 20), colour).save(stored, "WEBP", lossless=True)
+        return stored.getvalue()
+
+    name = points.classes[0]
+    maps = [RowMap(name, picture((200, 0, 0)), f"what speaks for {name}, most of all at 5 %")]
+    maps.append(RowMap(points.classes[2], picture((0, 0, 200)), "nothing speaks for it"))
+    rows = [RowMaps(7, maps), RowMaps(8, (), "no map: <b>cannot</b> be read")]
+    explained = Explained(rows, 68, "by Grad-CAM (lite0, tensorflow): the brighter, the more")
+    with_maps = dataclasses.replace(points, explained=explained)
+    [path] = write_explorer(with_maps, tmp_path / "map.html", title="Maps", sprites=sprites)
+    for scheme, viewport in (("light", (1280, 800)), ("dark", (390, 844))):
+        size = {"width": viewport[0], "height": viewport[1]}
+        here = seen(path, viewport=size, color_scheme=scheme)
+        assert "The 2 most confident of 68 mistakes show what speaks" in here.words("#panel-show")
+        here.page.get_by_role("button", name="Go through the mistakes").click()
+        its = here.page.locator("#panel-image img.picture")
+        assert its.get_attribute("alt") == f"{points.paths[7]}: {maps[0].in_words}"
+        assert middle_of(its.screenshot()) == (200, 0, 0)
+        assert not here.page.locator("#panel-image canvas.picture").is_visible()
+        here.page.get_by_role("button", name=f"for {points.classes[2]}").click()
+        assert middle_of(its.screenshot()) == (0, 0, 200)
+        here.page.get_by_role("button", name="photograph").press("Enter")
+        assert not its.is_visible()
+        found = here.pixel("#panel-image canvas.picture")
+        assert np.abs(np.subtract(found, colour_of(7))).max() < 12
+        here.page.get_by_role("button", name="Next mistake").press("Enter")
+        assert here.words(".maps p") == "no map: <b>cannot</b> be read"
+        assert here.page.locator("#panel-image canvas.picture").is_visible()
+        assert here.words(".maps").endswith("mistake 2 of 2›")
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+        for step in ("Next mistake", None):
+            results = axe.Axe().run(here.page)
+            assert results.response["violations"] == [], results.generate_report()
+            if step:
+                here.page.get_by_role("button", name=step).click()
+        here.page.get_by_role("button", name=f"for {name}").click()
+        assert middle_of(its.screenshot()) == (200, 0, 0)
+        here.page.mouse.click(*here.at(*place(0)))
+        assert here.words("#panel-image h2") == points.paths[0]
+        assert not its.is_visible(), "right answers have no maps"
+        assert not here.page.locator(".maps").is_visible()
+        assert here.complaints == []
+        assert {url.split(":")[0] for url in here.requests} == {"file", "blob"}
+        assert [url for url in here.requests if url.startswith("file")] == [path.as_uri()]
+
+
+def middle_of(screenshot):
+    image = Image.open(io.BytesIO(screenshot)).convert("RGB")
+    return image.getpixel((image.width // 2, image.height // 2))
