@@ -135,13 +135,18 @@ class Explainer(ABC):
 class _ByGradients(Explainer):
     def __init__(self, network: DifferentiableNetwork, seed: int | None, **settings: Any) -> None:
         super().__init__(network.recipe, network.classes, **settings)
+        import tensorflow as tf
+
+        side_px = network.input_size_px
+        picture = tf.TensorSpec([1, side_px, side_px, 3], tf.float32)
+        self._features = tf.function(network.features, input_signature=[picture])
         self._network, self._seed = network, seed
         self._random: RandomMap | None = None
 
     def _answer(self, pixels: np.ndarray) -> HeadAnswer:
         head = self._network.head
         assert head is not None
-        return head.answer(self._network.features(pixels.astype(np.float32)).numpy())
+        return head.answer(self._features(pixels.astype(np.float32)).numpy())
 
     def _permuted(self, pixels: np.ndarray, index: int) -> tuple[np.ndarray | None, str]:
         if self._seed is None:
