@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import os
 import shutil
 import sys
@@ -53,9 +54,22 @@ class AnswerUnreadError(Exception):
 
 
 def print_json(answer: dict[str, Any]) -> None:
-    """Print one object on one line, in ASCII."""
+    """Print one object on one line, in ASCII; a number that is not finite, as null."""
+    try:
+        text = json.dumps(answer, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(answer), allow_nan=False)
     with answering():
-        print(json.dumps(answer), flush=True)
+        print(text, flush=True)
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for infinity and NaN, which JSON has no words for."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def print_help(text: str, stream: TextIO) -> None:

@@ -85,7 +85,7 @@ class Ascent:
         import tensorflow as tf
 
         deviations = np.resize(_DEVIATIONS, _N_STARTS).astype(np.float32)
-        starts = self._spectrum.start(random, _N_STARTS, 1.0)
+        starts = self._spectrum.start(random, _N_STARTS)
         starts *= deviations.reshape(-1, 1, 1, 1, 1)
         heights = self._heights(self._spectrum.pixels(tf.constant(starts)), target).numpy()
         return tf.constant(starts[heights.argmax()][None])

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
-from ..atomic_file import make_folder, write_bytes
 from ..errors import ImageRejectedError
 from ..features.images.decoder import read
+from .kept_file import write_kept
 from .made_image import png_of
 
 if TYPE_CHECKING:
@@ -68,14 +68,13 @@ class KeptPictures:
 
         Raises
         ------
-        OSError
+        BottlebankError
             When it cannot be written.
         """
         png = png_of(pixels, {_CHUNK: _as_text(key)})
         path = self.path(key, target)
         if path is not None:
-            make_folder(path.parent)
-            write_bytes(path, png)
+            write_kept(path, png)
         return self._network.decode(png), path
 
 

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import io
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from ..errors import UsageError
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
 
 MADE_BY = "bottlebank"
-"""What such a file names as its software; `output_paths.MADE_IMAGE` recognises it by that."""
+"""What such a file names as its software; `is_made_image` recognises it by that."""
+
+_BEGINNING_BYTES = 8192
 
 
 def png_of(pixels: np.ndarray, notes: Mapping[str, str] | None = None) -> bytes:
@@ -34,3 +40,57 @@ def png_of(pixels: np.ndarray, notes: Mapping[str, str] | None = None) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", pnginfo=about)
     return file.getvalue()
+
+
+def is_made_image(path: Path) -> bool:
+    """Whether a file says that it is an image of `png_of`.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read.
+    """
+    with path.open("rb") as file:
+        return f"Software\0{MADE_BY}".encode() in file.read(_BEGINNING_BYTES)
+
+
+def require_made_image(output: str | os.PathLike[str], inputs: Iterable[object]) -> Path:
+    """The path of a PNG file that replaces nothing but an image of `png_of`.
+
+    Parameters
+    ----------
+    output
+        Where it is to be written.
+    inputs
+        What the image is made of; those that are paths are never replaced.
+
+    Raises
+    ------
+    UsageError
+        When it has another extension, is one of `inputs`, or a file is there that is another.
+    """
+    path = Path(output)
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"cannot write {output}: expected a name that ends in .png")
+    if not os.path.lexists(path):
+        return path
+    for each in inputs:
+        if isinstance(each, (str, os.PathLike)) and _is_same(path, each):
+            raise UsageError(f"cannot write {path}: it is also the input; choose another name")
+    try:
+        is_ours = path.is_file() and (path.stat().st_size == 0 or is_made_image(path))
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+    if not is_ours:
+        raise UsageError(
+            f"{path} exists and is not an image that bottlebank has made, so it is not "
+            f"overwritten; choose another name, or delete it first"
+        )
+    return path
+
+
+def _is_same(path: Path, other: str | os.PathLike[str]) -> bool:
+    try:
+        return path.samefile(other)
+    except (OSError, ValueError):  # one of them is not there
+        return False

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import numpy as np
 
 from ..arguments import require_number, require_path, require_seed, require_whole
-from ..errors import UsageError, in_brief
-from ..features.backbones.described import hint_at
+from ..errors import UsageError
 from ..progress import Progress
 from .ascent import Ascent
 from .familiarity import familiar_odds, log_odds
 from .kept_pictures import KeptPictures
+from .known_class import require_class
 
 if TYPE_CHECKING:
     import os
@@ -98,7 +98,7 @@ def maximise(
     at: Literal["mean", "middle"] = "mean",
     steps: int = N_STEPS,
     decay: float = DECAY,
-    seed: int = 0,
+    random_state: int = 0,
     keep: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> Maximised:
@@ -127,8 +127,8 @@ def maximise(
         Steps for each picture.
     decay
         The power of the frequency by which amplitudes fall: greater values give smoother pictures.
-    seed
-        Of the start and of the movements.
+    random_state
+        Seed of the start and of the movements.
     keep
         A folder in which each picture is kept as a PNG file when it is ready: the same call goes on
         after those that are there. Pictures of other settings lie beside one another.
@@ -144,10 +144,10 @@ def maximise(
     ------
     UsageError
         When there is no such layer, unit or class, or neither or both of units and classes.
-    OSError
+    BottlebankError
         When a picture cannot be kept.
     """
-    steps, seed = require_whole("steps", steps, 1), require_seed("seed", seed)
+    steps, seed = require_whole("steps", steps, 1), require_seed("random_state", random_state)
     decay = require_number("decay", decay, "a number between 0 and 3", -1e-9, 3)
     if at not in POSITIONS:
         raise UsageError(f"expected at to be {' or '.join(POSITIONS)}, received {at!r}")
@@ -191,11 +191,7 @@ def _chosen(
         if layer is not None:
             raise UsageError(f"classes are of the head, not of the layer {layer}: leave one out")
         for name in classes:
-            if name not in network.classes:
-                raise UsageError(
-                    f"the head has no class {in_brief(repr(name))}: "
-                    f"{hint_at(name, network.classes)}"
-                )
+            require_class(network.classes, name)
         return [(name, network.classes.index(name)) for name in dict.fromkeys(classes)]
     width = network.recipe.width if layer is None else network.require_layer(layer)[-1]
     numbers = [require_whole("units", unit, 0) for unit in dict.fromkeys(units)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Function = Callable[[Any], Any]
 
 
-_ACTIVATIONS = ("ReLU", "Activation", "LeakyReLU", "ELU")
+_ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU")
 
 
 class DifferentiableNetwork:
@@ -112,12 +112,11 @@ class DifferentiableNetwork:
     @property
     def activations(self) -> list[str]:
         """The layers among `map_layers` that are, or end with, an activation such as ReLU."""
-        kinds = ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU")
         found = []
         for name in self.map_layers:
             layer = self._model.get_layer(name)
             function = getattr(getattr(layer, "activation", None), "__name__", "linear")
-            if type(layer).__name__ in kinds or function != "linear":
+            if type(layer).__name__ in _ACTIVATIONS or function != "linear":
                 found.append(name)
         return found
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..features import Recipe
     from ..features.backbones.weights import Weights
 
-WITHOUT_GRADIENTS = "saliency by occlusion works with every engine: --method occlusion"
+WITHOUT_GRADIENTS = "`bottlebank look saliency --method occlusion` works with every engine"
 
 
 def require_gradients(engine: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ..arguments import require_number, require_whole
-from ..errors import ImageRejectedError, ParameterError
+from ..errors import ImageRejectedError, ParameterError, UsageError
 from ..features.backbones.registry import INSTALLED_EXTRACTOR, find_backbone
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from ..prediction.image_inputs import named
@@ -53,7 +53,7 @@ class Style(NamedTuple):
     """Mean squared difference from the content in its layers, over the mean square there."""
     style_loss: float
     """Squared distance of the Gram matrices from those of the style, over that before the first
-    step: 1 at the start, 0 for the style itself; a mean over layers."""
+    step: 1 at the start, 0 for the style itself; a mean over layers. Both are those of `pixels`."""
 
     def as_dict(self) -> dict[str, Any]:
         """The figures, as JSON values."""
@@ -123,7 +123,8 @@ def style(
     Raises
     ------
     UsageError
-        When a parameter is out of range, or a layer is not there or is no map.
+        When a parameter is out of range, a layer is not there or is no map, or no layer is given
+        and the network has no map of more than one pixel.
     ImageRejectedError
         When one of the pictures cannot be decoded.
     """
@@ -133,9 +134,7 @@ def style(
     max_pixels = require_max_pixels(max_pixels)
     given = [read_image(image) for image in (content, style)]
     pictures = [_resized(each, size, max_pixels) for each in given]
-    by_octave = _last_by_octave(network)
-    of_content = tuple(content_layers) or (by_octave[min(_CONTENT_OCTAVE, max(by_octave))],)
-    of_style = tuple(style_layers) or tuple(by_octave[octave] for octave in sorted(by_octave))
+    of_content, of_style = _chosen_layers(network, content_layers, style_layers)
     for parameter, names in (("content_layers", of_content), ("style_layers", of_style)):
         for name in names:
             if len(network.require_layer(name)) != 3:
@@ -148,15 +147,16 @@ def style(
     else:
         before = with_colours_of(before, target)
     painting = _Painting(network, of_content, of_style, before, target, strength)
-    content_loss, style_loss = 0.0, 1.0
     with Progress("Painting", steps, unit="steps", show=progress) as bar:
         for number in range(1, steps + 1):
-            content_loss, style_loss = painting.step()
+            painting.step()
             bar.update()
             if on_preview is not None and number % STEPS_BETWEEN_PREVIEWS == 0 and number < steps:
                 on_preview(painting.pixels(), number)
+    painted = painting.pixels()
+    content_loss, style_loss = painting.losses(painted)
     return Style(
-        painting.pixels(),
+        painted,
         network.recipe.extractor,
         of_content,
         of_style,
@@ -205,22 +205,22 @@ class _Painting:
         adam = keras.optimizers.Adam(_LEVELS_A_STEP)
         adam.build([self._picture])
 
+        def losses(picture: Any) -> tuple[Any, Any]:
+            maps, grams = seen(picture)
+            content_losses = [
+                tf.reduce_mean((one - other) ** 2) / square
+                for one, other, square in zip(maps, of_content, squares, strict=True)
+            ]
+            style_losses = [
+                tf.reduce_sum((one - other) ** 2) / distance
+                for one, other, distance in zip(grams, of_style, distances, strict=True)
+            ]
+            return tf.add_n(content_losses) / len(maps), tf.add_n(style_losses) / len(grams)
+
         @tf.function(autograph=False)
-        def step() -> tuple[Any, Any]:
+        def step() -> None:
             with tf.GradientTape() as tape:
-                maps, grams = seen(self._picture)
-                content_loss = tf.add_n(
-                    [
-                        tf.reduce_mean((one - other) ** 2) / square
-                        for one, other, square in zip(maps, of_content, squares, strict=True)
-                    ]
-                ) / len(maps)
-                style_loss = tf.add_n(
-                    [
-                        tf.reduce_sum((one - other) ** 2) / distance
-                        for one, other, distance in zip(grams, of_style, distances, strict=True)
-                    ]
-                ) / len(grams)
+                content_loss, style_loss = losses(self._picture)
                 down = self._picture[:, 1:] - self._picture[:, :-1]
                 right = self._picture[:, :, 1:] - self._picture[:, :, :-1]
                 roughness = tf.reduce_mean(down**2) + tf.reduce_mean(right**2)
@@ -228,13 +228,16 @@ class _Painting:
                 loss = content_loss + weight * style_loss + _SMOOTHNESS * roughness
             adam.apply_gradients([(tape.gradient(loss, self._picture), self._picture)])
             self._picture.assign(tf.clip_by_value(self._picture, 0.0, 255.0))
-            return content_loss, style_loss
 
-        self._step = step
+        self._losses = losses
+        self.step = step
+        """Changes the picture."""
 
-    def step(self) -> tuple[float, float]:
-        """Change the picture; return the losses of content and style before that."""
-        content_loss, style_loss = self._step()
+    def losses(self, pixels: np.ndarray) -> tuple[float, float]:
+        """Of content and style, of pixels uint8 (height, width, 3)."""
+        import tensorflow as tf
+
+        content_loss, style_loss = self._losses(tf.constant(pixels[np.newaxis], tf.float32))
         return float(content_loss), float(style_loss)
 
     def pixels(self) -> np.ndarray:
@@ -248,6 +251,23 @@ def _gram(maps: Any) -> Any:
 
     rows = tf.reshape(maps, (-1, maps.shape[-1]))
     return tf.matmul(rows, rows, transpose_a=True) / tf.cast(tf.shape(rows)[0], tf.float32)
+
+
+def _chosen_layers(
+    network: DifferentiableNetwork, of_content: Sequence[str], of_style: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The layers of content and style: those given, else by their resolutions."""
+    by_octave = _last_by_octave(network)
+    if not by_octave and not (of_content and of_style):
+        raise UsageError(
+            f"no map of {network.recipe.extractor} is wider than 1 pixel: name other layers, or "
+            f"choose another network, such as {INSTALLED_EXTRACTOR}"
+        )
+    content = tuple(of_content)
+    if not content:
+        nearest = min(by_octave, key=lambda octave: (abs(octave - _CONTENT_OCTAVE), octave))
+        content = (by_octave[nearest],)
+    return content, tuple(of_style) or tuple(by_octave[octave] for octave in sorted(by_octave))
 
 
 def _last_by_octave(network: DifferentiableNetwork) -> dict[int, str]:

@@ -44,9 +44,9 @@ class PictureSpectrum:
         axes = _AXES / np.linalg.norm(_AXES, axis=1, keepdims=True)
         self._colours = (axes * _DEVIATIONS[:, None]).astype(np.float32)
 
-    def start(self, random: np.random.Generator, n: int, deviation: float) -> NDArray[np.float32]:
-        """Coefficients of `n` faint pictures, (n, *shape), whose amplitudes are a photograph's."""
-        return (deviation * random.standard_normal((n, *self.shape))).astype(np.float32)
+    def start(self, random: np.random.Generator, n: int) -> NDArray[np.float32]:
+        """Coefficients of `n` pictures, (n, *shape), whose amplitudes are a photograph's."""
+        return random.standard_normal((n, *self.shape)).astype(np.float32)
 
     def pixels(self, coefficients: Any) -> Any:
         """Pixels, float32, (n, height, width, 3), RGB, 0 to 255, of coefficients (n, *shape)."""

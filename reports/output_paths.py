@@ -227,6 +227,12 @@ def _was_head(path: Path) -> bool:
     return was_head_file(path)
 
 
+def _is_made_image(path: Path) -> bool:
+    from ..interpret.made_image import is_made_image
+
+    return is_made_image(path)
+
+
 def _is_export(path: Path) -> bool:
     """Whether it says of itself what it holds; a process of its own reads that, and no rows."""
     from ..cache.isolated_reading import open_export
@@ -271,9 +277,7 @@ EXPORT = Kind("an export of bottlebank", (".h5", ".hdf5"), _is_export)
 PICTURE = Kind(
     "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
 )
-MADE_IMAGE = Kind(
-    "an image that bottlebank has made", (".png",), _beginning_has(b"software\0bottlebank")
-)
+MADE_IMAGE = Kind("an image that bottlebank has made", (".png",), _is_made_image)
 EXPLORER = Kind(
     "an explorer of bottlebank",
     (".html",),

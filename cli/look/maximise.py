@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from ...errors import UsageError
 from ...formatting import counted
-from ...reports.output_paths import PICTURE, require_folder, require_output, writing
+from ...reports.output_paths import PICTURE, require_folder, require_output
 from ..command import command, option
 from ..output import Stopwatch, percent, print_json, tell
 from ..parameters import options, pictures
@@ -111,22 +111,24 @@ def run(
         raise UsageError("--class is of a head: give --head HEAD.h5, or --unit for the network's")
     if head is not None and network["scaling"] is not None:
         raise UsageError("--scaling comes from the head: leave it out beside --head")
+    if classes is not None and layer is not None:
+        raise UsageError("--class is of the head, --layer of the network: leave one out")
     units = [] if unit is None else _units(unit)
+    chosen = () if head is None or classes is None else _classes(classes, head)
     opened = open_network(head, network, engine=network["engine"])
     from ...interpret.maximised_pictures import maximise
 
-    with writing(cells):
-        found = maximise(
-            opened,
-            units=units,
-            layer=layer,
-            classes=() if classes is None else _classes(classes, opened.classes),
-            at=cast("Literal['mean', 'middle']", at),
-            steps=steps,
-            decay=decay,
-            seed=seed,
-            keep=cells,
-        )
+    found = maximise(
+        opened,
+        units=units,
+        layer=layer,
+        classes=chosen,
+        at=cast("Literal['mean', 'middle']", at),
+        steps=steps,
+        decay=decay,
+        random_state=seed,
+        keep=cells,
+    )
     caption = draw_maximised(found, path, theme=theme)
     if json:
         print_json({"output": str(path), **found.as_dict(), "seconds": seconds()})
@@ -162,13 +164,26 @@ def _units(given: Sequence[str]) -> list[int]:
     return found
 
 
-def _classes(given: str, known: Sequence[str]) -> Sequence[str]:
-    """All; or one whose name may hold commas; or several."""
+def _classes(given: str, head: str) -> Sequence[str]:
+    """All of a head; or one whose name may hold commas; or several.
+
+    Raises
+    ------
+    UsageError
+        When the head has none of that name; its network is not opened for that.
+    """
+    from ...classifier import load_head
+    from ...interpret.known_class import require_class
+
+    known = load_head(head).classes
     if given in known:
         return [given]
     if given == _ALL:
         return known
-    return [name.strip() for name in given.split(",") if name.strip()] or [given]
+    names = [name.strip() for name in given.split(",") if name.strip()] or [given]
+    for name in names:
+        require_class(known, name)
+    return names
 
 
 def _tell(found: Maximised) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...errors import UsageError
 from ...interpret.painting_limits import LEAST_PX, MOST_PX, PREFERRED
 from ...reports.output_paths import MADE_IMAGE, require_output
 from ..command import argument, command, option
@@ -89,7 +90,11 @@ def run(
     path = require_output(output, MADE_IMAGE, [content, style])
     previewed = None
     if preview is not None:
-        previewed = require_output(preview, MADE_IMAGE, [content, style, output])
+        previewed = require_output(preview, MADE_IMAGE, [content, style])
+        if previewed.resolve() == path.resolve():
+            raise UsageError(
+                f"{path} cannot hold the preview and the result: choose another name for --preview"
+            )
     from ...interpret import open_for_extractor
     from ...interpret.painting import default_extractor
     from ...interpret.painting import style as paint

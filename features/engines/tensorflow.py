@@ -167,9 +167,17 @@ def features_of_pixels(graph: bytes) -> Callable[[Any], Any]:
         function: Any = tf.compat.v1.wrap_function(imported, signature)
     if shape[0] != 1:
         return function
-    return lambda pixels: tf.concat(
-        [function(pixels[at : at + 1]) for at in range(pixels.shape[0])], axis=0
-    )
+    width = function.outputs[0].shape[1:]
+
+    def one_by_one(pixels: Any) -> Any:
+        # Not a loop in Python: where a caller is traced, it knows no number of images.
+        return tf.map_fn(
+            lambda one: function(one[tf.newaxis])[0],
+            pixels,
+            fn_output_signature=tf.TensorSpec(width, tf.float32),
+        )
+
+    return one_by_one
 
 
 def with_constants(graph: bytes, changed: Callable[[np.ndarray], np.ndarray]) -> bytes:

@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...arguments import is_one_of, received, require_seed, require_whole
-from ...atomic_file import write_bytes
+from ...arguments import received, require_seed, require_whole
 from ...classifier.given_head import as_head
 from ...errors import ImageRejectedError, UsageError
-from ...features.backbones.described import hint_at
 from ...features.images.decoder import MAX_PIXELS, require_max_pixels
 from ...prediction.image_inputs import named
 from ...prediction.loading import load_predictor
 from ...prediction.prediction import Prediction
 from ...progress import Progress
 from ..given_image import decoded, read_image
-from ..made_image import png_of
+from ..kept_file import remove_kept, write_kept
+from ..known_class import require_class
+from ..made_image import png_of, require_made_image
 from ..opening import open_for_head, require_gradients
 from .attack import DEFAULT_STEPS, PGD, Attack, Goal, require_method
 from .budget import LARGEST, in_words, levels_of
@@ -29,7 +28,6 @@ from .changed_file import answer_to_files
 from .smallest import find_smallest
 
 if TYPE_CHECKING:
-    from ...classifier import Head
     from ...classifier.given_head import HeadLike
     from ...prediction import Predictor
     from ...prediction.image_inputs import ImageLike, Input
@@ -139,7 +137,8 @@ def adversarial(
     steps
         Of PGD, at most.
     save
-        A ``.png`` file for the changed picture; it is written where the answer flips.
+        A ``.png`` file for the changed picture; it is written where the answer flips. Where none
+        does, a changed picture that an earlier call has left there is removed.
     random_state
         Seed of the random start of PGD.
     engine
@@ -153,11 +152,13 @@ def adversarial(
     ------
     UsageError
         When an argument is something else, the head has no such class, the image is answered with
-        it already, or the engine computes no gradients.
+        it already, `save` would replace another file, or the engine computes no gradients.
     ImageRejectedError
         When the image cannot be read or decoded.
     EngineError, HeadFileError, HeadMismatchError, WeightsNotFoundError
         As `load_predictor` and `open_for_head`.
+    BottlebankError
+        When the changed picture cannot be written.
 
     Examples
     --------
@@ -168,9 +169,10 @@ def adversarial(
     require_gradients(engine)
     most, method = levels_of(budget), require_method(method)
     steps, seed = require_whole("steps", steps, 1), require_seed("random_state", random_state)
+    kept = None if save is None else require_made_image(save, [image, head])
     loaded = as_head(head)
     if target is not None:
-        require_class(loaded, target)
+        require_class(loaded.classes, target)
     given, max_pixels = read_image(image), require_max_pixels(max_pixels)
     network = {"cache": cache, "extractor": extractor, "weights": weights, "engine": engine}
     predictor = load_predictor(loaded, **network, max_pixels=max_pixels, **loading)
@@ -199,25 +201,14 @@ def adversarial(
             report=lambda levels: bar.note(f"within {in_words(levels)}"),
         )
     png, saved = png_of(changed), None
-    if save is not None and levels is not None:
-        saved = os.fspath(save)
-        write_bytes(Path(saved), png)
+    if kept is not None and levels is None:
+        remove_kept(kept)
+    elif kept is not None:
+        write_kept(kept, png)
+        saved = str(kept)
     after = _predicted(predictor, png if saved is None else saved)
     found = partial(Adversarial, method, target, most)
     return found(levels, pixels, changed, before, after, predictor.engine, saved)
-
-
-def require_class(head: Head, name: object) -> None:
-    """Refuse what is no class of a head.
-
-    Raises
-    ------
-    UsageError
-        With the names that are nearest.
-    """
-    if not is_one_of(name, head.classes):
-        hint = hint_at(name, head.classes) if isinstance(name, str) else ""
-        raise UsageError(f"the head has no class {received(name)}: {hint}".rstrip(" :;"))
 
 
 def _answered(predictor: Predictor, given: Input) -> Prediction:

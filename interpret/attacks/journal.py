@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
-from ...atomic_file import write_bytes
+from ...errors import UsageError
+from ..kept_file import remove_kept, write_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,6 +16,39 @@ if TYPE_CHECKING:
 
 BEGINS = b'{"adversarial": '
 """How such a file begins."""
+
+
+def is_journal(path: Path) -> bool:
+    """Whether a file begins as a journal does, be it torn or empty.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read.
+    """
+    with path.open("rb") as file:
+        return BEGINS.startswith(file.read(len(BEGINS)))
+
+
+def require_journal(path: Path | None) -> None:
+    """Refuse what is there and is no journal: it would be replaced, and removed at the end.
+
+    Raises
+    ------
+    UsageError
+        When it is something else, or cannot be read.
+    """
+    if path is None or not os.path.lexists(path):
+        return
+    try:
+        is_ours = path.is_file() and is_journal(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+    if not is_ours:
+        raise UsageError(
+            f"{path} exists and holds no interrupted measurement, so it is not overwritten; choose "
+            f"another name, or delete it first"
+        )
 
 
 class Journal:
@@ -25,9 +60,15 @@ class Journal:
         Where it is kept; None keeps nothing.
     settings
         Everything, as JSON values, on which what is found of an image depends but for the image.
+
+    Raises
+    ------
+    UsageError
+        When something else than a journal is there; one that is torn starts anew.
     """
 
     def __init__(self, path: Path | None, settings: Sequence[Any]) -> None:
+        require_journal(path)
         self._path = path
         self._of = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
         self._found: dict[str, Sequence[Any]] = {}
@@ -39,16 +80,22 @@ class Journal:
         return self._found.get(key)
 
     def add(self, found: Mapping[str, Sequence[Any]]) -> None:
-        """Keep what was found of some images."""
+        """Keep what was found of some images.
+
+        Raises
+        ------
+        BottlebankError
+            When the file cannot be written.
+        """
         self._found |= found
         if self._path is not None:
             text = json.dumps({"adversarial": self._of, "found": self._found})
-            write_bytes(self._path, text.encode())
+            write_kept(self._path, text.encode())
 
     def remove(self) -> None:
         """At the end."""
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            remove_kept(self._path)
 
 
 def _read(path: Path, of: str) -> dict[str, Sequence[Any]]:

@@ -21,10 +21,10 @@ from ..opening import open_for_head, require_gradients
 from .attack import DEFAULT_STEPS, PGD, Attack, Goal, require_method
 from .budget import OF_CURVE, all_levels_of, in_words
 from .changed_file import answer_to_files
-from .journal import Journal
+from .journal import Journal, require_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ...classifier.given_head import HeadLike
     from ...prediction import Predictor
@@ -100,6 +100,7 @@ def robustness(
     method: str = PGD,
     steps: int = DEFAULT_STEPS,
     resume: str | os.PathLike[str] | None = None,
+    on_found: Callable[[Robustness], object] | None = None,
     random_state: int = 0,
     engine: str = "auto",
     max_pixels: int = MAX_PIXELS,
@@ -129,7 +130,10 @@ def robustness(
         As in `adversarial`.
     resume
         A file in which what was found so far is kept, and from which an interrupted measurement
-        goes on; it is removed at the end. None for no such file.
+        goes on; it is removed at the end. None for no such file. What is there and is something
+        else is refused.
+    on_found
+        Called with the result before the file of `resume` is removed: where it raises, that stays.
     progress
         Show progress on stderr, as in `extract`.
     max_pixels, cache, extractor, weights, loading
@@ -138,8 +142,10 @@ def robustness(
     Raises
     ------
     UsageError
-        When an argument is something else, no image can be decoded, or the engine computes no
-        gradients.
+        When an argument is something else, no image can be decoded, another file has the name
+        `resume`, or the engine computes no gradients.
+    BottlebankError
+        When the file of `resume` cannot be written.
     EngineError, HeadFileError, HeadMismatchError, WeightsNotFoundError
         As `load_predictor` and `open_for_head`.
     """
@@ -152,11 +158,13 @@ def robustness(
             f"expected images and a label for each, received {len(paths):,} images and "
             f"{len(labels):,} labels"
         )
+    kept = None if resume is None else Path(resume)
+    require_journal(kept)
     loaded = as_head(head)
     given = {"cache": cache, "extractor": extractor, "weights": weights, "engine": engine}
     predictor = load_predictor(loaded, **given, max_pixels=max_pixels, many=True, **loading)
     settings = [loaded.version, predictor.engine, predictor.precision, method, steps, seed, levels]
-    journal = Journal(None if resume is None else Path(resume), settings)
+    journal = Journal(kept, settings)
     measure = _Measurement(predictor, levels, seed)
     with Progress("Attacking", len(paths), show=progress) as bar:
         bar.note("starting TensorFlow")
@@ -166,9 +174,11 @@ def robustness(
             group = list(zip(paths, labels, strict=True))[first : first + _GROUP]
             measure.go_on(attack, journal, group)
             bar.update(len(group))
+    found = measure.summary(method, steps, knows_unknown=loaded.unknown is not None)
+    if on_found is not None:
+        on_found(found)
     journal.remove()
-    knows_unknown = loaded.unknown is not None
-    return measure.summary(method, steps, knows_unknown=knows_unknown)
+    return found
 
 
 class _Measurement:
@@ -192,7 +202,9 @@ class _Measurement:
         for path, label in group:
             try:
                 data = bytes_of(path)
-                key = hashlib.sha256(label.encode() + b"\0" + data).hexdigest()
+                key = hashlib.sha256(
+                    label.encode(errors="surrogatepass") + b"\0" + data
+                ).hexdigest()
                 if (known := journal.get(key)) is not None:
                     self._found.append(Attacked(*known))
                     continue

@@ -16,7 +16,7 @@ from ...datasets.unlabelled import require_labels
 from ...errors import DatasetError, UsageError
 from ...interpret.attacks.adversarial import adversarial
 from ...interpret.attacks.budget import OF_CURVE, all_levels_of, in_words
-from ...interpret.attacks.journal import BEGINS
+from ...interpret.attacks.journal import is_journal
 from ...interpret.attacks.robustness import robustness
 from ...interpret.opening import require_gradients
 from ...training.evaluate import extract_for_head
@@ -30,7 +30,6 @@ from ..output_paths import (
     Kind,
     require_output,
     require_outside,
-    writing,
     writing_file,
 )
 
@@ -47,15 +46,7 @@ N_IMAGES = 100
 """Of a curve."""
 
 
-def _begins_with(beginning: bytes) -> Any:
-    def recognises(path: Path) -> bool:
-        with path.open("rb") as file:
-            return beginning in file.read(1024)
-
-    return recognises
-
-
-_JOURNAL = Kind("an interrupted measurement", (".json",), _begins_with(BEGINS))
+_JOURNAL = Kind("an interrupted measurement", (".json",), is_journal)
 
 
 class Looked(NamedTuple):
@@ -110,7 +101,8 @@ def look_adversarial(
         A ``.png`` or ``.svg`` file.
     save
         A ``.png`` file for the changed picture; None for `output` with the ending ``.changed.png``.
-        It is written where the answer flips.
+        It is written where the answer flips; where it does not, one that an earlier call has left
+        there is removed.
     theme
         ``light`` or ``dark``.
     settings
@@ -128,9 +120,7 @@ def look_adversarial(
     changed = require_output(changed, MADE_IMAGE, inputs)
     if changed.resolve() == path.resolve():
         raise UsageError(f"{path} cannot hold two pictures: choose another name for --save")
-    changed.parent.mkdir(parents=True, exist_ok=True)
-    with writing(changed):
-        found = adversarial(image, head, save=changed, **settings)
+    found = adversarial(image, head, save=changed, **settings)
     with writing_file(path):
         magnified = draw_adversarial(
             found.pixels,
@@ -207,7 +197,10 @@ def look_robustness(
         require_outside(path, os.fspath(data))
         data = load_dataset(data)
     all_levels_of(budgets)
-    n_images, seed = require_whole("n_images", n_images, 1), require_seed("seed", random_state)
+    n_images, seed = (
+        require_whole("n_images", n_images, 1),
+        require_seed("random_state", random_state),
+    )
     if split is not None and not is_one_of(split, ("all", *SPLITS)):
         raise UsageError(f"unknown split {received(split)}: expected {', '.join(SPLITS)} or all")
     require_labels(data.labels, data.source)
@@ -215,29 +208,33 @@ def look_robustness(
     loading = {name: settings[name] for name in _OF_EXTRACTION & settings.keys()}
     loading |= {"engine": engine, "precision": precision}
     paths, labels, name, n_split = _sample(data, loaded, n_images, split, seed, loading)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with writing(path):
-        found = robustness(
-            *(paths, labels, loaded),
-            budgets=budgets,
-            resume=partial,
-            random_state=seed,
-            engine=engine,
-            precision=precision,
-            **settings,
-        )
+
+    def draw(found: Robustness) -> None:
         n = found.images
         silent = None
         if found.unknown is not None:
             silent = [(each.right + (each.flipped_unknown or 0)) / n for each in found.at]
-        draw_robustness(
-            [each.levels for each in found.at],
-            [each.accuracy for each in found.at],
-            path,
-            f"Accuracy under {found.method.upper()}, {n:,} of {n_split:,} images ({name})",
-            silent=silent,
-            theme=colours,
-        )
+        with writing_file(path):
+            draw_robustness(
+                [each.levels for each in found.at],
+                [each.accuracy for each in found.at],
+                path,
+                f"Accuracy under {found.method.upper()}, {n:,} of {n_split:,} images ({name})",
+                silent=silent,
+                theme=colours,
+            )
+
+    # Drawn before what was found so far is removed: a full disk loses no measurement.
+    found = robustness(
+        *(paths, labels, loaded),
+        budgets=budgets,
+        resume=partial,
+        on_found=draw,
+        random_state=seed,
+        engine=engine,
+        precision=precision,
+        **settings,
+    )
     return Curve(found, path, name, n_split)
 
 

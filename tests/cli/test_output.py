@@ -1,12 +1,13 @@
 """What commands print."""
 
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 import bottlebank
-from bottlebank.cli.output import invocation
+from bottlebank.cli.output import invocation, print_json
 
 
 @pytest.fixture
@@ -46,3 +47,15 @@ def test_a_module_is_called_as_one(monkeypatch):
 def test_within_another_program_it_has_its_name(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/usr/bin/notebook"])
     assert invocation() == ["bottlebank"]
+
+
+def test_numbers_that_json_has_no_words_for_are_null(capsys):
+    rows = [{"loss": float("nan")}, (float("inf"), 1.5, True, "NaN")]
+    print_json({"rows": rows, "least": -float("inf"), "n": 3})
+    line = capsys.readouterr().out
+    assert json.loads(line) == {
+        "rows": [{"loss": None}, [None, 1.5, True, "NaN"]],
+        "least": None,
+        "n": 3,
+    }
+    assert line.count("NaN") == 1

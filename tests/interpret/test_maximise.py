@@ -77,7 +77,7 @@ def test_kept_pictures_of_other_settings_or_with_damage_are_made_anew(plain, tmp
     settings = {"units": [4], "steps": 2, "keep": tmp_path, "progress": False}
     [first] = maximise(plain, **settings).pictures
     assert first.path is not None
-    for other in ({"seed": 1}, {"steps": 3}, {"decay": 0.5}):
+    for other in ({"random_state": 1}, {"steps": 3}, {"decay": 0.5}):
         [made] = maximise(plain, **{**settings, **other}).pictures
         assert not made.was_kept
         assert made.path != first.path
@@ -111,7 +111,7 @@ def test_what_is_not_there_is_named(plain, trained):
 
 def test_amplitudes_fall_with_the_frequency_and_pixels_are_those_of_8_bits():
     spectrum = PictureSpectrum(32, 1.0)
-    starts = spectrum.start(np.random.default_rng(0), 20, 1.0)
+    starts = spectrum.start(np.random.default_rng(0), 20)
     pixels = spectrum.pixels(starts).numpy()
     assert pixels.shape == (20, 32, 32, 3)
     assert 0 <= pixels.min() < 60

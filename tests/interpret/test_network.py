@@ -144,3 +144,37 @@ def test_a_picture_is_decoded_as_the_network_takes_it(plain, photos):
     assert pixels.dtype == np.uint8
     with pytest.raises(bottlebank.errors.ImageRejectedError):
         plain.decode(b"no picture")
+
+
+def test_a_network_of_one_image_in_a_call_is_traced_for_any_number(trained, plain):
+    """As SavedModels may be; an attack is traced before it knows how many images there are."""
+    from bottlebank.features.backbones.registry import find_backbone
+    from bottlebank.features.engines.tensorflow import TensorFlowEngine, features_of_pixels
+    from bottlebank.interpret.attacks.attack import Attack, Goal
+    from bottlebank.interpret.network import DifferentiableNetwork
+
+    recipe, weights = recipe_for(ExtractorSpec("random"))
+    engine = TensorFlowEngine(find_backbone("random"), weights, one_image=True)
+    network = DifferentiableNetwork(
+        *(recipe, features_of_pixels(engine.graph())),
+        permuted=plain.with_permuted_kernels,
+        head=trained.head,
+    )
+    whole = DifferentiableNetwork(
+        recipe, plain.features, permuted=plain.with_permuted_kernels, head=trained.head
+    )
+    pixels = pixels_of(plain, 3)
+    exact = pixels.astype(np.float32)
+    assert plain.features(exact).shape == network.features(exact).shape
+    np.testing.assert_allclose(network.features(exact), plain.features(exact), atol=1e-4)
+    found, expected = (gradient(each.features, exact) for each in (network, plain))
+    np.testing.assert_allclose(found, expected, atol=1e-3 * np.abs(expected).max())
+    goal = Goal(whole.logits(exact).numpy().argmax(axis=1))
+    changed, expected = (
+        Attack(each, lambda _, rows: goal.classes[rows], method="fgsm")(
+            pixels, goal, 2, np.arange(3)
+        )[0]
+        for each in (network, whole)
+    )
+    assert (changed != pixels).any()
+    assert (changed == expected).mean() > 0.99

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from bottlebank.errors import ImageRejectedError, ParameterError, UsageError
-from bottlebank.interpret import style
+from bottlebank.interpret import painting, style
 from bottlebank.interpret.painting import default_extractor, with_colours_of
 
 
@@ -48,6 +48,36 @@ def test_colours_of_a_plain_picture_are_one_colour():
     plain = np.full((5, 6, 3), (10, 200, 30), np.float32)
     moved = with_colours_of(noise(0, 20, 20), plain)
     assert np.abs(moved - plain[0, 0]).max() < 6
+
+
+def test_losses_are_those_of_the_picture_that_is_returned(content, stripes, lite):
+    layers = ["conv_stem.relu"]
+    painted = style(
+        *(content, stripes, lite),
+        content_layers=layers,
+        style_layers=layers,
+        size=64,
+        steps=2,
+        keep_colours=True,
+        progress=False,
+    )
+    maps = lite.maps_at_any_size(layers)
+    before, after = (
+        maps(pixels[None].astype(np.float32))[0].numpy() for pixels in (content, painted.pixels)
+    )
+    expected = np.mean((after - before) ** 2) / np.mean(before**2)
+    assert painted.content_loss == pytest.approx(expected, rel=1e-3)
+
+
+def test_layers_are_the_nearest_where_an_eighth_of_the_resolution_has_none(lite, monkeypatch):
+    for octaves, nearest in (({1: "a", 4: "b"}, "b"), ({2: "a", 4: "b"}, "a"), ({5: "c"}, "c")):
+        monkeypatch.setattr(painting, "_last_by_octave", lambda _, known=octaves: known)
+        chosen = painting._chosen_layers(lite, (), ())
+        assert chosen == ((nearest,), tuple(octaves.values()))
+    monkeypatch.setattr(painting, "_last_by_octave", lambda _: {})
+    assert painting._chosen_layers(lite, ["x"], ["y"]) == (("x",), ("y",))
+    with pytest.raises(UsageError, match="no map of efficientnet_lite0 is wider than 1 pixel"):
+        painting._chosen_layers(lite, ["x"], ())
 
 
 @pytest.mark.slow

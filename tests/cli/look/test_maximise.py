@@ -3,6 +3,8 @@
 import pytest
 from PIL import Image
 
+from bottlebank.interpret.opening import require_gradients
+
 
 @pytest.mark.slow
 def test_it_draws_keeps_and_goes_on(bottlebank, head, cache, tmp_path):
@@ -23,7 +25,12 @@ def test_it_draws_keeps_and_goes_on(bottlebank, head, cache, tmp_path):
     assert told.count("unit ") >= 3
 
 
-def test_it_refuses_before_any_work(bottlebank, head, photos, tmp_path):
+def test_it_refuses_before_any_work(bottlebank, head, photos, tmp_path, monkeypatch):
+    def opened(*_, **settings):
+        require_gradients(settings["engine"])
+        raise AssertionError("the network is opened")
+
+    monkeypatch.setattr("bottlebank.cli.look.maximise.open_network", opened)
     photo = photos / "disc" / "03.png"
     grid = tmp_path / "grid.png"
     (tmp_path / "full-cells").write_text("mine")
@@ -38,6 +45,7 @@ def test_it_refuses_before_any_work(bottlebank, head, photos, tmp_path):
         ([*plain, "--unit", "one", "--output", grid], "received 'one'"),
         (["--head", head, "--class", "all", "--scaling", "tf", "--output", grid], "from the head"),
         (["--head", head, "--class", "disk", "--output", grid], "did you mean disc"),
+        (["--head", head, "--class", "disc", "--layer", "x", "--output", grid], "leave one out"),
         ([*plain, "--engine", "openvino", "--unit", 0, "--output", grid], "computes no gradients"),
     ):
         done = bottlebank("look", "maximise", *arguments)

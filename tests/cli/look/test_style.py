@@ -65,3 +65,11 @@ def test_photographs_are_never_replaced(pictures, tmp_path, capfd):
     painted = tmp_path / "painted.png"
     assert look(content, style, "--output", painted, "--preview", content) == 2
     assert not painted.exists()
+    for preview in (
+        painted,
+        tmp_path / "." / "painted.png",
+        painted.parent / "x" / ".." / painted.name,
+    ):
+        assert look(content, style, "--output", painted, "--preview", preview) == 2
+        assert "choose another name for --preview" in capfd.readouterr().err
+    assert not painted.exists()

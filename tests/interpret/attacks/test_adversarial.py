@@ -57,6 +57,10 @@ def test_the_file_that_is_written_is_answered_otherwise(given, tmp_path):
     assert found.before.path == str(path)
     assert saved.read_bytes() == png_of(found.changed)
     assert predictor(saved) == found.after
+    kept = adversarial(path, head, budget="1/255", steps=1, save=saved, cache=cache)
+    assert not kept.flipped
+    assert kept.saved is None
+    assert not saved.exists()  # what the first call has left would not fit this picture
     said = found.as_dict()
     assert said["budget"] == f"{found.levels}/255"
     assert said["original"]["label"] != said["changed"]["label"]
@@ -144,6 +148,19 @@ def test_what_cannot_be_is_said(given, tmp_path):
     for settings, message in REFUSED:  # before any work: there is no such image
         with pytest.raises(UsageError, match=message):
             adversarial("there is none.png", head, **settings)
+    photo, ours = wide(tmp_path, "PNG"), tmp_path / "ours.png"
+    ours.write_bytes(png_of(np.zeros((4, 4, 3), np.uint8)))
+    before = photo.read_bytes()
+    for image, save, message in [
+        ("none.png", "changed.jpg", r"expected a name that ends in \.png"),
+        ("none.png", photo, "exists and is not an image that bottlebank has made"),
+        (photo, photo, "it is also the input"),
+        (ours, ours, "it is also the input"),
+        (photo.read_bytes(), tmp_path, r"ends in \.png"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            adversarial(image, head, save=save)
+    assert photo.read_bytes() == before
     words = tmp_path / "words.jpg"
     words.write_text("no image")
     with pytest.raises(ImageRejectedError, match=r"words\.jpg: "):

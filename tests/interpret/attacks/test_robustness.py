@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 import bottlebank
@@ -18,21 +20,33 @@ def sample(table, n=10):
 
 
 def test_what_cannot_be_is_said_and_figures_follow_from_each_other(trained, table, cache, tmp_path):
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(b"\xff\xd8\xff")
     for images, labels, settings, message in [
         ([], [], {}, "received 0 images and 0 labels"),
         (["a"], [], {}, "received 1 images and 0 labels"),
         (["a"], ["disc"], {"budgets": "x"}, "expected a budget"),
         (["a"], ["disc"], {"engine": "openvino"}, "computes no gradients"),
+        (["a"], ["disc"], {"resume": photo}, r"photo\.jpg exists and holds no interrupted"),
     ]:
         with pytest.raises(UsageError, match=message):
             robustness(images, labels, trained.head, cache=cache, **settings)
+    assert photo.read_bytes() == b"\xff\xd8\xff"
     paths, labels = sample(table)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"\x89PNG")
-    labels[0] = "no class of the head"
+    labels[0] = os.fsdecode(b"of no class \xff")  # a folder's name that is no UTF-8
+    kept, there = tmp_path / "kept.json", []
     found = robustness(
-        [*paths, broken], [*labels, "disc"], trained.head, budgets=BUDGETS, steps=4, cache=cache
+        *([*paths, broken], [*labels, "disc"], trained.head),
+        budgets=BUDGETS,
+        steps=4,
+        cache=cache,
+        resume=kept,
+        on_found=lambda found: there.append((found, kept.exists())),
     )
+    assert there == [(found, True)]
+    assert not kept.exists()
     assert found.images == len(paths)
     assert [path for path, _ in found.rejected] == [str(broken)]
     clean, small, large = found.at
