@@ -9,7 +9,7 @@ import numpy as np
 from ..arguments import require_whole
 from ..cache import content_of_bytes
 from ..errors import ImageRejectedError, UsageError
-from ..features.images.decoder import MAX_PIXELS, read, require_max_pixels
+from ..features.images.decoder import MAX_PIXELS, NO_LIMITS, read, require_max_pixels
 from ..progress import Progress
 from .given_image import decoded, read_image
 
@@ -243,6 +243,8 @@ def _passed(
     """What photographs of a table excite in inner layers; those that have gone are left out."""
     if not names:
         return []
+    if not len(rows):
+        return [_Population(np.empty((0, 0), np.float32), rows)] * len(names)
     if len(rows) > n_images:
         rows = np.sort(np.random.default_rng(seed).choice(rows, n_images, replace=False))
     import tensorflow as tf
@@ -262,7 +264,8 @@ def _passed(
                 try:
                     data = read(table.paths[int(row)])[0]
                     if content_of_bytes(data) == table.keys[row].content:
-                        pixels.append(network.decode(data))
+                        # What has a row was let in when it was extracted.
+                        pixels.append(network.decode(data, NO_LIMITS.pixels))
                         kept.append(row)
                 except ImageRejectedError:
                     continue
@@ -292,8 +295,11 @@ def _layer(
         of_photographs = population.activations.astype(np.float64)
         deviation = of_photographs.std(axis=0)
         # A unit that is constant, or nearly so, would stand out by its rounding.
-        least = 1e-3 * max(float(deviation.max()), 1e-12)
-        standing = (activations - of_photographs.mean(axis=0)) / np.maximum(deviation, least)
+        least = 1e-3 * float(deviation.max())
+        if least > 0:
+            standing = (activations - of_photographs.mean(axis=0)) / np.maximum(deviation, least)
+        else:  # one photograph, or several that are alike: nothing to deviate from
+            population = None
     else:
         population = None
     found = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..arguments import is_one_of, received
-from ..errors import UsageError
+from ..errors import UsageError, in_brief
 from ..features.backbones.described import hint_at
 
 if TYPE_CHECKING:
@@ -21,5 +21,6 @@ def require_class(classes: Sequence[str], name: object) -> None:
         With the names that are nearest.
     """
     if not is_one_of(name, classes):
-        hint = hint_at(name, classes) if isinstance(name, str) else ""
-        raise UsageError(f"the head has no class {received(name)}: {hint}".rstrip(" :;"))
+        near = hint_at(name, classes) if isinstance(name, str) else ""
+        hint = near.rstrip(" ;") or f"it has {in_brief(', '.join(classes), 200)}"
+        raise UsageError(f"the head has no class {received(name)}: {hint}")

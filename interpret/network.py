@@ -186,9 +186,8 @@ class DifferentiableNetwork:
                 f"keras.applications, such as mobilenet_v2, or an EfficientNet-Lite"
             )
         if name not in known:
-            raise UsageError(
-                f"{network} has no layer {in_brief(repr(name))}: {hint_at(name, known)}"
-            )
+            hint = hint_at(name, known) or f"`bottlebank extractors {network}` and docs list them"
+            raise UsageError(f"{network} has no layer {in_brief(repr(name))}: {hint}".rstrip(" ;"))
         return known[name]
 
     def before_activation(self, name: str) -> str | None:

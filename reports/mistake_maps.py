@@ -14,7 +14,7 @@ from ..interpret.attribution.explainer import open_explainer
 from ..interpret.attribution.methods import GRADCAM, OCCLUSION, require_method
 from ..untrusted.terminal import shown
 from ..viz.looks.overlay import overlaid, shades_of
-from .looks.saliency import TITLES, shown_values
+from .looks.saliency import TITLES
 from .thumbnails import extracted_bytes
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ def open_for_mistakes(
         )
     except (UsageError, EngineError) as error:
         # Its advice names the option of `bottlebank look saliency`.
-        error.args = (str(error).replace("--method ", "--saliency "), *error.args[1:])
+        said = str(error).replace("bottlebank look saliency --method ", "--saliency ")
+        error.args = (said.replace("--method ", "--saliency "), *error.args[1:])
         raise
 
 
@@ -112,7 +113,7 @@ def maps_of_mistake(
         found = [explainer(data, each, _NAME) for each in classes]
     except ImageRejectedError as error:
         return MistakeMaps((), f"no map: {shown(str(error).removeprefix(f'{_NAME}: '))}")
-    values = [shown_values(each.method, each.values) for each in found]
+    values = [each.shown for each in found]
     if not all(np.isfinite(each).all() for each in values):
         return MistakeMaps((), "no map: what the network answers is not finite")
     shades = shades_of(*values, signed=explainer.method != GRADCAM)
@@ -120,7 +121,7 @@ def maps_of_mistake(
         MapOfClass(
             each.label,
             overlaid(each.photograph, its, each.window, shades, side_px),
-            _in_words(each, its),
+            _in_words(each),
         )
         for each, its in zip(found, values, strict=True)
     ]
@@ -129,11 +130,11 @@ def maps_of_mistake(
     return MistakeMaps(tuple(maps), note)
 
 
-def _in_words(found: Saliency, values: np.ndarray) -> str:
-    label = shown(found.label)
-    if values.max() <= 0:
+def _in_words(found: Saliency) -> str:
+    label, place = shown(found.label), found.maximum
+    if place is None:
         return f"nothing speaks for {label}"
-    x, y = (f"{round(100 * share)} %" for share in found.maximum)
+    x, y = (f"{round(100 * share)} %" for share in place)
     return f"what speaks for {label}, most of all at {x} from the left and {y} from the top"
 
 

@@ -95,7 +95,16 @@ def run(
     from ...interpret.feature_maps import features
     from ...reports.looks.features import draw_features
 
-    seen = features(image, network, layers, table=table, units=units, images=images, seed=seed)
+    seen = features(
+        image,
+        network,
+        layers,
+        table=table,
+        units=units,
+        images=images,
+        seed=seed,
+        max_pixels=extraction["max_pixels"],
+    )
     caption = draw_features(seen, path, table=table, theme=theme)
     if json:
         print_json({"output": str(path), **seen.as_dict(), "seconds": seconds()})

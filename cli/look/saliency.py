@@ -99,21 +99,24 @@ def run(
 
 
 def _tell(found: Saliency, output: str, seconds: float) -> None:
+    from ...reports.looks.saliency import sanity_in_words
+
     unknown = ", called unknown" if found.unknown else ""
     other = "" if found.label == found.predicted else f" (predicted is {found.predicted})"
-    x, y = found.maximum
-    tell(
-        f"{found.label}: {percent(found.probability)}{unknown}{other}",
-        f"most rests on what lies {percent(x)} from the left and {percent(y)} from the top",
-    )
+    tell(f"{found.label}: {percent(found.probability)}{unknown}{other}")
+    if found.maximum is None:
+        tell("nothing in the photograph speaks for it")
+    else:
+        x, y = (percent(share) for share in found.maximum)
+        tell(f"most rests on what lies {x} from the left and {y} from the top")
     if "completeness_error" in found.settings:
-        missed = percent(found.settings["completeness_error"])
         tell(
-            f"contributions sum to the difference of the log-odds within {missed}, in "
-            f"{found.settings['steps']} steps"
+            f"contributions sum to the difference of the log-odds, "
+            f"{found.settings['score_difference']:+.3g}, within "
+            f"{found.settings['completeness_miss']:.2g}, in {found.settings['steps']} steps"
         )
     if found.sanity is None:
         tell(f"no check with random weights: {found.sanity_note}")
     else:
-        tell(f"rank correlation with the map of random weights: {found.sanity:.2f}")
+        tell(f"rank correlation with the map of random weights: {sanity_in_words(found)}")
     tell(f"wrote {output} ({found.method}, {found.engine}), {seconds:.1f} s in all")

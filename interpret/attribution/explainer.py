@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import ParameterError, UsageError, in_brief
-from ...features.backbones.described import hint_at
+from ...arguments import require_seed, require_whole
+from ...errors import ParameterError
 from ...features.engines.registry import AUTO, REFERENCE
 from ...features.images.decoder import MAX_PIXELS, require_max_pixels
 from ...progress import Progress
 from ..given_image import decoded, read_image
+from ..known_class import require_class
 from . import log_odds
 from .baseline import baseline_of
 from .found import Saliency
@@ -44,7 +45,10 @@ if TYPE_CHECKING:
 
 _SANITY_STEPS = 32
 _NOT_WANTED = "it was not requested"
-_NO_GRADIENTS = "occlusion on the engine {} cannot exchange weights: choose --engine tensorflow"
+_NO_GRADIENTS = (
+    "occlusion on the engine {} cannot exchange weights; --engine tensorflow can, where it "
+    "runs the network"
+)
 
 
 class Explainer(ABC):
@@ -82,8 +86,13 @@ class Explainer(ABC):
         index = predicted if index is None else index
         values, settings = self._explained(pixels, index)
         permuted, note = self._permuted(pixels, index)
+        if permuted is not None and not np.isfinite(permuted).all():
+            permuted, note = None, "what the network answers with random weights is not finite"
         # Before anything is cut: a map of random weights may be negative everywhere.
         sanity = None if permuted is None else rank_correlation(values, permuted)
+        of_sizes = None
+        if permuted is not None and self.method != GRADCAM:
+            of_sizes = rank_correlation(np.abs(values), np.abs(permuted))
         return Saliency(
             method=self.method,
             label=self.classes[index],
@@ -95,6 +104,7 @@ class Explainer(ABC):
             window=rule.window(*shown.shape[:2]),
             permuted=None if permuted is None else self._shown(permuted, signed=True),
             sanity=sanity,
+            sanity_of_sizes=of_sizes,
             sanity_note=note,
             engine=self.engine,
             extractor=self.recipe.extractor,
@@ -109,10 +119,7 @@ class Explainer(ABC):
         UsageError
             When the head has none of that name.
         """
-        if label not in self.classes:
-            raise UsageError(
-                f"the head has no class {in_brief(repr(label))}: {hint_at(label, self.classes)}"
-            )
+        require_class(self.classes, label)
         return self.classes.index(label)
 
     @abstractmethod
@@ -153,7 +160,7 @@ class _ByGradients(Explainer):
             return None, _NOT_WANTED
         if self._random is None:
             self._random = self._random_map(self._network.with_permuted_kernels(self._seed))
-        return np.nan_to_num(self._random(pixels, index)), ""
+        return self._random(pixels, index), ""
 
     @abstractmethod
     def _random_map(self, network: DifferentiableNetwork) -> RandomMap:
@@ -206,6 +213,7 @@ class _Integrated(_ByGradients):
             "steps": found.steps,
             "score_difference": found.difference,
             "completeness_error": found.error,
+            "completeness_miss": found.miss,
         }
 
     def _random_map(self, network: DifferentiableNetwork) -> RandomMap:
@@ -307,8 +315,14 @@ def open_explainer(
         ("stride_px", stride_px, (OCCLUSION,)),
     ):
         if value is not None and method not in methods:
-            raise ParameterError(name, f"changes nothing of {method}: it is for {methods[0]}")
+            theirs = " and ".join(methods)
+            raise ParameterError(name, f"changes nothing of {method}: it is for {theirs}")
     filled = GREY if baseline is None else require_baseline(baseline)
+    most_steps, seed = require_whole("most_steps", most_steps, 2), require_seed("seed", seed)
+    patch_px, stride_px = (
+        None if value is None else require_whole(name, value, 1)
+        for name, value in (("patch_px", patch_px), ("stride_px", stride_px))
+    )
     settings = {"max_pixels": require_max_pixels(max_pixels), "progress": progress}
     if method == OCCLUSION:
         from ...prediction import load_predictor
@@ -317,8 +331,8 @@ def open_explainer(
         random, note = None, _NOT_WANTED
         if sanity:
             note = _NO_GRADIENTS.format(predictor.engine)
-            if engine == REFERENCE:
-                random = _probabilities_of_random(predictor, seed, engine, loading)
+            if predictor.engine == REFERENCE:
+                random = _probabilities_of_random(predictor, seed, loading)
         return _Occlusion(predictor, filled, patch_px, stride_px, random, note, **settings)
     from ..opening import open_for_head
 
@@ -331,12 +345,12 @@ def open_explainer(
 
 
 def _probabilities_of_random(
-    predictor: Predictor, seed: int, engine: str, loading: dict[str, Any]
+    predictor: Predictor, seed: int, loading: dict[str, Any]
 ) -> Callable[[np.ndarray], np.ndarray]:
     from ..opening import open_for_head
 
     loading = {name: value for name, value in loading.items() if name != "parity"}
-    network = open_for_head(predictor.head, engine=engine, **loading).with_permuted_kernels(seed)
+    network = open_for_head(predictor.head, **loading).with_permuted_kernels(seed)
 
     def probabilities(images: np.ndarray) -> np.ndarray:
         return predictor.head.predict_proba(network.features(images.astype(np.float32)).numpy())

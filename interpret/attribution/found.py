@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+
+from .methods import INTEGRATED
+
+_SMOOTHED: Final = 0.01  # of the side, the deviation of the Gaussian
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +43,27 @@ class Saliency:
     extractor: str
     settings: dict[str, Any] = field(default_factory=dict)
     """Of the method, and what it says of its work: JSON."""
+    sanity_of_sizes: float | None = None
+    """As `sanity`, of the sizes of the values, without their signs: what an eye compares. Random
+    weights turn signs around even where both maps trace the photograph. None for Grad-CAM, whose
+    negative values are not shown."""
 
     @property
-    def is_signed(self) -> bool:
-        """Whether something speaks against the class."""
-        return bool((self.values < 0).any())
+    def shown(self) -> np.ndarray:
+        """The values as they are drawn, from `shown_values`."""
+        return shown_values(self.method, self.values)
 
     @property
-    def maximum(self) -> tuple[float, float]:
-        """Where the largest value lies: shares of the photograph's width and height.
+    def maximum(self) -> tuple[float, float] | None:
+        """Where the largest value that is shown lies: shares of the photograph's width and height.
 
-        Outside 0 to 1 where the network sees a border around the photograph.
+        Outside 0 to 1 where the network sees a border around the photograph. None where nothing
+        speaks for the class.
         """
-        row, column = np.unravel_index(self.values.argmax(), self.values.shape)
+        values = self.shown
+        if not values.max() > 0:
+            return None
+        row, column = np.unravel_index(values.argmax(), values.shape)
         top, left, height, width = self.window
         tall, wide = self.values.shape
         x = left + (int(column) + 0.5) / wide * width
@@ -60,17 +72,37 @@ class Saliency:
 
     def as_dict(self) -> dict[str, Any]:
         """The figures, without arrays: what `--json` prints."""
-        x, y = self.maximum
+        place = self.maximum
         return {
             "method": self.method,
             "class": self.label,
             "probability": self.probability,
             "predicted": self.predicted,
             "unknown": self.unknown,
-            "maximum": {"x": round(x, 4), "y": round(y, 4), "value": float(self.values.max())},
-            "sanity_rank_correlation": None if self.sanity is None else round(self.sanity, 4),
+            "maximum": None
+            if place is None
+            else {
+                "x": round(place[0], 4),
+                "y": round(place[1], 4),
+                "value": float(self.shown.max()),
+            },
+            "sanity_rank_correlation": _rounded(self.sanity),
+            "sanity_rank_correlation_of_sizes": _rounded(self.sanity_of_sizes),
             "sanity_note": self.sanity_note or None,
             **self.settings,
             "engine": self.engine,
             "extractor": self.extractor,
         }
+
+
+def shown_values(method: str, values: np.ndarray) -> np.ndarray:
+    """A map as it is drawn: single pixels of gradients are lost, their surroundings not."""
+    if method != INTEGRATED:
+        return values
+    from scipy.ndimage import gaussian_filter
+
+    return gaussian_filter(values, _SMOOTHED * values.shape[0])
+
+
+def _rounded(correlation: float | None) -> float | None:
+    return None if correlation is None else round(correlation, 4)

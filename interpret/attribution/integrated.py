@@ -25,6 +25,8 @@ TOLERANCE: Final = 0.01
 """Of the difference of the scores: what the sum of all contributions may miss it by."""
 MOST_STEPS: Final = 512
 FIRST_STEPS: Final = 33
+_LEAST_MISS: Final = 1e-3
+"""In log-odds: what the sum may miss a difference of nearly 0 by, of which shares say nothing."""
 _BATCH: Final = 16
 
 
@@ -35,8 +37,10 @@ class Integrated(NamedTuple):
     """float32 (height, width), signed: of each pixel, summed over its colours, in log-odds."""
     difference: float
     """Log-odds of the image less those of the baseline: what `values` should sum to."""
-    error: float
-    """What their sum misses it by, as a share of it."""
+    miss: float
+    """What their sum misses it by, in log-odds."""
+    error: float | None
+    """The same as a share of the difference; None where that is 0."""
     steps: int
     """Points on the way at which the gradient was computed."""
 
@@ -118,7 +122,8 @@ def integrated_gradients(
     way
         The image, the class, and where there is nothing to be seen.
     tolerance
-        Intervals are halved until the sum misses the difference by this share of it at most,
+        Intervals are halved until the sum misses the difference by this share of it at most, or by
+        0.001,
     most_steps
         or the gradient was computed at so many points.
     """
@@ -126,13 +131,14 @@ def integrated_gradients(
     shares = np.linspace(0, 1, first) ** 2  # closer together where gradients change most
     scores, maps = gradients(way, shares, bar)
     slopes = maps.sum((1, 2), dtype=np.float64)
+    computed, which = [*maps], np.arange(first)  # maps in the order of computing, and their places
     difference = float(scores[-1] - scores[0])
     while True:
         widths = np.diff(shares)
         missed = widths * (slopes[1:] + slopes[:-1]) / 2 - np.diff(scores)
         error = float(missed.sum())
         room = most_steps - len(shares)
-        if abs(error) <= tolerance * abs(difference) or room <= 0:
+        if abs(error) <= max(tolerance * abs(difference), _LEAST_MISS) or room <= 0:
             break
         worst = np.sort(np.argsort(-np.abs(missed), kind="stable")[: min(_BATCH, room)])
         between = (shares[worst] + shares[worst + 1]) / 2
@@ -140,10 +146,13 @@ def integrated_gradients(
         shares = np.insert(shares, worst + 1, between)
         scores = np.insert(scores, worst + 1, new_scores)
         slopes = np.insert(slopes, worst + 1, new_maps.sum((1, 2), dtype=np.float64))
-        maps = np.insert(maps, worst + 1, new_maps, axis=0)
+        which = np.insert(which, worst + 1, len(computed) + np.arange(len(worst)))
+        computed += [*new_maps]
     weights = np.zeros(len(shares))
     weights[:-1] += widths / 2
     weights[1:] += widths / 2
-    values = np.tensordot(weights.astype(np.float32), maps, 1)
-    share = abs(error / difference) if difference else float("inf") if error else 0.0
-    return Integrated(values, difference, share, len(shares))
+    values = np.zeros_like(computed[0])
+    for weight, place in zip(weights.astype(np.float32), which.tolist(), strict=True):
+        values += weight * computed[place]
+    share = abs(error / difference) if difference else None
+    return Integrated(values, difference, abs(error), share, len(shares))

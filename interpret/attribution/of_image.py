@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...classifier.given_head import as_head
 from ...features.engines.registry import AUTO
 from ...features.images.decoder import MAX_PIXELS
 from ..given_image import read_image
+from ..known_class import require_class
 from .explainer import open_explainer
 from .integrated import MOST_STEPS
 from .methods import GRADCAM
@@ -86,6 +88,8 @@ def saliency(
     ('dress', (0.52, 0.31))
     """
     given = read_image(image)
+    if label is not None:
+        require_class(as_head(head).classes, label)  # before the network starts, which takes longer
     explainer = open_explainer(
         head,
         method=method,

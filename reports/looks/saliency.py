@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...arguments import require_path
 from ...formatting import percent
+from ...interpret.attribution.found import shown_values
 from ...interpret.attribution.methods import GRADCAM, INTEGRATED, OCCLUSION
 from ...interpret.attribution.of_image import saliency
 from ...viz.looks.saliency import draw_saliency
@@ -28,10 +27,9 @@ TITLES = {
 }
 _LEGENDS = {
     GRADCAM: "weighted maps: speaks for the class",
-    INTEGRATED: "contribution of a pixel, in log-odds, smoothed",
-    OCCLUSION: "fall of the log-odds where hidden",
+    INTEGRATED: "contribution of a pixel in log-odds, smoothed: red for the class, blue against it",
+    OCCLUSION: "fall of the log-odds where hidden: red for the class, blue against it",
 }
-_SMOOTHED = 0.01  # of the side, the deviation of the Gaussian
 
 
 def plot_saliency(
@@ -69,7 +67,7 @@ def plot_saliency(
     with writing_file(path):
         draw_saliency(
             found.photograph,
-            shown_values(found.method, found.values),
+            found.shown,
             found.window,
             path,
             f"{found.label}, {percent(found.probability)}: {Path(image).name}",
@@ -78,19 +76,10 @@ def plot_saliency(
             permuted=None if found.permuted is None else shown_values(found.method, found.permuted),
             permuted_caption=""
             if found.sanity is None
-            else f"random weights: rank correlation {found.sanity:.2f}",
+            else f"random weights: rank correlation {sanity_in_words(found)}",
             theme=chosen_theme,
         )
     return found
-
-
-def shown_values(method: str, values: np.ndarray) -> np.ndarray:
-    """As drawn: single pixels of gradients are lost on a photograph, their surroundings not."""
-    if method != INTEGRATED:
-        return values
-    from scipy.ndimage import gaussian_filter
-
-    return gaussian_filter(values, _SMOOTHED * values.shape[0])
 
 
 def _about_method(found: Saliency) -> str:
@@ -99,7 +88,8 @@ def _about_method(found: Saliency) -> str:
         GRADCAM: lambda: f"layer {settings['layer']}",
         INTEGRATED: lambda: (
             f"from {settings['baseline']} in {settings['steps']} steps, whose sum misses the "
-            f"difference of the log-odds by {percent(settings['completeness_error'])}"
+            f"difference of the log-odds, {settings['score_difference']:+.3g}, by "
+            f"{settings['completeness_miss']:.2g}"
         ),
         OCCLUSION: lambda: (
             f"patches of {settings['patch_px']} px, {settings['stride_px']} px apart, filled with "
@@ -116,7 +106,18 @@ def _about_method(found: Saliency) -> str:
 def _about_check(found: Saliency) -> str:
     if found.sanity is None:
         return f"No check with random weights: {found.sanity_note}."
-    return (
+    text = (
         "A map that explains the network is another one when the weights are random: a rank "
-        "correlation near 1 would say that it shows the image alone."
+        "correlation near 1 would say that it shows the image alone"
     )
+    if found.sanity_of_sizes is None:
+        return f"{text}."
+    return f"{text}. That of sizes leaves out the signs: how alike both look."
+
+
+def sanity_in_words(found: Saliency) -> str:
+    """The rank correlation with the map of random weights, and that without signs."""
+    text = f"{found.sanity:.2f}"
+    if found.sanity_of_sizes is not None:
+        text += f", of sizes {found.sanity_of_sizes:.2f}"
+    return text

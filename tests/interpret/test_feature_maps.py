@@ -58,6 +58,14 @@ def test_an_image_may_be_a_file_its_bytes_or_pixels(plain, table):
         features(1.5, plain)
 
 
+def test_one_photograph_is_nothing_to_deviate_from(plain, table):
+    for rows in ([0], [0, 1]):
+        few = table.some(np.array(rows))
+        (layer,) = features(table.paths[0], plain, table=few, units=1).layers
+        assert layer.n_photographs == 0
+        assert layer.units[0].deviations is None
+
+
 def test_maps_of_the_chosen_layers_are_averaged(lite, tmp_path):
     pixels = np.random.default_rng(3).integers(0, 256, (60, 90, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "صورة.webp", lossless=True)

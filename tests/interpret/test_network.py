@@ -70,12 +70,21 @@ def test_logits_give_the_heads_probabilities(trained, plain):
     assert network.classes == trained.head.classes
 
 
+def kernels(network):
+    """Of the network's layers, if it has some: arrays."""
+    weights = [] if network._model is None else network._model.weights
+    return [each.numpy() for each in weights if len(each.shape) > 1]
+
+
 def test_permuted_kernels_hold_the_same_values_in_another_order(plain, lite):
     for network in (plain, lite):
         pixels = pixels_of(network).astype(np.float32)
         usual = network.features(pixels).numpy()
         other = network.with_permuted_kernels(1)
         changed = other.features(pixels).numpy()
+        for mine, theirs in zip(kernels(network), kernels(other), strict=True):
+            np.testing.assert_array_equal(np.sort(mine.ravel()), np.sort(theirs.ravel()))
+            assert mine.size < 2 or not (mine == theirs).all()
         assert np.abs(changed - usual).mean() > 0.05 * np.abs(usual).mean()
         assert (network.with_permuted_kernels(1).features(pixels).numpy() == changed).all()
         assert (network.features(pixels).numpy() == usual).all()

@@ -99,7 +99,7 @@ function makeShowPanel(app, panel) {
   fields.append(element("div", { class: "checks" }, ...boxes));
   fields.append(element("button", { type: "button", onclick: () => app.showAll() }, "Show all"));
   if (app.maps) {
-    fields.append(element("p", { class: "quiet" }, mapsInWords(app.maps, store.fair !== null)));
+    fields.append(element("p", { class: "quiet" }, mapsInWords(app.maps, store.fair !== null && app.maps.rows.some((row) => store.fair[row] === 0))));
   }
   if (app.maps?.rows.length > 0) {
     const first = { type: "button", onclick: () => app.open(app.maps.rows[0], true) };

@@ -1,13 +1,8 @@
 """`bottlebank look saliency`."""
 
-import pytest
+import re
 
 import bottlebank as bb
-
-
-@pytest.fixture
-def head(trained, tmp_path):
-    return bb.save_head(trained, tmp_path / "head.h5")
 
 
 def test_the_picture_is_drawn_and_the_figures_printed(bottlebank, trained, table, cache, tmp_path):
@@ -19,7 +14,8 @@ def test_the_picture_is_drawn_and_the_figures_printed(bottlebank, trained, table
     assert done.code == 0, done.err
     assert done.json["output"] == str(output)
     assert done.json["class"] in trained.head.classes
-    assert 0 <= done.json["maximum"]["x"] <= 1
+    place = done.json["maximum"]
+    assert place is None or 0 <= place["x"] <= 1
     assert output.read_bytes().startswith(b"\x89PNG")
     told = bottlebank("look", "saliency", table.paths[0], *its, "--theme", "dark")
     assert told.code == 0, told.err
@@ -41,7 +37,5 @@ def test_wrong_use_is_refused_in_one_line(bottlebank, trained, table, cache, tmp
         done = bottlebank("look", "saliency", image, *its, *more)
         assert done.code != 0
         assert len(done.err.splitlines()) == 1
-        import re
-
         assert re.search(words, done.err), done.err
     assert not output.exists()

@@ -8,7 +8,8 @@ import pytest
 from bottlebank.errors import ParameterError, UsageError
 from bottlebank.interpret.attribution import log_odds
 from bottlebank.interpret.attribution.baseline import baseline_of
-from bottlebank.interpret.attribution.gradcam import layer_for
+from bottlebank.interpret.attribution.found import Saliency
+from bottlebank.interpret.attribution.gradcam import GradCam, layer_for
 from bottlebank.interpret.attribution.integrated import GradientsOnAWay, Way, integrated_gradients
 from bottlebank.interpret.attribution.methods import BASELINES, METHODS, require_method
 from bottlebank.interpret.attribution.occlusion import occlusion, patch_and_stride, starts
@@ -82,8 +83,68 @@ def test_contributions_sum_to_the_difference_of_the_scores(trained):
         assert found.difference == pytest.approx(after - before, rel=1e-4)
         assert found.values.shape == (64, 64)
         assert found.values.sum() == pytest.approx(after - before, rel=0.011)
+        assert found.error is not None
         assert found.error <= 0.01
         assert found.steps <= 200
+
+
+def test_grad_cam_of_the_last_maps_is_what_a_linear_head_says_of_each_place(lite):
+    """The features are the means of the last maps, so that the gradient is known."""
+    head = LinearHead(lite)
+    pixels = noise(224, 224, 5)
+    name = lite.map_layers[-1]
+    (maps,), _ = lite.outputs(pixels[np.newaxis].astype(np.float32), [name])
+    found = GradCam(head, name)(pixels, 1)
+    difference = head.weights[:, 1] - head.weights[:, 0]
+    expected = maps.numpy()[0] @ difference / np.prod(found.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
+
+
+class LinearHead:
+    """A network with a linear head of two classes behind it."""
+
+    def __init__(self, network):
+        self.network, self.input_size_px = network, network.input_size_px
+        self.outputs = network.outputs
+        self.weights = np.random.default_rng(1).normal(size=(1280, 2)).astype(np.float32)
+
+    def logits_of_features(self, features):
+        return features @ self.weights
+
+
+def test_a_map_in_which_nothing_speaks_for_the_class_has_no_maximum():
+    for values, place in (
+        (np.zeros((4, 8), np.float32), None),
+        (np.full((4, 8), -1, np.float32), None),
+        (np.eye(4, 8, dtype=np.float32)[::-1], (0.4375, 0.125)),
+    ):
+        found = Saliency(
+            method="occlusion",
+            label="a",
+            probability=1.0,
+            predicted="a",
+            unknown=False,
+            values=values,
+            photograph=np.zeros((40, 80, 3), np.uint8),
+            window=(0, 0, 40, 80),
+            permuted=None,
+            sanity=None,
+            sanity_of_sizes=None,
+            sanity_note="",
+            engine="openvino",
+            extractor="random",
+        )
+        assert found.maximum == place
+        assert (found.as_dict()["maximum"] is None) == (place is None)
+
+
+def test_contributions_to_a_difference_of_nearly_0_are_as_exact(trained):
+    network = open_for_head(trained)
+    pixels = noise(64, 64, 6)
+    found = integrated_gradients(GradientsOnAWay(network), Way(pixels, pixels, 0))
+    assert (found.difference, found.miss, found.error) == (0, 0, None)
+    assert not found.values.any()
+    assert found.steps < 40
 
 
 def test_log_odds_are_those_of_the_probabilities_and_of_two_classes():
