@@ -70,8 +70,13 @@ def report(explained: list[Saliency]) -> None:
             f"  random weights: mean {sanity.mean():.3f}, absolute at most "
             f"{np.abs(sanity).max():.3f}; {(np.abs(sanity) < 0.3).sum()} of {len(sanity)} below 0.3"
         )
+    sizes = np.array(
+        [each.sanity_of_sizes for each in explained if each.sanity_of_sizes is not None]
+    )
+    if len(sizes):
+        print(f"  random weights, of sizes: mean {sizes.mean():.3f}, most {sizes.max():.3f}")
     if explained[0].method == INTEGRATED:
-        missed = np.array([each.settings["completeness_error"] for each in explained])
+        missed = np.array([each.settings["completeness_error"] or 0 for each in explained])
         steps = np.array([each.settings["steps"] for each in explained])
         print(
             f"  completeness: {(missed <= 0.01).sum()} of {len(missed)} within 1 %, median "

@@ -198,13 +198,6 @@ ENTRIES = (
         ("changed.png",),
     ),
     Entry(
-        "In the style of another picture",
-        "A digit, painted in the style of a picture that excites a unit. See "
-        "[what the network sees](look.md).",
-        "look style digits/3/0003.png maximised-cells/unit-2.png --size 256 --output painted.png",
-        ("painted.png",),
-    ),
-    Entry(
         "A recipe",
         "The precision and recall of each class. See [recipes](recipes.md).",
         "recipe baseline digits/ --extractor efficientnet_lite0 --output baseline/",
