@@ -27,8 +27,8 @@ TITLES = {
 }
 _LEGENDS = {
     GRADCAM: "weighted maps: speaks for the class",
-    INTEGRATED: "contribution of a pixel in log-odds, smoothed: red for the class, blue against it",
-    OCCLUSION: "fall of the log-odds where hidden: red for the class, blue against it",
+    INTEGRATED: "contribution of a pixel, in log-odds, smoothed",
+    OCCLUSION: "fall of the log-odds where hidden",
 }
 
 
@@ -100,7 +100,8 @@ def _about_method(found: Saliency) -> str:
     unknown = "; the head calls the image unknown" if found.unknown else ""
     network = f"{found.extractor}, {found.engine}"
     by = f"by {TITLES[found.method]} ({details}; {network})"
-    return f"What speaks for {found.label}, {by}{said}{unknown}."
+    colours = "" if found.method == GRADCAM else " Red speaks for the class, blue against it."
+    return f"What speaks for {found.label}, {by}{said}{unknown}.{colours}"
 
 
 def _about_check(found: Saliency) -> str:
