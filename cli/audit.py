@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..formatting import counted
 from ..progress import Progress
+from ..replaceable import writing, writing_file
 from ..reports.output_paths import (
     SUGGESTIONS,
     require_audit_folder,
     require_output,
     require_outside,
-    writing,
-    writing_file,
 )
 from .command import command, option
 from .output import print_json, report_rejections, say, tell

@@ -6,7 +6,8 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..reports.output_paths import PICTURE, require_folder, require_output, writing
+from ..replaceable import writing
+from ..reports.output_paths import PICTURE, require_folder, require_output
 from .command import command
 from .output import (
     Stopwatch,

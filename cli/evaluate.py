@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..interpret.attribution.methods import METHODS
 from ..progress import Progress
-from ..reports.output_paths import require_report_folder, writing
+from ..replaceable import writing
+from ..reports.output_paths import require_report_folder
 from .command import command, option
 from .output import (
     percent,
@@ -25,7 +26,6 @@ from .parameters.views import views
 
 if TYPE_CHECKING:
     from ..classifier import Head
-    from ..interpret.attribution import Explainer
     from ..training.evaluate import SplitEvaluation, TrainedOn
 
 
@@ -97,7 +97,12 @@ def run(
     dataset = load_dataset(data, **reading)
     if labels_file is None:
         require_labels(dataset.labels, data)
-    explainer = None if saliency is None else _opened(head, saliency, loading)
+    explainer = None
+    if saliency is not None:
+        from ..reports.mistake_maps import open_for_mistakes
+
+        # Before anything is extracted: a network without gradients would be seen too late.
+        explainer = open_for_mistakes(head, saliency, **loading)
     table, loaded = extract_for_head(
         dataset, head, max_pixels=max_pixels, workers=workers, memory=memory, **loading, **seen
     )
@@ -120,14 +125,6 @@ def run(
         for path in written[:1]:
             tell(f"wrote {path} and the pictures in it")
     return report_rejections(table.rejected, strict)
-
-
-def _opened(head: str, saliency: str, loading: dict[str, Any]) -> Explainer:
-    """Before anything is extracted: a network that has no gradients would be seen too late."""
-    from ..reports.mistake_maps import open_for_mistakes
-
-    with Progress("Opening the network"):
-        return open_for_mistakes(head, saliency, **loading)
 
 
 def _warning(evaluated: SplitEvaluation) -> str:

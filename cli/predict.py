@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..formatting import counted
-from ..reports.output_paths import PREDICTIONS, require_output, writing
+from ..replaceable import writing
+from ..reports.output_paths import PREDICTIONS, require_output
 from .command import argument, command, option
 from .output import print_json, say, tell
 from .parameters import options

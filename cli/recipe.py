@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from ..reports.output_paths import writing
+from ..replaceable import writing
 from .command import Option, argument, command, option
 from .output import Stopwatch, print_json, say, tell
 from .parameters import choices, options

@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
-from ..reports.output_paths import HEAD, require_output, writing_file
+from ..replaceable import writing_file
+from ..reports.output_paths import HEAD, require_output
 from .command import command
 from .output import (
     Stopwatch,

@@ -22,7 +22,7 @@ from ..features.recipe import described_backbone
 from ..prediction import load_predictor
 from ..prediction.head_extractor import read_recipe, weights_finder
 from ..progress import Progress
-from ..reports.output_paths import writing
+from ..replaceable import writing
 from ..reports.placed_folder import placed
 from ..training import extract_for_head
 from . import card, labels

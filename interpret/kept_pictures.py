@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from PIL import Image
 
+from ..atomic_file import write_bytes
 from ..errors import ImageRejectedError
 from ..features.images.decoder import read
-from .kept_file import write_kept
+from ..replaceable import writing_file
 from .made_image import png_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ class KeptPictures:
         png = png_of(pixels, {_CHUNK: _as_text(key)})
         path = self.path(key, target)
         if path is not None:
-            write_kept(path, png)
+            with writing_file(path):
+                write_bytes(path, png)
         return self._network.decode(png), path
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from ..errors import UsageError
+from ..replaceable import require_replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,25 +73,6 @@ def require_made_image(output: str | os.PathLike[str], inputs: Iterable[object])
     path = Path(output)
     if path.suffix.lower() != ".png":
         raise UsageError(f"cannot write {output}: expected a name that ends in .png")
-    if not os.path.lexists(path):
-        return path
-    for each in inputs:
-        if isinstance(each, (str, os.PathLike)) and _is_same(path, each):
-            raise UsageError(f"cannot write {path}: it is also the input; choose another name")
-    try:
-        is_ours = path.is_file() and (path.stat().st_size == 0 or is_made_image(path))
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
-    if not is_ours:
-        raise UsageError(
-            f"{path} exists and is not an image that bottlebank has made, so it is not "
-            f"overwritten; choose another name, or delete it first"
-        )
+    read = [each for each in inputs if isinstance(each, (str, os.PathLike))]
+    require_replaceable(path, "an image that bottlebank has made", is_made_image, read)
     return path
-
-
-def _is_same(path: Path, other: str | os.PathLike[str]) -> bool:
-    try:
-        return path.samefile(other)
-    except (OSError, ValueError):  # one of them is not there
-        return False

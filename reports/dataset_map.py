@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..extraction import FeatureTable, extract
 from ..features import DEFAULT_EXTRACTOR
 from ..formatting import counted
+from ..replaceable import writing_file
 from ..viz import Embedding, require_picture_path
 from ..viz.colourings import require_looks
 from ..viz.map_settings import require_layout
@@ -26,7 +27,7 @@ from .map_colouring import colouring_of
 from .map_formats.laid_out import LaidOut
 from .map_formats.output import require_map_output, require_no_looks, write_map
 from .notebook_pictures import name_of, png_of, svg_of
-from .output_paths import EXPLORER, map_kind, require_output, writing_file
+from .output_paths import EXPLORER, map_kind, require_output
 from .sprites import DEFAULT_BUDGET_MB
 from .thumbnails import thumbnail
 

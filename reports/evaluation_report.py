@@ -16,6 +16,7 @@ from ..classifier.given_head import as_head
 from ..classifier.head import HeadAnswer
 from ..extraction.feature_table import require_table
 from ..formatting import counted, with_interval
+from ..replaceable import writing
 from ..training import evaluate_split
 from ..training.evaluate import TrainedOn
 from ..training.learning_curve import train_learning_curve
@@ -30,7 +31,7 @@ from .evaluation_sections import (
     training_section,
 )
 from .mistake_section import mistake_section
-from .output_paths import require_report_folder, writing
+from .output_paths import require_report_folder
 from .problem_tables import problem_sections
 
 if TYPE_CHECKING:

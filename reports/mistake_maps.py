@@ -12,6 +12,7 @@ from ..features.images.decoder import NO_LIMITS
 from ..formatting import counted
 from ..interpret.attribution.explainer import open_explainer
 from ..interpret.attribution.methods import GRADCAM, OCCLUSION, require_method
+from ..progress import Progress
 from ..untrusted.terminal import shown
 from ..viz.looks.overlay import overlaid, shades_of
 from .looks.saliency import TITLES
@@ -76,17 +77,18 @@ def open_for_mistakes(
     if require_method(method, "saliency") == OCCLUSION:
         loading["precision"] = precision
     try:
-        return open_explainer(
-            head,
-            method=method,
-            sanity=False,
-            engine=engine,
-            cache=cache,
-            # As for thumbnails: what has a row was let in when it was extracted.
-            max_pixels=NO_LIMITS.pixels,
-            progress=False,
-            **loading,
-        )
+        with Progress("Opening the network"):
+            return open_explainer(
+                head,
+                method=method,
+                sanity=False,
+                engine=engine,
+                cache=cache,
+                # As for thumbnails: what has a row was let in when it was extracted.
+                max_pixels=NO_LIMITS.pixels,
+                progress=False,
+                **loading,
+            )
     except (UsageError, EngineError) as error:
         # Its advice names the option of `bottlebank look saliency`.
         said = str(error).replace("bottlebank look saliency --method ", "--saliency ")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..atomic_file import make_folder
 from ..errors import BottlebankError, UsageError
+from ..replaceable import require_replaceable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Iterable
 
     from ..datasets import Dataset
 
@@ -57,8 +56,8 @@ def require_output(
     if os.path.isdir(path):  # noqa: PTH112 (False where a name is too long)
         raise UsageError(f"cannot write {output}: it is a folder; name a file in it")
     require_folder(path.parent)
-    if os.path.lexists(path):
-        _require_replaceable(path, kind, inputs)
+    read = [name for name in inputs if name is not None]
+    require_replaceable(path, kind.words, kind.recognises, read)
     return path
 
 
@@ -87,31 +86,6 @@ def require_folder(folder: str | Path) -> Path:
     return path
 
 
-@contextlib.contextmanager
-def writing(output: Path) -> Generator[None]:
-    """Name what cannot be written, and why: the checks before do not see a full disk.
-
-    Raises
-    ------
-    BottlebankError
-        In the place of an OSError.
-    """
-    try:
-        yield
-    except BottlebankError:  # some are an OSError too, and say more
-        raise
-    except OSError as error:
-        raise BottlebankError(f"{output} cannot be written: {error.strerror or error}") from error
-
-
-@contextlib.contextmanager
-def writing_file(output: Path) -> Generator[None]:
-    """As `writing`, and the file's folder is made where there is none."""
-    with writing(output):
-        make_folder(output.parent)
-        yield
-
-
 def require_report_folder(folder: str | Path, data: str | None = None) -> Path:
     """A folder for a report, in which nothing else has the report's names; it is not made yet.
 
@@ -132,7 +106,7 @@ def require_report_folder(folder: str | Path, data: str | None = None) -> Path:
         require_folder_outside(path, data)
     for name, kind in _FILES_OF_A_REPORT.items():
         if os.path.lexists(path / name):
-            _require_replaceable(path / name, kind, ())
+            require_replaceable(path / name, kind.words, kind.recognises)
     return path
 
 
@@ -148,7 +122,7 @@ def require_audit_folder(folder: str | Path, data: str) -> Path:
     require_folder_outside(path, data)
     page = path / "audit.html"
     if os.path.lexists(page):
-        _require_replaceable(page, _PAGE, ())
+        require_replaceable(page, _PAGE.words, _PAGE.recognises)
     return path
 
 
@@ -202,23 +176,6 @@ def require_no_image_of(output: Path, dataset: Dataset) -> None:
     raise UsageError(
         f"{output} would become one of the images in {root}; choose a place outside it"
     )
-
-
-def _require_replaceable(path: Path, kind: Kind, inputs: Iterable[str | None]) -> None:
-    for name in inputs:
-        if name is not None and Path(name).exists() and path.exists() and path.samefile(name):
-            raise UsageError(f"cannot write {path}: it is also the input; choose another name")
-    if not path.is_file():
-        raise UsageError(f"cannot write {path}: it exists and is not a regular file")
-    try:
-        may_replace = path.stat().st_size == 0 or kind.recognises(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    if not may_replace:
-        raise UsageError(
-            f"{path} exists and is not {kind.words}, so it is not overwritten; choose another "
-            f"name, or delete it first"
-        )
 
 
 def _was_head(path: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..atomic_file import TEMPORARY_PREFIX, make_folder, sync
-from .output_paths import writing
+from ..replaceable import writing
 
 if TYPE_CHECKING:
     from collections.abc import Generator

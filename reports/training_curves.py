@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..arguments import require_whole
+from ..replaceable import writing
 from ..training.cross_validation import FINETUNED
 from ..viz.curves import draw_training_curves
 from ..viz.theme import LIGHT, Theme
-from .output_paths import PICTURE, require_folder_outside, require_output, writing
+from .output_paths import PICTURE, require_folder_outside, require_output
 
 if TYPE_CHECKING:
     from ..classifier import Head

@@ -6,7 +6,8 @@ from typing import Any
 
 from ...formatting import counted
 from ...progress import Progress
-from ...reports.output_paths import EXPORT, require_output, writing
+from ...replaceable import writing
+from ...reports.output_paths import EXPORT, require_output
 from ..command import argument, command, option
 from ..output import print_json, say, tell
 from ..parameters import options

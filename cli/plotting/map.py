@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...progress import Progress
 from ...reports.output_paths import require_no_image_of
 from ..parameters.labels import lay_over
 from ..parameters.seen_by_head import extract_seen_by, loading_beside_head
@@ -37,8 +36,7 @@ def draw_map(
         from ...reports.mistake_maps import open_for_mistakes
 
         # Before anything is extracted: a network without gradients would be seen too late.
-        with Progress("Opening the network"):
-            explainer = open_for_mistakes(head, saliency, **loading_beside_head(extraction))
+        explainer = open_for_mistakes(head, saliency, **loading_beside_head(extraction))
     table, loaded = extract_seen_by(head, dataset, extraction)
     table.require_rows()
     # Who labels images without classes goes on with those that have no label yet.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...arguments import received, require_seed, require_whole
+from ...atomic_file import write_bytes
 from ...classifier.given_head import as_head
 from ...errors import ImageRejectedError, UsageError
 from ...features.images.decoder import MAX_PIXELS, require_max_pixels
@@ -17,8 +18,8 @@ from ...prediction.image_inputs import named
 from ...prediction.loading import load_predictor
 from ...prediction.prediction import Prediction
 from ...progress import Progress
+from ...replaceable import writing, writing_file
 from ..given_image import decoded, read_image
-from ..kept_file import remove_kept, write_kept
 from ..known_class import require_class
 from ..made_image import png_of, require_made_image
 from ..opening import open_for_head, require_gradients
@@ -202,9 +203,11 @@ def adversarial(
         )
     png, saved = png_of(changed), None
     if kept is not None and levels is None:
-        remove_kept(kept)
+        with writing(kept):
+            kept.unlink(missing_ok=True)
     elif kept is not None:
-        write_kept(kept, png)
+        with writing_file(kept):
+            write_bytes(kept, png)
         saved = str(kept)
     after = _predicted(predictor, png if saved is None else saved)
     found = partial(Adversarial, method, target, most)

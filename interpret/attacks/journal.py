@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
-from ...errors import UsageError
-from ..kept_file import remove_kept, write_kept
+from ...atomic_file import write_bytes
+from ...replaceable import require_replaceable, writing_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,17 +37,8 @@ def require_journal(path: Path | None) -> None:
     UsageError
         When it is something else, or cannot be read.
     """
-    if path is None or not os.path.lexists(path):
-        return
-    try:
-        is_ours = path.is_file() and is_journal(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
-    if not is_ours:
-        raise UsageError(
-            f"{path} exists and holds no interrupted measurement, so it is not overwritten; choose "
-            f"another name, or delete it first"
-        )
+    if path is not None:
+        require_replaceable(path, "an interrupted measurement", is_journal)
 
 
 class Journal:
@@ -90,12 +80,13 @@ class Journal:
         self._found |= found
         if self._path is not None:
             text = json.dumps({"adversarial": self._of, "found": self._found})
-            write_kept(self._path, text.encode())
+            with writing_file(self._path):
+                write_bytes(self._path, text.encode())
 
     def remove(self) -> None:
         """At the end."""
         if self._path is not None:
-            remove_kept(self._path)
+            self._path.unlink(missing_ok=True)
 
 
 def _read(path: Path, of: str) -> dict[str, Sequence[Any]]:

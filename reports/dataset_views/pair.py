@@ -12,10 +12,11 @@ from ...extraction import extract
 from ...features import DEFAULT_EXTRACTOR
 from ...features.images.decoder import MAX_PIXELS, Limits, read
 from ...features.images.fit import decode_and_resize
+from ...replaceable import writing_file
 from ...viz import require_picture_path
 from ...viz.dataset_views.pair import Seen, draw_pair
 from ...viz.theme import require_theme
-from ..output_paths import PICTURE, require_output, writing_file
+from ..output_paths import PICTURE, require_output
 
 if TYPE_CHECKING:
     import os

@@ -11,10 +11,11 @@ from ...errors import DatasetError, UsageError
 from ...extraction import FeatureTable, extract
 from ...features import DEFAULT_EXTRACTOR
 from ...formatting import counted
+from ...replaceable import writing_file
 from ...viz import require_picture_path
 from ...viz.theme import Theme, require_theme
 from ..notebook_pictures import name_of, png_of, svg_of
-from ..output_paths import PICTURE, require_no_image_of, require_output, writing_file
+from ..output_paths import PICTURE, require_no_image_of, require_output
 from .kinds import MAP, require_kind
 
 if TYPE_CHECKING:

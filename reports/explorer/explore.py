@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...arguments import require_number
 from ...cache import CacheFolder
-from ...errors import UsageError
+from ...errors import UsageError, in_brief
 from ..sprites import DEFAULT_BUDGET_MB, make_sprites
 from .of_table import points_of
 from .page import MOST_IN_PAGE, require_sheets_folder, sheets_folder, write_explorer
@@ -131,9 +131,17 @@ def explainer_for(
         raise UsageError("saliency is shown in the explorer: name an .html file, or leave it out")
     if head is None:
         raise UsageError("saliency is of the mistakes of a head: name the head, or leave it out")
+    from ...classifier.given_head import as_head
     from ...interpret.attribution.explainer import Explainer
     from ..mistake_maps import open_for_mistakes
 
     if isinstance(saliency, Explainer):
+        classes = as_head(head).classes
+        if saliency.classes != classes:
+            its, own = (in_brief(", ".join(names)) for names in (saliency.classes, classes))
+            raise UsageError(
+                f"saliency was opened for a head of {its}, and this one is of {own}: open it for "
+                f"the same head"
+            )
         return saliency
     return open_for_mistakes(head, saliency, **loading)

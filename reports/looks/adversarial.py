@@ -19,19 +19,13 @@ from ...interpret.attacks.budget import OF_CURVE, all_levels_of, in_words
 from ...interpret.attacks.journal import is_journal
 from ...interpret.attacks.robustness import robustness
 from ...interpret.opening import require_gradients
+from ...replaceable import writing_file
 from ...training.evaluate import extract_for_head
 from ...training.split import split_table
 from ...viz.looks.adversarial import Answered, draw_adversarial
 from ...viz.looks.robustness import draw_robustness
 from ...viz.theme import require_theme
-from ..output_paths import (
-    MADE_IMAGE,
-    PICTURE,
-    Kind,
-    require_output,
-    require_outside,
-    writing_file,
-)
+from ..output_paths import MADE_IMAGE, PICTURE, Kind, require_output, require_outside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

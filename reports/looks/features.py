@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...replaceable import writing_file
 from ...viz.looks.feature_maps import DrawnLayer, DrawnUnit, draw_feature_maps
 from ...viz.text import shown_name
 from ...viz.theme import require_theme
-from ..output_paths import PICTURE, require_output, writing_file
+from ..output_paths import PICTURE, require_output
 from ..thumbnails import thumbnail
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...atomic_file import write_bytes
 from ...interpret.made_image import png_of
-from ..output_paths import writing_file
+from ...replaceable import writing_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...replaceable import writing_file
 from ...viz.looks.grid import draw_grid
 from ...viz.text import shown_name
 from ...viz.theme import require_theme
-from ..output_paths import PICTURE, require_output, writing_file
+from ..output_paths import PICTURE, require_output
 
 if TYPE_CHECKING:
     import os

@@ -10,9 +10,10 @@ from ...formatting import percent
 from ...interpret.attribution.found import shown_values
 from ...interpret.attribution.methods import GRADCAM, INTEGRATED, OCCLUSION
 from ...interpret.attribution.of_image import saliency
+from ...replaceable import writing_file
 from ...viz.looks.saliency import draw_saliency
 from ...viz.theme import require_theme
-from ..output_paths import PICTURE, require_output, writing_file
+from ..output_paths import PICTURE, require_output
 
 if TYPE_CHECKING:
     import os

@@ -7,13 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...errors import UsageError
-from ..output_paths import (
-    Kind,
-    require_folder,
-    require_folder_outside,
-    require_output,
-    writing_file,
-)
+from ...replaceable import writing_file
+from ..output_paths import Kind, require_folder, require_folder_outside, require_output
 from ..placed_folder import placed
 from .registry import find_map_format
 

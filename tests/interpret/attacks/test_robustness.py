@@ -27,7 +27,7 @@ def test_what_cannot_be_is_said_and_figures_follow_from_each_other(trained, tabl
         (["a"], [], {}, "received 1 images and 0 labels"),
         (["a"], ["disc"], {"budgets": "x"}, "expected a budget"),
         (["a"], ["disc"], {"engine": "openvino"}, "computes no gradients"),
-        (["a"], ["disc"], {"resume": photo}, r"photo\.jpg exists and holds no interrupted"),
+        (["a"], ["disc"], {"resume": photo}, r"photo\.jpg exists and is not an interrupted"),
     ]:
         with pytest.raises(UsageError, match=message):
             robustness(images, labels, trained.head, cache=cache, **settings)

@@ -12,6 +12,7 @@ from PIL import Image
 
 import bottlebank as bb
 from bottlebank.errors import UsageError
+from bottlebank.interpret import attribution
 from bottlebank.interpret.attribution import Saliency
 from bottlebank.reports.explorer import explained as explained_module
 from bottlebank.reports.explorer.explained import explained_of
@@ -104,6 +105,11 @@ def test_saliency_is_of_a_head_and_of_the_explorer(trained):
         explainer_for("gradcam", trained, is_page=False)
     with pytest.raises(UsageError, match="of the mistakes of a head: name the head"):
         explainer_for("gradcam", None, is_page=True)
+    abstract = dict.fromkeys(("_answer", "_explained", "_permuted"))
+    of_another = object.__new__(type("OfAnother", (attribution.Explainer,), abstract))
+    of_another.classes = ("hat", "shoes")
+    with pytest.raises(UsageError, match="opened for a head of hat, shoes, and this one is of"):
+        explainer_for(of_another, trained, is_page=True)
     with pytest.raises(UsageError, match="openvino computes no gradients.*--saliency occlusion"):
         explainer_for("gradcam", trained, is_page=True, engine="openvino")
 
