@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..training.judged import judge
 from ..training.split import split_table
 from ..viz.colourings import JUDGED, Colouring, require_colouring
 
@@ -43,6 +42,8 @@ def colouring_of(
         return Colouring(by, split.of_row.tolist(), words)
     if by not in JUDGED:
         return Colouring(by)
+    from ..training.judged import judge  # half a second, which most colours need not wait
+
     judged = judge(table, head, progress=progress)
     words = f"predicted {judged.in_words}"
     if by == "confidence":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -104,4 +105,26 @@ def _import_umap() -> Any:
     finally:
         if blocked:
             sys.modules.pop(optional, None)
+    _keep_compiled()
     return umap
+
+
+def _keep_compiled() -> None:
+    """Have numba keep the machine code of UMAP's functions, as it does of those with `cache=True`.
+
+    UMAP asks for that in few of them, and compiles the others anew in every process, for more than
+    half of the time that a map of some thousand images takes. Numba keeps it beside UMAP, or in
+    the user's cache folder, or where NUMBA_CACHE_DIR says.
+    """
+    from umap import layouts, umap_
+
+    for module, name in (
+        (umap_, "smooth_knn_dist"),
+        (umap_, "compute_membership_strengths"),
+        (layouts, "_nb_optimize_layout_euclidean_single_epoch"),
+    ):
+        # Names of UMAP's own, which a release may change.
+        function: Any = getattr(module, name, None)
+        if hasattr(function, "enable_caching"):
+            with contextlib.suppress(RuntimeError):  # none of those folders can be written
+                function.enable_caching()

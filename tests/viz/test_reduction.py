@@ -1,4 +1,5 @@
 import io
+import os
 import re
 import subprocess
 import sys
@@ -202,6 +203,32 @@ def test_umap_does_not_import_tensorflow():
         [sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False
     )
     assert done.stdout == "['umap']\n", done.stderr
+
+
+@pytest.mark.slow  # a process that compiles UMAP
+def test_a_second_process_finds_what_numba_compiled_of_umap(tmp_path):
+    script = (
+        "import numpy as np\n"
+        "from bottlebank.viz import reduce\n"
+        "points = reduce(np.random.default_rng(0).normal(size=(20, 5)), 'umap').points\n"
+        "from umap import layouts, umap_\n"
+        "step = layouts._nb_optimize_layout_euclidean_single_epoch\n"
+        "functions = umap_.smooth_knn_dist, umap_.compute_membership_strengths, step\n"
+        "print([sum(function.stats.cache_hits.values()) for function in functions])\n"
+        "print(points.tobytes().hex())"
+    )
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-P", "-c", script],
+            env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for _ in range(2)
+    )
+    assert (first[0], second[0]) == ("[0, 0, 0]", "[1, 1, 1]")
+    assert first[1] == second[1]
 
 
 @pytest.mark.parametrize("method", METHODS)
