@@ -34,6 +34,7 @@ def write(job: Job, folder: Path) -> bool:
     fitting = compose.add_prefix(fitting, "fitting/", rename_inputs=False)
     joint = [(fitting.graph.output[0].name, model.graph.input[0].name)]
     merged = compose.merge_models(fitting, model, io_map=joint, producer_name="bottlebank")
+    _name_each_domain_once(merged)
     n_images: Any = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or "n"
     given = merged.graph.input[0]
     sides = (n_images, "height", "width", 3)
@@ -49,6 +50,13 @@ def write(job: Job, folder: Path) -> bool:
 
 def _opset(model: Any) -> int:
     return next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+
+
+def _name_each_domain_once(merged: Any) -> None:
+    """Joining models names a domain once for each of them, which some programs refuse."""
+    versions = {each.domain: each.version for each in merged.opset_import}
+    del merged.opset_import[:]
+    merged.opset_import.extend(helper.make_opsetid(*each) for each in versions.items())
 
 
 def _add_head(model: Any, job: Job) -> None:
@@ -90,7 +98,27 @@ def _fitting(job: Job, opset: int) -> Any:
         partial(fitted, preprocessing=job.preprocessing), input_signature=[spec], autograph=False
     )
     model, _ = tf2onnx.convert.from_function(function, input_signature=[spec], opset=opset)
+    _state_shape(model.graph, job.preprocessing.size_px)
     return model
+
+
+def _state_shape(graph: Any, size_px: tuple[int, int]) -> None:
+    """Say which shape fitted pictures have, for programs that compute shapes without running it.
+
+    They would have to know what becomes of the sides of a picture on the way.
+    """
+    given, made = graph.input[0].name, graph.output[0].name
+    arrays = {"fitted/first": [0], "fitted/sides": [*size_px, 3]}
+    for name, numbers in arrays.items():
+        graph.initializer.append(numpy_helper.from_array(np.array(numbers, np.int64), name))
+    for operator, inputs, output, more in (
+        ("Shape", [given], "fitted/given", {}),
+        ("Gather", ["fitted/given", "fitted/first"], "fitted/n", {"axis": 0}),
+        ("Concat", ["fitted/n", "fitted/sides"], "fitted/shape", {"axis": 0}),
+        ("Reshape", [made, "fitted/shape"], "fitted/pixels", {}),
+    ):
+        graph.node.append(helper.make_node(operator, inputs, [output], **more))
+    graph.output[0].name = "fitted/pixels"
 
 
 def opened(folder: Path) -> Callable[[np.ndarray], np.ndarray]:

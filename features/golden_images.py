@@ -9,6 +9,9 @@ N_IMAGES = 4
 COSINE_LIMITS = {"float32": 0.9999, "float16": 0.999, "bfloat16": 0.99}
 """The least cosine between an engine's transfer values of these images and the reference's."""
 
+_ROUNDING = float(np.finfo(np.float32).eps)
+"""Of a value, in parts of the largest; features come of values of at least the order of 1."""
+
 
 def golden_pixels(size_px: int) -> np.ndarray:
     """Coloured noise in several octaves, like nothing and a little like photographs.
@@ -34,9 +37,17 @@ def golden_pixels(size_px: int) -> np.ndarray:
 
 
 def least_cosine(features: np.ndarray, reference: np.ndarray) -> float:
-    """The smallest cosine between rows of two (n, d) arrays that belong together."""
+    """The smallest cosine between rows of two (n, d) arrays that belong together.
+
+    Rows that differ by what float32 rounds away count as 1: where all features are 0 or nearly so,
+    as behind a ReLU that is never active, a row has no direction that could be compared.
+    """
     features, reference = features.astype(np.float64), reference.astype(np.float64)
     lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(reference, axis=1)
     products = np.einsum("nd,nd->n", features, reference)
     cosines = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
-    return float(np.nan_to_num(cosines, nan=-1.0).min())
+    with np.errstate(invalid="ignore"):  # what is not finite differs
+        apart = np.abs(features - reference).max(axis=1, initial=0)
+    rounding = _ROUNDING * np.abs(reference).max(initial=1)
+    cosines = np.where(apart <= rounding, 1.0, np.nan_to_num(cosines, nan=-1.0))
+    return float(cosines.min())

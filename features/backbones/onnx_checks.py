@@ -91,11 +91,12 @@ def require_sound(model: ModelProto, path: Path) -> list[Path]:
     graph = model.graph
     if not (model.ir_version and graph.node and graph.output):
         raise ValueError("it is not an ONNX model, or an empty one")
-    opset = opset_of(model)
     newest = onnx.defs.onnx_opset_version()
-    if not MIN_OPSET <= opset <= newest:
+    opsets = _opsets(model)
+    named = " and ".join(map(str, opsets)) or "none"
+    if len(opsets) != 1 or not MIN_OPSET <= opsets[0] <= newest:
         raise ValueError(
-            f"it uses version {opset} of ONNX's operators; expected {MIN_OPSET} to {newest}"
+            f"it uses version {named} of ONNX's operators; expected one of {MIN_OPSET} to {newest}"
         )
     _require_bounded_functions(model)
     own = {(function.domain, function.name) for function in model.functions}
@@ -107,9 +108,13 @@ def require_sound(model: ModelProto, path: Path) -> list[Path]:
 
 
 def opset_of(model: ModelProto) -> int:
-    """The version of the standard's operators."""
-    versions = [entry.version for entry in model.opset_import if entry.domain in STANDARD]
-    return versions[0] if len(versions) == 1 else 0
+    """The version of the standard's operators in a model that `require_sound` has passed."""
+    return _opsets(model)[0]
+
+
+def _opsets(model: ModelProto) -> list[int]:
+    """The versions that are named; programs that join models name one more than once."""
+    return sorted({entry.version for entry in model.opset_import if entry.domain in STANDARD})
 
 
 def nodes_within(model: ModelProto) -> Iterator[NodeProto]:

@@ -3,10 +3,12 @@
 import configparser
 
 import numpy as np
+import onnx
 import pytest
 
 from bottlebank.classifier.layers import standardisation
 from bottlebank.export.registry import EXPORTERS, GRAPH, LAYERS, ONNX, OPENVINO
+from bottlebank.features import ExtractorSpec, open_extractor, recipe_for
 from bottlebank.features.golden_images import golden_pixels
 
 from ..conftest import ROOT
@@ -57,6 +59,28 @@ def test_pictures_of_other_sizes_are_scaled(name, tmp_path):
             continue  # halved first, as the decoder does: see test_resizing
         np.testing.assert_allclose(run(pixels), expected_of(job, fitted), atol=0.02)
     assert run(golden_pixels(300)).shape == (4, 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fit", ["squash", "crop", "pad"])
+def test_an_onnx_file_is_an_extractor_of_the_same_features(fit, tmp_path):
+    job = job_for("random", tmp_path / "job", fit=fit)
+    folder, _ = written("onnx", job, tmp_path)
+    domains = [each.domain for each in onnx.load(folder / "model.onnx").opset_import]
+    assert len(domains) == len(set(domains))
+    size_px = job.recipe.input_size_px
+    spec = ExtractorSpec.of(str(folder / "model.onnx"), size=size_px)
+    pixels = golden_pixels(size_px)
+    recipe, weights = recipe_for(spec)
+    found = open_extractor(
+        *(recipe, lambda: weights), precisions=["float32"], networks=tmp_path / "other"
+    ).transfer_values(pixels)
+    # Before the classes stands the dense head's hidden layer.
+    layers = job.layers
+    values = (features_of(job, pixels) - layers.mean) / layers.scale
+    hidden = np.maximum(values @ layers.kernels[0] + layers.biases[0], 0)
+    assert hidden.any()
+    np.testing.assert_allclose(found, hidden, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", EXPORTERS)

@@ -226,6 +226,16 @@ def test_operators_of_other_versions(tmp_path, opset):
     np.testing.assert_allclose(made, expected.mean((2, 3)), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("domain", ["", "ai.onnx"])
+def test_a_version_that_is_named_twice_is_that_version(tmp_path, domain):
+    model = cnn(opset=17)
+    path = save(model, tmp_path / "once.onnx")
+    expected = features(path, tmp_path / "a")
+    model.opset_import.append(onnx.helper.make_opsetid(domain, 17))
+    twice = save(model, tmp_path / "twice.onnx")
+    np.testing.assert_array_equal(features(twice, tmp_path / "b"), expected)
+
+
 @pytest.mark.parametrize(
     ("settings", "layer"),
     [

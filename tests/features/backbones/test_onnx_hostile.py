@@ -177,6 +177,16 @@ def opset(version):
     return change
 
 
+def opsets(*versions):
+    def change(folder):
+        model = cnn()
+        del model.opset_import[:]
+        model.opset_import.extend(helper.make_opsetid("", each) for each in versions)
+        return model
+
+    return change
+
+
 def contradicting(folder):
     model = vit()
     for tensor in model.graph.initializer:
@@ -246,8 +256,10 @@ HOSTILE = {
     "deep nesting": (nested(20), "nested more than 32 deep"),
     "sparse tensors": (sparse, "sparse tensors"),
     "no picture": (without_pictures, "0 of its inputs take pictures"),
-    "future operators": (opset(999), "version 999 of ONNX's operators; expected 7 to"),
+    "future operators": (opset(999), "version 999 of ONNX's operators; expected one of 7 to"),
     "ancient operators": (opset(1), "version 1 of ONNX's operators"),
+    "operators of two versions": (opsets(17, 11), "version 11 and 17 of ONNX's operators"),
+    "operators of no version": (opsets(), "version none of ONNX's operators"),
     "cut short": (cut(100), "not an ONNX model, or cut short"),
     "cut within a length": (cut(1), "not an ONNX model, or cut short"),
     "empty": (lambda folder: b"", "it has 0 bytes"),
