@@ -111,13 +111,14 @@ def _state_shape(graph: Any, size_px: tuple[int, int]) -> None:
     arrays = {"fitted/first": [0], "fitted/sides": [*size_px, 3]}
     for name, numbers in arrays.items():
         graph.initializer.append(numpy_helper.from_array(np.array(numbers, np.int64), name))
-    for operator, inputs, output, more in (
-        ("Shape", [given], "fitted/given", {}),
-        ("Gather", ["fitted/given", "fitted/first"], "fitted/n", {"axis": 0}),
-        ("Concat", ["fitted/n", "fitted/sides"], "fitted/shape", {"axis": 0}),
-        ("Reshape", [made, "fitted/shape"], "fitted/pixels", {}),
-    ):
-        graph.node.append(helper.make_node(operator, inputs, [output], **more))
+    graph.node.extend(
+        [
+            helper.make_node("Shape", [given], ["fitted/given"]),
+            helper.make_node("Gather", ["fitted/given", "fitted/first"], ["fitted/n"], axis=0),
+            helper.make_node("Concat", ["fitted/n", "fitted/sides"], ["fitted/shape"], axis=0),
+            helper.make_node("Reshape", [made, "fitted/shape"], ["fitted/pixels"]),
+        ]
+    )
     graph.output[0].name = "fitted/pixels"
 
 

@@ -122,5 +122,4 @@ def test_no_fewer_answers_flip_than_by_the_pgd_of_art(evasion, network, answers,
     theirs = peer.generate(pixels.astype(np.float32), y=np.eye(len(network.classes))[said])
     assert np.abs(theirs - pixels).max() <= levels + 1e-3
     by_peer = answers(np.rint(theirs).astype(np.uint8)) != said
-    print(f"flipped within {levels}/255: {reached.sum()}, by ART {by_peer.sum()}, of {len(said)}")
     assert reached.sum() >= by_peer.sum()
