@@ -109,7 +109,7 @@ def cells(values: np.ndarray, side_px: int) -> np.ndarray:
 
 def compared(first: list[np.ndarray], second: list[np.ndarray]) -> tuple[np.ndarray, float, float]:
     """Correlations of pairs, the mean of those that do not belong together, and a p-value."""
-    every = np.array([[rank_correlation(one, other) for other in second] for one in first])
+    every = np.array([[rank_correlation(one, other) for other in second] for one in first], float)
     n_images = len(every)
     matched = np.diag(every)
     others = (every.sum() - matched.sum()) / (n_images * (n_images - 1))

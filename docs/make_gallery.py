@@ -198,6 +198,13 @@ ENTRIES = (
         ("changed.png",),
     ),
     Entry(
+        "Painted",
+        "An image in the style of another picture, here of what excites units. See "
+        "[what the network sees](look.md).",
+        "look style digits/3/0003.png maximised.png --size 256 --output painted.png",
+        ("painted.png",),
+    ),
+    Entry(
         "A recipe",
         "The precision and recall of each class. See [recipes](recipes.md).",
         "recipe baseline digits/ --extractor efficientnet_lite0 --output baseline/",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +18,8 @@ _EPSILON: Final = 1e-8
 _N_STARTS: Final = 8
 _DEVIATIONS: Final = (0.3, 1.0)
 """Of the starts, in turn: what no faint picture excites, one of more contrast may."""
+_PLAIN: Final = np.array(list(itertools.product((0, 255), repeat=3)), np.uint8)
+"""The colours at the ends of the range: black, the three, their mixtures, and white."""
 _MOST_TURNED: Final = np.deg2rad(8)
 _MOST_SCALED: Final = 0.12
 _MOST_MOVED: Final = 0.08
@@ -64,7 +67,10 @@ class Ascent:
         return float(scores.numpy()[0])
 
     def climb(self, number: int, n_steps: int, seed: Sequence[int]) -> np.ndarray:
-        """The pixels, uint8 (height, width, 3), after so many steps."""
+        """The pixels, uint8 (height, width, 3), after so many steps.
+
+        A plain colour where that is higher up: units of a first layer may be those of brightness.
+        """
         import tensorflow as tf
 
         random = np.random.default_rng(seed)
@@ -77,8 +83,12 @@ class Ascent:
             values, first, second = self._step(
                 values, first, second, movement, target, tf.constant(float(count))
             )
-        pixels = self._spectrum.pixels(values).numpy()[0]
-        return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
+        pixels = self._spectrum.pixels(values).numpy()
+        made = np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
+        plain = np.broadcast_to(_PLAIN[:, None, None], (len(_PLAIN), *made.shape[1:]))
+        every = np.concatenate([made, plain])  # what climbs is the first of equals
+        heights = self._heights(tf.constant(every, tf.float32), target).numpy()
+        return every[heights.argmax()]
 
     def _start(self, target: Any, random: np.random.Generator) -> Any:
         """The most exciting of some starts."""

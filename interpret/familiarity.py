@@ -6,20 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from . import log_odds
+
 if TYPE_CHECKING:
     from ..classifier.open_set import UnknownRule
     from .network import DifferentiableNetwork
 
-_HIDDEN: Final = np.float32(1e9)
 _LEAST: Final = 1e-12
 _MORE_ODDS: Final = 0.1
 """What odds beyond the rule's limit count: they must not pay for a picture that is unfamiliar."""
 _MOST_DEVIATIONS: Final = 5.0
-
-
-def log_odds(network: DifferentiableNetwork, pixels: Any, number: Any) -> Any:
-    """Of a class against all others, (n,), of pixels."""
-    return _log_odds(network.logits(pixels), number)
 
 
 def familiar_odds(network: DifferentiableNetwork, pixels: Any, number: Any) -> Any:
@@ -33,13 +29,13 @@ def familiar_odds(network: DifferentiableNetwork, pixels: Any, number: Any) -> A
     assert network.head is not None, "classes are of a head"
     rule = network.head.unknown
     if rule is None:
-        return log_odds(network, pixels, number)
+        return log_odds.of_logits(network.logits(pixels), number)
     import tensorflow as tf
 
     features = network.features(pixels)
     logits = network.logits_of_features(features)
     logits *= np.float32(network.head.temperature / rule.temperature)
-    odds = (_log_odds(logits, number) - rule.odds_mean) / rule.odds_scale
+    odds = (log_odds.of_logits(logits, number) - rule.odds_mean) / rule.odds_scale
     return tf.minimum(odds, rule.odds_limit) + _MORE_ODDS * odds - distances(rule, features)
 
 
@@ -59,11 +55,3 @@ def distances(rule: UnknownRule, features: Any) -> Any:
     off = tf.minimum(tf.abs(features - mean) / scale, _MOST_DEVIATIONS)
     ranges = tf.math.log(tf.maximum(tf.reduce_mean(off**2, axis=1), _LEAST)) / 2
     return tf.maximum(found, (ranges - rule.range_mean) / rule.range_scale)
-
-
-def _log_odds(logits: Any, number: Any) -> Any:
-    import tensorflow as tf
-
-    is_it = tf.one_hot(number, tf.shape(logits)[1])
-    others = tf.reduce_logsumexp(logits - _HIDDEN * is_it, axis=1)
-    return tf.reduce_sum(logits * is_it, axis=1) - others

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..arguments import require_whole
+from ..arguments import require_seed, require_whole
 from ..cache import content_of_bytes
 from ..errors import ImageRejectedError, UsageError
 from ..features.images.decoder import MAX_PIXELS, NO_LIMITS, read, require_max_pixels
@@ -67,10 +67,10 @@ class LayerSeen(NamedTuple):
 class FeatureMaps(NamedTuple):
     """What the layers of a network make of one image."""
 
-    image: str
+    path: str
     """Its path; empty where it has none."""
-    network: str
-    """The name of its extractor."""
+    extractor: str
+    """The name of the network's."""
     pixels: np.ndarray
     """uint8, (height, width, 3), RGB: the image as the network takes it."""
     layers: Sequence[LayerSeen]
@@ -78,8 +78,8 @@ class FeatureMaps(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """The figures, without pixels and maps."""
         return {
-            "image": self.image,
-            "network": self.network,
+            "path": self.path,
+            "extractor": self.extractor,
             "layers": [
                 {
                     "layer": layer.name,
@@ -118,7 +118,7 @@ def features(
     table: FeatureTable | None = None,
     units: int = N_UNITS,
     images: int = N_IMAGES,
-    seed: int = 0,
+    random_state: int = 0,
     max_pixels: int = MAX_PIXELS,
     progress: bool | None = None,
 ) -> FeatureMaps:
@@ -142,7 +142,7 @@ def features(
     images
         How many photographs of the table, drawn at random, are taken through the network for units
         of inner layers. Units of the transfer values are compared with all, from the cache.
-    seed
+    random_state
         Of the draw.
     max_pixels, progress
         As in `extract`.
@@ -160,6 +160,7 @@ def features(
         When the network has no such layer, or the table is of another network.
     """
     n_units, n_images = require_whole("units", units, 1), require_whole("images", images, 1)
+    seed = require_seed("random_state", random_state)
     if table is not None:
         table.require_rows()
         if table.recipe.fingerprint != network.recipe.fingerprint:

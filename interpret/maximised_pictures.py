@@ -10,8 +10,9 @@ import numpy as np
 from ..arguments import require_number, require_path, require_seed, require_whole
 from ..errors import UsageError
 from ..progress import Progress
+from . import log_odds
 from .ascent import Ascent
-from .familiarity import familiar_odds, log_odds
+from .familiarity import familiar_odds
 from .kept_pictures import KeptPictures
 from .known_class import require_class
 
@@ -28,7 +29,7 @@ N_STEPS = 64
 DECAY = 1.4
 POSITIONS = ("mean", "middle")
 """What is maximised of a map: its mean, or its value in the middle."""
-_METHOD: Final = 2
+_METHOD: Final = 3
 """Raised when the same settings give another picture: kept ones are then made anew."""
 _LEAK: Final = 0.1
 
@@ -59,8 +60,8 @@ def _says(picture: Picture) -> dict[str, Any]:
 class Maximised(NamedTuple):
     """Pictures of one layer's units, or of a head's classes."""
 
-    network: str
-    """The name of its extractor."""
+    extractor: str
+    """The name of the network's."""
     layer: str | None
     """None: the transfer values, or classes."""
     pictures: Sequence[Picture]
@@ -74,7 +75,7 @@ class Maximised(NamedTuple):
         """The figures, without pixels."""
         kind, score = ("class", "log_odds") if self.of_classes else ("unit", "activation")
         return {
-            "network": self.network,
+            "extractor": self.extractor,
             "layer": self.layer,
             "pictures": [
                 {
@@ -108,7 +109,7 @@ def maximise(
     Bengio, Courville and Vincent, 2009). That is done in the frequencies of uncorrelated colours,
     and the picture is turned, scaled and moved a little before each step (Olah, Mordvintsev and
     Schubert, "Feature Visualization", Distill 2017): what excites only as single pixels is left
-    out.
+    out. Where a plain colour excites more, it is that.
 
     Parameters
     ----------
@@ -211,7 +212,11 @@ def _scorers(
     climbed.
     """
     if of_classes:
-        return partial(log_odds, network), partial(familiar_odds, network)
+
+        def odds(pixels: Any, number: Any) -> Any:
+            return log_odds.of_logits(network.logits(pixels), number)
+
+        return odds, partial(familiar_odds, network)
     score = partial(_activation, network, layer, at)
     last = layer
     if layer is None:

@@ -18,6 +18,7 @@ from ..features.engines.registry import AUTO, REFERENCE, require_known
 from ..fork_safety import claim
 from ..native_stderr import silent_stderr
 from ..prediction.head_extractor import read_recipe, weights_finder
+from ..progress import Progress
 from .network import DifferentiableNetwork
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from ..features import Recipe
     from ..features.backbones.weights import Weights
 
-WITHOUT_GRADIENTS = "`bottlebank look saliency --method occlusion` works with every engine"
+WITHOUT_GRADIENTS = (
+    "occlusion works with every engine: `bottlebank look saliency --method occlusion`, or, where "
+    "mistakes are explained, --saliency occlusion"
+)
 
 
 def require_gradients(engine: str) -> None:
@@ -56,6 +60,7 @@ def open_for_head(
     weights: str | os.PathLike[str] | None = None,
     engine: str = AUTO,
     download_timeout_s: float | None = None,
+    progress: bool | None = None,
 ) -> DifferentiableNetwork:
     """The network of a head, with the head behind it.
 
@@ -67,6 +72,8 @@ def open_for_head(
         As in `load_predictor`.
     engine
         ``auto`` or ``tensorflow``: others compute no gradients.
+    progress
+        As in `extract`.
 
     Raises
     ------
@@ -84,7 +91,7 @@ def open_for_head(
     timeout_s = require_timeout("download_timeout_s", download_timeout_s)
     with CacheFolder(cache, waits=False) as folder:
         find = weights_finder(recipe, folder, source, extractor, weights, timeout_s)
-        return _opened(recipe, find, folder.networks, loaded)
+        return _opened(recipe, find, folder.networks, progress, loaded)
 
 
 def open_for_extractor(
@@ -123,13 +130,20 @@ def open_for_extractor(
             download_timeout_s=timeout_s,
             progress=progress,
         )
-        return _opened(recipe, lambda: found, folder.networks)
+        return _opened(recipe, lambda: found, folder.networks, progress)
 
 
 def _opened(
-    recipe: Recipe, find: Callable[[], Weights], networks: Path, head: Head | None = None
+    recipe: Recipe,
+    find: Callable[[], Weights],
+    networks: Path,
+    progress: bool | None,
+    head: Head | None = None,
 ) -> DifferentiableNetwork:
-    with Network(recipe, find, networks) as network:
+    with (
+        Progress("Opening the network", show=progress),
+        Network(recipe, find, networks) as network,
+    ):
         module = network.backbone.imported()
         if not hasattr(module, "build"):
             raise EngineError(

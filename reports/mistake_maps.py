@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..errors import EngineError, ImageRejectedError, UsageError
+from ..errors import ImageRejectedError
 from ..features.engines.registry import AUTO
 from ..features.images.decoder import NO_LIMITS
 from ..formatting import counted
@@ -76,24 +76,18 @@ def open_for_mistakes(
     """
     if require_method(method, "saliency") == OCCLUSION:
         loading["precision"] = precision
-    try:
-        with Progress("Opening the network"):
-            return open_explainer(
-                head,
-                method=method,
-                sanity=False,
-                engine=engine,
-                cache=cache,
-                # As for thumbnails: what has a row was let in when it was extracted.
-                max_pixels=NO_LIMITS.pixels,
-                progress=False,
-                **loading,
-            )
-    except (UsageError, EngineError) as error:
-        # Its advice names the option of `bottlebank look saliency`.
-        said = str(error).replace("bottlebank look saliency --method ", "--saliency ")
-        error.args = (said.replace("--method ", "--saliency "), *error.args[1:])
-        raise
+    with Progress("Opening the network"):
+        return open_explainer(
+            head,
+            method=method,
+            sanity=False,
+            engine=engine,
+            cache=cache,
+            # As for thumbnails: what has a row was let in when it was extracted.
+            max_pixels=NO_LIMITS.pixels,
+            progress=False,
+            **loading,
+        )
 
 
 def maps_of_mistake(

@@ -33,6 +33,8 @@ _BIDI_CONTROLS: Final = frozenset(
 )
 _LAST_OF_LATIN: Final = 0x24F  # DejaVu Sans has all of these
 _LEFT_TO_RIGHT: Final = "\u200e"
+_PT_PER_IN: Final = 72
+_EM_OF_A_LETTER: Final = 0.6  # in DejaVu Sans, bold
 _JOINER: Final = "\u200d"
 _REPLACEMENT: Final = "\ufffd"
 
@@ -44,17 +46,16 @@ def shown_name(name: object, length: int = NAME_LENGTH) -> str:
     SVG may hold, the replacement character; marks that turn the direction of what follows are
     dropped. A long name loses its middle, because names often differ at the end.
     """
-    text = "".join(_shown_character(character) for character in str(name))
-    text = " ".join(text.split()) or "(no name)"
-    if len(text) <= length:
-        return text
-    tail_length = (length - 1) // 3
-    head_end, tail_start = length - 1 - tail_length, len(text) - tail_length
-    while head_end > 0 and _is_inside_a_letter(text, head_end):
-        head_end -= 1
-    while tail_start < len(text) and _is_inside_a_letter(text, tail_start):
-        tail_start += 1
-    return f"{text[:head_end]}…{text[tail_start:]}"
+    return _shortened(_drawable(str(name)) or "(no name)", length)
+
+
+def name_that_fits(name: object, width_in: float, size_pt: float) -> str:
+    """A shown name, shortened until it takes about that width in that size."""
+    most = width_in * _PT_PER_IN / (size_pt * _EM_OF_A_LETTER)
+    text = shown_name(name, max(1, int(most)))
+    while len(text) > 1 and _letters(text) > most:
+        text = shown_name(name, len(text) - 1)
+    return text
 
 
 def before_words(name: str) -> str:
@@ -65,8 +66,13 @@ def before_words(name: str) -> str:
 
 
 def wrapped(text: str, width: int) -> str:
-    """Words of ours and of the user, on lines of at most `width` characters."""
-    return textwrap.fill(shown_name(text, length=10 * width), width)
+    """Words of ours and of the user, on lines of at most `width` characters.
+
+    Each line begins at the left, also one whose first letters are read from the right.
+    """
+    shown = _drawable(text, kept=_LEFT_TO_RIGHT)  # that of `before_words`
+    lines = textwrap.wrap(_shortened(shown, 10 * width), width)
+    return "\n".join(before_words(line) for line in lines)
 
 
 def text_style(size_pt: float) -> dict[str, Any]:
@@ -121,6 +127,29 @@ def _shown_character(character: str) -> str:
     if unicodedata.category(character) in ("Cc", "Cs") or character in "\ufffe\uffff":
         return _REPLACEMENT
     return character
+
+
+def _letters(text: str) -> float:
+    """How wide a text is, in small letters of Latin: those of Chinese and emoji take two."""
+    wide = sum(unicodedata.east_asian_width(each) in ("W", "F") for each in text)
+    return len(text) + wide + 0.4 * sum(each.isupper() for each in text)
+
+
+def _drawable(text: str, kept: str = "") -> str:
+    shown = (each if each in kept else _shown_character(each) for each in text)
+    return " ".join("".join(shown).split())
+
+
+def _shortened(text: str, length: int) -> str:
+    if len(text) <= length:
+        return text
+    tail_length = (length - 1) // 3
+    head_end, tail_start = length - 1 - tail_length, len(text) - tail_length
+    while head_end > 0 and _is_inside_a_letter(text, head_end):
+        head_end -= 1
+    while tail_start < len(text) and _is_inside_a_letter(text, tail_start):
+        tail_start += 1
+    return f"{text[:head_end]}…{text[tail_start:]}"
 
 
 def _is_inside_a_letter(text: str, index: int) -> bool:

@@ -102,7 +102,7 @@ def run(
         table=table,
         units=units,
         images=images,
-        seed=seed,
+        random_state=seed,
         max_pixels=extraction["max_pixels"],
     )
     caption = draw_features(seen, path, table=table, theme=theme)

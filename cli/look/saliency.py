@@ -83,6 +83,7 @@ def run(
     loading: dict[str, Any],
     output: str,
     json: bool,
+    seed: int,
     **settings: Any,
 ) -> int:
     """Explain it, draw it, and print where the answer comes from."""
@@ -90,9 +91,9 @@ def run(
     require_output(output, PICTURE, [image, head])
     from ...reports.looks.saliency import plot_saliency
 
-    found = plot_saliency(image, head, output, **settings, **loading)
+    found = plot_saliency(image, head, output, random_state=seed, **settings, **loading)
     if json:
-        print_json({**found.as_dict(), "output": output, "seconds": seconds()})
+        print_json({"path": image, **found.as_dict(), "output": output, "seconds": seconds()})
     else:
         _tell(found, output, seconds())
     return 0

@@ -12,9 +12,9 @@ from ...errors import ParameterError
 from ...features.engines.registry import AUTO, REFERENCE
 from ...features.images.decoder import MAX_PIXELS, require_max_pixels
 from ...progress import Progress
+from .. import log_odds
 from ..given_image import decoded, read_image
 from ..known_class import require_class
-from . import log_odds
 from .baseline import baseline_of
 from .found import Saliency
 from .gradcam import GradCam, enlarged, layer_for
@@ -88,11 +88,14 @@ class Explainer(ABC):
         permuted, note = self._permuted(pixels, index)
         if permuted is not None and not np.isfinite(permuted).all():
             permuted, note = None, "what the network answers with random weights is not finite"
-        # Before anything is cut: a map of random weights may be negative everywhere.
-        sanity = None if permuted is None else rank_correlation(values, permuted)
-        of_sizes = None
-        if permuted is not None and self.method != GRADCAM:
-            of_sizes = rank_correlation(np.abs(values), np.abs(permuted))
+        sanity = of_sizes = None
+        if permuted is not None:
+            # Before anything is cut: a map of random weights may be negative everywhere.
+            sanity = rank_correlation(values, permuted)
+            if sanity is None:
+                permuted, note = None, "one of the two maps has the same value everywhere"
+            elif self.method != GRADCAM:
+                of_sizes = rank_correlation(np.abs(values), np.abs(permuted))
         return Saliency(
             method=self.method,
             label=self.classes[index],
@@ -297,7 +300,7 @@ def open_explainer(
     stride_px: int | None = None,
     most_steps: int = MOST_STEPS,
     sanity: bool = True,
-    seed: int = 0,
+    random_state: int = 0,
     engine: str = AUTO,
     max_pixels: int = MAX_PIXELS,
     progress: bool | None = None,
@@ -318,7 +321,8 @@ def open_explainer(
             theirs = " and ".join(methods)
             raise ParameterError(name, f"changes nothing of {method}: it is for {theirs}")
     filled = GREY if baseline is None else require_baseline(baseline)
-    most_steps, seed = require_whole("most_steps", most_steps, 2), require_seed("seed", seed)
+    most_steps = require_whole("most_steps", most_steps, 2)
+    seed = require_seed("random_state", random_state)
     patch_px, stride_px = (
         None if value is None else require_whole(name, value, 1)
         for name, value in (("patch_px", patch_px), ("stride_px", stride_px))
@@ -327,17 +331,20 @@ def open_explainer(
     if method == OCCLUSION:
         from ...prediction import load_predictor
 
-        predictor = load_predictor(head, engine=engine, max_pixels=max_pixels, **loading)
+        with Progress("Opening the network", show=progress):
+            predictor = load_predictor(
+                head, many=True, engine=engine, max_pixels=max_pixels, **loading
+            )
         random, note = None, _NOT_WANTED
         if sanity:
             note = _NO_GRADIENTS.format(predictor.engine)
             if predictor.engine == REFERENCE:
-                random = _probabilities_of_random(predictor, seed, loading)
+                random = _probabilities_of_random(predictor, seed, loading, progress)
         return _Occlusion(predictor, filled, patch_px, stride_px, random, note, **settings)
     from ..opening import open_for_head
 
     loading.pop("parity", None)  # the network is compared with its engines when it is opened
-    network = open_for_head(head, engine=engine, **loading)
+    network = open_for_head(head, engine=engine, progress=progress, **loading)
     its_seed = seed if sanity else None
     if method == GRADCAM:
         return _GradCam(network, its_seed, layer, **settings)
@@ -345,12 +352,14 @@ def open_explainer(
 
 
 def _probabilities_of_random(
-    predictor: Predictor, seed: int, loading: dict[str, Any]
+    predictor: Predictor, seed: int, loading: dict[str, Any], progress: bool | None
 ) -> Callable[[np.ndarray], np.ndarray]:
     from ..opening import open_for_head
 
     loading = {name: value for name, value in loading.items() if name != "parity"}
-    network = open_for_head(predictor.head, **loading).with_permuted_kernels(seed)
+    network = open_for_head(predictor.head, progress=progress, **loading).with_permuted_kernels(
+        seed
+    )
 
     def probabilities(images: np.ndarray) -> np.ndarray:
         return predictor.head.predict_proba(network.features(images.astype(np.float32)).numpy())

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from ...errors import UsageError
-from . import log_odds
+from .. import log_odds
 
 if TYPE_CHECKING:
     from ..network import DifferentiableNetwork
@@ -30,8 +30,8 @@ def layer_for(network: DifferentiableNetwork, layer: str | None) -> str:
     maps = network.map_layers
     if not maps:
         raise UsageError(
-            f"Grad-CAM needs the maps of a layer, and {name} shows none: choose --method "
-            f"integrated-gradients, which follows the gradient to the pixels, or --method occlusion"
+            f"Grad-CAM needs the maps of a layer, and {name} shows none: choose the "
+            f"method integrated-gradients, which follows the gradient to the pixels, or occlusion"
         )
     if layer is None:
         return maps[-1]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from . import log_odds
+from .. import log_odds
 
 if TYPE_CHECKING:
     from ...progress import Progress

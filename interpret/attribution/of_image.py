@@ -31,7 +31,7 @@ def saliency(
     stride_px: int | None = None,
     most_steps: int = MOST_STEPS,
     sanity: bool = True,
-    seed: int = 0,
+    random_state: int = 0,
     engine: str = AUTO,
     max_pixels: int = MAX_PIXELS,
     progress: bool | None = None,
@@ -65,7 +65,7 @@ def saliency(
         when the contributions sum to the difference of the scores within 1 %.
     sanity
         Whether the same is done with random weights, to be compared.
-    seed
+    random_state
         Of the random weights.
     engine, max_pixels, **loading
         As in `load_predictor`: ``cache``, ``extractor``, ``weights``, ``parity``.
@@ -99,7 +99,7 @@ def saliency(
         stride_px=stride_px,
         most_steps=most_steps,
         sanity=sanity,
-        seed=seed,
+        random_state=random_state,
         engine=engine,
         max_pixels=max_pixels,
         progress=progress,

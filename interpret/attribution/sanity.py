@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 
-def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Spearman's, -1 to 1, of two arrays of one shape; 0 where one of them is flat."""
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Spearman's, -1 to 1, of two arrays of one shape; None where one of them is flat."""
     from scipy.stats import rankdata
 
     one, other = (rankdata(each.ravel()) for each in (first, second))
     deviations = one.std() * other.std()
     if deviations == 0:
-        return 0.0
+        return None
     return float(np.mean((one - one.mean()) * (other - other.mean())) / deviations)

@@ -49,14 +49,14 @@ def draw_features(
     UsageError
         For another file extension, or where another file would be replaced.
     """
-    path = require_output(output, PICTURE, [seen.image])
+    path = require_output(output, PICTURE, [seen.path])
     chosen = require_theme(theme)
     layers = [
         DrawnLayer(_named(layer), [_drawn(unit, table) for unit in layer.units])
         for layer in seen.layers
     ]
     caption = _caption(seen)
-    title = f"{shown_name(Path(seen.image).name)}: the strongest units in {seen.network}"
+    title = f"{shown_name(Path(seen.path).name)}: the strongest units in {seen.extractor}"
     with writing_file(path):
         draw_feature_maps(seen.pixels, layers, path, title, caption, theme=chosen)
     return caption

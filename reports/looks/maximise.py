@@ -51,9 +51,10 @@ def draw_maximised(
         if maximised.of_classes
         else (f"units of {maximised.layer or 'the transfer values'}", "activation of the unit")
     )
-    title = f"{shown_name(maximised.network)}: what excites {shown_name(what, 80)}"
+    title = f"{shown_name(maximised.extractor)}: what excites {shown_name(what, 80)}"
     caption = (
-        f"Each picture is made by steps along the gradient, from noise. Below it, the {score} that "
+        f"Each picture is made by steps along the gradient, from noise, or a plain colour, if "
+        f"that excites more. Below it, the {score} that "
         f"its 8-bit pixels give."
     )
     with writing_file(path):

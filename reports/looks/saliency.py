@@ -12,6 +12,7 @@ from ...interpret.attribution.methods import GRADCAM, INTEGRATED, OCCLUSION
 from ...interpret.attribution.of_image import saliency
 from ...replaceable import writing_file
 from ...viz.looks.saliency import draw_saliency
+from ...viz.text import before_words, shown_name
 from ...viz.theme import require_theme
 from ..output_paths import PICTURE, require_output
 
@@ -71,16 +72,23 @@ def plot_saliency(
             found.shown,
             found.window,
             path,
-            f"{found.label}, {percent(found.probability)}: {Path(image).name}",
+            f"{_name(found.label)}, {percent(found.probability)}: {_name(Path(image).name)}",
             _LEGENDS[found.method],
             [_about_method(found), _about_check(found)],
             permuted=None if found.permuted is None else shown_values(found.method, found.permuted),
             permuted_caption=""
             if found.sanity is None
-            else f"random weights: rank correlation {sanity_in_words(found)}",
+            else (
+                f"random weights, on a scale of their own: "
+                f"rank correlation {sanity_in_words(found)}"
+            ),
             theme=chosen_theme,
         )
     return found
+
+
+def _name(text: str) -> str:
+    return before_words(shown_name(text))
 
 
 def _about_method(found: Saliency) -> str:
@@ -97,12 +105,12 @@ def _about_method(found: Saliency) -> str:
             f"{settings['baseline']}"
         ),
     }[found.method]()
-    said = "" if found.label == found.predicted else f"; predicted is {found.predicted}"
+    said = "" if found.label == found.predicted else f"; predicted is {_name(found.predicted)}"
     unknown = "; the head calls the image unknown" if found.unknown else ""
     network = f"{found.extractor}, {found.engine}"
     by = f"by {TITLES[found.method]} ({details}; {network})"
     colours = "" if found.method == GRADCAM else " Red speaks for the class, blue against it."
-    return f"What speaks for {found.label}, {by}{said}{unknown}.{colours}"
+    return f"What speaks for {_name(found.label)}, {by}{said}{unknown}.{colours}"
 
 
 def _about_check(found: Saliency) -> str:

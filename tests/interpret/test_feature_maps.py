@@ -48,7 +48,7 @@ def test_an_image_may_be_a_file_its_bytes_or_pixels(plain, table):
     with Image.open(path) as picture:
         of_pixels = [picture.copy(), np.asarray(picture.convert("RGB"))]
     expected = features(path, plain, table=table, units=2)
-    assert expected.image == str(path)
+    assert expected.path == str(path)
     from_bytes = features(path.read_bytes(), plain, table=table, units=2)
     assert from_bytes.as_dict() == {**expected.as_dict(), "image": ""}
     for given in of_pixels:

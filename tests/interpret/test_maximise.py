@@ -46,6 +46,18 @@ def test_pictures_of_classes_are_predicted_as_their_class(trained, cache, tmp_pa
     assert json.dumps(found.as_dict()).count("log_odds") == 3
 
 
+@pytest.mark.parametrize(("sign", "level"), [(1, 255), (-1, 0)])
+def test_a_plain_colour_is_the_answer_where_nothing_excites_more(sign, level):
+    import tensorflow as tf
+
+    def brightness(pixels, number):
+        return sign * tf.reduce_mean(pixels[..., number], axis=(1, 2))
+
+    made = Ascent(8, 1.4, brightness, brightness).climb(0, 2, [0])
+    assert made.shape == (8, 8, 3)
+    assert (made[..., 0] == level).all()
+
+
 @pytest.mark.slow
 def test_a_run_that_was_killed_goes_on_where_it_was(plain, tmp_path, monkeypatch):
     made = []

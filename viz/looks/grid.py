@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from ..dataset_views.sheet import Sheet
-from ..text import shown_name
+from ..text import name_that_fits
 from ..theme import LIGHT, Theme
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _GAP_IN: Final = 0.1
 _WORDS_IN: Final = 0.42
 _MOST_ACROSS: Final = 10
 _LEAST_IN: Final = 4.5
-_NAME_LENGTH: Final = 24
+_NAME_PT: Final = 8
 
 
 def draw_grid(
@@ -57,6 +57,8 @@ def draw_grid(
         down, across = divmod(place, n_across)
         x, y = across * cell_in, down * row_in
         sheet.image(pixels, x, y, _SIDE_IN)
-        sheet.words(shown_name(name, _NAME_LENGTH), x, y + _SIDE_IN + 0.16, 8, strong=True)
+        sheet.words(
+            name_that_fits(name, _SIDE_IN, _NAME_PT), x, y + _SIDE_IN + 0.16, _NAME_PT, strong=True
+        )
         sheet.words(figure, x, y + _SIDE_IN + 0.31, 7.5)
     sheet.write(output, title, caption)

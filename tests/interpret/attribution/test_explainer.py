@@ -73,7 +73,7 @@ def test_what_cannot_be_explained_is_refused_before_any_network_starts(tmp_path,
         ({"method": "integrated-gradients", "patch_px": 3}, "patch_px changes nothing of"),
         ({"method": "integrated-gradients", "most_steps": 1}, "most_steps is 1"),
         ({"method": "occlusion", "patch_px": 2.5}, "patch_px"),
-        ({"seed": -1}, "seed"),
+        ({"random_state": -1}, "random_state"),
         ({"label": 3}, "the head has no class"),
     ):
         with pytest.raises(UsageError, match=message):
@@ -168,7 +168,7 @@ def test_grad_cam_is_that_of_tf_keras_vis(lite):
     import keras
     from tf_keras_vis.gradcam import Gradcam
 
-    from bottlebank.interpret.attribution import log_odds
+    from bottlebank.interpret import log_odds
     from bottlebank.interpret.attribution.gradcam import GradCam
 
     head = HeadOfWeights(lite)

@@ -16,8 +16,10 @@ def of_logits(logits: Any, index: Any) -> Any:
     """Of logits (n, n_classes), a tensor, and the number of a class, perhaps a tensor: (n,)."""
     import tensorflow as tf
 
-    others = tf.concat([logits[:, :index], logits[:, index + 1 :]], axis=1)
-    return logits[:, index] - tf.reduce_logsumexp(others, axis=1)
+    is_it = tf.one_hot(index, tf.shape(logits)[1], on_value=True, off_value=False, dtype=tf.bool)
+    least = tf.constant(-np.inf, logits.dtype)
+    others = tf.reduce_logsumexp(tf.where(is_it, least, logits), axis=1)
+    return tf.reduce_sum(tf.where(is_it, logits, tf.zeros_like(logits)), axis=1) - others
 
 
 def of_probabilities(probabilities: np.ndarray, index: int) -> np.ndarray:
