@@ -12,6 +12,7 @@ from ..errors import ImageRejectedError, UsageError
 from ..features.images.decoder import MAX_PIXELS, NO_LIMITS, read, require_max_pixels
 from ..progress import Progress
 from .given_image import decoded, read_image
+from .limits import MOST_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +139,7 @@ def features(
         is the most standard deviations above the mean of the table's photographs, and those that
         excite them most are found; without it, the units of the greatest activation.
     units
-        How many units of each layer.
+        How many units of each layer, at most 32.
     images
         How many photographs of the table, drawn at random, are taken through the network for units
         of inner layers. Units of the transfer values are compared with all, from the cache.
@@ -159,7 +160,8 @@ def features(
     UsageError
         When the network has no such layer, or the table is of another network.
     """
-    n_units, n_images = require_whole("units", units, 1), require_whole("images", images, 1)
+    n_units = require_whole("units", units, 1, MOST_UNITS)
+    n_images = require_whole("images", images, 1)
     seed = require_seed("random_state", random_state)
     if table is not None:
         table.require_rows()

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
 _ACTIVATIONS = ("Activation", "ReLU", "LeakyReLU", "PReLU", "ELU")
 
 
+def without_layers(network: str) -> str:
+    """What to do where a network has no layers that can be looked at."""
+    return (
+        f"the layers of {network} cannot be looked at: expected a network of keras.applications, "
+        f"such as mobilenet_v2, or an EfficientNet-Lite"
+    )
+
+
 class DifferentiableNetwork:
     """A network in TensorFlow, in float32: from pixels to maps, features and logits.
 
@@ -181,10 +189,7 @@ class DifferentiableNetwork:
         """
         known, network = self.layers, self.recipe.extractor
         if not known:
-            raise UsageError(
-                f"the layers of {network} cannot be looked at: expected a network of "
-                f"keras.applications, such as mobilenet_v2, or an EfficientNet-Lite"
-            )
+            raise UsageError(without_layers(network))
         if name not in known:
             hint = hint_at(name, known) or f"`bottlebank extractors {network}` and docs list them"
             raise UsageError(f"{network} has no layer {in_brief(repr(name))}: {hint}".rstrip(" ;"))

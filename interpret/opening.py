@@ -12,6 +12,9 @@ from ..cache import CacheFolder
 from ..classifier.given_head import as_head
 from ..errors import EngineError, UsageError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, recipe_for
+from ..features.backbones.opening import KINDS, is_file_name, kind_of, locate, module_of
+from ..features.backbones.registry import HUB
+from ..features.backbones.spec import extractor_name
 from ..features.engines.conversion import import_tensorflow_engine
 from ..features.engines.network import Network
 from ..features.engines.registry import AUTO, REFERENCE, require_known
@@ -19,7 +22,7 @@ from ..fork_safety import claim
 from ..native_stderr import silent_stderr
 from ..prediction.head_extractor import read_recipe, weights_finder
 from ..progress import Progress
-from .network import DifferentiableNetwork
+from .network import DifferentiableNetwork, without_layers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,6 +53,45 @@ def require_gradients(engine: str) -> None:
             f"the engine {engine} computes no gradients: leave --engine out, so that TensorFlow "
             f"computes them; {WITHOUT_GRADIENTS}"
         )
+
+
+def require_gradients_of(extractor: str | os.PathLike[str]) -> None:
+    """Refuse a network that computes no gradients, before it is read or downloaded.
+
+    Raises
+    ------
+    UnknownExtractorError
+        When there is no such file or folder.
+    EngineError
+        With what works instead.
+    """
+    name = extractor_name(extractor)
+    if not is_file_name(name):
+        return
+    kind = KINDS["hub"] if name.startswith(HUB) else kind_of(locate(name))
+    if not hasattr(module_of(kind), "build"):
+        raise EngineError(_no_gradients(name))
+
+
+def require_layers_of(extractor: str | os.PathLike[str]) -> None:
+    """As `require_gradients_of`, and refuse a network whose layers cannot be looked at.
+
+    Raises
+    ------
+    UsageError
+        When it is in a file.
+    """
+    require_gradients_of(extractor)
+    name = extractor_name(extractor)
+    if is_file_name(name):
+        raise UsageError(without_layers(name))
+
+
+def _no_gradients(name: str) -> str:
+    return (
+        f"{name} has no gradients: it runs in OpenVINO and ONNX Runtime, not in TensorFlow; "
+        f"{WITHOUT_GRADIENTS}"
+    )
 
 
 def open_for_head(
@@ -121,6 +163,7 @@ def open_for_extractor(
         As `open_for_head`; and as `extract`.
     """
     require_gradients(engine)
+    require_gradients_of(extractor)
     timeout_s = require_timeout("download_timeout_s", download_timeout_s)
     spec = ExtractorSpec.of(extractor, **settings)
     with CacheFolder(cache, waits=False) as folder:
@@ -146,10 +189,7 @@ def _opened(
     ):
         module = network.backbone.imported()
         if not hasattr(module, "build"):
-            raise EngineError(
-                f"{recipe.extractor} has no gradients: it runs in OpenVINO and ONNX Runtime, not "
-                f"in TensorFlow; {WITHOUT_GRADIENTS}"
-            )
+            raise EngineError(_no_gradients(recipe.extractor))
         import_tensorflow_engine()
         claim("TensorFlow")
         if not hasattr(module, "tunable"):

@@ -20,7 +20,14 @@ from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from ..prediction.image_inputs import named
 from ..progress import Progress
 from .given_image import decoded, read_image
-from .painting_limits import LEAST_PX, MOST_PX, PREFERRED, STEPS_BETWEEN_PREVIEWS
+from .limits import (
+    LEAST_PX,
+    MOST_PX,
+    MOST_STEPS,
+    MOST_STRENGTH,
+    PREFERRED,
+    STEPS_BETWEEN_PREVIEWS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,8 +136,9 @@ def style(
         When one of the pictures cannot be decoded.
     """
     size = require_whole("size", size, LEAST_PX, MOST_PX)
-    strength = require_number("strength", strength, "a number above 0 and below 1,000", 0, 1000)
-    steps = require_whole("steps", steps, 1, 10_000)
+    wanted = f"a number above 0 and below {MOST_STRENGTH:,}"
+    strength = require_number("strength", strength, wanted, 0, MOST_STRENGTH)
+    steps = require_whole("steps", steps, 1, MOST_STEPS)
     max_pixels = require_max_pixels(max_pixels)
     given = [read_image(image) for image in (content, style)]
     pictures = [_resized(each, size, max_pixels) for each in given]

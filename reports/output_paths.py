@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..atomic_file import TEMPORARY_PREFIX
 from ..errors import BottlebankError, UsageError
 from ..replaceable import require_replaceable
 
@@ -75,6 +77,8 @@ def require_folder(folder: str | Path) -> Path:
             raise UsageError(f"the folder {path} cannot be made: a file of that name exists")
         if not os.access(path, os.W_OK | os.X_OK):
             raise UsageError(f"the folder {path} cannot be written: permission denied")
+        if (reason := _why_not_written(path)) is not None:
+            raise UsageError(f"the folder {path} cannot be written: {reason}")
         return path
     above = path.parent
     while not os.path.lexists(above):
@@ -83,7 +87,18 @@ def require_folder(folder: str | Path) -> Path:
         raise UsageError(f"the folder {path} cannot be made: {above} is a file")
     if not os.access(above, os.W_OK | os.X_OK):
         raise UsageError(f"the folder {path} cannot be made: {above} cannot be written")
+    if (reason := _why_not_written(above)) is not None:
+        raise UsageError(f"the folder {path} cannot be made: {above} cannot be written: {reason}")
     return path
+
+
+def _why_not_written(folder: Path) -> str | None:
+    """Why no file can be made in a folder, as in /proc or on a full disk: permissions allow it."""
+    try:
+        with tempfile.TemporaryFile(prefix=TEMPORARY_PREFIX, dir=folder):
+            return None
+    except OSError as error:
+        return error.strerror or str(error)
 
 
 def require_report_folder(folder: str | Path, data: str | None = None) -> Path:

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     default_in_words="test, or validation where test has no images",
     help="with --all: which split of DATA",
 )
+@options.reading()
 @options.output(
     required=True, metavar="FILE.png", help="the picture, a name that ends in .png or .svg"
 )
@@ -90,6 +91,7 @@ def run(
     steps: int,
     images: int | None,
     split: str | None,
+    reading: dict[str, Any],
     output: str,
     save: str | None,
     theme: str,
@@ -125,6 +127,7 @@ def run(
             budgets=budget or OF_CURVE,
             n_images=images or N_IMAGES,
             split=split,
+            reading=reading,
             **settings,
         )
         if json:
@@ -134,6 +137,9 @@ def run(
             tell(f"wrote {curve.output}, {seconds():.1f} s in all")
         return report_rejections(curve.found.rejected, strict=False)
     assert image is not None
+    from ...interpret.given_image import require_image
+
+    require_image(image, max_pixels)
     looked = look_adversarial(
         image, head, output, target=target, budget=budget or LARGEST, save=save, **settings
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
+from ...interpret.limits import MOST_UNITS
 from ...reports.output_paths import PICTURE, require_output
 from ..command import argument, command, option
 from ..output import Stopwatch, print_json, report_rejections, tell
 from ..parameters import options, pictures
 from ..parameters.seen_by_head import extract_seen_by, require_head_decides
-from ..parameters.types import COUNT, FILE, Names
+from ..parameters.types import COUNT, FILE, Names, WholeNumber
 from .opening import open_network
 
 if TYPE_CHECKING:
@@ -39,7 +40,13 @@ if TYPE_CHECKING:
     "without",
 )
 @options.reading()
-@option("--units", type=COUNT, default=4, metavar="N", help="units of each layer")
+@option(
+    "--units",
+    type=WholeNumber(1, MOST_UNITS),
+    default=4,
+    metavar="N",
+    help=f"units of each layer, at most {MOST_UNITS}",
+)
 @option(
     "--images",
     type=COUNT,
@@ -76,9 +83,9 @@ def run(
     require_head_decides(head, extraction)
     if head is None and extraction["extractor"] is None:
         raise UsageError("which network? Give --extractor NAME or --head HEAD.h5")
-    from ...prediction.similar_search import require_image
+    from ...interpret.given_image import require_image
 
-    require_image(image)
+    require_image(image, extraction["max_pixels"])
     dataset = table = None
     if data is not None:
         from ...datasets import load_dataset

@@ -89,6 +89,9 @@ def run(
     """Explain it, draw it, and print where the answer comes from."""
     seconds = Stopwatch()
     require_output(output, PICTURE, [image, head])
+    from ...interpret.given_image import require_image
+
+    require_image(image, settings["max_pixels"])
     from ...reports.looks.saliency import plot_saliency
 
     found = plot_saliency(image, head, output, random_state=seed, **settings, **loading)

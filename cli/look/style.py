@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
-from ...interpret.painting_limits import LEAST_PX, MOST_PX, PREFERRED
+from ...interpret.limits import LEAST_PX, MOST_PX, MOST_STEPS, MOST_STRENGTH, PREFERRED
 from ...reports.output_paths import MADE_IMAGE, require_output
 from ..command import argument, command, option
 from ..output import Stopwatch, print_json, tell
 from ..parameters import options
-from ..parameters.types import COUNT, FILE, POSITIVE, Names, WholeNumber
+from ..parameters.types import FILE, Names, Number, WholeNumber
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     help="the network by which style and content are compared",
 )
 @option(
+    "--weights",
+    type=FILE,
+    default="imagenet",
+    metavar="imagenet|FILE",
+    help="as in `bottlebank extract`",
+)
+@option(
     "--size",
     type=WholeNumber(LEAST_PX, MOST_PX),
     default=384,
@@ -36,13 +43,19 @@ if TYPE_CHECKING:
 )
 @option(
     "--strength",
-    type=POSITIVE,
+    type=Number(f"a number above 0 and below {MOST_STRENGTH:,}", 0, MOST_STRENGTH),
     default=1.0,
     default_in_words="1",
     metavar="X",
     help="how much the style counts: 0.1 leaves most of the content, 10 little",
 )
-@option("--steps", type=COUNT, default=150, metavar="N", help="steps of the optimiser")
+@option(
+    "--steps",
+    type=WholeNumber(1, MOST_STEPS),
+    default=150,
+    metavar="N",
+    help="steps of the optimiser",
+)
 @option(
     "--keep-colours",
     is_flag=True,
@@ -80,6 +93,7 @@ def run(
     output: str,
     preview: str | None,
     extractor: str | None,
+    weights: str,
     engine: str,
     cache: str | None,
     json: bool,
@@ -87,15 +101,18 @@ def run(
 ) -> int:
     """Paint, write and report."""
     seconds = Stopwatch()
-    path = require_output(output, MADE_IMAGE, [content, style])
+    inputs = [content, style, weights]
+    path = require_output(output, MADE_IMAGE, inputs)
     previewed = None
     if preview is not None:
-        previewed = require_output(preview, MADE_IMAGE, [content, style])
+        previewed = require_output(preview, MADE_IMAGE, inputs)
         if previewed.resolve() == path.resolve():
             raise UsageError(
                 f"{path} cannot hold the preview and the result: choose another name for --preview"
             )
     from ...interpret import open_for_extractor
+    from ...interpret.given_image import require_image
+    from ...interpret.opening import require_gradients, require_layers_of
     from ...interpret.painting import default_extractor
     from ...interpret.painting import style as paint
     from ...reports.looks.made_image import write_image
@@ -104,7 +121,12 @@ def run(
         if previewed is not None:
             write_image(pixels, previewed)
 
-    network = open_for_extractor(extractor or default_extractor(), engine=engine, cache=cache)
+    require_gradients(engine)
+    chosen = extractor or default_extractor()
+    require_layers_of(chosen)
+    for image in (content, style):
+        require_image(image, settings["max_pixels"])
+    network = open_for_extractor(chosen, weights=weights, engine=engine, cache=cache)
     painted = paint(content, style, network, on_preview=show, **settings)
     write_image(painted.pixels, path)
     if json:

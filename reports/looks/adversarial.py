@@ -28,7 +28,7 @@ from ...viz.theme import require_theme
 from ..output_paths import MADE_IMAGE, PICTURE, Kind, require_output, require_outside
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ...classifier import Head
     from ...datasets import Dataset
@@ -146,6 +146,7 @@ def look_robustness(
     budgets: str | Sequence[str | float] = OF_CURVE,
     n_images: int = N_IMAGES,
     split: str | None = None,
+    reading: Mapping[str, Any] | None = None,
     theme: str = "light",
     random_state: int = 0,
     engine: str = "auto",
@@ -172,6 +173,8 @@ def look_robustness(
     split
         ``train``, ``validation``, ``test`` or ``all``; None for test, or validation where test has
         no images.
+    reading
+        Of a path: keywords of `load_dataset`.
     theme
         ``light`` or ``dark``.
     random_state
@@ -189,7 +192,7 @@ def look_robustness(
     partial = require_output(path.with_suffix(".partial.json"), _JOURNAL)
     if isinstance(data, (str, os.PathLike)):
         require_outside(path, os.fspath(data))
-        data = load_dataset(data)
+        data = load_dataset(data, **(reading or {}))
     all_levels_of(budgets)
     n_images, seed = (
         require_whole("n_images", n_images, 1),

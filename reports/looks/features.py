@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...formatting import counted
 from ...replaceable import writing_file
 from ...viz.looks.feature_maps import DrawnLayer, DrawnUnit, draw_feature_maps
 from ...viz.text import shown_name
@@ -76,17 +77,22 @@ def _drawn(unit: UnitSeen, table: FeatureTable | None) -> DrawnUnit:
 
 
 def _caption(seen: FeatureMaps) -> str:
-    n_least, n_most = (
-        of([layer.n_photographs for layer in seen.layers], default=0) for of in (min, max)
-    )
-    if n_most == 0:
+    compared = {layer.n_photographs for layer in seen.layers} - {0}
+    if not compared:
         return (
             "The units of the greatest activation, which is the mean over the map; maps are dark "
             "where it is least. With a dataset, units are compared with its photographs."
         )
-    of = f"{n_least:,}" if n_least == n_most else f"{n_least:,} to {n_most:,}"
+    n = max(compared)
+    of = counted(n, "photograph")
+    if len(compared) > 1:
+        names = [layer.name for layer in seen.layers if layer.n_photographs == n]
+        of = (
+            f"photographs (of all {n:,} for {', '.join(names)}, of {min(compared):,} of them, "
+            f"drawn at random, for other layers)"
+        )
     return (
         f"The units whose activation (of a map, the mean) is the most standard deviations above "
-        f"the mean of {of} photographs, and beside each those that excite it most. Maps are dark "
-        f"where it is least."
+        f"the mean of {of}, and beside each those that excite it most. Maps are dark where it is "
+        f"least."
     )

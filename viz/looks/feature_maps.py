@@ -22,8 +22,8 @@ _GAP_IN: Final = 0.06
 _BETWEEN_IN: Final = 0.22
 _HEAD_IN: Final = 0.3
 _WORDS_IN: Final = 0.3
-_N_ACROSS: Final = 2
-"""Units on a line, where photographs stand beside them."""
+_N_ACROSS, _N_ACROSS_ALONE = 2, 8
+"""Units on a line, where photographs stand beside them, and where none do."""
 # From dark to light, in steps that are equal to the eye also in print.
 _SHADES: Final = "magma"
 
@@ -78,7 +78,7 @@ def draw_feature_maps(
     strip_in = n_photographs * (_SMALL_IN + _GAP_IN)
     has_maps = any(unit.values is not None for layer in layers for unit in layer.units)
     unit_in = (_SIDE_IN + _GAP_IN if has_maps else 0) + strip_in
-    n_across = min(n_units, _N_ACROSS) if n_photographs else n_units
+    n_across = min(n_units, _N_ACROSS if n_photographs else _N_ACROSS_ALONE)
     n_down = -(-n_units // n_across)
     row_in = (_SIDE_IN if has_maps else _SMALL_IN) + _WORDS_IN
     block_in = _HEAD_IN + n_down * row_in + _BETWEEN_IN

@@ -61,3 +61,43 @@ def test_names_are_shown_as_they_are(tmp_path, suffix):
         text = (tmp_path / "maps.svg").read_text()
         assert "<script>" not in text
         assert "&lt;script&gt;$x$" in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ([0, 0], "the greatest activation"),
+        ([59, 59], "above the mean of 59 photographs, and"),
+        ([1, 1], "above the mean of 1 photograph, and"),
+        (
+            [60, 1199],
+            "(of all 1,199 for layer 1, of 60 of them, drawn at random, for other layers)",
+        ),
+        ([0, 7], "above the mean of 7 photographs, and"),
+    ],
+)
+def test_the_caption_says_with_which_photographs_units_were_compared(tmp_path, counts, words):
+    import numpy as np
+
+    from bottlebank.interpret.feature_maps import FeatureMaps, LayerSeen, UnitSeen
+    from bottlebank.reports.looks.features import draw_features
+
+    unit = UnitSeen(7, 1.5, 2.0, np.zeros((3, 4), np.float32), [])
+    layers = [LayerSeen(f"layer {place}", (3, 4, 9), [unit], n) for place, n in enumerate(counts)]
+    seen = FeatureMaps("a.png", "network", np.zeros((5, 9, 3), np.uint8), layers)
+    assert words in draw_features(seen, tmp_path / "maps.svg")
+
+
+def test_many_units_stand_on_several_lines(tmp_path):
+    import numpy as np
+
+    from bottlebank.interpret.feature_maps import MOST_UNITS, FeatureMaps, LayerSeen, UnitSeen
+    from bottlebank.reports.looks.features import draw_features
+
+    values = np.zeros((3, 4), np.float32)
+    units = [UnitSeen(number, 1.5, None, values, []) for number in range(MOST_UNITS)]
+    layers = [LayerSeen("layer", (3, 4, 9), units, 0)]
+    seen = FeatureMaps("a.png", "network", np.zeros((5, 9, 3), np.uint8), layers)
+    draw_features(seen, tmp_path / "maps.png")
+    with Image.open(tmp_path / "maps.png") as picture:
+        assert max(picture.size) < 2100
