@@ -50,7 +50,7 @@ def test_an_image_may_be_a_file_its_bytes_or_pixels(plain, table):
     expected = features(path, plain, table=table, units=2)
     assert expected.path == str(path)
     from_bytes = features(path.read_bytes(), plain, table=table, units=2)
-    assert from_bytes.as_dict() == {**expected.as_dict(), "image": ""}
+    assert from_bytes.as_dict() == {**expected.as_dict(), "path": ""}
     for given in of_pixels:
         seen = features(given, plain, units=2)
         np.testing.assert_array_equal(seen.pixels, expected.pixels)
