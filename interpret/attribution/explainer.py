@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     Found = tuple[np.ndarray, dict[str, Any]]
     RandomMap = Callable[[np.ndarray, int], np.ndarray]
+    Odds = Callable[[np.ndarray, int], np.ndarray]
+    """Of images, uint8 (n, height, width, 3), and the number of a class: float (n,)."""
 
 _SANITY_STEPS = 32
 _NOT_WANTED = "it was not requested"
@@ -93,7 +95,8 @@ class Explainer(ABC):
             # Before anything is cut: a map of random weights may be negative everywhere.
             sanity = rank_correlation(values, permuted)
             if sanity is None:
-                permuted, note = None, "one of the two maps has the same value everywhere"
+                with_them = "with them, " if np.ptp(permuted) == 0 else ""
+                permuted, note = None, f"{with_them}the map has the same value everywhere"
             elif self.method != GRADCAM:
                 of_sizes = rank_correlation(np.abs(values), np.abs(permuted))
         return Saliency(
@@ -241,7 +244,7 @@ class _Occlusion(Explainer):
         baseline: str,
         patch_px: int | None,
         stride_px: int | None,
-        random: Callable[[np.ndarray], np.ndarray] | None,
+        random: Odds | None,
         note: str,
         **settings: Any,
     ) -> None:
@@ -257,12 +260,15 @@ class _Occlusion(Explainer):
         return self._predictor.answer(pixels)
 
     def _explained(self, pixels: np.ndarray, index: int) -> Found:
-        values = self._hiding(self._predictor.probabilities, pixels, index, "Hiding parts")
+        values = self._hiding(self._odds, pixels, index, "Hiding parts")
         return values, {
             "baseline": self._baseline,
             "patch_px": self._patch_px,
             "stride_px": self._stride_px,
         }
+
+    def _odds(self, images: np.ndarray, index: int) -> np.ndarray:
+        return log_odds.of_probabilities(self._predictor.probabilities(images), index)
 
     def _permuted(self, pixels: np.ndarray, index: int) -> tuple[np.ndarray | None, str]:
         if self._random is None:
@@ -271,7 +277,7 @@ class _Occlusion(Explainer):
 
     def _hiding(
         self,
-        probabilities: Callable[[np.ndarray], np.ndarray],
+        odds: Odds,
         pixels: np.ndarray,
         index: int,
         what: str,
@@ -280,7 +286,7 @@ class _Occlusion(Explainer):
         total = len(starts(side_px, self._patch_px, self._stride_px)) ** 2
         with Progress(what, total, unit="parts", show=self._progress) as bar:
             return occlusion(
-                lambda images: log_odds.of_probabilities(probabilities(images), index),
+                lambda images: odds(images, index),
                 pixels,
                 baseline_of(self._baseline, pixels),
                 self._patch_px,
@@ -339,7 +345,7 @@ def open_explainer(
         if sanity:
             note = _NO_GRADIENTS.format(predictor.engine)
             if predictor.engine == REFERENCE:
-                random = _probabilities_of_random(predictor, seed, loading, progress)
+                random = _odds_of_random(predictor, seed, loading, progress)
         return _Occlusion(predictor, filled, patch_px, stride_px, random, note, **settings)
     from ..opening import open_for_head
 
@@ -351,17 +357,17 @@ def open_explainer(
     return _Integrated(network, its_seed, filled, most_steps, **settings)
 
 
-def _probabilities_of_random(
+def _odds_of_random(
     predictor: Predictor, seed: int, loading: dict[str, Any], progress: bool | None
-) -> Callable[[np.ndarray], np.ndarray]:
+) -> Odds:
+    """From logits: with random weights they are large, and probabilities all 0 or 1."""
     from ..opening import open_for_head
 
     loading = {name: value for name, value in loading.items() if name != "parity"}
-    network = open_for_head(predictor.head, progress=progress, **loading).with_permuted_kernels(
-        seed
-    )
+    network = open_for_head(predictor.head, progress=progress, **loading)
+    random = network.with_permuted_kernels(seed)
 
-    def probabilities(images: np.ndarray) -> np.ndarray:
-        return predictor.head.predict_proba(network.features(images.astype(np.float32)).numpy())
+    def odds(images: np.ndarray, index: int) -> np.ndarray:
+        return log_odds.of_logits(random.logits(images.astype(np.float32)), index).numpy()
 
-    return probabilities
+    return odds

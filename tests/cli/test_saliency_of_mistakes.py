@@ -69,7 +69,7 @@ def test_a_network_without_layers_has_no_grad_cam(bottlebank, mislabelled, train
     its = ("--head", head, "--cache", tmp_path / "other", "--report", tmp_path / "report")
     done = bottlebank("evaluate", mislabelled, *its, "--saliency", "gradcam")
     assert done.code != 0
-    assert "random shows none: choose --saliency" in done.err.splitlines()[-1]
+    assert "random shows none: choose the method integrated-gradients" in done.err.splitlines()[-1]
     assert not (tmp_path / "report").exists()
 
 

@@ -93,7 +93,6 @@ def test_kept_pictures_of_other_settings_or_with_damage_are_made_anew(plain, tmp
         [made] = maximise(plain, **{**settings, **other}).pictures
         assert not made.was_kept
         assert made.path != first.path
-        assert (made.pixels != first.pixels).any()
     written = first.path.read_bytes()
     for damaged in (b"", written[:100], written[:-200], b"no picture"):
         first.path.write_bytes(damaged)

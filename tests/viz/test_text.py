@@ -67,7 +67,8 @@ def test_a_line_that_begins_with_arabic_still_begins_at_the_left():
 
 
 @pytest.mark.parametrize(
-    "name", ["hat", "trousers and a belt, or both of them", "衬衫" * 20, "M" * 30, "🎩" * 9]
+    "name",
+    ["hat", "trousers and a belt, or both of them", "衬衫" * 20, "GLOVES AND HATS" * 3, "🎩" * 9],
 )
 def test_names_are_cut_to_the_width_that_they_have(name):
     shown = name_that_fits(name, 1.5, 8)

@@ -32,7 +32,7 @@ def test_wrong_use_is_refused_in_one_line(bottlebank, trained, table, cache, tmp
         (("--output", image), "is not overwritten|also the input"),
         (("--output", output, "--engine", "openvino"), "computes no gradients.*occlusion"),
         (("--output", output, "--patch", 8), "--patch changes nothing of gradcam"),
-        (("--output", output), "random shows none: choose the method"),
+        (("--output", output), "random shows none: choose the method integrated-gradients"),
     ):
         done = bottlebank("look", "saliency", image, *its, *more)
         assert done.code != 0

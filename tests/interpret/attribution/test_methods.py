@@ -187,7 +187,7 @@ def test_rank_correlation_is_spearmans():
 
 
 def test_a_network_without_layers_says_which_method_works(plain):
-    with pytest.raises(UsageError, match="random shows none: choose --method integrated-grad"):
+    with pytest.raises(UsageError, match="random shows none: choose the method integrated-grad"):
         layer_for(plain, None)
     with pytest.raises(ParameterError, match=f"method is one of {METHODS[0]}.*received 'lime'"):
         require_method("lime")
