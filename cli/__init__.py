@@ -18,7 +18,7 @@ import click
 from ..errors import BottlebankError, UsageError
 from .commands import COMPLETION, program
 from .interrupts import EXIT_CODE, Interrupts
-from .output import AnswerUnreadError, OneLine, answering, say
+from .output import AnswerUnreadError, NotNoticed, OneLine, answering, say
 from .usage.errors import command_of, in_words
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # names that are not UTF-8
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine())
+    handler.addFilter(NotNoticed())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     # Pillow's, on metadata that is no reason to reject an image, or on one that is rejected.
     warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..formatting import counted
 from ..interpret.attribution.methods import METHODS
 from ..progress import Progress
 from ..replaceable import writing
@@ -174,7 +175,7 @@ def _tell(head: Head, evaluated: SplitEvaluation, answer: dict[str, Any]) -> Non
             f"{mistake['predicted']} ({percent(mistake['probability'])})"
         )
     if len(mistakes) > MOST_PRINTED:
-        tell(f"  and {len(mistakes) - MOST_PRINTED:,} more mistakes: --json lists them")
+        tell(f"  and {counted(len(mistakes) - MOST_PRINTED, 'more mistake')}: --json lists them")
     print_problems(answer["near_duplicates"], answer["contradictions"])
 
 

@@ -99,7 +99,7 @@ def _tell(report: Report, seconds: Stopwatch) -> None:
     if report.views:
         tell(
             f"{counted(report.views, 'view')} of each image beside it ({report.view_rule}): "
-            f"{report.rows:,} rows, {report.rows_extracted:,} extracted now"
+            f"{counted(report.rows, 'row')}, {report.rows_extracted:,} extracted now"
         )
     speed = ""
     if report.bottleneck is not None:

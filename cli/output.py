@@ -116,6 +116,23 @@ class OneLine(logging.Formatter):
         return shown(" ".join(record.getMessage().split()))
 
 
+class NotNoticed(logging.Filter):
+    """Drops a record whose `notice` an earlier one had: it is about the machine, not a file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._noticed: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is new."""
+        notice = getattr(record, "notice", None)
+        if notice is None:
+            return True
+        is_new = notice not in self._noticed
+        self._noticed.add(notice)
+        return is_new
+
+
 def invocation() -> list[str]:
     """How to run this program here: by its name if the shell finds it, else by its path."""
     name, started = "bottlebank", Path(sys.argv[0])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arguments import require_path, require_whole, type_of
 from ..errors import DatasetError, UsageError, WrongTypeError
+from ..formatting import counted
 from .folders import (
     EXTENSIONS,
     Walk,
@@ -85,15 +86,15 @@ class Dataset:
         return sorted({*self.labels} - {""})
 
     def __repr__(self) -> str:
-        about = f"{short(self.source)}: {len(self)} images"
+        about = f"{short(self.source)}: {counted(len(self), 'image')}"
         if not self.classes:
             return f"<Dataset {about} without classes>"
         classes = classes_in_words(self.labels)
-        return f"<Dataset {about} in {len(self.classes)} classes: {classes}>"
+        return f"<Dataset {about} in {counted(len(self.classes), 'class', 'classes')}: {classes}>"
 
     def _repr_html_(self) -> str:
         """A table of the classes and declared splits, for notebooks."""
-        title = f"{short(self.source)}: {len(self)} images"
+        title = f"{short(self.source)}: {counted(len(self), 'image')}"
         return classes_as_html(title, self.labels, self.splits)
 
 
@@ -207,7 +208,7 @@ def as_dataset(
     paths = [path for name in names for path in find_images(name)]
     if not paths:
         raise DatasetError("the list holds no images")
-    return Dataset(f"{len(paths)} images", paths, [""] * len(paths), [None] * len(paths))
+    return Dataset(counted(len(paths), "image"), paths, [""] * len(paths), [None] * len(paths))
 
 
 def find_listed_images(name: str, unreadable: list[tuple[str, str]] | None = None) -> list[str]:
@@ -300,7 +301,8 @@ def _from_file(path: Path, parameters: Mapping[str, Any]) -> Dataset:
 def _why_empty(path: Path, dataset: Dataset) -> str:
     if path.is_file() and not dataset.ignored:
         return f"{path} has a header and no rows"
-    passed_over = f"{dataset.ignored} other files were ignored"
+    were = "was" if dataset.ignored == 1 else "were"
+    passed_over = f"{counted(dataset.ignored, 'other file')} {were} ignored"
     if dataset.ignored_kinds:
         passed_over += f": {kinds_in_words(dataset.ignored_kinds)}"
     list_of_them = _list_in(path)

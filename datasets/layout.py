@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import DatasetError
+from ..formatting import counted
 from .folders import Folder, images_below
 from .split_names import names_no_class, split_of
 
@@ -98,7 +99,9 @@ class Layout:
                     twice[path] = first[folder]
         if twice:
             path, other = next(iter(twice.items()))
-            others = f", and so are {len(twice) - 1} more pairs" if len(twice) > 1 else ""
+            n_others = len(twice) - 1
+            are = "is" if n_others == 1 else "are"
+            others = f", and so {are} {counted(n_others, 'more pair')}" if n_others else ""
             self.notes.append(
                 f"{path} and {other} are the same folder{others}: its images count under both names"
             )

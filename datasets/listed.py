@@ -121,9 +121,10 @@ def _read(
     if listed.paths:
         files.require_some()
     if n_folders:
+        name = "row names a folder" if n_folders == 1 else "rows name folders"
         listed.notes.append(
-            f"{file}: {n_folders} rows name folders: the images in each have the row's label and "
-            f"stay in one split"
+            f"{file}: {n_folders:,} {name}: the images in each have the row's label and stay in "
+            f"one split"
         )
     if unlabelled:
         rows = "1 row has" if len(unlabelled) == 1 else f"{len(unlabelled):,} rows have"

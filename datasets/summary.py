@@ -6,6 +6,7 @@ from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING
 
+from ..formatting import counted
 from ..untrusted.terminal import shown
 from .split_names import SPLITS
 
@@ -44,7 +45,9 @@ def classes_as_html(title: str, labels: Sequence[str], splits: Sequence[str | No
         rows.append([escape(short(label)), str(counts[label]), *in_splits])
     head, *body = rows
     lines = "".join(f"<tr>{_cells(row, 'td')}</tr>" for row in body)
-    more = f"<p>… {len(counts) - _ROWS} more classes</p>" if len(counts) > _ROWS else ""
+    more = ""
+    if len(counts) > _ROWS:
+        more = f"<p>… {counted(len(counts) - _ROWS, 'more class', 'more classes')}</p>"
     return f"<p>{escape(title)}</p><table><tr>{_cells(head, 'th')}</tr>{lines}</table>{more}"
 
 

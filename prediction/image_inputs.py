@@ -22,6 +22,7 @@ from ..features.images.decoder import (
     read,
 )
 from ..features.images.views import views_of
+from ..formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -291,8 +292,9 @@ def _from_array(array: np.ndarray) -> Image.Image:
         raise UsageError(f"{expected}; {received}{advice}")
     if np.ma.is_masked(array):
         raise UsageError(
-            f"{expected}; received a masked array, in which {np.ma.count_masked(array):,} values "
-            f"are masked: fill them first, such as with array.filled(0)"
+            f"{expected}; received a masked array, in which "
+            f"{counted(np.ma.count_masked(array), 'value is', 'values are')} masked: fill them "
+            f"first, such as with array.filled(0)"
         )
     if not array.size:
         raise ImageRejectedError(f"it has no pixels ({array.shape[1]}×{array.shape[0]})")

@@ -123,7 +123,8 @@ def _about_others(head: Head, evaluated: SplitEvaluation) -> str:
 
 def _title(n_mistakes: int, n_listed: int) -> str:
     if n_listed < n_mistakes:
-        return f"The {n_listed} most confident of {n_mistakes:,} mistakes"
+        most = "most confident" if n_listed == 1 else f"{n_listed} most confident"
+        return f"The {most} of {n_mistakes:,} mistakes"
     return counted(n_mistakes, "mistake") if n_mistakes else "No mistakes"
 
 
@@ -136,7 +137,9 @@ def _text(n_mistakes: int) -> str:
         "below it. An image leads to its file; a click on a path selects all of it, to be copied."
     )
     if n_mistakes > MOST_ON_A_PAGE:
-        text += f" The other {n_mistakes - MOST_ON_A_PAGE:,} are listed in evaluation.json."
+        n_others = n_mistakes - MOST_ON_A_PAGE
+        others = "one is" if n_others == 1 else f"{n_others:,} are"
+        text += f" The other {others} listed in evaluation.json."
     return text
 
 

@@ -120,7 +120,9 @@ def compare(
     labels = first.labels[rows]
     without = "the images of its test split"
     if tuned.any():
-        without += f" and those on which a network was fine-tuned ({int(tuned.sum()):,} images)"
+        without += (
+            f" and those on which a network was fine-tuned ({counted(int(tuned.sum()), 'image')})"
+        )
     require_two_classes(labels, f"the dataset, without {without},")
     groups = groups_of_alike(first)[rows]
     n_different = len(set(groups.tolist()))

@@ -73,7 +73,7 @@ def write_picture(figure: Figure, output: Path) -> None:
     require_picture_path(output)
     kind = output.suffix.lower()[1:]
     if kind == "png" and (note := _what_is_not_drawn(figure)):
-        logger.warning("note: %s: %s", output.name, note)
+        logger.warning("note: %s: %s", output.name, note, extra={"notice": note})
         _write_below(figure, note)
 
     def fill(temporary: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
+from ...formatting import counted
 from ...interpret.limits import LEAST_PX, MOST_PX, MOST_STEPS, MOST_STRENGTH, PREFERRED
 from ...reports.output_paths import MADE_IMAGE, require_output
 from ..command import argument, command, option
@@ -134,7 +135,7 @@ def run(
     else:
         tell(
             f"wrote {path}: {Path(content).name} in the style of {Path(style).name}, by "
-            f"{painted.extractor}, {painted.steps} steps; of the distance to the style "
+            f"{painted.extractor}, {counted(painted.steps, 'step')}; of the distance to the style "
             f"{painted.style_loss:.1%} is left, {seconds():.1f} s"
         )
     return 0

@@ -14,6 +14,7 @@ from ...datasets import load_dataset
 from ...datasets.splits import SPLITS
 from ...datasets.unlabelled import require_labels
 from ...errors import DatasetError, UsageError
+from ...formatting import counted
 from ...interpret.attacks.adversarial import adversarial
 from ...interpret.attacks.budget import OF_CURVE, all_levels_of, in_words
 from ...interpret.attacks.journal import is_journal
@@ -216,7 +217,8 @@ def look_robustness(
                 [each.levels for each in found.at],
                 [each.accuracy for each in found.at],
                 path,
-                f"Accuracy under {found.method.upper()}, {n:,} of {n_split:,} images ({name})",
+                f"Accuracy under {found.method.upper()}, {n:,} of {counted(n_split, 'image')} "
+                f"({name})",
                 silent=silent,
                 theme=colours,
             )

@@ -1,13 +1,14 @@
 """What commands print."""
 
 import json
+import logging
 import sys
 from pathlib import Path
 
 import pytest
 
 import bottlebank
-from bottlebank.cli.output import invocation, print_json
+from bottlebank.cli.output import NotNoticed, invocation, print_json
 
 
 @pytest.fixture
@@ -23,6 +24,29 @@ def installed(tmp_path, monkeypatch):
         return path
 
     return install
+
+
+def test_what_is_about_the_machine_is_said_once():
+    def record(words, notice=None):
+        made = logging.LogRecord("viz", logging.WARNING, "", 0, words, None, None)
+        if notice is not None:
+            made.notice = notice
+        return made
+
+    said = NotNoticed()
+    records = [
+        record("note: a.png: no font has A", "no font has A"),
+        record("note: b.png: no font has A", "no font has A"),
+        record("note: c.png: no font has B", "no font has B"),
+        record("warning"),
+        record("warning"),
+        record("note: d.png: no font has B", "no font has B"),
+    ]
+    passed = [each.getMessage() for each in records if said.filter(each)]
+    assert passed == [
+        *("note: a.png: no font has A", "note: c.png: no font has B"),
+        *("warning", "warning"),
+    ]
 
 
 def test_a_program_that_the_shell_finds_is_called_by_its_name(installed, monkeypatch):

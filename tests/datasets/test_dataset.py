@@ -165,4 +165,7 @@ def test_a_dataset_of_many_classes_is_short_and_escaped():
     assert "\x1b" not in html
     assert "<th>train</th><th>test</th>" in html
     assert "… 970 more classes" in html
+    of_31 = Dataset("a", ["p"] * 31, [f"{number:02d}" for number in range(31)], [None] * 31)
+    assert "… 1 more class<" in of_31._repr_html_()
+    assert "1 image in 1 class: b (1)>" in repr(Dataset("a", ["p"], ["b"], [None]))
     assert len(html) < 10_000

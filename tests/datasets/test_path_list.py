@@ -127,7 +127,7 @@ def test_files_that_are_gone_stay_to_be_rejected_and_others_are_counted(photos):
         ("~/a.jpg\n", "none of its paths leads to a file; the first, '~/a.jpg'"),
         ("photos/a.jpg\nhttps://x.org/b.jpg\n", "line 2: .* is an address"),
         ("photos/a.jpg\nC:\\me\\b.jpg\n", "line 2: .* absolute path of another system"),
-        ("photos/notes.txt\n", r"no images in .*list.txt \(1 other files were ignored: .txt"),
+        ("photos/notes.txt\n", r"no images in .*list.txt \(1 other file was ignored: .txt"),
         ("# nothing\n", "expected a header with the columns path,label"),
         ("buy milk\nand bread\n", "expected a header with the columns path,label"),
         ("photos/a.jpg 3\n", "expected a header with the columns path,label"),

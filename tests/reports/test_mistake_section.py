@@ -120,6 +120,8 @@ def test_so_many_mistakes_are_shown_and_the_rest_is_counted(tmp_path, section_of
     path = photograph(tmp_path / "a.png", (2, 2))
     section, drawn = section_of([path] * 1234, np.linspace(0.51, 1, 1234))
     assert section.title == "The 200 most confident of 1,234 mistakes"
+    section_of_201, _ = section_of([path] * 201, np.linspace(0.51, 1, 201))
+    assert "The other one is listed in evaluation.json." in section_of_201.text
     assert "The other 1,034 are listed in evaluation.json." in section.text
     assert len(section.mistakes) == MOST_ON_A_PAGE == 200
     assert section.mistakes[0].share == "100.0 %"

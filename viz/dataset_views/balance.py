@@ -104,5 +104,6 @@ def _caption(totals: np.ndarray, n_left_out: int) -> str:
     if totals.min() > 0 and totals.max() >= 2 * totals.min():
         caption += f", the largest {totals.max() / totals.min():.1f} times the smallest"
     if n_left_out:
-        caption += f"; {n_left_out:,} classes in between are not shown"
+        are = "is" if n_left_out == 1 else "are"
+        caption += f"; {counted(n_left_out, 'class', 'classes')} in between {are} not shown"
     return f"{caption}."

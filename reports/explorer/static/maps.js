@@ -26,7 +26,7 @@ function mapsInWords(maps, withTrained) {
     return "There are no mistakes of which a map could be shown.";
   }
   const which = n < maps.nMistakes
-    ? `The ${n} most confident of ${maps.nMistakes.toLocaleString("en")} mistakes show`
+    ? `The ${n === 1 ? "" : `${n} `}most confident of ${maps.nMistakes.toLocaleString("en")} mistakes ${n === 1 ? "shows" : "show"}`
     : n === 1 ? "The one mistake shows" : `All ${n} mistakes show`;
   const counted = withTrained ? " Mistakes on images that the head was trained on are among them." : "";
   return `${which} what speaks for the answer, ${maps.inWords}.${counted}`;
