@@ -9,8 +9,9 @@ N_IMAGES = 4
 COSINE_LIMITS = {"float32": 0.9999, "float16": 0.999, "bfloat16": 0.99}
 """The least cosine between an engine's transfer values of these images and the reference's."""
 
-_ROUNDING = float(np.finfo(np.float32).eps)
-"""Of a value, in parts of the largest; features come of values of at least the order of 1."""
+_ROUNDING = 1e-6
+"""By how much a value may differ, in parts of the largest, or of 1 where all are smaller: features
+are sums of such values, which engines add up in different orders in float32."""
 
 
 def golden_pixels(size_px: int) -> np.ndarray:
@@ -39,8 +40,8 @@ def golden_pixels(size_px: int) -> np.ndarray:
 def least_cosine(features: np.ndarray, reference: np.ndarray) -> float:
     """The smallest cosine between rows of two (n, d) arrays that belong together.
 
-    Rows that differ by what float32 rounds away count as 1: where all features are 0 or nearly so,
-    as behind a ReLU that is never active, a row has no direction that could be compared.
+    Rows that differ by the rounding of float32 alone count as 1: where all features are 0 or nearly
+    so, as behind a ReLU that is never active, a row has no direction that could be compared.
     """
     features, reference = features.astype(np.float64), reference.astype(np.float64)
     lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(reference, axis=1)

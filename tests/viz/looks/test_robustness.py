@@ -19,7 +19,7 @@ CASES = {
     "all right": (LEVELS, [1] * 5, [1] * 5),
     "nothing is unknown": ([0, 255], [1, 0], None),
     "one": ([4], [0.5], [0.7]),
-    "many": (list(range(200)), [1 - i / 200 for i in range(200)], [1] * 200),
+    "many": (list(range(60)), [1 - i / 60 for i in range(60)], [1] * 60),
 }
 
 
