@@ -153,6 +153,8 @@ def maximise(
     if at not in POSITIONS:
         raise UsageError(f"expected at to be {' or '.join(POSITIONS)}, received {at!r}")
     chosen = _chosen(network, units, layer, classes)
+    if layer is None or len(network.require_layer(layer)) < 3:
+        at = "mean"  # nothing else is there, so that it is not what a kept picture depends on
     folder = None if keep is None else require_path(keep, "the path of a folder")
     kept = KeptPictures(folder, network)
     settings = {"method": _METHOD, "at": at, "steps": steps, "decay": decay, "seed": seed}
@@ -223,8 +225,6 @@ def _scorers(
         maps = network.map_layers
         ends = maps and network.layers[maps[-1]][-1] == network.recipe.width
         last = maps[-1] if ends else None
-    if layer is None:
-        at = "mean"
     before = None if last is None else network.before_activation(last)
     if before is None:
         return score, score

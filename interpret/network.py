@@ -10,6 +10,7 @@ from ..errors import UsageError, in_brief
 from ..features.backbones.described import hint_at
 from ..features.images.decoder import MAX_PIXELS, Limits
 from ..features.images.fit import decode_and_resize
+from .cloning import clone_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -142,8 +143,7 @@ class DifferentiableNetwork:
 
         ends = [self._model.get_layer(name).output for name in layers]
         part = keras.Model(self._model.input, ends)
-        free: Any = keras.models.clone_model(part, input_tensors=keras.Input((None, None, 3)))
-        free.set_weights(part.get_weights())
+        free = clone_with(part, part.get_weights(), input_tensors=keras.Input((None, None, 3)))
         assert self._scaled is not None
         scaled = self._scaled
 
@@ -191,7 +191,7 @@ class DifferentiableNetwork:
         if not known:
             raise UsageError(without_layers(network))
         if name not in known:
-            hint = hint_at(name, known) or f"`bottlebank extractors {network}` and docs list them"
+            hint = hint_at(name, known) or f"it has {in_brief(', '.join(self.activations), 300)}"
             raise UsageError(f"{network} has no layer {in_brief(repr(name))}: {hint}".rstrip(" ;"))
         return known[name]
 

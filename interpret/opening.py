@@ -10,7 +10,7 @@ import numpy as np
 from ..arguments import require_timeout
 from ..cache import CacheFolder
 from ..classifier.given_head import as_head
-from ..errors import EngineError, UsageError
+from ..errors import EngineError, ParameterError, UsageError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, recipe_for
 from ..features.backbones.opening import KINDS, is_file_name, kind_of, locate, module_of
 from ..features.backbones.registry import HUB
@@ -22,10 +22,11 @@ from ..fork_safety import claim
 from ..native_stderr import silent_stderr
 from ..prediction.head_extractor import read_recipe, weights_finder
 from ..progress import Progress
+from .cloning import clone_with
 from .network import DifferentiableNetwork, without_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ..classifier import Head
@@ -92,6 +93,19 @@ def _no_gradients(name: str) -> str:
         f"{name} has no gradients: it runs in OpenVINO and ONNX Runtime, not in TensorFlow; "
         f"{WITHOUT_GRADIENTS}"
     )
+
+
+def require_image_itself(loading: Mapping[str, Any]) -> None:
+    """Refuse settings of views: what is looked into is the answer to the image alone.
+
+    Raises
+    ------
+    ParameterError
+        With the setting.
+    """
+    for name in ("views", "view_rule"):
+        if name in loading:
+            raise ParameterError(name, "cannot be chosen: the answer to the image itself counts")
 
 
 def open_for_head(
@@ -210,12 +224,9 @@ def _of_model(recipe: Recipe, scaling: Any, model: Any, head: Head | None) -> Di
         return model(pixels_scaled(pixels), training=False)
 
     def permuted(seed: int) -> DifferentiableNetwork:
-        import keras
-
         random = np.random.default_rng(seed)
         with silent_stderr():
-            other: Any = keras.models.clone_model(model)
-            other.set_weights([_permuted(each, random) for each in model.get_weights()])
+            other = clone_with(model, [_permuted(each, random) for each in model.get_weights()])
         return _of_model(recipe, scaling, other, head)
 
     return DifferentiableNetwork(
@@ -236,6 +247,6 @@ def _of_graph(recipe: Recipe, graph: bytes, head: Head | None) -> Differentiable
 
 def _permuted(values: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A kernel's values in another order; biases, and what normalises, as they are."""
-    if values.ndim < 2:
+    if max(values.shape, default=1) == values.size:  # also one of shape (1, 1, 1, 3)
         return values
     return random.permutation(values.ravel()).reshape(values.shape)

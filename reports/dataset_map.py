@@ -194,10 +194,12 @@ def plot(
                 f"{', '.join(extraction)} cannot be chosen for a table, which is extracted already"
             )
         table, name = data, ""
-        explainer = explainer_for(saliency, head, cache=table.report.cache, is_page=is_page)
+        explainer = explainer_for(
+            saliency, head, cache=table.report.cache, progress=progress, is_page=is_page
+        )
     else:
         loading = {each: extraction[each] for each in _LOADING if each in extraction}
-        explainer = explainer_for(saliency, head, **loading, is_page=is_page)
+        explainer = explainer_for(saliency, head, **loading, progress=progress, is_page=is_page)
         extractor = extraction.pop("extractor", DEFAULT_EXTRACTOR)
         table = extract(data, extractor, progress=progress, **extraction)
         name = name_of(data)

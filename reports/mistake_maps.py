@@ -54,6 +54,7 @@ def open_for_mistakes(
     cache: str | os.PathLike[str] | None = None,
     engine: str = AUTO,
     precision: str = AUTO,
+    progress: bool | None = None,
     **loading: Any,
 ) -> Explainer:
     """What explains the mistakes of a head.
@@ -66,6 +67,8 @@ def open_for_mistakes(
         Of `interpret.saliency`.
     cache, engine, precision, **loading
         As in `load_predictor`. What follows gradients computes in float32.
+    progress
+        As in `extract`.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def open_for_mistakes(
     """
     if require_method(method, "saliency") == OCCLUSION:
         loading["precision"] = precision
-    with Progress("Opening the network"):
+    with Progress("Opening the network", show=progress):
         return open_explainer(
             head,
             method=method,
@@ -134,9 +137,13 @@ def _in_words(found: Saliency) -> str:
     return f"what speaks for {label}, most of all at {x} from the left and {y} from the top"
 
 
+def _by(explainer: Explainer) -> str:
+    return f"by {TITLES[explainer.method]} ({explainer.recipe.extractor}, {explainer.engine})"
+
+
 def maps_in_words(explainer: Explainer) -> str:
     """By which method and which network, and what the colours mean."""
-    by = f"by {TITLES[explainer.method]} ({explainer.recipe.extractor}, {explainer.engine})"
+    by = _by(explainer)
     if explainer.method == GRADCAM:
         return f"{by}: the brighter, the more; both maps of an image have one scale"
     return f"{by}: red speaks for the class, blue against it"
@@ -152,7 +159,7 @@ def about_maps(explainer: Explainer, n_explained: int, n_without: int) -> str:
     n_explained, n_without
         Images that maps were made of, and those of them that have none.
     """
-    by = f"by {TITLES[explainer.method]} ({explainer.recipe.extractor}, {explainer.engine})"
+    by = _by(explainer)
     first = (
         "the most confident" if n_explained == 1 else f"each of the {n_explained} most confident"
     )

@@ -12,7 +12,7 @@ from ..output import Stopwatch, print_json, report_rejections, tell
 from ..parameters import options, pictures
 from ..parameters.seen_by_head import extract_seen_by, require_head_decides
 from ..parameters.types import COUNT, FILE, Names, WholeNumber
-from .opening import open_network
+from .opening import NAMED, open_network
 
 if TYPE_CHECKING:
     from ...interpret.feature_maps import FeatureMaps
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     type=Names(),
     metavar="NAME,…",
     default_in_words="up to five over the depth, and the transfer values",
-    help="layers of the network; `bottlebank extractors NAME` lists them",
+    help=f"layers of the network; {NAMED}",
 )
 @option(
     "--data",

@@ -12,7 +12,7 @@ from ..command import command, option
 from ..output import Stopwatch, percent, print_json, tell
 from ..parameters import options, pictures
 from ..parameters.types import COUNT, FILE, Choice, Names, Number
-from .opening import open_network
+from .opening import NAMED, open_network
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...interpret.maximised_pictures import Maximised
 
 _ALL = "all"
-_MOST_UNITS = 10_000
+_MOST_UNITS = 500
 
 
 @command(example="bottlebank look maximise --head head.h5 --class all --output classes.png")
@@ -40,7 +40,7 @@ _MOST_UNITS = 10_000
     "--layer",
     metavar="NAME",
     default_in_words="the transfer values",
-    help="the layer of the units; `bottlebank extractors NAME` lists them",
+    help=f"the layer of the units; {NAMED}",
 )
 @option("--unit", type=Names(), metavar="U,…", help="units, from 0, and ranges such as 0-99")
 @option(
@@ -161,6 +161,11 @@ def _units(given: Sequence[str]) -> list[int]:
                 f"0-99, separated by commas; received {words!r}"
             )
         found += range(first, last + 1)
+    if len(found) > _MOST_UNITS:
+        raise UsageError(
+            f"--unit: {len(found):,} units are too many for one picture, which holds "
+            f"{_MOST_UNITS:,}: make several"
+        )
     return found
 
 

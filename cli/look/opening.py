@@ -13,6 +13,8 @@ from ...errors import UsageError
 if TYPE_CHECKING:
     from ...interpret.network import DifferentiableNetwork
 
+NAMED = "`bottlebank extractors NAME` lists those of Keras' networks, docs/look.md the others"
+"""Where the names of layers are to be found."""
 _SETTINGS = ("extractor", "weights", "fit", "grey16", "size", "layer", "scaling", "pooling")
 
 

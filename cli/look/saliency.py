@@ -10,6 +10,7 @@ from ..command import argument, command, option
 from ..output import Stopwatch, percent, print_json, tell
 from ..parameters import options, pictures
 from ..parameters.types import COUNT, FILE, Choice
+from .opening import NAMED
 
 if TYPE_CHECKING:
     from ...interpret.attribution import Saliency
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     "--layer",
     metavar="NAME",
     default_in_words="the last one with maps",
-    help="of gradcam: the layer, which `bottlebank extractors NAME` lists",
+    help=f"of gradcam: the layer; {NAMED}",
 )
 @option(
     "--baseline",

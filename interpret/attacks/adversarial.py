@@ -22,7 +22,7 @@ from ...replaceable import writing, writing_file
 from ..given_image import decoded, read_image
 from ..known_class import require_class
 from ..made_image import png_of, require_made_image
-from ..opening import open_for_head, require_gradients
+from ..opening import open_for_head, require_gradients, require_image_itself
 from .attack import DEFAULT_STEPS, PGD, Attack, Goal, require_method
 from .budget import LARGEST, in_words, levels_of
 from .changed_file import answer_to_files
@@ -168,6 +168,7 @@ def adversarial(
     (True, 2, hat 97.9 %, bag 1.7 %, …)
     """
     require_gradients(engine)
+    require_image_itself(loading)
     most, method = levels_of(budget), require_method(method)
     steps, seed = require_whole("steps", steps, 1), require_seed("random_state", random_state)
     kept = None if save is None else require_made_image(save, [image, head])

@@ -28,6 +28,8 @@ DEFAULT_STEPS = 20
 """Of PGD, at most: it ends where the changed picture is answered otherwise."""
 
 _STEPS_BETWEEN = 4
+VERSION = 1
+"""Raised when the same settings find other changes: what was found before is not gone on from."""
 _REACH = 2.5
 """How far all steps of PGD go together, in budgets: so far that any picture within the budget can
 be reached from any other (section B of Madry et al.)."""

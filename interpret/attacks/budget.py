@@ -39,7 +39,9 @@ def levels_of(budget: object) -> int:
         levels = float(found[1])
     elif isinstance(budget, (str, Real)) and not isinstance(budget, bool):
         try:
-            levels = 255 * float(budget)
+            share = float(budget)
+            # A bare 1 is one level to some, and all of them to others.
+            levels = None if str(budget).strip() == "1" else 255 * share
         except (ValueError, OverflowError):
             levels = None
     if levels is None or not 1 - _NEAR < levels < 255 + _NEAR:

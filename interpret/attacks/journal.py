@@ -84,9 +84,16 @@ class Journal:
                 write_bytes(self._path, text.encode())
 
     def remove(self) -> None:
-        """At the end."""
+        """At the end.
+
+        Raises
+        ------
+        BottlebankError
+            When the file cannot be removed.
+        """
         if self._path is not None:
-            self._path.unlink(missing_ok=True)
+            with writing_file(self._path):
+                self._path.unlink(missing_ok=True)
 
 
 def _read(path: Path, of: str) -> dict[str, Sequence[Any]]:

@@ -17,8 +17,8 @@ from ...features.images.decoder import MAX_PIXELS
 from ...prediction.image_inputs import bytes_of
 from ...prediction.loading import load_predictor
 from ...progress import Progress
-from ..opening import open_for_head, require_gradients
-from .attack import DEFAULT_STEPS, PGD, Attack, Goal, require_method
+from ..opening import open_for_head, require_gradients, require_image_itself
+from .attack import DEFAULT_STEPS, PGD, VERSION, Attack, Goal, require_method
 from .budget import OF_CURVE, all_levels_of, in_words
 from .changed_file import answer_to_files
 from .journal import Journal, require_journal
@@ -150,6 +150,7 @@ def robustness(
         As `load_predictor` and `open_for_head`.
     """
     require_gradients(engine)
+    require_image_itself(loading)
     levels, method = all_levels_of(budgets), require_method(method)
     steps, seed = require_whole("steps", steps, 1), require_seed("random_state", random_state)
     paths = [os.fsdecode(each) for each in images]
@@ -163,8 +164,17 @@ def robustness(
     loaded = as_head(head)
     given = {"cache": cache, "extractor": extractor, "weights": weights, "engine": engine}
     predictor = load_predictor(loaded, **given, max_pixels=max_pixels, many=True, **loading)
-    settings = [loaded.version, predictor.engine, predictor.precision, method, steps, seed, levels]
-    journal = Journal(kept, settings)
+    of = [
+        loaded.version,
+        predictor.engine,
+        predictor.precision,
+        method,
+        steps,
+        seed,
+        levels,
+        VERSION,
+    ]
+    journal = Journal(kept, of)
     measure = _Measurement(predictor, levels, seed)
     with Progress("Attacking", len(paths), show=progress) as bar:
         bar.note("starting TensorFlow")

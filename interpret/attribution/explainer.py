@@ -15,8 +15,9 @@ from ...progress import Progress
 from .. import log_odds
 from ..given_image import decoded, read_image
 from ..known_class import require_class
+from ..opening import open_for_head, require_image_itself
 from .baseline import baseline_of
-from .found import Saliency
+from .found import Saliency, shown_values
 from .gradcam import GradCam, enlarged, layer_for
 from .integrated import MOST_STEPS, GradientsOnAWay, Way, integrated_gradients
 from .methods import (
@@ -98,7 +99,8 @@ class Explainer(ABC):
                 with_them = "with them, " if np.ptp(permuted) == 0 else ""
                 permuted, note = None, f"{with_them}the map has the same value everywhere"
             elif self.method != GRADCAM:
-                of_sizes = rank_correlation(np.abs(values), np.abs(permuted))
+                drawn = (shown_values(self.method, each) for each in (values, permuted))
+                of_sizes = rank_correlation(*map(np.abs, drawn))
         return Saliency(
             method=self.method,
             label=self.classes[index],
@@ -326,6 +328,9 @@ def open_explainer(
         if value is not None and method not in methods:
             theirs = " and ".join(methods)
             raise ParameterError(name, f"changes nothing of {method}: it is for {theirs}")
+    require_image_itself(loading)
+    if method != OCCLUSION and loading.pop("precision", AUTO) != AUTO:
+        raise ParameterError("precision", f"changes nothing of {method}, which is in float32")
     filled = GREY if baseline is None else require_baseline(baseline)
     most_steps = require_whole("most_steps", most_steps, 2)
     seed = require_seed("random_state", random_state)
@@ -347,7 +352,6 @@ def open_explainer(
             if predictor.engine == REFERENCE:
                 random = _odds_of_random(predictor, seed, loading, progress)
         return _Occlusion(predictor, filled, patch_px, stride_px, random, note, **settings)
-    from ..opening import open_for_head
 
     loading.pop("parity", None)  # the network is compared with its engines when it is opened
     network = open_for_head(head, engine=engine, progress=progress, **loading)
@@ -361,9 +365,10 @@ def _odds_of_random(
     predictor: Predictor, seed: int, loading: dict[str, Any], progress: bool | None
 ) -> Odds:
     """From logits: with random weights they are large, and probabilities all 0 or 1."""
-    from ..opening import open_for_head
 
-    loading = {name: value for name, value in loading.items() if name != "parity"}
+    loading = {
+        name: value for name, value in loading.items() if name not in ("parity", "precision")
+    }
     network = open_for_head(predictor.head, progress=progress, **loading)
     random = network.with_permuted_kernels(seed)
 

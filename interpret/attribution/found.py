@@ -44,7 +44,8 @@ class Saliency:
     settings: dict[str, Any] = field(default_factory=dict)
     """Of the method, and what it says of its work: JSON."""
     sanity_of_sizes: float | None = None
-    """As `sanity`, of the sizes of the values, without their signs: what an eye compares. Random
+    """As `sanity`, of the sizes of the values as they are drawn, without their signs: what an eye
+    compares. Random
     weights turn signs around even where both maps trace the photograph. None for Grad-CAM, whose
     negative values are not shown."""
 
@@ -57,17 +58,22 @@ class Saliency:
     def maximum(self) -> tuple[float, float] | None:
         """Where the largest value that is shown lies: shares of the photograph's width and height.
 
-        Outside 0 to 1 where the network sees a border around the photograph. None where nothing
-        speaks for the class.
+        The middle of the area that has it, as hidden patches make one. Outside 0 to 1 where the
+        network sees a border around the photograph. None where nothing speaks for the class.
         """
         values = self.shown
         if not values.max() > 0:
             return None
-        row, column = np.unravel_index(values.argmax(), values.shape)
+        from scipy.ndimage import label
+
+        areas: Any = np.empty(values.shape, np.int32)
+        label(values == values.max(), output=areas)
+        rows, columns = np.nonzero(areas == areas.flat[values.argmax()])
+        row, column = float(rows.mean()), float(columns.mean())
         top, left, height, width = self.window
         tall, wide = self.values.shape
-        x = left + (int(column) + 0.5) / wide * width
-        y = top + (int(row) + 0.5) / tall * height
+        x = left + (column + 0.5) / wide * width
+        y = top + (row + 0.5) / tall * height
         return x / self.photograph.shape[1], y / self.photograph.shape[0]
 
     def as_dict(self) -> dict[str, Any]:

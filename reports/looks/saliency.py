@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...arguments import require_path
 from ...formatting import percent
 from ...interpret.attribution.found import shown_values
@@ -75,7 +77,8 @@ def plot_saliency(
             f"{_name(found.label)}, {percent(found.probability)}: {_name(Path(image).name)}",
             _LEGENDS[found.method],
             [_about_method(found), _about_check(found)],
-            permuted=None if found.permuted is None else shown_values(found.method, found.permuted),
+            signed=found.method != GRADCAM,
+            permuted=None if found.permuted is None else _drawn(found.method, found.permuted),
             permuted_caption=""
             if found.sanity is None
             else (
@@ -85,6 +88,11 @@ def plot_saliency(
             theme=chosen_theme,
         )
     return found
+
+
+def _drawn(method: str, permuted: np.ndarray) -> np.ndarray:
+    values = shown_values(method, permuted)
+    return np.maximum(values, 0) if method == GRADCAM else values  # as the map beside it
 
 
 def _name(text: str) -> str:

@@ -56,7 +56,7 @@ def draw_feature_maps(
     *,
     theme: Theme = LIGHT,
 ) -> None:
-    """Draw an image and, for each layer, its strongest units, each with photographs below it.
+    """Draw an image and, for each layer, its strongest units, each with photographs beside it.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ def draw_robustness(
             *(places, silent, "o--"),
             color=theme.second,
             markersize=8,  # seen behind the other where both are equal
-            label="right, or called unknown",
+            label="right, or flipped but called unknown",
         )
     lines += axes.plot(places, accuracy, "o-", color=theme.first, markersize=5, label="right")
     shown = places[:: -(-n // int(width_in / _COLUMN_IN))]

@@ -38,6 +38,7 @@ def draw_saliency(
     legend: str,
     caption: Sequence[str],
     *,
+    signed: bool | None = None,
     permuted: NDArray[np.float32] | None = None,
     permuted_caption: str = "",
     theme: Theme = LIGHT,
@@ -63,6 +64,8 @@ def draw_saliency(
         What the values are, beside the colours.
     caption
         Stands below; each of it on lines of its own.
+    signed
+        Whether red is for positive values and blue for negative ones; None: where one is negative.
     permuted, permuted_caption
         Another map of the same place, drawn small, and what stands below it.
     theme
@@ -92,7 +95,7 @@ def draw_saliency(
     plain = figure.add_axes((0, 0, 1, 1))
     plain.imshow(photograph, aspect="auto", interpolation="antialiased")
     plain.set_axis_off()
-    shades = _overlay(figure, (step, 0, 1, 1), photograph, values, window)
+    shades = _overlay(figure, (step, 0, 1, 1), photograph, values, window, signed)
     left = step + 1 + _GAP_IN / width_in
     bar_axes = in_theme(figure.add_axes((left, 0, _BAR_IN / width_in, 1)), theme, tick_pt=8)
     ends = shades.least, shades.scale
@@ -104,7 +107,8 @@ def draw_saliency(
     bar_axes.set_ylabel(legend, color=theme.ink, **text_style(8.5))
     right = left + (_BAR_IN + 0.75) / width_in
     if permuted is not None:
-        _overlay(figure, (right, 1 - _SMALL, _SMALL, _SMALL), photograph, permuted, window)
+        small = right, 1 - _SMALL, _SMALL, _SMALL
+        _overlay(figure, small, photograph, permuted, window, shades.signed)
         words = wrapped(permuted_caption, max(18, int(_SMALL * width_in * 13)))
         figure.text(*(right, 1 - _SMALL - 0.02, words), va="top", color=theme.ink, **text_style(8))
         right += _SMALL
@@ -128,13 +132,14 @@ def _overlay(
     photograph: NDArray[np.uint8],
     values: NDArray[np.float32],
     window: tuple[float, float, float, float],
+    signed: bool | None,
 ) -> Shades:
     """Draw a photograph in grey and a map over it; the shades of the map."""
     axes = figure.add_axes(place)
     n_rows, n_columns = photograph.shape[:2]
     grey = grey_of(photograph)
     axes.imshow(grey, cmap="gray", vmin=0, vmax=255, aspect="auto", interpolation="antialiased")
-    shades = shades_of(values)
+    shades = shades_of(values, signed=signed)
     top, left, height, width = window
     axes.imshow(
         values,

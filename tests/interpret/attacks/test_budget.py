@@ -13,7 +13,8 @@ def test_every_form_of_a_budget_is_the_same(levels):
 
 
 @pytest.mark.parametrize(
-    "budget", ["0/255", "256/255", "4/256", "0", "1.5", "-1/255", "nan", "inf", "", None, True, []]
+    "budget",
+    ["0/255", "256/255", "4/256", "0", "1.5", "-1/255", "nan", "inf", "", None, True, [], 1, "1"],
 )
 def test_what_is_no_budget_is_refused(budget):
     with pytest.raises(UsageError, match="expected a budget of 1/255 to 255/255, such as 4/255"):

@@ -117,6 +117,7 @@ def test_a_map_in_which_nothing_speaks_for_the_class_has_no_maximum():
         (np.zeros((4, 8), np.float32), None),
         (np.full((4, 8), -1, np.float32), None),
         (np.eye(4, 8, dtype=np.float32)[::-1], (0.4375, 0.125)),
+        (np.kron(np.eye(2, 4), np.ones((2, 2))).astype(np.float32)[:, ::-1], (0.875, 0.25)),
     ):
         found = Saliency(
             method="occlusion",

@@ -41,8 +41,8 @@ def test_a_curve_names_its_budgets_and_shares(tmp_path, svg_texts):
     draw_robustness([0, 1, 4], [0.95, 0.4, 0.0], output, "Curve", silent=[0.95, 0.5, 0.25])
     texts = {*svg_texts(output)}
     assert {"0", "1/255", "4/255", "95 %", "40 %", "0 %", "right", "Curve"} <= texts
-    assert "right, or called unknown" in texts
+    assert "right, or flipped but called unknown" in texts
     draw_robustness([0, 1], [1.0, 0.0], output, "Curve", theme=DARK)
-    assert "right, or called unknown" not in svg_texts(output)
+    assert "right, or flipped but called unknown" not in svg_texts(output)
     with pytest.raises(UsageError, match="one share for each of 2 budgets, received 1"):
         draw_robustness([0, 1], [1.0], output, "Curve")
