@@ -136,16 +136,12 @@ def _warning(evaluated: SplitEvaluation) -> str:
 
 
 def _warn(head: Head, evaluated: SplitEvaluation) -> None:
+    from .problems import warn_of_unknown
+
     remarks = evaluated.split.warnings if evaluated.split.has_contradictions else []
     for warning in filter(None, (_warning(evaluated), *remarks)):
         say(f"warning: {warning}")
-    unknown = sorted(set(evaluated.evaluation.classes) - set(head.classes))
-    if unknown:
-        say(
-            f"warning: the head does not know {', '.join(map(repr, unknown[:5]))}"
-            f"{' and others' if len(unknown) > 5 else ''}; its images count as wrong. It knows "
-            f"{', '.join(map(repr, head.classes[:10]))}"
-        )
+    warn_of_unknown(evaluated.evaluation.classes, head.classes)
 
 
 def _tell(head: Head, evaluated: SplitEvaluation, answer: dict[str, Any]) -> None:

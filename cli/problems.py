@@ -6,12 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from ..formatting import counted
 from ..training.dataset_problems import without_contradictions
-from .output import tell
+from .output import say, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MOST_PRINTED = 5
+
+
+def warn_of_unknown(classes: Iterable[str], known: Sequence[str]) -> None:
+    """Say which classes of images a head does not know, if there are some."""
+    unknown = sorted(set(classes) - set(known))
+    if unknown:
+        say(
+            f"warning: the head does not know {', '.join(map(repr, unknown[:5]))}"
+            f"{' and others' if len(unknown) > 5 else ''}; its images count as wrong. It knows "
+            f"{', '.join(map(repr, known[:10]))}"
+        )
 
 
 def print_problems(

@@ -130,6 +130,9 @@ def run(
             reading=reading,
             **settings,
         )
+        from ..problems import warn_of_unknown
+
+        warn_of_unknown(curve.classes, curve.known)
         if json:
             print_json({**curve.as_dict(), "seconds": seconds()})
         else:

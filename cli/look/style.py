@@ -10,7 +10,7 @@ from ...formatting import counted
 from ...interpret.limits import LEAST_PX, MOST_PX, MOST_STEPS, MOST_STRENGTH, PREFERRED
 from ...reports.output_paths import MADE_IMAGE, require_output
 from ..command import argument, command, option
-from ..output import Stopwatch, print_json, tell
+from ..output import Stopwatch, percent, print_json, tell
 from ..parameters import options
 from ..parameters.types import FILE, Names, Number, WholeNumber
 
@@ -133,9 +133,10 @@ def run(
     if json:
         print_json({"output": str(path), **painted.as_dict(), "seconds": seconds()})
     else:
+        farther = ", more than before" if painted.style_loss > 1 else ""
         tell(
             f"wrote {path}: {Path(content).name} in the style of {Path(style).name}, by "
             f"{painted.extractor}, {counted(painted.steps, 'step')}; of the distance to the style "
-            f"{painted.style_loss:.1%} is left, {seconds():.1f} s"
+            f"{percent(painted.style_loss)} is left{farther}, {seconds():.1f} s"
         )
     return 0

@@ -33,6 +33,9 @@ class Choice(click.Choice[str]):
         return value
 
 
+_MOST = 2**63 - 1  # of NumPy's whole numbers
+
+
 class WholeNumber(click.ParamType):
     """A whole number within bounds."""
 
@@ -43,13 +46,15 @@ class WholeNumber(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number."""
-        most = 2**63 - 1 if self._most is None else self._most
         try:
             number = int(value)
         except ValueError:
             number = self._least - 1
-        if not self._least <= number <= most:
-            at_most = "" if self._most is None else f" and at most {most}"
+        most = self._most
+        if most is None and number > _MOST:
+            most = _MOST
+        if number < self._least or (most is not None and number > most):
+            at_most = "" if most is None else f" and at most {most}"
             self.fail(
                 f"expected a whole number of at least {self._least}{at_most}, received {value!r}",
                 param,

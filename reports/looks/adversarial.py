@@ -65,6 +65,10 @@ class Curve(NamedTuple):
     split: str
     n_split: int
     """Images of the split, of which the sample was drawn."""
+    classes: tuple[str, ...]
+    """Of the sample's images, ascending; of one that the head does not know, all are wrong."""
+    known: tuple[str, ...]
+    """Of the head."""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values."""
@@ -234,7 +238,7 @@ def look_robustness(
         precision=precision,
         **settings,
     )
-    return Curve(found, path, name, n_split)
+    return Curve(found, path, name, n_split, tuple(sorted(set(labels))), loaded.classes)
 
 
 def _sample(

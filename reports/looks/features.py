@@ -73,6 +73,9 @@ def _drawn(unit: UnitSeen, table: FeatureTable | None) -> DrawnUnit:
     words = f"{unit.activation:.3g}"
     if unit.deviations is not None:
         words += f", {unit.deviations:+.1f} deviations"
+    if unit.photographs:
+        most, *_, least = [each.activation for each in (*unit.photographs, unit.photographs[-1])]
+        words += f"; they: {most:.2g} to {least:.2g}"
     return DrawnUnit(unit.number, words, unit.values, [each for each in found if each is not None])
 
 
@@ -93,6 +96,6 @@ def _caption(seen: FeatureMaps) -> str:
         )
     return (
         f"The units whose activation (of a map, the mean) is the most standard deviations above "
-        f"the mean of {of}, and beside each those that excite it most. Maps are dark where it is "
-        f"least."
+        f"the mean of {of}, and beside each those that excite it most, and how much they do. Maps "
+        f"are dark where it is least."
     )

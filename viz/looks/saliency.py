@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _HEIGHT_IN: Final = 4.2
 _WIDEST: Final = 1.6  # of the height; a panorama is less high instead
+_LEAST_IN: Final = 1.6
 _GAP_IN: Final = 0.15
 _BAR_IN: Final = 0.13
 _SMALL: Final = 0.42  # of the height: the map of random weights
@@ -89,11 +90,12 @@ def draw_saliency(
     n_rows, n_columns = photograph.shape[:2]
     ratio = n_columns / n_rows
     height_in = _HEIGHT_IN if ratio <= _WIDEST else _HEIGHT_IN * _WIDEST / ratio
-    width_in = max(0.4, height_in * ratio)
+    # Of a strip, the picture lies in the middle of an area in which the scale can be read.
+    height_in, width_in = max(height_in, _LEAST_IN), max(height_in * ratio, _LEAST_IN)
     figure = new_figure(width_in, height_in, theme)
     step = 1 + _GAP_IN / width_in
     plain = figure.add_axes((0, 0, 1, 1))
-    plain.imshow(photograph, aspect="auto", interpolation="antialiased")
+    plain.imshow(photograph, aspect="equal", interpolation="antialiased")
     plain.set_axis_off()
     shades = _overlay(figure, (step, 0, 1, 1), photograph, values, window, signed)
     left = step + 1 + _GAP_IN / width_in
@@ -138,7 +140,7 @@ def _overlay(
     axes = figure.add_axes(place)
     n_rows, n_columns = photograph.shape[:2]
     grey = grey_of(photograph)
-    axes.imshow(grey, cmap="gray", vmin=0, vmax=255, aspect="auto", interpolation="antialiased")
+    axes.imshow(grey, cmap="gray", vmin=0, vmax=255, aspect="equal", interpolation="antialiased")
     shades = shades_of(values, signed=signed)
     top, left, height, width = window
     axes.imshow(
@@ -148,7 +150,7 @@ def _overlay(
         vmax=shades.scale,
         alpha=shades.opaque(values),
         extent=(left - 0.5, left + width - 0.5, top + height - 0.5, top - 0.5),
-        aspect="auto",
+        aspect="equal",
         interpolation="nearest",
     )
     axes.set_xlim(-0.5, n_columns - 0.5)

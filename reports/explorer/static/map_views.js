@@ -43,10 +43,10 @@ function makeMapViews(app, again) {
       each.textContent = i < its.maps.length ? `for ${its.maps[i].label}` : "";
       each.setAttribute("aria-pressed", String(place === i));
     });
-    note.textContent = its.note;
-    note.hidden = its.note === "";
     count.textContent = `mistake ${app.maps.rows.indexOf(row) + 1} of ${app.maps.rows.length}`;
     const isMap = its.maps.length > 0 && place !== PHOTOGRAPH;
+    note.textContent = [its.note, isMap ? app.maps.inWords : ""].filter(Boolean).join("; ");
+    note.hidden = note.textContent === "";
     if (isMap) {
       picture.src = app.maps.addressOf(its.maps[place]);
       picture.alt = `${fileName(app.store.paths.at(row))}: ${its.maps[place].words}`;

@@ -29,7 +29,7 @@ function mapsInWords(maps, withTrained) {
     ? `The ${n === 1 ? "" : `${n} `}most confident of ${maps.nMistakes.toLocaleString("en")} mistakes ${n === 1 ? "shows" : "show"}`
     : n === 1 ? "The one mistake shows" : `All ${n} mistakes show`;
   const counted = withTrained ? " Mistakes on images that the head was trained on are among them." : "";
-  return `${which} what speaks for the answer, ${maps.inWords}.${counted}`;
+  return `${which} what speaks for the class that each was taken for, ${maps.inWords}.${counted}`;
 }
 
 // The row that is `step` places further among the mistakes with maps, which are a circle.
