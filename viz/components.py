@@ -11,8 +11,10 @@ from .neighbourhoods.placement import Projection
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Up to here (2,000 images of 1,000 features) an exact decomposition takes about a second.
-_EXACT_PCA_VALUES = 2_000_000
+_MOST_EXACT = 1_500
+"""Images or features, whichever are fewer, up to which an exact decomposition takes at most as long
+as it takes to import scikit-learn, whose approximate one is quicker from there on."""
+_ROWS_AT_ONCE = 4_096
 
 
 class Components(NamedTuple):
@@ -82,17 +84,61 @@ def principal_components(
 
     The signs are fixed: the largest loading of each component is positive.
     """
-    from sklearn.decomposition import PCA  # a map that is kept needs none of it
-
     n_images, n_features = centred.shape
     # Centred rows sum to zero, so there is one direction less than images.
     n_components = min(n_images - 1, n_features, n_components)
-    exact = centred.size <= _EXACT_PCA_VALUES
-    pca: Any = PCA(n_components, svd_solver="full" if exact else "randomized", random_state=seed)
-    values = pca.fit_transform(centred)
-    shares = [float(share) for share in pca.explained_variance_ratio_]
-    middle = mean.astype(np.float64) + pca.mean_.astype(np.float64) * scale
-    return Components(values, shares, scale, pca.components_, middle)
+    if min(n_images, n_features) <= _MOST_EXACT:
+        values, shares, axes, off = _exact(centred, n_components)
+    else:
+        from sklearn.decomposition import PCA  # takes two seconds, which other maps need not wait
+
+        pca: Any = PCA(n_components, svd_solver="randomized", random_state=seed)
+        values = pca.fit_transform(centred)
+        shares, axes, off = pca.explained_variance_ratio_, pca.components_, pca.mean_
+    middle = mean.astype(np.float64) + off.astype(np.float64) * scale
+    return Components(values, [float(share) for share in shares], scale, axes, middle)
+
+
+class _Decomposed(NamedTuple):
+    values: NDArray[np.float32]
+    """float32, (n, k)."""
+    shares: NDArray[np.float64]
+    """float64, (k,)."""
+    axes: NDArray[np.float32]
+    """float32, (k, d)."""
+    off: NDArray[np.float64]
+    """float64, (d,): what is left of the mean by rounding."""
+
+
+def _exact(centred: NDArray[np.float32], n_components: int) -> _Decomposed:
+    """By the eigenvectors of the products of features with one another, or of images.
+
+    The eigenvectors v of X'X are the axes. Those u of XX' have the same eigenvalues s, and the axes
+    are X'u / sqrt(s). Sums are in float64.
+    """
+    n_images, n_features = centred.shape
+    off = centred.mean(axis=0, dtype=np.float64)
+    if n_features <= n_images:
+        products = np.zeros((n_features, n_features))
+        for start in range(0, n_images, _ROWS_AT_ONCE):
+            block = centred[start : start + _ROWS_AT_ONCE] - off
+            products += block.T @ block
+        variances, vectors = np.linalg.eigh(products)
+        axes = vectors[:, : -n_components - 1 : -1].T
+    else:
+        rows = centred - off
+        variances, vectors = np.linalg.eigh(rows @ rows.T)
+        axes = vectors[:, : -n_components - 1 : -1].T @ rows
+        # Of a direction in which nothing varies there is no axis: 0 / 1.
+        lengths = np.linalg.norm(axes, axis=1, keepdims=True)
+        negligible = lengths <= 1e-7 * lengths.max()
+        axes = np.where(negligible, 0, axes) / np.where(negligible, 1, lengths)
+    shares = np.maximum(variances[: -n_components - 1 : -1], 0) / np.maximum(variances, 0).sum()
+    largest = np.abs(axes).argmax(axis=1)[:, None]
+    axes *= np.where(np.take_along_axis(axes, largest, axis=1) < 0, -1, 1)
+    axes = axes.astype(np.float32)
+    values = (centred - off.astype(np.float32)) @ axes.T
+    return _Decomposed(values, shares, axes, off)
 
 
 def _percent(share: float) -> str:

@@ -8,11 +8,13 @@ import numpy as np
 import openTSNE
 import pytest
 from numpy.typing import NDArray
+from sklearn.decomposition import PCA
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import KNeighborsClassifier
 
 from bottlebank.errors import UsageError
 from bottlebank.viz import METHODS, Embedding, reduce, tsne
+from bottlebank.viz.components import principal_components
 
 N_CLASSES, N_EACH, N_FEATURES = 4, 40, 120
 LABELS = np.repeat(np.arange(N_CLASSES), N_EACH)
@@ -80,6 +82,28 @@ def test_pca_axes_point_along_their_largest_loading():
     line = np.arange(10.0)[:, None]
     assert np.all(np.diff(reduce(line * [3.0, -1.0], "pca").points[:, 0]) > 0)
     assert np.all(np.diff(reduce(line * [-3.0, 1.0], "pca").points[:, 0]) < 0)
+
+
+@pytest.mark.parametrize("shape", [(300, 40), (40, 300), (5, 3), (2, 9), (30, 1)])
+def test_principal_components_are_those_of_scikit_learn(shape):
+    n_images, n_features = shape
+    deviations = np.linspace(3, 0.1, n_features)
+    features = np.random.default_rng(0).normal(5, deviations, shape).astype(np.float32)
+    mean = features.mean(axis=0)
+    n = min(n_images - 1, n_features, 20)
+    found = principal_components(features - mean, mean, 1.0, n, seed=0)
+    expected = PCA(n, svd_solver="full").fit(features)
+    np.testing.assert_allclose(found.shares, expected.explained_variance_ratio_, atol=1e-6)
+    np.testing.assert_allclose(np.abs(found.axes @ expected.components_.T), np.eye(n), atol=1e-3)
+    np.testing.assert_allclose(found.values, (features - found.middle) @ found.axes.T, atol=1e-4)
+    assert (np.take_along_axis(found.axes, np.abs(found.axes).argmax(1)[:, None], 1) > 0).all()
+
+
+def test_directions_in_which_nothing_varies_have_no_axis():
+    rows = np.repeat(np.random.default_rng(0).normal(size=(3, 9)), 2, axis=0).astype(np.float32)
+    found = principal_components(rows - rows.mean(axis=0), rows.mean(axis=0), 1.0, 5, seed=0)
+    assert (np.abs(found.values[:, 2:]) < 1e-5).all()
+    assert np.linalg.norm(found.axes, axis=1).round(3).tolist() == [1, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize("factor", [1e-30, 1e30])
