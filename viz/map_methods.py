@@ -63,9 +63,10 @@ METHODS: dict[str, MapMethod] = {
         n_components=2,
         seeded=False,
         axis="principal component",
+        rule=2,
     ),
-    "tsne": MapMethod(".tsne", "t-SNE", setting="perplexity", rule=2),
-    "umap": MapMethod(".umap", "UMAP", setting="neighbors", rule=2),
+    "tsne": MapMethod(".tsne", "t-SNE", setting="perplexity", rule=3),
+    "umap": MapMethod(".umap", "UMAP", setting="neighbors", rule=3),
 }
 
 
