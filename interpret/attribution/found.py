@@ -45,9 +45,8 @@ class Saliency:
     """Of the method, and what it says of its work: JSON."""
     sanity_of_sizes: float | None = None
     """As `sanity`, of the sizes of the values as they are drawn, without their signs: what an eye
-    compares. Random
-    weights turn signs around even where both maps trace the photograph. None for Grad-CAM, whose
-    negative values are not shown."""
+    compares. Random weights turn signs around even where both maps trace the photograph. None for
+    Grad-CAM, whose negative values are not shown."""
 
     @property
     def shown(self) -> np.ndarray:
