@@ -18,9 +18,14 @@ def clone_with(model: Any, weights: Sequence[np.ndarray], **settings: Any) -> An
     import keras
 
     clone: Any = keras.models.clone_model(model, **settings)
-    clone.set_weights(weights)
-    _finish(clone)
+    set_weights(clone, weights)
     return clone
+
+
+def set_weights(model: Any, weights: Sequence[np.ndarray]) -> None:
+    """Give a Keras model other weights, in the order of its own; traced functions see them."""
+    model.set_weights(weights)
+    _finish(model)
 
 
 def _finish(model: Any) -> None:

@@ -53,6 +53,9 @@ class DifferentiableNetwork:
         What turns features into logits; None: there are only features.
     permuted
         Makes the same with the values of every kernel in another order, of a seed.
+    permute_again
+        Of what that made: orders the original's values by another seed, in place, so that
+        functions that were traced of it need not be traced again; None: it cannot.
     """
 
     def __init__(
@@ -61,13 +64,14 @@ class DifferentiableNetwork:
         features: Function,
         *,
         permuted: Callable[[int], DifferentiableNetwork],
+        permute_again: Callable[[int], None] | None = None,
         model: Any = None,
         scaled: Function | None = None,
         head: Head | None = None,
     ) -> None:
         self.recipe, self.head = recipe, head
         self.features = features
-        self.with_permuted_kernels = permuted
+        self.with_permuted_kernels, self.permute_again = permuted, permute_again
         self._model, self._scaled = model, scaled
         self._parts: dict[tuple[str, ...], Any] = {}
 

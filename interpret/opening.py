@@ -22,7 +22,7 @@ from ..fork_safety import claim
 from ..native_stderr import silent_stderr
 from ..prediction.head_extractor import read_recipe, weights_finder
 from ..progress import Progress
-from .cloning import clone_with
+from .cloning import clone_with, set_weights
 from .network import DifferentiableNetwork, without_layers
 
 if TYPE_CHECKING:
@@ -214,7 +214,13 @@ def _opened(
     return _of_model(recipe, network.backbone.scaling, model, head)
 
 
-def _of_model(recipe: Recipe, scaling: Any, model: Any, head: Head | None) -> DifferentiableNetwork:
+def _of_model(
+    recipe: Recipe,
+    scaling: Any,
+    model: Any,
+    head: Head | None,
+    permute_again: Callable[[int], None] | None = None,
+) -> DifferentiableNetwork:
     from ..features.engines.tensorflow import scaled
 
     def pixels_scaled(pixels: Any) -> Any:
@@ -224,13 +230,24 @@ def _of_model(recipe: Recipe, scaling: Any, model: Any, head: Head | None) -> Di
         return model(pixels_scaled(pixels), training=False)
 
     def permuted(seed: int) -> DifferentiableNetwork:
-        random = np.random.default_rng(seed)
         with silent_stderr():
-            other = clone_with(model, [_permuted(each, random) for each in model.get_weights()])
-        return _of_model(recipe, scaling, other, head)
+            other = clone_with(model, weights_of(seed))
+        return _of_model(
+            recipe, scaling, other, head, lambda seed: set_weights(other, weights_of(seed))
+        )
+
+    def weights_of(seed: int) -> list[np.ndarray]:
+        random = np.random.default_rng(seed)
+        return [_permuted(each, random) for each in model.get_weights()]
 
     return DifferentiableNetwork(
-        recipe, features, permuted=permuted, model=model, scaled=pixels_scaled, head=head
+        recipe,
+        features,
+        permuted=permuted,
+        permute_again=permute_again,
+        model=model,
+        scaled=pixels_scaled,
+        head=head,
     )
 
 

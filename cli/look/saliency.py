@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     "--sanity/--no-sanity",
     default=True,
     default_in_words="--sanity",
-    help="compare with the map of the network with random weights; of occlusion, only with "
+    help="compare with maps of the network with random weights; of occlusion, only with "
     "--engine tensorflow",
 )
 @options.seed()
@@ -123,5 +123,5 @@ def _tell(found: Saliency, output: str, seconds: float) -> None:
     if found.sanity is None:
         tell(f"no check with random weights: {found.sanity_note}")
     else:
-        tell(f"rank correlation with the map of random weights: {sanity_in_words(found)}")
+        tell(f"rank correlation with maps of random weights: {sanity_in_words(found)}")
     tell(f"wrote {output} ({found.method}, {found.engine}), {seconds:.1f} s in all")

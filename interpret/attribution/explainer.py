@@ -17,7 +17,7 @@ from ..given_image import decoded, read_image
 from ..known_class import require_class
 from ..opening import open_for_head, require_image_itself
 from .baseline import baseline_of
-from .found import Saliency, shown_values
+from .found import Saliency
 from .gradcam import GradCam, enlarged, layer_for
 from .integrated import MOST_STEPS, GradientsOnAWay, Way, integrated_gradients
 from .methods import (
@@ -29,7 +29,7 @@ from .methods import (
     require_method,
 )
 from .occlusion import occlusion, patch_and_stride, starts
-from .sanity import rank_correlation
+from .sanity import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,11 +42,13 @@ if TYPE_CHECKING:
     from ..network import DifferentiableNetwork
 
     Found = tuple[np.ndarray, dict[str, Any]]
-    RandomMap = Callable[[np.ndarray, int], np.ndarray]
+    RandomMaps = Callable[[np.ndarray, int], list[np.ndarray]]
     Odds = Callable[[np.ndarray, int], np.ndarray]
     """Of images, uint8 (n, height, width, 3), and the number of a class: float (n,)."""
 
 _SANITY_STEPS = 32
+_RANDOM_NETWORKS = 5
+"""That Grad-CAM's map is compared with: of its few places, one alone agrees or not by chance."""
 _NOT_WANTED = "it was not requested"
 _NO_GRADIENTS = (
     "occlusion on the engine {} cannot exchange weights; --engine tensorflow can, where it "
@@ -88,19 +90,7 @@ class Explainer(ABC):
         predicted = int(answer.probabilities[0].argmax())
         index = predicted if index is None else index
         values, settings = self._explained(pixels, index)
-        permuted, note = self._permuted(pixels, index)
-        if permuted is not None and not np.isfinite(permuted).all():
-            permuted, note = None, "what the network answers with random weights is not finite"
-        sanity = of_sizes = None
-        if permuted is not None:
-            # Before anything is cut: a map of random weights may be negative everywhere.
-            sanity = rank_correlation(values, permuted)
-            if sanity is None:
-                with_them = "with them, " if np.ptp(permuted) == 0 else ""
-                permuted, note = None, f"{with_them}the map has the same value everywhere"
-            elif self.method != GRADCAM:
-                drawn = (shown_values(self.method, each) for each in (values, permuted))
-                of_sizes = rank_correlation(*map(np.abs, drawn))
+        check = checked(self.method, values, *self._permuted(pixels, index))
         return Saliency(
             method=self.method,
             label=self.classes[index],
@@ -110,10 +100,11 @@ class Explainer(ABC):
             values=self._shown(values),
             photograph=shown,
             window=rule.window(*shown.shape[:2]),
-            permuted=None if permuted is None else self._shown(permuted, signed=True),
-            sanity=sanity,
-            sanity_of_sizes=of_sizes,
-            sanity_note=note,
+            permuted=None if check.drawn is None else self._shown(check.drawn, signed=True),
+            sanity=check.correlation,
+            sanity_each=check.each,
+            sanity_of_sizes=check.of_sizes,
+            sanity_note=check.note,
             engine=self.engine,
             extractor=self.recipe.extractor,
             settings=settings,
@@ -143,8 +134,8 @@ class Explainer(ABC):
         return values
 
     @abstractmethod
-    def _permuted(self, pixels: np.ndarray, index: int) -> tuple[np.ndarray | None, str]:
-        """The map of the network with random weights, or why there is none."""
+    def _permuted(self, pixels: np.ndarray, index: int) -> tuple[list[np.ndarray], str]:
+        """Maps of networks with random weights, or why there are none."""
 
 
 class _ByGradients(Explainer):
@@ -156,23 +147,23 @@ class _ByGradients(Explainer):
         picture = tf.TensorSpec([1, side_px, side_px, 3], tf.float32)
         self._features = tf.function(network.features, input_signature=[picture])
         self._network, self._seed = network, seed
-        self._random: RandomMap | None = None
+        self._random: RandomMaps | None = None
 
     def _answer(self, pixels: np.ndarray) -> HeadAnswer:
         head = self._network.head
         assert head is not None
         return head.answer(self._features(pixels.astype(np.float32)).numpy())
 
-    def _permuted(self, pixels: np.ndarray, index: int) -> tuple[np.ndarray | None, str]:
+    def _permuted(self, pixels: np.ndarray, index: int) -> tuple[list[np.ndarray], str]:
         if self._seed is None:
-            return None, _NOT_WANTED
+            return [], _NOT_WANTED
         if self._random is None:
-            self._random = self._random_map(self._network.with_permuted_kernels(self._seed))
+            self._random = self._random_maps(self._network.with_permuted_kernels(self._seed))
         return self._random(pixels, index), ""
 
     @abstractmethod
-    def _random_map(self, network: DifferentiableNetwork) -> RandomMap:
-        """What makes the maps of a network with random weights."""
+    def _random_maps(self, network: DifferentiableNetwork) -> RandomMaps:
+        """What makes maps of a network with random weights."""
 
 
 class _GradCam(_ByGradients):
@@ -188,8 +179,18 @@ class _GradCam(_ByGradients):
     def _explained(self, pixels: np.ndarray, index: int) -> Found:
         return self._map_of(pixels, index), {"layer": self._layer}
 
-    def _random_map(self, network: DifferentiableNetwork) -> RandomMap:
-        return GradCam(network, self._layer)
+    def _random_maps(self, network: DifferentiableNetwork) -> RandomMaps:
+        map_of, seed, again = GradCam(network, self._layer), self._seed, network.permute_again
+        assert seed is not None and again is not None, "layers are those of a Keras model"
+
+        def maps_of(pixels: np.ndarray, index: int) -> list[np.ndarray]:
+            found = []
+            for number in range(_RANDOM_NETWORKS):
+                again((seed + number) % 2**32)
+                found.append(map_of(pixels, index))
+            return found
+
+        return maps_of
 
     def _shown(self, values: np.ndarray, *, signed: bool = False) -> np.ndarray:
         """Cut at zero before it is enlarged, as by the authors: no place loses to its neighbour."""
@@ -224,17 +225,17 @@ class _Integrated(_ByGradients):
             "completeness_miss": found.miss,
         }
 
-    def _random_map(self, network: DifferentiableNetwork) -> RandomMap:
+    def _random_maps(self, network: DifferentiableNetwork) -> RandomMaps:
         """With a fixed number of points: such a network has no answer to be complete about."""
         gradients = GradientsOnAWay(network)
         middles = (np.arange(_SANITY_STEPS) + 0.5) / _SANITY_STEPS
 
-        def map_of(pixels: np.ndarray, index: int) -> np.ndarray:
+        def maps_of(pixels: np.ndarray, index: int) -> list[np.ndarray]:
             way = Way(baseline_of(self._baseline, pixels), pixels, index)
             with Progress("Checking with random weights", unit="steps", show=self._progress) as bar:
-                return gradients(way, middles, bar)[1].mean(axis=0)
+                return [gradients(way, middles, bar)[1].mean(axis=0)]
 
-        return map_of
+        return maps_of
 
 
 class _Occlusion(Explainer):
@@ -272,10 +273,10 @@ class _Occlusion(Explainer):
     def _odds(self, images: np.ndarray, index: int) -> np.ndarray:
         return log_odds.of_probabilities(self._predictor.probabilities(images), index)
 
-    def _permuted(self, pixels: np.ndarray, index: int) -> tuple[np.ndarray | None, str]:
+    def _permuted(self, pixels: np.ndarray, index: int) -> tuple[list[np.ndarray], str]:
         if self._random is None:
-            return None, self._note
-        return self._hiding(self._random, pixels, index, "Checking with random weights"), ""
+            return [], self._note
+        return [self._hiding(self._random, pixels, index, "Checking with random weights")], ""
 
     def _hiding(
         self,

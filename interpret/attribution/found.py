@@ -33,16 +33,20 @@ class Saliency:
     window: tuple[float, float, float, float]
     """(top, left, height, width) of what `values` cover, in pixels of `photograph`."""
     permuted: np.ndarray | None
-    """The map of the network with random weights, of the shape of `values`, signed also for
+    """The map of a network with random weights, of the shape of `values`, signed also for
     Grad-CAM; None where there is no sanity check."""
     sanity: float | None
-    """Rank correlation, -1 to 1, of the map and `permuted`, both signed."""
+    """Rank correlation, -1 to 1, with the map of a network with random weights, both signed: the
+    mean of `sanity_each`."""
     sanity_note: str
     """Why there is no sanity check; empty where there is one."""
     engine: str
     extractor: str
     settings: dict[str, Any] = field(default_factory=dict)
     """Of the method, and what it says of its work: JSON."""
+    sanity_each: tuple[float, ...] = ()
+    """Of each network with random weights: `permuted` is of the first. Grad-CAM's maps have so few
+    places that one alone agrees or not by chance, so that it is compared with several."""
     sanity_of_sizes: float | None = None
     """As `sanity`, of the sizes of the values as they are drawn, without their signs: what an eye
     compares. Random weights turn signs around even where both maps trace the photograph. None for
@@ -92,6 +96,7 @@ class Saliency:
                 "value": float(self.shown.max()),
             },
             "sanity_rank_correlation": _rounded(self.sanity),
+            "sanity_rank_correlations": [_rounded(each) for each in self.sanity_each],
             "sanity_rank_correlation_of_sizes": _rounded(self.sanity_of_sizes),
             "sanity_note": self.sanity_note or None,
             **self.settings,

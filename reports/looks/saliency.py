@@ -134,8 +134,11 @@ def _about_check(found: Saliency) -> str:
 
 
 def sanity_in_words(found: Saliency) -> str:
-    """The rank correlation with the map of random weights, and that without signs."""
+    """The rank correlation with maps of random weights, and that without signs."""
     text = f"{found.sanity:.2f}"
+    if len(found.sanity_each) > 1:
+        least, most = min(found.sanity_each), max(found.sanity_each)
+        text += f" (mean of {len(found.sanity_each)}: {least:.2f} to {most:.2f})"
     if found.sanity_of_sizes is not None:
         text += f", of sizes {found.sanity_of_sizes:.2f}"
     return text

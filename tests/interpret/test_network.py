@@ -91,6 +91,22 @@ def test_permuted_kernels_hold_the_same_values_in_another_order(plain, lite):
         assert list(other.layers) == list(network.layers)
 
 
+def test_kernels_are_permuted_again_in_place_as_if_for_the_first_time(lite):
+    import tensorflow as tf
+
+    pixels = pixels_of(lite).astype(np.float32)
+    usual = lite.features(pixels).numpy()
+    other = lite.with_permuted_kernels(1)
+    traced = tf.function(other.features)
+    first = traced(tf.constant(pixels)).numpy()
+    other.permute_again(2)
+    second = traced(tf.constant(pixels)).numpy()
+    assert np.abs(second - first).mean() > 0.05 * np.abs(first).mean()
+    expected = lite.with_permuted_kernels(2).features(pixels).numpy()
+    np.testing.assert_allclose(second, expected, rtol=1e-3, atol=1e-4)
+    assert (lite.features(pixels).numpy() == usual).all()
+
+
 def test_maps_are_what_lies_between_pixels_and_features(lite):
     import tensorflow as tf
 

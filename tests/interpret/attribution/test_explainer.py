@@ -137,6 +137,7 @@ def test_maps_of_a_network_with_layers_change_with_its_weights(lite_head, photos
         found = saliency(path, lite_head, cache=cache, **settings)
         assert found.values.shape == found.permuted.shape == (224, 224)
         assert found.values.max() > 0
+        assert len(found.sanity_each) == (5 if method == "gradcam" else 1)
         assert abs(found.sanity) < 0.5
     missed = found.values.sum() - found.settings["score_difference"]
     its_share = abs(missed / found.settings["score_difference"])
