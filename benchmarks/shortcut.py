@@ -36,7 +36,16 @@ import bottlebank as bb
 from bottlebank.features import ExtractorSpec, recipe_for
 from bottlebank.interpret.attribution import open_explainer
 from bottlebank.interpret.attribution.gradcam import layer_for
-from bottlebank.interpret.attribution.methods import GRADCAM, INTEGRATED, METHODS, OCCLUSION
+from bottlebank.interpret.attribution.methods import (
+    BASELINES,
+    GRADCAM,
+    GREY,
+    INTEGRATED,
+    LOG_ODDS,
+    METHODS,
+    OCCLUSION,
+    SCORES,
+)
 from bottlebank.interpret.attribution.occlusion import occlusion
 from bottlebank.interpret.opening import open_for_head
 
@@ -82,6 +91,8 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=METHODS)
     parser.add_argument("--patch", type=int, default=16, help="of occlusion")
     parser.add_argument("--stride", type=int, default=8, help="of occlusion")
+    parser.add_argument("--baseline", default=GREY, choices=BASELINES, help="of occlusion")
+    parser.add_argument("--score", default=LOG_ODDS, choices=SCORES, help="of occlusion")
     parser.add_argument("--no-control", action="store_true")
     parser.add_argument("--cache")
     arguments = parser.parse_args()
@@ -145,7 +156,12 @@ def report(
 ) -> None:
     """Print the shares, in the squares, of all positive attribution."""
     settings: dict[str, Any] = {
-        OCCLUSION: {"patch_px": arguments.patch, "stride_px": arguments.stride},
+        OCCLUSION: {
+            "patch_px": arguments.patch,
+            "stride_px": arguments.stride,
+            "baseline": arguments.baseline,
+            "score": arguments.score,
+        },
         GRADCAM: {"layer": arguments.layer},
         INTEGRATED: {},
     }[method]

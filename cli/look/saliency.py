@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...interpret.attribution.methods import BASELINES, GRADCAM, GREY, METHODS
+from ...interpret.attribution.methods import (
+    BASELINES,
+    GRADCAM,
+    GREY,
+    LOG_ODDS,
+    METHODS,
+    SCORES,
+)
 from ...reports.output_paths import PICTURE, require_output
 from ..command import argument, command, option
 from ..output import Stopwatch, percent, print_json, tell
@@ -48,6 +55,13 @@ if TYPE_CHECKING:
     default_in_words=GREY,
     help="of integrated-gradients and occlusion: what stands for nothing to be seen; grey, the "
     "mean colour of the image, black, or the image blurred",
+)
+@option(
+    "--score",
+    type=Choice(SCORES),
+    default_in_words=LOG_ODDS,
+    help="of occlusion: what falls where a part is hidden; the probability only where that changes "
+    "the answer, the log-odds also where it is certain of the class",
 )
 @option(
     "--patch",

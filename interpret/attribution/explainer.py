@@ -24,9 +24,11 @@ from .methods import (
     GRADCAM,
     GREY,
     INTEGRATED,
+    LOG_ODDS,
     OCCLUSION,
     require_baseline,
     require_method,
+    require_score,
 )
 from .occlusion import occlusion, patch_and_stride, starts
 from .sanity import checked
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
 
     Found = tuple[np.ndarray, dict[str, Any]]
     RandomMaps = Callable[[np.ndarray, int], list[np.ndarray]]
-    Odds = Callable[[np.ndarray, int], np.ndarray]
+    Score = Callable[[np.ndarray, int], np.ndarray]
     """Of images, uint8 (n, height, width, 3), and the number of a class: float (n,)."""
 
 _SANITY_STEPS = 32
@@ -245,9 +247,10 @@ class _Occlusion(Explainer):
         self,
         predictor: Predictor,
         baseline: str,
+        score: str,
         patch_px: int | None,
         stride_px: int | None,
-        random: Odds | None,
+        random: Score | None,
         note: str,
         **settings: Any,
     ) -> None:
@@ -255,7 +258,7 @@ class _Occlusion(Explainer):
         super().__init__(extractor.recipe, predictor.classes, **settings)
         self.engine = extractor.engine
         self._predictor, self._batch_size = predictor, extractor.batch_size
-        self._baseline, self._random, self._note = baseline, random, note
+        self._baseline, self._score, self._random, self._note = baseline, score, random, note
         side_px = self.recipe.input_size_px
         self._patch_px, self._stride_px = patch_and_stride(side_px, patch_px, stride_px)
 
@@ -263,8 +266,10 @@ class _Occlusion(Explainer):
         return self._predictor.answer(pixels)
 
     def _explained(self, pixels: np.ndarray, index: int) -> Found:
-        values = self._hiding(self._odds, pixels, index, "Hiding parts")
+        score = self._odds if self._score == LOG_ODDS else self._probability
+        values = self._hiding(score, pixels, index, "Hiding parts")
         return values, {
+            "score": self._score,
             "baseline": self._baseline,
             "patch_px": self._patch_px,
             "stride_px": self._stride_px,
@@ -273,6 +278,9 @@ class _Occlusion(Explainer):
     def _odds(self, images: np.ndarray, index: int) -> np.ndarray:
         return log_odds.of_probabilities(self._predictor.probabilities(images), index)
 
+    def _probability(self, images: np.ndarray, index: int) -> np.ndarray:
+        return self._predictor.probabilities(images)[:, index]
+
     def _permuted(self, pixels: np.ndarray, index: int) -> tuple[list[np.ndarray], str]:
         if self._random is None:
             return [], self._note
@@ -280,7 +288,7 @@ class _Occlusion(Explainer):
 
     def _hiding(
         self,
-        odds: Odds,
+        score: Score,
         pixels: np.ndarray,
         index: int,
         what: str,
@@ -289,7 +297,7 @@ class _Occlusion(Explainer):
         total = len(starts(side_px, self._patch_px, self._stride_px)) ** 2
         with Progress(what, total, unit="parts", show=self._progress) as bar:
             return occlusion(
-                lambda images: odds(images, index),
+                lambda images: score(images, index),
                 pixels,
                 baseline_of(self._baseline, pixels),
                 self._patch_px,
@@ -305,6 +313,7 @@ def open_explainer(
     method: str = GRADCAM,
     layer: str | None = None,
     baseline: str | None = None,
+    score: str | None = None,
     patch_px: int | None = None,
     stride_px: int | None = None,
     most_steps: int = MOST_STEPS,
@@ -323,6 +332,7 @@ def open_explainer(
     for name, value, methods in (
         ("layer", layer, (GRADCAM,)),
         ("baseline", baseline, (INTEGRATED, OCCLUSION)),
+        ("score", score, (OCCLUSION,)),
         ("patch_px", patch_px, (OCCLUSION,)),
         ("stride_px", stride_px, (OCCLUSION,)),
     ):
@@ -333,6 +343,7 @@ def open_explainer(
     if method != OCCLUSION and loading.pop("precision", AUTO) != AUTO:
         raise ParameterError("precision", f"changes nothing of {method}, which is in float32")
     filled = GREY if baseline is None else require_baseline(baseline)
+    its_score = LOG_ODDS if score is None else require_score(score)
     most_steps = require_whole("most_steps", most_steps, 2)
     seed = require_seed("random_state", random_state)
     patch_px, stride_px = (
@@ -352,7 +363,9 @@ def open_explainer(
             note = _NO_GRADIENTS.format(predictor.engine)
             if predictor.engine == REFERENCE:
                 random = _odds_of_random(predictor, seed, loading, progress)
-        return _Occlusion(predictor, filled, patch_px, stride_px, random, note, **settings)
+        return _Occlusion(
+            predictor, filled, its_score, patch_px, stride_px, random, note, **settings
+        )
 
     loading.pop("parity", None)  # the network is compared with its engines when it is opened
     network = open_for_head(head, engine=engine, progress=progress, **loading)
@@ -364,7 +377,7 @@ def open_explainer(
 
 def _odds_of_random(
     predictor: Predictor, seed: int, loading: dict[str, Any], progress: bool | None
-) -> Odds:
+) -> Score:
     """From logits: with random weights they are large, and probabilities all 0 or 1."""
 
     loading = {

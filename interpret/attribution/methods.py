@@ -14,6 +14,10 @@ BASELINES: Final = (GREY, MEAN, BLACK, BLURRED)
 """What stands for nothing to be seen. Grey is the default: it differs from both black and white
 things, which a black baseline does not, and it is near the middle of what networks are trained on,
 where most of them have their zero."""
+LOG_ODDS, PROBABILITY = "log-odds", "probability"
+SCORES: Final = (LOG_ODDS, PROBABILITY)
+"""Whose fall occlusion shows. The log-odds fall with all that speaks for the class; the probability
+hardly, before the answer changes."""
 
 
 def require_method(name: str, parameter: str = "method") -> str:
@@ -36,6 +40,17 @@ def require_baseline(name: str) -> str:
         When there is none of that name.
     """
     return _required("baseline", name, BASELINES)
+
+
+def require_score(name: str) -> str:
+    """The name of a score.
+
+    Raises
+    ------
+    ParameterError
+        When there is none of that name.
+    """
+    return _required("score", name, SCORES)
 
 
 def _required(parameter: str, name: str, known: tuple[str, ...]) -> str:

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
 
 
 def starts(side_px: int, patch_px: int, stride_px: int) -> list[int]:
-    """Where patches begin along a side: every `stride_px`, and once flush with the end."""
-    last = side_px - patch_px
-    return [*range(0, last, stride_px), last]
+    """Where patches begin along a side, every `stride_px`, from before its beginning.
+
+    Patches that reach beyond the edges hide what lies there as often as any other part: of fewer,
+    one fall would weigh more in the mean.
+    """
+    return [*range(stride_px - patch_px, side_px, stride_px)]
 
 
 def patch_and_stride(
@@ -80,7 +83,7 @@ def occlusion(
     """
     height, width = pixels.shape[:2]
     places = [
-        (slice(top, top + patch_px), slice(left, left + patch_px))
+        (slice(max(0, top), top + patch_px), slice(max(0, left), left + patch_px))
         for top in starts(height, patch_px, stride_px)
         for left in starts(width, patch_px, stride_px)
     ]

@@ -27,6 +27,7 @@ def saliency(
     method: str = GRADCAM,
     layer: str | None = None,
     baseline: str | None = None,
+    score: str | None = None,
     patch_px: int | None = None,
     stride_px: int | None = None,
     most_steps: int = MOST_STEPS,
@@ -39,7 +40,7 @@ def saliency(
 ) -> Saliency:
     """Which parts of an image the probability of a class rests on.
 
-    All methods explain the log-odds of the class, log(p / (1 - p)).
+    All methods explain the log-odds of the class, log(p / (1 - p)); occlusion also the probability.
 
     Parameters
     ----------
@@ -57,6 +58,9 @@ def saliency(
     baseline
         Of integrated gradients, where the way to the image begins, and of occlusion, what hides a
         part of it: ``grey``, which is the default, ``mean``, ``black`` or ``blurred``.
+    score
+        Of occlusion, what falls: ``log-odds``, the default, or ``probability``, which shows
+        only what changes the answer.
     patch_px, stride_px
         Of occlusion: the side of the patch, in pixels of the network's input, and how far it moves;
         None for a seventh of the side, and half of the patch.
@@ -95,6 +99,7 @@ def saliency(
         method=method,
         layer=layer,
         baseline=baseline,
+        score=score,
         patch_px=patch_px,
         stride_px=stride_px,
         most_steps=most_steps,

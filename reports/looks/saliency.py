@@ -32,7 +32,7 @@ TITLES = {
 _LEGENDS = {
     GRADCAM: "weighted maps: speaks for the class",
     INTEGRATED: "contribution of a pixel, in log-odds, smoothed",
-    OCCLUSION: "fall of the log-odds where hidden",
+    OCCLUSION: "fall of the {score} where hidden",
 }
 
 
@@ -75,7 +75,7 @@ def plot_saliency(
             found.window,
             path,
             f"{_name(found.label)}, {percent(found.probability)}: {_name(Path(image).name)}",
-            _LEGENDS[found.method],
+            _LEGENDS[found.method].format(**found.settings),
             [_about_method(found), _about_check(found)],
             signed=found.method != GRADCAM,
             permuted=None if found.permuted is None else _drawn(found.method, found.permuted),

@@ -59,8 +59,9 @@ def test_what_speaks_against_is_negative_and_patches_cover_everything():
     assert (found[15:] == 0).all()
     for side, patch, stride in ((20, 6, 4), (224, 32, 16), (7, 7, 3), (10, 1, 1), (23, 5, 5)):
         begins = starts(side, patch, stride)
-        covered = {place + offset for place in begins for offset in range(patch)}
-        assert covered == set(range(side))
+        hidden = [place + offset for place in begins for offset in range(patch)]
+        times = [hidden.count(pixel) for pixel in range(side)]
+        assert set(times) <= {patch // stride, -(-patch // stride)}  # at the edges as elsewhere
         assert len(begins) == len(set(begins))
 
 
