@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ..shards.shard import Contents
     from .redundancy import CachedRows
 
+_FIRST_NUMBER = 1000
+"""What `remove_redundant` keeps of a shard gets a lower number, and so does what it keeps of that,
+and so on, where many commit at once: there must be room below."""
+
 
 class SharedWriter(Writer):
     """One of many writers; made by `FeatureCache.writer`."""
@@ -22,7 +26,9 @@ class SharedWriter(Writer):
 
     def __init__(self, cache: CachedRows, every_rows: int, every_s: float) -> None:
         """The lock is held, shared with others."""
-        super().__init__(cache.storage, cache.variant, 1, self._note, every_rows, every_s)
+        super().__init__(
+            cache.storage, cache.variant, _FIRST_NUMBER, self._note, every_rows, every_s
+        )
         self._cache = cache
         self._written: set[str] = set()
 
@@ -34,8 +40,7 @@ class SharedWriter(Writer):
                 [key not in self._cache for key in self._rows.keys],
                 [self._is_news(entry.content) for entry in self._rows.rejections],
             )
-            # Above 0, so that there is a lower name for what `remove_redundant` keeps of it.
-            self._number = max(1, next_number(before))
+            self._number = max(_FIRST_NUMBER, next_number(before))
             self._written.clear()
             super().commit()
             # Of two that commit, the later one sees both shards; and so it goes on with those that
