@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -69,16 +71,27 @@ class Rows:
         self.paths += paths
         self.pieces.append(piece)
 
+    def keep(self, rows: Sequence[bool], rejections: Sequence[bool]) -> None:
+        """Forget all rows and rejections but those for which there is a True."""
+        kept = np.array(rows, bool)
+        if not kept.all():
+            ends = np.cumsum([len(piece) for piece in self.pieces])[:-1]
+            parts = zip(self.pieces, np.split(kept, ends), strict=True)
+            self.pieces = [piece[part] for piece, part in parts if part.any()]
+            self.keys = list(itertools.compress(self.keys, rows))
+            self.paths = list(itertools.compress(self.paths, rows))
+        self.rejections = list(itertools.compress(self.rejections, rejections))
+
     def clear(self) -> None:
         """Forget all rows and rejections."""
         self.keys, self.paths, self.rejections, self.pieces = [], [], [], []
 
 
-def write_shard(storage: Storage, number: int, rows: Rows) -> Contents:
+def write_shard(storage: Storage, number: int, rows: Rows, *, again: bool = False) -> Contents:
     """Commit rows as one shard and return what it holds; see `Storage.put`.
 
     Its name has the number and a hash of the file, so that no two writers give the same name to
-    different shards.
+    different shards. With `again`, another writer may have committed the very same one.
 
     Raises
     ------
@@ -93,7 +106,8 @@ def write_shard(storage: Storage, number: int, rows: Rows) -> Contents:
     before, after, layout = _around(rows, features)
     parts = [before, *features, after]
     name = str(ShardName(number, digest_of(parts)))
-    storage.put(name, parts)
+    with contextlib.suppress(*([FileExistsError] if again else [])):
+        storage.put(name, parts)
     keys = KeyArray.of(rows.keys).packed().tobytes()
     return Contents(name, layout, keys, rows.rejections)
 

@@ -16,7 +16,7 @@ class MemoryStorage:
     def __init__(self, blobs: dict[str, bytes] | None = None, where: str = "memory") -> None:
         self.where = Path(where)
         self._blobs = {} if blobs is None else blobs
-        self._writers: set[str] = set()
+        self._writers: dict[str, list[bool]] = {}
 
     def below(self, name: str) -> MemoryStorage:
         below = MemoryStorage(self._blobs, f"{self.where}/{name}")
@@ -50,12 +50,13 @@ class MemoryStorage:
             del self._blobs[other]
 
     @contextlib.contextmanager
-    def writing(self) -> Generator[None]:
+    def writing(self, *, shared: bool = False) -> Generator[None]:
         name = str(self.where)
-        if name in self._writers:
+        writers = self._writers.setdefault(name, [])
+        if not all([shared, *writers]) and writers:
             raise CacheLockedError(f"{name} is being written by another cache; wait until it ends")
-        self._writers.add(name)
+        writers.append(shared)
         try:
             yield
         finally:
-            self._writers.discard(name)
+            writers.remove(shared)
