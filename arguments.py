@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import ParameterError, UsageError, WrongTypeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 MAX_SEED = 2**32 - 1
 LEAST_WEIGHT, MOST_WEIGHT = 1e-9, 1e9
@@ -38,6 +38,14 @@ def received(value: object) -> str:
 def is_one_of(value: object, known: Collection[str]) -> bool:
     """Whether a value is one of some names; an array, which cannot be compared, is none."""
     return isinstance(value, str) and value in known
+
+
+def require_one_of(name: str, value: object, known: Sequence[str]) -> str:
+    """One of some names, of which there are at least two."""
+    if not is_one_of(value, known):
+        expected = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise ParameterError(name, f"is one of {expected}; received {received(value)}")
+    return str(value)
 
 
 def type_of(value: object) -> str:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..arguments import require_one_of
 from ..errors import ImageRejectedError
 from ..features.engines.registry import AUTO
 from ..features.images.decoder import NO_LIMITS
 from ..formatting import counted
 from ..interpret.attribution.explainer import open_explainer
-from ..interpret.attribution.methods import GRADCAM, OCCLUSION, require_method
+from ..interpret.attribution.methods import GRADCAM, METHODS, OCCLUSION
 from ..progress import Progress
 from ..untrusted.terminal import shown
 from ..viz.looks.overlay import overlaid, shades_of
@@ -77,7 +78,7 @@ def open_for_mistakes(
     UsageError, EngineError, HeadFileError, WeightsNotFoundError
         As `interpret.saliency`.
     """
-    if require_method(method, "saliency") == OCCLUSION:
+    if require_one_of("saliency", method, METHODS) == OCCLUSION:
         loading["precision"] = precision
     with Progress("Opening the network", show=progress):
         return open_explainer(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...arguments import received, require_seed, require_whole
+from ...arguments import received, require_one_of, require_seed, require_whole
 from ...atomic_file import write_bytes
 from ...classifier.given_head import as_head
 from ...errors import ImageRejectedError, UsageError
@@ -23,7 +23,7 @@ from ..given_image import decoded, read_image
 from ..known_class import require_class
 from ..made_image import png_of, require_made_image
 from ..opening import open_for_head, require_gradients, require_image_itself
-from .attack import DEFAULT_STEPS, PGD, Attack, Goal, require_method
+from .attack import DEFAULT_STEPS, METHODS, PGD, Attack, Goal
 from .budget import LARGEST, in_words, levels_of
 from .changed_file import answer_to_files
 from .smallest import find_smallest
@@ -169,7 +169,7 @@ def adversarial(
     """
     require_gradients(engine)
     require_image_itself(loading)
-    most, method = levels_of(budget), require_method(method)
+    most, method = levels_of(budget), require_one_of("method", method, METHODS)
     steps, seed = require_whole("steps", steps, 1), require_seed("random_state", random_state)
     kept = None if save is None else require_made_image(save, [image, head])
     loaded = as_head(head)

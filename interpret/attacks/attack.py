@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...arguments import is_one_of, received
-from ...errors import UsageError
+from ...arguments import require_one_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,7 +79,11 @@ class Attack:
         method: str = PGD,
         steps: int = DEFAULT_STEPS,
     ) -> None:
-        self._verify, self._method, self._steps = verify, require_method(method), steps
+        self._verify, self._method, self._steps = (
+            verify,
+            require_one_of("method", method, METHODS),
+            steps,
+        )
         self._ascend = _compiled(network)
 
     def __call__(
@@ -135,19 +138,6 @@ class Attack:
             if not len(rows):
                 break
         return changed, reached
-
-
-def require_method(method: object) -> str:
-    """The name of an attack.
-
-    Raises
-    ------
-    UsageError
-        When there is none of that name.
-    """
-    if not is_one_of(method, METHODS):
-        raise UsageError(f"unknown method {received(method)}: expected {' or '.join(METHODS)}")
-    return str(method)
 
 
 def _noise(seeds: np.ndarray, levels: int, shape: tuple[int, ...]) -> np.ndarray:

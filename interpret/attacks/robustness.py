@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...arguments import require_seed, require_whole
+from ...arguments import require_one_of, require_seed, require_whole
 from ...classifier.given_head import as_head
 from ...errors import ImageRejectedError, UsageError
 from ...features.images.decoder import MAX_PIXELS
@@ -18,7 +18,7 @@ from ...prediction.image_inputs import bytes_of
 from ...prediction.loading import load_predictor
 from ...progress import Progress
 from ..opening import open_for_head, require_gradients, require_image_itself
-from .attack import DEFAULT_STEPS, PGD, VERSION, Attack, Goal, require_method
+from .attack import DEFAULT_STEPS, METHODS, PGD, VERSION, Attack, Goal
 from .budget import OF_CURVE, all_levels_of, in_words
 from .changed_file import answer_to_files
 from .journal import Journal, require_journal
@@ -151,7 +151,7 @@ def robustness(
     """
     require_gradients(engine)
     require_image_itself(loading)
-    levels, method = all_levels_of(budgets), require_method(method)
+    levels, method = all_levels_of(budgets), require_one_of("method", method, METHODS)
     steps, seed = require_whole("steps", steps, 1), require_seed("random_state", random_state)
     paths = [os.fsdecode(each) for each in images]
     if not paths or len(paths) != len(labels):

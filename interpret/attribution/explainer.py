@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...arguments import require_seed, require_whole
+from ...arguments import require_one_of, require_seed, require_whole
 from ...errors import ParameterError
 from ...features.engines.registry import AUTO, REFERENCE
 from ...features.images.decoder import MAX_PIXELS, require_max_pixels
@@ -21,14 +21,14 @@ from .found import Saliency
 from .gradcam import GradCam, enlarged, layer_for
 from .integrated import MOST_STEPS, GradientsOnAWay, Way, integrated_gradients
 from .methods import (
+    BASELINES,
     GRADCAM,
     GREY,
     INTEGRATED,
     LOG_ODDS,
+    METHODS,
     OCCLUSION,
-    require_baseline,
-    require_method,
-    require_score,
+    SCORES,
 )
 from .occlusion import occlusion, patch_and_stride, starts
 from .sanity import checked
@@ -328,7 +328,7 @@ def open_explainer(
 
     Parameters are those of `saliency`; so are the errors.
     """
-    require_method(method)
+    require_one_of("method", method, METHODS)
     for name, value, methods in (
         ("layer", layer, (GRADCAM,)),
         ("baseline", baseline, (INTEGRATED, OCCLUSION)),
@@ -342,8 +342,8 @@ def open_explainer(
     require_image_itself(loading)
     if method != OCCLUSION and loading.pop("precision", AUTO) != AUTO:
         raise ParameterError("precision", f"changes nothing of {method}, which is in float32")
-    filled = GREY if baseline is None else require_baseline(baseline)
-    its_score = LOG_ODDS if score is None else require_score(score)
+    filled = GREY if baseline is None else require_one_of("baseline", baseline, BASELINES)
+    its_score = LOG_ODDS if score is None else require_one_of("score", score, SCORES)
     most_steps = require_whole("most_steps", most_steps, 2)
     seed = require_seed("random_state", random_state)
     patch_px, stride_px = (

@@ -109,8 +109,8 @@ def _about_method(found: Saliency) -> str:
             f"{settings['completeness_miss']:.2g}"
         ),
         OCCLUSION: lambda: (
-            f"patches of {settings['patch_px']} px, {settings['stride_px']} px apart, filled with "
-            f"{settings['baseline']}"
+            f"{settings['score']}, patches of {settings['patch_px']} px, "
+            f"{settings['stride_px']} px apart, filled with {settings['baseline']}"
         ),
     }[found.method]()
     said = "" if found.label == found.predicted else f"; predicted is {_name(found.predicted)}"

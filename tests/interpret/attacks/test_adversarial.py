@@ -133,7 +133,7 @@ def test_answers_of_the_predictor_decide(given):
 REFUSED = [
     ({"target": "stripe"}, "the head has no class 'stripe': did you mean stripes"),
     ({"target": 3}, "the head has no class 3"),
-    ({"method": "cw"}, "unknown method 'cw': expected pgd or fgsm"),
+    ({"method": "cw"}, "method is one of pgd or fgsm; received 'cw'"),
     ({"budget": "0/255"}, "expected a budget"),
     ({"steps": 0}, "steps is 0; expected a whole number of at least 1"),
     ({"random_state": -1}, "random_state is -1"),
