@@ -6,7 +6,6 @@ synced and renamed: the rename is the commit.
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import stat
@@ -39,15 +38,13 @@ def write_parts(path: Path, parts: Iterable[bytes | memoryview], *, replace: boo
     Without `replace`, what is at `path` stays, and is a FileExistsError, also when another process
     has put it there meanwhile.
     """
-    rename = _rename if replace else _rename_if_absent
-    # It stays open, and by its lock known to be written, until it has its name.
-    with contextlib.ExitStack() as opened, _aside(path, rename) as temporary:
+    with _aside(path, _rename if replace else _rename_if_absent) as temporary:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        opened.callback(os.close, handle)
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _write(handle, (memoryview(part) for part in parts if part))
-        os.fsync(handle)
+        try:
+            _write(handle, (memoryview(part) for part in parts if part))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _write(handle: int, parts: Iterator[memoryview]) -> None:
@@ -164,26 +161,7 @@ def remove_whole(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_temporaries(folder: Path, *, before_s: float | None = None) -> None:
-    """Remove what interrupted writers left in `folder`.
-
-    With `before_s`, in seconds since 1970, others may be writing there: what was changed later
-    stays, and so does what `write_parts` has open anywhere that its lock is seen from.
-    """
+def remove_temporaries(folder: Path) -> None:
+    """Remove what an interrupted `write_with` left in `folder`."""
     for leftover in folder.glob(f"{TEMPORARY_PREFIX}*"):
-        if before_s is None or _is_abandoned(leftover, before_s):
-            leftover.unlink(missing_ok=True)
-
-
-def _is_abandoned(path: Path, before_s: float) -> bool:
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False  # it has its final name by now, or is none of ours
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.fstat(handle).st_mtime < before_s
-    except OSError:
-        return False
-    finally:
-        os.close(handle)
+        leftover.unlink(missing_ok=True)

@@ -23,9 +23,13 @@ from ..untrusted.json_text import read_json, read_json_object
 from .index import Index, Stamp, is_settled
 from .keys import KeyArray
 from .local_storage import LocalStorage
-from .recipe_file import MAX_RECIPE_BYTES, RECIPE_FILE
 from .shards.shard import Shard
-from .store import FeatureCache, is_fingerprint
+from .store import (
+    MAX_RECIPE_BYTES,
+    RECIPE_FILE,
+    FeatureCache,
+    is_fingerprint,
+)
 from .variant import Variant
 
 if TYPE_CHECKING:

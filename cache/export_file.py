@@ -16,8 +16,8 @@ from ..errors import CacheError, in_brief
 from ..untrusted.hdf5 import PlainFile, named, read_finite
 from ..untrusted.json_text import read_json_object
 from .keys import KeyArray
-from .recipe_file import MAX_RECIPE_BYTES
 from .shards.shard import LARGEST_OF_OTHERS, too_large
+from .store import MAX_RECIPE_BYTES
 from .variant import Variant
 
 if TYPE_CHECKING:

@@ -24,9 +24,8 @@ from ..untrusted.json_text import read_json_object
 from .export_file import CHECKSUM, Checksum
 from .isolated_reading import damage_of_shards
 from .keys import KeyArray
-from .recipe_file import MAX_RECIPE_BYTES, RECIPE_FILE
 from .shards.shard_name import ShardName
-from .store import is_fingerprint
+from .store import MAX_RECIPE_BYTES, RECIPE_FILE, is_fingerprint
 from .variant import Variant
 
 if TYPE_CHECKING:

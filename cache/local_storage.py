@@ -15,16 +15,13 @@ from ..atomic_file import (
 )
 from ..errors import CacheError
 from ..untrusted.files import open_regular
-from .lock import FILE_NAME, WriterLock
+from .lock import WriterLock
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
     from pathlib import Path
 
     from .storage import Blob
-
-
-_ABANDONED_S = 3600.0
 
 
 class LocalStorage:
@@ -66,7 +63,7 @@ class LocalStorage:
         remove_whole(self.where / name)
 
     @contextlib.contextmanager
-    def writing(self, *, shared: bool = False) -> Generator[None]:
+    def writing(self) -> Generator[None]:
         """See `Storage.writing`: creates the folder and holds its `LOCK`."""
         try:
             make_folder(self.where)
@@ -74,11 +71,8 @@ class LocalStorage:
             raise CacheError(
                 f"{self.where} cannot be created: {error.strerror}; name another with --cache"
             ) from error
-        with WriterLock(self.where, shared=shared):
-            if shared:
-                self._remove_abandoned()
-            else:
-                remove_temporaries(self.where)
+        with WriterLock(self.where):
+            remove_temporaries(self.where)
             try:
                 # What a killed run renamed and could not sync any more would not survive a power
                 # cut, and this run goes on from it.
@@ -88,17 +82,6 @@ class LocalStorage:
                 reason = error.strerror or error
                 raise CacheError(f"{self.where} cannot be written: {reason}") from error
             yield
-
-    def _remove_abandoned(self) -> None:
-        """Remove temporary files that nobody can be writing any more.
-
-        On this machine, and where locks reach across the network, a writer's death shows by its
-        lock. Elsewhere only age tells. A shard is written in seconds; the time is that of the file
-        system, by the `LOCK` that was written just now, since clocks of machines differ.
-        """
-        with contextlib.suppress(OSError):  # the next writer tries again
-            now_s = (self.where / FILE_NAME).stat().st_mtime
-            remove_temporaries(self.where, before_s=now_s - _ABANDONED_S)
 
     def _folders(self) -> list[Path]:
         """This folder, and those above it up to the one that holds the cache."""

@@ -1,4 +1,4 @@
-"""One writer a variant, or many that share it: a lock that the kernel releases at their death."""
+"""One writer a variant: an advisory lock that the kernel releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -43,16 +43,15 @@ class WriterLock(KernelLock):
     Raises
     ------
     CacheLockedError
-        On entering, when another process holds it, unless both share it, or has just removed the
-        folder; nothing has been changed then.
+        On entering, when another process holds it, or has just removed the folder; nothing has been
+        changed then.
     CacheError
         On entering, when the file system has no locks or the folder cannot be written.
     """
 
-    def __init__(self, folder: Path, *, shared: bool = False) -> None:
-        """`folder` exists. Those that are `shared` keep out only those that are not."""
+    def __init__(self, folder: Path) -> None:
+        """`folder` exists."""
         self._path = folder / FILE_NAME
-        self._shared = shared
 
     def __enter__(self) -> WriterLock:
         with not_while_forking:
@@ -60,8 +59,7 @@ class WriterLock(KernelLock):
             let_go_in_children(self)  # a copy of the descriptor would keep it locked
         with contextlib.suppress(OSError):  # who holds it is only for people
             os.ftruncate(self._handle, 0)
-            others = " and maybe others, which share it" if self._shared else ""
-            holder = f"process {os.getpid()} on {socket.gethostname()}{others}\n"
+            holder = f"process {os.getpid()} on {socket.gethostname()}\n"
             os.pwrite(self._handle, holder.encode(), 0)
         return self
 
@@ -78,8 +76,7 @@ class WriterLock(KernelLock):
                 f"{self._path} cannot be written: {error.strerror}; name another with --cache"
             ) from error
         try:
-            kind = fcntl.LOCK_SH if self._shared else fcntl.LOCK_EX
-            fcntl.flock(self._handle, kind | fcntl.LOCK_NB)
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = ""
             with contextlib.suppress(OSError):

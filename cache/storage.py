@@ -74,11 +74,8 @@ class Storage(Protocol):
         """Remove a blob, or a folder with all in it; a name that is not there is not an error."""
         ...
 
-    def writing(self, *, shared: bool = False) -> AbstractContextManager[None]:
-        """Hold what a writer of this folder must hold, and remove what a killed one left.
-
-        It is the only one, or, where it is `shared`, one of many that only add blobs and remove
-        what others hold as well. Either keeps the other out.
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold what one writer of this folder must hold, and remove what a killed one left.
 
         Raises
         ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +16,12 @@ from ..errors import CacheError, DamagedShardError, MissingRowsError
 from ..formatting import counted
 from ..hardware import available_cores
 from .keys import Key, KeyArray
-from .recipe_file import keep_recipe
 from .shards.key_map import KeyMap, shards_and_rows
 from .shards.row_reader import BytesDifferError, RowReader
 from .shards.shard import Shard
 from .shards.shard_name import ShardName, next_number
 from .variant import Variant
-from .writers.shared_writer import SharedWriter
-from .writers.writer import Writer
+from .writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -37,6 +36,8 @@ if TYPE_CHECKING:
 
 COMMIT_EVERY_ROWS = 2048
 COMMIT_EVERY_S = 30.0
+RECIPE_FILE = "recipe.json"
+MAX_RECIPE_BYTES = 1 << 16
 
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
@@ -76,15 +77,9 @@ class FeatureCache:
 
     def refresh(self) -> None:
         """See what other processes have committed or removed."""
-        names, damaged = self.shard_names(), self.damaged().keys()
-        present, known = set(names), set(self._key_map.names)
-        if not known or not known <= present - damaged or not damaged <= present:
-            if known != present - damaged or not damaged <= present:
-                self.reload()
-            return
-        new = [name for name in names if name not in known and name not in damaged]
-        for contents in filter(None, map(self._contents, new)):
-            self.add_shard(contents)
+        present, damaged = set(self.shard_names()), self.damaged().keys()
+        if set(self._key_map.names) != present - damaged or not damaged <= present:
+            self._load()
 
     def shard_names(self) -> list[str]:
         """Names of the committed shards, in the order of their numbers."""
@@ -172,10 +167,6 @@ class FeatureCache:
         """Every key, in the order in which rows were committed."""
         return self._key_map.keys()
 
-    def holders(self, keys: Sequence[Key]) -> list[str | None]:
-        """Name of the shard that has the row of each key; None where none is known."""
-        return self._key_map.holders(keys)
-
     def rows(self, keys: Sequence[Key]) -> NDArray[np.float32]:
         """Read rows.
 
@@ -209,7 +200,7 @@ class FeatureCache:
         except _IndexIsWrongError as error:
             logger.warning("%s: the index is rebuilt", error)
             self._index.forget_shards(self._name, self._key_map.names)
-            self.reload()
+            self._load()
         try:
             return self._read(keys, self._key_map.find(keys))
         except (FileNotFoundError, _IndexIsWrongError) as error:
@@ -295,8 +286,6 @@ class FeatureCache:
         recipe: Mapping[str, Any],
         commit_every_rows: int = COMMIT_EVERY_ROWS,
         commit_every_s: float = COMMIT_EVERY_S,
-        *,
-        shared: bool = False,
     ) -> Generator[Writer]:
         """Take the lock and add rows; what is uncommitted at the end is committed.
 
@@ -308,28 +297,31 @@ class FeatureCache:
             What the fingerprint stands for; kept as `recipe.json`.
         commit_every_rows, commit_every_s
             A shard is committed when it has this many rows or is this old.
-        shared
-            Let others that do so write at the same time; see `shared_writer`.
 
         Raises
         ------
         CacheLockedError
-            When another process writes to this variant, unless both share it.
+            When another process writes to this variant.
         CacheError
             When the folder cannot be written.
         """
-        with self.storage.writing(shared=shared):
+        text = (json.dumps(recipe, indent=2) + "\n").encode()
+        with self.storage.writing():
             try:
-                keep_recipe(self._above, recipe)
+                if not _holds(self._above, RECIPE_FILE, text):
+                    self._above.put(RECIPE_FILE, [text], replace=True)
             except OSError as error:
                 reason = error.strerror or error
                 raise CacheError(f"{self.folder} cannot be written: {reason}") from error
             self.refresh()
-            if shared:
-                writer = SharedWriter(self, commit_every_rows, commit_every_s)
-            else:
-                first, every = next_number(self.shard_names()), (commit_every_rows, commit_every_s)
-                writer = Writer(self.storage, self.variant, first, self.add_shard, *every)
+            writer = Writer(
+                self.storage,
+                self.variant,
+                next_number(self.shard_names()),
+                self.add_shard,
+                commit_every_rows,
+                commit_every_s,
+            )
             try:
                 yield writer
             finally:
@@ -338,7 +330,7 @@ class FeatureCache:
     def mark_damaged(self, name: str, reason: str) -> None:
         """Let the rows of a shard count as missing, but for those that another shard has too."""
         self._index.mark_damaged(self._name, name, reason)
-        self.reload()
+        self._load()
 
     def mark_sound(self, name: str) -> None:
         """Take back `mark_damaged`: the file was put back, say from a copy."""
@@ -350,8 +342,8 @@ class FeatureCache:
         self._index.add_shards(self._name, [shard])
         self._key_map.add(shard)
 
-    def reload(self) -> None:
-        """As `refresh`, from the beginning: of equal keys, the row in the first shard counts."""
+    def _load(self) -> None:
+        """Fill `_key_map` from the index, and the index from shards that are not in it."""
         # Asked before the folder is listed: a shard that is committed in between is new, not gone.
         indexed = self._index.contents(self._name)
         damaged = self._index.damaged(self._name)
@@ -383,6 +375,15 @@ class FeatureCache:
             logger.warning("%s", error)
             self._index.mark_damaged(self._name, name, str(error))
             return None
+
+
+def _holds(storage: Storage, name: str, data: bytes) -> bool:
+    """Whether a blob holds these bytes; a pipe or a device in its place does not."""
+    try:
+        with storage.open(name) as file:
+            return file.read(len(data) + 1) == data
+    except OSError:
+        return False
 
 
 class _IndexIsWrongError(Exception):

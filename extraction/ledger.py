@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..cache import CacheFolder, ContentHash, Rejection, Stamp, Variant
-    from ..cache.writers.writer import Writer
+    from ..cache.writer import Writer
     from ..features import Recipe
     from .image_files import HashedFile
     from .network import Features

@@ -68,11 +68,6 @@ class KeyMap:
         found = map(self._places().get, known, itertools.repeat(-1))
         return np.fromiter(found, np.int64, len(keys))
 
-    def holders(self, keys: Sequence[Key]) -> list[str | None]:
-        """Name of the shard that has the row of each key; None where it has none."""
-        shards, _ = shards_and_rows(self.find(keys))
-        return [self.names[shard] if shard >= 0 else None for shard in shards.tolist()]
-
     def _places(self) -> dict[_Known, int]:
         for number, shard in self._new:
             first = number << _ROW_BITS

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -71,27 +69,16 @@ class Rows:
         self.paths += paths
         self.pieces.append(piece)
 
-    def keep(self, rows: Sequence[bool], rejections: Sequence[bool]) -> None:
-        """Forget all rows and rejections but those for which there is a True."""
-        kept = np.array(rows, bool)
-        if not kept.all():
-            ends = np.cumsum([len(piece) for piece in self.pieces])[:-1]
-            parts = zip(self.pieces, np.split(kept, ends), strict=True)
-            self.pieces = [piece[part] for piece, part in parts if part.any()]
-            self.keys = list(itertools.compress(self.keys, rows))
-            self.paths = list(itertools.compress(self.paths, rows))
-        self.rejections = list(itertools.compress(self.rejections, rejections))
-
     def clear(self) -> None:
         """Forget all rows and rejections."""
         self.keys, self.paths, self.rejections, self.pieces = [], [], [], []
 
 
-def write_shard(storage: Storage, number: int, rows: Rows, *, again: bool = False) -> Contents:
+def write_shard(storage: Storage, number: int, rows: Rows) -> Contents:
     """Commit rows as one shard and return what it holds; see `Storage.put`.
 
     Its name has the number and a hash of the file, so that no two writers give the same name to
-    different shards. With `again`, another writer may have committed the very same one.
+    different shards.
 
     Raises
     ------
@@ -106,8 +93,7 @@ def write_shard(storage: Storage, number: int, rows: Rows, *, again: bool = Fals
     before, after, layout = _around(rows, features)
     parts = [before, *features, after]
     name = str(ShardName(number, digest_of(parts)))
-    with contextlib.suppress(*([FileExistsError] if again else [])):
-        storage.put(name, parts)
+    storage.put(name, parts)
     keys = KeyArray.of(rows.keys).packed().tobytes()
     return Contents(name, layout, keys, rows.rejections)
 

@@ -16,7 +16,7 @@ class MemoryStorage:
     def __init__(self, blobs: dict[str, bytes] | None = None, where: str = "memory") -> None:
         self.where = Path(where)
         self._blobs = {} if blobs is None else blobs
-        self._writers: dict[str, list[bool]] = {}
+        self._writers: set[str] = set()
 
     def below(self, name: str) -> MemoryStorage:
         below = MemoryStorage(self._blobs, f"{self.where}/{name}")
@@ -50,13 +50,12 @@ class MemoryStorage:
             del self._blobs[other]
 
     @contextlib.contextmanager
-    def writing(self, *, shared: bool = False) -> Generator[None]:
+    def writing(self) -> Generator[None]:
         name = str(self.where)
-        writers = self._writers.setdefault(name, [])
-        if not all([shared, *writers]) and writers:
+        if name in self._writers:
             raise CacheLockedError(f"{name} is being written by another cache; wait until it ends")
-        writers.append(shared)
+        self._writers.add(name)
         try:
             yield
         finally:
-            writers.remove(shared)
+            self._writers.discard(name)

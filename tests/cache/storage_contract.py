@@ -93,25 +93,3 @@ class StorageContract:
             fail()
         with below.writing():
             pass
-
-    def test_writers_that_share_a_folder_keep_out_those_that_do_not(self, storage):
-        below = storage.below("a")
-
-        def refused(**settings):
-            with (
-                pytest.raises(CacheLockedError, match="is being written by"),
-                storage.below("a").writing(**settings),
-            ):
-                pass
-
-        with below.writing(shared=True):
-            with storage.below("a").writing(shared=True):
-                refused()
-                below.put("1", [b"one"])
-            refused()
-            storage.below("a").put("2", [b"two"])
-        with below.writing():
-            refused(shared=True)
-            refused()
-        with below.writing(shared=True):
-            assert {"1", "2"} <= set(below.list())

@@ -25,7 +25,7 @@ import os, sys
 import openvino
 import bottlebank as bb
 from bottlebank.cache.shards.shard_writer import Rows
-from bottlebank.cache.writers.writer import Writer
+from bottlebank.cache.writer import Writer
 from bottlebank import extraction
 
 photos, commit_every = sys.argv[1], int(sys.argv[2])

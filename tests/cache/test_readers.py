@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from bottlebank.cache import CacheFolder, Stamp
+from bottlebank.cache import writer as writer_module
 from bottlebank.cache.store import FeatureCache
-from bottlebank.cache.writers import writer as writer_module
 
 from .faults import (
     PRINT,
@@ -105,8 +105,8 @@ def test_a_reader_that_indexes_a_shard_before_its_writer(tmp_path, monkeypatch, 
     fill(root, range(4))
     real = writer_module.write_shard
 
-    def write_shard(*arguments, **settings):
-        shard = real(*arguments, **settings)
+    def write_shard(*arguments):
+        shard = real(*arguments)
         with CacheFolder(root) as reader:
             assert key(7) in reader.open(PRINT, "float32")
         return shard

@@ -7,27 +7,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import CacheError
-from ...formatting import counted
-from ..shards.shard import Rejection
-from ..shards.shard_writer import Rows, write_shard
-from ..variant import Variant
+from ..errors import CacheError
+from ..formatting import counted
+from .shards.shard import Rejection
+from .shards.shard_writer import Rows, write_shard
+from .variant import Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from ..keys import ContentHash, Key
-    from ..shards.shard import Contents
-    from ..storage import Storage
+    from .keys import ContentHash, Key
+    from .shards.shard import Contents
+    from .storage import Storage
 
 
 class Writer:
     """Collects rows and commits them as shards; made by `FeatureCache.writer`."""
-
-    _shares = False
-    """Whether others write at the same time."""
 
     def __init__(
         self,
@@ -85,8 +82,7 @@ class Writer:
         """Write what was added as one shard; once this returns it survives a power cut."""
         if len(self._rows):
             try:
-                number = self.take_number()
-                shard = write_shard(self._storage, number, self._rows, again=self._shares)
+                shard = write_shard(self._storage, self.take_number(), self._rows)
             except OSError as error:
                 raise CacheError(
                     f"{counted(len(self._rows), 'row')} could not be written to "
