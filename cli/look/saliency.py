@@ -8,8 +8,10 @@ from ...interpret.attribution.methods import (
     BASELINES,
     GRADCAM,
     GREY,
+    INTEGRATED,
     LOG_ODDS,
     METHODS,
+    OCCLUSION,
     SCORES,
 )
 from ...reports.output_paths import PICTURE, require_output
@@ -18,6 +20,8 @@ from ..output import Stopwatch, percent, print_json, tell
 from ..parameters import options, pictures
 from ..parameters.types import COUNT, FILE, Choice
 from .opening import NAMED
+
+_UNITS = {GRADCAM: "", INTEGRATED: " in log-odds", OCCLUSION: " in {score}"}
 
 if TYPE_CHECKING:
     from ...interpret.attribution import Saliency
@@ -60,8 +64,8 @@ if TYPE_CHECKING:
     "--score",
     type=Choice(SCORES),
     default_in_words=LOG_ODDS,
-    help="of occlusion: what falls where a part is hidden; the probability only where that changes "
-    "the answer, the log-odds also where it is certain of the class",
+    help="of occlusion: what falls where a part is hidden; the probability, mostly where the "
+    "answer is about to change, or the log-odds, also where it is certain",
 )
 @option(
     "--patch",
@@ -127,7 +131,8 @@ def _tell(found: Saliency, output: str, seconds: float) -> None:
         tell("nothing in the photograph speaks for it")
     else:
         x, y = (percent(share) for share in found.maximum)
-        tell(f"most rests on what lies {x} from the left and {y} from the top")
+        greatest = f"{found.shown.max():+.2g}{_UNITS[found.method].format(**found.settings)}"
+        tell(f"the greatest value, {greatest}, lies {x} from the left and {y} from the top")
     if "completeness_error" in found.settings:
         tell(
             f"contributions sum to the difference of the log-odds, "

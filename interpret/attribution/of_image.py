@@ -59,8 +59,8 @@ def saliency(
         Of integrated gradients, where the way to the image begins, and of occlusion, what hides a
         part of it: ``grey``, which is the default, ``mean``, ``black`` or ``blurred``.
     score
-        Of occlusion, what falls: ``log-odds``, the default, or ``probability``, which shows
-        only what changes the answer.
+        Of occlusion, what falls: ``log-odds``, the default, or ``probability``, which falls most
+        where the answer is about to change.
     patch_px, stride_px
         Of occlusion: the side of the patch, in pixels of the network's input, and how far it moves;
         None for a seventh of the side, and half of the patch.

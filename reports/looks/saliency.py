@@ -10,7 +10,7 @@ import numpy as np
 from ...arguments import require_path
 from ...formatting import percent
 from ...interpret.attribution.found import shown_values
-from ...interpret.attribution.methods import GRADCAM, INTEGRATED, OCCLUSION
+from ...interpret.attribution.methods import GRADCAM, INTEGRATED, LOG_ODDS, OCCLUSION
 from ...interpret.attribution.of_image import saliency
 from ...replaceable import writing_file
 from ...viz.looks.saliency import draw_saliency
@@ -82,7 +82,7 @@ def plot_saliency(
             permuted_caption=""
             if found.sanity is None
             else (
-                f"random weights, on a scale of their own: "
+                f"random weights, {_scale_of_permuted(found)}: "
                 f"rank correlation {sanity_in_words(found)}"
             ),
             theme=chosen_theme,
@@ -93,6 +93,14 @@ def plot_saliency(
 def _drawn(method: str, permuted: np.ndarray) -> np.ndarray:
     values = shown_values(method, permuted)
     return np.maximum(values, 0) if method == GRADCAM else values  # as the map beside it
+
+
+def _scale_of_permuted(found: Saliency) -> str:
+    permuted = found.permuted
+    if found.method == GRADCAM and permuted is not None and not permuted.max() > 0:
+        return "with which nothing speaks for the class here"
+    score = "log-odds, " if found.settings.get("score", LOG_ODDS) != LOG_ODDS else ""
+    return f"{score}on a scale of their own"
 
 
 def _name(text: str) -> str:
@@ -109,8 +117,8 @@ def _about_method(found: Saliency) -> str:
             f"{settings['completeness_miss']:.2g}"
         ),
         OCCLUSION: lambda: (
-            f"{settings['score']}, patches of {settings['patch_px']} px, "
-            f"{settings['stride_px']} px apart, filled with {settings['baseline']}"
+            f"{settings['score']}, patches of {settings['patch_px']} px of the network's "
+            f"input, {settings['stride_px']} px apart, filled with {settings['baseline']}"
         ),
     }[found.method]()
     said = "" if found.label == found.predicted else f"; predicted is {_name(found.predicted)}"
@@ -118,7 +126,8 @@ def _about_method(found: Saliency) -> str:
     network = f"{found.extractor}, {found.engine}"
     by = f"by {TITLES[found.method]} ({details}; {network})"
     colours = "" if found.method == GRADCAM else " Red speaks for the class, blue against it."
-    return f"What speaks for {_name(found.label)}, {by}{said}{unknown}.{colours}"
+    what = "What" if found.maximum is not None else "Nothing in the photograph"
+    return f"{what} speaks for {_name(found.label)}, {by}{said}{unknown}.{colours}"
 
 
 def _about_check(found: Saliency) -> str:

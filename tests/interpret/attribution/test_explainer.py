@@ -14,6 +14,9 @@ import bottlebank
 from bottlebank.errors import ImageRejectedError, ParameterError, UsageError
 from bottlebank.interpret import saliency
 from bottlebank.interpret.attribution import open_explainer
+from bottlebank.interpret.attribution.methods import LOG_ODDS, PROBABILITY, SCORES
+from bottlebank.interpret.attribution.occlusion import occlusion
+from bottlebank.interpret.given_image import decoded, read_image
 
 QUICK = {"method": "occlusion", "patch_px": 32, "stride_px": 32, "progress": False}
 
@@ -58,6 +61,32 @@ def test_the_maximum_lies_in_the_photograph(trained, cache, tmp_path, size, mode
         places += [found.maximum] if found.maximum else []
     assert places, "what speaks against one class speaks for another"
     assert all(0 < share < 1 for place in places for share in place)
+
+
+def test_occlusion_shows_the_fall_of_the_score_that_is_chosen(trained, table, cache):
+    its = {"cache": cache, "engine": "openvino", **QUICK}
+    path = table.paths[3]
+    predictor = bottlebank.load_predictor(trained, cache=cache, engine="openvino")
+    found = {score: saliency(path, trained, score=score, **its) for score in SCORES}
+    patch = found[LOG_ODDS].settings["patch_px"]
+    rule = predictor.extractor.recipe.preprocessing
+    pixels = rule.applied_to(decoded(read_image(path), 10**8, rule))
+    index = predictor.classes.index(found[LOG_ODDS].label)
+
+    def probability(images):
+        return predictor.probabilities(images)[:, index]
+
+    def odds(images):
+        return np.log(probability(images)) - np.log1p(-probability(images))
+
+    for score, of_images in ((LOG_ODDS, odds), (PROBABILITY, probability)):
+        stride = found[score].settings["stride_px"]
+        grey = np.full_like(pixels, 128)
+        expected = occlusion(of_images, pixels, grey, patch, stride, batch_size=8)
+        np.testing.assert_allclose(found[score].values, expected, rtol=1e-3, atol=1e-5)
+        assert found[score].as_dict()["score"] == score
+    usual = saliency(path, trained, **its)
+    np.testing.assert_array_equal(usual.values, found[LOG_ODDS].values)
 
 
 def test_what_cannot_be_explained_is_refused_before_any_network_starts(tmp_path, trained):
