@@ -17,7 +17,8 @@ way on the same images without squares.
 A patch that hides a part of the square hides what lies beside it as well, and cells of the maps
 that Grad-CAM reads are wider than pixels. So the share is printed a second time for the square with
 a margin, half a patch or half a cell wide. For comparison, "counting" is what occlusion shows of a
-score that counts the pixels of the square that are seen, and depends on nothing else.
+score that counts the pixels of the square that are seen, and depends on nothing else. Segments, in
+place of patches (`--segments 64`), end where the square does, and need no margin.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from bottlebank.interpret.attribution.methods import (
     SCORES,
 )
 from bottlebank.interpret.attribution.occlusion import occlusion
+from bottlebank.interpret.attribution.parts import Patches
 from bottlebank.interpret.opening import open_for_head
 
 SQUARE_PX = 12
@@ -91,6 +93,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=METHODS)
     parser.add_argument("--patch", type=int, default=16, help="of occlusion")
     parser.add_argument("--stride", type=int, default=8, help="of occlusion")
+    parser.add_argument("--segments", type=int, help="of occlusion: in place of patches")
     parser.add_argument("--baseline", default=GREY, choices=BASELINES, help="of occlusion")
     parser.add_argument("--score", default=LOG_ODDS, choices=SCORES, help="of occlusion")
     parser.add_argument("--no-control", action="store_true")
@@ -157,8 +160,7 @@ def report(
     """Print the shares, in the squares, of all positive attribution."""
     settings: dict[str, Any] = {
         OCCLUSION: {
-            "patch_px": arguments.patch,
-            "stride_px": arguments.stride,
+            **parts_of(arguments),
             "baseline": arguments.baseline,
             "score": arguments.score,
         },
@@ -173,7 +175,8 @@ def report(
     seconds = (time.perf_counter() - start) / len(chosen)
     margins_px = [0]
     if method == OCCLUSION:
-        margins_px.append(arguments.patch // 2)
+        if arguments.segments is None:
+            margins_px.append(arguments.patch // 2)
     elif method == GRADCAM:
         network = open_for_head(head, cache=arguments.cache)
         (height, *_) = network.layers[layer_for(network, arguments.layer)]
@@ -188,7 +191,7 @@ def report(
         )
         area = np.mean([square.mean() for square in squares])
         counting = ""
-        if method == OCCLUSION:
+        if method == OCCLUSION and arguments.segments is None:
             by_counting = [share_by_counting(arguments, each, margin_px) for each in chosen]
             counting = f"counting {np.median(by_counting):.1%}; "
         print(
@@ -199,6 +202,13 @@ def report(
         )
 
 
+def parts_of(arguments: argparse.Namespace) -> dict[str, int]:
+    """What occlusion hides."""
+    if arguments.segments is not None:
+        return {"segments": arguments.segments}
+    return {"patch_px": arguments.patch, "stride_px": arguments.stride}
+
+
 def share_by_counting(arguments: argparse.Namespace, image: Marked, margin_px: int) -> float:
     """The share in a square of the map of a score that counts its pixels."""
     square = image.square()
@@ -206,8 +216,7 @@ def share_by_counting(arguments: argparse.Namespace, image: Marked, margin_px: i
         lambda images: images.sum(axis=(1, 2), dtype=float),
         square.astype(np.uint8),
         np.zeros(square.shape, np.uint8),
-        arguments.patch,
-        arguments.stride,
+        Patches(arguments.patch, arguments.stride).of(square),
         batch_size=64,
     )
     return float(values[image.square(margin_px)].sum() / values.sum())

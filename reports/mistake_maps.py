@@ -11,8 +11,8 @@ from ..errors import ImageRejectedError
 from ..features.engines.registry import AUTO
 from ..features.images.decoder import NO_LIMITS
 from ..formatting import counted
-from ..interpret.attribution.explainer import open_explainer
 from ..interpret.attribution.methods import GRADCAM, METHODS, OCCLUSION
+from ..interpret.attribution.opening import open_explainer
 from ..progress import Progress
 from ..untrusted.terminal import shown
 from ..viz.looks.overlay import overlaid, shades_of

@@ -84,6 +84,14 @@ if TYPE_CHECKING:
     help="of occlusion: how far the hidden part moves",
 )
 @option(
+    "--segments",
+    type=COUNT,
+    metavar="N",
+    default_in_words="patches",
+    help="of occlusion: hide N connected parts of like colour, one by one, in place of patches; "
+    "their edges are those of things",
+)
+@option(
     "--sanity/--no-sanity",
     default=True,
     default_in_words="--sanity",

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING
 from ...lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from .explainer import Explainer, open_explainer
+    from .explainer import Explainer
     from .found import Saliency
     from .of_image import saliency
+    from .opening import open_explainer
 
 __all__ = ["Explainer", "Saliency", "open_explainer", "saliency"]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "explainer": ("Explainer", "open_explainer"),
+        "explainer": ("Explainer",),
         "found": ("Saliency",),
         "of_image": ("saliency",),
+        "opening": ("open_explainer",),
     },
 )

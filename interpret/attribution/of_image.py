@@ -9,9 +9,9 @@ from ...features.engines.registry import AUTO
 from ...features.images.decoder import MAX_PIXELS
 from ..given_image import read_image
 from ..known_class import require_class
-from .explainer import open_explainer
 from .integrated import MOST_STEPS
 from .methods import GRADCAM
+from .opening import open_explainer
 
 if TYPE_CHECKING:
     from ...classifier.given_head import HeadLike
@@ -30,6 +30,7 @@ def saliency(
     score: str | None = None,
     patch_px: int | None = None,
     stride_px: int | None = None,
+    segments: int | None = None,
     most_steps: int = MOST_STEPS,
     sanity: bool = True,
     random_state: int = 0,
@@ -64,6 +65,9 @@ def saliency(
     patch_px, stride_px
         Of occlusion: the side of the patch, in pixels of the network's input, and how far it moves;
         None for a seventh of the side, and half of the patch.
+    segments
+        Of occlusion, in place of patches: how many connected parts of like colour the image is cut
+        into, each of which is hidden once. 32 or 64 are usual.
     most_steps
         Of integrated gradients: points at which gradients are computed at most. It ends with fewer
         when the contributions sum to the difference of the scores within 1 %.
@@ -102,6 +106,7 @@ def saliency(
         score=score,
         patch_px=patch_px,
         stride_px=stride_px,
+        segments=segments,
         most_steps=most_steps,
         sanity=sanity,
         random_state=random_state,

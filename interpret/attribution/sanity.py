@@ -16,6 +16,9 @@ from .methods import GRADCAM
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NOT_WANTED = "it was not requested"
+"""Why there is no check, where the caller wants none."""
+
 
 class Check(NamedTuple):
     """What the comparison with random weights gave."""

@@ -117,8 +117,7 @@ def _about_method(found: Saliency) -> str:
             f"{settings['completeness_miss']:.2g}"
         ),
         OCCLUSION: lambda: (
-            f"{settings['score']}, patches of {settings['patch_px']} px of the network's "
-            f"input, {settings['stride_px']} px apart, filled with {settings['baseline']}"
+            f"{settings['score']}, {_parts(settings)}, filled with {settings['baseline']}"
         ),
     }[found.method]()
     said = "" if found.label == found.predicted else f"; predicted is {_name(found.predicted)}"
@@ -128,6 +127,15 @@ def _about_method(found: Saliency) -> str:
     colours = "" if found.method == GRADCAM else " Red speaks for the class, blue against it."
     what = "What" if found.maximum is not None else "Nothing in the photograph"
     return f"{what} speaks for {_name(found.label)}, {by}{said}{unknown}.{colours}"
+
+
+def _parts(settings: dict[str, Any]) -> str:
+    if "segments" in settings:
+        return f"{settings['segments']} segments of like colour"
+    return (
+        f"patches of {settings['patch_px']} px of the network's input, {settings['stride_px']} px "
+        "apart"
+    )
 
 
 def _about_check(found: Saliency) -> str:

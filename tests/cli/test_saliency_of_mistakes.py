@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 import bottlebank as bb
-from bottlebank.interpret.attribution import explainer
+from bottlebank.interpret.attribution import opening
+from bottlebank.interpret.attribution.parts import Patches
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_the_report_shows_what_speaks_for_the_answer(
 ):
     head, report = tmp_path / "head.h5", tmp_path / "report"
     bb.save_head(trained, head)
-    monkeypatch.setattr(explainer, "patch_and_stride", lambda side_px, *_: (side_px // 2,) * 2)
+    monkeypatch.setattr(opening, "patches_for", lambda side_px, *_: Patches(*[side_px // 2] * 2))
     its = ("--head", head, "--cache", cache, "--engine", "openvino", "--report", report, "--json")
     done = bottlebank("evaluate", mislabelled, *its, "--saliency", "occlusion", "--split", "all")
     assert done.code == 0, done.err
@@ -101,7 +102,7 @@ def test_the_explorer_carries_maps_of_the_mistakes(
 ):
     head, page = tmp_path / "head.h5", tmp_path / "map.html"
     bb.save_head(trained, head)
-    monkeypatch.setattr(explainer, "patch_and_stride", lambda side_px, *_: (side_px // 2,) * 2)
+    monkeypatch.setattr(opening, "patches_for", lambda side_px, *_: Patches(*[side_px // 2] * 2))
     its = ("plot", mislabelled, "--cache", cache, "--engine", "openvino", "--output", page)
     done = bottlebank(*its, "--head", head, "--saliency", "occlusion", "--thumbnail-budget", 0)
     assert done.code == 0, done.err

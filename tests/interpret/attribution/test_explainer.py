@@ -16,6 +16,7 @@ from bottlebank.interpret import saliency
 from bottlebank.interpret.attribution import open_explainer
 from bottlebank.interpret.attribution.methods import LOG_ODDS, PROBABILITY, SCORES
 from bottlebank.interpret.attribution.occlusion import occlusion
+from bottlebank.interpret.attribution.parts import Patches, Segments
 from bottlebank.interpret.given_image import decoded, read_image
 
 QUICK = {"method": "occlusion", "patch_px": 32, "stride_px": 32, "progress": False}
@@ -68,7 +69,6 @@ def test_occlusion_shows_the_fall_of_the_score_that_is_chosen(trained, table, ca
     path = table.paths[3]
     predictor = bottlebank.load_predictor(trained, cache=cache, engine="openvino")
     found = {score: saliency(path, trained, score=score, **its) for score in SCORES}
-    patch = found[LOG_ODDS].settings["patch_px"]
     rule = predictor.extractor.recipe.preprocessing
     pixels = rule.applied_to(decoded(read_image(path), 10**8, rule))
     index = predictor.classes.index(found[LOG_ODDS].label)
@@ -80,13 +80,28 @@ def test_occlusion_shows_the_fall_of_the_score_that_is_chosen(trained, table, ca
         return np.log(probability(images)) - np.log1p(-probability(images))
 
     for score, of_images in ((LOG_ODDS, odds), (PROBABILITY, probability)):
-        stride = found[score].settings["stride_px"]
+        its_settings = found[score].settings
+        parts = Patches(its_settings["patch_px"], its_settings["stride_px"]).of(pixels)
         grey = np.full_like(pixels, 128)
-        expected = occlusion(of_images, pixels, grey, patch, stride, batch_size=8)
+        expected = occlusion(of_images, pixels, grey, parts, batch_size=8)
         np.testing.assert_allclose(found[score].values, expected, rtol=1e-3, atol=1e-5)
         assert found[score].as_dict()["score"] == score
     usual = saliency(path, trained, **its)
     np.testing.assert_array_equal(usual.values, found[LOG_ODDS].values)
+
+
+def test_segments_take_the_place_of_patches(trained, table, cache):
+    its = {"cache": cache, "method": "occlusion", "engine": "openvino", "progress": False}
+    found = saliency(table.paths[3], trained, segments=7, **its)
+    answer = found.as_dict()
+    assert answer["segments"] == 7
+    assert "patch_px" not in answer
+    rule = bottlebank.load_predictor(trained, cache=cache).extractor.recipe.preprocessing
+    parts = Segments(7).of(rule.applied_to(found.photograph))
+    assert all(np.ptp(found.values[part]) == 0 for part in parts)
+    assert 2 <= len(np.unique(found.values)) <= 7
+    with pytest.raises(ParameterError, match="segments is between 2 and 4096, for 64 pixels"):
+        saliency(table.paths[3], trained, segments=5000, **its)
 
 
 def test_what_cannot_be_explained_is_refused_before_any_network_starts(tmp_path, trained):
@@ -105,6 +120,9 @@ def test_what_cannot_be_explained_is_refused_before_any_network_starts(tmp_path,
         ({"method": "integrated-gradients", "patch_px": 3}, "patch_px changes nothing of"),
         ({"method": "integrated-gradients", "most_steps": 1}, "most_steps is 1"),
         ({"method": "occlusion", "patch_px": 2.5}, "patch_px"),
+        ({"segments": 8}, "segments changes nothing of gradcam: it is for occlusion"),
+        ({"method": "occlusion", "segments": 1}, "segments is 1; expected a whole number"),
+        ({"method": "occlusion", "segments": 8, "stride_px": 3}, "stride_px is for patches"),
         ({"random_state": -1}, "random_state"),
         ({"label": 3}, "the head has no class"),
     ):

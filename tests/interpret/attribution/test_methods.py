@@ -12,7 +12,8 @@ from bottlebank.interpret.attribution.found import Saliency
 from bottlebank.interpret.attribution.gradcam import GradCam, layer_for
 from bottlebank.interpret.attribution.integrated import GradientsOnAWay, Way, integrated_gradients
 from bottlebank.interpret.attribution.methods import BASELINES
-from bottlebank.interpret.attribution.occlusion import occlusion, patch_and_stride, starts
+from bottlebank.interpret.attribution.occlusion import occlusion
+from bottlebank.interpret.attribution.parts import Patches, patches_for, segments_for
 from bottlebank.interpret.attribution.sanity import rank_correlation
 from bottlebank.interpret.opening import open_for_head
 
@@ -30,16 +31,16 @@ def test_occlusion_finds_the_only_pixel_that_counts(side_px):
     def score(images):
         return images[:, row, column].sum(axis=1, dtype=float)
 
-    patch, stride = patch_and_stride(side_px)
+    patches = patches_for(side_px)
+    parts = patches.of(pixels)
     seen = {}
     for batch_size in (1, 7, 1000):
-        found = occlusion(
-            score, pixels, np.zeros_like(pixels), patch, stride, batch_size=batch_size
-        )
+        found = occlusion(score, pixels, np.zeros_like(pixels), parts, batch_size=batch_size)
         seen[batch_size] = found
         assert found[row, column] == found.max() == 3 * 255
         far = np.ones_like(found, bool)
-        far[max(0, row - patch) : row + patch + 1, max(0, column - patch) :] = False
+        near = patches.patch_px
+        far[max(0, row - near) : row + near + 1, max(0, column - near) :] = False
         assert not found[far].any()
     assert (seen[1] == seen[7]).all()
     assert (seen[1] == seen[1000]).all()
@@ -51,25 +52,70 @@ def test_what_speaks_against_is_negative_and_patches_cover_everything():
         lambda images: -images[:, :10].mean((1, 2, 3)),
         pixels,
         np.zeros_like(pixels),
-        6,
-        4,
+        Patches(6, 4).of(pixels),
         batch_size=5,
     )
     assert (found[:6] < 0).all()
     assert (found[15:] == 0).all()
     for side, patch, stride in ((20, 6, 4), (224, 32, 16), (7, 7, 3), (10, 1, 1), (23, 5, 5)):
-        begins = starts(side, patch, stride)
-        hidden = [place + offset for place in begins for offset in range(patch)]
-        times = [hidden.count(pixel) for pixel in range(side)]
-        assert set(times) <= {patch // stride, -(-patch // stride)}  # at the edges as elsewhere
-        assert len(begins) == len(set(begins))
+        hidden = np.zeros((side, side), int)
+        for part in Patches(patch, stride).of(noise(side, side)):
+            assert hidden[part].size, "a part of which nothing can be seen"
+            hidden[part] += 1
+        along = {patch // stride, -(-patch // stride)}  # at the edges as elsewhere
+        assert set(hidden.flat) <= {one * other for one in along for other in along}
 
 
 def test_patches_that_do_not_fit_are_refused():
     with pytest.raises(ParameterError, match="patch_px is between 1 and 64.*not 65"):
-        patch_and_stride(64, 65)
+        patches_for(64, 65)
     with pytest.raises(ParameterError, match="stride_px is between 1 and 8.*gaps"):
-        patch_and_stride(64, 8, 9)
+        patches_for(64, 8, 9)
+
+
+@pytest.mark.parametrize("side_px", [40, 96, 128, 129, 224, 300])
+def test_segments_end_where_a_thing_of_one_colour_does(side_px):
+    """Of a large image up to the width of the squares that are kept whole."""
+    height, width = np.indices((side_px, side_px))
+    pixels = np.stack([height, width, height + width], axis=2) * 100 // side_px
+    pixels = (pixels + noise(side_px, side_px, 2) // 8).astype(np.uint8)
+    square = np.zeros((side_px, side_px), bool)
+    top, side = side_px // 2 + 1, side_px // 8
+    square[top : top + side, top : top + side] = True
+    pixels[square] = (255, 0, 255)
+    parts = segments_for(side_px, 32).of(pixels)
+    assert len(parts) == 32
+    assert (np.sum(parts, axis=0) == 1).all()
+    (on_it,) = [part for part in parts if part[square].mean() > 0.5]
+    if side_px <= 128:
+        np.testing.assert_array_equal(on_it, square)
+    else:
+        cell = -(-side_px // 128)
+        alike = ((side - cell) / (side + cell)) ** 2
+        assert (on_it & square).sum() > alike * (on_it | square).sum()
+
+    def score(images):
+        return images[:, square][..., 0].mean(axis=1, dtype=float)
+
+    found = occlusion(score, pixels, np.zeros_like(pixels), parts, batch_size=9)
+    assert found[on_it].min() == found.max() > 150
+    assert found[~on_it].max() < 0.5 * found.max()
+
+
+@pytest.mark.parametrize("side_px", [2, 5, 33, 257])
+def test_images_of_one_colour_have_segments_too(side_px):
+    pixels = np.full((side_px, side_px, 3), 7, np.uint8)
+    most = min(side_px, -(-side_px // (-(-side_px // 128)))) ** 2
+    for number in {2, min(100, most)}:
+        if number <= most:
+            parts = segments_for(side_px, number).of(pixels)
+            assert (np.sum(parts, axis=0) == 1).all()
+            assert all(part.any() for part in parts)
+    for number in (1, most + 1):
+        with pytest.raises(
+            ParameterError, match=f"segments is between 2 and {most}, .*not {number}"
+        ):
+            segments_for(side_px, number)
 
 
 def test_contributions_sum_to_the_difference_of_the_scores(trained):
