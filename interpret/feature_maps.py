@@ -51,7 +51,8 @@ class UnitSeen(NamedTuple):
     values: np.ndarray | None
     """float32, (height, width): its map; None for units without positions."""
     photographs: Sequence[Photograph]
-    """Those that excite it most, the most first; without files of the image's own bytes."""
+    """Those that excite it most, the most first; without files of the image's own bytes. Fewer
+    where others leave it as it is at its least, as a unit of ReLU at 0."""
 
 
 class LayerSeen(NamedTuple):
@@ -318,13 +319,14 @@ def _exciting(population: _Population, unit: int, table: FeatureTable | None) ->
     """The photographs that excite a unit most; one of several files of the same bytes."""
     assert table is not None, "photographs are of a table"
     values = population.activations[:, unit]
+    least = values.min()
     found: dict[bytes, Photograph] = {}
     for place in np.argsort(-values, kind="stable").tolist():
+        if len(found) == N_PHOTOGRAPHS or values[place] == least:
+            break
         row = int(population.rows[place])
         content = bytes(table.keys[row].content)
         if content not in found:
             label, activation = str(table.labels[row]), float(values[place])
             found[content] = Photograph(row, table.paths[row], label, activation)
-        if len(found) == N_PHOTOGRAPHS:
-            break
     return list(found.values())

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     "--preview",
     type=FILE,
     metavar="PREVIEW.png",
-    help="the picture so far, written anew every 25 steps",
+    help="the picture so far, written anew after every 25 steps; of fewer, none",
 )
 @option(
     "--content-layers",

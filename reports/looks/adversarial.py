@@ -140,7 +140,8 @@ def title_of(found: Adversarial) -> str:
             f"No change of up to {in_words(found.largest)} was found that gives {wanted} "
             f"({found.method.upper()})"
         )
-    return f"A change of {in_words(found.levels)} gives {wanted} ({found.method.upper()})"
+    unknown = ", called unknown" if found.after.unknown else ""
+    return f"A change of {in_words(found.levels)} gives {wanted}{unknown} ({found.method.upper()})"
 
 
 def look_robustness(

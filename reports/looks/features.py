@@ -75,7 +75,7 @@ def _drawn(unit: UnitSeen, table: FeatureTable | None) -> DrawnUnit:
         words += f", {unit.deviations:+.1f} deviations"
     if unit.photographs:
         most, *_, least = [each.activation for each in (*unit.photographs, unit.photographs[-1])]
-        words += f"; they: {most:.2g} to {least:.2g}"
+        words += f"; photographs: {most:.2g} to {least:.2g}"
     return DrawnUnit(unit.number, words, unit.values, [each for each in found if each is not None])
 
 

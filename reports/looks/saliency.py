@@ -10,7 +10,16 @@ import numpy as np
 from ...arguments import require_path
 from ...formatting import percent
 from ...interpret.attribution.found import shown_values
-from ...interpret.attribution.methods import GRADCAM, INTEGRATED, LOG_ODDS, OCCLUSION
+from ...interpret.attribution.methods import (
+    BLACK,
+    BLURRED,
+    GRADCAM,
+    GREY,
+    INTEGRATED,
+    LOG_ODDS,
+    MEAN,
+    OCCLUSION,
+)
 from ...interpret.attribution.of_image import saliency
 from ...replaceable import writing_file
 from ...viz.looks.saliency import draw_saliency
@@ -33,6 +42,12 @@ _LEGENDS = {
     GRADCAM: "weighted maps: speaks for the class",
     INTEGRATED: "contribution of a pixel, in log-odds, smoothed",
     OCCLUSION: "fall of the {score} where hidden",
+}
+_BASELINES = {
+    GREY: "grey",
+    MEAN: "the mean colour",
+    BLACK: "black",
+    BLURRED: "the photograph blurred",
 }
 
 
@@ -74,7 +89,8 @@ def plot_saliency(
             found.shown,
             found.window,
             path,
-            f"{_name(found.label)}, {percent(found.probability)}: {_name(Path(image).name)}",
+            f"{_name(found.label)}, {percent(found.probability)}"
+            f"{', called unknown' if found.unknown else ''}: {_name(Path(image).name)}",
             _LEGENDS[found.method].format(**found.settings),
             [_about_method(found), _about_check(found)],
             signed=found.method != GRADCAM,
@@ -112,21 +128,21 @@ def _about_method(found: Saliency) -> str:
     details = {
         GRADCAM: lambda: f"layer {settings['layer']}",
         INTEGRATED: lambda: (
-            f"from {settings['baseline']} in {settings['steps']} steps, whose sum misses the "
-            f"difference of the log-odds, {settings['score_difference']:+.3g}, by "
+            f"from {_BASELINES[settings['baseline']]} in {settings['steps']} steps, whose sum "
+            f"misses the difference of the log-odds, {settings['score_difference']:+.3g}, by "
             f"{settings['completeness_miss']:.2g}"
         ),
         OCCLUSION: lambda: (
-            f"{settings['score']}, {_parts(settings)}, filled with {settings['baseline']}"
+            f"{settings['score']}, {_parts(settings)}, filled with "
+            f"{_BASELINES[settings['baseline']]}"
         ),
     }[found.method]()
     said = "" if found.label == found.predicted else f"; predicted is {_name(found.predicted)}"
-    unknown = "; the head calls the image unknown" if found.unknown else ""
     network = f"{found.extractor}, {found.engine}"
     by = f"by {TITLES[found.method]} ({details}; {network})"
     colours = "" if found.method == GRADCAM else " Red speaks for the class, blue against it."
     what = "What" if found.maximum is not None else "Nothing in the photograph"
-    return f"{what} speaks for {_name(found.label)}, {by}{said}{unknown}.{colours}"
+    return f"{what} speaks for {_name(found.label)}, {by}{said}.{colours}"
 
 
 def _parts(settings: dict[str, Any]) -> str:
