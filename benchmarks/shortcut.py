@@ -17,13 +17,14 @@ way on the same images without squares.
 A patch that hides a part of the square hides what lies beside it as well, and cells of the maps
 that Grad-CAM reads are wider than pixels. So the share is printed a second time for the square with
 a margin, half a patch or half a cell wide. For comparison, "counting" is what occlusion shows of a
-score that counts the pixels of the square that are seen, and depends on nothing else. Segments, in
-place of patches (`--segments 64`), end where the square does, and need no margin.
+score that counts the pixels of the square that are seen, and depends on nothing else. Segments
+end where the square does, and need no margin. Occlusion is done with both.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import tempfile
 import time
 from pathlib import Path
@@ -93,7 +94,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="*", default=list(METHODS), choices=METHODS)
     parser.add_argument("--patch", type=int, default=16, help="of occlusion")
     parser.add_argument("--stride", type=int, default=8, help="of occlusion")
-    parser.add_argument("--segments", type=int, help="of occlusion: in place of patches")
+    parser.add_argument("--segments", type=int, default=64, help="of occlusion")
     parser.add_argument("--baseline", default=GREY, choices=BASELINES, help="of occlusion")
     parser.add_argument("--score", default=LOG_ODDS, choices=SCORES, help="of occlusion")
     parser.add_argument("--no-control", action="store_true")
@@ -145,8 +146,14 @@ def measure(arguments: argparse.Namespace, seed: int, colour: str, control: Path
             return
         heads = {"": head} if control is None else {"": head, "control, ": control}
         for method in arguments.methods:
-            for about, its_head in heads.items():
-                report(arguments, its_head, chosen, first, method, about)
+            every: list[dict[str, Any]] = [{}]
+            if method == OCCLUSION:
+                every = [
+                    {"patch_px": arguments.patch, "stride_px": arguments.stride},
+                    {"segments": arguments.segments},
+                ]
+            for parts, (about, its_head) in itertools.product(every, heads.items()):
+                report(arguments, its_head, chosen, first, method, parts, about)
 
 
 def report(
@@ -155,12 +162,13 @@ def report(
     chosen: list[Marked],
     label: str,
     method: str,
+    parts: dict[str, Any],
     about: str,
 ) -> None:
     """Print the shares, in the squares, of all positive attribution."""
     settings: dict[str, Any] = {
         OCCLUSION: {
-            **parts_of(arguments),
+            **parts,
             "baseline": arguments.baseline,
             "score": arguments.score,
         },
@@ -170,12 +178,13 @@ def report(
     explain = open_explainer(
         head, method=method, cache=arguments.cache, sanity=False, progress=False, **settings
     )
+    name = f"{method} of segments" if "segments" in parts else method
     start = time.perf_counter()
     maps = [np.maximum(explain(each.pixels, label).values, 0) for each in chosen]
     seconds = (time.perf_counter() - start) / len(chosen)
     margins_px = [0]
     if method == OCCLUSION:
-        if arguments.segments is None:
+        if "patch_px" in parts:
             margins_px.append(arguments.patch // 2)
     elif method == GRADCAM:
         network = open_for_head(head, cache=arguments.cache)
@@ -191,22 +200,15 @@ def report(
         )
         area = np.mean([square.mean() for square in squares])
         counting = ""
-        if method == OCCLUSION and arguments.segments is None:
+        if "patch_px" in parts:
             by_counting = [share_by_counting(arguments, each, margin_px) for each in chosen]
             counting = f"counting {np.median(by_counting):.1%}; "
         print(
-            f"  {about}{method}, margin {margin_px} px: median {np.median(shares):.1%}, least "
+            f"  {about}{name}, margin {margin_px} px: median {np.median(shares):.1%}, least "
             f"{shares.min():.1%}, at least half on {(shares >= 0.5).sum()} of {len(shares)}; "
             f"{counting}share of the area {area:.1%}; {seconds:.1f} s an image",
             flush=True,
         )
-
-
-def parts_of(arguments: argparse.Namespace) -> dict[str, int]:
-    """What occlusion hides."""
-    if arguments.segments is not None:
-        return {"segments": arguments.segments}
-    return {"patch_px": arguments.patch, "stride_px": arguments.stride}
 
 
 def share_by_counting(arguments: argparse.Namespace, image: Marked, margin_px: int) -> float:

@@ -52,7 +52,7 @@ class UnitSeen(NamedTuple):
     """float32, (height, width): its map; None for units without positions."""
     photographs: Sequence[Photograph]
     """Those that excite it most, the most first; without files of the image's own bytes. Fewer
-    where others leave it as it is at its least, as a unit of ReLU at 0."""
+    where all others leave it alike, at its least, as a unit of ReLU at 0."""
 
 
 class LayerSeen(NamedTuple):
@@ -320,9 +320,10 @@ def _exciting(population: _Population, unit: int, table: FeatureTable | None) ->
     assert table is not None, "photographs are of a table"
     values = population.activations[:, unit]
     least = values.min()
+    has_least = np.count_nonzero(values == least) > 1
     found: dict[bytes, Photograph] = {}
     for place in np.argsort(-values, kind="stable").tolist():
-        if len(found) == N_PHOTOGRAPHS or values[place] == least:
+        if len(found) == N_PHOTOGRAPHS or (has_least and values[place] == least):
             break
         row = int(population.rows[place])
         content = bytes(table.keys[row].content)

@@ -1,7 +1,8 @@
 """Which parts of an image an answer rests on: three methods, one file each, and `saliency`.
 
-All of them explain the same number, the log-odds of a class. May import `interpret.network` and
-`interpret.opening`, and what those may. TensorFlow starts with the methods that follow gradients.
+All of them explain the log-odds of a class; occlusion, where that is asked for, its probability.
+May import `interpret.network` and `interpret.opening`, and what those may. TensorFlow starts with
+the methods that follow gradients.
 """
 
 from typing import TYPE_CHECKING

@@ -65,7 +65,7 @@ class Explainer(ABC):
             values=self._shown(values),
             photograph=shown,
             window=rule.window(*shown.shape[:2]),
-            permuted=None if check.drawn is None else self._shown(check.drawn, signed=True),
+            permuted=None if check.drawn is None else self._shown(check.drawn),
             sanity=check.correlation,
             sanity_each=check.each,
             sanity_of_sizes=check.of_sizes,
@@ -94,7 +94,7 @@ class Explainer(ABC):
     def _explained(self, pixels: np.ndarray, index: int) -> Found:
         """The signed map of uint8 (height, width, 3), and what is to be said of it."""
 
-    def _shown(self, values: np.ndarray, *, signed: bool = False) -> np.ndarray:
+    def _shown(self, values: np.ndarray) -> np.ndarray:
         """A map in pixels of the network's input, from what explains."""
         return values
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from .methods import INTEGRATED
 
+_LEAST: Final = 1e-9  # less is rounding
 _SMOOTHED: Final = 0.01  # of the side, the deviation of the Gaussian
 
 
@@ -33,8 +34,8 @@ class Saliency:
     window: tuple[float, float, float, float]
     """(top, left, height, width) of what `values` cover, in pixels of `photograph`."""
     permuted: np.ndarray | None
-    """The map of a network with random weights, of the shape of `values`, signed also for
-    Grad-CAM; None where there is no sanity check."""
+    """The map of a network with random weights, made as `values`; None where there is no sanity
+    check."""
     sanity: float | None
     """Rank correlation, -1 to 1, with the map of a network with random weights, both signed: the
     mean of `sanity_each`."""
@@ -61,11 +62,12 @@ class Saliency:
     def maximum(self) -> tuple[float, float] | None:
         """Where the largest value that is shown lies: shares of the photograph's width and height.
 
-        The middle of the area that has it, as hidden patches make one. Outside 0 to 1 where the
+        The middle of the area that has it, as hidden parts make one, or the place in it that is
+        nearest to that. Outside 0 to 1 where the
         network sees a border around the photograph. None where nothing speaks for the class.
         """
         values = self.shown
-        if not values.max() > 0:
+        if not values.max() > _LEAST:
             return None
         from scipy.ndimage import label
 
@@ -73,6 +75,10 @@ class Saliency:
         label(values == values.max(), output=areas)
         rows, columns = np.nonzero(areas == areas.flat[values.argmax()])
         row, column = float(rows.mean()), float(columns.mean())
+        distances = (rows - row) ** 2 + (columns - column) ** 2
+        if distances.min() > 1 / 2:  # of a ring, the middle is none of it
+            nearest = distances.argmin()
+            row, column = float(rows[nearest]), float(columns[nearest])
         top, left, height, width = self.window
         tall, wide = self.values.shape
         x = left + (column + 0.5) / wide * width

@@ -13,9 +13,16 @@ from PIL import Image
 
 from ...errors import UsageError
 from .. import log_odds
+from .by_gradients import ByGradients
+from .methods import GRADCAM
 
 if TYPE_CHECKING:
     from ..network import DifferentiableNetwork
+    from .by_gradients import RandomMaps
+    from .explainer import Found
+
+_RANDOM_NETWORKS = 5
+"""That a map is compared with: of its few places, one alone agrees or not by chance."""
 
 
 def layer_for(network: DifferentiableNetwork, layer: str | None) -> str:
@@ -106,3 +113,36 @@ def enlarged(values: np.ndarray, side_px: int) -> np.ndarray:
     """A map float32 (height, width) as one of `side_px` by `side_px`."""
     size = (side_px, side_px)
     return np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR), np.float32)
+
+
+class ByGradCam(ByGradients):
+    """By the places of a layer."""
+
+    method = GRADCAM
+
+    def __init__(
+        self, network: DifferentiableNetwork, seed: int | None, layer: str | None, **settings: Any
+    ) -> None:
+        super().__init__(network, seed, **settings)
+        self._layer = layer_for(network, layer)
+        self._map_of = GradCam(network, self._layer)
+
+    def _explained(self, pixels: np.ndarray, index: int) -> Found:
+        return self._map_of(pixels, index), {"layer": self._layer}
+
+    def _random_maps(self, network: DifferentiableNetwork) -> RandomMaps:
+        map_of, seed, again = GradCam(network, self._layer), self._seed, network.permute_again
+        assert seed is not None and again is not None, "layers are those of a Keras model"
+
+        def maps_of(pixels: np.ndarray, index: int) -> list[np.ndarray]:
+            found = []
+            for number in range(_RANDOM_NETWORKS):
+                again((_RANDOM_NETWORKS * seed + number) % 2**32)
+                found.append(map_of(pixels, index))
+            return found
+
+        return maps_of
+
+    def _shown(self, values: np.ndarray) -> np.ndarray:
+        """Cut at zero before it is enlarged, as by the authors: no place loses to its neighbour."""
+        return enlarged(np.maximum(values, 0), self.recipe.input_size_px)

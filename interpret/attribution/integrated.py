@@ -15,11 +15,16 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
+from ...progress import Progress
 from .. import log_odds
+from .baseline import baseline_of
+from .by_gradients import ByGradients
+from .methods import INTEGRATED
 
 if TYPE_CHECKING:
-    from ...progress import Progress
     from ..network import DifferentiableNetwork
+    from .by_gradients import RandomMaps
+    from .explainer import Found
 
 TOLERANCE: Final = 0.01
 """Of the difference of the scores: what the sum of all contributions may miss it by."""
@@ -28,6 +33,7 @@ FIRST_STEPS: Final = 33
 _LEAST_MISS: Final = 1e-3
 """In log-odds: what the sum may miss a difference of nearly 0 by, of which shares say nothing."""
 _BATCH: Final = 16
+_SANITY_STEPS: Final = 32
 
 
 class Integrated(NamedTuple):
@@ -156,3 +162,45 @@ def integrated_gradients(
         values += weight * computed[place]
     share = abs(error / difference) if difference else None
     return Integrated(values, difference, abs(error), share, len(shares))
+
+
+class ByIntegratedGradients(ByGradients):
+    """By the pixels, from a baseline."""
+
+    method = INTEGRATED
+
+    def __init__(
+        self,
+        network: DifferentiableNetwork,
+        seed: int | None,
+        baseline: str,
+        most_steps: int,
+        **settings: Any,
+    ) -> None:
+        super().__init__(network, seed, **settings)
+        self._baseline, self._most_steps = baseline, most_steps
+        self._gradients = GradientsOnAWay(network)
+
+    def _explained(self, pixels: np.ndarray, index: int) -> Found:
+        way = Way(baseline_of(self._baseline, pixels), pixels, index)
+        with Progress("Integrating gradients", unit="steps", show=self._progress) as bar:
+            found = integrated_gradients(self._gradients, way, most_steps=self._most_steps, bar=bar)
+        return found.values, {
+            "baseline": self._baseline,
+            "steps": found.steps,
+            "score_difference": found.difference,
+            "completeness_error": found.error,
+            "completeness_miss": found.miss,
+        }
+
+    def _random_maps(self, network: DifferentiableNetwork) -> RandomMaps:
+        """With a fixed number of points: such a network has no answer to be complete about."""
+        gradients = GradientsOnAWay(network)
+        middles = (np.arange(_SANITY_STEPS) + 0.5) / _SANITY_STEPS
+
+        def maps_of(pixels: np.ndarray, index: int) -> list[np.ndarray]:
+            way = Way(baseline_of(self._baseline, pixels), pixels, index)
+            with Progress("Checking with random weights", unit="steps", show=self._progress) as bar:
+                return [gradients(way, middles, bar)[1].mean(axis=0)]
+
+        return maps_of

@@ -9,7 +9,6 @@ from ...features.engines.registry import AUTO
 from ...features.images.decoder import MAX_PIXELS
 from ..given_image import read_image
 from ..known_class import require_class
-from .integrated import MOST_STEPS
 from .methods import GRADCAM
 from .opening import open_explainer
 
@@ -31,7 +30,7 @@ def saliency(
     patch_px: int | None = None,
     stride_px: int | None = None,
     segments: int | None = None,
-    most_steps: int = MOST_STEPS,
+    most_steps: int | None = None,
     sanity: bool = True,
     random_state: int = 0,
     engine: str = AUTO,
@@ -69,8 +68,8 @@ def saliency(
         Of occlusion, in place of patches: how many connected parts of like colour the image is cut
         into, each of which is hidden once. 32 or 64 are usual.
     most_steps
-        Of integrated gradients: points at which gradients are computed at most. It ends with fewer
-        when the contributions sum to the difference of the scores within 1 %.
+        Of integrated gradients: points at which gradients are computed at most; None for 512. It
+        ends with fewer when the contributions sum to the difference of the scores within 1 %.
     sanity
         Whether the same is done with random weights, to be compared.
     random_state

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...arguments import require_one_of, require_seed, require_whole
+from ...classifier.given_head import as_head
 from ...errors import ParameterError
 from ...features.engines.registry import AUTO, REFERENCE
 from ...features.images.decoder import MAX_PIXELS, require_max_pixels
@@ -44,7 +45,7 @@ def open_explainer(
     patch_px: int | None = None,
     stride_px: int | None = None,
     segments: int | None = None,
-    most_steps: int = MOST_STEPS,
+    most_steps: int | None = None,
     sanity: bool = True,
     random_state: int = 0,
     engine: str = AUTO,
@@ -64,6 +65,7 @@ def open_explainer(
         ("patch_px", patch_px, (OCCLUSION,)),
         ("stride_px", stride_px, (OCCLUSION,)),
         ("segments", segments, (OCCLUSION,)),
+        ("most_steps", most_steps, (INTEGRATED,)),
     ):
         if value is not None and method not in methods:
             theirs = " and ".join(methods)
@@ -73,7 +75,7 @@ def open_explainer(
         raise ParameterError("precision", f"changes nothing of {method}, which is in float32")
     filled = GREY if baseline is None else require_one_of("baseline", baseline, BASELINES)
     its_score = LOG_ODDS if score is None else require_one_of("score", score, SCORES)
-    most_steps = require_whole("most_steps", most_steps, 2)
+    steps = MOST_STEPS if most_steps is None else require_whole("most_steps", most_steps, 2)
     seed = require_seed("random_state", random_state)
     patch_px, stride_px, segments = (
         None if value is None else require_whole(name, value, least)
@@ -90,17 +92,18 @@ def open_explainer(
     settings = {"max_pixels": require_max_pixels(max_pixels), "progress": progress}
     if method == OCCLUSION:
         from ...prediction import load_predictor
-        from .by_occlusion import ByOcclusion, odds_of_random
+        from ...prediction.head_extractor import read_recipe
+        from .occlusion import ByOcclusion, odds_of_random
 
-        with Progress("Opening the network", show=progress):
-            predictor = load_predictor(
-                head, many=True, engine=engine, max_pixels=max_pixels, **loading
-            )
-        side_px = predictor.extractor.recipe.input_size_px
+        side_px = read_recipe(as_head(head), "the head").input_size_px
         if segments is None:
             parts = patches_for(side_px, patch_px, stride_px)
         else:
             parts = segments_for(side_px, segments)
+        with Progress("Opening the network", show=progress):
+            predictor = load_predictor(
+                head, many=True, engine=engine, max_pixels=max_pixels, **loading
+            )
         random, note = None, NOT_WANTED
         if sanity:
             note = _NO_GRADIENTS.format(predictor.engine)
@@ -108,11 +111,13 @@ def open_explainer(
                 random = odds_of_random(predictor, seed, loading, progress)
         return ByOcclusion(predictor, filled, its_score, parts, random, note, **settings)
 
-    from .by_gradients import ByGradCam, ByIntegratedGradients
-
     loading.pop("parity", None)  # the network is compared with its engines when it is opened
     network = open_for_head(head, engine=engine, progress=progress, **loading)
     its_seed = seed if sanity else None
     if method == GRADCAM:
+        from .gradcam import ByGradCam
+
         return ByGradCam(network, its_seed, layer, **settings)
-    return ByIntegratedGradients(network, its_seed, filled, most_steps, **settings)
+    from .integrated import ByIntegratedGradients
+
+    return ByIntegratedGradients(network, its_seed, filled, steps, **settings)

@@ -13,13 +13,13 @@ import numpy as np
 
 from ...errors import ParameterError
 
-Part = tuple[slice, slice] | np.ndarray
-"""What is hidden at once: a rectangle, or bool (side, side)."""
+Part = tuple[slice, slice] | tuple[np.ndarray, np.ndarray]
+"""What is hidden at once, as it indexes an image: spans, or places, of rows and of columns."""
 
 _MOST_CELLS = 128
 """Along a side, when segments are made: the time grows with their square."""
 _WEIGHT_OF_PLACE = 0.5
-"""Of the whole side, as a share of the way from black to white: segments stay compact."""
+"""A side counts as this share of the 255 levels of one channel: segments stay compact."""
 
 
 class Patches(NamedTuple):
@@ -45,10 +45,10 @@ class Segments(NamedTuple):
     segments: int
 
     def of(self, pixels: np.ndarray) -> list[Part]:
-        """By Ward's method, of uint8 (side, side, 3); bool (side, side) each.
+        """By Ward's method, of uint8 (side, side, 3), with each pixel in one of them.
 
-        The colours of pixels are clustered, and at half their weight the places. Of an image of
-        more than 128 pixels along a side, small squares of pixels are kept whole.
+        Clustered are the colours of pixels, and their places, which weigh less. Of an image of more
+        than 128 pixels along a side, small squares of pixels are kept whole.
         """
         from sklearn.cluster import AgglomerativeClustering
         from sklearn.feature_extraction.image import grid_to_graph
@@ -66,7 +66,10 @@ class Segments(NamedTuple):
         )
         labels = clusters.fit_predict(described.reshape(n_cells**2, -1)).reshape(n_cells, n_cells)
         of_pixels = labels[cells][:, cells]
-        return [of_pixels == label for label in range(self.segments)]
+        in_order = np.argsort(of_pixels, axis=None, kind="stable")
+        ends = np.cumsum(np.bincount(of_pixels.ravel()))[:-1]
+        parts = (np.unravel_index(each, of_pixels.shape) for each in np.split(in_order, ends))
+        return [(rows, columns) for rows, columns in parts]
 
 
 def patches_for(side_px: int, patch_px: int | None = None, stride_px: int | None = None) -> Patches:

@@ -69,13 +69,16 @@ def _named(layer: LayerSeen) -> str:
 
 
 def _drawn(unit: UnitSeen, table: FeatureTable | None) -> DrawnUnit:
-    found = [] if table is None else [thumbnail(table, each.row, _SIDE_PX) for each in unit[-1]]
+    found = (
+        [] if table is None else [thumbnail(table, each.row, _SIDE_PX) for each in unit.photographs]
+    )
     words = f"{unit.activation:.3g}"
     if unit.deviations is not None:
         words += f", {unit.deviations:+.1f} deviations"
     if unit.photographs:
-        most, *_, least = [each.activation for each in (*unit.photographs, unit.photographs[-1])]
-        words += f"; photographs: {most:.2g} to {least:.2g}"
+        most, least = unit.photographs[0].activation, unit.photographs[-1].activation
+        to = f" to {least:.2g}" if len(unit.photographs) > 1 else ""
+        words += f"; photographs: {most:.2g}{to}"
     return DrawnUnit(unit.number, words, unit.values, [each for each in found if each is not None])
 
 

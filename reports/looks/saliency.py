@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ...arguments import require_path
 from ...formatting import percent
 from ...interpret.attribution.found import shown_values
@@ -94,7 +92,7 @@ def plot_saliency(
             _LEGENDS[found.method].format(**found.settings),
             [_about_method(found), _about_check(found)],
             signed=found.method != GRADCAM,
-            permuted=None if found.permuted is None else _drawn(found.method, found.permuted),
+            permuted=None if found.permuted is None else shown_values(found.method, found.permuted),
             permuted_caption=""
             if found.sanity is None
             else (
@@ -104,11 +102,6 @@ def plot_saliency(
             theme=chosen_theme,
         )
     return found
-
-
-def _drawn(method: str, permuted: np.ndarray) -> np.ndarray:
-    values = shown_values(method, permuted)
-    return np.maximum(values, 0) if method == GRADCAM else values  # as the map beside it
 
 
 def _scale_of_permuted(found: Saliency) -> str:

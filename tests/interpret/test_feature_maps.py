@@ -11,7 +11,7 @@ from PIL import Image
 import bottlebank as bb
 from bottlebank.errors import ImageRejectedError, UsageError
 from bottlebank.interpret import features
-from bottlebank.interpret.feature_maps import TRANSFER_VALUES
+from bottlebank.interpret.feature_maps import N_PHOTOGRAPHS, TRANSFER_VALUES, _exciting, _Population
 
 
 def test_units_stand_out_from_the_photographs_of_the_table(plain, table):
@@ -29,9 +29,24 @@ def test_units_stand_out_from_the_photographs_of_the_table(plain, table):
         assert unit.activation == pytest.approx(table.features[row, unit.number], abs=1e-2)
         values = table.features[:, unit.number].copy()
         values[row] = -np.inf
-        best = np.argsort(-values)[: len(unit.photographs)].tolist()
+        best = np.argsort(-values)[:N_PHOTOGRAPHS].tolist()
         assert [each.row for each in unit.photographs] == best
         assert [each.path for each in unit.photographs] == [table.paths[each] for each in best]
+
+
+@pytest.mark.parametrize(
+    ("activations", "expected"),
+    [
+        ([0, 3, 0, 2, 0, 0], [1, 3]),  # a unit of ReLU that most photographs leave at 0
+        ([-1, 3, 0, 2, 5, 4], [4, 5, 1, 3, 2]),
+        ([7, 3], [0, 1]),
+        ([2, 2, 2], []),
+    ],
+)
+def test_photographs_that_leave_a_unit_alone_do_not_excite_it(table, activations, expected):
+    values = np.array(activations, np.float32)[:, np.newaxis]
+    found = _exciting(_Population(values, np.arange(len(values))), 0, table)
+    assert [each.row for each in found] == expected
 
 
 def test_without_a_table_units_are_those_of_the_greatest_activation(plain, table):

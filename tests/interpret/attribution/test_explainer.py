@@ -100,8 +100,17 @@ def test_segments_take_the_place_of_patches(trained, table, cache):
     parts = Segments(7).of(rule.applied_to(found.photograph))
     assert all(np.ptp(found.values[part]) == 0 for part in parts)
     assert 2 <= len(np.unique(found.values)) <= 7
-    with pytest.raises(ParameterError, match="segments is between 2 and 4096, for 64 pixels"):
-        saliency(table.paths[3], trained, segments=5000, **its)
+
+
+def test_parts_that_do_not_fit_are_refused_before_any_network_starts(trained, table, monkeypatch):
+    monkeypatch.setattr("bottlebank.prediction.load_predictor", None)
+    for settings, message in (
+        ({"segments": 5000}, "segments is between 2 and 4096, for 64 pixels.*not 5000"),
+        ({"patch_px": 65}, "patch_px is between 1 and 64"),
+        ({"stride_px": 10}, "stride_px is between 1 and 9"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            saliency(table.paths[3], trained, method="occlusion", **settings)
 
 
 def test_what_cannot_be_explained_is_refused_before_any_network_starts(tmp_path, trained):
@@ -120,6 +129,7 @@ def test_what_cannot_be_explained_is_refused_before_any_network_starts(tmp_path,
         ({"method": "integrated-gradients", "patch_px": 3}, "patch_px changes nothing of"),
         ({"method": "integrated-gradients", "most_steps": 1}, "most_steps is 1"),
         ({"method": "occlusion", "patch_px": 2.5}, "patch_px"),
+        ({"most_steps": 64}, "most_steps changes nothing of gradcam: it is for integrated"),
         ({"segments": 8}, "segments changes nothing of gradcam: it is for occlusion"),
         ({"method": "occlusion", "segments": 1}, "segments is 1; expected a whole number"),
         ({"method": "occlusion", "segments": 8, "stride_px": 3}, "stride_px is for patches"),
@@ -183,7 +193,9 @@ def test_maps_of_a_network_with_layers_change_with_its_weights(lite_head, photos
     path = next(photos.rglob("*.png"))
     cache = tmp_path / "other"
     for method in ("gradcam", "integrated-gradients"):
-        settings = {"method": method, "most_steps": 48, "progress": False}
+        settings = {"method": method, "progress": False}
+        if method == "integrated-gradients":
+            settings["most_steps"] = 48
         found = saliency(path, lite_head, cache=cache, **settings)
         assert found.values.shape == found.permuted.shape == (224, 224)
         assert found.values.max() > 0

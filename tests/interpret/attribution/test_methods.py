@@ -85,8 +85,8 @@ def test_segments_end_where_a_thing_of_one_colour_does(side_px):
     pixels[square] = (255, 0, 255)
     parts = segments_for(side_px, 32).of(pixels)
     assert len(parts) == 32
-    assert (np.sum(parts, axis=0) == 1).all()
-    (on_it,) = [part for part in parts if part[square].mean() > 0.5]
+    masks = as_masks(parts, side_px)
+    (on_it,) = [mask for mask in masks if mask[square].mean() > 0.5]
     if side_px <= 128:
         np.testing.assert_array_equal(on_it, square)
     else:
@@ -102,20 +102,27 @@ def test_segments_end_where_a_thing_of_one_colour_does(side_px):
     assert found[~on_it].max() < 0.5 * found.max()
 
 
-@pytest.mark.parametrize("side_px", [2, 5, 33, 257])
-def test_images_of_one_colour_have_segments_too(side_px):
+@pytest.mark.parametrize(
+    ("side_px", "most"), [(2, 4), (5, 25), (33, 33**2), (128, 128**2), (257, 86**2)]
+)
+def test_images_of_one_colour_have_segments_too(side_px, most):
     pixels = np.full((side_px, side_px, 3), 7, np.uint8)
-    most = min(side_px, -(-side_px // (-(-side_px // 128)))) ** 2
-    for number in {2, min(100, most)}:
-        if number <= most:
-            parts = segments_for(side_px, number).of(pixels)
-            assert (np.sum(parts, axis=0) == 1).all()
-            assert all(part.any() for part in parts)
+    for number in (2, min(100, most), most):
+        masks = as_masks(segments_for(side_px, number).of(pixels), side_px)
+        assert len(masks) == number
+        assert masks.any(axis=(1, 2)).all()
     for number in (1, most + 1):
-        with pytest.raises(
-            ParameterError, match=f"segments is between 2 and {most}, .*not {number}"
-        ):
+        with pytest.raises(ParameterError, match=rf"between 2 and {most}, .*not {number}"):
             segments_for(side_px, number)
+
+
+def as_masks(parts, side_px):
+    """Bool, (n, side, side), of parts that have each pixel once."""
+    masks = np.zeros((len(parts), side_px, side_px), bool)
+    for mask, part in zip(masks, parts, strict=True):
+        mask[part] = True
+    assert (masks.sum(axis=0) == 1).all()
+    return masks
 
 
 def test_contributions_sum_to_the_difference_of_the_scores(trained):
@@ -193,6 +200,28 @@ def test_contributions_to_a_difference_of_nearly_0_are_as_exact(trained):
     assert (found.difference, found.miss, found.error) == (0, 0, None)
     assert not found.values.any()
     assert found.steps < 40
+
+
+@pytest.mark.parametrize("shape", ["ring", "angle", "square"])
+def test_the_greatest_value_is_said_to_lie_where_it_is(shape):
+    rows, columns = np.indices((40, 40))
+    distance = np.maximum(abs(rows - 20), abs(columns - 15))
+    area = {
+        "ring": (distance == 9) | (distance == 8),
+        "angle": (rows == 3) | (columns == 4),
+        "square": distance <= 4,
+    }[shape]
+    values = area.astype(np.float32)
+    photograph, window = np.zeros((40, 40, 3), np.uint8), (0.0, 0.0, 40.0, 40.0)
+    seen = Saliency(
+        *("occlusion", "a", 0.5, "a", False, values, photograph, window, None, None),
+        *("not asked for", "openvino", "mobilenet_v2"),
+    )
+    assert seen.maximum is not None
+    column, row = (int(share * 40) for share in seen.maximum)
+    assert area[row, column]
+    if shape == "square":
+        assert (row, column) == (20, 15)
 
 
 def test_log_odds_are_those_of_the_probabilities_and_of_two_classes():
