@@ -117,7 +117,7 @@ def run(
         print_json({"output": str(path), **seen.as_dict(), "seconds": seconds()})
     else:
         _tell(seen)
-        tell(f"wrote {path}: {caption} {seconds():.1f} s in all")
+        tell(caption, f"wrote {path}, {seconds():.1f} s in all")
     return 0 if table is None else report_rejections(table.rejected, strict)
 
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     Score = Callable[[np.ndarray, int], np.ndarray]
     """Of images, uint8 (n, side, side, 3), and the number of a class: float (n,)."""
+_ROUNDING = 1e-5
+"""Of the score, which a network in float32 answers no more exactly; less is no fall."""
 
 
 def occlusion(
@@ -56,7 +58,8 @@ def occlusion(
     Returns
     -------
     ndarray
-        float32, (side, side), signed: the mean fall over all parts that hide a pixel.
+        float32, (side, side), signed: the mean fall over all parts that hide a pixel; 0 where it
+        is no more than rounding.
     """
     usual = float(score(pixels[np.newaxis])[0])
     falls, covered = np.zeros(pixels.shape[:2]), np.zeros(pixels.shape[:2])
@@ -70,7 +73,8 @@ def occlusion(
             covered[part] += 1
         if bar is not None:
             bar.update(len(some))
-    return (falls / covered).astype(np.float32)
+    values = (falls / covered).astype(np.float32)
+    return np.where(np.abs(values) < _ROUNDING * max(1, abs(usual)), np.float32(0), values)
 
 
 class ByOcclusion(Explainer):

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _MOST_OPAQUE: Final = 0.85
-_OUTLIERS_PERCENT: Final = 99.8
-"""Of the values, what the colours reach to: of gradients, single pixels stand far out."""
 _GREY: Final = np.array([0.299, 0.587, 0.114])
 
 
@@ -21,7 +19,7 @@ class Shades(NamedTuple):
     """How values become colours."""
 
     scale: float
-    """The largest value of the colours, positive; those beyond look like it."""
+    """The largest value of the colours, positive."""
     signed: bool
     """Whether red is for positive values and blue for negative ones; else the brightest are the
     largest."""
@@ -51,11 +49,10 @@ def shades_of(*maps: NDArray[np.floating], signed: bool | None = None) -> Shades
     signed
         None: where one of them has a negative value.
     """
-    sizes = [np.abs(values) for values in maps]
-    reached = max(float(np.percentile(size, _OUTLIERS_PERCENT)) for size in sizes)
+    largest = max(float(np.abs(values).max()) for values in maps)
     if signed is None:
         signed = any(bool((values < 0).any()) for values in maps)
-    return Shades(reached or max(float(size.max()) for size in sizes) or 1.0, signed)
+    return Shades(largest or 1.0, signed)
 
 
 def grey_of(photograph: NDArray[np.uint8]) -> NDArray[np.floating]:

@@ -125,6 +125,19 @@ def as_masks(parts, side_px):
     return masks
 
 
+@pytest.mark.parametrize("noise_of_score", [0, 3e-7])
+def test_what_changes_nothing_but_the_rounding_is_no_fall(noise_of_score):
+    pixels = np.full((8, 8, 3), 128, np.uint8)
+    random = np.random.default_rng(0)
+
+    def score(images):
+        return 2.5 + random.normal(0, noise_of_score, len(images))
+
+    for parts in (patches_for(8), segments_for(8, 5)):
+        found = occlusion(score, pixels, pixels, parts.of(pixels), batch_size=4)
+        assert not found.any()
+
+
 def test_contributions_sum_to_the_difference_of_the_scores(trained):
     network = open_for_head(trained)
     gradients = GradientsOnAWay(network)

@@ -64,6 +64,7 @@ def test_colours_are_those_of_the_values_unless_they_are_named():
     assert shades_of(np.ones((2, 2)), signed=True).least == -1
     assert shades_of(np.array([[1.0, -2.0]])).signed
     assert shades_of(np.zeros((2, 2))).scale == 1, "nothing is divided by it"
-    outlier = np.zeros((100, 100))
-    outlier[0, 0] = 1e-30
-    assert shades_of(outlier).scale == 1e-30
+    for largest in (1e-30, 5.0):
+        mark = np.full((100, 100), largest / 50)
+        mark[0, 0] = largest
+        assert shades_of(mark).scale == largest, "a small mark is what is looked for"
