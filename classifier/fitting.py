@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ..rows_on_disk import Rows
+
 
 def fit_head(
     name: str,
-    rows: np.ndarray,
+    rows: Rows,
     labels: np.ndarray,
     *,
     sample_weight: np.ndarray | None = None,
@@ -31,7 +33,7 @@ def fit_head(
     name
         Of the registry.
     rows, labels
-        float32, (n, d), and (n,).
+        float32, (n, d), in memory or on disk, and (n,).
     sample_weight
         float, (n,), ≥ 0: what each row weighs; None: 1.
     groups

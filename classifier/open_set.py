@@ -24,11 +24,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
+from ..rows_on_disk import some_rows
 from .weights import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..rows_on_disk import Rows
     from .layers import Layers
 
 MOST_PROTOTYPES = 512
@@ -84,7 +86,7 @@ class UnknownRule(NamedTuple):
             f"coverage {self.coverage}>"
         )
 
-    def scores(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    def scores(self, features: Rows, logits: np.ndarray) -> np.ndarray:
         """How familiar images are.
 
         Parameters
@@ -108,7 +110,7 @@ class UnknownRule(NamedTuple):
             distances = np.maximum(distances, (ranges - self.range_mean) / self.range_scale)
         return odds - distances
 
-    def is_unknown(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    def is_unknown(self, features: Rows, logits: np.ndarray) -> np.ndarray:
         """bool (n,): whether each image is most likely of none of the classes."""
         return ~(self.scores(features, logits) >= self.threshold)  # so is what is not a number
 
@@ -161,9 +163,9 @@ _EARLIER_NUMBERS = tuple(name for name in _NUMBERS if name not in UnknownRule._f
 
 def fit_unknown(
     layers: Layers,
-    features: np.ndarray,
+    features: Rows,
     codes: np.ndarray,
-    held_out_features: np.ndarray | None,
+    held_out_features: Rows | None,
     coverage: float = 0.95,
     temperature: float = 1.0,
     *,
@@ -223,13 +225,15 @@ def fit_unknown(
         return None
     of_one_kind = np.zeros(len(held_out_features), np.int64)
     held_out, held_out_weights = _distinct(held_out_features, of_one_kind, held_out_weights)
-    held_out_features, n_held_out = held_out_features[held_out], len(held_out)
+    held_out_features, n_held_out = some_rows(held_out_features, held_out), len(held_out)
     # (1 - 0.95) * 20 is a little more than 1 in binary, (1 - 0.9) * 10 a little less.
     rank = math.floor((1 - coverage) * (n_held_out + 1) + 1e-9)
     if not 1 <= rank <= n_held_out:
         return None
     rows, weights = _distinct(features, codes, weights)
-    prototypes, spreads = _summed_up(features[rows], codes[rows], weights, layers.n_classes)
+    prototypes, spreads = _summed_up(
+        some_rows(features, rows), codes[rows], weights, layers.n_classes
+    )
     logits = layers.logits(held_out_features)
     odds = _log_odds(logits / temperature)
     distances = _distances(held_out_features, prototypes, spreads)
@@ -259,7 +263,7 @@ def fit_unknown(
 
 
 def _distinct(
-    rows: np.ndarray, codes: np.ndarray, weights: np.ndarray | None
+    rows: Rows, codes: np.ndarray, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first of each row and its copies, by position, and what they weigh, 1 on average."""
     weights = np.ones(len(rows)) if weights is None else weights
@@ -293,10 +297,14 @@ def _unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
-def _distances(features: np.ndarray, prototypes: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+def _distances(features: Rows, prototypes: np.ndarray, spreads: np.ndarray) -> np.ndarray:
     """float64 (n,): to the nearest prototype, in units of its spread."""
-    cosines = _directions(features) @ prototypes.T  # (n, m)
-    return (_above_0(1 - cosines) / spreads).min(axis=1).astype(np.float64)
+    distances = np.empty(len(features))
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        cosines = _directions(features[block]) @ prototypes.T  # (block, m)
+        distances[block] = (_above_0(1 - cosines) / spreads).min(axis=1)
+    return distances
 
 
 def _above_0(distances: np.ndarray) -> np.ndarray:
@@ -304,7 +312,7 @@ def _above_0(distances: np.ndarray) -> np.ndarray:
     return np.maximum(distances, 0)
 
 
-def _log_ranges(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _log_ranges(features: Rows, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """float64 (n,): logarithm of how many deviations the values of a row lie from the mean."""
     squares = np.empty(len(features))
     for start in range(0, len(features), _ROWS_AT_ONCE):
@@ -315,7 +323,7 @@ def _log_ranges(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np
 
 
 def _summed_up(
-    features: np.ndarray, codes: np.ndarray, weights: np.ndarray, n_classes: int
+    features: Rows, codes: np.ndarray, weights: np.ndarray, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """float32 prototypes (m, d) of all classes and their spreads (m,)."""
     most = max(1, MOST_PROTOTYPES // n_classes)
