@@ -51,6 +51,8 @@ def fit_head(
         When a setting is out of range, or the rows cannot be trained on.
     """
     head = HEADS[name]
+    if not head.from_disk:
+        rows = rows[:]
     if head.fit:
         own = {key: value for key, value in settings.items() if key in head.settings}
         return resolve(head.fit)(rows, labels, sample_weight=sample_weight, groups=groups, **own)

@@ -72,6 +72,7 @@ def run(
     from ..training.head_settings import HeadSettings
     from ..training.label_changes import effect_of, in_words
     from ..training.train import require_two_classes
+    from ..training.within_memory import within_memory
     from .problems import print_problems
 
     weight = None if class_weight == "none" else class_weight
@@ -82,16 +83,16 @@ def run(
     if labels_file is None:
         settings.require_outputs(dataset)  # before anything is extracted
         require_two_classes(dataset.labels, data)
-    table = extract(dataset, **extraction)
-    changes = lay_over(table, labels_file)
-    if changes is not None:
-        table = changes.table
-        require_two_classes(table.labels, f"{data} with {labels}")
-    train = partial(
-        train_head, kind=head, **network, class_weight=weight, coverage=coverage, seed=seed
-    )
-    trained = train(table)
-    effect = None if changes is None else effect_of(changes, trained, train)
+    with within_memory(extract(dataset, **extraction), extraction["memory"]) as table:
+        changes = lay_over(table, labels_file)
+        if changes is not None:
+            table = changes.table
+            require_two_classes(table.labels, f"{data} with {labels}")
+        train = partial(
+            train_head, kind=head, **network, class_weight=weight, coverage=coverage, seed=seed
+        )
+        trained = train(table)
+        effect = None if changes is None else effect_of(changes, trained, train)
     with writing_file(path):
         save_head(trained, path)
 
