@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from ..rows_on_disk import Rows as AnyRows
 
-_NUMBERS_AT_ONCE = 2**23
-"""Transfer values that are handed to TensorFlow together: 32 MiB of float32."""
+_NUMBERS_AT_ONCE = 2**21
+"""Transfer values that are handed to TensorFlow together: 8 MiB of float32, held a few times."""
 _BATCH_SIZE = 32
 """Rows per step of a small dataset."""
 _WORK_FOR_BFLOAT16 = 10**10

@@ -68,8 +68,11 @@ def candidates(
         total += features[part].sum(axis=0, dtype=np.float64)
     mean = (total / max(1, n)).astype(np.float32)
 
+    lengths = np.ones((n, 1), np.float32)
+
     def unit(part: slice | np.ndarray) -> np.ndarray:
-        return _of_length_1(features[part] - mean)
+        """float32, (m, d): centred, and of length 1 where `lengths` are known."""
+        return (features[part] - mean) / lengths[part]
 
     directions = None
     if width > _N_PROJECTIONS:
@@ -77,8 +80,12 @@ def candidates(
         directions = generator.standard_normal((width, _N_PROJECTIONS), np.float32)
     sketch = np.empty((n, min(width, _N_PROJECTIONS)), np.float32)
     for part in blocks:
-        own = unit(part)
-        sketch[part] = own if directions is None else _of_length_1(own @ directions)
+        centred = unit(part)
+        lengths[part] = _lengths(centred)
+        centred /= lengths[part]
+        sketch[part] = centred if directions is None else centred @ directions
+    if directions is not None:
+        sketch /= _lengths(sketch)
     margin = 0.0 if directions is None else _MARGIN
     same = np.arange(len(features))  # pairs for which it is equal are none
     if differing is not None:
@@ -90,8 +97,7 @@ def candidates(
         for start in range(0, len(left), _PAIRS_AT_ONCE):
             part = slice(start, start + _PAIRS_AT_ONCE)
             one, which = np.unique(left[part], return_inverse=True)
-            other, of_which = np.unique(right[part], return_inverse=True)
-            cosines[part] = np.einsum("nd,nd->n", unit(one)[which], unit(other)[of_which])
+            cosines[part] = np.einsum("nd,nd->n", unit(one)[which], unit(right[part]))
         kept = np.flatnonzero(cosines >= least_cosine)
         order = kept[np.lexsort((-cosines[kept], left[kept]))]
         n_of_row: Counter[int] = Counter()
@@ -103,9 +109,9 @@ def candidates(
                 yield row, other, cosine
 
 
-def _of_length_1(rows: np.ndarray) -> np.ndarray:
-    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    return rows
+def _lengths(rows: np.ndarray) -> np.ndarray:
+    """(n, 1), of rows (n, d): never 0, to be divided by."""
+    return np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def _alike(
