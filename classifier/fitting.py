@@ -53,6 +53,8 @@ def fit_head(
     head = HEADS[name]
     if not head.from_disk:
         rows = rows[:]
+        if validation is not None:
+            validation = validation[0][:], *validation[1:]
     if head.fit:
         own = {key: value for key, value in settings.items() if key in head.settings}
         return resolve(head.fit)(rows, labels, sample_weight=sample_weight, groups=groups, **own)

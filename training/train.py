@@ -30,7 +30,7 @@ from .evaluate import accuracy_of, evaluate_splits
 from .head_settings import HeadSettings
 from .split import split_table
 from .trained import NearDuplicates, Trained
-from .within_memory import views_of, within_memory
+from .within_memory import require_rows_in_memory, views_of, within_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,9 +102,9 @@ def train_head(
     seed
         Random seed of the cross-validation's folds, or of the network's start.
     memory
-        What training may take, in bytes, or text such as ``"4G"``: where the transfer values need
-        more, they are read from a temporary file, and the head is the same. None: three quarters
-        of what is available, in the container if there is one.
+        What training may take, in bytes, or text such as ``"4G"`` or ``"50%"``: where the transfer
+        values need more, they are read from a temporary file, and the head is the same. None: three
+        quarters of what is available, in the container if there is one.
     progress
         Show on stderr how long it has run, and the epochs of a dense head: as in `extract`.
 
@@ -134,6 +134,7 @@ def train_head(
     }
     settings = HeadSettings(kind, class_weight, coverage, seed, network)
     require_table(table, "bb.train_head({})").require_rows()
+    require_rows_in_memory([kind], table, memory)
     labels = table.labels[table.weighed]
     require_two_classes(labels, "the dataset, without its rejected images,")
     with (

@@ -7,11 +7,10 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..arguments import require_size
 from ..classifier.registry import HEADS
 from ..errors import UsageError
 from ..formatting import counted, mebibytes
-from ..hardware import available_memory_bytes
+from ..hardware import available_memory_bytes, require_memory
 from ..rows_on_disk import Rows, RowsOnDisk, rows_on_disk
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def within_memory(table: FeatureTable, memory: int | str | None = None) -> Gener
     table
         From `extract`.
     memory
-        Bytes, or text such as ``"2G"``. None: three quarters of what is available.
+        Bytes, or text such as ``"2G"`` or ``"50%"``. None: three quarters of what is available.
 
     Raises
     ------
@@ -111,7 +110,7 @@ def require_rows_in_memory(
 def _bytes_of(memory: int | str | None) -> int:
     if memory is None:
         return int(_SHARE * available_memory_bytes())
-    return require_size("memory", memory)
+    return require_memory("memory", memory)
 
 
 def _together(table: FeatureTable) -> int:
