@@ -10,7 +10,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def rows_on_disk(n_rows: int, width: int) -> Generator[RowsOnDisk]:
             f"a folder with room for {mebibytes(4 * n_rows * width)}, or give more --memory"
         ) from error
     with contextlib.closing(opened):
-        file = _File(opened.fileno(), folder, width)
+        file = _File(opened, folder, width)
         yield RowsOnDisk(file, file.grow(n_rows))
 
 
@@ -161,9 +161,9 @@ def standardised(rows: Rows, mean: np.ndarray, scale: np.ndarray) -> Generator[R
 class _File:
     """An open file of rows, which grows."""
 
-    def __init__(self, handle: int, folder: str, width: int) -> None:
+    def __init__(self, opened: IO[bytes], folder: str, width: int) -> None:
         self.width = width
-        self._handle, self._folder, self._row_bytes = handle, folder, 4 * width
+        self._opened, self._folder, self._row_bytes = opened, folder, 4 * width
         self._n_rows = 0
 
     def grow(self, n_rows: int) -> np.ndarray:
@@ -177,16 +177,18 @@ class _File:
     def read(self, positions: np.ndarray) -> np.ndarray:
         rows = np.empty((len(positions), self.width), np.float32)
         into = rows.reshape(-1).view(np.uint8).data
+        handle = self._opened.fileno()  # a ValueError once it is closed
         for first, last, at in self._runs(positions):
-            _fill(self._handle, into[first:last], at)
+            _fill(handle, into[first:last], at)
         return rows
 
     def write(self, positions: np.ndarray, rows: np.ndarray) -> None:
         data = np.ascontiguousarray(rows, np.float32).reshape(-1).view(np.uint8).data
+        handle = self._opened.fileno()
         for first, last, at in self._runs(positions):
             try:
                 while first < last:
-                    written = os.pwrite(self._handle, data[first:last], at)
+                    written = os.pwrite(handle, data[first:last], at)
                     first, at = first + written, at + written
             except OSError as error:
                 n_bytes = self._n_rows * self._row_bytes

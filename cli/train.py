@@ -93,13 +93,13 @@ def run(
         )
         trained = train(table)
         effect = None if changes is None else effect_of(changes, trained, train)
+        near = describe(near_pairs(trained.split), table, trained.split)
+        contradicting = describe(contradictions(table, trained.split), table, trained.split)
     with writing_file(path):
         save_head(trained, path)
 
     for warning in trained.split.warnings:
         say(f"warning: {warning}")
-    near = describe(near_pairs(trained.split), table, trained.split)
-    contradicting = describe(contradictions(table, trained.split), table, trained.split)
     if json:
         answer = _answer(
             trained, table, path, near=near, contradictions=contradicting, seconds=seconds()

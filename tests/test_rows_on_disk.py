@@ -186,10 +186,20 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
         pass
 
 
+def test_once_closed_nothing_is_read(folder):
+    with rows_on_disk(3, 3) as disk:
+        disk.put(slice(None), made(3, 3))
+    with (folder.parent / "another file").open("w"):  # which may have the same number
+        with pytest.raises(ValueError, match="closed file"):
+            disk[:]
+        with pytest.raises(ValueError, match="closed file"):
+            disk.put(slice(None), made(3, 3))
+
+
 def test_nothing_is_left_after_an_error(folder):
     with pytest.raises(ZeroDivisionError), rows_on_disk(3, 3) as disk:
         disk.put(slice(None), made(3, 3))
-        print(1 / len(disk[:0]))
+        assert 1 / len(disk[:0])
 
 
 def test_nothing_is_left_after_a_kill(folder):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import bottlebank as bb
-from bottlebank.__main__ import main
 from bottlebank.classifier.registry import HEADS
+from bottlebank.cli import main
 from bottlebank.errors import UsageError
 from bottlebank.rows_on_disk import RowsOnDisk, TemporaryFileError
 from bottlebank.training import evaluate_split, within_memory
@@ -205,12 +205,12 @@ def test_a_full_disk_ends_training_with_what_to_do(tmp_path, monkeypatch, kind):
         bb.train_head(table, kind, memory=100)
 
 
-def test_the_commands(photos, cache, tmp_path, on_disk, capsys):
+def test_the_commands(photos, cache, tmp_path, on_disk, capsys, monkeypatch):
     given = ["--cache", str(cache), "--json"]
     data = [str(photos), *given, "--extractor", "random", "--engine", "openvino"]
     assert main(["extract", *data]) == 0
     answers = []
-    for number, memory in enumerate(([], ["--memory", "1K"])):
+    for number, memory in enumerate(([], ["--memory", "1G"])):
         capsys.readouterr()
         head = str(tmp_path / f"{number}.h5")
         assert main(["train", *data, *memory, "--output", head]) == 0
@@ -220,8 +220,13 @@ def test_the_commands(photos, cache, tmp_path, on_disk, capsys):
         evaluated = json.loads(capsys.readouterr().out)
         answers.append(({**trained, "head": 0, "seconds": 0}, evaluated))
         assert len(on_disk) == 2 * number
+        monkeypatch.setattr(within_memory, "COPIES", 10_000)  # as if there were more images
     assert answers[0] == answers[1]
-    assert main(["compare", *data, "--heads", "knn", "--memory", "1K"]) == 2
-    assert "a knn head holds the transfer values of all 60 images" in capsys.readouterr().err
+    others = [str(photos), *given, "--heads", "logistic", "--folds", "2", "--memory", "1G"]
+    assert main(["compare", *others]) == 0
+    assert len(on_disk) == 3
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    assert main(["train", *data, "--memory", "1G", "--output", head]) == 1
+    assert "gone: No such file or directory; set TMPDIR to" in capsys.readouterr().err
     assert main(["train", *data, "--memory", "lots", "--output", head]) == 2
     assert "expected a size such as 1G or 2G, or a share such as 50%" in capsys.readouterr().err
