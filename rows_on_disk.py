@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from .errors import BottlebankError
+from .errors import TemporaryFileError
 from .formatting import mebibytes
 
 if TYPE_CHECKING:
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 
 _BYTES_AT_ONCE = 1 << 23
 """Of the blocks in which all rows are read."""
-
-
-class TemporaryFileError(BottlebankError, OSError):
-    """A temporary file for which there is no room, or no folder."""
 
 
 class RowsOnDisk:

@@ -49,7 +49,9 @@ class Layers(NamedTuple):
         logits = np.empty((len(features), self.n_classes))
         for start in range(0, len(features), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
-            values = (np.asarray(features[part], np.float64) - self.mean) / self.scale  # (block, d)
+            values = np.array(features[part], np.float64)  # (block, d)
+            values -= self.mean  # in place, as what follows: the block is large
+            values /= self.scale
             for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True):
                 values = np.maximum(values @ kernel + bias, 0)  # (block, hidden)
             logits[part] = values @ self.kernels[-1] + self.biases[-1]  # (block, classes)

@@ -286,15 +286,24 @@ def _log_odds(logits: np.ndarray) -> np.ndarray:
     return ascending[:, -1] - ascending[:, -2] - np.log(np.exp(rest).sum(axis=1))
 
 
-def _directions(features: np.ndarray) -> np.ndarray:
+def _directions(features: Rows) -> np.ndarray:
     """float32 (n, d) of length 1; some backbones have values below 0, which keep their sign."""
-    features = np.asarray(features, np.float32)
-    roots = np.sign(features) * np.sqrt(np.abs(features))
-    return _unit(roots)
+    directions = np.empty(features.shape, np.float32)
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        roots = directions[start : start + _ROWS_AT_ONCE]
+        block = np.asarray(features[start : start + _ROWS_AT_ONCE], np.float32)
+        np.sqrt(np.abs(block, out=roots), out=roots)
+        roots *= np.sign(block)
+        roots /= _lengths(roots)
+    return directions
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return rows / _lengths(rows)
+
+
+def _lengths(rows: np.ndarray) -> np.ndarray:
+    return np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def _distances(features: Rows, prototypes: np.ndarray, spreads: np.ndarray) -> np.ndarray:
@@ -317,8 +326,12 @@ def _log_ranges(features: Rows, mean: np.ndarray, scale: np.ndarray) -> np.ndarr
     squares = np.empty(len(features))
     for start in range(0, len(features), _ROWS_AT_ONCE):
         block = slice(start, start + _ROWS_AT_ONCE)
-        off = np.abs(np.asarray(features[block], np.float64) - mean) / scale  # (block, d)
-        squares[block] = np.square(np.minimum(off, _MOST_DEVIATIONS)).mean(axis=1)
+        off = np.array(features[block], np.float64)  # (block, d)
+        off -= mean
+        np.abs(off, out=off)
+        off /= scale
+        np.minimum(off, _MOST_DEVIATIONS, out=off)
+        squares[block] = np.square(off, out=off).mean(axis=1)
     return np.log(np.maximum(squares, 1e-12)) / 2
 
 
@@ -331,7 +344,7 @@ def _summed_up(
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
         rows = np.random.default_rng(0).permutation(rows)[:_MOST_ROWS]
-        directions = _directions(features[rows])
+        directions = _directions(some_rows(features, rows))
         n_clusters = min(most, max(1, len(rows) // ROWS_A_PROTOTYPE))
         centres = _cluster(directions, weights[rows], n_clusters)
         cosines = directions @ centres.T

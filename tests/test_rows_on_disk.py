@@ -13,7 +13,8 @@ import pytest
 
 from bottlebank import rows_on_disk as module
 from bottlebank.classifier.weights import distinct
-from bottlebank.rows_on_disk import TemporaryFileError, columns_of, rows_on_disk, standardised
+from bottlebank.errors import TemporaryFileError
+from bottlebank.rows_on_disk import columns_of, rows_on_disk, standardised
 
 
 @pytest.fixture

@@ -53,8 +53,8 @@ SEEN_IS_UNKNOWN = (
     "its training images"
 )
 
-_IMAGES_AT_ONCE = 1024
-"""Whose views are read together."""
+_ROWS_AT_ONCE = 4096
+"""Of images and their views, which are read together."""
 
 logger = logging.getLogger(__name__)
 
@@ -336,8 +336,9 @@ def _answer(head: Head, table: FeatureTable, rows: np.ndarray, views: bool) -> H
     if not views:
         return head.answer(some_rows(table.features, rows))
     found = []
-    for start in range(0, len(rows), _IMAGES_AT_ONCE):
-        part = rows[start : start + _IMAGES_AT_ONCE]
+    n_together = max(1, _ROWS_AT_ONCE // (1 + table.n_views))
+    for start in range(0, len(rows), n_together):
+        part = rows[start : start + n_together]
         own = table.features[part][:, np.newaxis]  # (block, 1, width)
         found.append(answer_to(head, np.concatenate([own, table.view_features(part)], axis=1)))
     return HeadAnswer(*map(np.concatenate, zip(*found, strict=True)))

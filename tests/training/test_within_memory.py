@@ -11,8 +11,8 @@ import pytest
 import bottlebank as bb
 from bottlebank.classifier.registry import HEADS
 from bottlebank.cli import main
-from bottlebank.errors import UsageError
-from bottlebank.rows_on_disk import RowsOnDisk, TemporaryFileError
+from bottlebank.errors import TemporaryFileError, UsageError
+from bottlebank.rows_on_disk import RowsOnDisk
 from bottlebank.training import evaluate_split, within_memory
 from bottlebank.training.compare import compare
 from bottlebank.training.learning_curve import train_learning_curve
