@@ -64,7 +64,8 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
         try:
             if isinstance(X, RowsOnDisk):
                 for _, block in X.blocks():
-                    validate_data(self, block, dtype=np.float32)
+                    some: Any = block
+                    validate_data(self, some, dtype=np.float32)
                 y = column_or_1d(y)
                 check_consistent_length(X, y)
             else:
