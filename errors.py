@@ -120,6 +120,10 @@ class OtherProcessError(BottlebankError, RuntimeError):
     """Something that works only in the process that started it, used in or sent to another."""
 
 
+class TemporaryFileError(BottlebankError, OSError):
+    """A temporary file for which there is no room, or no folder."""
+
+
 class CacheError(BottlebankError, OSError):
     """A cache folder that cannot be read or written."""
 

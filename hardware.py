@@ -6,13 +6,18 @@ import ctypes.util
 import importlib.util
 import math
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .arguments import received, require_size
+from .errors import ParameterError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?%", re.ASCII)
 _THREADS_OF_LIBRARIES = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -69,6 +74,31 @@ def available_memory_bytes() -> int:
     does not. Where the system does not say what is available (macOS), all memory counts.
     """
     return max(0, min([_memory_of_machine(), *_memory_left_in_groups()]))
+
+
+def require_memory(name: str, value: object) -> int:
+    """Bytes of memory that a caller allows: a size, or a share of what is available.
+
+    Parameters
+    ----------
+    name
+        Of the parameter.
+    value
+        A number of bytes, or text such as ``"2G"`` or ``"50%"``.
+
+    Raises
+    ------
+    ParameterError
+        When it is neither.
+    """
+    if isinstance(value, str) and (found := _SHARE.fullmatch(value.strip())):
+        share = float(found[1]) / 100
+        if 0 < share <= 1:
+            return max(1, int(share * available_memory_bytes()))
+        raise ParameterError(
+            name, f"is {received(value)}; expected a share of at most 100%, such as '50%'"
+        )
+    return require_size(name, value)
 
 
 def _memory_of_machine() -> int:

@@ -167,6 +167,10 @@ class FeatureCache:
         """Every key, in the order in which rows were committed."""
         return self._key_map.keys()
 
+    def order_of(self, keys: Sequence[Key]) -> NDArray[np.intp]:
+        """The order in which the rows of keys lie in the shards, to be read in parts by."""
+        return np.argsort(self._key_map.find(keys), kind="stable")
+
     def rows(self, keys: Sequence[Key]) -> NDArray[np.float32]:
         """Read rows.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..rows_on_disk import Rows, RowsOnDisk, some_rows
 from .training_rows import training_rows
 
 if TYPE_CHECKING:
@@ -40,13 +41,13 @@ class OutOfFold(NamedTuple):
 
 def out_of_fold(
     make_head: Callable[[list[Any]], _Head],
-    features: np.ndarray,
+    features: Rows,
     labels: np.ndarray,
     folds: np.ndarray,
     on_fold: Callable[[int], object] = lambda fold: None,
     *,
     weights: np.ndarray | None = None,
-    views: np.ndarray | None = None,
+    views: Rows | None = None,
 ) -> OutOfFold:
     """Train a head without each fold in turn, and predict the fold with it.
 
@@ -62,7 +63,7 @@ def out_of_fold(
         float, (n,): what each row weighs in training; None: 1.
     views
         float32, (n, views, d): rows of views of the images, to train on beside them where they are
-        not held out; None: there are none.
+        not held out; None: there are none. On disk, in the file of `features`, (n * views, d).
 
     Notes
     -----
@@ -92,10 +93,10 @@ def out_of_fold(
         if len(learned) > 1:
             head: Any = make_head(learned.tolist())
             rows = training_rows(
-                features[~held_out],
+                some_rows(features, ~held_out),
                 labels[~held_out],
                 None if weights is None else weights[~held_out],
-                None if views is None else views[~held_out],
+                _of_images(views, ~held_out),
             )
             about = {
                 name: value
@@ -103,7 +104,14 @@ def out_of_fold(
                 if name == "sample_weight" or has_fit_parameter(head, name)
             }
             head.fit(rows.features, rows.labels, **about)
-            answers = head.predict_proba(features[held_out])
+            answers = head.predict_proba(some_rows(features, held_out))
         probabilities[np.ix_(held_out, np.isin(classes, learned))] = answers
         seconds.append(time.perf_counter() - start)
     return OutOfFold(classes, probabilities, seconds)
+
+
+def _of_images(views: Rows | None, chosen: np.ndarray) -> Rows | None:
+    """The rows of the views of some images, bool (n,)."""
+    if isinstance(views, RowsOnDisk):
+        return views.some(np.repeat(chosen, len(views) // len(chosen)))
+    return None if views is None else views[chosen]

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
 
 from ..arguments import require_seed, require_whole
 from ..errors import UsageError
 from ..native_stderr import silent_stderr
 from .dense_training import Epoch, NetworkSettings, Rows, Training
-from .estimator import LayeredHead, rows_in
+from .estimator import LayeredHead
 from .groups import require_groups, units_of
 from .layers import Layers, standardisation
 from .settings import (
@@ -28,6 +27,8 @@ from .weights import require_sample_weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from ..rows_on_disk import Rows as AnyRows
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
@@ -203,8 +204,8 @@ class DenseHead(LayeredHead):
 
     def _known(
         self, of_class: np.ndarray, X: Any, y: Any, sample_weight: Any = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        X, y = validate_data(self, rows_in(X), dtype=np.float32, reset=False), np.asarray(y)
+    ) -> tuple[AnyRows, np.ndarray, np.ndarray, np.ndarray]:
+        X, y = self._rows_to_predict(X, dtype=np.float32), np.asarray(y)
         weights = require_sample_weight(sample_weight, len(X))
         known = np.isin(y, self.classes_) & (weights > 0)
         if not known.any():

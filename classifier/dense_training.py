@@ -15,8 +15,10 @@ from ..fork_safety import claim
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_NUMBERS_AT_ONCE = 2**23
-"""Transfer values that are handed to TensorFlow together: 32 MiB of float32."""
+    from ..rows_on_disk import Rows as AnyRows
+
+_NUMBERS_AT_ONCE = 2**21
+"""Transfer values that are handed to TensorFlow together: 8 MiB of float32, held a few times."""
 _BATCH_SIZE = 32
 """Rows per step of a small dataset."""
 _WORK_FOR_BFLOAT16 = 10**10
@@ -49,8 +51,8 @@ class Epoch(NamedTuple):
 class Rows:
     """Some rows of an array, which are standardised when they are taken."""
 
-    features: np.ndarray
-    """float32, (m, d)."""
+    features: AnyRows
+    """float32, (m, d); in memory or on disk."""
     codes: np.ndarray
     """int, (m,)."""
     weights: np.ndarray

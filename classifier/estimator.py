@@ -8,10 +8,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
 
 from ..arguments import received, type_of
 from ..errors import UsageError, WrongTypeError, in_brief
+from ..rows_on_disk import Rows, RowsOnDisk, some_rows
 from .weights import require_sample_weight
 
 if TYPE_CHECKING:
@@ -43,7 +49,7 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
 
     def _check_training_rows(
         self, X: Any, y: Any, sample_weight: Any = None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[Rows, np.ndarray, np.ndarray]:
         """float32 rows (n, d) that weigh more than 0, the class of each as int (n,), and its
         weight, float64 (n,); sets `classes_`.
         """
@@ -56,7 +62,14 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
             )
         X = rows_in(X)
         try:
-            X, y = validate_data(self, X, y, dtype=np.float32)
+            if isinstance(X, RowsOnDisk):
+                for _, block in X.blocks():
+                    some: Any = block
+                    validate_data(self, some, dtype=np.float32)
+                y = column_or_1d(y)
+                check_consistent_length(X, y)
+            else:
+                X, y = validate_data(self, X, y, dtype=np.float32)
             check_classification_targets(y)
         except ValueError as error:  # in scikit-learn's words, which name the array and the fault
             raise UsageError(str(error)) from error
@@ -64,7 +77,8 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
             raise WrongTypeError(in_brief(error)) from error
         weights = require_sample_weight(sample_weight, len(X))
         if not weights.all():
-            X, y, weights = X[weights > 0], y[weights > 0], weights[weights > 0]
+            there = weights > 0
+            X, y, weights = some_rows(X, there), y[there], weights[there]
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             only = self.classes_.tolist()[0]
@@ -72,6 +86,12 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
                 f"Classifier can't train when only one class is present: {received(only)}"
             )
         return X, codes, weights
+
+    def _rows_to_predict(self, X: Any, **settings: Any) -> Any:
+        """Rows (n, d) as those that were trained on; on disk they are as they are."""
+        if isinstance(X, RowsOnDisk):
+            return X
+        return validate_data(self, rows_in(X), reset=False, **settings)
 
 
 class LayeredHead(HeadEstimator):
@@ -89,8 +109,7 @@ class LayeredHead(HeadEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes_`."""
         check_is_fitted(self)
-        rows: Any = validate_data(self, rows_in(X), reset=False)
-        return self.layers_.probabilities(rows)
+        return self.layers_.probabilities(self._rows_to_predict(X))
 
 
 def rows_in(X: Any) -> Any:

@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from ..rows_on_disk import Rows
+
 
 def fit_head(
     name: str,
-    rows: np.ndarray,
+    rows: Rows,
     labels: np.ndarray,
     *,
     sample_weight: np.ndarray | None = None,
@@ -31,7 +33,7 @@ def fit_head(
     name
         Of the registry.
     rows, labels
-        float32, (n, d), and (n,).
+        float32, (n, d), in memory or on disk, and (n,).
     sample_weight
         float, (n,), ≥ 0: what each row weighs; None: 1.
     groups
@@ -49,6 +51,10 @@ def fit_head(
         When a setting is out of range, or the rows cannot be trained on.
     """
     head = HEADS[name]
+    if not head.from_disk:
+        rows = rows[:]
+        if validation is not None:
+            validation = validation[0][:], *validation[1:]
     if head.fit:
         own = {key: value for key, value in settings.items() if key in head.settings}
         return resolve(head.fit)(rows, labels, sample_weight=sample_weight, groups=groups, **own)

@@ -17,6 +17,7 @@ from .layers import softmax
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..rows_on_disk import Rows
     from .layers import Layers
     from .open_set import UnknownRule
 
@@ -128,11 +129,11 @@ class Head:
             arrays[PROBE_FEATURES] = self.golden.features
         return arrays
 
-    def predict_proba(self, features: np.ndarray) -> np.ndarray:
+    def predict_proba(self, features: Rows) -> np.ndarray:
         """float64 (n, n_classes) of transfer values (n, d), in the order of `classes`."""
         return softmax(self.layers.logits(features) / self.temperature)
 
-    def answer(self, features: np.ndarray) -> HeadAnswer:
+    def answer(self, features: Rows) -> HeadAnswer:
         """Probabilities of transfer values (n, d), and whether they are of none of the classes."""
         logits = self.layers.logits(features)
         unknown = np.zeros(len(logits), bool)

@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..rows_on_disk import Rows
 
 _ROWS_AT_ONCE = 1024
 """A few megabytes, which a processor's caches hold."""
@@ -43,18 +44,20 @@ class Layers(NamedTuple):
         """Outputs of the last layer."""
         return len(self.biases[-1])
 
-    def logits(self, features: np.ndarray) -> np.ndarray:
+    def logits(self, features: Rows) -> np.ndarray:
         """float64 (n, n_classes) of features (n, n_features)."""
         logits = np.empty((len(features), self.n_classes))
         for start in range(0, len(features), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
-            values = (np.asarray(features[part], np.float64) - self.mean) / self.scale  # (block, d)
+            values = np.array(features[part], np.float64)  # (block, d)
+            values -= self.mean  # in place, as what follows: the block is large
+            values /= self.scale
             for kernel, bias in zip(self.kernels[:-1], self.biases[:-1], strict=True):
                 values = np.maximum(values @ kernel + bias, 0)  # (block, hidden)
             logits[part] = values @ self.kernels[-1] + self.biases[-1]  # (block, classes)
         return logits
 
-    def probabilities(self, features: np.ndarray) -> np.ndarray:
+    def probabilities(self, features: Rows) -> np.ndarray:
         """float64 (n, n_classes), each row adding up to 1: the softmax of the logits."""
         return softmax(self.logits(features))
 
@@ -84,7 +87,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def standardisation(
-    features: np.ndarray, weights: np.ndarray | None = None
+    features: Rows, weights: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """float32 (d,) mean and scale of the columns of float32 (n, d); a constant column has scale 1.
 

@@ -13,6 +13,7 @@ from scipy.optimize import minimize
 from threadpoolctl import threadpool_limits
 
 from ..hardware import available_cores
+from ..rows_on_disk import Rows, some_rows, standardised
 from .groups import require_groups, units_of
 from .layers import Fitted, Layers, standardisation
 from .settings import class_weights
@@ -51,7 +52,7 @@ class LogisticFit(NamedTuple):
 
 
 def fit_logistic(
-    rows: np.ndarray,
+    rows: Rows,
     codes: np.ndarray,
     n_classes: int,
     *,
@@ -68,7 +69,7 @@ def fit_logistic(
     Parameters
     ----------
     rows
-        float32, (n, d): transfer values, finite.
+        float32, (n, d): transfer values, finite; in memory or on disk.
     codes
         int, (n,): the class of each, 0 to n_classes - 1, each of which has a row.
     n_classes
@@ -85,17 +86,19 @@ def fit_logistic(
         Of the folds.
     """
     positions, weights = distinct(rows, codes, np.ones(len(rows)) if weights is None else weights)
-    rows, codes = rows[positions], codes[positions]
+    rows, codes = some_rows(rows, positions), codes[positions]
     groups = None if groups is None else groups[positions]
     mean, scale = standardisation(rows, weights)
-    rows -= mean  # in place: one copy is enough
-    rows /= scale
     weights = weights[:, None]
     if class_weights is not None:
         weights = weights * class_weights[codes, None]
     # The products are narrow (a column per class): threads of BLAS that share one wait for one
     # another more than they compute. So each thread has folds, or many rows, of its own.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cores()) as pool:
+    with (
+        standardised(rows, mean, scale) as rows,
+        threadpool_limits(1, "blas"),
+        ThreadPoolExecutor(available_cores()) as pool,
+    ):
         likelihood = Likelihood(rows, codes, weights, n_classes)
         strength, scores, start = _choose_strength(
             likelihood, groups, sorted(strengths), n_folds, max_iterations, seed, pool
@@ -111,7 +114,7 @@ def fit_logistic(
 
 
 def fit_without_scikit_learn(
-    rows: np.ndarray,
+    rows: Rows,
     labels: np.ndarray,
     sample_weight: np.ndarray | None = None,
     groups: np.ndarray | None = None,
@@ -132,7 +135,8 @@ def fit_without_scikit_learn(
     weights = require_sample_weight(sample_weight, len(rows))
     groups = require_groups(groups, weights, labels)
     if not weights.all():
-        rows, labels, weights = rows[weights > 0], labels[weights > 0], weights[weights > 0]
+        there = weights > 0
+        rows, labels, weights = some_rows(rows, there), labels[there], weights[there]
     classes, codes = np.unique(labels, return_inverse=True)
     fitted = fit_logistic(
         rows,
@@ -169,6 +173,7 @@ def _choose_strength(
     folds = folds[units]  # of each row; -1 where it is not in the sample
     if share < 1:
         likelihood, folds = likelihood.some(folds >= 0), folds[folds >= 0]
+    likelihood = likelihood._replace(rows=likelihood.rows[:])  # few, and read many times
     few = [
         np.arange(n_folds)[first : first + _FITS_AT_ONCE]
         for first in range(0, n_folds, _FITS_AT_ONCE)
@@ -226,8 +231,8 @@ class Likelihood(NamedTuple):
     outputs), the biases last. Two classes have one output, any other number as many as classes.
     """
 
-    rows: np.ndarray
-    """float32, (n, d)."""
+    rows: Rows
+    """float32, (n, d); in memory or on disk."""
     codes: np.ndarray
     """int, (n,)."""
     weights: np.ndarray
@@ -244,7 +249,7 @@ class Likelihood(NamedTuple):
     def some(self, positions: np.ndarray | slice) -> Likelihood:
         """Of these rows only."""
         return self._replace(
-            rows=self.rows[positions],
+            rows=some_rows(self.rows, positions),
             codes=self.codes[positions],
             weights=self.weights[positions],
         )
@@ -317,8 +322,9 @@ class Likelihood(NamedTuple):
         of_biases = np.zeros_like(biases)
         for start in range(0, len(self.rows), _ROWS_AT_ONCE):
             block = self.some(slice(start, start + _ROWS_AT_ONCE))
-            own = np.arange(len(block.rows)), slice(None), block.codes
-            logits = (block.rows @ kernels).astype(np.float64).reshape(-1, n_fits, n_outputs)
+            rows = block.rows[:]
+            own = np.arange(len(rows)), slice(None), block.codes
+            logits = (rows @ kernels).astype(np.float64).reshape(-1, n_fits, n_outputs)
             logits += biases
             if self.n_classes == 2:
                 logits = np.concatenate([np.zeros_like(logits), logits], axis=2)
@@ -329,7 +335,7 @@ class Likelihood(NamedTuple):
             errors *= (block.weights / sums)[:, :, None]
             errors[own] -= block.weights
             errors = errors[:, :, -n_outputs:]
-            of_kernels += block.rows.T @ errors.reshape(-1, n_fits * n_outputs).astype(np.float32)
+            of_kernels += rows.T @ errors.reshape(-1, n_fits * n_outputs).astype(np.float32)
             of_biases += errors.sum(axis=0)
         of_kernels = of_kernels.reshape(-1, n_fits, n_outputs).swapaxes(0, 1)
         return losses, np.concatenate([of_kernels, of_biases[:, None]], axis=1)

@@ -24,11 +24,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import UsageError
+from ..rows_on_disk import some_rows
 from .weights import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ..rows_on_disk import Rows
     from .layers import Layers
 
 MOST_PROTOTYPES = 512
@@ -84,7 +86,7 @@ class UnknownRule(NamedTuple):
             f"coverage {self.coverage}>"
         )
 
-    def scores(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    def scores(self, features: Rows, logits: np.ndarray) -> np.ndarray:
         """How familiar images are.
 
         Parameters
@@ -108,7 +110,7 @@ class UnknownRule(NamedTuple):
             distances = np.maximum(distances, (ranges - self.range_mean) / self.range_scale)
         return odds - distances
 
-    def is_unknown(self, features: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    def is_unknown(self, features: Rows, logits: np.ndarray) -> np.ndarray:
         """bool (n,): whether each image is most likely of none of the classes."""
         return ~(self.scores(features, logits) >= self.threshold)  # so is what is not a number
 
@@ -161,9 +163,9 @@ _EARLIER_NUMBERS = tuple(name for name in _NUMBERS if name not in UnknownRule._f
 
 def fit_unknown(
     layers: Layers,
-    features: np.ndarray,
+    features: Rows,
     codes: np.ndarray,
-    held_out_features: np.ndarray | None,
+    held_out_features: Rows | None,
     coverage: float = 0.95,
     temperature: float = 1.0,
     *,
@@ -223,13 +225,15 @@ def fit_unknown(
         return None
     of_one_kind = np.zeros(len(held_out_features), np.int64)
     held_out, held_out_weights = _distinct(held_out_features, of_one_kind, held_out_weights)
-    held_out_features, n_held_out = held_out_features[held_out], len(held_out)
+    held_out_features, n_held_out = some_rows(held_out_features, held_out), len(held_out)
     # (1 - 0.95) * 20 is a little more than 1 in binary, (1 - 0.9) * 10 a little less.
     rank = math.floor((1 - coverage) * (n_held_out + 1) + 1e-9)
     if not 1 <= rank <= n_held_out:
         return None
     rows, weights = _distinct(features, codes, weights)
-    prototypes, spreads = _summed_up(features[rows], codes[rows], weights, layers.n_classes)
+    prototypes, spreads = _summed_up(
+        some_rows(features, rows), codes[rows], weights, layers.n_classes
+    )
     logits = layers.logits(held_out_features)
     odds = _log_odds(logits / temperature)
     distances = _distances(held_out_features, prototypes, spreads)
@@ -259,7 +263,7 @@ def fit_unknown(
 
 
 def _distinct(
-    rows: np.ndarray, codes: np.ndarray, weights: np.ndarray | None
+    rows: Rows, codes: np.ndarray, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first of each row and its copies, by position, and what they weigh, 1 on average."""
     weights = np.ones(len(rows)) if weights is None else weights
@@ -282,21 +286,34 @@ def _log_odds(logits: np.ndarray) -> np.ndarray:
     return ascending[:, -1] - ascending[:, -2] - np.log(np.exp(rest).sum(axis=1))
 
 
-def _directions(features: np.ndarray) -> np.ndarray:
+def _directions(features: Rows) -> np.ndarray:
     """float32 (n, d) of length 1; some backbones have values below 0, which keep their sign."""
-    features = np.asarray(features, np.float32)
-    roots = np.sign(features) * np.sqrt(np.abs(features))
-    return _unit(roots)
+    directions = np.empty(features.shape, np.float32)
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        roots = directions[start : start + _ROWS_AT_ONCE]
+        block = np.asarray(features[start : start + _ROWS_AT_ONCE], np.float32)
+        np.sqrt(np.abs(block, out=roots), out=roots)
+        roots *= np.sign(block)
+        roots /= _lengths(roots)
+    return directions
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return rows / _lengths(rows)
 
 
-def _distances(features: np.ndarray, prototypes: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+def _lengths(rows: np.ndarray) -> np.ndarray:
+    return np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def _distances(features: Rows, prototypes: np.ndarray, spreads: np.ndarray) -> np.ndarray:
     """float64 (n,): to the nearest prototype, in units of its spread."""
-    cosines = _directions(features) @ prototypes.T  # (n, m)
-    return (_above_0(1 - cosines) / spreads).min(axis=1).astype(np.float64)
+    distances = np.empty(len(features))
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        block = slice(start, start + _ROWS_AT_ONCE)
+        cosines = _directions(features[block]) @ prototypes.T  # (block, m)
+        distances[block] = (_above_0(1 - cosines) / spreads).min(axis=1)
+    return distances
 
 
 def _above_0(distances: np.ndarray) -> np.ndarray:
@@ -304,18 +321,22 @@ def _above_0(distances: np.ndarray) -> np.ndarray:
     return np.maximum(distances, 0)
 
 
-def _log_ranges(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def _log_ranges(features: Rows, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """float64 (n,): logarithm of how many deviations the values of a row lie from the mean."""
     squares = np.empty(len(features))
     for start in range(0, len(features), _ROWS_AT_ONCE):
         block = slice(start, start + _ROWS_AT_ONCE)
-        off = np.abs(np.asarray(features[block], np.float64) - mean) / scale  # (block, d)
-        squares[block] = np.square(np.minimum(off, _MOST_DEVIATIONS)).mean(axis=1)
+        off = np.array(features[block], np.float64)  # (block, d)
+        off -= mean
+        np.abs(off, out=off)
+        off /= scale
+        np.minimum(off, _MOST_DEVIATIONS, out=off)
+        squares[block] = np.square(off, out=off).mean(axis=1)
     return np.log(np.maximum(squares, 1e-12)) / 2
 
 
 def _summed_up(
-    features: np.ndarray, codes: np.ndarray, weights: np.ndarray, n_classes: int
+    features: Rows, codes: np.ndarray, weights: np.ndarray, n_classes: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """float32 prototypes (m, d) of all classes and their spreads (m,)."""
     most = max(1, MOST_PROTOTYPES // n_classes)
@@ -323,7 +344,7 @@ def _summed_up(
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
         rows = np.random.default_rng(0).permutation(rows)[:_MOST_ROWS]
-        directions = _directions(features[rows])
+        directions = _directions(some_rows(features, rows))
         n_clusters = min(most, max(1, len(rows) // ROWS_A_PROTOTYPE))
         centres = _cluster(directions, weights[rows], n_clusters)
         cosines = directions @ centres.T

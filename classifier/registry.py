@@ -29,6 +29,8 @@ class HeadEntry(NamedTuple):
     takes."""
     not_saved: str = ""
     """Why no head file holds it; empty for a head that ends in `layers_`."""
+    from_disk: bool = False
+    """Whether its `fit` takes `RowsOnDisk`; the rows of any other have to fit into memory."""
     fit: str = ""
     """``module:function`` that trains it without scikit-learn, whose import takes as long as
     training some heads; see `fitting`. Empty: the estimator is fitted."""
@@ -43,11 +45,13 @@ HEADS: dict[str, HeadEntry] = {
     "logistic": HeadEntry(
         ".logistic:LogisticHead",
         "logistic regression",
+        from_disk=True,
         fit=".logistic_solver:fit_without_scikit_learn",
     ),
     "dense": HeadEntry(
         ".dense:DenseHead",
         "a small neural network",
+        from_disk=True,
         settings=(
             "class_weight",
             "random_state",

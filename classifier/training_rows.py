@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..arguments import LEAST_WEIGHT
+from ..rows_on_disk import Rows, RowsOnDisk
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 class TrainingRows(NamedTuple):
     """What the `fit` of a head takes."""
 
-    features: np.ndarray
+    features: Rows
     """float32, (n, d)."""
     labels: np.ndarray
     """(n,)."""
@@ -32,10 +33,10 @@ class TrainingRows(NamedTuple):
 
 
 def training_rows(
-    features: np.ndarray,
+    features: Rows,
     labels: np.ndarray,
     weights: np.ndarray | None = None,
-    views: np.ndarray | None = None,
+    views: Rows | None = None,
 ) -> TrainingRows:
     """Rows of images, then those of their views, among which the weight of each is divided.
 
@@ -48,16 +49,22 @@ def training_rows(
     weights
         float64, (n,), ≥ 0: what each image weighs; None: 1.
     views
-        float32, (n, views, d): of the views of each; None for none.
+        float32, (n, views, d): of the views of each; None for none. On disk, in the file of
+        `features`, (n * views, d).
     """
     if views is None or views.shape[1] == 0:
         return TrainingRows(features, labels, weights, None)
-    n_images, n_views, width = views.shape
+    n_images = len(features)
+    n_views = len(views) // n_images if isinstance(views, RowsOnDisk) else views.shape[1]
     image_of = np.concatenate([np.arange(n_images), np.repeat(np.arange(n_images), n_views)])
     of_image = np.ones(n_images) if weights is None else weights
     share = np.where(of_image > 0, np.maximum(of_image / (1 + n_views), LEAST_WEIGHT), 0)
+    if isinstance(features, RowsOnDisk) and isinstance(views, RowsOnDisk):
+        together: Rows = features.and_then(views)
+    else:
+        together = np.concatenate([features[:], views[:].reshape(-1, features.shape[1])])
     return TrainingRows(
-        np.concatenate([features, views.reshape(-1, width)]),
+        together,
         labels[image_of],
         share[image_of],
         image_of,

@@ -8,8 +8,12 @@ import numpy as np
 
 from ..arguments import LEAST_WEIGHT, MOST_WEIGHT, received
 from ..errors import UsageError
+from ..rows_on_disk import Rows, columns_of
 
 _ROWS_AT_ONCE = 1024
+_FIRST_COLUMNS = 16
+_BYTES_TO_SORT = 1 << 26
+"""Of rows whose first columns are equal, compared at once."""
 
 
 def require_sample_weight(value: Any, n_rows: int) -> np.ndarray:
@@ -54,9 +58,7 @@ def require_sample_weight(value: Any, n_rows: int) -> np.ndarray:
     return weights
 
 
-def distinct(
-    rows: np.ndarray, codes: np.ndarray, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def distinct(rows: Rows, codes: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows without copies, which weigh together.
 
     The order is that of class and content, whatever order the rows have: what is trained on them
@@ -65,7 +67,7 @@ def distinct(
     Parameters
     ----------
     rows
-        float32, (n, d), d at least 1.
+        float32, (n, d), d at least 1; in memory or on disk.
     codes
         int, (n,): the class of each. Equal rows of two classes are no copies.
     weights
@@ -76,16 +78,43 @@ def distinct(
     positions, weights : ndarray
         int and float64, (m,): a row of each kind, and the sum of the weights of its copies.
     """
-    content = np.ascontiguousarray(rows)
-    as_bytes = content.view(np.dtype((np.void, content.shape[1] * content.itemsize)))[:, 0]
-    order = np.argsort(as_bytes, kind="stable")
-    order = order[np.argsort(codes[order], kind="stable")]
-    is_first = np.ones(len(order), bool)
-    as_numbers = content.view(np.uint32)  # a float that is -0.0 equals 0.0
-    for start in range(1, len(order), _ROWS_AT_ONCE):
-        here = order[start : start + _ROWS_AT_ONCE]
-        before = order[start - 1 : start - 1 + len(here)]
-        differs = (as_numbers[here] != as_numbers[before]).any(axis=1)
-        is_first[start : start + len(here)] = differs | (codes[here] != codes[before])
+    rank = _ranks(rows, codes)
+    order = np.argsort(rank, kind="stable")
+    is_first = np.diff(rank[order], prepend=-1) != 0
     summed = np.bincount(is_first.cumsum() - 1, weights[order])
     return order[is_first], summed
+
+
+def _ranks(rows: Rows, codes: np.ndarray) -> np.ndarray:
+    """int (n,): how many rows come before each, by class and by the bytes of the row.
+
+    A few columns tell most rows apart; only rows that are equal so far are compared further.
+    """
+    width = rows.shape[1]
+    kinds = np.unique(codes, return_inverse=True)[1]
+    sizes = np.bincount(kinds)
+    rank = (sizes.cumsum() - sizes)[kinds]
+    equal, column, n_columns = np.arange(len(codes)), 0, _FIRST_COLUMNS
+    while len(equal) and column < width:
+        past = min(column + n_columns, width)
+        content = np.ascontiguousarray(columns_of(rows, equal, slice(column, past)))
+        as_bytes = content.view(np.dtype((np.void, content.shape[1] * content.itemsize)))[:, 0]
+        order = np.argsort(as_bytes, kind="stable")
+        order = order[np.argsort(rank[equal[order]], kind="stable")]
+        before = rank[equal[order]]
+        is_new_group = np.diff(before, prepend=-1) != 0
+        is_first = is_new_group.copy()
+        as_numbers = content.view(np.uint32)  # a float that is -0.0 equals 0.0
+        for start in range(1, len(order), _ROWS_AT_ONCE):
+            here = order[start : start + _ROWS_AT_ONCE]
+            last = order[start - 1 : start - 1 + len(here)]
+            differs = (as_numbers[here] != as_numbers[last]).any(axis=1)
+            is_first[start : start + len(here)] |= differs
+        place = np.arange(len(order))
+        of_group = np.maximum.accumulate(np.where(is_new_group, place, 0))
+        of_equal = np.maximum.accumulate(np.where(is_first, place, 0))
+        rank[equal[order]] = before + of_equal - of_group
+        is_alone = is_first & np.append(is_first[1:], True)
+        equal, column = np.sort(equal[order[~is_alone]]), past
+        n_columns = max(1, _BYTES_TO_SORT // (4 * max(1, len(equal))))
+    return rank

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     help="frozen networks, separated by commas or with the option repeated: "
     f"{choices.EXTRACTORS_IN_WORDS}",
 )
-@options.extraction_with_any()
+@options.extraction_with_any(trains=True)
 @views("variations of each training image to train on beside it; the cache keeps them")
 @option(
     "--folds",
@@ -99,7 +99,8 @@ def run(
         table if changes is None else changes.table
         for table, changes in zip(tables, laid, strict=True)
     ]
-    found = compare(tables, heads, names=names, n_folds=folds, seed=seed)
+    memory = extraction["memory"]
+    found = compare(tables, heads, names=names, n_folds=folds, seed=seed, memory=memory)
     for warning in found.warnings:
         say(f"warning: {warning}")
     if json:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @options.head(required=True)
 @options.loading()
 @options.max_pixels()
-@options.resources()
+@options.resources(trains=True)
 @views(
     "variations of each image over which its probabilities are averaged, with its own; the cache "
     "keeps them",
@@ -93,6 +93,7 @@ def run(
     from ..datasets.unlabelled import require_labels
     from ..reports.evaluation_answer import describe_evaluation
     from ..training import evaluate_split, extract_for_head
+    from ..training.within_memory import within_memory
 
     labels_file = read(labels)
     dataset = load_dataset(data, **reading)
@@ -104,21 +105,24 @@ def run(
 
         # Before anything is extracted: a network without gradients would be seen too late.
         explainer = open_for_mistakes(head, saliency, **loading)
-    table, loaded = extract_for_head(
+    extracted, loaded = extract_for_head(
         dataset, head, max_pixels=max_pixels, workers=workers, memory=memory, **loading, **seen
     )
-    changes = lay_over(table, labels_file)
-    if changes is not None:
-        table = changes.table
-    evaluated = evaluate_split(loaded, table, split, views=table.n_views > 0)
-    answer = describe_evaluation(loaded, table, evaluated)
-    _warn(loaded, evaluated)
-    written = []
-    if folder is not None:
-        from ..reports.evaluation_report import write_evaluation
+    with within_memory(extracted, memory) as table:
+        changes = lay_over(table, labels_file)
+        if changes is not None:
+            table = changes.table
+        evaluated = evaluate_split(loaded, table, split, views=table.n_views > 0)
+        answer = describe_evaluation(loaded, table, evaluated)
+        _warn(loaded, evaluated)
+        written = []
+        if folder is not None:
+            from ..reports.evaluation_report import write_evaluation
 
-        with Progress("Writing the report"), writing(folder):
-            written = write_evaluation(folder, data, loaded, table, evaluated, answer, explainer)
+            with Progress("Writing the report"), writing(folder):
+                written = write_evaluation(
+                    folder, data, loaded, table, evaluated, answer, explainer
+                )
     if json:
         print_json({**answer, **answered(changes)})
     else:

@@ -43,7 +43,7 @@ _LEFT_TO_EVALUATE = ("classes", "confusion_matrix", "per_class")
 @options.weights_column()
 @options.output(required=True, metavar="HEAD.h5", help="the head file")
 @options.head_to_train()
-@options.extraction()
+@options.extraction(trains=True)
 @views("variations of each training image to train on beside it; the cache keeps them")
 @options.seed()
 @options.as_json()
@@ -72,6 +72,7 @@ def run(
     from ..training.head_settings import HeadSettings
     from ..training.label_changes import effect_of, in_words
     from ..training.train import require_two_classes
+    from ..training.within_memory import within_memory
     from .problems import print_problems
 
     weight = None if class_weight == "none" else class_weight
@@ -82,23 +83,23 @@ def run(
     if labels_file is None:
         settings.require_outputs(dataset)  # before anything is extracted
         require_two_classes(dataset.labels, data)
-    table = extract(dataset, **extraction)
-    changes = lay_over(table, labels_file)
-    if changes is not None:
-        table = changes.table
-        require_two_classes(table.labels, f"{data} with {labels}")
-    train = partial(
-        train_head, kind=head, **network, class_weight=weight, coverage=coverage, seed=seed
-    )
-    trained = train(table)
-    effect = None if changes is None else effect_of(changes, trained, train)
+    with within_memory(extract(dataset, **extraction), extraction["memory"]) as table:
+        changes = lay_over(table, labels_file)
+        if changes is not None:
+            table = changes.table
+            require_two_classes(table.labels, f"{data} with {labels}")
+        train = partial(
+            train_head, kind=head, **network, class_weight=weight, coverage=coverage, seed=seed
+        )
+        trained = train(table)
+        effect = None if changes is None else effect_of(changes, trained, train)
+        near = describe(near_pairs(trained.split), table, trained.split)
+        contradicting = describe(contradictions(table, trained.split), table, trained.split)
     with writing_file(path):
         save_head(trained, path)
 
     for warning in trained.split.warnings:
         say(f"warning: {warning}")
-    near = describe(near_pairs(trained.split), table, trained.split)
-    contradicting = describe(contradictions(table, trained.split), table, trained.split)
     if json:
         answer = _answer(
             trained, table, path, near=near, contradictions=contradicting, seconds=seconds()

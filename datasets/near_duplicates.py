@@ -13,6 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..rows_on_disk import Rows
+
 LEAST_COSINE = 0.6
 """Between the centred transfer values of an image and of what may be its near-duplicate: low,
 because a photograph at half its size has come out at 0.6; what they look like decides."""
@@ -21,7 +23,7 @@ _N_PROJECTIONS = 128
 _MARGIN = 0.17  # three standard deviations of a projected cosine at `LEAST_COSINE`
 _ROWS_A_BLOCK = 1024
 _COLUMNS_A_BLOCK = 16_384
-_PAIRS_AT_ONCE = 8192
+_PAIRS_AT_ONCE = 2048
 _MOST_CANDIDATES = 3
 """Of each row: the most similar ones."""
 _MOST_IN_FULL = 64
@@ -30,7 +32,7 @@ are compared in full, and not thousands."""
 
 
 def candidates(
-    features: np.ndarray,
+    features: Rows,
     rows: np.ndarray,
     others: np.ndarray,
     *,
@@ -46,7 +48,7 @@ def candidates(
     Parameters
     ----------
     features
-        float32, (n, d).
+        float32, (n, d); in memory or on disk.
     rows, others
         int: indices between which pairs are looked for.
     differing
@@ -59,16 +61,32 @@ def candidates(
     (row, other, cosine)
         The most similar of a row first, three at most.
     """
-    unit = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    unit /= np.maximum(np.linalg.norm(unit, axis=1, keepdims=True), 1e-12)
-    sketch = unit
-    margin = 0.0
-    if features.shape[1] > _N_PROJECTIONS:
+    n, width = features.shape
+    blocks = [slice(first, first + _ROWS_A_BLOCK) for first in range(0, n, _ROWS_A_BLOCK)]
+    total = np.zeros(width)
+    for part in blocks:
+        total += features[part].sum(axis=0, dtype=np.float64)
+    mean = (total / max(1, n)).astype(np.float32)
+
+    lengths = np.ones((n, 1), np.float32)
+
+    def unit(part: slice | np.ndarray) -> np.ndarray:
+        """float32, (m, d): centred, and of length 1 where `lengths` are known."""
+        return (features[part] - mean) / lengths[part]
+
+    directions = None
+    if width > _N_PROJECTIONS:
         generator = np.random.default_rng(0)
-        directions = generator.standard_normal((features.shape[1], _N_PROJECTIONS), np.float32)
-        sketch = unit @ directions
-        sketch /= np.maximum(np.linalg.norm(sketch, axis=1, keepdims=True), 1e-12)
-        margin = _MARGIN
+        directions = generator.standard_normal((width, _N_PROJECTIONS), np.float32)
+    sketch = np.empty((n, min(width, _N_PROJECTIONS)), np.float32)
+    for part in blocks:
+        centred = unit(part)
+        lengths[part] = _lengths(centred)
+        centred /= lengths[part]
+        sketch[part] = centred if directions is None else centred @ directions
+    if directions is not None:
+        sketch /= _lengths(sketch)
+    margin = 0.0 if directions is None else _MARGIN
     same = np.arange(len(features))  # pairs for which it is equal are none
     if differing is not None:
         same = np.unique(differing, return_inverse=True)[1]
@@ -78,7 +96,8 @@ def candidates(
         cosines = np.empty(len(left), np.float32)
         for start in range(0, len(left), _PAIRS_AT_ONCE):
             part = slice(start, start + _PAIRS_AT_ONCE)
-            cosines[part] = np.einsum("nd,nd->n", unit[left[part]], unit[right[part]])
+            one, which = np.unique(left[part], return_inverse=True)
+            cosines[part] = np.einsum("nd,nd->n", unit(one)[which], unit(right[part]))
         kept = np.flatnonzero(cosines >= least_cosine)
         order = kept[np.lexsort((-cosines[kept], left[kept]))]
         n_of_row: Counter[int] = Counter()
@@ -88,6 +107,11 @@ def candidates(
             n_of_row[row] += 1
             if n_of_row[row] <= _MOST_CANDIDATES:
                 yield row, other, cosine
+
+
+def _lengths(rows: np.ndarray) -> np.ndarray:
+    """(n, 1), of rows (n, d): never 0, to be divided by."""
+    return np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
 
 def _alike(

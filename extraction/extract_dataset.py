@@ -111,9 +111,9 @@ def extract(
     workers
         Processes that read and decode; None: one per core, or fewer where memory is short.
     memory
-        What the workers and all buffers may take together, in bytes, or text such as ``"2G"``; the
-        network is not counted. None: three quarters of what is available, in the container if there
-        is one.
+        What the workers and all buffers may take together, in bytes, or text such as ``"2G"`` or
+        ``"50%"``; the network is not counted. None: three quarters of what is available, in the
+        container if there is one.
     cache
         The cache folder; by default ``$BOTTLEBANK_CACHE`` or the platform's.
     engine

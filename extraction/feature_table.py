@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -22,13 +23,14 @@ from ..errors import (
 )
 from ..features.images.view_rules import DEFAULT_RULE, NO_VIEWS
 from ..formatting import counted
+from ..rows_on_disk import some_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas
 
-    from ..cache import ContentHash
+    from ..cache import ContentHash, FeatureCache
     from ..classifier import GoldenImages
     from ..features import Recipe
     from ..features.images.view_rules import Views
@@ -163,7 +165,7 @@ class FeatureTable:
             weights=None if self.weights is None else np.asarray(self.weights)[rows],
         )
         if "features" in vars(self):  # read already
-            vars(part)["features"] = self.features[rows]
+            vars(part)["features"] = some_rows(self.features, rows)
         return part
 
     def with_labels(self, labels: np.ndarray) -> FeatureTable:
@@ -196,17 +198,41 @@ class FeatureTable:
         ndarray
             float32, (m, n_views, width). The images themselves, in `features`, are not among them.
         """
-        keys = [self.keys[row] for row in (range(len(self)) if rows is None else rows)]
+        read = self._read(self.view_keys(range(len(self)) if rows is None else rows))
+        n_images = len(self) if rows is None else len(rows)
+        return read.reshape(n_images, self.n_views, self.recipe.width)
+
+    def view_keys(self, rows: Sequence[int] | np.ndarray) -> list[Key]:
+        """Keys of the views of images, int (m,): all of the first, then all of the next."""
         numbers = self.views.numbers
-        read = self._read([Key(key.content, number) for key in keys for number in numbers])
-        return read.reshape(len(keys), len(numbers), self.recipe.width)
+        return [Key(self.keys[row].content, number) for row in rows for number in numbers]
 
     def _read(self, keys: Sequence[Key]) -> np.ndarray:
+        with self._cache() as cache:
+            return cache.rows(keys).reshape(-1, self.recipe.width)
+
+    def read_in_parts(
+        self, keys: Sequence[Key], n_together: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Read rows so many at a time, as they lie in the cache.
+
+        Yields
+        ------
+        (positions, rows)
+            int, (m,): which of the keys, and float32, (m, width): their rows.
+        """
+        with self._cache() as cache:
+            order = cache.order_of(keys)
+            for start in range(0, len(order), n_together):
+                part = order[start : start + n_together]
+                yield part, cache.rows([keys[position] for position in part.tolist()])
+
+    @contextlib.contextmanager
+    def _cache(self) -> Iterator[FeatureCache]:
         report = self.report
         with CacheFolder(report.cache) as folder:
             variant = Variant(report.precision, report.store).name
-            rows = folder.open(report.fingerprint, variant).rows(keys)
-        return rows.reshape(-1, self.recipe.width)
+            yield folder.open(report.fingerprint, variant)
 
     def to_pandas(self, *, features: bool = True) -> pandas.DataFrame:
         """The table as a pandas DataFrame, one row an image, in the same order.

@@ -7,6 +7,7 @@ from types import ModuleType
 import pytest
 
 from bottlebank import hardware
+from bottlebank.errors import UsageError
 
 
 @pytest.fixture
@@ -165,6 +166,21 @@ def test_files_of_a_control_group_that_cannot_be_read(groups, monkeypatch):
     assert hardware.available_memory_bytes() == (
         os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("50%", 500), ("100 %", 1000), ("12.5%", 125), (".01%", 1), ("2K", 2048), (7, 7)],
+)
+def test_memory_is_a_size_or_a_share_of_what_is_available(monkeypatch, given, found):
+    monkeypatch.setattr(hardware, "available_memory_bytes", lambda: 1000)
+    assert hardware.require_memory("memory", given) == found
+
+
+@pytest.mark.parametrize("given", ["0%", "100.1%", "%", "-1%", "1e1%", "half", "٥%", None, 0.5])
+def test_what_is_neither_is_refused(given):
+    with pytest.raises(UsageError, match=r"^memory is .*; expected a (share of|number of bytes)"):
+        hardware.require_memory("memory", given)
 
 
 def test_this_machine_has_memory():

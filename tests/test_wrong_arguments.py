@@ -84,11 +84,19 @@ CALLS = {
     "TransferValues": (lambda its, x: bb.TransferValues("random").fit(x), {"a pair", "an array"}),
     "train_head": (lambda its, x: bb.train_head(x), {"a table"}),
     "train_head kind": (lambda its, x: bb.train_head(its["a table"], x), ()),
+    "train_head memory": (
+        lambda its, x: bb.train_head(its["a table"], memory=x),
+        {"a number", "None"},
+    ),
     "evaluate_head": (lambda its, x: bb.evaluate_head(x, its["a table"]), HEADS),
     "evaluate_head table": (lambda its, x: bb.evaluate_head(its["a head"], x), {"a table"}),
     "evaluate_head split": (
         lambda its, x: bb.evaluate_head(its["a head"], its["a table"], x),
         {"None"},
+    ),
+    "evaluate_head memory": (
+        lambda its, x: bb.evaluate_head(its["a head"], its["a table"], memory=x),
+        {"a number", "None"},
     ),
     "evaluate_head swapped": (lambda its, x: bb.evaluate_head(its["a table"], x), ()),
     "save_head": (

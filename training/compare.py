@@ -5,6 +5,7 @@ It trains the heads of tables; the folds and the statistics are in `classifier.m
 
 from __future__ import annotations
 
+import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,16 +15,18 @@ from ..arguments import listed, require_whole, type_of
 from ..classifier.cross_validation import out_of_fold
 from ..classifier.metrics.comparison import Candidate, stratified_folds
 from ..classifier.metrics.comparison import compare as compare_right
-from ..classifier.registry import require_heads
+from ..classifier.registry import HEADS, require_heads
 from ..datasets.splits import TEST
 from ..errors import DatasetError, UsageError, WrongTypeError
 from ..extraction.feature_table import FeatureTable
 from ..formatting import counted
 from ..prediction.neighbours import tuned_on
 from ..progress import Progress
+from ..rows_on_disk import some_rows
 from .head_settings import HeadSettings
 from .split import groups_of_alike, split_table
 from .train import require_two_classes
+from .within_memory import require_rows_in_memory, views_of, within_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -64,6 +67,7 @@ def compare(
     n_folds: int = 5,
     seed: int = 0,
     on_fold: Callable[[str, int], object] = lambda name, fold: None,
+    memory: int | str | None = None,
     progress: bool | None = None,
 ) -> Trials:
     """Cross-validate every head on every extractor's transfer values.
@@ -89,14 +93,17 @@ def compare(
         Random seed of the folds and heads.
     on_fold
         Called before each fit.
+    memory
+        What it may take: as in `train_head`. A nearest head holds all rows.
     progress
         Show the fits on stderr, as in `extract`.
 
     Raises
     ------
     UsageError
-        When a head is unknown, `n_folds` is not a whole number of at least 2, nothing or something
-        else than tables is compared, or two extractors have one name.
+        When a head is unknown or holds more rows than the memory does, `n_folds` is not a whole
+        number of at least 2, nothing or something else than tables is compared, or two extractors
+        have one name.
     DatasetError
         When the tables hold different images, fewer than two classes, or fewer than two different
         images.
@@ -112,6 +119,22 @@ def compare(
     n_folds = require_whole("n_folds", n_folds, 2)
     tables, names = _checked(tables, names)
     tables = [table.some(table.weighed) if table.weights is not None else table for table in tables]
+    for table in tables:
+        require_rows_in_memory(heads, table, memory)
+    with contextlib.ExitStack() as stack:
+        within = [stack.enter_context(within_memory(table, memory)) for table in tables]
+        return _compare(within, names, settings, n_folds, seed, on_fold, progress)
+
+
+def _compare(
+    tables: Sequence[FeatureTable],
+    names: Sequence[str],
+    settings: Sequence[HeadSettings],
+    n_folds: int,
+    seed: int,
+    on_fold: Callable[[str, int], object],
+    progress: bool | None,
+) -> Trials:
     first = tables[0]
     require_two_classes(first.labels, "the dataset, without its rejected images,")
     in_test = split_table(first).of_row == TEST
@@ -142,7 +165,7 @@ def compare(
     right: dict[str, np.ndarray] = {}
     fitted: dict[str, tuple[str, str, float]] = {}
     n_folds = len(np.unique(folds))
-    n_fits = len(tables) * len(heads) * n_folds
+    n_fits = len(tables) * len(settings) * n_folds
     with Progress("Fitting", n_fits, unit="fits", show=progress) as bar:
 
         def begin(name: str, fold: int) -> None:
@@ -151,15 +174,15 @@ def compare(
             on_fold(name, fold)
 
         for table, extractor in zip(tables, names, strict=True):
-            features = table.features[rows]
+            features = some_rows(table.features, rows)
             weights = None if table.weights is None else table.weights[rows]
-            views = table.view_features(rows) if table.n_views else None
+            views = views_of(table, rows)
             for head in settings:
                 name = f"{extractor}, {head.kind}"
                 beginning = partial(begin, name)
                 found = out_of_fold(
                     head.estimator,
-                    features,
+                    features if HEADS[head.kind].from_disk else features[:],
                     labels,
                     folds,
                     beginning,

@@ -164,7 +164,7 @@ def cross_validate(head: Head, table: FeatureTable, decided: Split) -> CrossVali
         return None
     found = out_of_fold(
         settings.estimator,
-        table.features,
+        table.features[:],  # few: `MOST_IMAGES`
         labels,
         folds,
         weights=table.weights,

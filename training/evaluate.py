@@ -13,6 +13,7 @@ import numpy as np
 from ..arguments import is_one_of, received
 from ..cache import CacheFolder, Variant
 from ..classifier.given_head import as_head
+from ..classifier.head import HeadAnswer
 from ..classifier.metrics.evaluation import Evaluation, evaluate
 from ..datasets import as_dataset
 from ..datasets.splits import SPLITS, Split
@@ -32,8 +33,10 @@ from ..prediction.neighbours import trained_on
 from ..prediction.parity import check_parity, require_known_parity
 from ..prediction.rows import answer_to
 from ..progress import Progress
+from ..rows_on_disk import some_rows
 from .cross_validation import CrossValidated, cross_validate
 from .split import near_duplicates, split_table
+from .within_memory import within_memory
 from .without_views import without_views
 
 if TYPE_CHECKING:
@@ -41,7 +44,6 @@ if TYPE_CHECKING:
 
     from ..classifier import Head
     from ..classifier.given_head import HeadLike
-    from ..classifier.head import HeadAnswer
     from ..classifier.metrics.comparison import Paired
     from ..datasets import Dataset
     from ..extraction.feature_table import FeatureTable
@@ -50,6 +52,9 @@ SEEN_IS_UNKNOWN = (
     "whether the head was trained on some of these images is unknown: this cache has no list of "
     "its training images"
 )
+
+_ROWS_AT_ONCE = 4096
+"""Of images and their views, which are read together."""
 
 logger = logging.getLogger(__name__)
 
@@ -210,6 +215,7 @@ def evaluate_head(
     split: str | None = None,
     *,
     views: bool = False,
+    memory: int | str | None = None,
     progress: bool | None = None,
 ) -> tuple[str, Evaluation]:
     """Evaluate a head on one split of a table.
@@ -229,6 +235,8 @@ def evaluate_head(
         has no images.
     views
         Whether probabilities are averaged over each image and the views of it that the table has.
+    memory
+        What evaluating may take: as in `train_head`.
     progress
         Show on stderr how long it has run, as in `extract`.
 
@@ -247,9 +255,12 @@ def evaluate_head(
         When the table has another recipe than the head.
     DatasetError
         When the split has no images.
+    TemporaryFileError
+        When there is no room for the file.
     """
-    with Progress("Evaluating the head", show=progress):
-        found = evaluate_split(head, table, split, views=views)
+    require_table(table, "bb.evaluate_head(head, {})")
+    with Progress("Evaluating the head", show=progress), within_memory(table, memory) as within:
+        found = evaluate_split(head, within, split, views=views)
     seen = found.trained_on
     if seen is None:
         logger.warning("warning: %s", SEEN_IS_UNKNOWN)
@@ -313,14 +324,24 @@ def evaluate_split(
             f"no images in the split {split!r}; there are {present or 'none'}: choose one with "
             f"--split, or --split all"
         )
-    values = table.features[rows, np.newaxis]  # (n, 1, width)
-    if views:
-        values = np.concatenate([values, table.view_features(rows)], axis=1)
-    answer = answer_to(head, values)
+    answer = _answer(head, table, rows, views)
     found = evaluate(table.labels[rows].tolist(), answer.probabilities, head.classes)
     seen = _trained_on(head, table, rows, answer, decided)
     alone = without_views(head, table, rows, answer.probabilities) if views else None
     return SplitEvaluation(split, rows, answer, found, decided, seen, better, alone)
+
+
+def _answer(head: Head, table: FeatureTable, rows: np.ndarray, views: bool) -> HeadAnswer:
+    """What a head says of rows, int (n,), of a table; or of them and their views."""
+    if not views:
+        return head.answer(some_rows(table.features, rows))
+    found = []
+    n_together = max(1, _ROWS_AT_ONCE // (1 + table.n_views))
+    for start in range(0, len(rows), n_together):
+        part = rows[start : start + n_together]
+        own = table.features[part][:, np.newaxis]  # (block, 1, width)
+        found.append(answer_to(head, np.concatenate([own, table.view_features(part)], axis=1)))
+    return HeadAnswer(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def require_same_recipe(head: Head, table: FeatureTable) -> None:
@@ -363,14 +384,14 @@ def evaluate_splits(
         rows = decided.rows(name)
         found[name] = None
         if len(rows):
-            probabilities = head.predict_proba(table.features[rows])
+            probabilities = head.predict_proba(some_rows(table.features, rows))
             found[name] = evaluate(table.labels[rows].tolist(), probabilities, head.classes)
     return found
 
 
 def is_right(head: Head, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
     """bool, (n,): whether the most probable class of rows (n,) of a table is theirs."""
-    columns = head.predict_proba(table.features[rows]).argmax(axis=1)
+    columns = head.predict_proba(some_rows(table.features, rows)).argmax(axis=1)
     return np.array(head.classes)[columns] == table.labels[rows]
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..classifier.estimator import HeadEstimator
     from ..classifier.layers import Fitted
     from ..datasets import Dataset
+    from ..rows_on_disk import Rows
 
 
 class HeadSettingError(ParameterError):
@@ -104,7 +105,7 @@ class HeadSettings:
 
     def fit(
         self,
-        features: np.ndarray,
+        features: Rows,
         labels: np.ndarray,
         *,
         sample_weight: np.ndarray | None = None,

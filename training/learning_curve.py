@@ -11,6 +11,7 @@ from ..classifier.metrics.intervals import Interval, wilson_interval
 from ..datasets.splits import TRAIN
 from ..errors import UsageError
 from ..formatting import percent
+from ..rows_on_disk import some_rows
 from .head_settings import HeadSettings
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..classifier import Head
     from ..classifier.estimator import HeadEstimator
     from ..extraction.feature_table import FeatureTable
+    from ..rows_on_disk import Rows
     from .evaluate import SplitEvaluation
 
 MIN_SIZES = 4
@@ -182,9 +184,9 @@ class LearningCurve:
 
 def learning_curve(
     fit: Callable[..., _Predicts],
-    features: np.ndarray,
+    features: Rows,
     labels: ArrayLike,
-    held_out_features: np.ndarray,
+    held_out_features: Rows,
     held_out_labels: ArrayLike,
     sizes: Sequence[float] | None = None,
     n_repeats: int = 5,
@@ -271,7 +273,9 @@ def learning_curve(
                 right[number, repeat] = right[number, 0]
                 continue
             own = () if weights is None else (weights[rows],)
-            predicted = fit(features[rows], labels[rows], *own).predict(held_out_features)
+            predicted = fit(some_rows(features, rows), labels[rows], *own).predict(
+                held_out_features
+            )
             right[number, repeat] = np.asarray(predicted) == held_out_labels
     n_rows = taken.sum(axis=1)
     return LearningCurve(n_rows / len(names), n_rows, right)
@@ -353,18 +357,16 @@ def train_learning_curve(
         return None
     settings = replace(HeadSettings.of(head), kind=KIND, network={})
 
-    def fit(
-        features: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
-    ) -> HeadEstimator:
+    def fit(features: Rows, labels: np.ndarray, weights: np.ndarray | None = None) -> HeadEstimator:
         return settings.estimator(np.unique(labels).tolist()).fit(
             features, labels, sample_weight=weights
         )
 
     return learning_curve(
         fit,
-        table.features[train],
+        some_rows(table.features, train),
         table.labels[train],
-        table.features[evaluated.rows],
+        some_rows(table.features, evaluated.rows),
         table.labels[evaluated.rows],
         n_repeats=N_REPEATS,
         weights=None if table.weights is None else table.weights[train],

@@ -24,11 +24,13 @@ from ..formatting import counted
 from ..prediction.loading import VIEW_RULE, VIEWS
 from ..prediction.neighbours import ROWS, remember_training_rows
 from ..progress import Progress
+from ..rows_on_disk import Rows, some_rows
 from .cross_validation import WEIGHTED, cross_validate
 from .evaluate import accuracy_of, evaluate_splits
 from .head_settings import HeadSettings
 from .split import split_table
 from .trained import NearDuplicates, Trained
+from .within_memory import require_rows_in_memory, views_of, within_memory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +70,7 @@ def train_head(
     class_weight: str | Mapping[str, float] | None = None,
     coverage: float = 0.95,
     seed: int = 0,
+    memory: int | str | None = None,
     progress: bool | None = None,
 ) -> Trained:
     """Train a head on the train split of a table and evaluate it on all three.
@@ -98,6 +101,10 @@ def train_head(
         Share of validation images that are to be answered; the others are called unknown.
     seed
         Random seed of the cross-validation's folds, or of the network's start.
+    memory
+        What training may take, in bytes, or text such as ``"4G"`` or ``"50%"``: where the transfer
+        values need more, they are read from a temporary file, and the head is the same. None: three
+        quarters of what is available, in the container if there is one.
     progress
         Show on stderr how long it has run, and the epochs of a dense head: as in `extract`.
 
@@ -112,6 +119,8 @@ def train_head(
         When the kind is unknown, a parameter is out of range, or `table` is something else.
     DatasetError
         When fewer than two classes have images to train on.
+    TemporaryFileError
+        When there is no room for the file.
     """
     require_saved_head(kind)
     network = {
@@ -125,12 +134,14 @@ def train_head(
     }
     settings = HeadSettings(kind, class_weight, coverage, seed, network)
     require_table(table, "bb.train_head({})").require_rows()
+    require_rows_in_memory([kind], table, memory)
     labels = table.labels[table.weighed]
     require_two_classes(labels, "the dataset, without its rejected images,")
-    with Progress(
-        f"Training a {kind} head on {counted(len(table), 'image')}", show=progress
-    ) as bar:
-        return _train(table, settings, bar)
+    with (
+        Progress(f"Training a {kind} head on {counted(len(table), 'image')}", show=progress) as bar,
+        within_memory(table, memory) as within,
+    ):
+        return _train(within, settings, bar)
 
 
 def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Trained:
@@ -140,9 +151,10 @@ def _train(table: FeatureTable, settings: HeadSettings, bar: Progress) -> Traine
     weights = held_out_weights = None
     if table.weights is not None:
         weights, held_out_weights = table.weights[train], table.weights[held_out]
-    validation = table.features[held_out], table.labels[held_out], held_out_weights
-    views = table.view_features(train) if table.n_views else None
-    rows = training_rows(table.features[train], table.labels[train], weights, views)
+    features: Rows = table.features
+    validation = some_rows(features, held_out), table.labels[held_out], held_out_weights
+    views = views_of(table, train)
+    rows = training_rows(some_rows(features, train), table.labels[train], weights, views)
     fitted = settings.fit(
         rows.features,
         rows.labels,
@@ -165,9 +177,10 @@ def complete(table: FeatureTable, split: Split, settings: HeadSettings, fitted: 
         How, and what that gave.
     """
     train, held_out = rows_to_fit(table, split)
-    features, labels = table.features[train], table.labels[train]
+    features, labels = some_rows(table.features, train), table.labels[train]
     classes, codes = np.unique(labels, return_inverse=True)
-    held_out_features, held_out_labels = table.features[held_out], table.labels[held_out]
+    held_out_features = some_rows(table.features, held_out)
+    held_out_labels = table.labels[held_out]
     held_out_codes = np.searchsorted(classes, held_out_labels)
     weights = held_out_weights = None
     if table.weights is not None:

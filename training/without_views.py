@@ -8,6 +8,7 @@ import numpy as np
 
 from ..classifier.metrics.comparison import Paired, paired
 from ..formatting import percent
+from ..rows_on_disk import some_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +40,7 @@ def without_views(
         float, (n, classes): the probabilities over all views.
     """
     labels = table.labels[rows]
-    alone = _right(head.predict_proba(table.features[rows]), head.classes, labels)
+    alone = _right(head.predict_proba(some_rows(table.features, rows)), head.classes, labels)
     together = _right(averaged, head.classes, labels)
     return paired(alone, together)
 

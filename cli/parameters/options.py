@@ -17,9 +17,9 @@ from .types import (
     SHARE,
     SHARE_OR_NONE,
     Choice,
+    Memory,
     Name,
     Names,
-    Size,
     WholeNumber,
     WholeNumbers,
 )
@@ -102,14 +102,14 @@ def extractor(*, part_of: str = "extraction", **settings: Any) -> Decorator:
     )
 
 
-def extraction() -> Decorator:
+def extraction(*, trains: bool = False) -> Decorator:
     """Options of the commands that may extract: `extraction`, keywords of `extract`."""
     help_text = f"the frozen network: {choices.EXTRACTORS_IN_WORDS}"
     add_extractor = extractor(default_in_words=choices.EXTRACTOR_IN_WORDS, help=help_text)
-    return _all(add_extractor, extraction_with_any())
+    return _all(add_extractor, extraction_with_any(trains=trains))
 
 
-def extraction_with_any() -> Decorator:
+def extraction_with_any(*, trains: bool = False) -> Decorator:
     """The options of `extraction` but for --extractor."""
     add = partial(option, part_of="extraction")
     return _all(
@@ -166,7 +166,7 @@ def extraction_with_any() -> Decorator:
             "cls takes the first, the class token, mean their mean",
         ),
         max_pixels(part_of="extraction"),
-        resources(part_of="extraction"),
+        resources(trains=trains, part_of="extraction"),
         engine(part_of="extraction"),
         precision(part_of="extraction"),
         cache(part_of="extraction"),
@@ -306,8 +306,9 @@ def max_pixels(**settings: Any) -> Decorator:
     )
 
 
-def resources(**settings: Any) -> Decorator:
-    """--workers and --memory."""
+def resources(*, trains: bool = False, **settings: Any) -> Decorator:
+    """--workers and --memory, by which those that train or evaluate a head go, too."""
+    beyond = "; where transfer values need more, they are read from a temporary file"
     return _all(
         option(
             "--workers",
@@ -319,11 +320,11 @@ def resources(**settings: Any) -> Decorator:
         ),
         option(
             "--memory",
-            type=Size(),
+            type=Memory(),
             metavar="SIZE",
             default_in_words="three quarters of what the machine or container has available",
             help="most memory that these processes, files and pixels take together, such as 1G "
-            "or 2G; the network needs some 250 MiB more",
+            f"or 50%; the network needs some 250 MiB more{beyond if trains else ''}",
             **settings,
         ),
     )

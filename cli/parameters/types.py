@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from ...arguments import require_size
 from ...errors import UsageError
 from ...features.backbones.registry import is_backbone
+from ...hardware import require_memory
 from ..usage.mistakes import did_you_mean
 
 if TYPE_CHECKING:
@@ -84,17 +84,21 @@ class Number(click.ParamType):
         return number
 
 
-class Size(click.ParamType):
-    """A number of bytes, with a unit or without."""
+class Memory(click.ParamType):
+    """A number of bytes, with a unit or without, or a share of what is available."""
 
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The number of bytes."""
         try:
-            return require_size("", value)
+            return require_memory("", value)
         except UsageError:
-            self.fail(f"expected a size such as 1G or 2G, received {value!r}", param, ctx)
+            self.fail(
+                f"expected a size such as 1G or 2G, or a share such as 50%, received {value!r}",
+                param,
+                ctx,
+            )
 
 
 class Checked(click.ParamType):

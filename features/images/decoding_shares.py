@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ...arguments import require_size, require_whole
+from ...arguments import require_whole
 from ...errors import UsageError
 from ...formatting import counted, mebibytes
-from ...hardware import available_cores, available_memory_bytes
+from ...hardware import available_cores, available_memory_bytes, require_memory
 
 MOST_BYTES = 4 << 30
 """For one process: no picture within the limits of size takes more."""
@@ -59,7 +59,7 @@ def require_allowed(workers: object, memory: object) -> Allowed:
     """What `workers` and `memory` of a caller are; UsageError where they are no numbers."""
     return Allowed(
         None if workers is None else require_whole("workers", workers, 1),
-        None if memory is None else require_size("memory", memory),
+        None if memory is None else require_memory("memory", memory),
     )
 
 

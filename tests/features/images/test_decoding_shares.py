@@ -145,7 +145,7 @@ def test_sizes_as_people_write_them(text, n_bytes):
         "2iB",
         "2  GB",
         "2G 1M",
-        "50%",
+        "50 percent",
         "inf",
         "nan",
         1.5,
