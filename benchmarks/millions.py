@@ -1,7 +1,7 @@
 """How a cache of millions of rows opens, answers, is pruned and searched, and in how much memory.
 
-    python benchmarks/millions.py                             5,000,000 x 1280 float16: 14 GB of disk
-    python benchmarks/millions.py --rows 500000 5000000       the growth from one to the other
+    python benchmarks/millions.py                           5,000,000 x 1280 float16: 14 GB of disk
+    python benchmarks/millions.py --rows 500000 5000000     the growth from one to the other
 
 The rows are made up and written by the cache's own writer; no network runs. The index remembers a
 file for every row: 10,000 are there, the folder of 2,048 others is there without them, so that

@@ -78,6 +78,12 @@ class KeyArray(NamedTuple):
         hashes = np.frombuffer(b"".join(map(content_of, keys)), np.uint8).reshape(-1, HASH_BYTES)
         return cls(hashes, np.fromiter(map(view_of, keys), np.uint32, len(keys)))
 
+    @classmethod
+    def joined(cls, parts: Sequence[KeyArray]) -> KeyArray:
+        """The keys of all parts, of which there is one at least."""
+        contents = np.concatenate([part.contents for part in parts])
+        return cls(contents, np.concatenate([part.views for part in parts]))
+
     def take(self, rows: NDArray[np.intp]) -> KeyArray:
         """Some of the keys, by number."""
         return KeyArray(self.contents[rows], self.views[rows])

@@ -165,7 +165,11 @@ class FeatureCache:
 
     def keys(self) -> list[Key]:
         """Every key, in the order in which rows were committed."""
-        return self._key_map.keys()
+        return self._key_map.keys().to_list()
+
+    def n_images(self) -> int:
+        """Rows of images themselves, without those of other views."""
+        return int((self._key_map.keys().views == 0).sum())
 
     def rows(self, keys: Sequence[Key]) -> NDArray[np.float32]:
         """Read rows.

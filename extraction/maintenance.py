@@ -40,7 +40,7 @@ class Exported(NamedTuple):
 
 def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
     """One variant of one recipe, as JSON values."""
-    recipe, keys = _recipe(folder, cache.fingerprint), cache.keys()
+    recipe = _recipe(folder, cache.fingerprint)
     return {
         "fingerprint": cache.fingerprint,
         "words": _in_words(recipe),
@@ -48,7 +48,7 @@ def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
         "precision": Variant.parse(cache.variant).precision,
         "store": Variant.parse(cache.variant).storage,
         "rows": len(cache),
-        "images": sum(key.view == 0 for key in keys),
+        "images": cache.n_images(),
         "bytes": cache.n_bytes(),
         "shards": len(cache.shard_names()),
         "layouts": kept_layouts.n_layouts(folder.root, cache.fingerprint, cache.variant),

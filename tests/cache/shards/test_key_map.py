@@ -38,7 +38,7 @@ def test_every_key_is_found_where_it_was_first(shards, asked):
     shard, row = shards_and_rows(found[found >= 0])
     told = list(zip(shard.tolist(), row.tolist(), strict=True))
     assert told == [expected[number] for number in asked if number in expected]
-    assert key_map.keys() == [key(number) for number in expected]
+    assert key_map.keys().to_list() == [key(number) for number in expected]
 
 
 def test_the_last_shard_says_why_an_image_was_rejected():

@@ -1,0 +1,173 @@
+"""Many keys, each with a number, in sorted arrays: 84 bytes a key, and no Python object."""
+
+from __future__ import annotations
+
+import os
+import struct
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .keys import HASH_BYTES, Key, KeyArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_WORDS = HASH_BYTES // 8
+_FACTORS = [number | 1 for number in struct.unpack("<9Q", os.urandom(72))]
+"""Random: nobody can make up many keys of one digest, which would be compared one by one."""
+_WRAP = (1 << 64) - 1
+
+
+class KeyNumbers:
+    """The number of each of many keys; of equal keys, that which was added first.
+
+    Keys lie in runs, each sorted. A run that is as long as half of the one before is merged into
+    it, so that all keys together cost no more than n log n, in whatever pieces they come.
+    """
+
+    def __init__(self) -> None:
+        """Without keys; see `add`."""
+        self._runs: list[_Run] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._runs))
+
+    def __contains__(self, key: Key) -> bool:
+        return any(run.has(key) for run in self._runs)
+
+    def add(self, keys: KeyArray, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Add keys with their numbers, int64 (n,), not below 0; bool (n,): which of them are new.
+
+        Of a key that comes twice, the first is new.
+        """
+        new = self.find(keys) < 0
+        rows = np.flatnonzero(new)
+        run, kept = _Run.of(keys if len(rows) == len(new) else keys.take(rows), numbers[rows])
+        if len(kept) < len(rows):
+            new[:] = False
+            new[rows[kept]] = True
+        if len(run):
+            self._runs.append(run)
+        while len(self._runs) > 1 and 2 * len(self._runs[-1]) >= len(self._runs[-2]):
+            last = self._runs.pop()
+            self._runs[-1] = self._runs[-1].merged(last)
+        return new
+
+    def find(self, keys: KeyArray) -> NDArray[np.int64]:
+        """The number of each key, int64 (n,); -1 where it is not known."""
+        found = np.full(len(keys.views), -1, np.int64)
+        if not self._runs or not len(found):
+            return found
+        digests = _digests(keys)
+        order = np.argsort(digests)  # in order, they are found several times as fast
+        for run in self._runs:
+            run.find(keys, digests, order, found)
+        return found
+
+    def keys(self) -> KeyArray:
+        """All of them, in the order of their numbers."""
+        if not self._runs:
+            return KeyArray(np.empty((0, HASH_BYTES), np.uint8), np.empty(0, np.uint32))
+        numbers = np.concatenate([run.numbers for run in self._runs])
+        keys = KeyArray.joined([run.keys for run in self._runs])
+        return keys.take(np.argsort(numbers, kind="stable"))
+
+
+class _Run:
+    """Keys that differ, in the order of their digests."""
+
+    def __init__(
+        self, digests: NDArray[np.uint64], keys: KeyArray, numbers: NDArray[np.int64]
+    ) -> None:
+        self.digests, self.keys, self.numbers = digests, keys, numbers
+        self._one_by_one = digests.data  # which bisect reads faster than an array
+
+    def __len__(self) -> int:
+        return len(self.digests)
+
+    @classmethod
+    def of(cls, keys: KeyArray, numbers: NDArray[np.int64]) -> tuple[_Run, NDArray[np.intp]]:
+        """The run of some keys, and which of them are in it, ascending: the first of equal ones."""
+        digests = _digests(keys)
+        order = np.argsort(digests, kind="stable")
+        repeats, collides = _repeats(digests, keys, order)
+        if collides:  # different keys of one digest may lie between equal ones
+            words = np.ascontiguousarray(keys.contents).view(np.uint64).reshape(-1, _WORDS)
+            order = np.lexsort((keys.views, *words.T, digests))
+            repeats, _ = _repeats(digests, keys, order)
+        order = order[~repeats]
+        return cls(digests[order], keys.take(order), numbers[order]), np.sort(order)
+
+    def merged(self, other: _Run) -> _Run:
+        """Both; they have no key in common."""
+        digests = np.concatenate([self.digests, other.digests])
+        order = np.argsort(digests, kind="stable")  # of two sorted runs: in linear time
+        keys = KeyArray.joined([self.keys, other.keys]).take(order)
+        return _Run(digests[order], keys, np.concatenate([self.numbers, other.numbers])[order])
+
+    def has(self, key: Key) -> bool:
+        """Whether a key is in it: what `find` says, in a tenth of its time."""
+        digest = _digest(key)
+        at = bisect_left(self._one_by_one, digest)
+        while at < len(self.digests) and self._one_by_one[at] == digest:
+            same = self.keys.contents[at].tobytes() == key.content
+            if same and int(self.keys.views[at]) == key.view:
+                return True
+            at += 1
+        return False
+
+    def find(
+        self,
+        keys: KeyArray,
+        digests: NDArray[np.uint64],
+        order: NDArray[np.intp],
+        found: NDArray[np.int64],
+    ) -> None:
+        """Put the numbers of keys that it has into `found`, int64 (n,)."""
+        at = np.searchsorted(self.digests, digests[order])
+        while len(order):
+            left = at < len(self.digests)
+            order, at = order[left], at[left]
+            left = self.digests[at] == digests[order]
+            order, at = order[left], at[left]
+            same = _equal(self.keys, at, keys, order)
+            found[order[same]] = self.numbers[at[same]]
+            order, at = order[~same], at[~same] + 1
+
+
+def _digests(keys: KeyArray) -> NDArray[np.uint64]:
+    """uint64 (n,): equal for equal keys, and hardly ever for others."""
+    contents = np.ascontiguousarray(keys.contents)
+    digests = keys.views.astype(np.uint64) * np.uint64(_FACTORS[-1])
+    words = [*contents.view("<u8").T, *contents.view(">u8").T]
+    for word, factor in zip(words, _FACTORS[:-1], strict=True):
+        digests += word.astype(np.uint64) * np.uint64(factor)
+    return digests
+
+
+def _digest(key: Key) -> int:
+    """As `_digests` has it, of one key."""
+    words = struct.unpack("<4Q", key.content) + struct.unpack(">4Q", key.content)
+    products = map(int.__mul__, (*words, key.view), _FACTORS)
+    return sum(products) & _WRAP
+
+
+def _repeats(
+    digests: NDArray[np.uint64], keys: KeyArray, order: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], bool]:
+    """bool (n,): which keys, in this order, equal the one before; and whether only digests do."""
+    ordered = digests[order]
+    at = 1 + np.flatnonzero(ordered[1:] == ordered[:-1])
+    same = _equal(keys, order[at], keys, order[at - 1])
+    repeats = np.zeros(len(order), bool)
+    repeats[at[same]] = True
+    return repeats, not bool(same.all())
+
+
+def _equal(
+    keys: KeyArray, rows: NDArray[np.intp], others: KeyArray, of: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    same = (keys.contents[rows] == others.contents[of]).all(axis=1)
+    return same & (keys.views[rows] == others.views[of])
