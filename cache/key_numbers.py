@@ -75,6 +75,22 @@ class KeyNumbers:
         return keys.take(np.argsort(numbers, kind="stable"))
 
 
+class ContentSet:
+    """Contents of many keys, whatever their views."""
+
+    def __init__(self) -> None:
+        self._known = KeyNumbers()
+
+    def __contains__(self, content: object) -> bool:
+        return isinstance(content, bytes) and Key(content) in self._known
+
+    def add(self, keys: KeyArray) -> None:
+        """Add the contents of keys."""
+        n = len(keys.views)
+        images = KeyArray(keys.contents, np.zeros(n, np.uint32))
+        self._known.add(images, np.zeros(n, np.int64))
+
+
 class _Run:
     """Keys that differ, in the order of their digests."""
 
