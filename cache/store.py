@@ -167,6 +167,10 @@ class FeatureCache:
         """Every key, in the order in which rows were committed."""
         return self._key_map.keys().to_list()
 
+    def stored_order(self, keys: Sequence[Key]) -> NDArray[np.intp]:
+        """Which of these come one after the other in the shards, int (n,); unknown ones first."""
+        return np.argsort(self._key_map.find(keys), kind="stable")
+
     def n_images(self) -> int:
         """Rows of images themselves, without those of other views."""
         return int((self._key_map.keys().views == 0).sum())
