@@ -24,7 +24,8 @@ class KeyNumbers:
     """The number of each of many keys; of equal keys, that which was added first.
 
     Keys lie in runs, each sorted. A run that is as long as half of the one before is merged into
-    it, so that all keys together cost no more than n log n, in whatever pieces they come.
+    it, so that all keys together cost no more than n log n, in whatever pieces they come. Keys may
+    be looked up from other threads than the one that adds.
     """
 
     def __init__(self) -> None:
@@ -48,30 +49,31 @@ class KeyNumbers:
         if len(kept) < len(rows):
             new[:] = False
             new[rows[kept]] = True
-        if len(run):
-            self._runs.append(run)
-        while len(self._runs) > 1 and 2 * len(self._runs[-1]) >= len(self._runs[-2]):
-            last = self._runs.pop()
-            self._runs[-1] = self._runs[-1].merged(last)
+        runs = [*self._runs, run] if len(run) else self._runs
+        while len(runs) > 1 and 2 * len(runs[-1]) >= len(runs[-2]):
+            runs = [*runs[:-2], runs[-2].merged(runs[-1])]
+        self._runs = runs  # at once, for threads that look keys up meanwhile
         return new
 
     def find(self, keys: KeyArray) -> NDArray[np.int64]:
         """The number of each key, int64 (n,); -1 where it is not known."""
         found = np.full(len(keys.views), -1, np.int64)
-        if not self._runs or not len(found):
+        runs = self._runs
+        if not runs or not len(found):
             return found
         digests = _digests(keys)
         order = np.argsort(digests)  # in order, they are found several times as fast
-        for run in self._runs:
+        for run in runs:
             run.find(keys, digests, order, found)
         return found
 
     def keys(self) -> KeyArray:
         """All of them, in the order of their numbers."""
-        if not self._runs:
+        runs = self._runs
+        if not runs:
             return KeyArray(np.empty((0, HASH_BYTES), np.uint8), np.empty(0, np.uint32))
-        numbers = np.concatenate([run.numbers for run in self._runs])
-        keys = KeyArray.joined([run.keys for run in self._runs])
+        numbers = np.concatenate([run.numbers for run in runs])
+        keys = KeyArray.joined([run.keys for run in runs])
         return keys.take(np.argsort(numbers, kind="stable"))
 
 

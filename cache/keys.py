@@ -72,8 +72,10 @@ class KeyArray(NamedTuple):
     """uint32, (n,)."""
 
     @classmethod
-    def of(cls, keys: Sequence[Key]) -> KeyArray:
-        """The keys in this order."""
+    def of(cls, keys: Sequence[Key] | KeyArray) -> KeyArray:
+        """The keys in this order; an array of them as it is."""
+        if isinstance(keys, KeyArray):
+            return keys
         # Not zip(*keys): an iterator for each key sets the garbage collector going.
         hashes = np.frombuffer(b"".join(map(content_of, keys)), np.uint8).reshape(-1, HASH_BYTES)
         return cls(hashes, np.fromiter(map(view_of, keys), np.uint32, len(keys)))

@@ -45,7 +45,7 @@ class RowsInCache:
 
     def values(self, row: int) -> np.ndarray:
         """float32, (width,)."""
-        return self._stored.rows([row])[0]
+        return self._stored.rows(np.array([row]))[0]
 
     def nearest(self, vector: np.ndarray, n: int) -> NearestRows:
         """See `nearest_rows`."""

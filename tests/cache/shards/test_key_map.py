@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,3 +51,15 @@ def test_the_last_shard_says_why_an_image_was_rejected():
     assert reasons == {1: "a 1", 2: "b 2"}
     assert key(1) not in key_map
     assert key(3) in key_map
+
+
+def test_threads_that_ask_at_once_find_every_key():
+    for _ in range(20):
+        key_map = KeyMap()
+        for number in range(30):
+            key_map.add(contents(str(number), [*range(40 * number, 40 * number + 40)]))
+        asked = [key(number) for number in range(1200)]
+        with ThreadPoolExecutor(8) as threads:
+            found = [*threads.map(key_map.find, [asked] * 8)]
+        assert all((places >= 0).all() for places in found)
+        assert len(key_map) == 1200
