@@ -44,12 +44,12 @@ class KeyNumbers:
         Of a key that comes twice, the first is new.
         """
         new = self.find(keys) < 0
-        rows = np.flatnonzero(new)
-        run, kept = _Run.of(keys if len(rows) == len(new) else keys.take(rows), numbers[rows])
-        if len(kept) < len(rows):
-            new[:] = False
-            new[rows[kept]] = True
-        runs = [*self._runs, run] if len(run) else self._runs
+        new[new] = _is_first(keys if new.all() else keys.take(np.flatnonzero(new)))
+        runs = self._runs
+        if new.all():
+            runs = [*runs, _Run.of(keys, numbers)]
+        elif new.any():
+            runs = [*runs, _Run.of(keys.take(np.flatnonzero(new)), numbers[new])]
         while len(runs) > 1 and 2 * len(runs[-1]) >= len(runs[-2]):
             runs = [*runs[:-2], runs[-2].merged(runs[-1])]
         self._runs = runs  # at once, for threads that look keys up meanwhile
@@ -94,44 +94,46 @@ class ContentSet:
 
 
 class _Run:
-    """Keys that differ, in the order of their digests."""
+    """Keys that differ, in any order, and where they are in the order of their digests."""
 
     def __init__(
-        self, digests: NDArray[np.uint64], keys: KeyArray, numbers: NDArray[np.int64]
+        self,
+        digests: NDArray[np.uint64],
+        order: NDArray[np.intp],
+        keys: KeyArray,
+        numbers: NDArray[np.int64],
     ) -> None:
-        self.digests, self.keys, self.numbers = digests, keys, numbers
+        self.digests, self.order, self.keys, self.numbers = digests, order, keys, numbers
         self._one_by_one = digests.data  # which bisect reads faster than an array
 
     def __len__(self) -> int:
         return len(self.digests)
 
     @classmethod
-    def of(cls, keys: KeyArray, numbers: NDArray[np.int64]) -> tuple[_Run, NDArray[np.intp]]:
-        """The run of some keys, and which of them are in it, ascending: the first of equal ones."""
+    def of(cls, keys: KeyArray, numbers: NDArray[np.int64]) -> _Run:
+        """The run of some keys, of which there is one at least."""
         digests = _digests(keys)
-        order = np.argsort(digests, kind="stable")
-        repeats, collides = _repeats(digests, keys, order)
-        if collides:  # different keys of one digest may lie between equal ones
-            words = np.ascontiguousarray(keys.contents).view(np.uint64).reshape(-1, _WORDS)
-            order = np.lexsort((keys.views, *words.T, digests))
-            repeats, _ = _repeats(digests, keys, order)
-        order = order[~repeats]
-        return cls(digests[order], keys.take(order), numbers[order]), np.sort(order)
+        order = np.argsort(digests)
+        return cls(digests[order], order, keys, numbers)
 
     def merged(self, other: _Run) -> _Run:
         """Both; they have no key in common."""
         digests = np.concatenate([self.digests, other.digests])
         order = np.argsort(digests, kind="stable")  # of two sorted runs: in linear time
-        keys = KeyArray.joined([self.keys, other.keys]).take(order)
-        return _Run(digests[order], keys, np.concatenate([self.numbers, other.numbers])[order])
+        places = np.concatenate([self.order, other.order + len(self)])
+        numbers = np.concatenate([self.numbers, other.numbers])
+        return _Run(
+            digests[order], places[order], KeyArray.joined([self.keys, other.keys]), numbers
+        )
 
     def has(self, key: Key) -> bool:
         """Whether a key is in it: what `find` says, in a tenth of its time."""
         digest = _digest(key)
         at = bisect_left(self._one_by_one, digest)
         while at < len(self.digests) and self._one_by_one[at] == digest:
-            same = self.keys.contents[at].tobytes() == key.content
-            if same and int(self.keys.views[at]) == key.view:
+            place = self.order[at]
+            same = self.keys.contents[place].tobytes() == key.content
+            if same and int(self.keys.views[place]) == key.view:
                 return True
             at += 1
         return False
@@ -150,9 +152,24 @@ class _Run:
             order, at = order[left], at[left]
             left = self.digests[at] == digests[order]
             order, at = order[left], at[left]
-            same = _equal(self.keys, at, keys, order)
-            found[order[same]] = self.numbers[at[same]]
+            places = self.order[at]
+            same = _equal(self.keys, places, keys, order)
+            found[order[same]] = self.numbers[places[same]]
             order, at = order[~same], at[~same] + 1
+
+
+def _is_first(keys: KeyArray) -> NDArray[np.bool_]:
+    """bool (n,): which keys equal none before them."""
+    digests = _digests(keys)
+    is_first = np.ones(len(digests), bool)
+    ordered = np.sort(digests)
+    if (ordered[1:] != ordered[:-1]).all():  # the common case
+        return is_first
+    words = np.ascontiguousarray(keys.contents).view(np.uint64).reshape(-1, _WORDS)
+    order = np.lexsort((keys.views, *words.T))  # of equal ones, the first is first
+    repeats = _equal(keys, order[1:], keys, order[:-1])
+    is_first[order[1:][repeats]] = False
+    return is_first
 
 
 def _digests(keys: KeyArray) -> NDArray[np.uint64]:
@@ -170,18 +187,6 @@ def _digest(key: Key) -> int:
     words = struct.unpack("<4Q", key.content) + struct.unpack(">4Q", key.content)
     products = map(int.__mul__, (*words, key.view), _FACTORS)
     return sum(products) & _WRAP
-
-
-def _repeats(
-    digests: NDArray[np.uint64], keys: KeyArray, order: NDArray[np.intp]
-) -> tuple[NDArray[np.bool_], bool]:
-    """bool (n,): which keys, in this order, equal the one before; and whether only digests do."""
-    ordered = digests[order]
-    at = 1 + np.flatnonzero(ordered[1:] == ordered[:-1])
-    same = _equal(keys, order[at], keys, order[at - 1])
-    repeats = np.zeros(len(order), bool)
-    repeats[at[same]] = True
-    return repeats, not bool(same.all())
 
 
 def _equal(
