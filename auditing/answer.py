@@ -12,8 +12,8 @@ from ..arguments import require_seed, require_whole
 from ..datasets.labels_file import EARLIER, write_suggestions
 from ..datasets.splits import TEST, Split
 from ..extraction.feature_table import require_table
-from ..extraction.stored_rows import require_room
 from ..formatting import counted, percent
+from ..memory_room import require_room
 from ..progress import Progress
 from ..training.judged import Judged, judge
 from ..training.split import split_table, spread
@@ -226,7 +226,7 @@ def audit(
     n_next = require_whole("n_next", n_next, 0)
     seed = require_seed("seed", seed)
     table.require_rows()
-    require_room(table, _COPIES, "an audit")
+    require_room(len(table), table.recipe.width, _COPIES, "an audit")
     table.require_finite()
     labelled = np.flatnonzero(table.labels != "")
     begin = partial(Progress, show=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from .folders import (
 from .layout import Layout
 from .listed import case_twins, read_listed
 from .path_list import is_path_list, read_path_list
-from .sampling import sampled
+from .sampling import rows_at_random
 from .split_names import SPLITS
 from .summary import classes_as_html, classes_in_words, short
 
@@ -182,6 +182,20 @@ def load_dataset(
     for note in dataset.notes:
         logger.warning("note: %s", note)
     return dataset
+
+
+def sampled(dataset: Dataset, n_images: int) -> Dataset:
+    """The dataset of `n_images` at random, in their order; itself, where it has no more."""
+    if n_images >= len(dataset):
+        return dataset
+    rows = rows_at_random(dataset.paths, dataset.source, n_images)
+    columns = {
+        name: [column[row] for row in rows] if len(column) else ()
+        for name in ("paths", "labels", "splits", "groups", "weights")
+        for column in [getattr(dataset, name)]
+    }
+    note = f"{n_images:,} of {counted(len(dataset), 'image')} are taken, at random"
+    return replace(dataset, **columns, notes=[*dataset.notes, note])
 
 
 def as_dataset(

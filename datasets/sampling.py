@@ -1,44 +1,21 @@
-"""Some of the images of a dataset, at random."""
+"""Which images are a sample of many."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
-
-from ..formatting import counted
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .dataset import Dataset
 
+def rows_at_random(paths: Sequence[str], source: str, n_images: int) -> list[int]:
+    """Which `n_images` are taken, ascending.
 
-def sampled(dataset: Dataset, n_images: int) -> Dataset:
-    """The dataset of `n_images` at random, in their order; itself, where it has no more.
-
-    Those whose path within the dataset has the smallest hash: the same again, whatever computer
-    they are on, and most of them still when images are added or removed.
+    Those whose path, without `source` before it, has the smallest hash: the same again, wherever
+    the dataset lies, and most of them still when images are added or removed.
     """
-    if n_images >= len(dataset):
-        return dataset
-    start = len(os.fsencode(dataset.source))
-    digests = [
-        hashlib.blake2b(os.fsencode(path)[start:], digest_size=8).digest() for path in dataset.paths
-    ]
-    rows = sorted(sorted(range(len(digests)), key=digests.__getitem__)[:n_images])
-
-    def chosen(column: Sequence[Any]) -> list[Any]:
-        return [column[row] for row in rows] if len(column) else []
-
-    note = f"{n_images:,} of {counted(len(dataset), 'image')} are taken, at random"
-    return replace(
-        dataset,
-        paths=chosen(dataset.paths),
-        labels=chosen(dataset.labels),
-        splits=chosen(dataset.splits),
-        groups=chosen(dataset.groups),
-        weights=chosen(dataset.weights),
-        notes=[*dataset.notes, note],
-    )
+    start = len(os.fsencode(source))
+    digests = [hashlib.blake2b(os.fsencode(path)[start:], digest_size=8).digest() for path in paths]
+    return sorted(sorted(range(len(digests)), key=digests.__getitem__)[:n_images])

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..cache import CacheFolder, KeyArray, Variant
-from ..errors import UsageError
-from ..formatting import mebibytes
-from ..hardware import available_memory_bytes
 from .prefetch import prefetch, threads
 
 if TYPE_CHECKING:
@@ -23,10 +19,10 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 1 << 25
 
 
-class StoredRows(contextlib.AbstractContextManager["StoredRows"]):
+class StoredRows:
     """The rows of a table, of which no more than three blocks are in memory at a time.
 
-    A context manager, which closes the cache. Safe to use from threads.
+    To be closed; safe to use from threads.
 
     Parameters
     ----------
@@ -47,15 +43,9 @@ class StoredRows(contextlib.AbstractContextManager["StoredRows"]):
         self._cache = self._folder.open(report.fingerprint, variant)
         self._order: NDArray[np.intp] | None = None
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the cache."""
         self._folder.__exit__()
-
-    def __len__(self) -> int:
-        return len(self._keys.views)
 
     def rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Those of some rows of the table, int (m,): float32, (m, width)."""
@@ -74,31 +64,3 @@ class StoredRows(contextlib.AbstractContextManager["StoredRows"]):
         parts = (np.sort(order[at : at + n_rows]) for at in range(0, len(order), n_rows))
         with threads(1) as pool:  # one block is read while another is used
             yield from prefetch(pool, lambda part: (part, self.rows(part)), parts, 2)
-
-
-def require_room(table: FeatureTable, n_copies: int, what: str) -> None:
-    """Refuse what would have more copies of a table's rows in memory than there is room for.
-
-    Parameters
-    ----------
-    table
-        From `extract`.
-    n_copies
-        Of all rows at a time.
-    what
-        Needs them, such as ``an audit``.
-
-    Raises
-    ------
-    UsageError
-        Then; with how many images there is room for.
-    """
-    bytes_each = 4 * n_copies * table.recipe.width
-    needed, available = bytes_each * len(table), available_memory_bytes()
-    if needed > available:
-        most = max(1, available // bytes_each)
-        raise UsageError(
-            f"{what} of {len(table):,} images needs {mebibytes(needed)} of memory, and "
-            f"{mebibytes(available)} are available: expected at most {most:,} images, such as "
-            f"those that --images {most} takes at random (load_dataset(…, images={most}))"
-        )

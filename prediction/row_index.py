@@ -33,7 +33,7 @@ _MOST_SHARE = 0.01
 """Of more candidates than this, reading all rows is as quick."""
 _ROWS_AT_ONCE = 10_000
 _ROWS_IN_A_BLOCK = 50_000
-_GRAPH_BYTES = 300
+_GRAPH_BYTES = 500
 INSTALL = how_to_install("index")
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..cache import CacheFolder, Variant
 from ..cache.layouts import Layout, Layouts
-from ..extraction.stored_rows import require_room
 from ..formatting import counted
+from ..memory_room import require_room
 from ..viz import Embedding
 from ..viz.map_methods import METHODS
 from ..viz.map_settings import require_layout
@@ -80,7 +80,7 @@ def lay_out(
         neighbors=neighbors,
     )
     table.require_rows()
-    require_room(table, _COPIES, "a map")
+    require_room(len(table), table.recipe.width, _COPIES, "a map")
     labels = table.labels.tolist()
     features = require_features(table.features)
     row_of: dict[Key, int] = {}

@@ -3,7 +3,7 @@
 import pytest
 
 import bottlebank as bb
-from bottlebank.datasets.sampling import sampled
+from bottlebank.datasets.dataset import sampled
 from bottlebank.errors import UsageError
 
 
