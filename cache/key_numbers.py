@@ -163,12 +163,15 @@ def _is_first(keys: KeyArray) -> NDArray[np.bool_]:
     digests = _digests(keys)
     is_first = np.ones(len(digests), bool)
     ordered = np.sort(digests)
-    if (ordered[1:] != ordered[:-1]).all():  # the common case
+    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(repeated):  # the common case
         return is_first
-    words = np.ascontiguousarray(keys.contents).view(np.uint64).reshape(-1, _WORDS)
-    order = np.lexsort((keys.views, *words.T))  # of equal ones, the first is first
-    repeats = _equal(keys, order[1:], keys, order[:-1])
-    is_first[order[1:][repeats]] = False
+    at = np.minimum(np.searchsorted(repeated, digests), len(repeated) - 1)
+    rows = np.flatnonzero(repeated[at] == digests)
+    some = keys.take(rows)
+    words = some.contents.view(np.uint64).reshape(-1, _WORDS)
+    order = np.lexsort((some.views, *words.T))  # of equal ones, the first is first
+    is_first[rows[order[1:]]] = ~_equal(some, order[1:], some, order[:-1])
     return is_first
 
 
