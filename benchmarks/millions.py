@@ -31,18 +31,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from machine import machine, memory_and_system
 
+from bottlebank.auditing import audit
 from bottlebank.cache import CacheFolder, FeatureCache, Key, Stamp, Variant, content_of_bytes
 from bottlebank.extraction import FeatureTable
 from bottlebank.extraction.feature_table import Report
 from bottlebank.extraction.maintenance import describe, prune
 from bottlebank.features import Recipe
 from bottlebank.prediction import SimilarSearch, similar
+from bottlebank.reports.layouts import lay_out
 
 WIDTH = 1280
 SHARD_ROWS = 2048
 THERE, GONE = 10_000, SHARD_ROWS
 LOOK_UPS = 10_000
 CLASSES = 1000
+SAMPLE = 50_000
+AUDITED, AUDITED_CLASSES = 5_000, 10
 READ_BYTES = 1 << 20
 RECIPE = Recipe(
     extractor="efficientnet_lite0",
@@ -249,8 +253,8 @@ def some_keys(made: Made) -> list[Key]:
     return [key_of(n) for row in rows for n in (row, row + made.n_rows)]
 
 
-def table_of_all(made: Made) -> FeatureTable:
-    """What an extraction would return of all images, in another order than they were written in."""
+def table_of(made: Made, n_images: int | None = None) -> FeatureTable:
+    """What an extraction returns of images at random, all by default."""
     words = dict.fromkeys(Report.__dataclass_fields__, 0)
     report = {
         **words,
@@ -260,11 +264,11 @@ def table_of_all(made: Made) -> FeatureTable:
         "store": made.store,
         "precision": "float32",
     }
-    rows = np.random.default_rng(2).permutation(made.n_rows).tolist()
+    rows = np.random.default_rng(2).permutation(made.n_rows)[:n_images].tolist()
     return FeatureTable(
         paths=[made.photo(row) for row in rows],
         labels=np.array([f"class {row % CLASSES:04d}" for row in rows]),
-        splits=[None] * made.n_rows,
+        splits=[None] * len(rows),
         keys=[key_of(row) for row in rows],
         rejected=[],
         report=Report(**report),  # pyright: ignore[reportArgumentType]
@@ -275,13 +279,13 @@ def table_of_all(made: Made) -> FeatureTable:
 def table(made: Made) -> dict[str, Any]:
     """Make the table of all images: what the next jobs have before they begin."""
     clock = Clock()
-    table_of_all(made)
+    table_of(made)
     return {**clock.read()}
 
 
 def similar_once(made: Made) -> dict[str, Any]:
     """One answer: the images most similar to one of them, which needs no network."""
-    table = table_of_all(made)
+    table = table_of(made)
     clock = Clock()
     found = similar(b"7", table)
     assert [each.key for each in found.same] == [str(key_of(7))]
@@ -290,7 +294,7 @@ def similar_once(made: Made) -> dict[str, Any]:
 
 def similar_again(made: Made) -> dict[str, Any]:
     """The second answer of `SimilarSearch`."""
-    table = table_of_all(made)
+    table = table_of(made)
     clock = Clock()
     search = SimilarSearch(table)
     search.similar(b"7")
@@ -298,6 +302,23 @@ def similar_again(made: Made) -> dict[str, Any]:
     search.similar(b"8")
     what = f"made, with the first answer, in {first_s:.3g} s"
     return {**clock.read(), "what": what}
+
+
+def map_of_sample(made: Made) -> dict[str, Any]:
+    """Principal components of images at random, as `plot --images` draws them."""
+    table = table_of(made, SAMPLE)
+    clock = Clock()
+    embedding = lay_out(table, progress=False, fresh=True)
+    return {**clock.read(), "what": embedding.caption.split("; ")[-1]}
+
+
+def audit_of_sample(made: Made) -> dict[str, Any]:
+    """An audit of images at random; their files are gone, so that none is looked at."""
+    table = table_of(made, AUDITED)
+    labels = np.array([f"class {row % AUDITED_CLASSES}" for row in range(AUDITED)])
+    clock = Clock()
+    audit(table.with_labels(labels), progress=False)
+    return clock.read()
 
 
 def prune_looks(made: Made) -> dict[str, Any]:
@@ -336,6 +357,8 @@ JOBS: dict[str, Callable[[Made], dict[str, Any]]] = {
     "table of all": table,
     "similar": similar_once,
     "similar, again": similar_again,
+    f"map of {SAMPLE:,}": map_of_sample,
+    f"audit of {AUDITED:,}": audit_of_sample,
     "prune, looking": prune_looks,
     "prune": prune_does,
 }

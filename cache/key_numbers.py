@@ -43,13 +43,15 @@ class KeyNumbers:
 
         Of a key that comes twice, the first is new.
         """
-        new = self.find(keys) < 0
-        new[new] = _is_first(keys if new.all() else keys.take(np.flatnonzero(new)))
+        digests = _digests(keys)
+        rows = np.flatnonzero(self._find(keys, digests) < 0)
+        rows = rows[_is_first(digests[rows], keys, rows)]
+        new = np.zeros(len(digests), bool)
+        new[rows] = True
         runs = self._runs
-        if new.all():
-            runs = [*runs, _Run.of(keys, numbers)]
-        elif new.any():
-            runs = [*runs, _Run.of(keys.take(np.flatnonzero(new)), numbers[new])]
+        if len(rows):
+            kept = keys if new.all() else keys.take(rows)
+            runs = [*runs, _Run.of(digests[rows], kept, numbers[rows])]
         while len(runs) > 1 and 2 * len(runs[-1]) >= len(runs[-2]):
             runs = [*runs[:-2], runs[-2].merged(runs[-1])]
         self._runs = runs  # at once, for threads that look keys up meanwhile
@@ -57,14 +59,15 @@ class KeyNumbers:
 
     def find(self, keys: KeyArray) -> NDArray[np.int64]:
         """The number of each key, int64 (n,); -1 where it is not known."""
-        found = np.full(len(keys.views), -1, np.int64)
+        return self._find(keys, _digests(keys))
+
+    def _find(self, keys: KeyArray, digests: NDArray[np.uint64]) -> NDArray[np.int64]:
+        found = np.full(len(digests), -1, np.int64)
         runs = self._runs
-        if not runs or not len(found):
-            return found
-        digests = _digests(keys)
-        order = np.argsort(digests)  # in order, they are found several times as fast
-        for run in runs:
-            run.find(keys, digests, order, found)
+        if runs and len(digests):
+            order = np.argsort(digests)  # in order, they are found several times as fast
+            for run in runs:
+                run.find(keys, digests, order, found)
         return found
 
     def keys(self) -> KeyArray:
@@ -110,9 +113,8 @@ class _Run:
         return len(self.digests)
 
     @classmethod
-    def of(cls, keys: KeyArray, numbers: NDArray[np.int64]) -> _Run:
+    def of(cls, digests: NDArray[np.uint64], keys: KeyArray, numbers: NDArray[np.int64]) -> _Run:
         """The run of some keys, of which there is one at least."""
-        digests = _digests(keys)
         order = np.argsort(digests)
         return cls(digests[order], order, keys, numbers)
 
@@ -158,20 +160,21 @@ class _Run:
             order, at = order[~same], at[~same] + 1
 
 
-def _is_first(keys: KeyArray) -> NDArray[np.bool_]:
-    """bool (n,): which keys equal none before them."""
-    digests = _digests(keys)
+def _is_first(
+    digests: NDArray[np.uint64], keys: KeyArray, rows: NDArray[np.intp]
+) -> NDArray[np.bool_]:
+    """bool (n,): which of the keys in these rows, int (n,), equal none before them."""
     is_first = np.ones(len(digests), bool)
     ordered = np.sort(digests)
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
     if not len(repeated):  # the common case
         return is_first
     at = np.minimum(np.searchsorted(repeated, digests), len(repeated) - 1)
-    rows = np.flatnonzero(repeated[at] == digests)
-    some = keys.take(rows)
+    alike = np.flatnonzero(repeated[at] == digests)
+    some = keys.take(rows[alike])
     words = some.contents.view(np.uint64).reshape(-1, _WORDS)
     order = np.lexsort((some.views, *words.T))  # of equal ones, the first is first
-    is_first[rows[order[1:]]] = ~_equal(some, order[1:], some, order[:-1])
+    is_first[alike[order[1:]]] = ~_equal(some, order[1:], some, order[:-1])
     return is_first
 
 
