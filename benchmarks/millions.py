@@ -253,7 +253,7 @@ def some_keys(made: Made) -> list[Key]:
     return [key_of(n) for row in rows for n in (row, row + made.n_rows)]
 
 
-def table_of(made: Made, n_images: int | None = None) -> FeatureTable:
+def banked(made: Made, n_images: int | None = None) -> FeatureTable:
     """What an extraction returns of images at random, all by default."""
     words = dict.fromkeys(Report.__dataclass_fields__, 0)
     report = {
@@ -279,13 +279,13 @@ def table_of(made: Made, n_images: int | None = None) -> FeatureTable:
 def table(made: Made) -> dict[str, Any]:
     """Make the table of all images: what the next jobs have before they begin."""
     clock = Clock()
-    table_of(made)
+    banked(made)
     return {**clock.read()}
 
 
 def similar_once(made: Made) -> dict[str, Any]:
     """One answer: the images most similar to one of them, which needs no network."""
-    table = table_of(made)
+    table = banked(made)
     clock = Clock()
     found = similar(b"7", table)
     assert [each.key for each in found.same] == [str(key_of(7))]
@@ -294,7 +294,7 @@ def similar_once(made: Made) -> dict[str, Any]:
 
 def similar_again(made: Made) -> dict[str, Any]:
     """The second answer of `SimilarSearch`."""
-    table = table_of(made)
+    table = banked(made)
     clock = Clock()
     search = SimilarSearch(table)
     search.similar(b"7")
@@ -306,7 +306,7 @@ def similar_again(made: Made) -> dict[str, Any]:
 
 def map_of_sample(made: Made) -> dict[str, Any]:
     """Principal components of images at random, as `plot --images` draws them."""
-    table = table_of(made, SAMPLE)
+    table = banked(made, SAMPLE)
     clock = Clock()
     embedding = lay_out(table, progress=False, fresh=True)
     return {**clock.read(), "what": embedding.caption.split("; ")[-1]}
@@ -314,7 +314,7 @@ def map_of_sample(made: Made) -> dict[str, Any]:
 
 def audit_of_sample(made: Made) -> dict[str, Any]:
     """An audit of images at random; their files are gone, so that none is looked at."""
-    table = table_of(made, AUDITED)
+    table = banked(made, AUDITED)
     labels = np.array([f"class {row % AUDITED_CLASSES}" for row in range(AUDITED)])
     clock = Clock()
     audit(table.with_labels(labels), progress=False)
