@@ -249,8 +249,14 @@ def read_some(made: Made) -> dict[str, Any]:
 
 
 def some_keys(made: Made) -> list[Key]:
-    rows = np.random.default_rng(1).choice(made.n_rows, LOOK_UPS // 2, replace=False).tolist()
+    rows = kept_rows(made, seed=1)[: LOOK_UPS // 2].tolist()
     return [key_of(n) for row in rows for n in (row, row + made.n_rows)]
+
+
+def kept_rows(made: Made, seed: int) -> np.ndarray:
+    """Those that are there after `prune`, too, in any order."""
+    rows = np.random.default_rng(seed).permutation(made.n_rows)
+    return rows[(rows < THERE) | (rows >= THERE + GONE)]
 
 
 def banked(made: Made, n_images: int | None = None) -> FeatureTable:
@@ -264,7 +270,7 @@ def banked(made: Made, n_images: int | None = None) -> FeatureTable:
         "store": made.store,
         "precision": "float32",
     }
-    rows = np.random.default_rng(2).permutation(made.n_rows)[:n_images].tolist()
+    rows = kept_rows(made, seed=2)[:n_images].tolist()
     return FeatureTable(
         paths=[made.photo(row) for row in rows],
         labels=np.array([f"class {row % CLASSES:04d}" for row in rows]),
