@@ -167,8 +167,8 @@ class FeatureCache:
         """Every key, in the order in which rows were committed."""
         return self._key_map.keys().to_list()
 
-    def stored_order(self, keys: Sequence[Key] | KeyArray) -> NDArray[np.intp]:
-        """Which of these come one after the other in the shards, int (n,); unknown ones first."""
+    def order_of(self, keys: Sequence[Key] | KeyArray) -> NDArray[np.intp]:
+        """The order in which the rows of keys lie in the shards, to be read in parts by."""
         return np.argsort(self._key_map.find(keys), kind="stable")
 
     def n_images(self) -> int:

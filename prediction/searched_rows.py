@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..extraction.stored_rows import StoredRows
 from .nearest_rows import NearestRows, NearestSoFar, nearest_rows, row_lengths
+from .stored_rows import StoredRows
 
 if TYPE_CHECKING:
     from ..extraction import FeatureTable

@@ -8,10 +8,9 @@ import pytest
 
 import bottlebank as bb
 from bottlebank.errors import CacheError, DamagedShardError, UsageError
-from bottlebank.extraction import stored_rows
-from bottlebank.extraction.stored_rows import StoredRows
-from bottlebank.prediction import similar_search
+from bottlebank.prediction import similar_search, stored_rows
 from bottlebank.prediction.nearest_rows import NearestSoFar, nearest_rows
+from bottlebank.prediction.stored_rows import StoredRows
 
 from ..toys.banked_table import banked_table
 from ..toys.toy_table import toy_rows

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..cache import CacheFolder, KeyArray, Variant
-from .prefetch import prefetch, threads
+from ..extraction.prefetch import prefetch, threads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from .feature_table import FeatureTable
+    from ..extraction import FeatureTable
 
 BLOCK_BYTES = 1 << 25
 
@@ -58,7 +58,7 @@ class StoredRows:
         a block ascend.
         """
         if self._order is None:
-            self._order = self._cache.stored_order(self._keys)
+            self._order = self._cache.order_of(self._keys)
         n_rows = max(1, BLOCK_BYTES // max(1, 4 * self._width))
         order = self._order
         parts = (np.sort(order[at : at + n_rows]) for at in range(0, len(order), n_rows))
