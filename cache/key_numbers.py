@@ -1,4 +1,4 @@
-"""Many keys, each with a number, in sorted arrays: 84 bytes a key, and no Python object."""
+"""Many keys, each with a number, in sorted arrays: 60 bytes a key, and no Python object."""
 
 from __future__ import annotations
 
