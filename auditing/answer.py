@@ -13,6 +13,7 @@ from ..datasets.labels_file import EARLIER, write_suggestions
 from ..datasets.splits import TEST, Split
 from ..extraction.feature_table import require_table
 from ..formatting import counted, percent
+from ..memory_room import require_room
 from ..progress import Progress
 from ..training.judged import Judged, judge
 from ..training.split import split_table, spread
@@ -44,6 +45,8 @@ _IN_WORDS = {
     OUTLIER: ("image unlike the others", "images unlike the others"),
     NEXT: ("image to label next", "images to label next"),
 }
+_COPIES = 6
+"""Of all rows, that an audit has in memory at its peak."""
 _SOUGHT = {LABEL: "wrong labels", DUPLICATE: "duplicates", OUTLIER: "outliers"}
 
 
@@ -206,7 +209,7 @@ def audit(
     Raises
     ------
     UsageError
-        When an argument is something else.
+        When an argument is something else, or there is too little memory for so many images.
     ImageRejectedError, DatasetError
         When the table has no images.
     HeadMismatchError
@@ -223,6 +226,7 @@ def audit(
     n_next = require_whole("n_next", n_next, 0)
     seed = require_seed("seed", seed)
     table.require_rows()
+    require_room(len(table), table.recipe.width, _COPIES, "an audit")
     table.require_finite()
     labelled = np.flatnonzero(table.labels != "")
     begin = partial(Progress, show=progress)

@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS used (machine BLOB, variant TEXT, at_s REAL, images_p
 """
 # SQLite may have been built to take 999 in a query.
 _VALUES_A_QUERY = 500
+_FILES_AT_ONCE = 20_000
 # How far apart two changes must be for their times to differ: a tick of the kernel's clock; where
 # times are kept in whole seconds, as some file systems do, one or two of them.
 _TICK_NS, _COARSE_TICK_NS = 20_000_000, 2_000_000_000
@@ -143,16 +144,26 @@ class Index:
                 found.setdefault(os.fsdecode(folder), set()).add(place)
         return found
 
-    def files(self) -> list[tuple[str, Stamp, ContentHash]]:
-        """(path, stamp, content) of every file that is remembered."""
-        query = "SELECT path, size, mtime_ns, ctime_ns, inode, key FROM file"
-        found: list[tuple[str, Stamp, ContentHash]] = []
-        for path, *times, sealed in self._database.ask(query):
-            stamp = Stamp(*times)
-            content = _unsealed(path, stamp, sealed)
-            if content is not None:
-                found.append((os.fsdecode(path), stamp, content))
-        return found
+    def n_files(self) -> int:
+        """How many files are remembered."""
+        return int(self._database.ask("SELECT count(*) FROM file")[0][0])
+
+    def files(self) -> Iterator[tuple[str, Stamp, ContentHash]]:
+        """(path, stamp, content) of every file that is remembered, by path."""
+        query = (
+            "SELECT path, size, mtime_ns, ctime_ns, inode, key FROM file "
+            "WHERE path > ? ORDER BY path LIMIT ?"
+        )
+        last = b""
+        while rows := self._database.ask(query, (last, _FILES_AT_ONCE)):
+            for path, *times, sealed in rows:
+                stamp = Stamp(*times)
+                content = _unsealed(path, stamp, sealed)
+                if content is not None:
+                    yield os.fsdecode(path), stamp, content
+            if rows[-1][0] <= last:
+                return  # a damaged database may repeat itself
+            last = rows[-1][0]
 
     def forget_file(self, path: str) -> None:
         """Have a file read again."""

@@ -72,11 +72,19 @@ class KeyArray(NamedTuple):
     """uint32, (n,)."""
 
     @classmethod
-    def of(cls, keys: Sequence[Key]) -> KeyArray:
-        """The keys in this order."""
+    def of(cls, keys: Sequence[Key] | KeyArray) -> KeyArray:
+        """The keys in this order; an array of them as it is."""
+        if isinstance(keys, KeyArray):
+            return keys
         # Not zip(*keys): an iterator for each key sets the garbage collector going.
         hashes = np.frombuffer(b"".join(map(content_of, keys)), np.uint8).reshape(-1, HASH_BYTES)
         return cls(hashes, np.fromiter(map(view_of, keys), np.uint32, len(keys)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[KeyArray]) -> KeyArray:
+        """The keys of all parts, of which there is one at least."""
+        contents = np.concatenate([part.contents for part in parts])
+        return cls(contents, np.concatenate([part.views for part in parts]))
 
     def take(self, rows: NDArray[np.intp]) -> KeyArray:
         """Some of the keys, by number."""

@@ -24,7 +24,7 @@ from ..untrusted.json_text import read_json_object
 from .keys import KeyArray
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -154,7 +154,7 @@ def n_layouts(root: Path, fingerprint: str, variant: str) -> int:
     return sum(1 for _ in _paths(root, fingerprint, variant))
 
 
-def useless(root: Path, fingerprint: str, variant: str, keys: Collection[Key]) -> Iterator[Path]:
+def useless(root: Path, fingerprint: str, variant: str, keys: Container[Key]) -> Iterator[Path]:
     """Layouts that can serve no more: damaged, or over half of their images are not in `keys`."""
     for path in _paths(root, fingerprint, variant):
         try:

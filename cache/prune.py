@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import enum
+import itertools
 import logging
 import os
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,19 +12,25 @@ import numpy as np
 
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
 from .identity import place_of
+from .key_numbers import KeyNumbers
+from .keys import KeyArray
 from .shards.shard import Shard
 from .shards.shard_name import next_number
-from .shards.shard_writer import Rows, write_shard
+from .shards.shard_writer import Rows, hash_array, write_shard
 from .store import COMMIT_EVERY_ROWS
 from .variant import Variant, every_variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from numpy.typing import NDArray
+
     from .directory import CacheFolder
-    from .keys import ContentHash, Key
     from .store import FeatureCache
 
+_GONE, _UNKNOWN, _THERE = range(3)
+"""What has become of an image; of several places, the greatest says it."""
+_FILES_AT_ONCE = 20_000
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +39,7 @@ class _Kept(NamedTuple):
     """What of a shard is kept."""
 
     name: str
-    rows: list[int]
+    rows: NDArray[np.intp]
     """Rows whose image is still there, and which no earlier shard has."""
     rejections: list[int]
     is_whole: bool
@@ -54,7 +60,7 @@ class Plan(NamedTuple):
     """Rows whose image is not found, and may still be elsewhere: it was never seen here, or what it
     was seen on is not there now."""
     rejections_kept: int
-    keys: frozenset[Key]
+    keys: KeyNumbers
     """Of the rows that are left."""
 
     @property
@@ -72,7 +78,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     Shards are merged where two or more are less than half full.
     """
     images = _Images(folder)
-    seen: set[Key] = set()
+    seen = KeyNumbers()
     every: list[_Kept] = []
     damaged: list[str] = []
     n_rows = n_rejections = n_kept = n_rejections_kept = 0
@@ -80,8 +86,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
         try:
             with Shard(cache.storage, name) as shard:
                 shard.verify()
-                keys = shard.keys().to_list()
-                paths, rejections = shard.paths(), shard.rejections()
+                keys, paths, rejections = shard.keys(), shard.paths(), shard.rejections()
         except FileNotFoundError:
             continue  # removed by another process
         except UnreadableShardError as error:
@@ -90,54 +95,60 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
         except DamagedShardError:
             damaged.append(name)
             continue
-        rows: list[int] = []
-        for row, (key, place) in enumerate(zip(keys, paths, strict=True)):
-            fate = _Fate.GONE if key in seen else images.fate(key.content, place)
-            if fate is not _Fate.GONE:
-                rows.append(row)
-                seen.add(key)
-                n_kept += fate is _Fate.UNKNOWN
-        still: list[int] = []
-        for number, entry in enumerate(rejections):
-            fate = images.fate(entry.content, entry.path)
-            if fate is not _Fate.GONE:
-                still.append(number)
-                n_rejections_kept += fate is _Fate.UNKNOWN
-        n_rows += len(keys) - len(rows)
+        fates = images.fates(keys.contents, paths)
+        rows = np.flatnonzero(fates != _GONE)
+        rows = rows[seen.add(keys.take(rows), rows)]
+        n_kept += int(np.count_nonzero(fates[rows] == _UNKNOWN))
+        rejected = hash_array([entry.content for entry in rejections])
+        fates = images.fates(rejected, [entry.path for entry in rejections])
+        still = np.flatnonzero(fates != _GONE).tolist()
+        n_rejections_kept += int(np.count_nonzero(fates == _UNKNOWN))
+        n_rows += len(paths) - len(rows)
         n_rejections += len(rejections) - len(still)
-        is_whole = len(rows) == len(keys) and len(still) == len(rejections)
+        is_whole = len(rows) == len(paths) and len(still) == len(rejections)
         every.append(_Kept(name, rows, still, is_whole))
     half = COMMIT_EVERY_ROWS // 2
-    small = [kept for kept in every if len(kept.rows) + len(kept.rejections) < half]
-    rewrite = [kept for kept in every if not kept.is_whole or (len(small) > 1 and kept in small)]
-    left = frozenset(seen)
-    return Plan(rewrite, damaged, n_rows, n_rejections, n_kept, n_rejections_kept, left)
-
-
-class _Fate(enum.Enum):
-    """What has become of an image."""
-
-    THERE = enum.auto()
-    GONE = enum.auto()
-    UNKNOWN = enum.auto()
+    small = {kept.name for kept in every if len(kept.rows) + len(kept.rejections) < half}
+    merged = small if len(small) > 1 else set[str]()
+    rewrite = [kept for kept in every if not kept.is_whole or kept.name in merged]
+    return Plan(rewrite, damaged, n_rows, n_rejections, n_kept, n_rejections_kept, seen)
 
 
 class _Images:
     """Where images have been seen on this machine."""
 
     def __init__(self, folder: CacheFolder) -> None:
-        self._places: dict[ContentHash, list[str]] = {}
-        for path, _, content in folder.index.files():
-            self._places.setdefault(content, []).append(path)
         self._seen_on = folder.index.folders()
         self._is_there: dict[str, bool] = {}
+        self._known = KeyNumbers()
+        """The number of each content, by which the arrays below are indexed."""
+        numbers: list[NDArray[np.int64]] = [np.empty(0, np.int64)]
+        fates: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)]
+        n_files, files = 0, folder.index.files()
+        while some := [*itertools.islice(files, _FILES_AT_ONCE)]:
+            keys = _images(hash_array([content for _, _, content in some]))
+            self._known.add(keys, np.arange(n_files, n_files + len(some)))
+            numbers.append(self._known.find(keys))
+            fates.append(np.array([self._fate_at(path) for path, _, _ in some], np.uint8))
+            n_files += len(some)
+        self._fates = np.full(n_files, _GONE, np.uint8)
+        np.maximum.at(self._fates, np.concatenate(numbers), np.concatenate(fates))
 
-    def fate(self, content: ContentHash, path: bytes) -> _Fate:
-        """Whether an image is at `path`, where it was extracted, or where it was seen here."""
-        seen = self._places.get(content, [])
-        if any(map(os.path.lexists, [os.fsdecode(path), *seen])):
-            return _Fate.THERE
-        return _Fate.GONE if seen and all(map(self._folder_is_there, seen)) else _Fate.UNKNOWN
+    def fates(self, contents: NDArray[np.uint8], paths: list[bytes]) -> NDArray[np.uint8]:
+        """Whether each image is at its path, where it was extracted, or where it was seen here."""
+        numbers = self._known.find(_images(contents))
+        found = np.full(len(numbers), _UNKNOWN, np.uint8)
+        found[numbers >= 0] = self._fates[numbers[numbers >= 0]]
+        for row in np.flatnonzero(found != _THERE).tolist():
+            if os.path.lexists(paths[row]):
+                found[row] = _THERE
+        return found
+
+    def _fate_at(self, path: str) -> int:
+        """Of an image, as far as this place says."""
+        if os.path.lexists(path):
+            return _THERE
+        return _GONE if self._folder_is_there(path) else _UNKNOWN
 
     def _folder_is_there(self, path: str) -> bool:
         """Whether a file's folder is the only one that has been seen under its path."""
@@ -147,6 +158,11 @@ class _Images:
             is_there = {place_of(folder)} == self._seen_on.get(folder)
             self._is_there[folder] = is_there
         return is_there
+
+
+def _images(contents: NDArray[np.uint8]) -> KeyArray:
+    """The keys of images themselves, of hashes (n, 32)."""
+    return KeyArray(contents, np.zeros(len(contents), np.uint32))
 
 
 def carry_out(cache: FeatureCache, planned: Plan) -> None:
@@ -238,8 +254,9 @@ def _merged(cache: FeatureCache, contents: list[_Kept]) -> Iterator[Rows]:
             keys, paths = shard.keys().to_list(), shard.paths()
             rejections = shard.rejections()
             features = np.empty((len(kept.rows), shard.layout.width), np.float32)
-            shard.read(np.array(kept.rows, np.intp), features)
-        rows.extend([keys[row] for row in kept.rows], [paths[row] for row in kept.rows], features)
+            shard.read(kept.rows, features)
+        left: list[int] = kept.rows.tolist()
+        rows.extend([keys[row] for row in left], [paths[row] for row in left], features)
         rows.rejections += [rejections[number] for number in kept.rejections]
         if len(rows) >= COMMIT_EVERY_ROWS:
             yield rows

@@ -20,7 +20,7 @@ from ..untrusted.files import is_unlinked, read_bounded
 from .keys import HASH_BYTES, content_of_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -104,7 +104,7 @@ class Sheets:
                 n_sheets += 1
         return n_sheets, n_bytes
 
-    def useless(self, contents: Collection[ContentHash]) -> Iterator[Path]:
+    def useless(self, contents: Container[ContentHash]) -> Iterator[Path]:
         """Sheets that can serve no more: damaged, or with an image that is not in `contents`."""
         for path in self._paths():
             try:

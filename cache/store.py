@@ -165,13 +165,17 @@ class FeatureCache:
 
     def keys(self) -> list[Key]:
         """Every key, in the order in which rows were committed."""
-        return self._key_map.keys()
+        return self._key_map.keys().to_list()
 
-    def order_of(self, keys: Sequence[Key]) -> NDArray[np.intp]:
+    def order_of(self, keys: Sequence[Key] | KeyArray) -> NDArray[np.intp]:
         """The order in which the rows of keys lie in the shards, to be read in parts by."""
         return np.argsort(self._key_map.find(keys), kind="stable")
 
-    def rows(self, keys: Sequence[Key]) -> NDArray[np.float32]:
+    def n_images(self) -> int:
+        """Rows of images themselves, without those of other views."""
+        return int((self._key_map.keys().views == 0).sum())
+
+    def rows(self, keys: Sequence[Key] | KeyArray) -> NDArray[np.float32]:
         """Read rows.
 
         Parameters
@@ -193,12 +197,13 @@ class FeatureCache:
             When a shard's bytes are not those that were written. Its rows count as missing from
             then on, so that the next extraction computes them again.
         """
-        places = self._key_map.find(keys)
+        asked = KeyArray.of(keys)
+        places = self._key_map.find(asked)
         if (places < 0).any():
             self.refresh()
-            places = self._key_map.find(keys)
+            places = self._key_map.find(asked)
         try:
-            return self._read(keys, places)
+            return self._read(asked, places)
         except FileNotFoundError:
             self.refresh()  # removed by another process: the row may be in another shard now
         except _IndexIsWrongError as error:
@@ -206,29 +211,29 @@ class FeatureCache:
             self._index.forget_shards(self._name, self._key_map.names)
             self._load()
         try:
-            return self._read(keys, self._key_map.find(keys))
+            return self._read(asked, self._key_map.find(asked))
         except (FileNotFoundError, _IndexIsWrongError) as error:
             raise CacheError(
                 f"{error}; another process is changing the cache: try again"
             ) from error
 
-    def _read(self, keys: Sequence[Key], places: NDArray[np.int64]) -> NDArray[np.float32]:
-        if not keys:
+    def _read(self, asked: KeyArray, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        n = len(places)
+        if not n:
             return np.empty((0, 0), np.float32)
         n_missing = int((places < 0).sum())
         if n_missing:
             raise MissingRowsError(
-                f"{n_missing} of {counted(len(keys), 'row')} {'is' if len(keys) == 1 else 'are'} "
+                f"{n_missing} of {counted(n, 'row')} {'is' if n == 1 else 'are'} "
                 f"not in {self.folder}: extract them first"
             )
         order = np.argsort(places, kind="stable")
         shards, rows = shards_and_rows(places[order])
         starts = np.flatnonzero(np.diff(shards, prepend=-1)).tolist()
-        asked = KeyArray.of(keys)
-        out = np.empty((len(keys), self._key_map.layouts[int(shards[0])].width), np.float32)
+        out = np.empty((n, self._key_map.layouts[int(shards[0])].width), np.float32)
         with ThreadPoolExecutor(min(available_cores(), len(starts))) as readers:
             reading: dict[int, Future[None]] = {}
-            for start, end in itertools.pairwise([*starts, len(keys)]):
+            for start, end in itertools.pairwise([*starts, n]):
                 shard = int(shards[start])
                 task = (shard, rows[start:end], asked, order[start:end], out)
                 reading[shard] = readers.submit(self._read_shard, *task)

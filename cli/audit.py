@@ -18,6 +18,7 @@ from .command import command, option
 from .output import print_json, report_rejections, say, tell
 from .parameters import options
 from .parameters.labels import answered, labels_option, lay_over, read
+from .parameters.sampling import images_option
 from .parameters.seen_by_head import extract_seen_by, require_head_decides
 from .parameters.types import FOLDER, WholeNumber
 
@@ -35,6 +36,7 @@ _MOST_SHOWN = 10
 
 @command(example="bottlebank audit photos/ --output labels.csv --report audit/")
 @options.data(options.UNLABELLED_HELP)
+@images_option()
 @labels_option()
 @options.head(
     default_in_words="heads that are trained on the other images, in 5 folds",

@@ -13,6 +13,7 @@ from .output import print_json, report_rejections, tell
 from .parameters import choices, options, pictures
 from .parameters.labels import answered, labels_option, read
 from .parameters.maps import layout as layout_options
+from .parameters.sampling import images_option
 from .parameters.seen_by_head import require_head_decides
 from .parameters.types import MEGABYTES, Choice
 from .plotting.fitting_options import require_fitting_options
@@ -24,6 +25,7 @@ from .plotting.view import draw_view
 
 @command(example="bottlebank plot photos/ --method umap --output map.html")
 @options.data(f"{options.UNLABELLED_HELP}; or one image, whose transfer values are drawn")
+@images_option()
 @labels_option()
 @options.output(
     required=True,

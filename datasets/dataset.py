@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from .folders import (
 from .layout import Layout
 from .listed import case_twins, read_listed
 from .path_list import is_path_list, read_path_list
+from .sampling import rows_at_random
 from .split_names import SPLITS
 from .summary import classes_as_html, classes_in_words, short
 
@@ -108,6 +109,7 @@ def load_dataset(
     weights_column: str | None = None,
     image_root: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
+    images: int | None = None,
 ) -> Dataset:
     """Read a dataset from a folder per class, split folders, a CSV file, or images without classes.
 
@@ -135,6 +137,9 @@ def load_dataset(
         Of a CSV file or a list: the folder that paths are relative to.
     encoding
         Of a CSV file or a list; None knows UTF-8, UTF-16 and Windows-1252.
+    images
+        Take this many of the images, at random: the same each time, and mostly the same when some
+        are added or removed. None: all.
 
     Returns
     -------
@@ -153,6 +158,7 @@ def load_dataset(
     path = require_path(source, "the path of a folder or a CSV file")
     if class_level is not None:
         class_level = require_whole("class_level", class_level, 0)
+    n_images = None if images is None else require_whole("images", images, 1)
     of_folder = {"exclude": tuple(exclude) or None, "class_level": class_level}
     of_csv = {
         "path_column": path_column,
@@ -171,9 +177,25 @@ def load_dataset(
         raise DatasetError(f"no such folder or file: {path}; {LAYOUTS}")
     if not dataset.paths and not dataset.unreadable:
         raise DatasetError(_why_empty(path, dataset))
+    if n_images is not None:
+        dataset = sampled(dataset, n_images)
     for note in dataset.notes:
         logger.warning("note: %s", note)
     return dataset
+
+
+def sampled(dataset: Dataset, n_images: int) -> Dataset:
+    """The dataset of `n_images` at random, in their order; itself, where it has no more."""
+    if n_images >= len(dataset):
+        return dataset
+    rows = rows_at_random(dataset.paths, dataset.source, n_images)
+    columns = {
+        name: [column[row] for row in rows] if len(column) else ()
+        for name in ("paths", "labels", "splits", "groups", "weights")
+        for column in [getattr(dataset, name)]
+    }
+    note = f"{n_images:,} of {counted(len(dataset), 'image')} are taken, at random"
+    return replace(dataset, **columns, notes=[*dataset.notes, note])
 
 
 def as_dataset(

@@ -12,6 +12,7 @@ from ..cache import CacheFolder, Key, Variant, made_again
 from ..cache import layouts as kept_layouts
 from ..cache.import_export import Described, export_rows, import_shards
 from ..cache.isolated_reading import open_export
+from ..cache.key_numbers import ContentSet
 from ..cache.prune import carry_out, plan, remove_recipe
 from ..cache.sheets import Sheets
 from ..datasets.splits import split
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ..cache import FeatureCache
-    from ..cache.keys import ContentHash
     from ..datasets import Dataset
 
 
@@ -40,7 +40,7 @@ class Exported(NamedTuple):
 
 def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
     """One variant of one recipe, as JSON values."""
-    recipe, keys = _recipe(folder, cache.fingerprint), cache.keys()
+    recipe = _recipe(folder, cache.fingerprint)
     return {
         "fingerprint": cache.fingerprint,
         "words": _in_words(recipe),
@@ -48,7 +48,7 @@ def describe(folder: CacheFolder, cache: FeatureCache) -> dict[str, Any]:
         "precision": Variant.parse(cache.variant).precision,
         "store": Variant.parse(cache.variant).storage,
         "rows": len(cache),
-        "images": sum(key.view == 0 for key in keys),
+        "images": cache.n_images(),
         "bytes": cache.n_bytes(),
         "shards": len(cache.shard_names()),
         "layouts": kept_layouts.n_layouts(folder.root, cache.fingerprint, cache.variant),
@@ -199,12 +199,12 @@ def prune(
             f"{len(fitting)} recipes begin with {received(prefix)}; `cache info` lists them"
         )
     entries: list[dict[str, Any]] = []
-    left: set[ContentHash] = set()
+    left = ContentSet()
     for fingerprint in fitting:
         for variant in folder.variants(fingerprint):
             cache = folder.open(fingerprint, variant)
             planned = plan(folder, cache)
-            left.update(key.content for key in planned.keys)
+            left.add(planned.keys.keys())
             layouts = [*kept_layouts.useless(folder.root, fingerprint, variant, planned.keys)]
             if whole:
                 n_removed = kept_layouts.n_layouts(folder.root, fingerprint, variant)

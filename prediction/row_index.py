@@ -33,12 +33,18 @@ _MOST_SHARE = 0.01
 """Of more candidates than this, reading all rows is as quick."""
 _ROWS_AT_ONCE = 10_000
 _ROWS_IN_A_BLOCK = 50_000
+_GRAPH_BYTES = 500
 INSTALL = how_to_install("index")
 
 
 def is_installed() -> bool:
     """Whether there is the library that builds the index."""
     return find_spec("usearch") is not None
+
+
+def index_bytes(n_rows: int, width: int) -> int:
+    """About what an index has in memory, beside the rows: them in 16 bits, and their neighbours."""
+    return n_rows * (2 * width + _GRAPH_BYTES)
 
 
 class RowIndex:

@@ -8,25 +8,30 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arguments import received, require_whole
+from ..arguments import received, require_size, require_whole
 from ..cache import CacheFolder, KeyArray, content_of_bytes
 from ..errors import ImageRejectedError, ParameterError, UsageError
 from ..extraction.feature_table import require_table
 from ..features import open_extractor
 from ..features.engines.registry import require_known
 from ..features.images.decoder import MAX_PIXELS, Limits, read, require_max_pixels
+from ..formatting import mebibytes
+from ..hardware import available_memory_bytes
 from .head_extractor import weights_finder
 from .image_inputs import named, one
 from .lazy_extractor import LazyExtractor
-from .nearest_rows import nearest_rows, row_lengths
 from .predict_many import rows_of
-from .row_index import INSTALL, RowIndex, is_installed
+from .row_index import INSTALL, RowIndex, index_bytes, is_installed
+from .searched_rows import RowsInCache, RowsInMemory
 from .similar_images import SimilarImage, SimilarImages
 
 if TYPE_CHECKING:
     from ..extraction import FeatureTable
     from ..features import Extractor
     from .image_inputs import ImageLike, Input
+
+MOST_FOR_ONE = 1 << 30
+"""Bytes of rows that `similar` keeps in memory."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +56,10 @@ class SimilarSearch:
         network and settings.
     engine, max_pixels
         As in `extract`.
+    memory
+        Up to which size the rows, 4 bytes a number, are kept in memory; beyond it, each answer
+        reads all of them from the cache, in blocks. In bytes, or text such as ``"2G"``; None: half
+        of what is available. Rows that the table has read already are taken as they are.
     approximate
         Whether answers come from an index, which finds nearly all of the nearest images: `recall`
         says which share. Building it takes as long as some ten thousand exact answers, so that it
@@ -79,6 +88,7 @@ class SimilarSearch:
         *,
         engine: str = "auto",
         max_pixels: int = MAX_PIXELS,
+        memory: int | str | None = None,
         approximate: bool = False,
         progress: bool | None = None,
     ) -> None:
@@ -89,7 +99,7 @@ class SimilarSearch:
             raise ParameterError(
                 "approximate", f"is {received(approximate)}; expected True or False"
             )
-        self._table, self._features = table, table.features
+        self._table = table
         self._contents = KeyArray.of(table.keys).contents
         if approximate and not is_installed():
             approximate = False
@@ -98,8 +108,26 @@ class SimilarSearch:
                 f"{len(table):,}",
                 INSTALL,
             )
-        self._index = RowIndex(self._features, progress=progress) if approximate else None
-        self._lengths = None if approximate else row_lengths(self._features)
+        n_bytes = 4 * len(table) * table.recipe.width
+        available = available_memory_bytes()
+        most = available // 2 if memory is None else require_size("memory", memory)
+        self._index: RowIndex | None = None
+        self._rows: RowsInMemory | RowsInCache
+        if "features" in vars(table) or n_bytes <= most:
+            self._rows = RowsInMemory(table.features)
+        else:
+            self._rows = RowsInCache(table)
+        if approximate:
+            needed = index_bytes(len(table), table.recipe.width)
+            allowed = available if memory is None else most
+            if isinstance(self._rows, RowsInCache) or needed > available:
+                raise UsageError(
+                    f"an index of {len(table):,} images needs {mebibytes(n_bytes)} of memory for "
+                    f"their rows and {mebibytes(needed)} beside; {mebibytes(allowed)} are "
+                    f"available: expected approximate=False, or fewer images: "
+                    f"table.some(rows)"
+                )
+            self._index = RowIndex(table.features, progress=progress)
         self._late = _extractor_of(table, engine)
 
     @property
@@ -111,19 +139,15 @@ class SimilarSearch:
         return 1.0 if self._index is None else self._index.recall
 
     def __repr__(self) -> str:
-        how = "all compared" if self._index is None else f"by an index, recall {self.recall:.3f}"
-        return f"<SimilarSearch in {len(self._features):,} images, {how}>"
+        by = None if self._index is None else f"by an index, recall {self.recall:.3f}"
+        return f"<SimilarSearch in {len(self._table):,} images, {by or self._rows.how}>"
 
     def similar(self, image: ImageLike, top: int = 10) -> SimilarImages:
         """Find the images that are most similar to an image: see `bottlebank.similar`."""
         top = require_whole("top", top, 1)
         given = one(image)
         query = self._query(given)
-        n_rows = top + len(query.same)
-        if self._index is None:
-            found = nearest_rows(self._features, query.values, n_rows, lengths=self._lengths)
-        else:
-            found = self._index.nearest(query.values, n_rows)
+        found = (self._index or self._rows).nearest(query.values, top + len(query.same))
         others = ~np.isin(found.rows, query.same)
         nearest = zip(found.rows[others].tolist(), found.cosines[others].tolist(), strict=True)
         return SimilarImages(
@@ -147,7 +171,7 @@ class SimilarSearch:
             same = np.flatnonzero(self._contents[:, 0] == content[0])
             same = same[(self._contents[same] == content).all(axis=1)]
         if len(same):
-            return _Query(self._features[same[0]], same)
+            return _Query(self._rows.values(int(same[0])), same)
         limits = Limits(pixels=self._max_pixels)
         precisions = [self._table.report.precision]
         whole = data if data is not None else given.picture
@@ -164,6 +188,7 @@ def similar(
     *,
     engine: str = "auto",
     max_pixels: int = MAX_PIXELS,
+    memory: int | str | None = None,
 ) -> SimilarImages:
     """Find the images of a table that are most similar to an image.
 
@@ -182,6 +207,8 @@ def similar(
         How many.
     engine, max_pixels
         As in `extract`.
+    memory
+        As in `SimilarSearch`; None: 1 GiB.
 
     Returns
     -------
@@ -205,7 +232,8 @@ def similar(
     """
     top = require_whole("top", top, 1)
     require_table(table, "bb.similar(image, {})")
-    search = SimilarSearch(table, engine=engine, max_pixels=max_pixels)
+    most = MOST_FOR_ONE if memory is None else memory
+    search = SimilarSearch(table, engine=engine, max_pixels=max_pixels, memory=most)
     return search.similar(image, top)
 
 

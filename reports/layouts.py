@@ -10,6 +10,7 @@ import numpy as np
 from ..cache import CacheFolder, Variant
 from ..cache.layouts import Layout, Layouts
 from ..formatting import counted
+from ..memory_room import require_room
 from ..viz import Embedding
 from ..viz.map_methods import METHODS
 from ..viz.map_settings import require_layout
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ..cache import Key
     from ..extraction import FeatureTable
 
+_COPIES = 4
+"""Of all rows, that laying them out has in memory at its peak."""
 MOST_PLACED = 0.2
 """Share of the images beyond which `lay_out` warns that they were only placed."""
 
@@ -65,7 +68,7 @@ def lay_out(
     Raises
     ------
     UsageError
-        As `bottlebank.viz.reduce`.
+        As `bottlebank.viz.reduce`; or where there is too little memory for so many images.
     ImageRejectedError
         When every image is rejected.
     """
@@ -77,6 +80,7 @@ def lay_out(
         neighbors=neighbors,
     )
     table.require_rows()
+    require_room(len(table), table.recipe.width, _COPIES, "a map")
     labels = table.labels.tolist()
     features = require_features(table.features)
     row_of: dict[Key, int] = {}

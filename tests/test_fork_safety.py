@@ -174,7 +174,7 @@ def test_a_table_and_a_cache_go_on_in_a_fork(table, cache):
             found = [
                 folder.known_contents(stats),
                 store.rows(table.keys).sum(),
-                folder.index.files(),
+                [*folder.index.files()],
             ]
             folder.remember_files([("/x", Stamp.of(os.stat(cache)), b"k" * 32)])
             folder.index.close()
@@ -182,7 +182,7 @@ def test_a_table_and_a_cache_go_on_in_a_fork(table, cache):
 
         assert in_a_fork(use) == str((True, True, 60))
         # the parent's connection still works, and sees what the child wrote
-        assert len(folder.index.files()) == 61
+        assert len([*folder.index.files()]) == 61
     with sqlite3.connect(cache / "index.sqlite") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()

@@ -117,7 +117,7 @@ def _around(rows: Rows, features: list[memoryview]) -> tuple[memoryview, memoryv
     }
     if rows.rejections:
         arrays |= {
-            "rejected_key": _hash_array([rejection.content for rejection in rows.rejections]),
+            "rejected_key": hash_array([rejection.content for rejection in rows.rejections]),
             **_blob("rejected_path", [rejection.path for rejection in rows.rejections]),
             **_blob("rejected_reason", [entry.reason.encode() for entry in rows.rejections]),
         }
@@ -139,7 +139,8 @@ def _around(rows: Rows, features: list[memoryview]) -> tuple[memoryview, memoryv
     return memoryview(image)[:start], memoryview(image)[start + sum(map(len, features)) :], layout
 
 
-def _hash_array(contents: Sequence[ContentHash]) -> NDArray[np.uint8]:
+def hash_array(contents: Sequence[ContentHash]) -> NDArray[np.uint8]:
+    """uint8, (n, 32)."""
     return np.frombuffer(b"".join(contents), np.uint8).reshape(-1, HASH_BYTES)
 
 

@@ -37,7 +37,7 @@ def run(deep: bool, cache: str | None, json: bool) -> int:
                 damage.append({"path": str(found.path), "reason": found.reason})
         n_files, changed = 0, []
         if deep:
-            total = len(folder.index.files())
+            total = folder.index.n_files()
             for found in _shown("Hashing", folder.verify_files(), total, "files"):
                 n_files += 1
                 if found is not None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bottlebank.cache import CacheFolder, Key, Stamp, content_of_bytes
+from bottlebank.cache import index as index_module
 from bottlebank.cache.directory import Damage
 from bottlebank.cache.index import Index, is_settled
 
@@ -186,7 +187,7 @@ def test_an_index_of_an_earlier_version_gives_way(tmp_path):
     old.close()
     (tmp_path / "a").write_bytes(b"one")
     with CacheFolder(root) as folder:
-        assert folder.index.files() == []
+        assert [*folder.index.files()] == []
         assert folder.sha256_of_file(tmp_path / "a") == content_of_bytes(b"one").hex()
 
 
@@ -220,3 +221,18 @@ def test_inodes_and_times_of_any_size_are_kept(cache, tmp_path, inode, year):
         assert folder.known_contents([("/photo.jpg", odd)]) == [b"k" * 32]
         other = SimpleNamespace(**{**vars(odd), "st_ino": inode - 1})
         assert folder.known_contents([("/photo.jpg", other)]) == [None]
+
+
+def test_files_come_in_the_order_of_their_paths_however_many_are_asked_for_at_once(
+    folder, monkeypatch
+):
+    stamp = Stamp(1, 2, 3, 4)
+    names = [f"/photos/{number:03d} \udcff.jpg" for number in range(25)]
+    folder.index.remember_files(
+        [(name, stamp, content_of_bytes(b"%d" % n)) for n, name in enumerate(names)]
+    )
+    for at_once in (1, 2, 5, 24, 25, 26):
+        monkeypatch.setattr(index_module, "_FILES_AT_ONCE", at_once)
+        found = list(folder.index.files())
+        assert found == [(name, stamp, content_of_bytes(b"%d" % n)) for n, name in enumerate(names)]
+    assert folder.index.n_files() == 25

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, Key, Stamp, identity, lock
+from bottlebank.cache import CacheFolder, Key, Stamp, identity, lock, prune
 from bottlebank.cache.import_export import Described, import_shards
 from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
@@ -91,6 +91,42 @@ def test_an_image_that_was_seen_elsewhere_keeps_its_row(folder, tmp_path):
     folder.remember_files([(str(moved), Stamp.of(moved.stat()), key(3).content)])
     planned = plan(folder, folder.open(PRINT, "float32"))
     assert planned.rows_removed == 0
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 100])
+def test_of_an_image_in_several_places_each_counts(folder, tmp_path, monkeypatch, at_once):
+    """Image 3 is in one of them, 4 in none, 5 in none and a folder is away; of 6 one is left."""
+    monkeypatch.setattr(prune, "_FILES_AT_ONCE", at_once)
+    for name in ("a", "z"):
+        (tmp_path / name).mkdir()
+        for number in (3, 4, 5, 6):
+            (tmp_path / name / f"{number}.jpg").touch()
+        see(folder, tmp_path / name)
+    for number in (3, 4, 5, 6):
+        (tmp_path / "photos" / f"{number}.jpg").unlink()
+    for name, number in (("a", 3), ("a", 4), ("z", 4), ("z", 6)):
+        (tmp_path / name / f"{number}.jpg").unlink()
+    (tmp_path / "a" / "5.jpg").rename(tmp_path / "photos" / "5.jpg")
+    (tmp_path / "photos" / "5.jpg").unlink()
+    (tmp_path / "z" / "5.jpg").unlink()
+    assert pruned(folder) == (2, 0, 0, 0)
+    (tmp_path / "z" / "3.jpg").rename(tmp_path / "a" / "3.jpg")
+    (tmp_path / "z").rmdir()
+    assert pruned(folder) == (0, 0, 2, 0)
+
+
+def test_rows_that_one_shard_has_twice_go(folder):
+    cache = folder.open(PRINT, "float32")
+    with cache.writer({}, commit_every_rows=5) as writer:
+        for number in (30, 31, 30, 3, 31):
+            writer.add(key(number), b"elsewhere", row(number))
+    planned = plan(folder, folder.open(PRINT, "float32"))
+    assert planned.rows_removed == 3
+    assert len(planned.keys) == 12
+    assert {key(n) in planned.keys for n in (0, 9, 30, 31)} == {True}
+    carry_out(cache, planned)
+    assert contents(folder) == {key(n): n + 0.5 for n in (*range(10), 30, 31)}
+    assert folder.open(PRINT, "float32").n_stored == 12
 
 
 def pruned(folder):

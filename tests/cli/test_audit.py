@@ -50,6 +50,28 @@ def test_what_is_found_is_listed_looked_at_and_mended(bottlebank, wrong, options
     assert "lies inside the dataset" in inside.err
 
 
+def test_a_sample_is_looked_at(bottlebank, photos, options, tmp_path, caplog):
+    """Of it alone anything is extracted, and it is the same for all commands."""
+    file, points = tmp_path / "labels.csv", tmp_path / "map.csv"
+    command = [photos, *options, "--images", "25"]
+    done = bottlebank("audit", *command, "--output", file)
+    assert done.code == 0, done.err
+    assert "note: 25 of 60 images are taken, at random" in caplog.text
+    assert "25 images of 3 classes" in done.out
+    drawn = bottlebank("plot", *command, "--format", "csv", "--output", points, "--json")
+    assert drawn.json["images"] == 25
+    looked_at, on_map = (
+        {row["key"] for row in csv.DictReader(each.read_text(encoding="utf-8").splitlines())}
+        for each in (file, points)
+    )
+    assert looked_at == on_map
+    everything = bottlebank("extract", photos, *options, "--json").json
+    assert (everything["cached"], everything["extracted"]) == (25, 35)
+    none = bottlebank("audit", photos, *options, "--images", "0")
+    assert none.code == 2
+    assert "--images" in none.err
+
+
 def test_images_without_classes(bottlebank, photos, options, tmp_path):
     flat = photos / "disc"
     done = bottlebank("audit", flat, *options, "--next", "3", "--json")

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,7 +40,7 @@ def test_every_key_is_found_where_it_was_first(shards, asked):
     shard, row = shards_and_rows(found[found >= 0])
     told = list(zip(shard.tolist(), row.tolist(), strict=True))
     assert told == [expected[number] for number in asked if number in expected]
-    assert key_map.keys() == [key(number) for number in expected]
+    assert key_map.keys().to_list() == [key(number) for number in expected]
 
 
 def test_the_last_shard_says_why_an_image_was_rejected():
@@ -49,3 +51,15 @@ def test_the_last_shard_says_why_an_image_was_rejected():
     assert reasons == {1: "a 1", 2: "b 2"}
     assert key(1) not in key_map
     assert key(3) in key_map
+
+
+def test_threads_that_ask_at_once_find_every_key():
+    for _ in range(20):
+        key_map = KeyMap()
+        for number in range(30):
+            key_map.add(contents(str(number), [*range(40 * number, 40 * number + 40)]))
+        asked = [key(number) for number in range(1200)]
+        with ThreadPoolExecutor(8) as threads:
+            found = [*threads.map(key_map.find, [asked] * 8)]
+        assert all((places >= 0).all() for places in found)
+        assert len(key_map) == 1200

@@ -24,7 +24,7 @@ RECIPE = {
     "--pooling": ["cls"],
     "--store": ["float16"],
 }
-READING = {"--class-level": ["2"], "--label-column": ["x"]}
+READING = {"--class-level": ["2"], "--label-column": ["x"], "--images": ["3"]}
 SALIENCY = {"--saliency": ["gradcam"]}
 OF_IMAGE = {**LAYOUT, **THUMBNAILS, **READING, "--labels": ["l.csv"], **SALIENCY}
 OF_DATASET = {**LAYOUT, **THUMBNAILS, **SALIENCY}
