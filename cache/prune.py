@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
+from ..untrusted.tar_members import archive_of, status_of
 from .identity import place_of
 from .shards.shard import Shard
 from .shards.shard_name import next_number
@@ -135,18 +136,29 @@ class _Images:
     def fate(self, content: ContentHash, path: bytes) -> _Fate:
         """Whether an image is at `path`, where it was extracted, or where it was seen here."""
         seen = self._places.get(content, [])
-        if any(map(os.path.lexists, [os.fsdecode(path), *seen])):
+        if any(map(_is_there, [os.fsdecode(path), *seen])):
             return _Fate.THERE
         return _Fate.GONE if seen and all(map(self._folder_is_there, seen)) else _Fate.UNKNOWN
 
     def _folder_is_there(self, path: str) -> bool:
-        """Whether a file's folder is the only one that has been seen under its path."""
+        """Whether a folder, a file's or its archive's, is the only one seen under its path."""
+        path = archive_of(path) or path
         folder = os.path.dirname(path)  # noqa: PTH120 (names may hold surrogate escapes)
         is_there = self._is_there.get(folder)
         if is_there is None:
             is_there = {place_of(folder)} == self._seen_on.get(folder)
             self._is_there[folder] = is_there
         return is_there
+
+
+def _is_there(path: str) -> bool:
+    if os.path.lexists(path):
+        return True
+    try:
+        status_of(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def carry_out(cache: FeatureCache, planned: Plan) -> None:

@@ -30,8 +30,9 @@ class Place(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its own name."""
-        return os.path.basename(self.path)  # noqa: PTH119 (surrogate escapes)
+        """Its own name; of an archive, without its ending."""
+        name = os.path.basename(self.path)  # noqa: PTH119 (surrogate escapes)
+        return os.path.splitext(name)[0] if self.folder.is_archive else name  # noqa: PTH122
 
     def inside(self) -> list[Place]:
         """The folders in it that hold images."""
