@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import itertools
 import logging
 import os
 from typing import TYPE_CHECKING, NamedTuple
@@ -130,13 +131,15 @@ class _Images:
         self._places: dict[ContentHash, list[str]] = {}
         for path, _, content in folder.index.files():
             self._places.setdefault(content, []).append(path)
+        # By path, so that each archive is gone through once.
+        self._there = set(filter(_is_there, sorted(itertools.chain(*self._places.values()))))
         self._seen_on = folder.index.folders()
         self._is_there: dict[str, bool] = {}
 
     def fate(self, content: ContentHash, path: bytes) -> _Fate:
         """Whether an image is at `path`, where it was extracted, or where it was seen here."""
         seen = self._places.get(content, [])
-        if any(map(_is_there, [os.fsdecode(path), *seen])):
+        if not self._there.isdisjoint(seen) or _is_there(os.fsdecode(path)):
             return _Fate.THERE
         return _Fate.GONE if seen and all(map(self._folder_is_there, seen)) else _Fate.UNKNOWN
 

@@ -15,7 +15,8 @@ from .folders import (
     EXTENSIONS,
     Walk,
     find_images,
-    is_archive_name,
+    holds_images,
+    is_archive,
     is_image_name,
     kinds_in_words,
 )
@@ -122,10 +123,10 @@ def load_dataset(
         `dev`, `test`, and their like, such as `seg_train`) that hold those; with class folders that
         hold split folders; or a folder that holds nothing but one of these. Tar archives count as
         folders; where files ``.cls`` lie beside their images, these hold the classes. Or a CSV file
-        with a header and the columns ``path,label`` and optionally ``split`` and ``group``, its relative
-        paths relative to the file's own folder. Or images without classes, whose labels are empty:
-        a folder with images and no folders of images in it, or a text file with one path of an
-        image or folder a line.
+        with a header and the columns ``path,label`` and optionally ``split`` and ``group``, its
+        relative paths relative to the file's own folder. Or images without classes, whose labels
+        are empty: a folder with images and no folders of images in it, or a text file with one path
+        of an image or folder a line.
     exclude
         Of a folder: names of files and folders to leave out, at any depth, with ``*`` and ``?``.
     class_level
@@ -166,7 +167,7 @@ def load_dataset(
         "image_root": image_root,
         "encoding": encoding,
     }
-    if path.is_dir() or (is_archive_name(path.name) and path.is_file()):
+    if holds_images(str(path)):
         what = "a folder" if path.is_dir() else "an archive"
         _refuse(of_csv, f"{path} is {what}", "a CSV file")
         dataset = _from_folder(path, exclude, class_level)
@@ -216,10 +217,17 @@ def as_dataset(
             f"expected a Dataset, a folder, a CSV file or a list of image files, received "
             f"{type_of(data)}"
         ) from None
-    paths = [path for name in names for path in find_images(name)]
-    if not paths:
+    unreadable: list[tuple[str, str]] = []
+    paths = [path for name in names for path in find_images(name, unreadable)]
+    if not paths and not unreadable:
         raise DatasetError("the list holds no images")
-    return Dataset(counted(len(paths), "image"), paths, [""] * len(paths), [None] * len(paths))
+    return Dataset(
+        counted(len(paths), "image"),
+        paths,
+        [""] * len(paths),
+        [None] * len(paths),
+        unreadable=unreadable,
+    )
 
 
 def find_listed_images(name: str, unreadable: list[tuple[str, str]] | None = None) -> list[str]:
@@ -231,7 +239,7 @@ def find_listed_images(name: str, unreadable: list[tuple[str, str]] | None = Non
         When none of its paths leads to a file.
     """
     path = Path(name)
-    if is_image_name(name) or not os.path.isfile(path):  # noqa: PTH113 (False for long names)
+    if is_image_name(name) or is_archive(name) or not os.path.isfile(path):  # noqa: PTH113 (False for long names)
         return find_images(name, unreadable)
     try:
         return read_path_list(path).paths if is_path_list(path) else [name]
@@ -313,7 +321,7 @@ def _from_file(path: Path, parameters: Mapping[str, Any]) -> Dataset:
 
 
 def _why_empty(path: Path, dataset: Dataset) -> str:
-    if path.is_file() and not dataset.ignored:
+    if path.is_file() and not is_archive(str(path)) and not dataset.ignored:
         return f"{path} has a header and no rows"
     were = "was" if dataset.ignored == 1 else "were"
     passed_over = f"{counted(dataset.ignored, 'other file')} {were} ignored"

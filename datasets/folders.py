@@ -134,7 +134,7 @@ class Walk:
                 return known
             if depth > _DEEPEST:
                 return self._not_listed(path, f"it lies more than {_DEEPEST} folders deep")
-            if is_archive_name(path) and not stat.S_ISDIR(status.st_mode):
+            if _ends_as_archive(path) and not stat.S_ISDIR(status.st_mode):
                 self._known[identity] = self._in_archive(path)
                 return self._known[identity]
             with os.scandir(path) as listing:
@@ -145,7 +145,7 @@ class Walk:
         for entry in found:
             if self._is_left_out(entry):
                 continue
-            if _is_folder(entry) or _is_archive(entry):
+            if _is_folder(entry) or is_archive(entry.path):
                 below = self.list(entry.path, depth + 1)
                 if below is not None and (below.entries or not below.is_listed):
                     folder.entries.append((entry.name, below))
@@ -161,6 +161,8 @@ class Walk:
     def _in_archive(self, path: str) -> Folder:
         """What is in a tar archive, as if it were a folder."""
         found = members_of(path)
+        if found.problem and not found.places and not found.passed_over:
+            return self._not_listed(path, found.problem)
         if found.problem:
             self.unreadable.append((path, f"of the archive, not all is read: {found.problem}"))
         self.passed_over.update(found.passed_over)
@@ -195,7 +197,8 @@ class Walk:
         return "" if is_image_name(own) else kind_of(own)
 
     def _not_listed(self, path: str, why: str) -> Folder:
-        self.unreadable.append((path, f"the folder cannot be listed: {why}"))
+        what = "the archive cannot be read" if is_archive(path) else "the folder cannot be listed"
+        self.unreadable.append((path, f"{what}: {why}"))
         return Folder(is_listed=False)
 
     def _is_excluded(self, name: str) -> bool:
@@ -238,12 +241,12 @@ def images_below(path: str, folder: Folder, seen: dict[Folder, str] | None = Non
 def find_images(
     path: str | os.PathLike[str], unreadable: list[tuple[str, str]] | None = None
 ) -> list[str]:
-    """The image files at or below `path`, sorted; a path that is not a folder is returned as it is.
+    """The images at or below a folder or archive, sorted; another path is returned as it is.
 
-    Folders that cannot be listed, and why, are added to `unreadable`.
+    Folders and archives that cannot be listed, and why, are added to `unreadable`.
     """
     name = os.fspath(path)
-    if not os.path.isdir(name) and not is_archive_name(name):  # noqa: PTH112
+    if not holds_images(name):
         return [name]
     walk = Walk()
     found = list(images_below(name, walk.list(name) or Folder()))
@@ -261,9 +264,14 @@ def kinds_in_words(passed_over: Mapping[str, int]) -> str:
     return ", ".join(words)
 
 
-def is_archive_name(name: str) -> bool:
-    """Whether a name ends as that of a tar archive."""
-    return name.lower().endswith(ENDING)
+def holds_images(path: str) -> bool:
+    """Whether a path is that of a folder or of a tar archive."""
+    return os.path.isdir(path) or is_archive(path)  # noqa: PTH112 (False for any failure)
+
+
+def is_archive(path: str) -> bool:
+    """Whether a path is that of a tar archive, by its name: a regular file."""
+    return _ends_as_archive(path) and os.path.isfile(path)  # noqa: PTH113 (False for any failure)
 
 
 def key_of(name: str) -> tuple[str, str]:
@@ -300,11 +308,8 @@ def _folder_in(folders: dict[str, Folder], path: str) -> Folder:
     return folders[path]
 
 
-def _is_archive(entry: os.DirEntry[str]) -> bool:
-    try:
-        return is_archive_name(entry.name) and entry.is_file()
-    except OSError:
-        return False
+def _ends_as_archive(name: str) -> bool:
+    return name.lower().endswith(ENDING)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 ENDING = ".tar"
 _BLOCK = 512
 _MOST_OF_HEADER = 1 << 20
+_MOST_OF_NAME = 4096
+_MOST_DIGITS = 20
 _KEPT = 64
 _REGULAR, _WITHOUT_BYTES = b"0\0" + b"7", b"123456"
+_MAP_GOES_ON, _MAP_GOES_ON_AGAIN = 482, 504
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\3\4", b"7z\xbc\xaf")
+_ENDS_IN_HEADER = "it ends in the middle of a header: copy or download it again"
 _NAMES, _SIZE, _CHECKSUM, _KIND = slice(0, 100), slice(124, 136), slice(148, 156), slice(156, 157)
 _MAGIC, _PREFIX = slice(257, 263), slice(345, 500)
 
@@ -89,9 +94,13 @@ class Members(NamedTuple):
 
 
 def archive_of(path: str) -> str | None:
-    """The archive that a path leads into, by the names in it; None where it leads into none."""
-    at = path.lower().find(f"{ENDING}/")
-    return None if at < 0 else path[: at + len(ENDING)]
+    """The archive that a path leads into, or did while it was there; None where into none."""
+    lower, at = path.lower(), 0
+    while (at := lower.find(f"{ENDING}/", at)) >= 0:
+        at += len(ENDING)
+        if not os.path.isdir(path[:at]):  # noqa: PTH112 (names may hold surrogate escapes)
+            return path[:at]
+    return None
 
 
 def status_of(path: str) -> FileStatus:
@@ -104,11 +113,30 @@ def status_of(path: str) -> FileStatus:
     """
     try:
         return os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
-    except NotADirectoryError:
-        archive = archive_of(path)
-        if archive is None:
+    except OSError as error:
+        if not leads_into_file(error):
             raise
-    return members_of(archive).status_of(path[len(archive) + 1 :])
+        return member_at(path, error)
+
+
+def leads_into_file(error: OSError) -> bool:
+    """Whether a path that could not be opened may be that of a file in an archive."""
+    return error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG)
+
+
+def member_at(path: str, error: OSError) -> MemberStatus:
+    """A file in an archive, by its path.
+
+    Raises
+    ------
+    OSError
+        When there is none: `error`, where the path leads into no archive.
+    """
+    archive = archive_of(path)
+    if archive is None:
+        raise error
+    name = _plain(os.fsencode(path[len(archive) :])) or ""
+    return members_of(archive).status_of(name)
 
 
 def members_of(archive: str) -> Members:
@@ -138,7 +166,9 @@ def _members_of(archive: str, changes: tuple[int, int, int], n_bytes: int) -> Me
                 name = _plain(raw_name)
                 if kind == "folder":
                     continue
-                if name is None:
+                if len(raw_name) > _MOST_OF_NAME:
+                    kind = f"name of more than {_MOST_OF_NAME:,} bytes"
+                elif name is None:
                     kind = "name that leads out of the archive"
                 if kind != "file":
                     passed_over[kind] = passed_over.get(kind, 0) + 1
@@ -156,30 +186,43 @@ def _headers(file: FileIO, n_bytes: int) -> Iterator[tuple[str, bytes, int, int]
     while at < n_bytes:
         block = os.pread(file.fileno(), _BLOCK, at)
         if block == bytes(_BLOCK):
-            return
+            break
         size, kind = _checked(block, at)
         at += _BLOCK
         if kind in b"xL":
             if size > _MOST_OF_HEADER:
                 raise ValueError(f"the header at byte {at:,} has {size:,} bytes")
             data = os.pread(file.fileno(), size, at)
-            if kind == b"x":
-                pax = _records(data, at)
-            else:
+            if kind == b"L":
                 name = data.split(b"\0", 1)[0]
+            elif len(data) == size:
+                pax = _records(data, at)
         elif kind not in b"gK":
             own = name or block[_NAMES].split(b"\0", 1)[0]
             if block[_MAGIC] == b"ustar\0" and not name:
                 own = b"/".join(filter(None, [block[_PREFIX].split(b"\0", 1)[0], own]))
             size = 0 if kind in _WITHOUT_BYTES else int(pax.get(b"size", size))
-            if at + size > n_bytes:
-                raise ValueError(
-                    f"it ends {at + size - n_bytes:,} bytes too early: copy or download it again"
-                )
-            own = pax.get(b"path", own)
-            yield _kind_of(kind, own, pax), own, at, size
+            at = _after_map(file, block, at) if kind == b"S" else at
+            own = pax.get(b"path") or own
+            if at + size <= n_bytes:
+                yield _kind_of(kind, own, pax), own, at, size
             name, pax = b"", {}
+        if at + size > n_bytes:
+            missing = at + size - n_bytes
+            raise ValueError(f"it ends {missing:,} bytes too early: copy or download it again")
         at += -(-size // _BLOCK) * _BLOCK
+    if name or pax:
+        raise ValueError(_ENDS_IN_HEADER)
+
+
+def _after_map(file: FileIO, header: bytes, at: int) -> int:
+    """Where the bytes of GNU tar's sparse file begin: after the blocks of its map, if any."""
+    goes_on = header[_MAP_GOES_ON]
+    while goes_on:
+        block = os.pread(file.fileno(), _BLOCK, at)
+        goes_on = len(block) == _BLOCK and block[_MAP_GOES_ON_AGAIN]
+        at += _BLOCK
+    return at
 
 
 def _checked(block: bytes, at: int) -> tuple[int, bytes]:
@@ -190,17 +233,20 @@ def _checked(block: bytes, at: int) -> tuple[int, bytes]:
     ValueError
         When it is no header.
     """
-    if len(block) < _BLOCK:
-        raise ValueError("it ends in the middle of a header: copy or download it again")
+    if len(block) < _BLOCK and at > 0:
+        raise ValueError(_ENDS_IN_HEADER)
+    block = block.ljust(_BLOCK, b"\0")
     try:
         written = int(block[_CHECKSUM].strip(b" \0") or b"0", 8)
         size = _number(block[_SIZE])
     except ValueError:
         written = size = -1
     if written != sum(block[:148]) + sum(block[156:]) + 8 * ord(" ") or size < 0:
-        raise ValueError(
-            "it is no tar archive" if at == 0 else f"at byte {at:,}, it is damaged: copy it again"
-        )
+        if at > 0:
+            raise ValueError(f"at byte {at:,}, it is damaged: copy or download it again")
+        if block.startswith(_COMPRESSED):
+            raise ValueError("it is compressed: unpack it, or make a plain .tar of it")
+        raise ValueError("it is no tar archive")
     return size, block[_KIND]
 
 
@@ -214,17 +260,19 @@ def _number(field: bytes) -> int:
 def _records(data: bytes, at: int) -> dict[bytes, bytes]:
     """What a pax header says: ``<length> <key>=<value>`` a line."""
     found: dict[bytes, bytes] = {}
-    while data.strip(b"\0"):
-        length, _, rest = data.partition(b" ")
-        key, equals, _ = rest.partition(b"=")
-        n_bytes = int(length) if length.isdigit() else 0
-        start = len(length) + 1 + len(key) + 1
-        if not equals or not start <= n_bytes - 1 < len(data):
-            raise ValueError(f"the header at byte {at:,} is damaged: copy it again")
-        found[key] = data[start : n_bytes - 1]
-        data = data[n_bytes:]
-    if not found.get(b"size", b"0").isdigit():
-        raise ValueError(f"the header at byte {at:,} is damaged: copy it again")
+    start = 0
+    while start < len(data) and data[start]:
+        space = data.find(b" ", start, start + _MOST_DIGITS)
+        length = data[start : max(space, start)]
+        end = start + int(length) if length.isdigit() else 0
+        equals = data.find(b"=", space, end)
+        if equals < 0 or data[end - 1 : end] != b"\n":
+            raise ValueError(f"the header at byte {at:,} is damaged: copy or download it again")
+        found[data[space + 1 : equals]] = data[equals + 1 : end - 1]
+        start = end
+    size = found.get(b"size", b"0")
+    if not size.isdigit() or len(size) > _MOST_DIGITS:
+        raise ValueError(f"the header at byte {at:,} is damaged: copy or download it again")
     return found
 
 

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import threading
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import simplejpeg
@@ -16,7 +16,7 @@ from PIL.ImageFile import ImageFile
 from ...arguments import require_whole
 from ...errors import ImageRejectedError
 from ...untrusted.image_structure import check_directory, check_structure, has_more_scans, is_tiff
-from ...untrusted.tar_members import FileStatus, MemberStatus, status_of
+from ...untrusted.tar_members import FileStatus, MemberStatus, leads_into_file, member_at
 from . import netpbm, tiff, webp
 from .colours import Grey, in_strips, reduced, to_rgb
 from .formats import FORMATS, HAS_HEIF, is_heif
@@ -66,8 +66,10 @@ def read(path: str | MemberStatus, max_bytes: int = MAX_FILE_BYTES) -> tuple[byt
             return path.read(), path
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except NotADirectoryError:
-            return read(cast("MemberStatus", status_of(path)), max_bytes)
+        except OSError as error:
+            if not leads_into_file(error):
+                raise
+            return read(member_at(path, error), max_bytes)
         with open(handle, "rb") as file:  # noqa: PTH123 (a descriptor has no path)
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
