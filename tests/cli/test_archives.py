@@ -36,7 +36,7 @@ def test_commands_on_an_archive(bottlebank, archive, photos, options, cache, tmp
 
     done = bottlebank("similar", member, "--data", archive, *options, "--json")
     assert done.code == 0
-    assert all(each["path"].startswith(f"{archive}/") for each in done.json["similar"])
+    assert all(each["path"].startswith(f"{archive}/") for each in done.json["nearest"])
     explorer = tmp_path / "map.html"
     assert bottlebank("plot", archive, "--output", explorer, *options).code == 0
     assert "data:image/webp;base64," in explorer.read_text()
