@@ -302,7 +302,7 @@ def _require_one_each(named: Sequence[Place]) -> None:
     first: dict[str | None, Place] = {}
     for place in named:
         other = first.setdefault(split_of(place.name), place)
-        if other is not place:
+        if other is not place and not (other.folder.is_archive and place.folder.is_archive):
             raise DatasetError(
                 f"{other.path} and {place.path} are both named as the {split_of(place.name)} "
                 f"split: rename one, merge them, or leave one out with --exclude NAME"

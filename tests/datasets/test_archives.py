@@ -126,7 +126,7 @@ def test_exclude_and_class_level(tmp_path):
     assert f"nothing in {path} is called 'none'" in found.notes
     pack(tmp_path / "all" / "cat.tar", SEVERAL)
     pack(tmp_path / "all" / "dog.tar", SEVERAL)
-    assert {row[1] for row in rows(tmp_path / "all", exclude=["dog.tar"])} == {""}
+    assert {row[1] for row in rows(tmp_path / "all", exclude=["dog.tar"])} == {"cat"}
 
 
 def test_options_of_csv_files_are_refused(tmp_path):
@@ -281,3 +281,20 @@ def test_an_archive_under_two_names_counts_once_in_webdataset(tmp_path):
     shard(tmp_path / "train-0.tar", ["a", "b"])
     (tmp_path / "train-1.tar").symlink_to("train-0.tar")
     assert bb.load_dataset(tmp_path).labels == ["a", "b"]
+
+
+def test_several_archives_of_one_split(tmp_path):
+    """Parts of one dataset; folders are refused there, as one may be a copy of the other."""
+    for name in ("train-0000", "train-0001", "val-0000"):
+        pack(tmp_path / "loose" / f"{name}.tar", [f"{name}.jpg", f"{name}.txt"])
+        pack(tmp_path / "classes" / f"{name}.tar", in_folders("cat", "dog"))
+    splits = ["train", "train", "validation"]
+    found = bb.load_dataset(tmp_path / "loose", class_level=0)
+    assert (found.labels, found.splits) == ([""] * 3, splits)
+    found = bb.load_dataset(tmp_path / "classes")
+    assert {*found.labels} == {"cat", "dog"}
+    assert found.splits == [split for split in splits for _ in range(6)]
+    (tmp_path / "classes" / "training" / "cat").mkdir(parents=True)
+    (tmp_path / "classes" / "training" / "cat" / "1.jpg").write_bytes(b"jpg")
+    with pytest.raises(DatasetError, match="are both named as the train split"):
+        bb.load_dataset(tmp_path / "classes")
