@@ -289,6 +289,8 @@ def test_several_archives_of_one_split(tmp_path):
         pack(tmp_path / "loose" / f"{name}.tar", [f"{name}.jpg", f"{name}.txt"])
         pack(tmp_path / "classes" / f"{name}.tar", in_folders("cat", "dog"))
     splits = ["train", "train", "validation"]
+    with pytest.raises(DatasetError, match=r"--exclude train-0000\.tar, or use --class-level 1"):
+        bb.load_dataset(tmp_path / "loose")
     found = bb.load_dataset(tmp_path / "loose", class_level=0)
     assert (found.labels, found.splits) == ([""] * 3, splits)
     found = bb.load_dataset(tmp_path / "classes")
