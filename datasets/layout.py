@@ -142,8 +142,8 @@ class Layout:
                 raise DatasetError(
                     f"{inside.path} holds images but no class folders: put them into one folder "
                     f"per class, list them in a CSV file with path,label,split, leave it out "
-                    f"with --exclude {inside.in_folder}, or use --class-level 1 if it is a class, 0 "
-                    f"if no image has one"
+                    f"with --exclude {inside.in_folder}, or use --class-level 1 if it is a class, "
+                    f"0 if no image has one"
                 )
         _require_one_each(named)
         return True
