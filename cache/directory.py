@@ -20,8 +20,9 @@ from ..errors import CacheError, DamagedShardError, in_brief
 from ..untrusted.arrays import read_npz
 from ..untrusted.files import open_regular
 from ..untrusted.json_text import read_json, read_json_object
+from ..untrusted.tar_members import MemberStatus, status_of
 from .index import Index, Stamp, is_settled
-from .keys import KeyArray
+from .keys import KeyArray, content_of_bytes
 from .local_storage import LocalStorage
 from .shards.shard import Shard
 from .store import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..untrusted.tar_members import FileStatus
     from .keys import ContentHash, Key
     from .storage import Storage
 
@@ -145,7 +147,7 @@ class CacheFolder:
         return [Path(path) for path in self.index.networks(sha256)]
 
     def known_contents(
-        self, files: Sequence[tuple[str | bytes, os.stat_result]]
+        self, files: Sequence[tuple[str | bytes, FileStatus]]
     ) -> list[ContentHash | None]:
         """What is remembered of each file that is still as its status says; else None."""
         return self.index.contents_of_files(files)
@@ -306,11 +308,14 @@ class CacheFolder:
         """
         for path, stamp, content in self.index.files():
             try:
-                status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
+                status = status_of(path)
                 if Stamp.of(status) != stamp:
                     continue  # it will be read anyway
-                with open_regular(path) as file:
-                    digest = hashlib.file_digest(file, "sha256").digest()
+                if isinstance(status, MemberStatus):
+                    digest = content_of_bytes(status.read())
+                else:
+                    with open_regular(path) as file:
+                        digest = hashlib.file_digest(file, "sha256").digest()
             except OSError:
                 continue  # gone: the next extraction notices
             if digest == content:

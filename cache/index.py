@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from ..untrusted.tar_members import FileStatus
     from .keys import ContentHash
 
 FILE_NAME = "index.sqlite"
@@ -69,7 +70,7 @@ class Stamp(NamedTuple):
     inode: int
 
     @classmethod
-    def of(cls, status: os.stat_result) -> Stamp:
+    def of(cls, status: FileStatus) -> Stamp:
         """That of a file as it is now."""
         times = _signed(status.st_mtime_ns), _signed(status.st_ctime_ns)
         return cls(status.st_size, *times, _signed(status.st_ino))
@@ -102,7 +103,7 @@ class Index:
         self._database.close()
 
     def contents_of_files(
-        self, files: Sequence[tuple[str | bytes, os.stat_result]]
+        self, files: Sequence[tuple[str | bytes, FileStatus]]
     ) -> list[ContentHash | None]:
         """The content remembered for each file that has not changed since; else None."""
         names = absolute_paths([path for path, _ in files])

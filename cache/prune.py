@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
+from ..untrusted.tar_members import archive_of, status_of
 from .identity import place_of
 from .key_numbers import KeyNumbers
 from .keys import KeyArray
@@ -140,18 +141,19 @@ class _Images:
         found = np.full(len(numbers), _UNKNOWN, np.uint8)
         found[numbers >= 0] = self._fates[numbers[numbers >= 0]]
         for row in np.flatnonzero(found != _THERE).tolist():
-            if os.path.lexists(paths[row]):
+            if _is_there(os.fsdecode(paths[row])):
                 found[row] = _THERE
         return found
 
     def _fate_at(self, path: str) -> int:
         """Of an image, as far as this place says."""
-        if os.path.lexists(path):
+        if _is_there(path):
             return _THERE
         return _GONE if self._folder_is_there(path) else _UNKNOWN
 
     def _folder_is_there(self, path: str) -> bool:
-        """Whether a file's folder is the only one that has been seen under its path."""
+        """Whether a folder, a file's or its archive's, is the only one seen under its path."""
+        path = archive_of(path) or path
         folder = os.path.dirname(path)  # noqa: PTH120 (names may hold surrogate escapes)
         is_there = self._is_there.get(folder)
         if is_there is None:
@@ -163,6 +165,16 @@ class _Images:
 def _images(contents: NDArray[np.uint8]) -> KeyArray:
     """The keys of images themselves, of hashes (n, 32)."""
     return KeyArray(contents, np.zeros(len(contents), np.uint32))
+
+
+def _is_there(path: str) -> bool:
+    if os.path.lexists(path):
+        return True
+    try:
+        status_of(path)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def carry_out(cache: FeatureCache, planned: Plan) -> None:

@@ -15,6 +15,8 @@ from .folders import (
     EXTENSIONS,
     Walk,
     find_images,
+    holds_images,
+    is_archive,
     is_image_name,
     kinds_in_words,
 )
@@ -24,6 +26,7 @@ from .path_list import is_path_list, read_path_list
 from .sampling import rows_at_random
 from .split_names import SPLITS
 from .summary import classes_as_html, classes_in_words, short
+from .webdataset import labelled_images
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,9 +46,11 @@ logger = logging.getLogger(__name__)
 
 LAYOUTS = (
     "DATA is a folder with one folder per class, a folder with train, validation and test folders "
-    "of those, or a CSV file with the columns path,label[,split][,group]; or, without classes, a "
-    "folder of images or a text file with one path a line"
+    "of those, a tar archive or a folder of such, or a CSV file with the columns "
+    "path,label[,split][,group]; or, without classes, a folder of images or a text file with one "
+    "path a line"
 )
+_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ".7z", ".rar")
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,12 @@ def load_dataset(
     source
         A folder with one folder per class; with split folders (`train`, `validation` or `val` or
         `dev`, `test`, and their like, such as `seg_train`) that hold those; with class folders that
-        hold split folders; or a folder that holds nothing but one of these. Or a CSV file with a
-        header and the columns ``path,label`` and optionally ``split`` and ``group``, its relative
-        paths relative to the file's own folder. Or images without classes, whose labels are empty:
-        a folder with images and no folders of images in it, or a text file with one path of an
-        image or folder a line.
+        hold split folders; or a folder that holds nothing but one of these. Tar archives count as
+        folders; where files ``.cls`` lie beside their images, these hold the classes. Or a CSV file
+        with a header and the columns ``path,label`` and optionally ``split`` and ``group``, its
+        relative paths relative to the file's own folder. Or images without classes, whose labels
+        are empty: a folder with images and no folders of images in it, or a text file with one path
+        of an image or folder a line.
     exclude
         Of a folder: names of files and folders to leave out, at any depth, with ``*`` and ``?``.
     class_level
@@ -167,10 +173,16 @@ def load_dataset(
         "image_root": image_root,
         "encoding": encoding,
     }
-    if path.is_dir():
-        _refuse(of_csv, f"{path} is a folder", "a CSV file")
+    if holds_images(str(path)):
+        what = "a folder" if path.is_dir() else "an archive"
+        _refuse(of_csv, f"{path} is {what}", "a CSV file")
         dataset = _from_folder(path, exclude, class_level)
     elif path.is_file():
+        if path.name.lower().endswith(_COMPRESSED):
+            raise DatasetError(
+                f"{path}: what is in it cannot be read image by image: unpack it, or make a plain "
+                f".tar of it"
+            )
         _refuse(of_folder, f"{path} is a file", "a folder")
         dataset = _from_file(path, of_csv)
     else:
@@ -227,10 +239,17 @@ def as_dataset(
             f"expected a Dataset, a folder, a CSV file or a list of image files, received "
             f"{type_of(data)}"
         ) from None
-    paths = [path for name in names for path in find_images(name)]
-    if not paths:
+    unreadable: list[tuple[str, str]] = []
+    paths = [path for name in names for path in find_images(name, unreadable)]
+    if not paths and not unreadable:
         raise DatasetError("the list holds no images")
-    return Dataset(counted(len(paths), "image"), paths, [""] * len(paths), [None] * len(paths))
+    return Dataset(
+        counted(len(paths), "image"),
+        paths,
+        [""] * len(paths),
+        [None] * len(paths),
+        unreadable=unreadable,
+    )
 
 
 def find_listed_images(name: str, unreadable: list[tuple[str, str]] | None = None) -> list[str]:
@@ -242,7 +261,7 @@ def find_listed_images(name: str, unreadable: list[tuple[str, str]] | None = Non
         When none of its paths leads to a file.
     """
     path = Path(name)
-    if is_image_name(name) or not os.path.isfile(path):  # noqa: PTH113 (False for long names)
+    if is_image_name(name) or is_archive(name) or not os.path.isfile(path):  # noqa: PTH113 (False for long names)
         return find_images(name, unreadable)
     try:
         return read_path_list(path).paths if is_path_list(path) else [name]
@@ -262,17 +281,20 @@ def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) ->
     folder = walk.list(str(root))
     if folder is None or not folder.is_listed:
         raise DatasetError(f"{root}: {walk.unreadable[0][1]}")
-    layout = Layout(str(root), folder, class_level)
-    paths: list[str] = []
-    labels: list[str] = []
-    splits: list[str | None] = []
-    for of_class, path in layout.images():
-        paths.append(path)
-        labels.append(of_class.label)
-        splits.append(of_class.split)
-    if layout.n_loose:
-        walk.passed_over["images in no class folder"] += layout.n_loose
-    notes = [*layout.notes, *(f"nothing in {root} is called {name!r}" for name in walk.unused)]
+    if walk.class_files and class_level is None:
+        found = [*labelled_images(str(root), folder, walk)]
+        notes = ["classes are those of the .cls files in the archives"]
+        del walk.passed_over[".cls"]
+    else:
+        layout = Layout(str(root), folder, class_level)
+        found = [(path, place.label, place.split) for place, path in layout.images()]
+        notes = [*layout.notes]
+        if layout.n_loose:
+            walk.passed_over["images in no class folder"] += layout.n_loose
+    paths = [path for path, _, _ in found]
+    labels = [label for _, label, _ in found]
+    splits = [split for _, _, split in found]
+    notes += [f"nothing in {root} is called {name!r}" for name in walk.unused]
     notes += filter(None, [case_twins(labels)])
     if class_level is None and paths and not any(labels):
         list_of_them = _list_in(root)
@@ -321,7 +343,7 @@ def _from_file(path: Path, parameters: Mapping[str, Any]) -> Dataset:
 
 
 def _why_empty(path: Path, dataset: Dataset) -> str:
-    if path.is_file() and not dataset.ignored:
+    if path.is_file() and not is_archive(str(path)) and not dataset.ignored:
         return f"{path} has a header and no rows"
     were = "was" if dataset.ignored == 1 else "were"
     passed_over = f"{counted(dataset.ignored, 'other file')} {were} ignored"

@@ -1,15 +1,20 @@
-"""The folders below a place and the image files in them; nothing is opened or decoded."""
+"""The folders and archives below a place and the images in them; nothing is decoded."""
 
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from ..untrusted.tar_members import ENDING, members_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from ..untrusted.tar_members import MemberStatus
 
 EXTENSIONS = frozenset(
     [
@@ -80,6 +85,7 @@ class Folder:
     is_listed: bool = True
     without_images: list[str] = field(default_factory=list)
     """Names of the folders in it that hold no image at any depth."""
+    is_archive: bool = False
 
     @property
     def images(self) -> list[str]:
@@ -93,7 +99,7 @@ class Folder:
 
 
 class Walk:
-    """Lists folders, once each, and counts by kind what it passes over.
+    """Lists folders and tar archives, once each, and counts by kind what it passes over.
 
     A folder that two names lead to stands under both. A link to a folder above itself, which
     would never end, is passed over.
@@ -109,6 +115,9 @@ class Walk:
         self.unreadable: list[tuple[str, str]] = []
         self.unused = dict.fromkeys(exclude)
         """Those of `exclude` that nothing is called."""
+        self.class_files: dict[str, MemberStatus] = {}
+        """Of images in archives that have a file ``.cls`` beside them, by their paths without
+        endings: that file, which holds the class (WebDataset)."""
         self._exclude = tuple(exclude)
         self._known: dict[tuple[int, int], Folder | None] = {}
 
@@ -125,6 +134,9 @@ class Walk:
                 return known
             if depth > _DEEPEST:
                 return self._not_listed(path, f"it lies more than {_DEEPEST} folders deep")
+            if _ends_as_archive(path) and not stat.S_ISDIR(status.st_mode):
+                self._known[identity] = self._in_archive(path)
+                return self._known[identity]
             with os.scandir(path) as listing:
                 found = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
@@ -133,7 +145,7 @@ class Walk:
         for entry in found:
             if self._is_left_out(entry):
                 continue
-            if _is_folder(entry):
+            if _is_folder(entry) or is_archive(entry.path):
                 below = self.list(entry.path, depth + 1)
                 if below is not None and (below.entries or not below.is_listed):
                     folder.entries.append((entry.name, below))
@@ -146,16 +158,60 @@ class Walk:
         self._known[identity] = folder
         return folder
 
+    def _in_archive(self, path: str) -> Folder:
+        """What is in a tar archive, as if it were a folder."""
+        found = members_of(path)
+        if found.problem and not found.places and not found.passed_over:
+            return self._not_listed(path, found.problem)
+        if found.problem:
+            self.unreadable.append((path, f"of the archive, not all is read: {found.problem}"))
+        self.passed_over.update(found.passed_over)
+        root = Folder(is_archive=True)
+        folders = {"": root}
+        for name in sorted(found.places):
+            kind = self._kind_in_archive(name)
+            stem, ending = key_of(name)
+            if ending == ".cls" and kind == ending:
+                self.class_files[os.path.join(path, stem)] = found.status_of(name)  # noqa: PTH118
+            if kind:
+                self.passed_over[kind] += 1
+                continue
+            above, _, own = name.rpartition("/")
+            _folder_in(folders, above).entries.append((own, None))
+        for folder in folders.values():
+            folder.entries.sort(key=lambda entry: entry[0])
+        return root
+
+    def _kind_in_archive(self, name: str) -> str:
+        """What a member is passed over as; empty for an image."""
+        *above, own = name.split("/")
+        for part in (*above, own):
+            if self._is_excluded(part):
+                return "excluded"
+            if part.startswith("."):
+                return "hidden"
+        if any(part.lower() in _SYSTEM_FOLDERS for part in above):
+            return "system folder"
+        if len(above) > _DEEPEST:
+            return f"more than {_DEEPEST} folders deep"
+        return "" if is_image_name(own) else kind_of(own)
+
     def _not_listed(self, path: str, why: str) -> Folder:
-        self.unreadable.append((path, f"the folder cannot be listed: {why}"))
+        what = "the archive cannot be read" if is_archive(path) else "the folder cannot be listed"
+        self.unreadable.append((path, f"{what}: {why}"))
         return Folder(is_listed=False)
 
-    def _is_left_out(self, entry: os.DirEntry[str]) -> bool:
+    def _is_excluded(self, name: str) -> bool:
         for pattern in self._exclude:
-            if fnmatch(entry.name, pattern):
+            if fnmatch(name, pattern):
                 self.unused.pop(pattern, None)
-                self.passed_over["excluded"] += 1
                 return True
+        return False
+
+    def _is_left_out(self, entry: os.DirEntry[str]) -> bool:
+        if self._is_excluded(entry.name):
+            self.passed_over["excluded"] += 1
+            return True
         if entry.name.startswith("."):
             self.passed_over["hidden"] += 1
             return True
@@ -185,12 +241,12 @@ def images_below(path: str, folder: Folder, seen: dict[Folder, str] | None = Non
 def find_images(
     path: str | os.PathLike[str], unreadable: list[tuple[str, str]] | None = None
 ) -> list[str]:
-    """The image files at or below `path`, sorted; a path that is not a folder is returned as it is.
+    """The images at or below a folder or archive, sorted; another path is returned as it is.
 
-    Folders that cannot be listed, and why, are added to `unreadable`.
+    Folders and archives that cannot be listed, and why, are added to `unreadable`.
     """
     name = os.fspath(path)
-    if not os.path.isdir(name):  # noqa: PTH112
+    if not holds_images(name):
         return [name]
     walk = Walk()
     found = list(images_below(name, walk.list(name) or Folder()))
@@ -206,6 +262,23 @@ def kinds_in_words(passed_over: Mapping[str, int]) -> str:
     if len(kinds) > _KINDS_SHOWN:
         words.append(f"{len(kinds) - _KINDS_SHOWN} other kinds")
     return ", ".join(words)
+
+
+def holds_images(path: str) -> bool:
+    """Whether a path is that of a folder or of a tar archive."""
+    return os.path.isdir(path) or is_archive(path)  # noqa: PTH112 (False for any failure)
+
+
+def is_archive(path: str) -> bool:
+    """Whether a path is that of a tar archive, by its name: a regular file."""
+    return _ends_as_archive(path) and os.path.isfile(path)  # noqa: PTH113 (False for any failure)
+
+
+def key_of(name: str) -> tuple[str, str]:
+    """A path without the endings of its last name, which all begin at its first dot, and those."""
+    above, slash, own = name.rpartition("/")
+    stem, dot, endings = own.partition(".")
+    return above + slash + stem, (dot + endings).lower()
 
 
 def is_image_name(name: str) -> bool:
@@ -224,6 +297,19 @@ def is_candidate(entry: os.DirEntry[str]) -> bool:
         return entry.is_symlink() and not os.path.exists(entry.path)  # noqa: PTH110
     except OSError:
         return True
+
+
+def _folder_in(folders: dict[str, Folder], path: str) -> Folder:
+    """The folder of an archive that has a path; made, with those above it, where there is none."""
+    if path not in folders:
+        above, _, own = path.rpartition("/")
+        folders[path] = Folder()
+        _folder_in(folders, above).entries.append((own, folders[path]))
+    return folders[path]
+
+
+def _ends_as_archive(name: str) -> bool:
+    return name.lower().endswith(ENDING)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -30,7 +30,13 @@ class Place(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its own name."""
+        """Its own name; of an archive, without its ending."""
+        name = self.in_folder
+        return os.path.splitext(name)[0] if self.folder.is_archive else name  # noqa: PTH122
+
+    @property
+    def in_folder(self) -> str:
+        """What it is called in the folder above it."""
         return os.path.basename(self.path)  # noqa: PTH119 (surrogate escapes)
 
     def inside(self) -> list[Place]:
@@ -122,22 +128,22 @@ class Layout:
         if others and not nested:
             self.notes.append(
                 f"{_quoted(named)} in {place.path}: taken as a class, since it holds images "
-                f"directly; leave it out with --exclude {named[0].name}"
+                f"directly; leave it out with --exclude {named[0].in_folder}"
             )
             return False
         if others:
             raise DatasetError(
                 f"{place.path} holds {_quoted(others)} next to the split folder"
                 f"{'s' if len(named) > 1 else ''} {_quoted(named)}: leave it out with --exclude "
-                f"{others[0].name}, or, if all of them are classes, use --class-level 1"
+                f"{others[0].in_folder}, or, if all of them are classes, use --class-level 1"
             )
         for inside in named:
             if inside.folder.images and not inside.inside():
                 raise DatasetError(
                     f"{inside.path} holds images but no class folders: put them into one folder "
                     f"per class, list them in a CSV file with path,label,split, leave it out "
-                    f"with --exclude {inside.name}, or use --class-level 1 if it is a class, 0 if "
-                    f"no image has one"
+                    f"with --exclude {inside.in_folder}, or use --class-level 1 if it is a class, "
+                    f"0 if no image has one"
                 )
         _require_one_each(named)
         return True
@@ -301,7 +307,7 @@ def _require_one_each(named: Sequence[Place]) -> None:
     first: dict[str | None, Place] = {}
     for place in named:
         other = first.setdefault(split_of(place.name), place)
-        if other is not place:
+        if other is not place and not (other.folder.is_archive and place.folder.is_archive):
             raise DatasetError(
                 f"{other.path} and {place.path} are both named as the {split_of(place.name)} "
                 f"split: rename one, merge them, or leave one out with --exclude NAME"

@@ -21,7 +21,7 @@ from .columns import (
     headerless,
 )
 from .csv_rows import find_dialect, rows_of
-from .folders import find_images
+from .folders import find_images, holds_images
 from .listed_files import ListedFiles
 from .split_names import KNOWN_NAMES, split_of
 from .text_file import LEGACY, encoding_of
@@ -106,7 +106,7 @@ def _read(
         found = files.find(path, line)
         if not label:
             unlabelled.append(line)
-        if os.path.isdir(found):  # noqa: PTH112
+        if holds_images(found):
             n_folders += 1
             group = group or found
             images = find_images(found)

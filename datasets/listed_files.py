@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..arguments import require_path
 from ..errors import DatasetError
+from ..untrusted.tar_members import status_of
 from .folders import is_image_name
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ class ListedFiles:
 
 def _is_there(path: str) -> bool:
     try:
-        os.stat(path)  # noqa: PTH116
+        status_of(path)
     except (FileNotFoundError, NotADirectoryError):
         return os.path.islink(path)  # noqa: PTH114 (reading it will tell that it leads nowhere)
     except (OSError, ValueError):

@@ -13,7 +13,7 @@ from ..arguments import received
 from ..errors import DatasetError
 from .columns import are_known, headerless, is_path_column
 from .csv_rows import find_dialect, rows_of
-from .folders import find_images, is_image_name, kind_of
+from .folders import find_images, holds_images, is_image_name, kind_of
 from .listed import understood
 from .listed_files import ListedFiles
 from .text_file import encoding_of, marked_encoding
@@ -114,7 +114,7 @@ def read_path_list(
         if meant is None and line.lstrip().startswith("#"):
             continue
         path = files.find(line.strip() if meant is None else meant, number)
-        if os.path.isdir(path):  # noqa: PTH112
+        if holds_images(path):
             images = find_images(path)
         elif is_image_name(path) or not os.path.splitext(path)[1]:  # noqa: PTH122
             images = [path]

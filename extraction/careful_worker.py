@@ -125,7 +125,7 @@ def read_and_hash(file: ImageFile, max_bytes: int) -> tuple[HashedFile | Unreada
     """What is known of a file, and its bytes; it is not read where it has more than `max_bytes`."""
     looked_at_ns = time.time_ns()
     try:
-        data, status = read(file.path, max_bytes)
+        data, status = read(file.member or file.path, max_bytes)
     except ImageRejectedError as error:
         return UnreadableFile(file.position, str(error)), b""
     stamp = Stamp.of(status)

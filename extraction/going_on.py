@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import logging
-import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..cache import Key, Variant
-from ..errors import CacheError, RecipeError, UsageError, WeightsNotFoundError
+from ..cache import Key, Variant, content_of_bytes
+from ..errors import CacheError, ImageRejectedError, RecipeError, UsageError, WeightsNotFoundError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, Recipe, find_backbone, recipe_for
 from ..features.backbones.layer_pooling import chosen_pooling
 from ..features.backbones.opening import path_of
 from ..features.backbones.registry import HUB, find_scaling
 from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
 from ..features.find_again import spec_at, weights_at
+from ..features.images.decoder import read as read_file
 from ..features.recipe import backbone_of
 from ..formatting import counted
+from ..untrusted.tar_members import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from ..cache import CacheFolder
     from ..datasets import Dataset
     from ..features.backbones.weights import Weights
+    from ..untrusted.tar_members import FileStatus
 
 # Of the fields of ExtractorSpec: the options that set them.
 _WORDS = {
@@ -150,10 +150,10 @@ def _settings_in_words(spec: ExtractorSpec) -> dict[str, str]:
 
 
 def _known_contents(dataset: Dataset, folder: CacheFolder) -> list[bytes]:
-    files: list[tuple[str, os.stat_result]] = []
+    files: list[tuple[str, FileStatus]] = []
     for path in dataset.paths:
         with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-            files.append((path, os.stat(path)))  # noqa: PTH116 (surrogate escapes)
+            files.append((path, status_of(path)))
     known = [content for content in folder.known_contents(files) if content is not None]
     if known:
         return known
@@ -161,8 +161,8 @@ def _known_contents(dataset: Dataset, folder: CacheFolder) -> list[bytes]:
     some = regular[:: max(1, -(-len(regular) // _MOST_READ))]
     read = []
     for path in some:
-        with contextlib.suppress(OSError), Path(path).open("rb") as file:
-            read.append(hashlib.file_digest(file, "sha256").digest())
+        with contextlib.suppress(ImageRejectedError):
+            read.append(content_of_bytes(read_file(path)[0]))
     return read
 
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..cache import ContentHash, Key, Rejection, Stamp
+    from ..untrusted.tar_members import MemberStatus
 
 
 class ImageFile(NamedTuple):
@@ -18,6 +19,8 @@ class ImageFile(NamedTuple):
     path: str
     n_bytes: int
     """As far as is known; how much is read ahead depends on it."""
+    member: MemberStatus | None = None
+    """Where it lies in an archive, if it is known to lie in one."""
 
 
 class HashedFile(NamedTuple):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
 from ..paths import absolute_paths
+from ..untrusted.tar_members import MemberStatus, status_of
 from .image_files import HashedFile, ImageFile, UnreadableFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..cache import CacheFolder, ContentHash, Key
+    from ..untrusted.tar_members import FileStatus
 
 _LOOKED_UP_TOGETHER = 2048
 
@@ -51,6 +52,7 @@ class Plan:
         self._missing_views = missing_views
         self._begun: dict[ContentHash, int] = {}
         self._sizes: dict[int, int] = {}
+        self._members: dict[int, MemberStatus] = {}
         self.contents: list[ContentHash | None] = [None] * len(paths)
         self.unreadable: dict[int, str] = {}
         for start in range(0, len(paths), _LOOKED_UP_TOGETHER):
@@ -61,16 +63,24 @@ class Plan:
 
     def _look_up(self, positions: range, folder: CacheFolder) -> None:
         found: list[int] = []
-        statuses: list[os.stat_result] = []
+        statuses: list[FileStatus] = []
         for position in positions:
             path = self._paths[position]
             with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-                status = os.stat(path)  # noqa: PTH116 (surrogate escapes)
+                status = status_of(path)
                 statuses.append(status)
                 found.append(position)
                 self._sizes[position] = status.st_size
+                if isinstance(status, MemberStatus):
+                    self._members[position] = status
         paths = absolute_paths(self._paths[position] for position in found)
-        folder.remember_folders(paths)
+        archives = {status.archive for status in statuses if isinstance(status, MemberStatus)}
+        files = [
+            path
+            for path, status in zip(paths, statuses, strict=True)
+            if not isinstance(status, MemberStatus)
+        ]
+        folder.remember_folders([*files, *absolute_paths(archives)])
         contents = folder.known_contents(list(zip(paths, statuses, strict=True)))
         for position, content in zip(found, contents, strict=True):
             if content is not None and not self._missing_views(content):
@@ -79,7 +89,8 @@ class Plan:
     def files(self) -> Iterator[ImageFile]:
         """The files that have to be read."""
         for position in self.missing:
-            yield ImageFile(position, self._paths[position], self._sizes.pop(position, 0))
+            path, n_bytes = self._paths[position], self._sizes.pop(position, 0)
+            yield ImageFile(position, path, n_bytes, self._members.pop(position, None))
 
     def is_known(self, content: ContentHash) -> bool:
         """Whether a content has been answered, or is being computed."""

@@ -102,7 +102,7 @@ class Worker:
     def read(self, group: Group) -> None:
         """Have the files of a group read and hashed."""
         self._in_hand[group.number] = group
-        self._ask(group, "read", group.number, [file.path for file in group.files])
+        self._ask(group, "read", group.number, [file.member or file.path for file in group.files])
 
     def decode(self, group: Group) -> None:
         """Have the new files of a group decoded, as soon as a block is free."""

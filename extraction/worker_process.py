@@ -24,6 +24,7 @@ from ..features.images.decoder import Limits, read
 from ..features.images.decoder_process import prepare
 from ..features.images.fit import Preprocessing
 from ..features.images.views import decode_views
+from ..untrusted.tar_members import MemberStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,8 +93,8 @@ class _Worker:
         self._held: dict[int, list[bytes]] = {}
         self._n_begun = 0
 
-    def read(self, group: int, paths: Sequence[str]) -> tuple[dict[int, str], str]:
-        """Read files, and hold them until `decode`.
+    def read(self, group: int, paths: Sequence[str | Sequence[Any]]) -> tuple[dict[int, str], str]:
+        """Read files, by paths or as the fields of a `MemberStatus`, and hold them until `decode`.
 
         Returns
         -------
@@ -109,7 +110,7 @@ class _Worker:
             self._begin()
             looked_at_ns = time.time_ns()
             try:
-                data, status = read(path)
+                data, status = read(path if isinstance(path, str) else MemberStatus(*path))
             except ImageRejectedError as error:
                 held.append(b"")
                 reasons[position] = str(error)

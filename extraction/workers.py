@@ -49,6 +49,8 @@ _BLOCK_BYTES = 16 << 20
 _GROUP_BYTES = 8 << 20
 _COMMAND_BYTES = 32 << 10
 """Of the paths of a group; a worker's socket holds several such commands."""
+_LETTERS_OF_MEMBER = 128
+"""What is said of a file in an archive beside its name."""
 _IN_HAND = 3
 """Groups that a worker has: one is decoded while the next is read and looked up."""
 _BEGUN_PER_WORKER = 6
@@ -321,6 +323,8 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
 def _share_of_group(file: ImageFile) -> int:
     """Bytes of a file, or what its path takes of a command, as a part of `_GROUP_BYTES`."""
     n_letters = len(file.path) if file.path.isascii() else 4 * len(file.path)  # in UTF-8
+    if file.member is not None:
+        n_letters += _LETTERS_OF_MEMBER
     return max(file.n_bytes, n_letters * (_GROUP_BYTES // _COMMAND_BYTES))
 
 

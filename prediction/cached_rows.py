@@ -14,6 +14,7 @@ import numpy as np
 
 from ..cache import CacheFolder, Key, Variant
 from ..errors import CacheError
+from ..untrusted.tar_members import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ class CachedRows:
         files, positions = [], []
         for position, path in enumerate(paths):
             with contextlib.suppress(OSError, ValueError):  # reading it will give the reason
-                files.append((path, os.stat(path)))  # noqa: PTH116 (any bytes in names)
+                files.append((path, status_of(path)))
                 positions.append(position)
         try:
             found = self._folder.known_contents(files)

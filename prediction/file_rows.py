@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import stat
 from collections import deque
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from ..extraction.network import features_of
 from ..extraction.stage_timing import Waiting
 from ..extraction.workers import Workers
 from ..features.images.colours import darkness
+from ..untrusted.tar_members import MemberStatus, status_of
 from .image_inputs import folder_error
 from .rows import Row
 
@@ -126,16 +126,17 @@ class FileRows(contextlib.AbstractContextManager["FileRows"]):
                 self._line.append(image)
                 if self._is_answered(image):
                     continue
-                n_bytes = 0
+                n_bytes, member = 0, None
                 with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-                    status = os.stat(path)  # noqa: PTH116 (names may hold surrogate escapes)
+                    status = status_of(path)
                     n_bytes = status.st_size
+                    member = status if isinstance(status, MemberStatus) else None
                     if stat.S_ISDIR(status.st_mode):
                         image.error = folder_error(path)
                         continue
                 number = next(self._numbers)
                 self._unread[number] = image
-                yield ImageFile(number, path, n_bytes)
+                yield ImageFile(number, path, n_bytes, member)
 
     def _is_known(self, content: ContentHash) -> bool:
         return content in self._begun or self._banked.has(content)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +16,7 @@ from ..extraction.prefetch import groups_of, prefetch, threads
 from ..features.images.colours import darkness
 from ..features.images.decoder_pool import SHARED_BYTES, DecoderPool, decode_here
 from ..features.images.decoding_shares import shares_of
+from ..untrusted.tar_members import status_of
 from .image_inputs import bytes_of, picture_in
 from .rows import Row
 
@@ -177,7 +177,7 @@ def _begun(given: Input, error: str | None) -> Item:
     n_bytes = len(given.data or b"")
     if given.path is not None:
         with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-            n_bytes = os.stat(given.path).st_size  # noqa: PTH116 (names may hold surrogate escapes)
+            n_bytes = status_of(given.path).st_size
     return Item(given, data=given.data, error=error, n_bytes=n_bytes)
 
 

@@ -16,6 +16,7 @@ from PIL.ImageFile import ImageFile
 from ...arguments import require_whole
 from ...errors import ImageRejectedError
 from ...untrusted.image_structure import check_directory, check_structure, has_more_scans, is_tiff
+from ...untrusted.tar_members import FileStatus, MemberStatus, leads_into_file, member_at
 from . import netpbm, tiff, webp
 from .colours import Grey, in_strips, reduced, to_rgb
 from .formats import FORMATS, HAS_HEIF, is_heif
@@ -48,8 +49,10 @@ _pillow_limit = threading.Lock()
 MAX_FILE_BYTES = 1 << 29
 
 
-def read(path: str, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes, os.stat_result]:
+def read(path: str | MemberStatus, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes, FileStatus]:
     """Read an image file whole; the status is that of the bytes returned.
+
+    A file in a tar archive has a path that goes on below the archive's, or its status.
 
     Raises
     ------
@@ -58,21 +61,33 @@ def read(path: str, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes, os.stat_res
         512 MiB; or more than `max_bytes`, for which there is no memory.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        if isinstance(path, MemberStatus):
+            _require_size(path.st_size, max_bytes)
+            return path.read(), path
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if not leads_into_file(error):
+                raise
+            return read(member_at(path, error), max_bytes)
         with open(handle, "rb") as file:  # noqa: PTH123 (a descriptor has no path)
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise ImageRejectedError("not a regular file")
-            if status.st_size > MAX_FILE_BYTES:
-                raise ImageRejectedError(f"{status.st_size:,} bytes; {MAX_FILE_BYTES:,} are read")
-            if status.st_size > max_bytes:
-                raise ImageRejectedError(MORE_THAN_ALLOWED)
+            _require_size(status.st_size, max_bytes)
             return file.read(), status
     except ImageRejectedError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageRejectedError(f"cannot be read: {reason}") from error
+
+
+def _require_size(n_bytes: int, max_bytes: int) -> None:
+    if n_bytes > MAX_FILE_BYTES:
+        raise ImageRejectedError(f"{n_bytes:,} bytes; {MAX_FILE_BYTES:,} are read")
+    if n_bytes > max_bytes:
+        raise ImageRejectedError(MORE_THAN_ALLOWED)
 
 
 class Kind(NamedTuple):

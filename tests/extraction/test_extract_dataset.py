@@ -506,7 +506,7 @@ class ReadsHere(contextlib.AbstractContextManager):
 
     def pixels(self, files, n_files, is_known, new_views, begin):
         begin()
-        for position, path, _ in files:
+        for position, path, *_ in files:
             data, stamp = Path(path).read_bytes(), Stamp.of(os.stat(path))
             file = HashedFile(position, path, content_of_bytes(data), stamp, True)
             if new_views([file]) == [[0]]:
