@@ -22,6 +22,7 @@ from .folders import (
 )
 from .layout import Layout
 from .listed import case_twins, read_listed
+from .parquet_rows import is_parquet
 from .path_list import is_path_list, read_path_list
 from .sampling import rows_at_random
 from .split_names import SPLITS
@@ -46,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 LAYOUTS = (
     "DATA is a folder with one folder per class, a folder with train, validation and test folders "
-    "of those, a tar archive or a folder of such, or a CSV file with the columns "
+    "of those, a tar archive or a folder of such, or a CSV or Parquet file with the columns "
     "path,label[,split][,group]; or, without classes, a folder of images or a text file with one "
     "path a line"
 )
@@ -316,9 +317,12 @@ def _from_file(path: Path, parameters: Mapping[str, Any]) -> Dataset:
     said = [parameters[name] for name in ("path_column", "label_column", "weights_column")]
     of_list = {name: parameters[name] for name in ("image_root", "encoding")}
     try:
-        is_list = not any(said) and is_path_list(path, **of_list)
+        is_table = is_parquet(path)
+        is_list = not is_table and not any(said) and is_path_list(path, **of_list)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
+    if is_table:
+        _refuse({"encoding": parameters["encoding"]}, f"{path} is a Parquet file", "text")
     if is_list:
         paths, passed_over, notes = read_path_list(path, **of_list)
         return Dataset(

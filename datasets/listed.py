@@ -1,4 +1,4 @@
-"""A dataset in a CSV file, in the dialects that people's tools write."""
+"""A dataset in a CSV file, in the dialects that people's tools write, or in a Parquet file."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from .columns import (
 from .csv_rows import find_dialect, rows_of
 from .folders import find_images, holds_images
 from .listed_files import ListedFiles
+from .parquet_rows import is_parquet, parquet_rows
 from .split_names import KNOWN_NAMES, split_of
 from .text_file import LEGACY, encoding_of
 from .weight_values import remarks, weight_of
@@ -58,9 +59,9 @@ def read_listed(
     image_root: str | os.PathLike[str] | None = None,
     encoding: str | None = None,
 ) -> Listed:
-    """Read a CSV file; parameters and errors are those of `load_dataset`."""
+    """Read a CSV or Parquet file; parameters and errors are those of `load_dataset`."""
     try:
-        taken = encoding_of(file, encoding)
+        taken = "utf-8" if is_parquet(file) else encoding_of(file, encoding)
         said = {"path": path_column, "label": label_column, "weight": weights_column}
         listed = _read(file, taken, said, image_root)
     except OSError as error:
@@ -80,8 +81,11 @@ def _read(
     said: Mapping[str, str | None],
     image_root: str | os.PathLike[str] | None,
 ) -> Listed:
-    dialect = find_dialect(file, encoding, partial(understood, said=said))
-    lines = rows_of(file, encoding, dialect, "path,label[,split]")
+    if is_parquet(file):
+        lines = parquet_rows(file)
+    else:
+        dialect = find_dialect(file, encoding, partial(understood, said=said))
+        lines = rows_of(file, encoding, dialect, "path,label[,split]")
     header = next((row for _, row in lines), [])
     first = list(itertools.islice(lines, _ROWS_LOOKED_AT))
     width = len(header)

@@ -117,7 +117,7 @@ def test_dialects_that_are_read(folder, data):
         (b"\xff\xd8\xff\xe0\0\x10JFIF", "is an image"),
         (b"RIFF\x10\0\0\0WEBPVP8 ", "is an image"),
         (b"\x89HDF\r\n\x1a\n\0\0", "is an HDF5 file, such as a head"),
-        (b"PAR1\x15\x04", "is a Parquet file"),
+        (b"PAR1\x15\x04", "is no Parquet file, or a damaged one"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0", "is an Excel workbook, not a CSV file: save"),
         (b"\x1f\x8b\x08\0", "is an archive"),
         (b"%PDF-1.7\n\xe2\xe3", "is a PDF"),
