@@ -140,6 +140,10 @@ class UnreadableShardError(DamagedShardError):
     """A shard that the system does not let read, whatever its bytes are: it is kept."""
 
 
+class NewerShardError(UnreadableShardError):
+    """A shard that a newer version has written: it is kept."""
+
+
 class MissingRowsError(CacheError, LookupError):
     """Rows that were asked for and are not in the cache."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import logging
 import os
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
-from ..untrusted.tar_members import archive_of, status_of
+from ..untrusted.tar_members import archive_of, leads_into_file, members_of, status_of
 from .identity import place_of
 from .key_numbers import KeyNumbers
 from .keys import KeyArray
@@ -63,6 +64,8 @@ class Plan(NamedTuple):
     rejections_kept: int
     keys: KeyNumbers
     """Of the rows that are left."""
+    shards: frozenset[str]
+    """All that there were: rows that one of them has too are removed from another."""
 
     @property
     def is_empty(self) -> bool:
@@ -83,7 +86,8 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     every: list[_Kept] = []
     damaged: list[str] = []
     n_rows = n_rejections = n_kept = n_rejections_kept = 0
-    for name in cache.shard_names():
+    names = cache.shard_names()
+    for name in names:
         try:
             with Shard(cache.storage, name) as shard:
                 shard.verify()
@@ -112,7 +116,8 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     small = {kept.name for kept in every if len(kept.rows) + len(kept.rejections) < half}
     merged = small if len(small) > 1 else set[str]()
     rewrite = [kept for kept in every if not kept.is_whole or kept.name in merged]
-    return Plan(rewrite, damaged, n_rows, n_rejections, n_kept, n_rejections_kept, seen)
+    counts = n_rows, n_rejections, n_kept, n_rejections_kept
+    return Plan(rewrite, damaged, *counts, seen, frozenset(names))
 
 
 class _Images:
@@ -141,15 +146,13 @@ class _Images:
         found = np.full(len(numbers), _UNKNOWN, np.uint8)
         found[numbers >= 0] = self._fates[numbers[numbers >= 0]]
         for row in np.flatnonzero(found != _THERE).tolist():
-            if _is_there(os.fsdecode(paths[row])):
-                found[row] = _THERE
+            found[row] = max(found[row], _looked_for(os.fsdecode(paths[row])))
         return found
 
     def _fate_at(self, path: str) -> int:
         """Of an image, as far as this place says."""
-        if _is_there(path):
-            return _THERE
-        return _GONE if self._folder_is_there(path) else _UNKNOWN
+        found = _looked_for(path)
+        return found if found != _GONE or self._folder_is_there(path) else _UNKNOWN
 
     def _folder_is_there(self, path: str) -> bool:
         """Whether a folder, a file's or its archive's, is the only one seen under its path."""
@@ -167,14 +170,30 @@ def _images(contents: NDArray[np.uint8]) -> KeyArray:
     return KeyArray(contents, np.zeros(len(contents), np.uint32))
 
 
-def _is_there(path: str) -> bool:
-    if os.path.lexists(path):
-        return True
+def _looked_for(path: str) -> int:
+    """Whether an image is at a path; unknown where the system, or its archive, does not say."""
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
+            return _GONE
+        if not leads_into_file(error):
+            return _UNKNOWN
+    except ValueError:
+        return _GONE  # a name that no file has
+    else:
+        return _THERE
+    archive = archive_of(path)
+    if archive is None:
+        return _GONE
     try:
         status_of(path)
+    except FileNotFoundError:
+        is_cut = os.path.lexists(archive) and not members_of(archive).has_end
+        return _UNKNOWN if is_cut else _GONE
     except (OSError, ValueError):
-        return False
-    return True
+        return _UNKNOWN
+    return _THERE
 
 
 def carry_out(cache: FeatureCache, planned: Plan) -> None:
@@ -193,12 +212,17 @@ def carry_out(cache: FeatureCache, planned: Plan) -> None:
     """
     with cache.storage.writing():
         before = set(cache.shard_names())
+        if not planned.shards <= before:
+            raise CacheError(
+                f"another process has removed shards of {cache.folder} meanwhile: run the command "
+                f"again. Nothing has been removed"
+            )
         try:
             _write_anew(cache, planned.rewrite)
-        except OSError as error:
+        except BaseException as error:
             for name in {*cache.shard_names()} - before:  # rows that are there twice
                 cache.storage.delete(name)
-            if isinstance(error, DamagedShardError):
+            if not isinstance(error, OSError) or isinstance(error, DamagedShardError):
                 raise
             raise CacheError(
                 f"shards of {cache.folder} cannot be rewritten: {error.strerror or error}. "

@@ -90,6 +90,8 @@ class HeadEstimator(ClassifierMixin, BaseEstimator, ABC):
     def _rows_to_predict(self, X: Any, **settings: Any) -> Any:
         """Rows (n, d) as those that were trained on; on disk they are as they are."""
         if isinstance(X, RowsOnDisk):
+            some: Any = X[:1]
+            validate_data(self, some, reset=False)  # of another width, it is refused
             return X
         return validate_data(self, rows_in(X), reset=False, **settings)
 

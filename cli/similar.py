@@ -52,7 +52,7 @@ def run(
     changes = lay_over(table, labels_file)
     if changes is not None:
         table = changes.table
-    loading = {name: extraction[name] for name in ("engine", "max_pixels")}
+    loading = {name: extraction[name] for name in ("engine", "max_pixels", "memory")}
     found = similar(image, table, top, **loading)
     if json:
         about = {"images": len(table), "extractor": table.report.extractor}

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 def rows_at_random(paths: Sequence[str], source: str, n_images: int) -> list[int]:
     """Which `n_images` are taken, ascending.
 
-    Those whose path, without `source` before it, has the smallest hash: the same again, wherever
-    the dataset lies, and most of them still when images are added or removed.
+    Those whose path has the smallest hash. What all paths begin with is left out of it, where that
+    is `source`, or the folder in which it lies: so they are the same, wherever a folder with its
+    images lies. Most of them still are when images are added or removed.
     """
-    start = len(os.fsencode(source))
-    digests = [hashlib.blake2b(os.fsencode(path)[start:], digest_size=8).digest() for path in paths]
+    own = (os.path.join(source, ""), os.path.join(os.path.dirname(source), ""))  # noqa: PTH118, PTH120
+    shared = next((each for each in own if all(path.startswith(each) for path in paths)), "")
+    names = (os.fsencode(path.removeprefix(shared)) for path in paths)
+    digests = [hashlib.blake2b(name, digest_size=8).digest() for name in names]
     return sorted(sorted(range(len(digests)), key=digests.__getitem__)[:n_images])

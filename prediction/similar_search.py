@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..arguments import received, require_size, require_whole
+from ..arguments import received, require_whole
 from ..cache import CacheFolder, KeyArray, content_of_bytes
 from ..errors import ImageRejectedError, ParameterError, UsageError
 from ..extraction.feature_table import require_table
@@ -16,7 +16,7 @@ from ..features import open_extractor
 from ..features.engines.registry import require_known
 from ..features.images.decoder import MAX_PIXELS, Limits, read, require_max_pixels
 from ..formatting import mebibytes
-from ..hardware import available_memory_bytes
+from ..hardware import available_memory_bytes, require_memory
 from .head_extractor import weights_finder
 from .image_inputs import named, one
 from .lazy_extractor import LazyExtractor
@@ -110,7 +110,7 @@ class SimilarSearch:
             )
         n_bytes = 4 * len(table) * table.recipe.width
         available = available_memory_bytes()
-        most = available // 2 if memory is None else require_size("memory", memory)
+        most = available // 2 if memory is None else require_memory("memory", memory)
         self._index: RowIndex | None = None
         self._rows: RowsInMemory | RowsInCache
         if "features" in vars(table) or n_bytes <= most:

@@ -78,6 +78,9 @@ class Members(NamedTuple):
     """How many others there are, by kind; folders are not counted."""
     problem: str
     """Why it is not read to its end; empty where it is."""
+    has_end: bool
+    """Whether zeros follow the last member, as in every whole archive; one that was cut off between
+    two members is read like a whole one."""
 
     def status_of(self, name: str) -> MemberStatus:
         """Of a file, by its name.
@@ -159,12 +162,13 @@ def _changes(status: os.stat_result) -> tuple[int, int, int]:
 def _members_of(archive: str, changes: tuple[int, int, int], n_bytes: int) -> Members:
     places: dict[str, tuple[int, int]] = {}
     passed_over: dict[str, int] = {}
-    problem = ""
+    problem, has_end = "", False
     with open_regular(archive) as file:
         try:
             for kind, raw_name, offset, size in _headers(file, n_bytes):
                 name = _plain(raw_name)
-                if kind == "folder":
+                has_end = kind == "end"
+                if kind in ("folder", "end"):
                     continue
                 if len(raw_name) > _MOST_OF_NAME:
                     kind = f"name of more than {_MOST_OF_NAME:,} bytes"
@@ -176,16 +180,17 @@ def _members_of(archive: str, changes: tuple[int, int, int], n_bytes: int) -> Me
                     places[name] = (offset, size)
         except ValueError as error:
             problem = str(error)
-    return Members(archive, changes, places, passed_over, problem)
+    return Members(archive, changes, places, passed_over, problem, has_end)
 
 
 def _headers(file: FileIO, n_bytes: int) -> Iterator[tuple[str, bytes, int, int]]:
-    """Kind, name, where the bytes begin and how many they are, of each member."""
+    """Kind, name, where the bytes begin and how many they are, of each member; last, the end."""
     at, name = 0, b""
     pax: dict[bytes, bytes] = {}
     while at < n_bytes:
         block = os.pread(file.fileno(), _BLOCK, at)
         if block == bytes(_BLOCK):
+            yield "end", b"", at, 0
             break
         size, kind = _checked(block, at)
         at += _BLOCK

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xxhash
 
-from ...errors import DamagedShardError, UnreadableShardError, in_brief
+from ...errors import DamagedShardError, NewerShardError, UnreadableShardError, in_brief
 from ...untrusted.hdf5 import PlainFile, named
 from ..keys import HASH_BYTES, KeyArray
 from .row_reader import BytesDifferError, Layout, RowReader
@@ -214,6 +214,11 @@ class Shard:
     def _read_layout(self) -> Layout:
         file = self._file
         found = file.number("format", "<u4")
+        if found > FORMAT:
+            raise NewerShardError(
+                f"{self.path} has format {found}, and this version reads {FORMAT}: a newer "
+                f"bottlebank has written it; update this one"
+            )
         if found != FORMAT:
             raise ValueError(f"it has format {found}, this version reads {FORMAT}")
         rejected = file.names - _ARRAYS.keys()

@@ -65,6 +65,8 @@ class Rows:
                 "a transfer value is beyond 65,504, the largest number of float16: use "
                 "--store float32"
             )
+        if not len(piece):
+            return
         self.keys += keys
         self.paths += paths
         self.pieces.append(piece)

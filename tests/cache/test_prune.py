@@ -1,7 +1,10 @@
 import errno
+import io
+import itertools
 import os
 import shutil
 import sqlite3
+import tarfile
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +16,7 @@ from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.prune import carry_out, plan, remove_recipe
 from bottlebank.cache.shards.shard_writer import write_shard
 from bottlebank.errors import CacheError, CacheLockedError
+from bottlebank.untrusted.tar_members import status_of
 
 from .faults import shard_paths
 from .memory_storage import MemoryStorage
@@ -316,13 +320,126 @@ def test_nothing_is_removed_unless_what_is_written_anew_is_found(folder, tmp_pat
     shard_paths(cache)[0].unlink()
     planned = plan(folder, cache)
     shard_paths(cache)[0].unlink()
-    with pytest.raises(CacheError, match="No such file or directory. Nothing has been removed"):
+    with pytest.raises(CacheError, match=r"run the command again. Nothing has been removed"):
         carry_out(cache, planned)
 
 
 def full(storage, number, rows):
     write_shard(storage, number, rows)
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("order", [*itertools.permutations(("rows", "rejections", "nothing"))])
+def test_shards_of_any_kind_are_merged_in_any_order(tmp_path, order):
+    """Shards of rows, of rejections alone, and of rows whose images have all gone."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    with CacheFolder(tmp_path / "cache", create=True) as folder:
+        cache = folder.open(PRINT, "float32")
+        for number, kind in enumerate(order):
+            path = photos / f"{number}.jpg"
+            path.touch()
+            with cache.writer({}) as writer:
+                if kind == "rejections":
+                    writer.reject(key(number).content, str(path).encode(), "torn")
+                else:
+                    writer.add(key(number), str(path).encode(), row(number))
+        see(folder, photos)
+        (photos / f"{order.index('nothing')}.jpg").unlink()
+        carry_out(cache, plan(folder, cache))
+        kept = order.index("rows")
+        assert contents(folder) == {key(kept): kept + 0.5}
+        again = folder.open(PRINT, "float32")
+        assert again.rejection(key(order.index("rejections")).content) == "torn"
+        assert len(shard_paths(again)) == 1
+        assert all(found is None for found in folder.verify())
+
+
+@pytest.mark.parametrize("error", [ValueError("a mistake"), MemoryError(), KeyboardInterrupt()])
+def test_whatever_goes_wrong_leaves_no_row_twice(folder, tmp_path, monkeypatch, error):
+    (tmp_path / "photos" / "3.jpg").unlink()
+    cache = folder.open(PRINT, "float32")
+    before = set(cache.shard_names())
+
+    def fail(storage, number, rows):
+        write_shard(storage, number, rows)
+        raise error
+
+    monkeypatch.setattr("bottlebank.cache.prune.write_shard", fail)
+    with pytest.raises(type(error)):
+        carry_out(cache, plan(folder, cache))
+    assert set(cache.shard_names()) == before
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ELOOP])
+def test_an_image_that_cannot_be_looked_at_is_not_gone(folder, tmp_path, monkeypatch, number):
+    looked = os.lstat
+
+    def refused(path, *more, **settings):
+        if os.fspath(path).endswith(".jpg"):
+            raise OSError(number, os.strerror(number))
+        return looked(path, *more, **settings)
+
+    monkeypatch.setattr(os, "lstat", refused)
+    planned = plan(folder, folder.open(PRINT, "float32"))
+    assert (planned.rows_removed, planned.rejections_removed) == (0, 0)
+    assert planned.rows_kept == 10
+
+
+@pytest.mark.parametrize("n_bytes", [0, 700, 1600])
+def test_an_archive_that_is_not_whole_has_not_lost_its_images(tmp_path, n_bytes):
+    archive = tmp_path / "photos.tar"
+    with tarfile.open(archive, "w") as opened:
+        for number in range(3):
+            member = tarfile.TarInfo(f"{number}.jpg")
+            member.size = 5
+            opened.addfile(member, io.BytesIO(b"12345"))
+    whole = archive.read_bytes()
+    with CacheFolder(tmp_path / "cache", create=True) as folder:
+        cache = folder.open(PRINT, "float32")
+        found = []
+        with cache.writer({}) as writer:
+            for number in range(3):
+                path = f"{archive}/{number}.jpg"
+                writer.add(key(number), path.encode(), row(number))
+                found.append((path, Stamp.of(status_of(path)), key(number).content))
+        folder.remember_files(found)
+        folder.remember_folders([str(archive)])
+        assert pruned(folder)[0] == 0
+        archive.write_bytes(whole[:n_bytes])
+        assert pruned(folder)[0] == 0
+        archive.write_bytes(whole)
+        assert pruned(folder) == (0, 0, 0, 0)
+        archive.unlink()
+        assert pruned(folder)[0] == 3
+
+
+def test_what_another_process_has_removed_meanwhile_ends_it(folder, tmp_path):
+    """A row that two shards have: the other one goes between the plan and its execution."""
+    cache = folder.open(PRINT, "float32")
+    with cache.writer({}) as writer:
+        writer.add(key(0), str(tmp_path / "photos" / "0.jpg").encode(), row(0))
+    planned = plan(folder, cache)
+    shard_paths(cache)[0].unlink()
+    before = set(cache.shard_names())
+    with pytest.raises(CacheError, match="removed shards of .* meanwhile: run the command again"):
+        carry_out(cache, planned)
+    assert set(cache.shard_names()) == before
+    assert key(0) in contents(folder)
+
+
+def test_a_shard_of_a_newer_version_is_kept(folder, monkeypatch, caplog):
+    cache = folder.open(PRINT, "float32")
+    with monkeypatch.context() as patch, cache.writer({}) as writer:
+        patch.setattr("bottlebank.cache.shards.shard_writer.FORMAT", 2)
+        writer.add(key(40), b"elsewhere", row(40))
+        writer.commit()
+    planned = plan(folder, folder.open(PRINT, "float32"))
+    assert planned.damaged == []
+    assert "a newer bottlebank has written it; update this one" in caplog.text
+    before = set(cache.shard_names())
+    carry_out(cache, planned)
+    assert max(before) in cache.shard_names()
 
 
 def test_half_precision_stays_half_precision(tmp_path):

@@ -52,6 +52,19 @@ def test_every_part_of_a_dataset_is_in_it_by_its_share():
     assert 1350 < sum(weight < 15_000 for weight in part.weights) < 1650
 
 
+@pytest.mark.parametrize("name", ["l.csv", "a list with a name that is longer than any path.csv"])
+@pytest.mark.parametrize("root", [None, "elsewhere"])
+def test_the_sample_of_a_list_is_as_random(tmp_path, name, root):
+    (tmp_path / "elsewhere").mkdir()
+    rows = "".join(f"{label}{number}.jpg,{label}\n" for label in "ab" for number in range(500))
+    (tmp_path / name).write_text("path,label\n" + rows)
+    (tmp_path / "a0.jpg").touch()
+    (tmp_path / "elsewhere" / "a0.jpg").touch()
+    image_root = None if root is None else tmp_path / root
+    part = bb.load_dataset(tmp_path / name, image_root=image_root, images=100)
+    assert 30 < part.labels.count("a") < 70
+
+
 def test_load_dataset_takes_a_sample(tmp_path, caplog):
     for number in range(20):
         path = tmp_path / ("cat", "dog")[number % 2] / f"{number}.jpg"
