@@ -36,7 +36,7 @@ from ..progress import Progress
 from ..rows_on_disk import some_rows
 from .cross_validation import CrossValidated, cross_validate
 from .split import near_duplicates, split_table
-from .within_memory import within_memory
+from .within_memory import with_views, within_memory
 from .without_views import without_views
 
 if TYPE_CHECKING:
@@ -335,12 +335,8 @@ def _answer(head: Head, table: FeatureTable, rows: np.ndarray, views: bool) -> H
     """What a head says of rows, int (n,), of a table; or of them and their views."""
     if not views:
         return head.answer(some_rows(table.features, rows))
-    found = []
     n_together = max(1, _ROWS_AT_ONCE // (1 + table.n_views))
-    for start in range(0, len(rows), n_together):
-        part = rows[start : start + n_together]
-        own = table.features[part][:, np.newaxis]  # (block, 1, width)
-        found.append(answer_to(head, np.concatenate([own, table.view_features(part)], axis=1)))
+    found = [answer_to(head, block) for block in with_views(table, rows, n_together)]
     return HeadAnswer(*map(np.concatenate, zip(*found, strict=True)))
 
 

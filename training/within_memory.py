@@ -7,6 +7,8 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..classifier.registry import HEADS
 from ..errors import UsageError
 from ..formatting import counted, mebibytes
@@ -14,9 +16,7 @@ from ..hardware import available_memory_bytes, require_memory
 from ..rows_on_disk import Rows, RowsOnDisk, rows_on_disk
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
-
-    import numpy as np
+    from collections.abc import Generator, Iterable, Iterator
 
     from ..extraction.feature_table import FeatureTable
 
@@ -89,6 +89,21 @@ def views_of(table: FeatureTable, rows: np.ndarray) -> Rows | None:
     for positions, read in table.read_in_parts(keys, _together(table)):
         views.put(positions, read)
     return views
+
+
+def with_views(table: FeatureTable, rows: np.ndarray, n_together: int) -> Iterator[np.ndarray]:
+    """Images, int (n,), so many at a time, each before its views: float32 (m, 1 + views, width)."""
+    views = views_of(table, rows)
+    for start in range(0, len(rows), n_together):
+        part = rows[start : start + n_together]
+        own = table.features[part][:, np.newaxis]
+        if isinstance(views, RowsOnDisk):
+            span = slice(start * table.n_views, (start + len(part)) * table.n_views)
+            its = views[span].reshape(len(part), table.n_views, -1)
+        else:
+            assert views is not None, "the table has views"
+            its = views[start : start + n_together]
+        yield np.concatenate([own, its], axis=1)
 
 
 def require_rows_in_memory(

@@ -131,6 +131,20 @@ def test_rows_and_views_come_from_the_cache_in_any_order(photos, cache, on_disk,
             assert mine[1].as_dict() == its[1].as_dict()
 
 
+@pytest.mark.parametrize("n_together", [1, 4, 1000])
+def test_images_stand_before_their_views(photos, cache, on_disk, n_together):
+    given = {"cache": cache, "engine": "openvino", "precision": "float32", "views": 2}
+    table = bb.extract(photos, "random", **given)
+    rows = np.random.default_rng(1).permutation(len(table))[:11]
+    expected = np.concatenate([table.features[rows][:, np.newaxis], table.view_features(rows)], 1)
+    with within_memory.within_memory(dataclasses.replace(table), 1) as within:
+        for each in (table, within):
+            found = list(within_memory.with_views(each, rows, n_together))
+            assert max(map(len, found)) == min(n_together, 11)
+            np.testing.assert_array_equal(np.concatenate(found), expected)
+    assert on_disk
+
+
 def test_a_learning_curve_is_the_same(tmp_path):
     table = overlapping(300, 2, 12, tmp_path / "cache")
     head = bb.train_head(table).head
