@@ -38,12 +38,13 @@ def labelled_images(root: str, folder: Folder, walk: Walk) -> Iterator[tuple[str
 
 
 def _class_in(file: MemberStatus, image: str) -> str:
+    named = f"the file .cls beside {image} holds no class"
+    if file.st_size > _LONGEST_CLASS_BYTES:
+        raise DatasetError(f"{named}: it has {file.st_size:,} bytes")
     try:
-        if file.st_size > _LONGEST_CLASS_BYTES:
-            raise ValueError(f"it has {file.st_size:,} bytes")
         text = file.read().decode().strip()
     except (OSError, ValueError) as error:
-        raise DatasetError(f"the file .cls beside {image} holds no class: {error}") from error
+        raise DatasetError(f"{named}: {error}") from error
     return unicodedata.normalize("NFC", text)
 
 

@@ -70,6 +70,7 @@ RAISE_BUILTINS = {
     "untrusted/json_text.py": "reads JSON",
     "untrusted/urls.py": "reads host names: the caller names the URL",
     "untrusted/zip_members.py": "reads archives",
+    "untrusted/tar_members.py": "reads archives: who lists or reads images names them",
 }
 READERS = {
     "features/backbones/keras/": "reads networks: file makes it an EngineError",

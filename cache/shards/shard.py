@@ -216,7 +216,7 @@ class Shard:
         found = file.number("format", "<u4")
         if found > FORMAT:
             raise NewerShardError(
-                f"{self.path} has format {found}, and this version reads {FORMAT}: a newer "
+                f"{self.path} has format {found}, this version reads {FORMAT}: a newer "
                 f"bottlebank has written it; update this one"
             )
         if found != FORMAT:

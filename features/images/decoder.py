@@ -45,6 +45,9 @@ _FULL_SCANS = 20  # of the largest picture that the limits allow
 
 _pillow_limit = threading.Lock()
 """Pillow's own limit is a global; it is off while a header is read, whose size `Limits` judge."""
+_loading = [threading.Lock() for _ in range(61)]
+"""Held while what Pillow has opened reads its file: two threads that were given one such image
+would both read it, and spoil it. Others seldom share a lock."""
 
 MAX_FILE_BYTES = 1 << 29
 
@@ -252,7 +255,8 @@ def picture_of(
     """
     with reasons_in_words(b"a picture", FORMATS, MAX_PIXELS):
         _check_size(image.size, NO_LIMITS)
-        return _loaded(image, str(image.format), at_least_px, grey16)
+        with _loading[id(image) // 16 % len(_loading)]:
+            return _loaded(image, str(image.format), at_least_px, grey16)
 
 
 def _reduction(size: tuple[int, int], at_least_px: tuple[int, int] | None, orientation: int) -> int:

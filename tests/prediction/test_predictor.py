@@ -242,6 +242,16 @@ def test_files_and_images_in_memory_mixed_keep_their_order(predict, photos, tmp_
     assert "is a folder" in answers[2].error and "No such file" in answers[6].error
 
 
+def test_an_image_that_is_given_many_times_is_read_once(predict, photos):
+    """Pillow reads its file when it is first used, and two threads would spoil it."""
+    path = photos / "disc" / "00.png"
+    expected = predict(path)
+    for _ in range(5):
+        with Image.open(path) as image:
+            answers = predict([image] * 60)
+        assert {(answer.label, answer.error) for answer in answers} == {(expected.label, None)}
+
+
 @pytest.mark.parametrize("name", ["\ud800x.jpg", "\ud83d\udca9.jpg", "x\0.jpg", "x" * 300, ""])
 def test_a_name_that_no_file_can_have_costs_no_other_image(predict, table, tmp_path, name):
     new = tmp_path / "💩.jpg"
