@@ -87,13 +87,15 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     damaged: list[str] = []
     n_rows = n_rejections = n_kept = n_rejections_kept = 0
     names = cache.shard_names()
+    removed: set[str] = set()
     for name in names:
         try:
             with Shard(cache.storage, name) as shard:
                 shard.verify()
                 keys, paths, rejections = shard.keys(), shard.paths(), shard.rejections()
         except FileNotFoundError:
-            continue  # removed by another process
+            removed.add(name)  # by another process
+            continue
         except UnreadableShardError as error:
             logger.warning("%s; it is left where it is", error)
             continue
@@ -117,7 +119,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     merged = small if len(small) > 1 else set[str]()
     rewrite = [kept for kept in every if not kept.is_whole or kept.name in merged]
     counts = n_rows, n_rejections, n_kept, n_rejections_kept
-    return Plan(rewrite, damaged, *counts, seen, frozenset(names))
+    return Plan(rewrite, damaged, *counts, seen, frozenset(names) - removed)
 
 
 class _Images:

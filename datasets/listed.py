@@ -61,9 +61,10 @@ def read_listed(
 ) -> Listed:
     """Read a CSV or Parquet file; parameters and errors are those of `load_dataset`."""
     try:
-        taken = "utf-8" if is_parquet(file) else encoding_of(file, encoding)
+        is_table = is_parquet(file)
+        taken = "utf-8" if is_table else encoding_of(file, encoding)
         said = {"path": path_column, "label": label_column, "weight": weights_column}
-        listed = _read(file, taken, said, image_root)
+        listed = _read(file, None if is_table else taken, said, image_root)
     except OSError as error:
         raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
     if taken == LEGACY and encoding is None:
@@ -77,11 +78,12 @@ def read_listed(
 
 def _read(
     file: Path,
-    encoding: str,
+    encoding: str | None,
     said: Mapping[str, str | None],
     image_root: str | os.PathLike[str] | None,
 ) -> Listed:
-    if is_parquet(file):
+    """Rows of text in an encoding, or of a Parquet file, which has None."""
+    if encoding is None:
         lines = parquet_rows(file)
     else:
         dialect = find_dialect(file, encoding, partial(understood, said=said))
@@ -101,7 +103,7 @@ def _read(
     except DatasetError as error:
         raise DatasetError(f"{file}: {error}") from None
     listed = Listed(notes=[f"{file}: {note}" for note in columns.notes])
-    files = ListedFiles(file, image_root, encoding)
+    files = ListedFiles(file, image_root, encoding or "utf-8")
     files.look_for_root([row[columns.path] for _, row in first if len(row) > columns.path])
     n_folders = 0
     unlabelled: list[int] = []

@@ -60,6 +60,8 @@ def parquet_rows(file: Path) -> Iterator[tuple[int, list[str]]]:
                 for values in zip(*columns, strict=True):
                     yield number, [_as_text(value) for value in values]
                     number += 1
+    except DatasetError:
+        raise
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DatasetError(f"{file} is no Parquet file, or a damaged one: {error}") from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -26,11 +25,11 @@ from ..formatting import counted
 from ..rows_on_disk import some_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import pandas
 
-    from ..cache import ContentHash, FeatureCache
+    from ..cache import ContentHash
     from ..classifier import GoldenImages
     from ..features import Recipe
     from ..features.images.view_rules import Views
@@ -208,31 +207,11 @@ class FeatureTable:
         return [Key(self.keys[row].content, number) for row in rows for number in numbers]
 
     def _read(self, keys: Sequence[Key]) -> np.ndarray:
-        with self._cache() as cache:
-            return cache.rows(keys).reshape(-1, self.recipe.width)
-
-    def read_in_parts(
-        self, keys: Sequence[Key], n_together: int
-    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Read rows so many at a time, as they lie in the cache.
-
-        Yields
-        ------
-        (positions, rows)
-            int, (m,): which of the keys, and float32, (m, width): their rows.
-        """
-        with self._cache() as cache:
-            order = cache.order_of(keys)
-            for start in range(0, len(order), n_together):
-                part = order[start : start + n_together]
-                yield part, cache.rows([keys[position] for position in part.tolist()])
-
-    @contextlib.contextmanager
-    def _cache(self) -> Iterator[FeatureCache]:
         report = self.report
         with CacheFolder(report.cache) as folder:
             variant = Variant(report.precision, report.store).name
-            yield folder.open(report.fingerprint, variant)
+            rows = folder.open(report.fingerprint, variant).rows(keys)
+        return rows.reshape(-1, self.recipe.width)
 
     def to_pandas(self, *, features: bool = True) -> pandas.DataFrame:
         """The table as a pandas DataFrame, one row an image, in the same order.

@@ -10,13 +10,14 @@ from ..cache import CacheFolder, KeyArray, Variant
 from ..extraction.prefetch import prefetch, threads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Sequence
 
     from numpy.typing import NDArray
 
+    from ..cache import Key
     from ..extraction import FeatureTable
 
-BLOCK_BYTES = 1 << 25
+BLOCK_BYTES = 1 << 24
 
 
 class StoredRows:
@@ -28,6 +29,8 @@ class StoredRows:
     ----------
     table
         From `extract`.
+    keys
+        Whose rows, in what order; None: those of the images of the table.
 
     Raises
     ------
@@ -35,9 +38,10 @@ class StoredRows:
         On every read, as `FeatureCache.rows`.
     """
 
-    def __init__(self, table: FeatureTable) -> None:
+    def __init__(self, table: FeatureTable, keys: Sequence[Key] | None = None) -> None:
         report = table.report
-        self._keys, self._width = KeyArray.of(table.keys), table.recipe.width
+        self._keys = KeyArray.of(table.keys if keys is None else keys)
+        self._width = table.recipe.width
         self._folder = CacheFolder(report.cache)
         variant = Variant(report.precision, report.store).name
         self._cache = self._folder.open(report.fingerprint, variant)
@@ -48,11 +52,11 @@ class StoredRows:
         self._folder.__exit__()
 
     def rows(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Those of some rows of the table, int (m,): float32, (m, width)."""
+        """Some of them, int (m,): float32, (m, width)."""
         return self._cache.rows(self._keys.take(rows)).reshape(-1, self._width)
 
-    def blocks(self) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-        """(rows of the table, int (m,); their values, float32 (m, width)), each row once.
+    def blocks(self) -> Generator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+        """(which rows, int (m,); their values, float32 (m, width)), each row once.
 
         Blocks follow the order of the cache, so that each of its bytes is read once; the rows of
         a block ascend.

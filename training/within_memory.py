@@ -13,6 +13,7 @@ from ..classifier.registry import HEADS
 from ..errors import UsageError
 from ..formatting import counted, mebibytes
 from ..hardware import available_memory_bytes, require_memory
+from ..prediction.stored_rows import StoredRows
 from ..rows_on_disk import Rows, RowsOnDisk, rows_on_disk
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ COPIES = 5
 """Of all transfer values, that training in memory holds at most; with the libraries, nearly."""
 _SHARE = 0.75
 """Of the available memory, where no size is given: the share of `extract`."""
-_BYTES_AT_ONCE = 1 << 24
-"""Of rows that are copied together."""
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +66,7 @@ def within_memory(table: FeatureTable, memory: int | str | None = None) -> Gener
         if "features" in vars(table):
             features.put(slice(None), table.features)
         else:
-            for positions, rows in table.read_in_parts(table.keys, _together(table)):
-                features.put(positions, rows)
+            _put(features, StoredRows(table))
         other = replace(table)
         vars(other)["features"] = features
         yield other
@@ -86,8 +84,7 @@ def views_of(table: FeatureTable, rows: np.ndarray) -> Rows | None:
         return table.view_features(rows)
     keys = table.view_keys(rows.tolist())
     views = features.grown(len(keys))
-    for positions, read in table.read_in_parts(keys, _together(table)):
-        views.put(positions, read)
+    _put(views, StoredRows(table, keys))
     return views
 
 
@@ -128,5 +125,7 @@ def _bytes_of(memory: int | str | None) -> int:
     return require_memory("memory", memory)
 
 
-def _together(table: FeatureTable) -> int:
-    return max(1, _BYTES_AT_ONCE // (4 * table.recipe.width))
+def _put(rows: RowsOnDisk, stored: StoredRows) -> None:
+    with contextlib.closing(stored), contextlib.closing(stored.blocks()) as blocks:
+        for positions, block in blocks:
+            rows.put(positions, block)

@@ -428,6 +428,18 @@ def test_what_another_process_has_removed_meanwhile_ends_it(folder, tmp_path):
     assert key(0) in contents(folder)
 
 
+def test_what_went_while_it_was_planned_is_not_counted_on(folder, tmp_path, monkeypatch):
+    (tmp_path / "photos" / "3.jpg").unlink()
+    cache = folder.open(PRINT, "float32")
+    listed = cache.shard_names()
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "shard_names", lambda: [*listed, "000099-0123456789abcdef.h5"])
+        planned = plan(folder, cache)
+    assert planned.shards == {*listed}
+    carry_out(cache, planned)
+    assert contents(folder) == {key(n): n + 0.5 for n in range(10) if n != 3}
+
+
 def test_a_shard_of_a_newer_version_is_kept(folder, monkeypatch, caplog):
     cache = folder.open(PRINT, "float32")
     with monkeypatch.context() as patch, cache.writer({}) as writer:
