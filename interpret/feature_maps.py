@@ -12,7 +12,7 @@ from ..errors import ImageRejectedError, UsageError
 from ..features.images.decoder import MAX_PIXELS, NO_LIMITS, read, require_max_pixels
 from ..progress import Progress
 from .given_image import decoded, read_image
-from .limits import MOST_UNITS
+from .limits import MOST_UNITS, N_IMAGES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,6 @@ TRANSFER_VALUES = "transfer values"
 N_LAYERS = 5
 N_UNITS = 4
 N_PHOTOGRAPHS = 5
-N_IMAGES = 200
 _N_TOGETHER = 16
 
 

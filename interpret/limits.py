@@ -11,3 +11,5 @@ PREFERRED = ("vgg19", "vgg16")
 STEPS_BETWEEN_PREVIEWS = 25
 MOST_UNITS = 32
 """Of each layer, in one picture of maps."""
+N_IMAGES = 200
+"""Photographs that units of inner layers are compared with, unless another number is said."""

@@ -74,5 +74,7 @@ def require_made_image(output: str | os.PathLike[str], inputs: Iterable[object])
     if path.suffix.lower() != ".png":
         raise UsageError(f"cannot write {output}: expected a name that ends in .png")
     read = [each for each in inputs if isinstance(each, (str, os.PathLike))]
-    require_replaceable(path, "an image that bottlebank has made", is_made_image, read)
+    require_replaceable(
+        path, "an image without captions that bottlebank has made", is_made_image, read
+    )
     return path

@@ -249,7 +249,7 @@ EXPORT = Kind("an export of bottlebank", (".h5", ".hdf5"), _is_export)
 PICTURE = Kind(
     "a picture that bottlebank has drawn", (".png", ".svg"), _beginning_has(b"matplotlib")
 )
-MADE_IMAGE = Kind("an image that bottlebank has made", (".png",), _is_made_image)
+MADE_IMAGE = Kind("an image without captions that bottlebank has made", (".png",), _is_made_image)
 EXPLORER = Kind(
     "an explorer of bottlebank",
     (".html",),

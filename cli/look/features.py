@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
-from ...interpret.limits import MOST_UNITS
+from ...interpret.limits import MOST_UNITS, N_IMAGES
 from ...reports.output_paths import PICTURE, require_output
 from ..command import argument, command, option
 from ..output import Stopwatch, print_json, report_rejections, tell
@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 @option(
     "--images",
     type=COUNT,
-    default=200,
     metavar="N",
+    default_in_words=str(N_IMAGES),
     help="photographs of DATA that are taken through the network for units of inner layers",
 )
 @options.output(
@@ -70,7 +70,7 @@ def run(
     data: str | None,
     reading: dict[str, Any],
     units: int,
-    images: int,
+    images: int | None,
     output: str,
     theme: str,
     seed: int,
@@ -83,6 +83,8 @@ def run(
     require_head_decides(head, extraction)
     if head is None and extraction["extractor"] is None:
         raise UsageError("which network? Give --extractor NAME or --head HEAD.h5")
+    if data is None and images is not None:
+        raise UsageError("--images is for --data: leave it out, or name the photographs")
     from ...interpret.given_image import require_image
 
     require_image(image, extraction["max_pixels"])
@@ -108,7 +110,7 @@ def run(
         layers,
         table=table,
         units=units,
-        images=images,
+        images=images or N_IMAGES,
         random_state=seed,
         max_pixels=extraction["max_pixels"],
     )

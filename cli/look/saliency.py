@@ -21,7 +21,11 @@ from ..parameters import options, pictures
 from ..parameters.types import COUNT, FILE, Choice
 from .opening import NAMED
 
-_UNITS = {GRADCAM: " of the weighted maps", INTEGRATED: " in log-odds", OCCLUSION: " in {score}"}
+_UNITS = {
+    GRADCAM: " of the weighted maps",
+    INTEGRATED: " in log-odds, smoothed",
+    OCCLUSION: " in {score}",
+}
 
 if TYPE_CHECKING:
     from ...interpret.attribution import Saliency

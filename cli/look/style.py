@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
 from ...formatting import counted
-from ...interpret.limits import LEAST_PX, MOST_PX, MOST_STEPS, MOST_STRENGTH, PREFERRED
+from ...interpret.limits import (
+    LEAST_PX,
+    MOST_PX,
+    MOST_STEPS,
+    MOST_STRENGTH,
+    PREFERRED,
+    STEPS_BETWEEN_PREVIEWS,
+)
 from ...reports.output_paths import MADE_IMAGE, require_output
 from ..command import argument, command, option
 from ..output import Stopwatch, percent, print_json, tell
@@ -48,7 +55,7 @@ if TYPE_CHECKING:
     default=1.0,
     default_in_words="1",
     metavar="X",
-    help="how much the style counts: 0.1 leaves most of the content, 10 little",
+    help="how much the style counts beside the content: 0.1 keeps more of that, 10 less",
 )
 @option(
     "--steps",
@@ -66,7 +73,7 @@ if TYPE_CHECKING:
     "--preview",
     type=FILE,
     metavar="PREVIEW.png",
-    help="the picture so far, written anew after every 25 steps; of fewer, none",
+    help="the picture so far, written anew after every 25 steps",
 )
 @option(
     "--content-layers",
@@ -105,6 +112,11 @@ def run(
     inputs = [content, style, weights]
     path = require_output(output, MADE_IMAGE, inputs)
     previewed = None
+    if preview is not None and settings["steps"] <= STEPS_BETWEEN_PREVIEWS:
+        raise UsageError(
+            f"--preview is written after every {STEPS_BETWEEN_PREVIEWS} steps, and --steps is "
+            f"{settings['steps']}: leave it out, or take more steps"
+        )
     if preview is not None:
         previewed = require_output(preview, MADE_IMAGE, inputs)
         if previewed.resolve() == path.resolve():

@@ -26,6 +26,10 @@ def test_it_refuses_before_any_work(bottlebank, photos, options, tmp_path):
         ([image, *options, "--output", tmp_path / "maps.jpg"], "ends in .png or .svg"),
         ([image, "--output", tmp_path / "maps.png"], "--extractor NAME or --head"),
         (
+            [image, *options, "--images", 9, "--output", tmp_path / "maps.png"],
+            "--images is for --data: leave it out",
+        ),
+        (
             [image, *options, "--layers", "a", "--output", tmp_path / "maps.png"],
             "layers of random cannot be looked at",
         ),

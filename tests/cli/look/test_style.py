@@ -65,6 +65,10 @@ def test_photographs_are_never_replaced(pictures, tmp_path, capfd):
     painted = tmp_path / "painted.png"
     assert look(content, style, "--output", painted, "--preview", content) == 2
     assert not painted.exists()
+    preview = tmp_path / "preview.png"
+    assert look(content, style, "--output", painted, "--preview", preview, "--steps", 25) == 2
+    said = capfd.readouterr().err
+    assert "--preview is written after every 25 steps, and --steps is 25: leave it out" in said
     for preview in (
         painted,
         tmp_path / "." / "painted.png",

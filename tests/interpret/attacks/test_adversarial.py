@@ -153,7 +153,7 @@ def test_what_cannot_be_is_said(given, tmp_path):
     before = photo.read_bytes()
     for image, save, message in [
         ("none.png", "changed.jpg", r"expected a name that ends in \.png"),
-        ("none.png", photo, "exists and is not an image that bottlebank has made"),
+        ("none.png", photo, "exists and is not an image without captions that bottlebank has"),
         (photo, photo, "it is also the input"),
         (ours, ours, "it is also the input"),
         (photo.read_bytes(), tmp_path, r"ends in \.png"),

@@ -24,7 +24,7 @@ def test_it_is_written_into_a_folder_that_is_made_and_may_be_replaced(tmp_path):
 
 def test_pictures_of_others_are_none(tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "photo.png")
-    with pytest.raises(UsageError, match="is not an image that bottlebank has made"):
+    with pytest.raises(UsageError, match="is not an image without captions that bottlebank has"):
         require_output(tmp_path / "photo.png", MADE_IMAGE)
 
 
