@@ -12,6 +12,7 @@ PACKAGES = {
     "hf": "huggingface_hub",
     "parquet": "pyarrow",
     "index": "usearch",
+    "ray": "ray",
 }
 """Their packages in `setup.cfg`."""
 

@@ -17,6 +17,9 @@ from .errors import ParameterError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+CORES = "BOTTLEBANK_CORES"
+"""The environment variable that limits the cores that a process keeps busy."""
+
 _SHARE = re.compile(r"(\d+(?:\.\d*)?|\.\d+) ?%", re.ASCII)
 _THREADS_OF_LIBRARIES = (
     "OMP_NUM_THREADS",
@@ -33,12 +36,15 @@ _GROUPS, _GROUPS_AT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 def available_cores() -> int:
     """CPU cores that this process may keep busy: those it may run on, within its containers' share.
 
-    A share of one core and a half counts as two.
+    A share of one core and a half counts as two. The environment variable `BOTTLEBANK_CORES` allows
+    fewer.
     """
     cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
         cores = len(os.sched_getaffinity(0))
-    return max(1, min([cores, *map(math.ceil, _core_shares())]))
+    allowed = os.environ.get(CORES, "")
+    most = [int(allowed)] if allowed.isdecimal() else []
+    return max(1, min([cores, *most, *map(math.ceil, _core_shares())]))
 
 
 def _core_shares() -> Iterator[float]:

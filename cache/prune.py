@@ -37,7 +37,7 @@ _FILES_AT_ONCE = 20_000
 logger = logging.getLogger(__name__)
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
     """What of a shard is kept."""
 
     name: str
@@ -51,7 +51,7 @@ class _Kept(NamedTuple):
 class Plan(NamedTuple):
     """What pruning a variant would do."""
 
-    rewrite: list[_Kept]
+    rewrite: list[Kept]
     """Shards whose kept rows go into new ones."""
     damaged: list[str]
     """Shards that are removed. Those that the system does not let read are kept."""
@@ -83,7 +83,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     """
     images = _Images(folder)
     seen = KeyNumbers()
-    every: list[_Kept] = []
+    every: list[Kept] = []
     damaged: list[str] = []
     n_rows = n_rejections = n_kept = n_rejections_kept = 0
     names = cache.shard_names()
@@ -113,7 +113,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
         n_rows += len(paths) - len(rows)
         n_rejections += len(rejections) - len(still)
         is_whole = len(rows) == len(paths) and len(still) == len(rejections)
-        every.append(_Kept(name, rows, still, is_whole))
+        every.append(Kept(name, rows, still, is_whole))
     half = COMMIT_EVERY_ROWS // 2
     small = {kept.name for kept in every if len(kept.rows) + len(kept.rejections) < half}
     merged = small if len(small) > 1 else set[str]()
@@ -268,7 +268,7 @@ def remove_recipe(folder: CacheFolder, fingerprint: str) -> None:
         cache.refresh()
 
 
-def _write_anew(cache: FeatureCache, rewrite: list[_Kept]) -> None:
+def _write_anew(cache: FeatureCache, rewrite: list[Kept]) -> None:
     before = set(cache.shard_names())
     number, n_found = next_number(before), 0
     for rows in _merged(cache, rewrite):
@@ -284,7 +284,7 @@ def _write_anew(cache: FeatureCache, rewrite: list[_Kept]) -> None:
         raise CacheError(f"{n_found} of {n_kept} rows are found again")
 
 
-def _merged(cache: FeatureCache, contents: list[_Kept]) -> Iterator[Rows]:
+def _merged(cache: FeatureCache, contents: list[Kept]) -> Iterator[Rows]:
     """The kept rows of several shards, as many at a time as one shard takes."""
     rows = Rows(Variant.parse(cache.variant).storage)
     for kept in contents:

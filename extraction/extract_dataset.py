@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from ..features import Recipe
     from ..features.backbones.weights import Weights
     from ..features.images.view_rules import Views
+    from .cluster.cluster_run import ClusterRun
+    from .cluster.settings import Cluster
     from .feature_table import FeatureTable
 
 _WITHOUT_DOWNLOAD = f"take {INSTALLED_EXTRACTOR} as the extractor, which needs no download"
@@ -66,6 +68,7 @@ def extract(
     retry_rejected: bool = False,
     download_timeout_s: float | None = None,
     progress: bool | None = None,
+    cluster: Cluster | None = None,
 ) -> FeatureTable:
     """Bring the transfer values of every image of a dataset into the cache.
 
@@ -140,6 +143,9 @@ def extract(
     progress
         Show progress on stderr: True always as a bar, False never; None: a bar on a terminal or in
         a notebook, elsewhere a line now and then.
+    cluster
+        Extract on a Ray cluster. The images, and the cache, have to be where all of its machines
+        see them under the same paths.
 
     Returns
     -------
@@ -187,6 +193,7 @@ def extract(
             allowed=allowed,
             retry_rejected=retry_rejected,
             views=chosen_views,
+            cluster=cluster,
         )
         if extractor is None and weights == IMAGENET:
             chosen = spec.chosen() if grey16 is None else {**spec.chosen(), "grey16": grey16}
@@ -225,6 +232,7 @@ def extract_recipe(
     views: Views = NO_VIEWS,
     preferred: Variant | None = None,
     explain: bool = True,
+    cluster: Cluster | None = None,
 ) -> FeatureTable:
     """As `extract`, for a recipe whose weights need not be at hand while nothing is missing.
 
@@ -243,9 +251,10 @@ def extract_recipe(
         why = why_nothing_is_reused(folder, recipe, precision, store)
         if why is not None:
             logger.warning("%s", why)
+    run_with = Run if cluster is None else partial(cluster_run(), cluster=cluster)
     attempts: list[tuple[str, str]] = []
     for name, variant in _to_try(precision, store, engine, known):
-        run = Run(
+        run = run_with(
             dataset,
             recipe,
             weights,
@@ -264,6 +273,13 @@ def extract_recipe(
         except CannotRunError as error:
             attempts += error.attempts
     raise EngineError.of_attempts(recipe.extractor, attempts)
+
+
+def cluster_run() -> type[ClusterRun]:
+    """The run on a cluster; imported only where one is asked for."""
+    from .cluster.cluster_run import ClusterRun
+
+    return ClusterRun
 
 
 def _to_try(

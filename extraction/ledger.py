@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from ..cache import CacheFolder, ContentHash, Rejection, Stamp, Variant
+    from ..cache.shards.shard import Contents
     from ..cache.writer import Writer
     from ..features import Recipe
     from .image_files import HashedFile
@@ -25,6 +26,8 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
 
     Attributes
     ----------
+    cache
+        Where they are.
     extracted
         Keys of the rows that this run has added.
     rejected
@@ -47,7 +50,7 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
         """
         self._folder, self._recipe, self._commit_every = folder, recipe, commit_every
         self._retry_rejected, self._views = retry_rejected, tuple(views)
-        self._cache = folder.open(recipe.fingerprint, variant.name)
+        self.cache = folder.open(recipe.fingerprint, variant.name)
         self._writer: Writer | None = None
         self._remembered: list[tuple[bytes, Stamp, ContentHash]] = []
         self._stack = contextlib.ExitStack()
@@ -61,11 +64,11 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
     @property
     def has_rows(self) -> bool:
         """Whether any image has a row."""
-        return len(self._cache) > 0 or len(self.extracted) > 0
+        return len(self.cache) > 0 or len(self.extracted) > 0
 
     def missing_views(self, content: ContentHash) -> Sequence[int]:
         """Which views have no row; none where there is a reason for that which holds here, too."""
-        missing = [view for view in self._views if Key(content, view) not in self._cache]
+        missing = [view for view in self._views if Key(content, view) not in self.cache]
         reason = self._why_not(content) if missing else None
         if reason is not None:
             self.rejected[content] = reason
@@ -74,11 +77,11 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
 
     def _why_not(self, content: ContentHash) -> str | None:
         """Why an image need not be tried; None when it is to be."""
-        reason = self._cache.rejection(content)
+        reason = self.cache.rejection(content)
         # Other versions have kept such, and so may those whose cache was imported.
         if reason is not None and not is_temporary(reason) and not depends_on_machine(reason):
             return reason
-        return None if self._retry_rejected else self._cache.failure(content)
+        return None if self._retry_rejected else self.cache.failure(content)
 
     def writer(self) -> Writer:
         """Where rows are added; takes the lock at the first call.
@@ -90,7 +93,7 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
         """
         if self._writer is None:
             recipe = self._recipe.as_dict()
-            writing = self._cache.writer(recipe, commit_every_rows=self._commit_every)
+            writing = self.cache.writer(recipe, commit_every_rows=self._commit_every)
             self._writer = self._stack.enter_context(writing)
         return self._writer
 
@@ -113,10 +116,19 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
                 writer.reject(*rejection)
             self.rejected[rejection.content] = rejection.reason
         if failed:
-            self._cache.remember_failures(failed)
+            self.cache.remember_failures(failed)
         if images.keys:
             writer.extend(images.keys, images.paths, images.features)
             self.extracted.update(images.keys)
+
+    def note_shard(self, shard: Contents) -> None:
+        """Note rows that another process has committed under this one's lock."""
+        self.cache.add_shard(shard)
+        self.extracted.update(shard.key_array().to_list())
+
+    def look_again(self) -> None:
+        """See what others have committed, and this process has not heard of."""
+        self.cache.refresh()
 
     def _flush(self) -> None:
         self._folder.remember_files(self._remembered)

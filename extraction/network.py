@@ -69,10 +69,13 @@ class Network:
         self._engine, self._precision, self._progress = engine, precision, progress
         self._waiting = waiting
         self._extractor: Extractor | None = None
+        self._elsewhere: str | None = None
 
     @property
     def engine(self) -> str:
         """Name of the engine that runs, or would."""
+        if self._elsewhere is not None:
+            return self._elsewhere
         if self._extractor is not None:
             return self._extractor.engine
         return expected_engine(self._engine, self._precision)
@@ -108,6 +111,10 @@ class Network:
                 raise cannot from error
             self.startup_s += time.perf_counter() - start
         return self._extractor
+
+    def ran_elsewhere(self, engine: str, startup_s: float) -> None:
+        """Note that another process has the network, and in which engine."""
+        self._elsewhere, self.startup_s = engine, startup_s
 
     def features(self, groups: Iterator[Pixels]) -> Generator[Features]:
         """As `features_of`, with this network."""

@@ -119,3 +119,11 @@ class Plan:
             self._begun[key.content] -= 1
             n_done += self._begun[key.content] == 0
         return n_done
+
+    def is_done(self, content: ContentHash) -> bool:
+        """Whether all rows of a content that was begun are computed."""
+        return self._begun.get(content) == 0
+
+    def take_back(self, content: ContentHash) -> None:
+        """Forget that a content was begun: who had it is gone."""
+        self._begun.pop(content, None)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 DISK, DECODE, NETWORK = "disk", "decode", "network"
 
@@ -20,7 +20,8 @@ class Waiting:
     """
 
     def __init__(self) -> None:
-        self._seconds = {DISK: 0.0, DECODE: 0.0, NETWORK: 0.0}
+        self.seconds = {DISK: 0.0, DECODE: 0.0, NETWORK: 0.0}
+        """By stage."""
 
     @contextlib.contextmanager
     def waiting_for(self, stage: str) -> Iterator[None]:
@@ -29,9 +30,14 @@ class Waiting:
         try:
             yield
         finally:
-            self._seconds[stage] += time.perf_counter() - start
+            self.seconds[stage] += time.perf_counter() - start
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Count what another thread has waited, by stage."""
+        for stage, waited_s in seconds.items():
+            self.seconds[stage] += waited_s
 
     @property
     def bottleneck(self) -> str:
         """The stage that was waited for longest: ``disk``, ``decode`` or ``network``."""
-        return max(self._seconds, key=self._seconds.__getitem__)
+        return max(self.seconds, key=self.seconds.__getitem__)

@@ -142,7 +142,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
         self,
         files: Iterator[ImageFile],
         n_files: int,
-        is_known: Callable[[ContentHash], bool],
+        is_known: Callable[[ContentHash], bool] | None,
         new_views: Callable[[Sequence[HashedFile | UnreadableFile]], Sequence[Sequence[int]]],
         begin: Callable[[], object],
     ) -> Generator[Pixels]:
@@ -156,7 +156,7 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
             How many these are.
         is_known
             Whether a content need not be decoded. Until one is not, files are read in this process
-            and no worker is started.
+            and no worker is started. None: that is not tried.
         new_views
             Of a few files at a time, in order, which views of each are to be decoded, by number:
             none of what is known; called in that thread, too.
@@ -176,6 +176,10 @@ class Workers(contextlib.AbstractContextManager["Workers"]):
                 )
             ),
         )
+        if is_known is None:
+            begin()
+            yield from self._in_order(groups, new_views)
+            return
         read = partial(read_and_hash, max_bytes=self._largest_file_bytes)
         with ThreadPoolExecutor(_READERS) as readers:
             for group in groups:

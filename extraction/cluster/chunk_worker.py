@@ -1,0 +1,159 @@
+"""One extractor with its own processes that decode, on some machine of a cluster."""
+
+from __future__ import annotations
+
+import os
+import platform
+import queue
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...cache.shards.shard_name import next_number
+from ...cache.store import COMMIT_EVERY_S, RECIPE_FILE
+from ...cache.variant import Variant
+from ...cache.writer import Writer
+from ...errors import BottlebankError, CacheError, EngineError
+from ...features.images.decoding_shares import Allowed
+from ...hardware import CORES, available_cores
+from ..network import Network
+from ..stage_timing import DISK, Waiting
+from ..workers import Workers
+from .messages import About, Asked, Committed, Computed, Event, Failed, Finished
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
+    from ...cache import ContentHash
+    from ...features.backbones.weights import Weights
+    from ..image_files import HashedFile, ImageFile, UnreadableFile
+    from .messages import Order
+
+
+class ChunkWorker:
+    """Extracts the files that it is given, a chunk at a time, and commits them as shards.
+
+    Which of them are new it asks, by their hashes: it holds nothing of the cache. `extract` is gone
+    through in one thread while `answer` is called in another.
+    """
+
+    def __init__(self, order: Order, n_cores: int | None = None) -> None:
+        """Prepare; `n_cores` are what it may keep busy."""
+        if n_cores is not None:
+            os.environ[CORES] = str(n_cores)
+        self._order = order
+        self._waiting = Waiting()
+        self._answers: queue.SimpleQueue[Sequence[Sequence[int]]] = queue.SimpleQueue()
+        allowed = Allowed(order.n_processes or n_cores, order.memory_bytes)
+        self._workers = Workers(
+            order.recipe, order.max_pixels, self._waiting, allowed, order.most_views
+        )
+        self._network = Network(
+            order.recipe,
+            lambda: _here(order),
+            _networks_here(order),
+            order.engine,
+            Variant.parse(order.variant).precision,
+            False,
+            self._waiting,
+        )
+        self._workers.__enter__()
+
+    def begin(self) -> About | Failed:
+        """Start the network and the processes, once the cache is found to be the driver's."""
+        try:
+            self._require_same_cache()
+            self._workers.start()
+            self._network.start()
+        except BottlebankError as error:
+            return _failed(error)
+        return About(platform.node(), os.getpid(), self._network.engine, self._network.startup_s)
+
+    def _require_same_cache(self) -> None:
+        storage, variant = self._order.storage, self._order.variant
+        if RECIPE_FILE not in storage.list() or variant not in storage.list():
+            raise CacheError(
+                f"{storage.where} on {platform.node()} is not the folder that the driver writes "
+                f"to: keep the cache where all machines of the cluster see it"
+            )
+
+    def extract(self, files: Sequence[ImageFile]) -> Generator[Event]:
+        """Extract files; what is new of them is committed when `Finished` has come."""
+        events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
+
+        def run() -> None:
+            try:
+                self._extract(files, events)
+            except BottlebankError as error:
+                events.put(_failed(error))
+            except BaseException as error:  # noqa: BLE001 (raised in the other thread)
+                events.put(error)
+            events.put(None)
+
+        # What is asked comes from within the pipeline, which cannot yield it.
+        thread = threading.Thread(target=run, name="chunk", daemon=True)
+        thread.start()
+        while (event := events.get()) is not None:
+            if isinstance(event, BaseException):
+                raise event
+            yield event
+        thread.join()
+
+    def answer(self, views: Sequence[Sequence[int]]) -> None:
+        """Which views are to be decoded of the files that were asked about last."""
+        self._answers.put(views)
+
+    def _extract(
+        self, files: Sequence[ImageFile], events: queue.SimpleQueue[Event | BaseException | None]
+    ) -> None:
+        def new_views(hashed: Sequence[HashedFile | UnreadableFile]) -> Sequence[Sequence[int]]:
+            events.put(Asked(hashed))
+            return self._answers.get()
+
+        before = dict(self._waiting.seconds)
+        storage = self._order.storage.below(self._order.variant)
+        writer = Writer(
+            storage,
+            self._order.variant,
+            next_number(storage.list()),
+            lambda shard: events.put(Committed(shard)),
+            self._order.commit_every,
+            COMMIT_EVERY_S,
+        )
+        pixels = self._workers.pixels(iter(files), len(files), None, new_views, lambda: None)
+        for images in self._network.features(pixels):
+            events.put(Computed(len(images.keys), images.rejections, images.brightest))
+            if images.keys:
+                with self._waiting.waiting_for(DISK):
+                    writer.extend(images.keys, images.paths, images.features)
+        writer.commit()
+        waited = self._waiting.seconds
+        events.put(Finished({stage: waited[stage] - before[stage] for stage in waited}))
+
+
+def _failed(error: BottlebankError) -> Failed:
+    attempts = error.attempts if isinstance(error, EngineError) else ()
+    return Failed(type(error).__name__, str(error), tuple(attempts))
+
+
+def _networks_here(order: Order) -> Path:
+    networks = Path(order.networks)
+    try:
+        networks.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir()) / "bottlebank-networks"
+    return networks
+
+
+def _here(order: Order) -> Weights:
+    """The weights on this machine: where the driver has them or, if they are not there, a copy."""
+    weights = order.weights
+    paths = [path for path in (weights.path, *weights.more) if path is not None]
+    if all(path.is_file() for path in paths) or not order.files:
+        return weights
+    folder = Path(tempfile.mkdtemp(prefix="bottlebank-weights-"))
+    for path in paths:
+        (folder / path.name).write_bytes(order.files[str(path)])
+    here = [folder / path.name for path in paths]
+    return weights._replace(path=here[0], more=tuple(here[1:]))
