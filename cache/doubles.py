@@ -36,6 +36,7 @@ def remove_doubles(cache: FeatureCache) -> int:
     names = [name for name in cache.shard_names() if name not in cache.damaged()]
     seen = KeyNumbers()
     doubled: list[Kept] = []
+    name = ""
     relied_on: set[str] = set()
     n_removed = 0
     try:
@@ -45,8 +46,10 @@ def remove_doubles(cache: FeatureCache) -> int:
             is_new = seen.add(keys, np.full(len(keys), number))
             if not is_new.all():
                 doubled.append(Kept(name, np.flatnonzero(is_new), [*range(n_rejections)], False))
-                holders = seen.find(keys.take(np.flatnonzero(~is_new)))
-                relied_on.update([name], (names[holder] for holder in np.unique(holders).tolist()))
+                holders: list[int] = np.unique(
+                    seen.find(keys.take(np.flatnonzero(~is_new)))
+                ).tolist()
+                relied_on.update([name], (names[holder] for holder in holders))
                 n_removed += int(np.count_nonzero(~is_new))
         for name in sorted(relied_on):
             with Shard(cache.storage, name) as shard:

@@ -14,6 +14,8 @@ from .output import (
     tell,
 )
 from .parameters import options
+from .parameters.cluster import cluster as on_a_cluster
+from .parameters.cluster import cluster_of
 from .parameters.types import COUNT
 from .parameters.views import views
 
@@ -42,6 +44,7 @@ _STAGES = {"disk": "the disk", "decode": "decoding", "network": "the network"}
     is_flag=True,
     help="decode again what took too much memory or time on this machine",
 )
+@on_a_cluster()
 @options.as_json()
 @options.strict()
 def run(
@@ -50,11 +53,13 @@ def run(
     extraction: dict[str, Any],
     commit_every: int,
     retry_rejected: bool,
+    cluster: dict[str, Any],
     json: bool,
     strict: bool,
 ) -> int:
     """Extract and report what was done."""
     seconds = Stopwatch()
+    chosen = cluster_of(cluster)
     from ..datasets import load_dataset
     from ..extraction import extract
 
@@ -63,6 +68,7 @@ def run(
         **extraction,
         commit_every=commit_every,
         retry_rejected=retry_rejected,
+        cluster=chosen,
     )
     if json:
         answer = table.as_json()
@@ -108,4 +114,15 @@ def _tell(report: Report, seconds: Stopwatch) -> None:
         f"{report.width:,} numbers per image from {report.extractor} ({report.engine}, "
         f"{report.precision}{speed}), {seconds():.1f} s in all"
     )
+    if report.cluster is not None:
+        _tell_of_cluster(report.cluster)
     tell(f"cache: {report.cache}, recipe {report.fingerprint[:12]}")
+
+
+def _tell_of_cluster(cluster: dict[str, Any]) -> None:
+    workers = cluster["workers"]
+    speeds = ", ".join(f"{each['images_per_second']}" for each in workers)
+    lost = f"; {counted(cluster['lost'], 'worker')} lost and replaced" if cluster["lost"] else ""
+    tell(f"{counted(len(workers), 'worker')} ({speeds} images/s){lost}")
+    for name in cluster["stragglers"]:
+        tell(f"slow: {name} did less than half of what others did")

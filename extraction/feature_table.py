@@ -78,6 +78,9 @@ class Report:
     dark_16bit: int = 0
     """Of those extracted now: images with 16 bits per channel that use less than the lowest quarter
     of the range, and are nearly black, since ``grey16`` is ``scale``."""
+    cluster: dict[str, Any] | None = None
+    """Where images were extracted on a cluster: its ``workers``, each with its images and images a
+    second, those that are ``stragglers``, how many were ``lost``, and the ``chunks``."""
 
 
 @dataclass(frozen=True)
@@ -272,7 +275,10 @@ class FeatureTable:
     def as_json(self) -> dict[str, Any]:
         """The report, every field of the recipe, and the rejected images with their reasons."""
         rejections = [{"path": path, "reason": reason} for path, reason in self.rejected]
-        return {**vars(self.report), "recipe": asdict(self.recipe), "rejections": rejections}
+        report = {**vars(self.report)}
+        if report["cluster"] is None:
+            del report["cluster"]
+        return {**report, "recipe": asdict(self.recipe), "rejections": rejections}
 
 
 def require_table(given: object, call: str) -> FeatureTable:

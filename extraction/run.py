@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -130,6 +130,10 @@ class Run:
                 bar.note(f"waiting for {self._waiting.bottleneck}")
                 bar.update(self._plan.n_done(images.keys) + len(images.rejections))
 
+    def _told_of_cluster(self) -> dict[str, Any] | None:
+        """As `Report` has it."""
+        return None
+
     def _warn_of_dark_images(self) -> None:
         """Warn of 16-bit pictures that use little of their range: nearly black when scaled."""
         if self._dark:
@@ -198,6 +202,7 @@ class Run:
             rows_extracted=len(extracted),
             fingerprint=self._recipe.fingerprint,
             cache=str(self._folder.root),
+            cluster=self._told_of_cluster(),
         )
         return FeatureTable(
             paths=[dataset.paths[position] for position in kept],

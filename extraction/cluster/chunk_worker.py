@@ -16,16 +16,15 @@ from ...cache.variant import Variant
 from ...cache.writer import Writer
 from ...errors import BottlebankError, CacheError, EngineError
 from ...features.images.decoding_shares import Allowed
-from ...hardware import CORES, available_cores
+from ...hardware import CORES
 from ..network import Network
 from ..stage_timing import DISK, Waiting
 from ..workers import Workers
 from .messages import About, Asked, Committed, Computed, Event, Failed, Finished
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
-    from ...cache import ContentHash
     from ...features.backbones.weights import Weights
     from ..image_files import HashedFile, ImageFile, UnreadableFile
     from .messages import Order

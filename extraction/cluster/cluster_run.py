@@ -18,6 +18,7 @@ from ..network import CannotRunError, Features
 from ..run import Run
 from .chunks import Chunk, Chunks
 from .messages import About, Asked, Committed, Computed, Failed, Finished, Lost, Order
+from .metrics import Metrics
 from .ray_connection import connected
 from .ray_pool import RayPool
 from .speeds import Speeds
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ...features import Recipe
     from ...features.backbones.weights import Weights
     from ...progress import Progress
-    from ..image_files import ImageFile, UnreadableFile
+    from ..image_files import ImageFile
     from .messages import Event
     from .ray_pool import PoolWorker
     from .settings import Cluster
@@ -75,18 +76,30 @@ class ClusterRun(Run):
         self._cluster, self._weights, self._settings = cluster, weights, settings
         self._speeds = Speeds()
         self._in_hand: dict[PoolWorker, _InHand] = {}
-        self._n_lost = 0
+        self._metrics = Metrics(cluster.metrics_at())
+        self._n_lost = self._n_chunks = 0
 
     def _extract(self, bar: Progress) -> None:
         cache = self._ledger.cache
         remove_doubles(cache)
         begun = time.perf_counter()
-        with self._ledger, connected(self._cluster.address) as ray:
+        with self._metrics, self._ledger, connected(self._cluster.address) as ray:
             self._ledger.writer()  # takes the lock, and makes the folder that workers look for
             bar.note("waiting for workers")
             with RayPool(ray, self._order(), self._cluster) as pool:
                 self._share_out(pool, bar, begun)
         remove_doubles(cache)
+
+    def _told_of_cluster(self) -> dict[str, Any] | None:
+        """As `Report` has it; None where nothing was extracted."""
+        if not self._speeds.names:
+            return None
+        return {
+            "workers": self._speeds.as_json(),
+            "stragglers": list(self._speeds.stragglers()),
+            "lost": self._n_lost,
+            "chunks": self._n_chunks,
+        }
 
     def _order(self) -> Order:
         settings = self._settings
@@ -121,6 +134,7 @@ class ClusterRun(Run):
                 )
                 pool.give(worker, chunk.files)
             if not self._in_hand and not chunks.n_left:
+                self._speeds.end_all()
                 return
             for worker, event in pool.events(_LOOKED_S):
                 if isinstance(event, About) and not self._speeds.names:
@@ -133,6 +147,8 @@ class ClusterRun(Run):
                         raise _error_of(refused)
                     continue
                 self._take(worker, event, pool, chunks, bar)
+            self._metrics.ready.set(pool.n_ready)
+            self._metrics.left.set(chunks.n_left)
             bar.note(self._speeds.in_words(pool.n_ready, pool.n_workers))
 
     def _take(
@@ -152,12 +168,17 @@ class ClusterRun(Run):
             self._ledger.note_shard(event.shard)
             keys = event.shard.key_array().to_list()
             self._done(hand, keys, bar)
-            self._speeds.add(worker.name, len({key.content for key in keys}))
+            n_images = sum(key.view == 0 for key in keys)
+            self._speeds.add(worker.name, n_images)
+            self._metrics.images.labels(worker.name).inc(n_images)
         elif isinstance(event, Finished):
+            self._n_chunks += 1
+            self._metrics.chunks.inc()
             self._waiting.add(event.waited_s)
             self._end_chunk(worker, chunks, bar, "")
         elif isinstance(event, Lost):
             self._n_lost += 1
+            self._metrics.lost.inc()
             self._speeds.end(worker.name)
             self._end_chunk(worker, chunks, bar, event.reason)
         elif isinstance(event, Failed):
@@ -174,15 +195,14 @@ class ClusterRun(Run):
         return new
 
     def _note_computed(self, hand: _InHand, computed: Computed, bar: Progress) -> None:
-        self._dark += [
-            value for value in computed.brightest if is_dark(value, self._recipe.grey16)
-        ]
+        self._dark += [value for value in computed.brightest if is_dark(value, self._recipe.grey16)]
         if computed.rejections:
             none = np.empty((0, self._recipe.width), np.float32)
             self._ledger.keep(Features([], [], none, [], list(computed.rejections)))
             for rejection in computed.rejections:
                 hand.claimed.pop(rejection.content, None)
             bar.update(len(computed.rejections))
+            self._metrics.rejected.inc(len(computed.rejections))
 
     def _done(self, hand: _InHand, keys: Sequence[Key], bar: Progress) -> None:
         bar.update(self._plan.n_done(keys))

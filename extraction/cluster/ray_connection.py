@@ -103,7 +103,7 @@ def _loopback_only() -> Generator[None]:
     EngineError
         When this version of Ray does that in another way.
     """
-    services = importlib.import_module("ray._private.services")
+    services: Any = importlib.import_module("ray._private.services")
     resolve = getattr(services, "resolve_ip_for_localhost", None)
     if resolve is None:
         raise EngineError(

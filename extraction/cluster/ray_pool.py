@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EngineError, UsageError, in_brief
+from ...errors import EngineError, in_brief
 from ...formatting import counted
 from .chunk_worker import ChunkWorker
 from .messages import About, Failed, Finished, Lost
@@ -52,7 +52,9 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
         if not nodes:
             raise EngineError("no machine of the Ray cluster offers a CPU core")
         self.n_workers = cluster.workers or len(nodes)
-        n_cores = cluster.cores or max(1, min(nodes) * len(nodes) // max(self.n_workers, len(nodes)))
+        n_cores = cluster.cores or max(
+            1, min(nodes) * len(nodes) // max(self.n_workers, len(nodes))
+        )
         self._make = (
             ray.remote(ChunkWorker)
             .options(
@@ -125,7 +127,9 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
             except self._ray.exceptions.RayActorError as error:
                 event = self._replaced(worker, str(error))
             except self._ray.exceptions.RayTaskError as error:
-                raise EngineError(f"a worker failed, which is a mistake in bottlebank:\n{error}") from error
+                raise EngineError(
+                    f"a worker failed, which is a mistake in bottlebank:\n{error}"
+                ) from error
             except self._ray.exceptions.RayError as error:
                 event = self._replaced(worker, str(error))
             if event is not None:

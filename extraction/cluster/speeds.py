@@ -42,6 +42,12 @@ class Speeds:
         if name in self._speeds:
             self._speeds[name].until_s = time.monotonic()
 
+    def end_all(self) -> None:
+        """The work is done."""
+        for name, speed in self._speeds.items():
+            if speed.until_s is None:
+                self.end(name)
+
     def add(self, name: str, n_images: int) -> None:
         """A worker has committed images."""
         self._speeds[name].n_images += n_images
@@ -60,7 +66,7 @@ class Speeds:
         speeds = {
             name: speed.per_s(now_s)
             for name, speed in self._speeds.items()
-            if speed.until_s is None and now_s - speed.since_s >= _MEASURED_S
+            if (speed.until_s or now_s) - speed.since_s >= _MEASURED_S
         }
         if len(speeds) < 3:
             return {}
