@@ -45,6 +45,9 @@ class Option(click.Option):
         The keyword by which the command receives the option, as an entry of a dictionary.
     only_typed
         Whether no environment variable sets it, such as what confirms a deletion.
+    takes
+        Of an option that may stand alone, and then has its `flag_value`: whether the text behind it
+        is its value.
     does_empty_count
         Whether an empty environment variable is a value, which the type refuses, rather than none.
         For what protects: a script whose own variable is not set must not open a server.
@@ -60,6 +63,7 @@ class Option(click.Option):
         part_of: str = "",
         only_typed: bool = False,
         does_empty_count: bool = False,
+        takes: Callable[[str], bool] | None = None,
         **settings: Any,
     ) -> None:
         default = default_in_words or settings.get("default")
@@ -69,6 +73,7 @@ class Option(click.Option):
         self.section = section
         self.part_of = part_of
         self.does_empty_count = does_empty_count
+        self.takes = takes
         super().__init__(*declarations, help=help, **settings)
         if self.name in SHARED if shared is None else shared:
             self.envvar = shared_variable(str(self.name))

@@ -13,7 +13,7 @@ from ..cache import layouts as kept_layouts
 from ..cache.import_export import Described, export_rows, import_shards
 from ..cache.isolated_reading import open_export
 from ..cache.key_numbers import ContentSet
-from ..cache.prune import carry_out, plan, remove_recipe
+from ..cache.pruning.prune import carry_out, plan, remove_recipe
 from ..cache.sheets import Sheets
 from ..datasets.splits import split
 from ..errors import CacheError, NewerRecipeError, RecipeError, UsageError
@@ -166,7 +166,7 @@ class Pruned(NamedTuple):
 def prune(
     folder: CacheFolder, prefix: str | None, *, whole: bool = False, do: bool = False
 ) -> Pruned:
-    """Remove what no image stands behind; `cache.prune.plan` says what that is.
+    """Remove what no image stands behind; `pruning.prune.plan` says what that is.
 
     Parameters
     ----------

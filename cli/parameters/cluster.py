@@ -37,6 +37,15 @@ class _Checked(click.ParamType):
         return value
 
 
+def _is_address(text: str) -> bool:
+    """Whether what follows --ray is its address, and not DATA."""
+    try:
+        Cluster(text)
+    except UsageError:
+        return text.startswith("ray://")  # which is refused with its reason
+    return True
+
+
 def cluster() -> Decorator:
     """--ray and what goes with it."""
     add = partial(option, part_of="cluster", section="On a Ray cluster")
@@ -46,6 +55,7 @@ def cluster() -> Decorator:
             type=_Checked("address"),
             is_flag=False,
             flag_value=_HERE,
+            takes=_is_address,
             metavar="[HOST:PORT|auto]",
             help="extract on the Ray cluster at this address; without one, on a cluster that is "
             "started here and that no other machine can reach",

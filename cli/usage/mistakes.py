@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import TYPE_CHECKING
 
 import click
@@ -38,11 +39,13 @@ def options_first(arguments: Sequence[str], context: click.Context) -> list[str]
     }
     first: list[str] = []
     others: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
+    rest = deque(arguments)
+    while rest:
+        argument = rest.popleft()
         if argument == "--":
             others += rest
-        elif not _is_option(argument, options):
+            break
+        if not _is_option(argument, options):
             others.append(argument)
         else:
             name, has_value, value = _split(argument)
@@ -53,7 +56,11 @@ def options_first(arguments: Sequence[str], context: click.Context) -> list[str]
                 first.append(argument)
                 continue
             if not has_value:
-                value = next(rest, "--")
+                takes = getattr(option, "takes", None)
+                if takes is not None and not (rest and takes(rest[0])):
+                    first += [name, str(option.flag_value)]
+                    continue
+                value = rest.popleft() if rest else "--"
                 if _is_option(value, options):
                     received = "none" if value == "--" else f"the option {value}"
                     raise click.BadOptionUsage(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...cache import Key
-from ...cache.doubles import remove_doubles
+from ...cache.pruning.doubles import remove_doubles
 from ...errors import CacheError, EngineError, UsageError
 from ...features.images.colours import is_dark
 from ..image_files import HashedFile

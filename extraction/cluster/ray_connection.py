@@ -6,18 +6,20 @@ import contextlib
 import importlib
 import logging
 import os
+import socket
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EngineError, LibraryNotFoundError, UsageError, in_brief
+from ...errors import EngineError, LibraryNotFoundError, in_brief
 from ...extras import how_to_install
 from ...hardware import available_cores
+from .settings import LOOPBACK, require_address
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 _ADDRESS = "RAY_ADDRESS"
-_LOOPBACK = "127.0.0.1"
+_ANSWERS_WITHIN_S = 10.0
 
 
 def require_ray() -> None:
@@ -45,16 +47,12 @@ def connected(address: str | None) -> Generator[Any]:
     LibraryNotFoundError
         Without Ray.
     UsageError
-        For an address of Ray Client.
+        For what is no address of a cluster.
     EngineError
         When there is no cluster at the address, or none can be started.
     """
     require_ray()
-    if address is not None and address.startswith("ray://"):
-        raise UsageError(
-            f"{address} is an address of Ray Client: run bottlebank on a machine of the cluster, "
-            f"with --ray auto"
-        )
+    require_address(address or os.environ.get(_ADDRESS) or None)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
@@ -67,6 +65,7 @@ def connected(address: str | None) -> Generator[Any]:
         "configure_logging": False,
     }
     address = address or os.environ.get(_ADDRESS)
+    _require_answer(address)
     try:
         if address is None:
             with _loopback_only():
@@ -74,21 +73,40 @@ def connected(address: str | None) -> Generator[Any]:
                     address="local",
                     num_cpus=available_cores(),
                     include_dashboard=False,
-                    _node_ip_address=_LOOPBACK,
+                    _node_ip_address=LOOPBACK,
                     **settings,
                 )
-        elif address.rpartition(":")[0] in (_LOOPBACK, "localhost"):
+        elif address.rpartition(":")[0] in (LOOPBACK, "localhost"):
             with _loopback_only():
-                ray.init(address=address, _node_ip_address=_LOOPBACK, **settings)
+                ray.init(address=address, _node_ip_address=LOOPBACK, **settings)
         else:
             ray.init(address=address, **settings)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        if address == "auto" and isinstance(error, ConnectionError):
+            raise EngineError(
+                "no Ray cluster runs on this machine: start one with `ray start --head`, or give "
+                "host:port of its head; --ray alone starts one for this extraction"
+            ) from error
         where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
         raise EngineError(f"{where} cannot be used: {in_brief(error)}") from error
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_answer(address: str | None) -> None:
+    """Raise EngineError where nothing listens at an address: Ray would try it for many minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S):
+            pass
+    except OSError as error:
+        raise EngineError(
+            f"no Ray cluster answers at {address}: {error.strerror or error}"
+        ) from error
 
 
 @contextlib.contextmanager

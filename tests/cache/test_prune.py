@@ -10,10 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bottlebank.cache import CacheFolder, Key, Stamp, identity, lock, prune
+from bottlebank.cache import CacheFolder, Key, Stamp, identity, lock
 from bottlebank.cache.import_export import Described, import_shards
 from bottlebank.cache.local_storage import LocalStorage
-from bottlebank.cache.prune import carry_out, plan, remove_recipe
+from bottlebank.cache.pruning import prune
+from bottlebank.cache.pruning.prune import carry_out, plan, remove_recipe
 from bottlebank.cache.shards.shard_writer import write_shard
 from bottlebank.errors import CacheError, CacheLockedError
 from bottlebank.untrusted.tar_members import status_of
@@ -313,7 +314,7 @@ def test_nothing_is_removed_unless_what_is_written_anew_is_found(folder, tmp_pat
         (full, "No space left on device. Nothing has been removed"),
     ]:
         with monkeypatch.context() as patch:
-            patch.setattr("bottlebank.cache.prune.write_shard", fault)
+            patch.setattr("bottlebank.cache.pruning.prune.write_shard", fault)
             with pytest.raises(CacheError, match=why):
                 carry_out(cache, plan(folder, cache))
         assert set(cache.shard_names()) == before
@@ -365,7 +366,7 @@ def test_whatever_goes_wrong_leaves_no_row_twice(folder, tmp_path, monkeypatch, 
         write_shard(storage, number, rows)
         raise error
 
-    monkeypatch.setattr("bottlebank.cache.prune.write_shard", fail)
+    monkeypatch.setattr("bottlebank.cache.pruning.prune.write_shard", fail)
     with pytest.raises(type(error)):
         carry_out(cache, plan(folder, cache))
     assert set(cache.shard_names()) == before

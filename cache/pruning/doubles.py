@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import CacheLockedError, DamagedShardError
-from .key_numbers import KeyNumbers
+from ...errors import CacheLockedError, DamagedShardError
+from ..key_numbers import KeyNumbers
+from ..shards.shard import Shard
 from .prune import Kept, Plan, carry_out
-from .shards.shard import Shard
 
 if TYPE_CHECKING:
-    from .store import FeatureCache
+    from ..store import FeatureCache
 
 logger = logging.getLogger(__name__)
 

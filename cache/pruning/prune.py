@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ..errors import CacheError, DamagedShardError, UnreadableShardError
-from ..untrusted.tar_members import archive_of, leads_into_file, members_of, status_of
-from .identity import place_of
-from .key_numbers import KeyNumbers
-from .keys import KeyArray
-from .shards.shard import Shard
-from .shards.shard_name import next_number
-from .shards.shard_writer import Rows, hash_array, write_shard
-from .store import COMMIT_EVERY_ROWS
-from .variant import Variant, every_variant
+from ...errors import CacheError, DamagedShardError, UnreadableShardError
+from ...untrusted.tar_members import archive_of, leads_into_file, members_of, status_of
+from ..identity import place_of
+from ..key_numbers import KeyNumbers
+from ..keys import KeyArray
+from ..shards.shard import Shard
+from ..shards.shard_name import next_number
+from ..shards.shard_writer import Rows, hash_array, write_shard
+from ..store import COMMIT_EVERY_ROWS
+from ..variant import Variant, every_variant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from .directory import CacheFolder
-    from .store import FeatureCache
+    from ..directory import CacheFolder
+    from ..store import FeatureCache
 
 _GONE, _UNKNOWN, _THERE = range(3)
 """What has become of an image; of several places, the greatest says it."""
