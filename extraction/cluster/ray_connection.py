@@ -18,6 +18,8 @@ from .settings import LOOPBACK, require_address
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+logger = logging.getLogger(__name__)
+
 _ADDRESS = "RAY_ADDRESS"
 _ANSWERS_WITHIN_S = 10.0
 
@@ -59,6 +61,7 @@ def connected(address: str | None) -> Generator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    _keep_quiet()
     settings: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": logging.ERROR,
@@ -107,6 +110,16 @@ def _require_answer(address: str | None) -> None:
         raise EngineError(
             f"no Ray cluster answers at {address}: {error.strerror or error}"
         ) from error
+
+
+def _keep_quiet() -> None:
+    """Have what Ray tells of workers and nodes, a screen for each that is lost, logged for debugging.
+
+    The driver says itself what is lost. A version of Ray that does it in another way is heard.
+    """
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    told: Any = importlib.import_module("ray._private.worker")
+    told.print_to_stdstream = lambda data, **_: logger.debug("ray: %s", data)
 
 
 @contextlib.contextmanager
