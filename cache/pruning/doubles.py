@@ -43,7 +43,7 @@ def remove_doubles(cache: FeatureCache) -> int:
         for number, name in enumerate(names):
             with Shard(cache.storage, name) as shard:
                 keys, n_rejections = shard.keys(), len(shard.rejections())
-            is_new = seen.add(keys, np.full(len(keys), number))
+            is_new = seen.add(keys, np.full(len(keys.views), number))
             if not is_new.all():
                 doubled.append(Kept(name, np.flatnonzero(is_new), [*range(n_rejections)], False))
                 holders: list[int] = np.unique(

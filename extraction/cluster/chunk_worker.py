@@ -69,6 +69,10 @@ class ChunkWorker:
             return _failed(error)
         return About(platform.node(), os.getpid(), self._network.engine, self._network.startup_s)
 
+    def close(self) -> None:
+        """End its processes; on a cluster they end with it."""
+        self._workers.__exit__(None, None, None)
+
     def _require_same_cache(self) -> None:
         storage, variant = self._order.storage, self._order.variant
         if RECIPE_FILE not in storage.list() or variant not in storage.list():

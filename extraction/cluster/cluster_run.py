@@ -157,6 +157,10 @@ class ClusterRun(Run):
         if isinstance(event, About):
             self._speeds.begin(worker.name)
             return
+        if isinstance(event, Lost):
+            self._n_lost += 1
+            self._metrics.lost.inc()
+            self._speeds.end(worker.name)
         hand = self._in_hand.get(worker)
         if hand is None:
             return
@@ -177,9 +181,6 @@ class ClusterRun(Run):
             self._waiting.add(event.waited_s)
             self._end_chunk(worker, chunks, bar, "")
         elif isinstance(event, Lost):
-            self._n_lost += 1
-            self._metrics.lost.inc()
-            self._speeds.end(worker.name)
             self._end_chunk(worker, chunks, bar, event.reason)
         elif isinstance(event, Failed):
             raise _error_of([event])

@@ -1,0 +1,192 @@
+"""What the driver makes of workers that come and go; they run in this process."""
+
+import contextlib
+import shutil
+
+import numpy as np
+import pytest
+
+import bottlebank as bb
+from bottlebank.cache import CacheFolder
+from bottlebank.errors import CacheError, EngineError
+from bottlebank.extraction.cluster import chunk_worker, chunks, cluster_run
+from bottlebank.extraction.cluster.settings import Cluster
+
+from ...conftest import picture
+from .local_pool import LocalPool
+
+SETTINGS = {"engine": "openvino", "precision": "float32"}
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    """No Ray, small chunks and small shards."""
+    monkeypatch.setattr(cluster_run, "connected", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(cluster_run, "RayPool", LocalPool)
+    monkeypatch.setattr(LocalPool, "lost_at", ())
+    monkeypatch.setattr(chunks, "_FIRST", 12)
+    monkeypatch.setattr(chunks, "_LEAST", 4)
+    monkeypatch.setattr(chunks, "_MOST", 12)
+
+
+def on_cluster(data, cache, **settings):
+    settings = {"commit_every": 5, "cluster": Cluster(workers=2), **SETTINGS, **settings}
+    return bb.extract(data, "random", cache=cache, **settings)
+
+
+def contents(cache):
+    """Every row, of which there may be one each."""
+    with CacheFolder(cache) as folder:
+        [rows] = folder.all()
+        keys = rows.keys()
+        assert rows.n_stored == len(keys)
+        assert all(found is None for found in folder.verify())
+        return dict(zip(keys, map(bytes, rows.rows(keys)), strict=True)), rows.rejections()
+
+
+@pytest.fixture
+def some(photos, tmp_path):
+    """Photographs, copies of some, some that are none, one that is gone."""
+    first = sorted(photos.rglob("*.png"))
+    for number, path in enumerate(first[:5]):
+        shutil.copy(path, path.with_name(f"copy-{number}.png"))
+    first[7].with_name("broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    picture("disc", 99).save(first[9].with_name("äöü 画像.webp"))
+    return photos
+
+
+@pytest.fixture
+def single(some, cache, tmp_path):
+    """The cache of one process."""
+    shutil.copytree(cache, tmp_path / "single")
+    table = bb.extract(some, "random", cache=tmp_path / "single", **SETTINGS)
+    return table, contents(tmp_path / "single")
+
+
+def counts(table):
+    names = ("images", "cached", "extracted", "duplicates", "rejected", "ignored", "rows")
+    return {name: getattr(table.report, name) for name in names}
+
+
+def test_the_cache_is_that_of_a_single_process(some, cache, single):
+    table, (rows, rejections) = single
+    found = on_cluster(some, cache)
+    assert contents(cache) == (rows, rejections)
+    assert counts(found) == counts(table)
+    assert np.array_equal(found.features, table.features)
+    assert found.rejected == table.rejected
+    assert found.report.cluster["lost"] == 0
+    assert found.report.cluster["chunks"] > 2
+    assert sum(each["images"] for each in found.report.cluster["workers"]) == len(rows)
+
+
+def test_nothing_starts_where_nothing_is_missing(some, cache, monkeypatch):
+    on_cluster(some, cache)
+    monkeypatch.setattr(cluster_run, "RayPool", None)
+    again = on_cluster(some, cache)
+    assert again.report.extracted == 0 and again.report.cluster is None
+
+
+def test_images_that_have_moved_are_read_and_not_computed(some, cache, tmp_path):
+    on_cluster(some, cache)
+    some.rename(tmp_path / "elsewhere")
+    again = on_cluster(tmp_path / "elsewhere", cache)
+    assert again.report.extracted == 0 and again.report.cached == 61
+
+
+def test_further_views_are_computed_for_images_that_are_there(some, cache, tmp_path, single):
+    bb.extract(some, "random", cache=tmp_path / "single", views=3, **SETTINGS)
+    on_cluster(some, cache)
+    table = on_cluster(some, cache, views=3)
+    assert table.report.rows_extracted == 3 * 61
+    assert contents(cache) == contents(tmp_path / "single")
+
+
+@pytest.mark.parametrize("lost_at", [(0,), (3,), (8,), (9, 10, 11), (2, 5, 14, 20)])
+def test_what_a_lost_worker_had_is_done_again(some, cache, single, monkeypatch, lost_at):
+    monkeypatch.setattr(LocalPool, "lost_at", lost_at)
+    table = on_cluster(some, cache)
+    assert contents(cache) == single[1]
+    assert counts(table) == counts(single[0])
+    assert table.report.cluster["lost"] == sum(at < LocalPool.n_events for at in lost_at)
+
+
+@pytest.mark.slow
+def test_a_worker_may_be_lost_at_any_event(some, cache, single, monkeypatch, tmp_path):
+    for n_views in (0, 1):
+        for lost_at in range(200):
+            monkeypatch.setattr(LocalPool, "lost_at", (lost_at, lost_at + 3))
+            each = tmp_path / f"each-{n_views}-{lost_at}"
+            shutil.copytree(cache, each)
+            table = on_cluster(some, each, views=n_views)
+            rows, rejections = contents(each)
+            assert {key: row for key, row in rows.items() if key.view == 0} == single[1][0]
+            assert len(rows) == (1 + n_views) * 61
+            assert rejections == single[1][1]
+            assert table.report.extracted == 61
+            shutil.rmtree(each)
+            if LocalPool.n_events < lost_at:
+                break
+        else:
+            raise AssertionError("there are more events than were tried")
+
+
+def test_rows_that_are_there_twice_are_removed_by_the_next_run(some, cache, single, monkeypatch):
+    monkeypatch.setattr(cluster_run, "remove_doubles", lambda cache: 0)
+    monkeypatch.setattr(LocalPool, "lost_at", (4, 9, 13))
+    on_cluster(some, cache)
+    with CacheFolder(cache) as folder:
+        [rows] = folder.all()
+        assert rows.n_stored > len(rows)  # else this tests nothing
+    monkeypatch.undo()
+    monkeypatch.setattr(cluster_run, "connected", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(cluster_run, "RayPool", LocalPool)
+    picture("disc", 100).save(some / "disc" / "new.png")
+    on_cluster(some, cache)
+    rows, _ = contents(cache)
+    assert len(rows) == 62
+
+
+def test_a_disk_that_is_full_ends_the_run_and_loses_nothing(some, cache, single, monkeypatch):
+    extend, calls = chunk_worker.Writer.extend, []
+
+    def full(self, *arguments):
+        calls.append(0)
+        if len(calls) == 4:
+            raise CacheError("5 rows could not be written to x: No space left on device")
+        extend(self, *arguments)
+
+    monkeypatch.setattr(chunk_worker.Writer, "extend", full)
+    with pytest.raises(CacheError, match="No space left on device"):
+        on_cluster(some, cache)
+    monkeypatch.setattr(chunk_worker.Writer, "extend", extend)
+    on_cluster(some, cache)
+    assert contents(cache) == single[1]
+
+
+def test_a_worker_that_sees_another_folder_says_so(some, cache, monkeypatch):
+    monkeypatch.setattr(
+        chunk_worker.ChunkWorker,
+        "_require_same_cache",
+        lambda self: (_ for _ in ()).throw(CacheError("x on y is not the folder")),
+    )
+    with pytest.raises(CacheError, match="x on y is not the folder"):
+        on_cluster(some, cache)
+
+
+def test_without_an_engine_the_reasons_of_the_workers_are_told(some, cache, monkeypatch):
+    def fail(*arguments, **settings):
+        error = EngineError("no such engine")
+        error.attempts = [("openvino in float32", "it is not installed")]
+        raise error
+
+    monkeypatch.setattr("bottlebank.extraction.network.open_extractor", fail)
+    with pytest.raises(EngineError, match="no engine can run random.*it is not installed"):
+        on_cluster(some, cache)
+
+
+def test_files_that_end_every_worker_end_the_run_by_name(some, cache, monkeypatch):
+    monkeypatch.setattr(LocalPool, "lost_at", range(10_000))
+    monkeypatch.setattr(LocalPool, "only_at_work", True)
+    with pytest.raises(EngineError, match="workers ended while extracting .*killed"):
+        on_cluster(some, cache)
