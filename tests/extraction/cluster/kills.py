@@ -16,6 +16,8 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 from loopback_cluster import LoopbackCluster, loopback_cluster
 
 COMMIT_EVERY = 64
