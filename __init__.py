@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .datasets import Dataset, load_dataset
     from .errors import BottlebankError
     from .export import export_head
-    from .extraction import FeatureTable, extract
+    from .extraction import Cluster, FeatureTable, extract
     from .prediction import (
         Prediction,
         Predictor,
@@ -32,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Audit",
     "BottlebankError",
+    "Cluster",
     "Dataset",
     "DenseHead",
     "FeatureTable",
@@ -65,7 +66,7 @@ __getattr__, __dir__ = lazy_names(
         "datasets": ("Dataset", "load_dataset"),
         "errors": ("BottlebankError",),
         "export": ("export_head",),
-        "extraction": ("FeatureTable", "extract"),
+        "extraction": ("Cluster", "FeatureTable", "extract"),
         "prediction": (
             "Prediction",
             "Predictor",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,8 @@ def child(arguments: dict) -> None:
                 "images_per_second": report.images_per_second,
                 "startup_s": report.startup_seconds,
                 "extracted": report.extracted,
+                "driver_cpu_s": time.process_time(),
+                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
             }
         )
     )

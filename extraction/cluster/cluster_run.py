@@ -77,6 +77,8 @@ class ClusterRun(Run):
         self._speeds = Speeds()
         self._in_hand: dict[PoolWorker, _InHand] = {}
         self._metrics = Metrics(cluster.metrics_at())
+        self._taken_back: dict[ContentHash, Sequence[int]] = {}
+        """Views that a lost worker was to compute, and may have committed unheard."""
         self._n_lost = self._n_chunks = 0
 
     def _extract(self, bar: Progress) -> None:
@@ -190,8 +192,13 @@ class ClusterRun(Run):
         self._ledger.remember(file for file in asked.files if isinstance(file, HashedFile))
         for file, views in zip(asked.files, new, strict=True):
             image = hand.unheard.pop(file.position)
-            if views and isinstance(file, HashedFile):
+            if not isinstance(file, HashedFile):
+                continue
+            if views:
                 hand.claimed[file.content] = (image, views)
+            elif file.content in self._taken_back:
+                unheard = self._taken_back.pop(file.content)
+                self._ledger.extracted.update(Key(file.content, view) for view in unheard)
         bar.update(sum(not views for views in new))
         return new
 
@@ -223,6 +230,7 @@ class ClusterRun(Run):
                 self._ledger.extracted.update(there)
                 if missing:
                     self._plan.take_back(content)
+                    self._taken_back[content] = missing
                     left.append(image)
                 else:
                     bar.update(self._plan.n_done(there) or 1)

@@ -113,7 +113,7 @@ def _require_answer(address: str | None) -> None:
 
 
 def _keep_quiet() -> None:
-    """Have what Ray tells of workers and nodes, a screen for each that is lost, logged for debugging.
+    """Have what Ray tells of lost workers and nodes, a screen for each, logged for debugging.
 
     The driver says itself what is lost. A version of Ray that does it in another way is heard.
     """

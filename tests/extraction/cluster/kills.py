@@ -101,7 +101,6 @@ def main(folder: str, cache: str, n_kills: int, seed: int) -> None:
             what = kill_one(cluster, driver, chance)
             if what:
                 killed[what] += 1
-                print(what, n_rows(cache) if os.path.isdir(cache) else 0, file=sys.stderr)
             if what == "driver":
                 driver = start(folder, cache, cluster.address)
         n_ended = driver.wait(900)
@@ -109,11 +108,8 @@ def main(folder: str, cache: str, n_kills: int, seed: int) -> None:
             raise SystemExit("the driver failed")
     n_computed = sum(map(int, Path(f"{cache}-computed").read_text().split()))
     n_twice = n_computed - n_rows(cache)
-    print(
-        json.dumps(
-            {"killed": killed, "computed_twice": n_twice, "seconds": time.monotonic() - begun}
-        )
-    )
+    told = {"killed": killed, "computed_twice": n_twice, "seconds": time.monotonic() - begun}
+    sys.stdout.write(f"{json.dumps(told)}\n")
 
 
 if __name__ == "__main__":

@@ -65,7 +65,9 @@ def test_a_chunk_of_which_nothing_is_left_does_not_come_again():
 def test_files_that_end_every_worker_are_named():
     chunks = Chunks(iter(files(300)), 300)
     n_ended = 0
-    with pytest.raises(EngineError, match=r"8 workers ended while extracting .*\.jpg.*: killed") as e:
+    with pytest.raises(
+        EngineError, match=r"8 workers ended while extracting .*\.jpg.*: killed"
+    ) as e:
         while (chunk := chunks.take(None, 1)) is not None:
             if any(file.position == 123 for file in chunk.files):
                 n_ended += 1

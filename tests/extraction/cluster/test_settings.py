@@ -11,7 +11,9 @@ def test_addresses_of_clusters(address):
     assert Cluster(address).address == address
 
 
-@pytest.mark.parametrize("address", ["", "photos", "photos/", "10.0.0.5", "10.0.0.5:", ":6379", 6379])
+@pytest.mark.parametrize(
+    "address", ["", "photos", "photos/", "10.0.0.5", "10.0.0.5:", ":6379", 6379]
+)
 def test_what_is_no_address_is_refused(address):
     with pytest.raises(ParameterError, match=r"^address is .*; expected host:port"):
         Cluster(address)
