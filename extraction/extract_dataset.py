@@ -23,6 +23,7 @@ from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from ..features.images.decoding_shares import Allowed, require_allowed
 from ..features.images.view_rules import DEFAULT_RULE, NO_VIEWS, require_views
 from .cache_miss import why_nothing_is_reused
+from .cluster.settings import require_cluster
 from .going_on import banked, going_on, remember_network, say_going_on
 from .network import CannotRunError
 from .run import Run
@@ -167,6 +168,8 @@ def extract(
     max_pixels = require_max_pixels(max_pixels)
     allowed = require_allowed(workers, memory)
     commit_every = require_whole("commit_every", commit_every, 1)
+    if cluster is not None:
+        require_cluster(cluster)
     download_timeout_s = require_timeout("download_timeout_s", download_timeout_s)
     spec = ExtractorSpec.of(
         DEFAULT_EXTRACTOR if extractor is None else extractor,

@@ -41,7 +41,17 @@ def imported_when_run(tree: ast.AST) -> set[str]:
 def test_what_is_imported_is_declared():
     options = CONFIGURATION["options.extras_require"]
     declared = distributions(CONFIGURATION["options"]["install_requires"])
-    for extra in ("heic", "hf", "index", "litert", "onnxruntime", "pandas", "parquet", "quantize"):
+    for extra in (
+        "heic",
+        "hf",
+        "index",
+        "litert",
+        "onnxruntime",
+        "pandas",
+        "parquet",
+        "quantize",
+        "ray",
+    ):
         declared |= distributions(options[extra])
     providers = packages_distributions()
     undeclared = {

@@ -190,6 +190,11 @@ CALLS = {
         lambda its, x: bb.write_report("report", its["a head"], its["a table"], saliency=x),
         {"None"},
     ),
+    "Cluster": (lambda its, x: bb.Cluster(x), {"None"}),
+    "extract cluster": (
+        lambda its, x: bb.extract(its["a dataset"], "random", cache=its["the cache"], cluster=x),
+        {"None"},
+    ),
     "create_app": (lambda its, x: bb.create_app(x), {"a head file"}),
     "LogisticHead": (lambda its, x: bb.LogisticHead().fit(x, its["a table"].labels), ()),
     "LogisticHead labels": (

@@ -144,7 +144,7 @@ class ClusterRun(Run):
                     bar.start_counting()
                 if isinstance(event, Failed) and worker.about is None:
                     refused.append(event)
-                    pool.workers.remove(worker)
+                    pool.drop(worker)
                     if not pool.workers:
                         raise _error_of(refused)
                     continue

@@ -86,6 +86,11 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
         actor = self._make(self._order, self._n_cores)
         self.workers.append(PoolWorker(actor, actor.begin.remote()))
 
+    def drop(self, worker: PoolWorker) -> None:
+        """Do without a worker."""
+        self.workers.remove(worker)
+        self._end(worker)
+
     def _end(self, worker: PoolWorker) -> None:
         with contextlib.suppress(Exception):  # the cluster may be gone
             self._ray.kill(worker.actor)
@@ -152,8 +157,7 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
         return event
 
     def _replaced(self, worker: PoolWorker, reason: str) -> Lost:
-        self._end(worker)
-        self.workers.remove(worker)
+        self.drop(worker)
         if worker.about is None:
             self._n_failed += 1
             if self._n_failed >= _FAILED_STARTS:

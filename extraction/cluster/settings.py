@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ...arguments import received, require_number, require_whole
-from ...errors import ParameterError
+from ...arguments import is_one_of, received, require_number, require_whole, type_of
+from ...errors import ParameterError, WrongTypeError
 
 LOOPBACK = "127.0.0.1"
 _PLACE = re.compile(r"(?:(\[[0-9a-fA-F:.]+\]|[\w.-]+):)?(\d{1,5})", re.ASCII)
@@ -70,7 +70,7 @@ class Cluster:
 
 def require_address(value: object) -> None:
     """Raise ParameterError for what is no address of a Ray cluster."""
-    if value is None or value == "auto":
+    if value is None or is_one_of(value, ["auto"]):
         return
     if isinstance(value, str) and value.startswith("ray://"):
         raise ParameterError(
@@ -82,4 +82,12 @@ def require_address(value: object) -> None:
     if found is None or found[1] is None:
         raise ParameterError(
             "address", f"is {received(value)}; expected host:port of a Ray cluster, or auto"
+        )
+
+
+def require_cluster(value: object) -> None:
+    """Raise WrongTypeError for what is no `Cluster`."""
+    if not isinstance(value, Cluster):
+        raise WrongTypeError(
+            f"cluster is {type_of(value)}; expected a Cluster, such as bb.Cluster('auto')"
         )

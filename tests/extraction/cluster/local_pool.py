@@ -49,6 +49,10 @@ class LocalPool(contextlib.AbstractContextManager["LocalPool"]):
     def _add(self) -> None:
         self.workers.append(PoolWorker(ChunkWorker(self._order), None))
 
+    def drop(self, worker: PoolWorker) -> None:
+        self.workers.remove(worker)
+        self._lost.append(worker)
+
     @property
     def n_ready(self) -> int:
         return sum(worker.about is not None for worker in self.workers)
@@ -74,8 +78,7 @@ class LocalPool(contextlib.AbstractContextManager["LocalPool"]):
         type(self).n_events += 1
         is_spared = self.only_at_work and isinstance(event, About)
         if self.n_events - 1 in self.lost_at and not is_spared:
-            self.workers.remove(worker)
-            self._lost.append(worker)
+            self.drop(worker)
             if isinstance(event, Asked):
                 worker.actor.answer([()] * len(event.files))
             self._add()
