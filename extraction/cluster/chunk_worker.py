@@ -16,11 +16,16 @@ from ...cache.variant import Variant
 from ...cache.writer import Writer
 from ...errors import BottlebankError, CacheError, EngineError
 from ...features.images.decoding_shares import Allowed
-from ...hardware import CORES
+from ...hardware import (
+    CORES,
+    available_cores,
+    available_memory_bytes,
+    limit_threads_of_libraries,
+)
 from ..network import Network
 from ..stage_timing import DISK, Waiting
 from ..workers import Workers
-from .messages import About, Asked, Committed, Computed, Event, Failed, Finished
+from .messages import About, Asked, Committed, Computed, Event, Failed, Finished, version
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -28,6 +33,10 @@ if TYPE_CHECKING:
     from ...features.backbones.weights import Weights
     from ..image_files import HashedFile, ImageFile, UnreadableFile
     from .messages import Order
+
+
+_MEMORY_SHARE = 0.75
+_LEAST_BYTES = 1 << 30
 
 
 class ChunkWorker:
@@ -38,16 +47,10 @@ class ChunkWorker:
     """
 
     def __init__(self, order: Order, n_cores: int | None = None) -> None:
-        """Prepare; `n_cores` are what it may keep busy."""
-        if n_cores is not None:
-            os.environ[CORES] = str(n_cores)
-        self._order = order
+        """Prepare to begin; `n_cores` are what it may keep busy."""
+        self._order, self._n_cores = order, n_cores
         self._waiting = Waiting()
         self._answers: queue.SimpleQueue[Sequence[Sequence[int]]] = queue.SimpleQueue()
-        allowed = Allowed(order.n_processes or n_cores, order.memory_bytes)
-        self._workers = Workers(
-            order.recipe, order.max_pixels, self._waiting, allowed, order.most_views
-        )
         self._network = Network(
             order.recipe,
             lambda: _here(order),
@@ -57,21 +60,42 @@ class ChunkWorker:
             False,
             self._waiting,
         )
-        self._workers.__enter__()
+        self._workers: Workers | None = None
 
     def begin(self) -> About | Failed:
         """Start the network and the processes, once the cache is found to be the driver's."""
         try:
+            self._require_same_version()
             self._require_same_cache()
-            self._workers.start()
+            self._workers = self._begun_workers()
             self._network.start()
         except BottlebankError as error:
             return _failed(error)
         return About(platform.node(), os.getpid(), self._network.engine, self._network.startup_s)
 
+    def _begun_workers(self) -> Workers:
+        order, memory_bytes = self._order, self._order.memory_bytes
+        if self._n_cores is not None:
+            memory_bytes = memory_bytes or _share_of_memory(self._n_cores)
+            os.environ[CORES] = str(self._n_cores)
+            limit_threads_of_libraries()
+        allowed = Allowed(order.n_processes or self._n_cores, memory_bytes)
+        workers = Workers(order.recipe, order.max_pixels, self._waiting, allowed, order.most_views)
+        workers.__enter__()
+        workers.start()
+        return workers
+
     def close(self) -> None:
         """End its processes; on a cluster they end with it."""
-        self._workers.__exit__(None, None, None)
+        if self._workers is not None:
+            self._workers.__exit__(None, None, None)
+
+    def _require_same_version(self) -> None:
+        if self._order.version != version():
+            raise EngineError(
+                f"bottlebank {version()} is installed on {platform.node()}, and "
+                f"{self._order.version} where the command runs: install the same everywhere"
+            )
 
     def _require_same_cache(self) -> None:
         storage, variant = self._order.storage, self._order.variant
@@ -114,6 +138,7 @@ class ChunkWorker:
             events.put(Asked(hashed))
             return self._answers.get()
 
+        assert self._workers is not None
         before = dict(self._waiting.seconds)
         storage = self._order.storage.below(self._order.variant)
         writer = Writer(
@@ -133,6 +158,15 @@ class ChunkWorker:
         writer.commit()
         waited = self._waiting.seconds
         events.put(Finished({stage: waited[stage] - before[stage] for stage in waited}))
+
+
+def _share_of_memory(n_cores: int) -> int | None:
+    """What a worker may take where others share its machine; None where it has the machine."""
+    of_machine = available_cores()
+    if n_cores >= of_machine:
+        return None
+    share = int(_MEMORY_SHARE * available_memory_bytes() * n_cores / of_machine)
+    return share if share > _LEAST_BYTES else None
 
 
 def _failed(error: BottlebankError) -> Failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,9 +18,9 @@ from ..image_files import HashedFile
 from ..network import CannotRunError, Features
 from ..run import Run
 from .chunks import Chunk, Chunks
-from .messages import About, Asked, Committed, Computed, Failed, Finished, Lost, Order
+from .messages import About, Asked, Committed, Computed, Failed, Finished, Lost, Order, version
 from .metrics import Metrics
-from .ray_connection import connected
+from .ray_connection import connected, is_local
 from .ray_pool import RayPool
 from .speeds import Speeds
 
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from .messages import Event
     from .ray_pool import PoolWorker
     from .settings import Cluster
+
+logger = logging.getLogger(__name__)
 
 _LOOKED_S = 1.0
 _ERRORS = {error.__name__: error for error in (UsageError, CacheError)}
@@ -88,7 +91,7 @@ class ClusterRun(Run):
         with self._metrics, self._ledger, connected(self._cluster.address) as ray:
             self._ledger.writer()  # takes the lock, and makes the folder that workers look for
             bar.note("waiting for workers")
-            with RayPool(ray, self._order(), self._cluster) as pool:
+            with RayPool(ray, self._order(is_local(ray)), self._cluster) as pool:
                 self._share_out(pool, bar, begun)
         remove_doubles(cache)
 
@@ -103,14 +106,15 @@ class ClusterRun(Run):
             "chunks": self._n_chunks,
         }
 
-    def _order(self) -> Order:
+    def _order(self, is_local: bool) -> Order:
         settings = self._settings
         weights = self._weights()
         paths = [path for path in (weights.path, *weights.more) if path is not None]
         return Order(
+            version=version(),
             recipe=self._recipe,
             weights=weights,
-            files={} if self._cluster.address is None else {str(p): p.read_bytes() for p in paths},
+            files={} if is_local else {str(path): path.read_bytes() for path in paths},
             storage=self._folder.storage.below(self._recipe.fingerprint),
             variant=self._variant.name,
             engine=settings["engine"],
@@ -143,10 +147,12 @@ class ClusterRun(Run):
                     self._network.ran_elsewhere(event.engine, time.perf_counter() - begun)
                     bar.start_counting()
                 if isinstance(event, Failed) and worker.about is None:
-                    refused.append(event)
                     pool.drop(worker)
                     if not pool.workers:
-                        raise _error_of(refused)
+                        raise _error_of([*refused, event])
+                    if event not in refused:
+                        logger.warning("warning: a worker cannot be used: %s", event.reason)
+                    refused.append(event)
                     continue
                 self._take(worker, event, pool, chunks, bar)
             self._metrics.ready.set(pool.n_ready)

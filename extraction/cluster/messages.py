@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -15,9 +16,16 @@ if TYPE_CHECKING:
     from ..image_files import HashedFile, UnreadableFile
 
 
+def version() -> str:
+    """Of bottlebank on this machine."""
+    return metadata.version("bottlebank")
+
+
 class Order(NamedTuple):
     """What all files of a run have in common."""
 
+    version: str
+    """Of bottlebank: workers have the same."""
     recipe: Recipe
     weights: Weights
     files: Mapping[str, bytes]

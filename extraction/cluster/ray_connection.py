@@ -98,6 +98,12 @@ def connected(address: str | None) -> Generator[Any]:
         ray.shutdown()
 
 
+def is_local(ray: Any) -> bool:
+    """Whether all machines of a cluster are this one."""
+    here = ray.util.get_node_ip_address()
+    return all(node["NodeManagerAddress"] == here for node in ray.nodes() if node["Alive"])
+
+
 def _require_answer(address: str | None) -> None:
     """Raise EngineError where nothing listens at an address: Ray would try it for many minutes."""
     host, _, port = (address or "").rpartition(":")

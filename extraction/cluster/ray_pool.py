@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from .messages import Event, Order
     from .settings import Cluster
 
+logger = logging.getLogger(__name__)
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _FAILED_STARTS = 5
 """So many workers in a row that end before they are ready say that none will be."""
 
@@ -45,16 +50,25 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
     def __init__(self, ray: Any, order: Order, cluster: Cluster) -> None:
         """`ray` is connected."""
         self._ray = ray
-        nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
-        nodes = [int(n) for n in nodes if n >= 1]
-        if cluster.cores is not None and cluster.workers is None:
-            nodes = [n for n in nodes if n >= cluster.cores] or nodes
-        if not nodes:
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        cores = [int(each["CPU"]) for each in machines if each.get("CPU", 0) >= 1]
+        if cluster.cores is not None:
+            cores = [n for n in cores if n >= cluster.cores] or cores
+        if not cores:
             raise EngineError("no machine of the Ray cluster offers a CPU core")
-        self.n_workers = cluster.workers or len(nodes)
-        n_cores = cluster.cores or max(
-            1, min(nodes) * len(nodes) // max(self.n_workers, len(nodes))
-        )
+        self.n_workers = cluster.workers or len(cores)
+        on_each = -(-self.n_workers // len(cores))
+        n_cores = cluster.cores or max(1, min(cores) // on_each)
+        if not any(
+            each.get("CPU", 0) >= n_cores and each.get("GPU", 0) >= cluster.gpus
+            for each in machines
+        ):
+            gpus = f" and {cluster.gpus:g} GPUs" if cluster.gpus else ""
+            logger.warning(
+                "warning: no machine of the cluster has %s%s: waiting until one is added",
+                counted(n_cores, "core"),
+                gpus,
+            )
         self._make = (
             ray.remote(ChunkWorker)
             .options(
@@ -130,13 +144,13 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
             try:
                 event = self._event_of(worker)
             except self._ray.exceptions.RayActorError as error:
-                event = self._replaced(worker, str(error))
+                event = self._replaced(worker, _reason(error))
             except self._ray.exceptions.RayTaskError as error:
                 raise EngineError(
                     f"a worker failed, which is a mistake in bottlebank:\n{error}"
                 ) from error
             except self._ray.exceptions.RayError as error:
-                event = self._replaced(worker, str(error))
+                event = self._replaced(worker, _reason(error))
             if event is not None:
                 yield worker, event
 
@@ -162,8 +176,15 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
             self._n_failed += 1
             if self._n_failed >= _FAILED_STARTS:
                 raise EngineError(
-                    f"{counted(self._n_failed, 'worker')} ended before they were ready: "
-                    f"{in_brief(reason)}"
+                    f"{counted(self._n_failed, 'worker')} ended before they were ready: {reason}"
                 )
         self._add()
-        return Lost(in_brief(reason))
+        return Lost(reason)
+
+
+def _reason(error: Exception) -> str:
+    """What matters of what Ray tells on many lines."""
+    lines = [line for line in _COLOURS.sub("", str(error)).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return in_brief(lines[-1 if "creation task" in lines[0] else 0])
