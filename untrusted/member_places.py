@@ -1,0 +1,83 @@
+"""Where the members of an archive lie, by name, without a Python object for each."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from bisect import bisect_left
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class Places(Mapping[str, tuple[int, int]]):
+    """By name, where the bytes of a member begin and how many they are.
+
+    A member takes 40 bytes and its name. They are in the order of the archive; of several with one
+    name, the last counts.
+    """
+
+    def __init__(self, members: Iterable[tuple[str, int, int]] = ()) -> None:
+        """Take name, beginning and number of bytes of each member."""
+        names, ends = bytearray(), array("q", [0])
+        offsets, sizes, digests = array("q"), array("q"), array("q")
+        for name, offset, size in members:
+            raw = os.fsencode(name)
+            names += raw
+            ends.append(len(names))
+            offsets.append(offset)
+            sizes.append(size)
+            digests.append(hash(raw))
+        self._names, self._ends = bytes(names), ends
+        self._offsets, self._sizes = offsets, sizes
+        found = np.array(digests, np.int64)
+        self._order = np.argsort(found, kind="stable")
+        self._digests = found[self._order]
+        self._one_by_one = self._digests.data  # which bisect reads faster than an array
+        self._replaced = self._earlier_of_one_name()
+
+    def _earlier_of_one_name(self) -> frozenset[int]:
+        alike = np.flatnonzero(self._digests[1:] == self._digests[:-1])
+        last: dict[bytes, int] = {}
+        replaced: set[int] = set()
+        for row in sorted({int(self._order[at]) for pair in alike for at in (pair, pair + 1)}):
+            name = self._raw(row)
+            if name in last:
+                replaced.add(last[name])
+            last[name] = row
+        return frozenset(replaced)
+
+    def _raw(self, row: int) -> bytes:
+        return self._names[self._ends[row] : self._ends[row + 1]]
+
+    def __len__(self) -> int:
+        return len(self._offsets) - len(self._replaced)
+
+    def __iter__(self) -> Iterator[str]:
+        for row in range(len(self._offsets)):
+            if row not in self._replaced:
+                yield os.fsdecode(self._raw(row))
+
+    def __getitem__(self, name: str) -> tuple[int, int]:
+        row = self._find(name)
+        if row is None:
+            raise KeyError(name)
+        return self._offsets[row], self._sizes[row]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._find(name) is not None
+
+    def _find(self, name: str) -> int | None:
+        raw = os.fsencode(name)
+        digest = hash(raw)
+        at = bisect_left(self._one_by_one, digest)
+        while at < len(self._digests) and self._one_by_one[at] == digest:
+            row = int(self._order[at])
+            if row not in self._replaced and self._raw(row) == raw:
+                return row
+            at += 1
+        return None
