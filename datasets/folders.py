@@ -113,13 +113,15 @@ class Folder:
 class Walk:
     """Lists folders and tar archives, once each, and counts by kind what it passes over.
 
-    With `keeps_names` False, images are counted and not named. A folder that two names lead to stands under both. A link to a folder above itself, which
+    A folder that two names lead to stands under both. A link to a folder above itself, which
     would never end, is passed over.
 
     Parameters
     ----------
     exclude
         Names of files and folders to leave out, with ``*`` and ``?`` as in a shell.
+    keeps_names
+        Whether images are named, or only counted.
     """
 
     def __init__(self, exclude: Sequence[str] = (), *, keeps_names: bool = True) -> None:
@@ -219,6 +221,7 @@ class Walk:
         return "" if is_image_name(own) else kind_of(own)
 
     def not_listed(self, path: str, why: str) -> Folder:
+        """Note a folder or an archive that cannot be read."""
         what = "the archive cannot be read" if is_archive(path) else "the folder cannot be listed"
         self.unreadable.append((path, f"{what}: {why}"))
         return Folder(is_listed=False)
