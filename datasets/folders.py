@@ -100,6 +100,11 @@ class Folder:
             self.entries.append((name, None))
 
     @property
+    def images(self) -> list[str]:
+        """Names of the images directly in it, where they are kept."""
+        return [name for name, folder in self.entries if folder is None]
+
+    @property
     def holds_images(self) -> bool:
         """Whether an image is in it, at any depth, or a folder that cannot be listed."""
         return self.n_images > 0 or bool(self.entries)
@@ -181,6 +186,19 @@ class Walk:
             else:
                 self.passed_over[kind_of(entry.name)] += 1
         return sorted(below, key=lambda entry: entry.name)
+
+    def images_in(self, path: str) -> Sequence[str]:
+        """Names of the images directly in a folder, sorted.
+
+        Raises
+        ------
+        OSError
+            When it cannot be listed.
+        """
+        folder = Folder()
+        with os.scandir(path) as listing:
+            self._take_images(folder, listing)
+        return sorted(folder.images)
 
     def in_archive(self, path: str) -> Folder:
         """What is in a tar archive, as if it were a folder."""

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DatasetError
 from ..formatting import in_brief_names
-from .columns import (
+from .folders import find_images, holds_images
+from .listed_files import ListedFiles
+from .split_names import KNOWN_NAMES, split_of
+from .tables.columns import (
     Columns,
     are_known,
     as_flag,
     find_columns,
     headerless,
 )
-from .csv_rows import find_dialect, rows_of
-from .folders import find_images, holds_images
-from .listed_files import ListedFiles
-from .parquet_rows import is_parquet, parquet_rows
-from .split_names import KNOWN_NAMES, split_of
-from .text_file import LEGACY, encoding_of
-from .weight_values import remarks, weight_of
+from .tables.csv_rows import find_dialect, rows_of
+from .tables.parquet_rows import is_parquet, parquet_rows
+from .tables.text_file import LEGACY, encoding_of
+from .tables.weight_values import remarks, weight_of
 
 if TYPE_CHECKING:
     import os

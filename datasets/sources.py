@@ -10,8 +10,8 @@ from ..errors import DatasetError, UsageError
 from ..formatting import counted
 from .folders import holds_images, is_archive, kinds_in_words
 from .listed import case_twins
-from .parquet_rows import is_parquet
 from .path_list import is_path_list
+from .tables.parquet_rows import is_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

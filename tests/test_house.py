@@ -75,7 +75,7 @@ OWNERS = {
     "flask": ("service/",),
     "waitress": ("service/http/",),
     "jinja2": ("viz/",),
-    "pyarrow": ("datasets/parquet_rows.py", "reports/map_formats/parquet_file.py"),
+    "pyarrow": ("datasets/tables/parquet_rows.py", "reports/map_formats/parquet_file.py"),
     "usearch": ("prediction/row_index.py",),
     "matplotlib": ("viz/",),
     "umap": ("viz/",),

@@ -92,7 +92,10 @@ class Members(NamedTuple):
         """
         if name not in self.places:
             raise FileNotFoundError(errno.ENOENT, "no such file in the archive", name)
-        offset, n_bytes = self.places[name]
+        return self.status_at(*self.places[name])
+
+    def status_at(self, offset: int, n_bytes: int) -> MemberStatus:
+        """Of a file, by where its bytes begin and how many they are."""
         return MemberStatus(n_bytes, *self.changes, stat.S_IFREG | 0o444, self.archive, offset)
 
 

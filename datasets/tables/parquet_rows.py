@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DatasetError
-from ..extras import how_to_install
-from ..untrusted.files import open_regular
+from ...errors import DatasetError
+from ...extras import how_to_install
+from ...untrusted.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
