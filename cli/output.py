@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import math
@@ -18,7 +19,7 @@ from ..formatting import percent, with_interval
 from ..untrusted.terminal import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator
 
     from ..training.cross_validation import CrossValidated
 
@@ -144,9 +145,9 @@ def invocation() -> list[str]:
     return [name]
 
 
-def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
+def report_rejections(rejected: Collection[tuple[str, str]], strict: bool) -> int:
     """Print what was rejected, and why, on stderr; return the exit code."""
-    for path, reason in rejected[:_REJECTIONS_SHOWN]:
+    for path, reason in itertools.islice(rejected, _REJECTIONS_SHOWN):
         say(f"rejected {path}: {reason}")
     if len(rejected) > _REJECTIONS_SHOWN:
         say(

@@ -49,7 +49,6 @@ class _Rows(ABC):
     def notes(self) -> list[str]:
         """What should be known, when all of it has been read."""
 
-    @property
     @abstractmethod
     def can_be_remembered(self) -> bool:
         """Whether the same lines lead to the same images while nothing changes."""
@@ -70,15 +69,12 @@ class _TableRows(_Rows):
     def notes(self) -> list[str]:
         return self._table.notes()
 
-    @property
     def can_be_remembered(self) -> bool:
         return not self._table.files.notes  # no folder was looked for that has them
 
 
 class _ListRows(_Rows):
     """Lines of a list of paths, each image once."""
-
-    can_be_remembered = False  # which images have been named before depends on all lines
 
     def __init__(self, path: Path, options: Mapping[str, Any]) -> None:
         self._lines = PathLines(path, options["image_root"], options["encoding"])
@@ -93,6 +89,9 @@ class _ListRows(_Rows):
     def notes(self) -> list[str]:
         self.ignored_kinds = dict(self._lines.passed_over.most_common())
         return self._lines.notes()
+
+    def can_be_remembered(self) -> bool:
+        return False  # which images have been named before depends on all lines
 
     def _is_new(self, image: str) -> bool:
         name = os.fsencode(os.path.normpath(image))
@@ -209,7 +208,7 @@ def survey(path: Path, options: Mapping[str, Any], memory: Memory, *, is_table: 
             str(path), about["n_images"], notes=about["notes"], opened=opened, place=place
         )
     rows = opened()
-    n_images, within, is_sealed = 0, {}, rows.can_be_remembered
+    n_images, within, is_sealed = 0, {}, rows.can_be_remembered()
     for line, row in rows.rows():
         images = rows.images(line, row)
         n_images += len(images)

@@ -52,6 +52,7 @@ def parts_of(
         parts: Parts = tree.survey(path, exclude, class_level, memory)
     else:
         parts = lists.survey(path, options, memory, is_table=kind == TABLE)
+    parts.memory = memory
     if not parts.n_images and not parts.unreadable:
         raise DatasetError(why_empty(path, parts.ignored, parts.ignored_kinds))
     for note in parts.notes:

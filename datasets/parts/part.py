@@ -107,6 +107,7 @@ class Parts(ABC):
     """As of a `Dataset`."""
     unreadable: Sequence[tuple[str, str]] = ()
     notes: Sequence[str] = ()
+    memory: Memory = NO_MEMORY
 
     def __len__(self) -> int:
         return self.n_images
@@ -115,6 +116,11 @@ class Parts(ABC):
     def ignored(self) -> int:
         """As of a `Dataset`."""
         return sum(self.ignored_kinds.values())
+
+    def recall(self, part: Part) -> Remembered | None:
+        """What is remembered of a part; None where it is not, or has changed."""
+        found = None if part.place is None else self.memory.recall(part.place)
+        return found if found is not None and part.holds(found.about) else None
 
     @abstractmethod
     def __iter__(self) -> Iterator[Part]:
