@@ -119,8 +119,8 @@ class Table:
             raise DatasetError(f"{file}: {error}") from None
         self._columns, self._first = columns, first
         self.files = ListedFiles(file, image_root, taken)
-        paths = [row[columns.path] for _, row in first if len(row) > columns.path]
-        self.files.look_for_root(paths)
+        at = columns.path
+        self._first_paths = [row[at] for _, row in first if len(row) > at]
         self._labels: dict[str, None] = {}
         self._n_rows = self._n_folders = self._n_unlabelled = self._first_unlabelled = 0
 
@@ -149,6 +149,9 @@ class Table:
         path, label, split, group, weight = _values(
             self._file, line, row, self._width, self._columns
         )
+        if self._first_paths:
+            self.files.look_for_root(self._first_paths)
+            self._first_paths = []
         found = self.files.find(path, line)
         self._n_rows += 1
         self._labels.setdefault(label)

@@ -26,6 +26,7 @@ from ..features.images.view_rules import DEFAULT_RULE, NO_VIEWS, require_views
 from .earlier.cache_miss import why_nothing_is_reused
 from .earlier.going_on import banked, going_on, remember_network, say_going_on
 from .network import CannotRunError
+from .parts.memory import open_memory
 from .parts.run import RunInParts
 from .run import Run
 
@@ -178,6 +179,7 @@ def extract(
     # A dataset in parts is passed on as it is; see `in_parts`.
     images: Any = dataset if isinstance(dataset, Parts) else as_dataset(dataset)
     with CacheFolder(cache, create=True) as folder:
+        open_memory(images, folder)
         extract_with = partial(
             extract_recipe,
             folder=folder,

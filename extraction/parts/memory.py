@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ...cache import Stamp, is_settled
-from ...datasets.parts import Remembered
+from ...datasets.parts import Parts, Remembered
 
 if TYPE_CHECKING:
     from ...cache import CacheFolder
@@ -61,3 +61,9 @@ class IndexMemory:
             self._folder.index.remember_parts((*key, *new) for key, new in self._new.items())
             self._new.clear()
             self._n_held, self._written_s = 0, time.monotonic()
+
+
+def open_memory(images: object, folder: CacheFolder) -> None:
+    """Let a dataset in parts be remembered in a cache that has been opened."""
+    if isinstance(images, Parts) and isinstance(images.memory, IndexMemory):
+        images.memory.open(folder)

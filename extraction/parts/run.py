@@ -67,8 +67,7 @@ class RunInParts(Run):
         if not isinstance(memory, IndexMemory):
             yield
             return
-        memory.open(self._folder)
-        memory.write()
+        memory.write()  # what a survey has found
         try:
             yield
         finally:
