@@ -6,37 +6,39 @@ import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from numpy.typing import NDArray
+
 
 class Places(Mapping[str, tuple[int, int]]):
     """By name, where the bytes of a member begin and how many they are.
 
-    A member takes 40 bytes and its name. They are in the order of the archive; of several with one
-    name, the last counts.
+    A member takes its name and some 16 bytes, in large archives up to 28. They are in the order of
+    the archive; of several with one name, the last counts.
     """
 
     def __init__(self, members: Iterable[tuple[str, int, int]] = ()) -> None:
         """Take name, beginning and number of bytes of each member."""
-        names, ends = bytearray(), array("q", [0])
-        offsets, sizes, digests = array("q"), array("q"), array("q")
+        names, ends = bytearray(), array("Q", [0])
+        offsets, sizes, digests = array("Q"), array("Q"), array("I")
         for name, offset, size in members:
             raw = os.fsencode(name)
             names += raw
             ends.append(len(names))
             offsets.append(offset)
             sizes.append(size)
-            digests.append(hash(raw))
-        self._names, self._ends = bytes(names), ends
-        self._offsets, self._sizes = offsets, sizes
-        found = np.array(digests, np.int64)
-        self._order = np.argsort(found, kind="stable")
-        self._digests = found[self._order]
+            digests.append(_digest(raw))
+        self._names, self._ends = bytes(names), _small(ends)
+        self._offsets, self._sizes = _small(offsets), _small(sizes)
+        found = np.array(digests, np.uint32)
+        order = np.argsort(found, kind="stable")
+        self._digests, self._order = found[order], _small(order)
         self._one_by_one = self._digests.data  # which bisect reads faster than an array
         self._replaced = self._earlier_of_one_name()
 
@@ -52,7 +54,7 @@ class Places(Mapping[str, tuple[int, int]]):
         return frozenset(replaced)
 
     def _raw(self, row: int) -> bytes:
-        return self._names[self._ends[row] : self._ends[row + 1]]
+        return self._names[int(self._ends[row]) : int(self._ends[row + 1])]
 
     def __len__(self) -> int:
         return len(self._offsets) - len(self._replaced)
@@ -66,14 +68,14 @@ class Places(Mapping[str, tuple[int, int]]):
         row = self._find(name)
         if row is None:
             raise KeyError(name)
-        return self._offsets[row], self._sizes[row]
+        return int(self._offsets[row]), int(self._sizes[row])
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self._find(name) is not None
 
     def _find(self, name: str) -> int | None:
         raw = os.fsencode(name)
-        digest = hash(raw)
+        digest = _digest(raw)
         at = bisect_left(self._one_by_one, digest)
         while at < len(self._digests) and self._one_by_one[at] == digest:
             row = int(self._order[at])
@@ -81,3 +83,14 @@ class Places(Mapping[str, tuple[int, int]]):
                 return row
             at += 1
         return None
+
+
+def _digest(name: bytes) -> int:
+    """32 bits that are random to whoever names the members."""
+    return hash(name) & 0xFFFFFFFF
+
+
+def _small(numbers: array[int] | NDArray[np.intp]) -> NDArray[np.unsignedinteger[Any]]:
+    """The same in the smallest type that holds them."""
+    found = np.asarray(numbers)
+    return found.astype(np.min_scalar_type(int(found.max(initial=0))))

@@ -1,4 +1,4 @@
-"""Whatever a test reads as a whole is read in parts, too: with the same images, notes and errors."""
+"""What a test reads as a whole is read in parts, too: with the same images, notes and errors."""
 
 from __future__ import annotations
 
