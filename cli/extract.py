@@ -74,7 +74,8 @@ def run(
                 "seconds": seconds(),
                 "startup_seconds": startup,
                 **answer,
-            }
+            },
+            rejections=done.rejections_as_json(),
         )
     else:
         _tell(done.report, seconds)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _LINES_LOOKED_AT = 100
 _START_BYTES = 1 << 16
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 16
 _CODE_PAGES = ("cp1252", "cp850", "cp437")
 """What Windows writes names in that are not UTF-8; the file that is there decides."""
 _ESCAPED = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"a": b"\a", b"b": b"\b", b"f": b"\f"}

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ...features import Recipe
     from ..feature_table import Report
     from .rejections import Rejections
@@ -26,6 +28,9 @@ class Summary:
         return self.n_rows
 
     def as_json(self) -> dict[str, Any]:
-        """As `FeatureTable.as_json`."""
-        rejections = [{"path": path, "reason": reason} for path, reason in self.rejected]
-        return {**vars(self.report), "recipe": asdict(self.recipe), "rejections": rejections}
+        """As `FeatureTable.as_json`, without the rejected images, which may be many."""
+        return {**vars(self.report), "recipe": asdict(self.recipe)}
+
+    def rejections_as_json(self) -> Iterator[dict[str, str]]:
+        """These, one after another."""
+        return ({"path": path, "reason": reason} for path, reason in self.rejected)
