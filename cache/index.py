@@ -171,8 +171,9 @@ class Index:
             last = rows[-1][0]
 
     def forget_file(self, path: str) -> None:
-        """Have a file read again."""
+        """Have a file read again; and all archives, one of which may hold it."""
         self._database.change("DELETE FROM file WHERE path=?", [(absolute_paths([path])[0],)])
+        self._database.change("DELETE FROM part", [()])
 
     def part(self, path: str, reading: str, start: int, stamp: Stamp) -> tuple[bytes, bytes] | None:
         """What `remember_parts` was told of a part, `about` and `contents`; None if it changed."""

@@ -12,7 +12,7 @@ from io import BytesIO
 import pytest
 
 import bottlebank as bb
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, Stamp
 from bottlebank.datasets.parts import archives, lists, tree
 from bottlebank.extraction import network
 from bottlebank.extraction.in_parts import extract_in_parts
@@ -467,3 +467,35 @@ def test_what_nobody_can_read_is_said_before_anything_is_done(tmp_path, cache):
     with pytest.raises(bb.errors.DatasetError, match="no images in"):
         in_parts(tmp_path / "empty", tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_bytes_that_have_changed_behind_their_times_are_found_by_verify(tars, cache, opened):
+    in_parts(tars, cache)
+    place = tar_members.status_of(f"{tars}/1.tar/05.png")
+    data = bytearray((tars / "1.tar").read_bytes())
+    data[place.offset + place.st_size - 1] ^= 1
+    with CacheFolder(cache) as folder:
+        (tars / "1.tar").write_bytes(data)
+        now = (tars / "1.tar").stat()
+        # As if the file system had kept all times.
+        known = list(folder.index.files())
+        folder.index.remember_files(
+            (path, Stamp(size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino), content)
+            for path, (size, *_), content in known
+            if "/1.tar/" in path
+        )
+        entry = folder.index.part(str(tars / "0.tar"), *reading_of(folder, "0.tar"))
+        assert entry is not None
+        damage = [found for found in folder.verify_files() if found is not None]
+        assert [str(found.path) for found in damage] == [f"{tars}/1.tar/05.png"]
+        assert folder.index.part(str(tars / "0.tar"), *reading_of(folder, "0.tar")) is None
+
+
+def reading_of(folder, name):
+    """How an archive has been read, its first part and its stamp; by what any part says."""
+    columns = "path, reading, size, mtime_ns, ctime_ns, inode"
+    rows = folder.index._database.ask(f"SELECT {columns} FROM part")
+    for path, reading, *stamp in rows:
+        if path.endswith(name.encode()):
+            return reading, 0, Stamp(*stamp)
+    return "", 0, Stamp(0, 0, 0, 0)
