@@ -1,9 +1,10 @@
 """The index: what is known of images and shards without opening them. It can be deleted any time.
 
-Two kinds of entries are derived, and found again in the files: which content a file has (by path,
-size, inode, and the times of its last modification and last change), and what a shard holds, or
-that it is damaged. Neither is trusted with data: contents carry a checksum, a row's key is compared
-with the shard's, and a file that is not known is read.
+Three kinds of entries are derived, and found again in the files: which content a file has (by path,
+size, inode, and the times of its last modification and last change), which contents the images of
+an archive or of a table have, and what a shard holds, or that it is damaged. None is trusted with
+data: contents carry a checksum, a row's key is compared with the shard's, and a file that is not
+known is read.
 
 Four are of this machine, and in no file: which images failed here, where images were seen, where
 networks in files of a person's own are, and when and how fast images were extracted. When they are
@@ -39,6 +40,9 @@ _VERSION = 7
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS file (path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER,
     ctime_ns INTEGER, inode INTEGER, key BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS part (path BLOB, reading TEXT, start INTEGER, size INTEGER,
+    mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, about BLOB, contents BLOB, seal BLOB,
+    PRIMARY KEY (path, reading, start));
 CREATE TABLE IF NOT EXISTS seen (folder BLOB, place BLOB, PRIMARY KEY (folder, place))
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS shard (variant TEXT, name TEXT, about BLOB, checksums BLOB, keys BLOB,
@@ -167,8 +171,33 @@ class Index:
             last = rows[-1][0]
 
     def forget_file(self, path: str) -> None:
-        """Have a file read again."""
+        """Have a file read again; and all archives, one of which may hold it."""
         self._database.change("DELETE FROM file WHERE path=?", [(absolute_paths([path])[0],)])
+        self._database.change("DELETE FROM part", [()])
+
+    def part(self, path: str, reading: str, start: int, stamp: Stamp) -> tuple[bytes, bytes] | None:
+        """What `remember_parts` was told of a part, `about` and `contents`; None if it changed."""
+        [name] = absolute_paths([path])
+        query = "SELECT about, contents, seal FROM part WHERE path=? AND reading=? AND start=?"
+        stamped = " AND size=? AND mtime_ns=? AND ctime_ns=? AND inode=?"
+        known = (name, reading, start, *stamp)
+        for about, contents, seal in self._database.ask(query + stamped, known):
+            is_typed = isinstance(about, bytes) and isinstance(contents, bytes)
+            if is_typed and seal == _seal_of([repr(known), about, contents]):
+                return about, contents
+        return None
+
+    def remember_parts(self, parts: Iterable[tuple[str, str, int, Stamp, bytes, bytes]]) -> None:
+        """Remember `about` and `contents` of parts, and forget what their archives held before."""
+        rows: list[tuple[object, ...]] = []
+        for path, reading, start, stamp, *blobs in parts:
+            known = (*absolute_paths([path]), reading, start, *stamp)
+            rows.append((*known, *blobs, _seal_of([repr(known), *blobs])))
+        self._database.change(
+            "DELETE FROM part WHERE path=? AND (size<>? OR mtime_ns<>? OR ctime_ns<>? OR inode<>?)",
+            list({(row[0], *row[3:7]) for row in rows}),
+        )
+        self._database.change("INSERT OR REPLACE INTO part VALUES (?,?,?,?,?,?,?,?,?,?)", rows)
 
     def contents(self, variant: str) -> dict[str, Contents]:
         """What each shard holds, by its file name; one whose entry is damaged is left out."""

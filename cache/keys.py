@@ -81,6 +81,12 @@ class KeyArray(NamedTuple):
         return cls(hashes, np.fromiter(map(view_of, keys), np.uint32, len(keys)))
 
     @classmethod
+    def of_images(cls, contents: bytes, view: int = 0) -> KeyArray:
+        """Keys of images, or of a view of each, by their contents: 32 bytes after 32 bytes."""
+        hashes = np.frombuffer(contents, np.uint8).reshape(-1, HASH_BYTES)
+        return cls(hashes, np.full(len(hashes), view, np.uint32))
+
+    @classmethod
     def joined(cls, parts: Sequence[KeyArray]) -> KeyArray:
         """The keys of all parts, of which there is one at least."""
         contents = np.concatenate([part.contents for part in parts])

@@ -109,7 +109,7 @@ class FeatureCache:
     def __contains__(self, key: Key) -> bool:
         return key in self._key_map
 
-    def n_present(self, keys: Sequence[Key]) -> int:
+    def n_present(self, keys: Sequence[Key] | KeyArray) -> int:
         """How many of these have a row."""
         return int((self._key_map.find(keys) >= 0).sum())
 

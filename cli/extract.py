@@ -60,18 +60,18 @@ def run(
     """Extract and report what was done."""
     seconds = Stopwatch()
     chosen = cluster_of(cluster)
-    from ..datasets import load_dataset
-    from ..extraction import extract
+    from ..extraction.in_parts import extract_in_parts
 
-    table = extract(
-        load_dataset(data, **reading),
+    done = extract_in_parts(
+        data,
+        reading,
         **extraction,
         commit_every=commit_every,
         retry_rejected=retry_rejected,
         cluster=chosen,
     )
     if json:
-        answer = table.as_json()
+        answer = done.as_json()
         startup = answer.pop("startup_seconds")
         counts = ("images", "cached", "extracted", "duplicates", "rejected", "ignored")
         print_json(
@@ -80,15 +80,16 @@ def run(
                 "seconds": seconds(),
                 "startup_seconds": startup,
                 **answer,
-            }
+            },
+            rejections=done.rejections_as_json(),
         )
     else:
-        _tell(table.report, seconds)
-        if table.recipe.is_of_file:
-            tell(f"network: {table.recipe.settings_in_words()}")
-    code = report_rejections(table.rejected, strict)
-    if not len(table):  # the reasons have been given
-        raise ImageRejectedError(f"{counted(table.report.rejected, 'image')}, all rejected")
+        _tell(done.report, seconds)
+        if done.recipe.is_of_file:
+            tell(f"network: {done.recipe.settings_in_words()}")
+    code = report_rejections(done.rejected, strict)
+    if not len(done):  # the reasons have been given
+        raise ImageRejectedError(f"{counted(done.report.rejected, 'image')}, all rejected")
     return code
 
 

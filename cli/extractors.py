@@ -35,7 +35,7 @@ def run(network: str | None, size: int | None, cache: str | None, json: bool) ->
     """List networks, or the layers of one."""
     if network is not None:
         return _list_layers(network, size, json)
-    from ..extraction.measured_speeds import measured_speeds
+    from ..extraction.earlier.measured_speeds import measured_speeds
     from ..features.backbones.listing import listed
 
     rows, speeds = list(listed()), measured_speeds(cache)

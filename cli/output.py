@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import logging
 import math
@@ -18,7 +19,7 @@ from ..formatting import percent, with_interval
 from ..untrusted.terminal import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from ..training.cross_validation import CrossValidated
 
@@ -53,14 +54,23 @@ class AnswerUnreadError(Exception):
     """Signal to `cli`: the reader of stdout, such as `head`, has closed it."""
 
 
-def print_json(answer: dict[str, Any]) -> None:
-    """Print one object on one line, in ASCII; a number that is not finite, as null."""
+def print_json(answer: dict[str, Any], **lists: Iterable[Any]) -> None:
+    """Print one object on one line, in ASCII; a number that is not finite, as null.
+
+    `lists` come last in it, and are taken an item at a time.
+    """
     try:
         text = json.dumps(answer, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(answer), allow_nan=False)
     with answering():
-        print(text, flush=True)
+        print(text.removesuffix("}"), end="")
+        for name, items in lists.items():
+            print(f"{', ' if answer else ''}{json.dumps(name)}: [", end="")
+            for number, item in enumerate(items):
+                print(f"{', ' if number else ''}{json.dumps(item)}", end="")
+            print("]", end="")
+        print("}", flush=True)
 
 
 def _finite(value: Any) -> Any:
@@ -144,9 +154,9 @@ def invocation() -> list[str]:
     return [name]
 
 
-def report_rejections(rejected: Sequence[tuple[str, str]], strict: bool) -> int:
+def report_rejections(rejected: Collection[tuple[str, str]], strict: bool) -> int:
     """Print what was rejected, and why, on stderr; return the exit code."""
-    for path, reason in rejected[:_REJECTIONS_SHOWN]:
+    for path, reason in itertools.islice(rejected, _REJECTIONS_SHOWN):
         say(f"rejected {path}: {reason}")
     if len(rejected) > _REJECTIONS_SHOWN:
         say(

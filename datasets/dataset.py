@@ -8,23 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..arguments import require_path, require_whole, type_of
-from ..errors import DatasetError, UsageError, WrongTypeError
+from ..arguments import require_whole, type_of
+from ..errors import DatasetError, WrongTypeError
 from ..formatting import counted
-from .folders import (
-    EXTENSIONS,
-    Walk,
-    find_images,
-    holds_images,
-    is_archive,
-    is_image_name,
-    kinds_in_words,
-)
+from .folders import EXTENSIONS, Walk, find_images, is_archive, is_image_name
 from .layout import Layout
-from .listed import case_twins, read_listed
-from .parquet_rows import is_parquet
+from .listed import read_listed
 from .path_list import is_path_list, read_path_list
 from .sampling import rows_at_random
+from .sources import FOLDER, LAYOUTS, LIST, notes_of_folder, require_source, why_empty
 from .split_names import SPLITS
 from .summary import classes_as_html, classes_in_words, short
 from .webdataset import labelled_images
@@ -43,15 +35,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-
-LAYOUTS = (
-    "DATA is a folder with one folder per class, a folder with train, validation and test folders "
-    "of those, a tar archive or a folder of such, or a CSV or Parquet file with the columns "
-    "path,label[,split][,group]; or, without classes, a folder of images or a text file with one "
-    "path a line"
-)
-_COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ".7z", ".rar")
 
 
 @dataclass(frozen=True)
@@ -162,34 +145,23 @@ def load_dataset(
     UsageError
         When `source` is not a path, or a parameter does not apply to it.
     """
-    path = require_path(source, "the path of a folder or a CSV file")
-    if class_level is not None:
-        class_level = require_whole("class_level", class_level, 0)
     n_images = None if images is None else require_whole("images", images, 1)
-    of_folder = {"exclude": tuple(exclude) or None, "class_level": class_level}
-    of_csv = {
+    options = {
         "path_column": path_column,
         "label_column": label_column,
         "weights_column": weights_column,
         "image_root": image_root,
         "encoding": encoding,
     }
-    if holds_images(str(path)):
-        what = "a folder" if path.is_dir() else "an archive"
-        _refuse(of_csv, f"{path} is {what}", "a CSV file")
+    path, class_level, kind = require_source(source, exclude, class_level, options)
+    if kind == FOLDER:
         dataset = _from_folder(path, exclude, class_level)
-    elif path.is_file():
-        if path.name.lower().endswith(_COMPRESSED):
-            raise DatasetError(
-                f"{path}: what is in it cannot be read image by image: unpack it, or make a plain "
-                f".tar of it"
-            )
-        _refuse(of_folder, f"{path} is a file", "a folder")
-        dataset = _from_file(path, of_csv)
+    elif kind == LIST:
+        dataset = _from_list(path, image_root, encoding)
     else:
-        raise DatasetError(f"no such folder or file: {path}; {LAYOUTS}")
+        dataset = _from_table(path, options)
     if not dataset.paths and not dataset.unreadable:
-        raise DatasetError(_why_empty(path, dataset))
+        raise DatasetError(why_empty(path, dataset.ignored, dataset.ignored_kinds))
     if n_images is not None:
         dataset = sampled(dataset, n_images)
     for note in dataset.notes:
@@ -270,13 +242,6 @@ def find_listed_images(name: str, unreadable: list[tuple[str, str]] | None = Non
         return [name]
 
 
-def _refuse(parameters: Mapping[str, object], what: str, owner: str) -> None:
-    for name, value in parameters.items():
-        if value is not None:
-            option = name.replace("_", "-")
-            raise UsageError(f"--{option} is for {owner}; {what}: leave it out")
-
-
 def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) -> Dataset:
     walk = Walk(exclude)
     folder = walk.list(str(root))
@@ -295,12 +260,7 @@ def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) ->
     paths = [path for path, _, _ in found]
     labels = [label for _, label, _ in found]
     splits = [split for _, _, split in found]
-    notes += [f"nothing in {root} is called {name!r}" for name in walk.unused]
-    notes += filter(None, [case_twins(labels)])
-    if class_level is None and paths and not any(labels):
-        list_of_them = _list_in(root)
-        listed = f"; if {list_of_them} lists them, name that as DATA" if list_of_them else ""
-        notes.append(f"{root} holds images and no class folders: they have no class{listed}")
+    notes += notes_of_folder(root, walk, labels, class_level)
     return Dataset(
         str(root),
         paths,
@@ -313,28 +273,23 @@ def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) ->
     )
 
 
-def _from_file(path: Path, parameters: Mapping[str, Any]) -> Dataset:
-    said = [parameters[name] for name in ("path_column", "label_column", "weights_column")]
-    of_list = {name: parameters[name] for name in ("image_root", "encoding")}
-    try:
-        is_table = is_parquet(path)
-        is_list = not is_table and not any(said) and is_path_list(path, **of_list)
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}") from error
-    if is_table:
-        _refuse({"encoding": parameters["encoding"]}, f"{path} is a Parquet file", "text")
-    if is_list:
-        paths, passed_over, notes = read_path_list(path, **of_list)
-        return Dataset(
-            str(path),
-            paths,
-            [""] * len(paths),
-            [None] * len(paths),
-            ignored=passed_over.total(),
-            ignored_kinds=dict(passed_over.most_common()),
-            notes=notes,
-        )
-    found = read_listed(path, **parameters)
+def _from_list(
+    path: Path, image_root: str | os.PathLike[str] | None, encoding: str | None
+) -> Dataset:
+    paths, passed_over, notes = read_path_list(path, image_root, encoding)
+    return Dataset(
+        str(path),
+        paths,
+        [""] * len(paths),
+        [None] * len(paths),
+        ignored=passed_over.total(),
+        ignored_kinds=dict(passed_over.most_common()),
+        notes=notes,
+    )
+
+
+def _from_table(path: Path, options: Mapping[str, Any]) -> Dataset:
+    found = read_listed(path, **options)
     return Dataset(
         str(path),
         found.paths,
@@ -343,25 +298,4 @@ def _from_file(path: Path, parameters: Mapping[str, Any]) -> Dataset:
         found.groups,
         notes=found.notes,
         weights=found.weights,
-    )
-
-
-def _why_empty(path: Path, dataset: Dataset) -> str:
-    if path.is_file() and not is_archive(str(path)) and not dataset.ignored:
-        return f"{path} has a header and no rows"
-    were = "was" if dataset.ignored == 1 else "were"
-    passed_over = f"{counted(dataset.ignored, 'other file')} {were} ignored"
-    if dataset.ignored_kinds:
-        passed_over += f": {kinds_in_words(dataset.ignored_kinds)}"
-    list_of_them = _list_in(path)
-    listed = f"; or name {list_of_them} as DATA, if it lists them" if list_of_them else ""
-    return f"no images in {path} ({passed_over}){listed}; {LAYOUTS}"
-
-
-def _list_in(folder: Path) -> Path | None:
-    """A table that lies beside images, and may list them."""
-    if not folder.is_dir():
-        return None
-    return min(
-        (each for each in folder.iterdir() if each.suffix.lower() in (".csv", ".tsv")), default=None
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..untrusted.tar_members import ENDING, members_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ..untrusted.tar_members import MemberStatus
 
@@ -86,11 +86,28 @@ class Folder:
     without_images: list[str] = field(default_factory=list)
     """Names of the folders in it that hold no image at any depth."""
     is_archive: bool = False
+    n_images: int = 0
+    """Directly in it."""
+    first_image: str = ""
+    """Its name, the smallest of them."""
+
+    def add_image(self, name: str, *, is_kept: bool = True) -> None:
+        """Count an image; its name is among the entries where it `is_kept`."""
+        self.n_images += 1
+        if self.n_images == 1 or name < self.first_image:
+            self.first_image = name
+        if is_kept:
+            self.entries.append((name, None))
 
     @property
     def images(self) -> list[str]:
-        """Names of the images directly in it."""
+        """Names of the images directly in it, where they are kept."""
         return [name for name, folder in self.entries if folder is None]
+
+    @property
+    def holds_images(self) -> bool:
+        """Whether an image is in it, at any depth, or a folder that cannot be listed."""
+        return self.n_images > 0 or bool(self.entries)
 
     @property
     def folders(self) -> dict[str, Folder]:
@@ -108,9 +125,11 @@ class Walk:
     ----------
     exclude
         Names of files and folders to leave out, with ``*`` and ``?`` as in a shell.
+    keeps_names
+        Whether images are named, or only counted.
     """
 
-    def __init__(self, exclude: Sequence[str] = ()) -> None:
+    def __init__(self, exclude: Sequence[str] = (), *, keeps_names: bool = True) -> None:
         self.passed_over: Counter[str] = Counter()
         self.unreadable: list[tuple[str, str]] = []
         self.unused = dict.fromkeys(exclude)
@@ -118,7 +137,7 @@ class Walk:
         self.class_files: dict[str, MemberStatus] = {}
         """Of images in archives that have a file ``.cls`` beside them, by their paths without
         endings: that file, which holds the class (WebDataset)."""
-        self._exclude = tuple(exclude)
+        self._exclude, self._keeps_names = tuple(exclude), keeps_names
         self._known: dict[tuple[int, int], Folder | None] = {}
 
     def list(self, path: str, depth: int = 0) -> Folder | None:
@@ -133,43 +152,66 @@ class Walk:
                     self.passed_over["link to a folder above it"] += 1
                 return known
             if depth > _DEEPEST:
-                return self._not_listed(path, f"it lies more than {_DEEPEST} folders deep")
+                return self.not_listed(path, f"it lies more than {_DEEPEST} folders deep")
             if _ends_as_archive(path) and not stat.S_ISDIR(status.st_mode):
-                self._known[identity] = self._in_archive(path)
+                self._known[identity] = self.in_archive(path)
                 return self._known[identity]
             with os.scandir(path) as listing:
-                found = sorted(listing, key=lambda entry: entry.name)
+                below = self._take_images(folder, listing)
         except OSError as error:
-            return self._not_listed(path, str(error.strerror))
+            return self.not_listed(path, str(error.strerror))
         self._known[identity] = None  # until it is complete, a link to it is a circle
-        for entry in found:
-            if self._is_left_out(entry):
-                continue
-            if _is_folder(entry) or is_archive(entry.path):
-                below = self.list(entry.path, depth + 1)
-                if below is not None and (below.entries or not below.is_listed):
-                    folder.entries.append((entry.name, below))
-                elif below is not None:
-                    folder.without_images.append(entry.name)
-            elif is_candidate(entry):
-                folder.entries.append((entry.name, None))
-            else:
-                self.passed_over[kind_of(entry.name)] += 1
+        for entry in below:
+            inside = self.list(entry.path, depth + 1)
+            if inside is not None and (inside.holds_images or not inside.is_listed):
+                folder.entries.append((entry.name, inside))
+            elif inside is not None:
+                folder.without_images.append(entry.name)
+        folder.entries.sort(key=lambda entry: entry[0])
         self._known[identity] = folder
         return folder
 
-    def _in_archive(self, path: str) -> Folder:
+    def _take_images(
+        self, folder: Folder, listing: Iterable[os.DirEntry[str]]
+    ) -> list[os.DirEntry[str]]:
+        """Count what is in a folder; the folders and archives in it, sorted."""
+        below: list[os.DirEntry[str]] = []
+        for entry in listing:
+            if self._is_left_out(entry):
+                continue
+            if _is_folder(entry) or is_archive(entry.path):
+                below.append(entry)
+            elif is_candidate(entry):
+                folder.add_image(entry.name, is_kept=self._keeps_names)
+            else:
+                self.passed_over[kind_of(entry.name)] += 1
+        return sorted(below, key=lambda entry: entry.name)
+
+    def images_in(self, path: str) -> Sequence[str]:
+        """Names of the images directly in a folder, sorted.
+
+        Raises
+        ------
+        OSError
+            When it cannot be listed.
+        """
+        folder = Folder()
+        with os.scandir(path) as listing:
+            self._take_images(folder, listing)
+        return sorted(folder.images)
+
+    def in_archive(self, path: str) -> Folder:
         """What is in a tar archive, as if it were a folder."""
         found = members_of(path)
         if found.problem and not found.places and not found.passed_over:
-            return self._not_listed(path, found.problem)
+            return self.not_listed(path, found.problem)
         if found.problem:
             self.unreadable.append((path, f"of the archive, not all is read: {found.problem}"))
         self.passed_over.update(found.passed_over)
         root = Folder(is_archive=True)
         folders = {"": root}
         for name in sorted(found.places):
-            kind = self._kind_in_archive(name)
+            kind = self.kind_in_archive(name)
             stem, ending = key_of(name)
             if ending == ".cls" and kind == ending:
                 self.class_files[os.path.join(path, stem)] = found.status_of(name)  # noqa: PTH118
@@ -177,12 +219,12 @@ class Walk:
                 self.passed_over[kind] += 1
                 continue
             above, _, own = name.rpartition("/")
-            _folder_in(folders, above).entries.append((own, None))
+            folder_in(folders, above).add_image(own)
         for folder in folders.values():
             folder.entries.sort(key=lambda entry: entry[0])
         return root
 
-    def _kind_in_archive(self, name: str) -> str:
+    def kind_in_archive(self, name: str) -> str:
         """What a member is passed over as; empty for an image."""
         *above, own = name.split("/")
         for part in (*above, own):
@@ -196,7 +238,8 @@ class Walk:
             return f"more than {_DEEPEST} folders deep"
         return "" if is_image_name(own) else kind_of(own)
 
-    def _not_listed(self, path: str, why: str) -> Folder:
+    def not_listed(self, path: str, why: str) -> Folder:
+        """Note a folder or an archive that cannot be read."""
         what = "the archive cannot be read" if is_archive(path) else "the folder cannot be listed"
         self.unreadable.append((path, f"{what}: {why}"))
         return Folder(is_listed=False)
@@ -236,6 +279,19 @@ def images_below(path: str, folder: Folder, seen: dict[Folder, str] | None = Non
             yield inside
         else:
             yield from images_below(inside, below, seen)
+
+
+def folders_below(
+    path: str, folder: Folder, seen: dict[Folder, str] | None = None
+) -> Iterator[tuple[str, Folder]]:
+    """As `images_below`: the folders in which images are, each after the one that it is in."""
+    seen = {} if seen is None else seen
+    if folder in seen:
+        return
+    seen[folder] = path
+    yield path, folder
+    for name, below in folder.folders.items():
+        yield from folders_below(os.path.join(path, name), below, seen)  # noqa: PTH118
 
 
 def find_images(
@@ -299,12 +355,12 @@ def is_candidate(entry: os.DirEntry[str]) -> bool:
         return True
 
 
-def _folder_in(folders: dict[str, Folder], path: str) -> Folder:
+def folder_in(folders: dict[str, Folder], path: str) -> Folder:
     """The folder of an archive that has a path; made, with those above it, where there is none."""
     if path not in folders:
         above, _, own = path.rpartition("/")
         folders[path] = Folder()
-        _folder_in(folders, above).entries.append((own, folders[path]))
+        folder_in(folders, above).entries.append((own, folders[path]))
     return folders[path]
 
 

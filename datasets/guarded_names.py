@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .csv_rows import clean
+from .tables.csv_rows import clean
 
 _EDGE = r"\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff\u200b"
 """What `clean` takes off at both ends, as a set of a regular expression."""

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..arguments import require_path
 from ..errors import DatasetError
-from .columns import normal
-from .csv_rows import clean, find_dialect, rows_of
 from .guarded_names import guarded, unguarded
-from .text_file import encoding_of
+from .tables.columns import normal
+from .tables.csv_rows import clean, find_dialect, rows_of
+from .tables.text_file import encoding_of
 
 if TYPE_CHECKING:
     import os

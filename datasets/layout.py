@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from ..errors import DatasetError
 from ..formatting import counted
-from .folders import Folder, images_below
+from .folders import Folder, folders_below, images_below
 from .split_names import names_no_class, split_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence, Set
+    from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
 _NAMES_SHOWN = 5
+
+_T = TypeVar("_T")
 
 
 class Place(NamedTuple):
@@ -94,12 +96,21 @@ class Layout:
 
     def images(self) -> Iterable[tuple[ClassFolder, str]]:
         """Every image with its class folder; adds to `notes` what counts twice."""
+        return self._below(images_below)
+
+    def folders(self) -> Iterable[tuple[ClassFolder, tuple[str, Folder]]]:
+        """As `images`, the folders in which they are, by their paths."""
+        return self._below(folders_below)
+
+    def _below(
+        self, walk: Callable[[str, Folder, dict[Folder, str]], Iterable[_T]]
+    ) -> Iterable[tuple[ClassFolder, _T]]:
         first: dict[Folder, str] = {}
         twice: dict[str, str] = {}
         for of_class in self.classes:
             seen: dict[Folder, str] = {}
-            for path in images_below(of_class.place.path, of_class.place.folder, seen):
-                yield of_class, path
+            for found in walk(of_class.place.path, of_class.place.folder, seen):
+                yield of_class, found
             for folder, path in seen.items():
                 if first.setdefault(folder, path) != path:
                     twice[path] = first[folder]
@@ -138,7 +149,7 @@ class Layout:
                 f"{others[0].in_folder}, or, if all of them are classes, use --class-level 1"
             )
         for inside in named:
-            if inside.folder.images and not inside.inside():
+            if inside.folder.n_images and not inside.inside():
                 raise DatasetError(
                     f"{inside.path} holds images but no class folders: put them into one folder "
                     f"per class, list them in a CSV file with path,label,split, leave it out "
@@ -153,7 +164,7 @@ class Layout:
         inside = [place.inside() for place in places]
         # train/animals/cat, test/animals/cat: `animals` holds the classes in each of them.
         if len({place.name for some in inside for place in some}) == 1 and all(
-            len(some) == 1 and some[0].inside() and not some[0].folder.images for some in inside
+            len(some) == 1 and some[0].inside() and not some[0].folder.n_images for some in inside
         ):
             places = [some[0] for some in inside]
             self.notes.append(f"the class folders are taken from {_listed(places, paths=True)}")
@@ -226,13 +237,13 @@ class Layout:
         return [_class_of(inside, split) for place, split in places for inside in place.inside()]
 
     def _pass_over_loose(self, place: Place) -> None:
-        loose = place.folder.images
-        if not loose or not place.inside():
+        n_loose = place.folder.n_images
+        if not n_loose or not place.inside():
             return
-        self.n_loose += len(loose)
+        self.n_loose += n_loose
         self.notes.append(
-            f"{len(loose)} image{'s' if len(loose) > 1 else ''} directly in {place.path}, such as "
-            f"{loose[0]}, are in no class folder and are ignored"
+            f"{n_loose} image{'s' if n_loose > 1 else ''} directly in {place.path}, such as "
+            f"{place.folder.first_image}, are in no class folder and are ignored"
         )
 
 
@@ -249,10 +260,10 @@ def _without_images(place: Place, classes: Set[Folder]) -> Iterator[str]:
 def _unwrapped(root: Place) -> Place:
     """Past folders that hold nothing but one folder; `root` where that ends in a single class."""
     place = root
-    while len(inside := place.inside()) == 1 and not place.folder.images:
+    while len(inside := place.inside()) == 1 and not place.folder.n_images:
         if split_of(inside[0].name):
             break
-        if inside[0].folder.images or not inside[0].inside():
+        if inside[0].folder.n_images or not inside[0].inside():
             return root
         place = inside[0]
     return place
@@ -260,9 +271,9 @@ def _unwrapped(root: Place) -> Place:
 
 def _without_classes(root: Place) -> list[ClassFolder]:
     """All images, of no class; with the splits of the folders in `root` where all are named so."""
-    if not root.folder.entries:
+    if not root.folder.holds_images:
         return []
-    if root.folder.images or not _has_splits_only(root):
+    if root.folder.n_images or not _has_splits_only(root):
         return [ClassFolder(root, "", None)]
     _require_one_each(root.inside())
     return [ClassFolder(place, "", split_of(place.name)) for place in root.inside()]
@@ -285,9 +296,9 @@ def _split_inside(folders: Sequence[Place]) -> list[ClassFolder] | None:
     if not holding:
         return None
     for folder in folders:
-        if not _has_splits_only(folder) or folder.folder.images:
+        if not _has_splits_only(folder) or folder.folder.n_images:
             what = _listed(folder.inside()) if folder.inside() else "images directly"
-            if folder.folder.images and folder.inside():
+            if folder.folder.n_images and folder.inside():
                 what = f"images next to {what}"
             raise DatasetError(
                 f"{holding[0].path} holds folders that are named as splits, "
@@ -329,7 +340,7 @@ def _refuse_two_readings(place: Place, folders: Sequence[Place], split: str | No
                 f"{folder.name!r}, which holds folders of its own, {_listed(folder.inside())}: "
                 f"name DATA as {folder.path} if those are the classes, or use --class-level {level}"
             )
-    if any(folder.folder.images for folder in folders):
+    if any(folder.folder.n_images for folder in folders):
         return
     counts = Counter(inside.name for folder in folders for inside in folder.inside())
     shared = [name for name, count in counts.items() if count > 1]

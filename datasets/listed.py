@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-import os
 import re
 import unicodedata
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DatasetError
 from ..formatting import in_brief_names
-from .columns import (
+from .folders import find_images, holds_images
+from .listed_files import ListedFiles
+from .split_names import KNOWN_NAMES, split_of
+from .tables.columns import (
     Columns,
     are_known,
     as_flag,
     find_columns,
     headerless,
 )
-from .csv_rows import find_dialect, rows_of
-from .folders import find_images, holds_images
-from .listed_files import ListedFiles
-from .parquet_rows import is_parquet, parquet_rows
-from .split_names import KNOWN_NAMES, split_of
-from .text_file import LEGACY, encoding_of
-from .weight_values import remarks, weight_of
+from .tables.csv_rows import find_dialect, rows_of
+from .tables.parquet_rows import is_parquet, parquet_rows
+from .tables.text_file import LEGACY, encoding_of
+from .tables.weight_values import remarks, weight_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import os
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _ROWS_LOOKED_AT = 1000
@@ -50,101 +51,157 @@ class Listed:
     notes: list[str] = field(default_factory=list)
 
 
-def read_listed(
-    file: Path,
-    *,
-    path_column: str | None = None,
-    label_column: str | None = None,
-    weights_column: str | None = None,
-    image_root: str | os.PathLike[str] | None = None,
-    encoding: str | None = None,
-) -> Listed:
-    """Read a CSV or Parquet file; parameters and errors are those of `load_dataset`."""
-    try:
-        is_table = is_parquet(file)
-        taken = "utf-8" if is_table else encoding_of(file, encoding)
-        said = {"path": path_column, "label": label_column, "weight": weights_column}
-        listed = _read(file, None if is_table else taken, said, image_root)
-    except OSError as error:
-        raise DatasetError(f"{file} cannot be read: {error.strerror}") from error
-    if taken == LEGACY and encoding is None:
-        odd = next((label for label in listed.labels if not label.isascii()), "its paths")
-        listed.notes.append(
-            f"{file} is not UTF-8: read as Windows-1252, with labels such as {odd!r}; "
-            f"--encoding names another"
-        )
-    return listed
+class Row(NamedTuple):
+    """What a row of a table says."""
+
+    images: list[str]
+    """One path, or those in the folder that it names."""
+    label: str
+    split: str | None
+    group: str | None
+    weight: float | None
 
 
-def _read(
-    file: Path,
-    encoding: str | None,
-    said: Mapping[str, str | None],
-    image_root: str | os.PathLike[str] | None,
-) -> Listed:
-    """Rows of text in an encoding, or of a Parquet file, which has None."""
-    if encoding is None:
-        lines = parquet_rows(file)
-    else:
-        dialect = find_dialect(file, encoding, partial(understood, said=said))
-        lines = rows_of(file, encoding, dialect, "path,label[,split]")
-    header = next((row for _, row in lines), [])
-    first = list(itertools.islice(lines, _ROWS_LOOKED_AT))
-    width = len(header)
-    try:
-        columns = None
-        if not any(said.values()) and are_known(header, said) == 0:
-            columns = headerless(header)
-        if columns is not None:
-            first.insert(0, (1, header))
-        else:
-            padded = [row + [""] * (width - len(row)) for _, row in first]
-            columns = find_columns(header, padded, said)
-    except DatasetError as error:
-        raise DatasetError(f"{file}: {error}") from None
-    listed = Listed(notes=[f"{file}: {note}" for note in columns.notes])
-    files = ListedFiles(file, image_root, encoding or "utf-8")
-    files.look_for_root([row[columns.path] for _, row in first if len(row) > columns.path])
-    n_folders = 0
-    unlabelled: list[int] = []
-    for line, row in itertools.chain(first, lines):
-        path, label, split, group, weight = _values(file, line, row, width, columns)
-        found = files.find(path, line)
-        if not label:
-            unlabelled.append(line)
-        if holds_images(found):
-            n_folders += 1
-            group = group or found
-            images = find_images(found)
-        else:
-            images = [found]
+def read_listed(file: Path, **options: Any) -> Listed:
+    """Read a CSV or Parquet file; parameters and errors are those of `Table`."""
+    table = Table(file, **options)
+    listed = Listed()
+    for line, row in table.rows():
+        images, label, split, group, weight = table.take(line, row)
         listed.paths += images
         listed.labels += [label] * len(images)
         listed.splits += [split] * len(images)
         listed.groups += [group] * len(images)
         if weight is not None:
             listed.weights += [weight] * len(images)
-    if listed.paths:
-        files.require_some()
-    if n_folders:
-        name = "row names a folder" if n_folders == 1 else "rows name folders"
-        listed.notes.append(
-            f"{file}: {n_folders:,} {name}: the images in each have the row's label and stay in "
-            f"one split"
-        )
-    if unlabelled:
-        rows = "1 row has" if len(unlabelled) == 1 else f"{len(unlabelled):,} rows have"
-        listed.notes.append(
-            f"{file}: {rows} no label, line {unlabelled[0]} first: these images have no class"
-        )
-    listed.notes += files.notes
-    try:
-        of_weights = remarks(listed.weights)
-    except DatasetError as error:
-        raise DatasetError(f"{file}: {error}") from None
-    of_labels = filter(None, [case_twins(listed.labels), _no_names(listed.labels)])
-    listed.notes += [f"{file}: {remark}" for remark in (*of_labels, *of_weights)]
+    listed.notes = table.notes(listed.weights)
     return listed
+
+
+class Table:
+    """A CSV or Parquet file, row by row."""
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        path_column: str | None = None,
+        label_column: str | None = None,
+        weights_column: str | None = None,
+        image_root: str | os.PathLike[str] | None = None,
+        encoding: str | None = None,
+    ) -> None:
+        """Find out what its columns hold; parameters and errors are those of `load_dataset`."""
+        self._file = file
+        said = {"path": path_column, "label": label_column, "weight": weights_column}
+        with self._reading():
+            is_table = is_parquet(file)
+            taken = "utf-8" if is_table else encoding_of(file, encoding)
+            if is_table:
+                self._lines = parquet_rows(file)
+            else:
+                dialect = find_dialect(file, taken, partial(understood, said=said))
+                self._lines = rows_of(file, taken, dialect, "path,label[,split]")
+            header = next((row for _, row in self._lines), [])
+            first = list(itertools.islice(self._lines, _ROWS_LOOKED_AT))
+        self._is_legacy = taken == LEGACY and encoding is None
+        self._width = len(header)
+        try:
+            columns = None
+            if not any(said.values()) and are_known(header, said) == 0:
+                columns = headerless(header)
+            if columns is not None:
+                first.insert(0, (1, header))
+            else:
+                padded = [row + [""] * (self._width - len(row)) for _, row in first]
+                columns = find_columns(header, padded, said)
+        except DatasetError as error:
+            raise DatasetError(f"{file}: {error}") from None
+        self._columns, self._first = columns, first
+        self.files = ListedFiles(file, image_root, taken)
+        at = columns.path
+        self._first_paths = [row[at] for _, row in first if len(row) > at]
+        self._labels: dict[str, None] = {}
+        self._n_rows = self._n_folders = self._n_unlabelled = self._first_unlabelled = 0
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DatasetError(f"{self._file} cannot be read: {error.strerror}") from error
+
+    def rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Rows that hold anything, with the numbers of their lines; once."""
+        first, self._first = self._first, []
+        with self._reading():
+            yield from first
+            yield from self._lines
+
+    def take(self, line: int, row: Sequence[str]) -> Row:
+        """What a row says.
+
+        Raises
+        ------
+        DatasetError
+            When it is no row of a path and a label, or its path cannot be meant.
+        """
+        path, label, split, group, weight = _values(
+            self._file, line, row, self._width, self._columns
+        )
+        if self._first_paths:
+            self.files.look_for_root(self._first_paths)
+            self._first_paths = []
+        found = self.files.find(path, line)
+        self._n_rows += 1
+        self._labels.setdefault(label)
+        if not label:
+            self._n_unlabelled += 1
+            self._first_unlabelled = self._first_unlabelled or line
+        if not holds_images(found):
+            return Row([found], label, split, group, weight)
+        self._n_folders += 1
+        return Row(find_images(found), label, split, group or found, weight)
+
+    def notes(self, weights: Sequence[float] = ()) -> list[str]:
+        """What should be known of it, when all rows have been taken.
+
+        Raises
+        ------
+        DatasetError
+            When none of its paths leads to a file, or all weights are 0.
+        """
+        file = self._file
+        notes = [f"{file}: {note}" for note in self._columns.notes]
+        if self._n_rows:
+            self.files.require_some()
+        if self._n_folders:
+            name = "row names a folder" if self._n_folders == 1 else "rows name folders"
+            notes.append(
+                f"{file}: {self._n_folders:,} {name}: the images in each have the row's label and "
+                f"stay in one split"
+            )
+        if self._n_unlabelled:
+            rows = "1 row has" if self._n_unlabelled == 1 else f"{self._n_unlabelled:,} rows have"
+            notes.append(
+                f"{file}: {rows} no label, line {self._first_unlabelled} first: these images have "
+                f"no class"
+            )
+        notes += self.files.notes
+        try:
+            of_weights = remarks(weights)
+        except DatasetError as error:
+            raise DatasetError(f"{file}: {error}") from None
+        labels = list(self._labels)
+        of_labels = filter(None, [case_twins(labels), _no_names(labels)])
+        notes += [f"{file}: {remark}" for remark in (*of_labels, *of_weights)]
+        if self._is_legacy:
+            odd = next((label for label in labels if not label.isascii()), "its paths")
+            notes.append(
+                f"{file} is not UTF-8: read as Windows-1252, with labels such as {odd!r}; "
+                f"--encoding names another"
+            )
+        return notes
 
 
 def understood(header: Sequence[str], *, said: Mapping[str, str | None]) -> int:

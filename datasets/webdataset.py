@@ -33,11 +33,18 @@ def labelled_images(root: str, folder: Folder, walk: Walk) -> Iterator[tuple[str
     """
     for path in images_below(root, folder):
         beside = walk.class_files.get(key_of(path)[0])
-        label = "" if beside is None else _class_in(beside, path)
+        label = "" if beside is None else class_in(beside, path)
         yield path, label, _split_of(os.path.relpath(path, root))
 
 
-def _class_in(file: MemberStatus, image: str) -> str:
+def class_in(file: MemberStatus, image: str) -> str:
+    """The class that a ``.cls`` file holds.
+
+    Raises
+    ------
+    DatasetError
+        When it cannot be read as text; it names the `image` beside it.
+    """
     named = f"the file .cls beside {image} holds no class"
     if file.st_size > _LONGEST_CLASS_BYTES:
         raise DatasetError(f"{named}: it has {file.st_size:,} bytes")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..arguments import require_timeout, require_whole
 from ..cache import CacheFolder, Variant
 from ..cache.store import COMMIT_EVERY_ROWS
 from ..cache.variant import require_known_storage
 from ..datasets import as_dataset
+from ..datasets.parts import Parts
 from ..errors import EngineError, WeightsNotFoundError
 from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, recipe_for
 from ..features.backbones.opening import require_known_extractor
@@ -22,10 +23,12 @@ from ..features.images.colours import GREY16
 from ..features.images.decoder import MAX_PIXELS, require_max_pixels
 from ..features.images.decoding_shares import Allowed, require_allowed
 from ..features.images.view_rules import DEFAULT_RULE, NO_VIEWS, require_views
-from .cache_miss import why_nothing_is_reused
 from .cluster.settings import require_cluster
-from .going_on import banked, going_on, remember_network, say_going_on
+from .earlier.cache_miss import why_nothing_is_reused
+from .earlier.going_on import banked, going_on, remember_network, say_going_on
 from .network import CannotRunError
+from .parts.memory import open_memory
+from .parts.run import RunInParts
 from .run import Run
 
 if TYPE_CHECKING:
@@ -36,7 +39,6 @@ if TYPE_CHECKING:
     from ..features import Recipe
     from ..features.backbones.weights import Weights
     from ..features.images.view_rules import Views
-    from .cluster.cluster_run import ClusterRun
     from .cluster.settings import Cluster
     from .feature_table import FeatureTable
 
@@ -182,8 +184,10 @@ def extract(
         pooling=pooling,
     )
     require_known_extractor(spec)
-    dataset = as_dataset(dataset)
+    # A dataset in parts is passed on as it is; see `in_parts`.
+    images: Any = dataset if isinstance(dataset, Parts) else as_dataset(dataset)
     with CacheFolder(cache, create=True) as folder:
+        open_memory(images, folder)
         extract_with = partial(
             extract_recipe,
             folder=folder,
@@ -200,11 +204,11 @@ def extract(
         )
         if extractor is None and weights == IMAGENET:
             chosen = spec.chosen() if grey16 is None else {**spec.chosen(), "grey16": grey16}
-            before = banked(dataset, folder, chosen)
+            before = banked(images, folder, chosen)
             if before is not None:
                 recipe, find = going_on(before, chosen, folder, download_timeout_s, progress)
-                say_going_on(before, recipe, dataset)
-                return extract_with(dataset, recipe, find, preferred=before.variant)
+                say_going_on(before, recipe, images)
+                return extract_with(images, recipe, find, preferred=before.variant)
         try:
             recipe, found = recipe_for(
                 spec,
@@ -215,7 +219,7 @@ def extract(
         except WeightsNotFoundError as error:
             raise error.offering(_WITHOUT_DOWNLOAD) if error.remedy else error from None
         remember_network(recipe, found, spec.extractor, folder)
-        return extract_with(dataset, recipe, lambda: found)
+        return extract_with(images, recipe, lambda: found)
 
 
 def extract_recipe(
@@ -254,10 +258,12 @@ def extract_recipe(
         why = why_nothing_is_reused(folder, recipe, precision, store)
         if why is not None:
             logger.warning("%s", why)
-    run_with = Run if cluster is None else partial(cluster_run(), cluster=cluster)
+    run_of: Any = RunInParts if isinstance(dataset, Parts) else Run
+    if cluster is not None:
+        run_of = on_cluster(run_of, cluster)
     attempts: list[tuple[str, str]] = []
     for name, variant in _to_try(precision, store, engine, known):
-        run = run_with(
+        run = run_of(
             dataset,
             recipe,
             weights,
@@ -278,11 +284,11 @@ def extract_recipe(
     raise EngineError.of_attempts(recipe.extractor, attempts)
 
 
-def cluster_run() -> type[ClusterRun]:
-    """The run on a cluster; imported only where one is asked for."""
-    from .cluster.cluster_run import ClusterRun
+def on_cluster(run: type[Run], cluster: Cluster) -> Any:
+    """The same run on a cluster; imported only where one is asked for."""
+    from .cluster.cluster_run import RUNS
 
-    return ClusterRun
+    return partial(RUNS[run], cluster=cluster)
 
 
 def _to_try(

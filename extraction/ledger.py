@@ -124,7 +124,11 @@ class Ledger(contextlib.AbstractContextManager["Ledger"]):
     def note_shard(self, shard: Contents) -> None:
         """Note rows that another process has committed under this one's lock."""
         self.cache.add_shard(shard)
-        self.extracted.update(shard.key_array().to_list())
+        self.note_rows(shard.key_array().to_list())
+
+    def note_rows(self, keys: Sequence[Key]) -> None:
+        """Note rows that this run has added, and that are committed."""
+        self.extracted.update(keys)
 
     def look_again(self) -> None:
         """See what others have committed, and this process has not heard of."""

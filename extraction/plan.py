@@ -12,7 +12,7 @@ from .image_files import HashedFile, ImageFile, UnreadableFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ..cache import CacheFolder, ContentHash, Key
+    from ..cache import CacheFolder, ContentHash, Key, Rejection
     from ..untrusted.tar_members import FileStatus
 
 _LOOKED_UP_TOGETHER = 2048
@@ -86,6 +86,11 @@ class Plan:
             if content is not None and not self._missing_views(content):
                 self.contents[position] = content
 
+    @property
+    def n_missing(self) -> int:
+        """How many images have to be read."""
+        return len(self.missing)
+
     def files(self) -> Iterator[ImageFile]:
         """The files that have to be read."""
         for position in self.missing:
@@ -112,9 +117,9 @@ class Plan:
             self._begun[file.content] = len(views)
         return views
 
-    def n_done(self, keys: Sequence[Key]) -> int:
-        """Note rows that have been computed; how many images have all of theirs now."""
-        n_done = 0
+    def n_done(self, keys: Sequence[Key], rejections: Sequence[Rejection] = ()) -> int:
+        """Note rows that have been computed, and images that cannot be; how many are done now."""
+        n_done = len(rejections)
         for key in keys:
             self._begun[key.content] -= 1
             n_done += self._begun[key.content] == 0
@@ -124,6 +129,6 @@ class Plan:
         """Whether all rows of a content that was begun are computed."""
         return self._begun.get(content) == 0
 
-    def take_back(self, content: ContentHash) -> None:
-        """Forget that a content was begun: who had it is gone."""
+    def take_back(self, file: ImageFile, content: ContentHash) -> None:
+        """Note that a file will be read again, since who had begun with its content is gone."""
         self._begun.pop(content, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from .stage_timing import DISK, Waiting
 from .workers import Workers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..cache import CacheFolder, Variant
     from ..classifier import GoldenImages
@@ -39,6 +39,19 @@ _MEASURED_FROM = 100
 """With fewer images, starting and ending are most of what is measured."""
 
 logger = logging.getLogger(__name__)
+
+
+class Counts(NamedTuple):
+    """What a run has counted."""
+
+    images: int
+    """Also folders and archives that cannot be read."""
+    with_rows: int
+    different: int
+    """Contents of these."""
+    extracted: int
+    rejected: int
+    rows_extracted: int
 
 
 class Run:
@@ -66,14 +79,19 @@ class Run:
         self._waiting = Waiting()
         self._views = views
         numbers = (0, *views.numbers)
-        self._ledger = Ledger(folder, recipe, variant, commit_every, retry_rejected, numbers)
-        self._plan = Plan(dataset.paths, folder, self._ledger.missing_views)
+        self._ledger, self._plan = self._planned(
+            folder, recipe, variant, commit_every, retry_rejected, numbers
+        )
         self._workers = Workers(recipe, max_pixels, self._waiting, allowed, len(numbers))
         self._network = Network(
             recipe, weights, folder.networks, engine, variant.precision, progress, self._waiting
         )
-        self._dark: list[int] = []
-        """The greatest values of pictures that came out nearly black."""
+        self._n_dark = self._brightest_dark = 0
+        """Pictures that came out nearly black, and the greatest value in them."""
+
+    def _planned(self, *of_ledger: Any) -> tuple[Ledger, Plan]:
+        ledger = Ledger(*of_ledger)
+        return ledger, Plan(self._dataset.paths, self._folder, ledger.missing_views)
 
     def complete(self) -> FeatureTable:
         """Extract what is missing and return the table.
@@ -113,7 +131,7 @@ class Run:
             contextlib.closing(
                 self._workers.pixels(
                     self._plan.files(),
-                    len(self._plan.missing),
+                    self._plan.n_missing,
                     self._plan.is_known,
                     new_views,
                     begin,
@@ -124,11 +142,15 @@ class Run:
             for images in features:
                 with self._waiting.waiting_for(DISK):
                     self._ledger.keep(images)
-                self._dark += [
-                    value for value in images.brightest if is_dark(value, self._recipe.grey16)
-                ]
+                self._note_dark(images.brightest)
                 bar.note(f"waiting for {self._waiting.bottleneck}")
-                bar.update(self._plan.n_done(images.keys) + len(images.rejections))
+                bar.update(self._plan.n_done(images.keys, images.rejections))
+
+    def _note_dark(self, brightest: Sequence[int | None]) -> None:
+        for value in brightest:
+            if value is not None and is_dark(value, self._recipe.grey16):
+                self._n_dark += 1
+                self._brightest_dark = max(self._brightest_dark, value)
 
     def _told_of_cluster(self) -> dict[str, Any] | None:
         """As `Report` has it."""
@@ -136,14 +158,14 @@ class Run:
 
     def _warn_of_dark_images(self) -> None:
         """Warn of 16-bit pictures that use little of their range: nearly black when scaled."""
-        if self._dark:
+        if self._n_dark:
             logger.warning(
                 "warning: %s with 16 bits per channel %s at most the lowest 1/%s of the range and "
                 "came out nearly black; extract and train with --grey16 stretch to scale such "
                 "images by the bits that they use",
-                counted(len(self._dark), "image"),
-                "uses" if len(self._dark) == 1 else "use",
-                f"{unused_share(max(self._dark)):,}",
+                counted(self._n_dark, "image"),
+                "uses" if self._n_dark == 1 else "use",
+                f"{unused_share(self._brightest_dark):,}",
             )
 
     def _golden_images(self) -> GoldenImages | None:
@@ -172,38 +194,15 @@ class Run:
                 kept.append(position)
                 keys.append(Key(content))
         different = set(keys)
-        n_extracted = len({key.content for key in extracted} & {key.content for key in keys})
-        speed = round(n_extracted / loop_s, 1) if n_extracted else None
-        self._folder.remember_use(
-            self._recipe.fingerprint,
-            self._variant.name,
-            speed if n_extracted >= _MEASURED_FROM else None,
-        )
-        report = Report(
+        counts = Counts(
             images=len(dataset) + len(dataset.unreadable),
-            cached=len(different) - n_extracted,
-            extracted=n_extracted,
-            duplicates=len(keys) - len(different),
+            with_rows=len(keys),
+            different=len(different),
+            extracted=len({key.content for key in extracted} & {key.content for key in keys}),
             rejected=len(rejected),
-            ignored=dataset.ignored,
-            ignored_kinds=dict(dataset.ignored_kinds),
-            dark_16bit=len(self._dark),
-            startup_seconds=round(self._network.startup_s, 3),
-            images_per_second=speed,
-            bottleneck=self._waiting.bottleneck if n_extracted else None,
-            extractor=self._recipe.extractor,
-            width=self._recipe.width,
-            engine=self._network.engine,
-            precision=self._variant.precision,
-            store=self._variant.storage,
-            views=len(self._views.numbers),
-            view_rule=self._views.rule,
-            rows=len(different) * (1 + len(self._views.numbers)),
             rows_extracted=len(extracted),
-            fingerprint=self._recipe.fingerprint,
-            cache=str(self._folder.root),
-            cluster=self._told_of_cluster(),
         )
+        report = self._report(counts, dataset.ignored_kinds, loop_s)
         return FeatureTable(
             paths=[dataset.paths[position] for position in kept],
             labels=np.array([dataset.labels[position] for position in kept], dtype=np.str_),
@@ -216,4 +215,39 @@ class Run:
             groups=[dataset.groups[position] for position in kept] if dataset.groups else (),
             weights=np.array(dataset.weights, np.float64)[kept] if dataset.weights else None,
             views=self._views,
+        )
+
+    def _report(self, counts: Counts, ignored_kinds: Mapping[str, int], loop_s: float) -> Report:
+        """What was done; the use of the recipe is noted in the cache."""
+        n_extracted = counts.extracted
+        speed = round(n_extracted / loop_s, 1) if n_extracted else None
+        self._folder.remember_use(
+            self._recipe.fingerprint,
+            self._variant.name,
+            speed if n_extracted >= _MEASURED_FROM else None,
+        )
+        return Report(
+            images=counts.images,
+            cached=counts.different - n_extracted,
+            extracted=n_extracted,
+            duplicates=counts.with_rows - counts.different,
+            rejected=counts.rejected,
+            ignored=sum(ignored_kinds.values()),
+            ignored_kinds=dict(ignored_kinds),
+            dark_16bit=self._n_dark,
+            startup_seconds=round(self._network.startup_s, 3),
+            images_per_second=speed,
+            bottleneck=self._waiting.bottleneck if n_extracted else None,
+            extractor=self._recipe.extractor,
+            width=self._recipe.width,
+            engine=self._network.engine,
+            precision=self._variant.precision,
+            store=self._variant.storage,
+            views=len(self._views.numbers),
+            view_rule=self._views.rule,
+            rows=counts.different * (1 + len(self._views.numbers)),
+            rows_extracted=counts.rows_extracted,
+            fingerprint=self._recipe.fingerprint,
+            cache=str(self._folder.root),
+            cluster=self._told_of_cluster(),
         )

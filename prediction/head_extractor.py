@@ -15,7 +15,7 @@ from ..errors import (
     WeightsNotFoundError,
     in_brief,
 )
-from ..extraction.going_on import remember_network
+from ..extraction.earlier.going_on import remember_network
 from ..features import Recipe, find_backbone, recipe_for
 from ..features.backbones.opening import KINDS, is_file_name
 from ..features.backbones.registry import HUB

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from .files import open_regular
+from .member_places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,9 +72,8 @@ class Members(NamedTuple):
     archive: str
     changes: tuple[int, int, int]
     """By which it is known that the archive is another one."""
-    places: Mapping[str, tuple[int, int]]
-    """Of regular files, by their names, with ``/`` between folders: where their bytes begin, and
-    how many they are. Of several with one name, the last."""
+    places: Places
+    """Of regular files, by their names, with ``/`` between folders."""
     passed_over: Mapping[str, int]
     """How many others there are, by kind; folders are not counted."""
     problem: str
@@ -92,7 +92,10 @@ class Members(NamedTuple):
         """
         if name not in self.places:
             raise FileNotFoundError(errno.ENOENT, "no such file in the archive", name)
-        offset, n_bytes = self.places[name]
+        return self.status_at(*self.places[name])
+
+    def status_at(self, offset: int, n_bytes: int) -> MemberStatus:
+        """Of a file, by where its bytes begin and how many they are."""
         return MemberStatus(n_bytes, *self.changes, stat.S_IFREG | 0o444, self.archive, offset)
 
 
@@ -160,26 +163,40 @@ def _changes(status: os.stat_result) -> tuple[int, int, int]:
 
 @lru_cache(_KEPT)
 def _members_of(archive: str, changes: tuple[int, int, int], n_bytes: int) -> Members:
-    places: dict[str, tuple[int, int]] = {}
+    return _read_members(archive, changes, n_bytes)
+
+
+def read_members(archive: str) -> Members:
+    """As `members_of`, for who goes through archives one after another: nothing is kept of it."""
+    status = os.stat(archive)  # noqa: PTH116 (names may hold surrogate escapes)
+    return _read_members(archive, _changes(status), status.st_size)
+
+
+def _read_members(archive: str, changes: tuple[int, int, int], n_bytes: int) -> Members:
     passed_over: dict[str, int] = {}
     problem, has_end = "", False
-    with open_regular(archive) as file:
-        try:
-            for kind, raw_name, offset, size in _headers(file, n_bytes):
-                name = _plain(raw_name)
-                has_end = kind == "end"
-                if kind in ("folder", "end"):
-                    continue
-                if len(raw_name) > _MOST_OF_NAME:
-                    kind = f"name of more than {_MOST_OF_NAME:,} bytes"
-                elif name is None:
-                    kind = "name that leads out of the archive"
-                if kind != "file":
-                    passed_over[kind] = passed_over.get(kind, 0) + 1
-                elif name is not None:
-                    places[name] = (offset, size)
-        except ValueError as error:
-            problem = str(error)
+
+    def files() -> Iterator[tuple[str, int, int]]:
+        nonlocal problem, has_end
+        with open_regular(archive) as file:
+            try:
+                for kind, raw_name, offset, size in _headers(file, n_bytes):
+                    name = _plain(raw_name)
+                    has_end = kind == "end"
+                    if kind in ("folder", "end"):
+                        continue
+                    if len(raw_name) > _MOST_OF_NAME:
+                        kind = f"name of more than {_MOST_OF_NAME:,} bytes"
+                    elif name is None:
+                        kind = "name that leads out of the archive"
+                    if kind != "file":
+                        passed_over[kind] = passed_over.get(kind, 0) + 1
+                    elif name is not None:
+                        yield name, offset, size
+            except ValueError as error:
+                problem = str(error)
+
+    places = Places(files())
     return Members(archive, changes, places, passed_over, problem, has_end)
 
 

@@ -13,9 +13,10 @@ import numpy as np
 from ...cache import Key
 from ...cache.pruning.doubles import remove_doubles
 from ...errors import CacheError, EngineError, UsageError
-from ...features.images.colours import is_dark
 from ..image_files import HashedFile
 from ..network import CannotRunError, Features
+from ..parts.run import RunInParts
+from ..prefetch import put_back
 from ..run import Run
 from .chunks import Chunk, Chunks
 from .messages import About, Asked, Committed, Computed, Failed, Finished, Lost, Order, version
@@ -25,10 +26,9 @@ from .ray_pool import RayPool
 from .speeds import Speeds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ...cache import CacheFolder, ContentHash, Variant
-    from ...datasets import Dataset
     from ...features import Recipe
     from ...features.backbones.weights import Weights
     from ...progress import Progress
@@ -49,13 +49,13 @@ class _InHand:
 
     chunk: Chunk
     claimed: dict[ContentHash, tuple[ImageFile, Sequence[int]]] = field(default_factory=dict)
-    """Contents that this worker computes, with the views of each; without those committed."""
+    """Contents that this worker computes, with the views of each that are not committed."""
     unheard: dict[int, ImageFile] = field(default_factory=dict)
     """Files, by position, that it has not asked about yet."""
 
 
-class ClusterRun(Run):
-    """As `Run`, on a cluster.
+class OnCluster(Run):
+    """What runs on a cluster have in common.
 
     This process holds the lock of the cache for all workers, and decides what each of them
     computes: no two are given the same image. A worker commits its own shards. What is lost with a
@@ -65,7 +65,7 @@ class ClusterRun(Run):
 
     def __init__(
         self,
-        dataset: Dataset,
+        dataset: Any,
         recipe: Recipe,
         weights: Callable[[], Weights],
         folder: CacheFolder,
@@ -87,12 +87,18 @@ class ClusterRun(Run):
     def _extract(self, bar: Progress) -> None:
         cache = self._ledger.cache
         remove_doubles(cache)
+        files = self._plan.files()
+        first = next(files, None)
+        if first is None:
+            with self._ledger:
+                return
+        files = put_back(first, files)
         begun = time.perf_counter()
         with self._metrics, self._ledger, connected(self._cluster.address) as ray:
             self._ledger.writer()  # takes the lock, and makes the folder that workers look for
             bar.note("waiting for workers")
             with RayPool(ray, self._order(is_local(ray)), self._cluster) as pool:
-                self._share_out(pool, bar, begun)
+                self._share_out(files, pool, bar, begun)
         remove_doubles(cache)
 
     def _told_of_cluster(self) -> dict[str, Any] | None:
@@ -126,9 +132,10 @@ class ClusterRun(Run):
             memory_bytes=settings["allowed"].memory_bytes,
         )
 
-    def _share_out(self, pool: RayPool, bar: Progress, begun: float) -> None:
-        plan = self._plan
-        chunks = Chunks(plan.files(), len(plan.missing))
+    def _share_out(
+        self, files: Iterator[ImageFile], pool: RayPool, bar: Progress, begun: float
+    ) -> None:
+        chunks = Chunks(files, self._plan.n_missing)
         refused: list[Failed] = []
         while True:
             for worker in pool.idle():
@@ -204,25 +211,29 @@ class ClusterRun(Run):
                 hand.claimed[file.content] = (image, views)
             elif file.content in self._taken_back:
                 unheard = self._taken_back.pop(file.content)
-                self._ledger.extracted.update(Key(file.content, view) for view in unheard)
+                self._ledger.note_rows([Key(file.content, view) for view in unheard])
         bar.update(sum(not views for views in new))
         return new
 
     def _note_computed(self, hand: _InHand, computed: Computed, bar: Progress) -> None:
-        self._dark += [value for value in computed.brightest if is_dark(value, self._recipe.grey16)]
+        self._note_dark(computed.brightest)
         if computed.rejections:
             none = np.empty((0, self._recipe.width), np.float32)
             self._ledger.keep(Features([], [], none, [], list(computed.rejections)))
             for rejection in computed.rejections:
                 hand.claimed.pop(rejection.content, None)
-            bar.update(len(computed.rejections))
+            bar.update(self._plan.n_done([], computed.rejections))
             self._metrics.rejected.inc(len(computed.rejections))
 
     def _done(self, hand: _InHand, keys: Sequence[Key], bar: Progress) -> None:
         bar.update(self._plan.n_done(keys))
         for key in keys:
-            if key.content in hand.claimed and self._plan.is_done(key.content):
-                del hand.claimed[key.content]
+            if self._plan.is_done(key.content):
+                hand.claimed.pop(key.content, None)
+            elif key.content in hand.claimed:
+                image, views = hand.claimed[key.content]
+                left = [view for view in views if view != key.view]
+                hand.claimed[key.content] = image, left
 
     def _end_chunk(self, worker: PoolWorker, chunks: Chunks, bar: Progress, reason: str) -> None:
         """What of a chunk is not settled, since its worker was lost, is to be extracted again."""
@@ -233,15 +244,25 @@ class ClusterRun(Run):
             for content, (image, views) in hand.claimed.items():
                 missing = self._ledger.missing_views(content)
                 there = [Key(content, view) for view in views if view not in missing]
-                self._ledger.extracted.update(there)
+                self._ledger.note_rows(there)
+                bar.update(self._plan.n_done(there))
                 if missing:
-                    self._plan.take_back(content)
+                    self._plan.take_back(image, content)
                     self._taken_back[content] = missing
                     left.append(image)
-                else:
-                    bar.update(self._plan.n_done(there) or 1)
         if left or reason:
             chunks.put_back(hand.chunk, left, reason)
+
+
+class ClusterRun(OnCluster, Run):
+    """As `Run`, on a cluster."""
+
+
+class ClusterRunInParts(OnCluster, RunInParts):
+    """As `RunInParts`, on a cluster."""
+
+
+RUNS: dict[type[Run], type[OnCluster]] = {Run: ClusterRun, RunInParts: ClusterRunInParts}
 
 
 def _error_of(failures: Sequence[Failed]) -> Exception:

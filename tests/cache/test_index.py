@@ -236,3 +236,53 @@ def test_files_come_in_the_order_of_their_paths_however_many_are_asked_for_at_on
         found = list(folder.index.files())
         assert found == [(name, stamp, content_of_bytes(b"%d" % n)) for n, name in enumerate(names)]
     assert folder.index.n_files() == 25
+
+
+STAMP = Stamp(100, 1, 2, 3)
+
+
+def test_parts_are_known_while_their_archive_is_as_it_was(tmp_path, monkeypatch):
+    (tmp_path / "cache").mkdir()
+    index = Index(tmp_path / "cache")
+    path = str(tmp_path / "a\udcff.tar")
+    index.remember_parts(
+        [(path, "r", start, STAMP, b"{}", bytes([start % 2]) * 32) for start in (-1, 0, 7)]
+    )
+    index.remember_parts([("b.tar", "r", 0, STAMP, b"", b"")])
+    monkeypatch.chdir(tmp_path)
+    assert index.part("a\udcff.tar", "r", 0, STAMP) == (b"{}", bytes(32))
+    assert index.part(path, "r", 7, STAMP) == (b"{}", b"\1" * 32)
+    assert index.part(path, "other", 0, STAMP) is None
+    assert index.part(path, "r", 1, STAMP) is None
+    for field, value in STAMP._asdict().items():
+        assert index.part(path, "r", 0, STAMP._replace(**{field: value + 1})) is None
+    changed = STAMP._replace(ctime_ns=9)
+    index.remember_parts([(path, "r", 0, changed, b"{}", b"\2" * 32)])
+    assert index.part(path, "r", 0, changed) == (b"{}", b"\2" * 32)
+    assert index.part(path, "r", 7, changed) is None
+    with sqlite3.connect(tmp_path / "cache" / "index.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM part").fetchone() == (2,)
+    connection.close()
+    index.close()
+
+
+@pytest.mark.parametrize("column", ["about", "contents", "seal"])
+@pytest.mark.parametrize("harm", ["x'00'", "NULL", "'text'", "7"])
+def test_a_damaged_part_is_not_known(tmp_path, column, harm):
+    (tmp_path / "cache").mkdir()
+    index = Index(tmp_path / "cache")
+    index.remember_parts([("a.tar", "r", 0, STAMP, b"{}", bytes(32))])
+    with sqlite3.connect(tmp_path / "cache" / "index.sqlite") as connection:
+        connection.execute(f"UPDATE part SET {column}={harm}")
+    connection.close()
+    assert index.part("a.tar", "r", 0, STAMP) is None
+    index.close()
+
+
+def test_where_a_file_is_not_what_its_times_say_no_archive_is_known_any_more(tmp_path):
+    (tmp_path / "cache").mkdir()
+    index = Index(tmp_path / "cache")
+    index.remember_parts([("a.tar", "r", 0, STAMP, b"{}", bytes(32))])
+    index.forget_file("a.tar/1.jpg")
+    assert index.part("a.tar", "r", 0, STAMP) is None
+    index.close()

@@ -338,7 +338,7 @@ def test_an_unexpected_error_is_one_line_too(bottlebank, photos, options, monkey
     def fail(*arguments):
         raise ZeroDivisionError("of all things")
 
-    monkeypatch.setattr(Run, "complete", fail)
+    monkeypatch.setattr(Run, "_extract", fail)
     done = bottlebank("extract", photos, *options)
     assert done.code == 1
     assert "unexpected ZeroDivisionError: of all things (BOTTLEBANK_DEBUG=1" in one_line(done)

@@ -9,7 +9,8 @@ import pytest
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder, content_of_bytes
-from bottlebank.extraction import careful_worker, going_on
+from bottlebank.extraction import careful_worker
+from bottlebank.extraction.earlier import going_on
 from bottlebank.extraction.maintenance import prune
 from bottlebank.extraction.worker import Worker
 from bottlebank.untrusted import tar_members

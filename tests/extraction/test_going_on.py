@@ -14,7 +14,7 @@ import bottlebank as bb
 from bottlebank.cache import CacheFolder, Key
 from bottlebank.datasets import Dataset
 from bottlebank.errors import UsageError, WeightsNotFoundError
-from bottlebank.extraction import going_on
+from bottlebank.extraction.earlier import going_on
 from bottlebank.features import ExtractorSpec, find_backbone, recipe_for
 from bottlebank.features.backbones.keras import applications
 from bottlebank.features.backbones.weights import file_sha256

@@ -5,7 +5,7 @@ import pytest
 import bottlebank as bb
 from bottlebank.cache import CacheFolder, identity, index
 from bottlebank.extraction import run
-from bottlebank.extraction.measured_speeds import measured_speeds
+from bottlebank.extraction.earlier.measured_speeds import measured_speeds
 from bottlebank.features import ExtractorSpec, recipe_for
 
 LITE = "efficientnet_lite0"

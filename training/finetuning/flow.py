@@ -19,8 +19,8 @@ from ...datasets import as_dataset
 from ...datasets.splits import TEST, VALIDATION
 from ...datasets.unlabelled import require_labels
 from ...errors import DatasetError, UsageError
+from ...extraction.earlier.going_on import remember_network
 from ...extraction.extract_dataset import extract_recipe
-from ...extraction.going_on import remember_network
 from ...features import recipe_for
 from ...features.backbones.tuning.tunable import open_tunable, require_tunable
 from ...features.engines.conversion import require_same

@@ -24,15 +24,15 @@ COMMIT_EVERY = 64
 DRIVER = """
 import os, sys
 import bottlebank as bb
-from bottlebank.extraction.cluster.cluster_run import ClusterRun
+from bottlebank.extraction.cluster.cluster_run import OnCluster
 from bottlebank.extraction.cluster.settings import Cluster
 folder, cache, address, commit_every, counts = sys.argv[1:]
-note_computed = ClusterRun._note_computed
+note_computed = OnCluster._note_computed
 def count(self, hand, computed, bar):
     with open(counts, "a") as file:
         print(computed.n_rows, file=file)
     note_computed(self, hand, computed, bar)
-ClusterRun._note_computed = count
+OnCluster._note_computed = count
 if __name__ == "__main__":
     bb.extract(
         folder, "efficientnet_lite0", precision="float32", cache=cache, progress=False,

@@ -11,6 +11,7 @@ from bottlebank.cache import CacheFolder
 from bottlebank.errors import CacheError, EngineError
 from bottlebank.extraction.cluster import chunk_worker, chunks, cluster_run
 from bottlebank.extraction.cluster.settings import Cluster
+from bottlebank.extraction.in_parts import extract_in_parts
 
 from ...conftest import picture
 from .local_pool import LocalPool
@@ -32,6 +33,15 @@ def here(monkeypatch):
 def on_cluster(data, cache, **settings):
     settings = {"commit_every": 5, "cluster": Cluster(workers=2), **SETTINGS, **settings}
     return bb.extract(data, "random", cache=cache, **settings)
+
+
+def in_parts_on_cluster(data, cache, **settings):
+    """As the command does it."""
+    settings = {"commit_every": 5, "cluster": Cluster(workers=2), **SETTINGS, **settings}
+    return extract_in_parts(data, {}, extractor="random", cache=cache, **settings)
+
+
+both_ways = pytest.mark.parametrize("extract", [on_cluster, in_parts_on_cluster])
 
 
 def contents(cache):
@@ -68,29 +78,33 @@ def counts(table):
     return {name: getattr(table.report, name) for name in names}
 
 
-def test_the_cache_is_that_of_a_single_process(some, cache, single):
+@both_ways
+def test_the_cache_is_that_of_a_single_process(some, cache, single, extract):
     table, (rows, rejections) = single
-    found = on_cluster(some, cache)
+    found = extract(some, cache)
     assert contents(cache) == (rows, rejections)
     assert counts(found) == counts(table)
-    assert np.array_equal(found.features, table.features)
-    assert found.rejected == table.rejected
+    assert [*found.rejected] == table.rejected
+    if extract is on_cluster:
+        assert np.array_equal(found.features, table.features)
     assert found.report.cluster["lost"] == 0
     assert found.report.cluster["chunks"] > 2
     assert sum(each["images"] for each in found.report.cluster["workers"]) == len(rows)
 
 
-def test_nothing_starts_where_nothing_is_missing(some, cache, monkeypatch):
-    on_cluster(some, cache)
+@both_ways
+def test_nothing_starts_where_nothing_is_missing(some, cache, monkeypatch, extract):
+    extract(some, cache)
     monkeypatch.setattr(cluster_run, "RayPool", None)
-    again = on_cluster(some, cache)
+    again = extract(some, cache)
     assert again.report.extracted == 0 and again.report.cluster is None
 
 
-def test_images_that_have_moved_are_read_and_not_computed(some, cache, tmp_path):
-    on_cluster(some, cache)
+@both_ways
+def test_images_that_have_moved_are_read_and_not_computed(some, cache, tmp_path, extract):
+    extract(some, cache)
     some.rename(tmp_path / "elsewhere")
-    again = on_cluster(tmp_path / "elsewhere", cache)
+    again = extract(tmp_path / "elsewhere", cache)
     assert again.report.extracted == 0 and again.report.cached == 61
 
 
@@ -102,22 +116,24 @@ def test_further_views_are_computed_for_images_that_are_there(some, cache, tmp_p
     assert contents(cache) == contents(tmp_path / "single")
 
 
+@both_ways
 @pytest.mark.parametrize("lost_at", [(0,), (3,), (8,), (9, 10, 11), (2, 5, 14, 20)])
-def test_what_a_lost_worker_had_is_done_again(some, cache, single, monkeypatch, lost_at):
+def test_what_a_lost_worker_had_is_done_again(some, cache, single, monkeypatch, lost_at, extract):
     monkeypatch.setattr(LocalPool, "lost_at", lost_at)
-    table = on_cluster(some, cache)
+    table = extract(some, cache)
     assert contents(cache) == single[1]
     assert counts(table) == counts(single[0])
     assert table.report.cluster["lost"] == sum(at < LocalPool.n_events for at in lost_at)
 
 
+@both_ways
 @pytest.mark.slow
-def test_a_worker_may_be_lost_at_any_event(some, cache, single, monkeypatch, tmp_path):
+def test_a_worker_may_be_lost_at_any_event(some, cache, single, monkeypatch, tmp_path, extract):
     for lost_at in range(200):
         monkeypatch.setattr(LocalPool, "lost_at", (lost_at, lost_at + 3))
         each = tmp_path / str(lost_at)
         shutil.copytree(cache, each)
-        table = on_cluster(some, each, views=1, workers=1)
+        table = extract(some, each, views=1, workers=1)
         rows, rejections = contents(each)
         assert {key: row for key, row in rows.items() if key.view == 0} == single[1][0]
         assert len(rows) == 2 * 61

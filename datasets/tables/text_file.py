@@ -6,8 +6,8 @@ import codecs
 import re
 from typing import TYPE_CHECKING
 
-from ..arguments import received
-from ..errors import DatasetError
+from ...arguments import received
+from ...errors import DatasetError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ..arguments import LEAST_WEIGHT, MOST_WEIGHT, received
-from ..errors import DatasetError
-from ..formatting import counted
+from ...arguments import LEAST_WEIGHT, MOST_WEIGHT, received
+from ...errors import DatasetError
+from ...formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..cache import Key, Variant, content_of_bytes
-from ..errors import CacheError, ImageRejectedError, RecipeError, UsageError, WeightsNotFoundError
-from ..features import DEFAULT_EXTRACTOR, ExtractorSpec, Recipe, find_backbone, recipe_for
-from ..features.backbones.layer_pooling import chosen_pooling
-from ..features.backbones.opening import path_of
-from ..features.backbones.registry import HUB, find_scaling
-from ..features.backbones.weights import IMAGENET, SEED_WEIGHTS
-from ..features.find_again import spec_at, weights_at
-from ..features.images.decoder import read as read_file
-from ..features.recipe import backbone_of
-from ..formatting import counted
-from ..untrusted.tar_members import status_of
+from ...cache import KeyArray, Variant, content_of_bytes
+from ...datasets.parts import Parts
+from ...errors import CacheError, ImageRejectedError, RecipeError, UsageError, WeightsNotFoundError
+from ...features import DEFAULT_EXTRACTOR, ExtractorSpec, Recipe, find_backbone, recipe_for
+from ...features.backbones.layer_pooling import chosen_pooling
+from ...features.backbones.opening import path_of
+from ...features.backbones.registry import HUB, find_scaling
+from ...features.backbones.weights import IMAGENET, SEED_WEIGHTS
+from ...features.find_again import spec_at, weights_at
+from ...features.images.decoder import read as read_file
+from ...features.recipe import backbone_of
+from ...formatting import counted
+from ...untrusted.tar_members import status_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from ..cache import CacheFolder
-    from ..datasets import Dataset
-    from ..features.backbones.weights import Weights
-    from ..untrusted.tar_members import FileStatus
+    from ...cache import CacheFolder
+    from ...datasets import Dataset
+    from ...features.backbones.weights import Weights
+    from ...untrusted.tar_members import FileStatus
 
 # Of the fields of ExtractorSpec: the options that set them.
 _WORDS = {
@@ -36,6 +38,7 @@ _WORDS = {
     "scaling": "scaling",
 }
 
+_TOGETHER = 2048
 _MOST_READ = 24
 """Files that are read where none is known by its path: the folder was moved, or copied."""
 
@@ -58,7 +61,7 @@ class Banked(NamedTuple):
     """When it was last extracted with, or the last of its rows was written."""
 
 
-def banked(dataset: Dataset, folder: CacheFolder, chosen: dict[str, Any]) -> Banked | None:
+def banked(dataset: Dataset | Parts, folder: CacheFolder, chosen: dict[str, Any]) -> Banked | None:
     """In which recipe most of a dataset's images are in the cache; None where none is.
 
     Those count whose path, size and times are as they were; where there are none, some files are
@@ -76,8 +79,7 @@ def banked(dataset: Dataset, folder: CacheFolder, chosen: dict[str, Any]) -> Ban
         values come first.
     """
     fingerprints = folder.fingerprints()
-    contents = _known_contents(dataset, folder) if fingerprints else []
-    keys = [Key(content) for content in contents]
+    keys = _known_keys(dataset, folder) if fingerprints else []
     found = [each for name in fingerprints if keys for each in _banked(folder, name, keys, chosen)]
     if not found:
         return None
@@ -121,7 +123,7 @@ def remember_network(recipe: Recipe, weights: Weights, extractor: str, folder: C
     folder.remember_network(recipe.weights_sha256, path_of(extractor) if is_path else weights.path)
 
 
-def say_going_on(before: Banked, recipe: Recipe, dataset: Dataset) -> None:
+def say_going_on(before: Banked, recipe: Recipe, dataset: Dataset | Parts) -> None:
     """Log with what an extraction goes on, unless it is what is taken the first time."""
     if recipe.is_of_file:
         words = f"{before.place} ({recipe.settings_in_words()})"
@@ -149,25 +151,53 @@ def _settings_in_words(spec: ExtractorSpec) -> dict[str, str]:
     }
 
 
-def _known_contents(dataset: Dataset, folder: CacheFolder) -> list[bytes]:
-    files: list[tuple[str, FileStatus]] = []
-    for path in dataset.paths:
-        with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-            files.append((path, status_of(path)))
-    known = [content for content in folder.known_contents(files) if content is not None]
+def _known_keys(dataset: Dataset | Parts, folder: CacheFolder) -> list[KeyArray]:
+    """Keys of the images whose contents are known, each in 36 bytes."""
+    known: list[KeyArray] = []
+    for files, contents in _in_pieces(dataset):
+        found = [content for content in folder.known_contents(files) if content is not None]
+        if found or contents:
+            known.append(KeyArray.of_images(contents + b"".join(found)))
     if known:
         return known
-    regular = [path for path, status in files if stat.S_ISREG(status.st_mode)]
-    some = regular[:: max(1, -(-len(regular) // _MOST_READ))]
-    read = []
+    files = itertools.chain.from_iterable(files for files, _ in _in_pieces(dataset))
+    regular = (path for path, status in files if stat.S_ISREG(status.st_mode))
+    some = itertools.islice(regular, 0, None, max(1, -(-len(dataset) // _MOST_READ)))
+    read: list[bytes] = []
     for path in some:
         with contextlib.suppress(ImageRejectedError):
             read.append(content_of_bytes(read_file(path)[0]))
-    return read
+    return [KeyArray.of_images(b"".join(read))] if read else []
+
+
+def _in_pieces(
+    dataset: Dataset | Parts,
+) -> Iterator[tuple[list[tuple[str, FileStatus]], bytes]]:
+    """Images with their status, a few at a time; of a part that is known, the contents instead."""
+    if not isinstance(dataset, Parts):
+        yield [*_with_status((path, None) for path in dataset.paths)], b""
+        return
+    for part in dataset:
+        remembered = dataset.recall(part)
+        if remembered is not None:
+            yield [], remembered.contents
+            continue
+        files = _with_status(part.files())
+        with contextlib.suppress(OSError):  # extracting it gives the reason
+            while some := [*itertools.islice(files, _TOGETHER)]:
+                yield some, b""
+
+
+def _with_status(
+    files: Iterable[tuple[str, FileStatus | None]],
+) -> Iterator[tuple[str, FileStatus]]:
+    for path, status in files:
+        with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
+            yield path, status_of(path) if status is None else status
 
 
 def _banked(
-    folder: CacheFolder, fingerprint: str, keys: list[Key], chosen: dict[str, Any]
+    folder: CacheFolder, fingerprint: str, keys: list[KeyArray], chosen: dict[str, Any]
 ) -> Iterator[Banked]:
     try:
         recipe = Recipe.from_dict(folder.recipe(fingerprint))
@@ -183,7 +213,7 @@ def _banked(
         return
     n_settings = sum(_has(recipe, name, value) for name, value in chosen.items())
     for cache in caches:
-        n_images = cache.n_present(keys)
+        n_images = sum(map(cache.n_present, keys))
         if n_images:
             variant = Variant.parse(cache.variant)
             used_s, _ = folder.uses().get(f"{fingerprint}/{variant.name}", (0.0, None))

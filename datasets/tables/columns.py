@@ -6,10 +6,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..arguments import received
-from ..errors import DatasetError
-from .folders import is_image_name
-from .split_names import split_of
+from ...arguments import received
+from ...errors import DatasetError
+from ..folders import is_image_name
+from ..split_names import split_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DatasetError
-from ..extras import how_to_install
-from ..untrusted.files import open_regular
+from ...errors import DatasetError
+from ...extras import how_to_install
+from ...untrusted.files import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _MAGIC = b"PAR1"
-_ROWS_AT_ONCE = 1 << 14
+_ROWS_AT_ONCE = 1 << 12
 
 
 def is_parquet(file: Path) -> bool:

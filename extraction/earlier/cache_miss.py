@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..cache import Variant
-from ..errors import CacheError
-from ..features.backbones.layer_pooling import FLATTENED
-from ..formatting import counted
+from ...cache import Variant
+from ...errors import CacheError
+from ...features.backbones.layer_pooling import FLATTENED
+from ...formatting import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..cache import CacheFolder
-    from ..features import Recipe
+    from ...cache import CacheFolder
+    from ...features import Recipe
 
 logger = logging.getLogger(__name__)
 

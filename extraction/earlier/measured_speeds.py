@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..cache import CacheFolder
-from ..errors import CacheError, RecipeError
-from ..features import Recipe, find_backbone
-from ..features.backbones.weights import IMAGENET
+from ...cache import CacheFolder
+from ...errors import CacheError, RecipeError
+from ...features import Recipe, find_backbone
+from ...features.backbones.weights import IMAGENET
 
 if TYPE_CHECKING:
     import os

@@ -1,0 +1,153 @@
+"""A tar archive as a part of a dataset: what is kept of it, and its images a few at a time."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from ...untrusted.member_places import Places
+from ...untrusted.tar_members import read_members
+from ..folders import key_of
+from ..webdataset import class_in
+from .part import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ...untrusted.tar_members import FileStatus, Members, MemberStatus
+    from .part import Place
+
+MEMBERS_AT_ONCE = 10_000
+"""Images of an archive that make one part."""
+
+
+def summary_of(path: str, kind_of: Callable[[str], str], *, reads_classes: bool) -> dict[str, Any]:
+    """What a survey has to know of an archive, as JSON takes it.
+
+    Parameters
+    ----------
+    kind_of
+        What a member is passed over as, by its name; empty for an image.
+    reads_classes
+        Whether files ``.cls`` hold classes, where there are any.
+
+    Raises
+    ------
+    OSError
+        When it cannot be read.
+    DatasetError
+        When a ``.cls`` file beside an image cannot be read as text.
+    """
+    members = read_members(path)
+    passed_over = Counter(members.passed_over)
+    folders: dict[str, list[Any]] = {}
+    for name in members.places:
+        if kind := kind_of(name):
+            passed_over[kind] += 1
+            continue
+        above, _, own = name.rpartition("/")
+        folder = folders.setdefault(above, [0, own])
+        folder[0] += 1
+        folder[1] = min(folder[1], own)
+    is_empty = not members.places and not members.passed_over
+    return {
+        "folders": [[name, *counted] for name, counted in sorted(folders.items())],
+        "passed_over": dict(passed_over),
+        "problem": members.problem,
+        "is_readable": not (members.problem and is_empty),
+        "classes": _classes_in(path, members, kind_of) if reads_classes else None,
+    }
+
+
+def _classes_in(path: str, members: Members, kind_of: Callable[[str], str]) -> list[str] | None:
+    """The classes of the images, in order, and "" for those without; None without files .cls."""
+
+    def class_files() -> Iterator[tuple[str, int, int]]:
+        for name, place in members.places.items():
+            stem, ending = key_of(name)
+            if ending == ".cls" and kind_of(name) == ending:
+                yield (stem, *place)
+
+    beside = Places(class_files())
+    if not beside:
+        return None
+    classes: dict[str, None] = {}
+    for name in members.places:
+        if kind_of(name):
+            continue
+        stem, _ = key_of(name)
+        image = os.path.join(path, name)  # noqa: PTH118 (surrogate escapes)
+        label = class_in(members.status_at(*beside[stem]), image) if stem in beside else ""
+        classes.setdefault(label)
+    return list(classes)
+
+
+class ArchiveImages:
+    """The images at or below a place in an archive; it is opened when the first is named.
+
+    Parameters
+    ----------
+    archive
+        Its path.
+    below
+        The folder in it, empty for all of it.
+    n_images
+        How many these are.
+    place
+        By which they are remembered.
+    kind_of
+        As of `summary_of`.
+    """
+
+    def __init__(
+        self, archive: str, below: str, n_images: int, place: Place, kind_of: Callable[[str], str]
+    ) -> None:
+        self._archive, self._below, self._kind_of = archive, below, kind_of
+        self._n_images, self._place = n_images, place
+        self._left: Iterator[tuple[str, MemberStatus]] | None = None
+        self._at = 0
+
+    def parts(self) -> Iterator[ArchivePart]:
+        """The images in parts."""
+        for start in range(0, self._n_images, MEMBERS_AT_ONCE):
+            is_last = start + MEMBERS_AT_ONCE >= self._n_images
+            yield ArchivePart(self, self._place.at(start), None if is_last else MEMBERS_AT_ONCE)
+        self._left = None
+
+    def images(self, start: int, n: int | None) -> Iterator[tuple[str, FileStatus | None]]:
+        """`n` images, or all from there on; those before are passed over."""
+        if self._left is None or self._at > start:
+            self._left, self._at = self._named(), 0
+        while n is None or self._at < start + n:
+            found = next(self._left, None)
+            if found is None:
+                return
+            self._at += 1
+            if self._at > start:
+                yield found
+
+    def _named(self) -> Iterator[tuple[str, MemberStatus]]:
+        members = read_members(self._archive)
+        prefix = f"{self._below}/" if self._below else ""
+        for name in members.places:
+            if name.startswith(prefix) and not self._kind_of(name):
+                path = os.path.join(self._archive, name)  # noqa: PTH118
+                yield path, members.status_of(name)
+
+
+class ArchivePart(Part):
+    """Some images of an archive."""
+
+    def __init__(self, images: ArchiveImages, place: Place, n: int | None) -> None:
+        self.place = place
+        self._images, self._start, self._n = images, place.start, n
+        self._stamp = place.status.st_mtime_ns, place.status.st_ctime_ns, place.status.st_ino
+
+    def files(self) -> Iterator[tuple[str, FileStatus | None]]:
+        """In the order in which they lie in the archive."""
+        return self._images.images(self._start, self._n)
+
+    def is_of(self, status: MemberStatus) -> bool:
+        """Whether a member lies in the archive as it was."""
+        return status[1:4] == self._stamp

@@ -1,0 +1,280 @@
+"""What is missing of a dataset in parts; each part is forgotten when its images are done."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ...cache.keys import HASH_BYTES
+from ...datasets.parts.hashes import SeenHashes
+from ...paths import absolute_paths
+from ...untrusted.tar_members import MemberStatus, status_of
+from ..image_files import HashedFile, ImageFile, UnreadableFile
+from ..plan import Plan
+from .rejections import Rejections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ...cache import CacheFolder, ContentHash, Key, Rejection
+    from ...datasets.parts import Part, Parts
+    from ...untrusted.tar_members import FileStatus
+    from .rolling_ledger import RollingLedger
+
+_LOOKED_UP_TOGETHER = 2048
+
+
+class _InHand:
+    """A part whose images are being read or computed; `rejected`, when all are done."""
+
+    def __init__(self, part: Part, rejected: list[tuple[str, str]] | None = None) -> None:
+        self.part = part
+        self.paths: list[str] = []
+        self.contents: list[ContentHash | None] = []
+        self.unreadable: dict[int, str] = {}
+        self.is_listed = False
+        self.n_waiting = 0
+        """Images that are not read yet, or whose contents are being computed."""
+        self.rejected = rejected
+
+
+class _Begun:
+    """A content that is being computed, first of the image of that place in its part."""
+
+    def __init__(self, n_views: int, of: _InHand, index: int) -> None:
+        self.n_views = n_views
+        self.first = of, index
+        self.waiting = [of]
+
+
+class PlanInParts(Plan):
+    """As `Plan`, for a dataset in parts.
+
+    Attributes
+    ----------
+    rejected
+        What has no row, of the parts that are done, and why.
+    n_images, n_rows, n_extracted
+        Images, those of them that have rows, and contents that were computed now.
+    """
+
+    def __init__(self, parts: Parts, folder: CacheFolder, ledger: RollingLedger) -> None:
+        """Nothing is looked up before `files` is gone through."""
+        self._parts, self._folder, self._ledger = parts, folder, ledger
+        self.note_known: Callable[[int], object] = lambda n_images: None
+        """Called with how many images are known to be done already."""
+        self.rejected = Rejections(parts.unreadable)
+        self.n_images = len(parts.unreadable)
+        self.n_rows = self.n_extracted = 0
+        self._seen = SeenHashes()
+        self._in_hand: deque[_InHand] = deque()
+        self._reading: dict[int, tuple[_InHand, int]] = {}
+        self._in_work: dict[ContentHash, _Begun] = {}
+        self._position = 0
+
+    @property
+    def n_missing(self) -> int:
+        """At most so many have to be read."""
+        return self._parts.n_images
+
+    @property
+    def n_different(self) -> int:
+        """Different contents that have rows."""
+        return len(self._seen)
+
+    def files(self) -> Iterator[ImageFile]:
+        """The files that have to be read; parts that are known are passed over."""
+        for part in self._parts:
+            if not self._pass_over(part):
+                yield from self._files_of(part)
+
+    def _pass_over(self, part: Part) -> bool:
+        """Whether all images of a part are known to be done; they are counted then."""
+        remembered = self._parts.recall(part)
+        if remembered is None:
+            return False
+        about, contents = remembered
+        n_images = len(contents) // HASH_BYTES
+        named: dict[str, str] = about.get("rejected", {})
+        rejected: list[tuple[str, str]] = []
+        if named or not self._ledger.has_all(contents):
+            for position, content in enumerate(_contents_of(contents)):
+                if self._ledger.missing_views(content):
+                    return False
+                reason = self._ledger.why_not(content)
+                path = named.get(str(position))
+                if reason is not None and path is None:
+                    return False  # it has to be named
+                if reason is not None and path is not None:
+                    rejected.append((path, reason))
+        for content in _contents_of(contents):
+            if not rejected or self._ledger.why_not(content) is None:
+                self._seen.add(content)
+        self.n_images += n_images
+        self.n_rows += n_images - len(rejected)
+        self._in_hand.append(_InHand(part, rejected))
+        self._let_go()
+        self.note_known(n_images)
+        return True
+
+    def _files_of(self, part: Part) -> Iterator[ImageFile]:
+        in_hand = _InHand(part)
+        self._in_hand.append(in_hand)
+        files = part.files()
+        while True:
+            try:
+                some = [*itertools.islice(files, _LOOKED_UP_TOGETHER)]
+            except OSError as error:  # it is gone since it was looked through
+                assert part.place is not None
+                reason = f"the archive cannot be read: {error.strerror}"
+                part.unreadable = [*part.unreadable, (part.place.path, reason)]
+                some = []
+            if not some:
+                break
+            missing = self._look_up_in(in_hand, some)
+            in_hand.n_waiting += len(missing)
+            n_known = len(some) - len(missing)
+            if n_known:
+                self.note_known(n_known)
+            for file, index in missing:
+                self._reading[file.position] = (in_hand, index)
+                yield file
+        in_hand.is_listed = True
+        self._count_if_done(in_hand)
+
+    def _look_up_in(
+        self, in_hand: _InHand, some: Sequence[tuple[str, FileStatus | None]]
+    ) -> list[tuple[ImageFile, int]]:
+        """Note the contents of files that are known; the others, with their places in the part."""
+        first = len(in_hand.paths)
+        in_hand.paths += [path for path, _ in some]
+        in_hand.contents += [None] * len(some)
+        looked_up: dict[int, FileStatus] = {}
+        for index, (path, status) in enumerate(some, first):
+            with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
+                looked_up[index] = status_of(path) if status is None else status
+        statuses = list(looked_up.values())
+        paths = absolute_paths(in_hand.paths[index] for index in looked_up)
+        self._remember_folders(paths, statuses)
+        known = self._folder.known_contents(list(zip(paths, statuses, strict=True)))
+        for index, content in zip(looked_up, known, strict=True):
+            if content is not None and not self._ledger.missing_views(content):
+                in_hand.contents[index] = content
+        part = in_hand.part
+        if not all(isinstance(each, MemberStatus) and part.is_of(each) for each in statuses):
+            part.place = None  # it has changed, or holds files
+        missing: list[tuple[ImageFile, int]] = []
+        for index in range(first, first + len(some)):
+            if in_hand.contents[index] is None:
+                status = looked_up.get(index)
+                member = status if isinstance(status, MemberStatus) else None
+                n_bytes = 0 if status is None else status.st_size
+                file = ImageFile(self._position, in_hand.paths[index], n_bytes, member)
+                missing.append((file, index))
+                self._position += 1
+        return missing
+
+    def _remember_folders(self, paths: Sequence[bytes], statuses: Sequence[FileStatus]) -> None:
+        archives = {status.archive for status in statuses if isinstance(status, MemberStatus)}
+        pairs = zip(paths, statuses, strict=True)
+        files = [path for path, status in pairs if not isinstance(status, MemberStatus)]
+        self._folder.remember_folders([*files, *absolute_paths(archives)])
+
+    def is_known(self, content: ContentHash) -> bool:
+        """Whether a content has been answered, or is being computed."""
+        return content in self._in_work or not self._ledger.missing_views(content)
+
+    def _new_views(self, file: HashedFile | UnreadableFile) -> Sequence[int]:
+        in_hand, index = self._reading.pop(file.position)
+        in_hand.n_waiting -= 1
+        views: Sequence[int] = ()
+        if isinstance(file, UnreadableFile):
+            in_hand.unreadable[index] = file.reason
+        else:
+            content = in_hand.contents[index] = file.content
+            begun = self._in_work.get(content)
+            if begun is None or not begun.n_views:  # new, or taken back
+                views = self._ledger.missing_views(content)
+                new = _Begun(len(views), in_hand, index)
+                if begun is not None:
+                    new.waiting += begun.waiting
+                if views or begun is not None:
+                    self._in_work[content] = new
+                    in_hand.n_waiting += 1
+                if not views and begun is not None:  # who was lost had committed it
+                    self.n_extracted += 1
+                    self._finish(content)
+            else:
+                begun.waiting.append(in_hand)
+                in_hand.n_waiting += 1
+        self._count_if_done(in_hand)
+        return views
+
+    def n_done(self, keys: Sequence[Key], rejections: Sequence[Rejection] = ()) -> int:
+        """As of `Plan`."""
+        n_done = 0
+        for key in keys:
+            begun = self._in_work[key.content]
+            begun.n_views -= 1
+            if not begun.n_views:
+                n_done += 1
+                self._finish(key.content)
+        self.n_extracted += n_done
+        for rejection in rejections:
+            self._finish(rejection.content)
+        return n_done + len(rejections)
+
+    def is_done(self, content: ContentHash) -> bool:
+        """As of `Plan`."""
+        return content not in self._in_work
+
+    def take_back(self, file: ImageFile, content: ContentHash) -> None:
+        """As of `Plan`."""
+        begun = self._in_work[content]
+        in_hand, _ = self._reading[file.position] = begun.first
+        begun.waiting.remove(in_hand)
+        begun.n_views = 0
+
+    def _finish(self, content: ContentHash) -> None:
+        for in_hand in self._in_work.pop(content).waiting:
+            in_hand.n_waiting -= 1
+            self._count_if_done(in_hand)
+
+    def _count_if_done(self, in_hand: _InHand) -> None:
+        if in_hand.n_waiting or not in_hand.is_listed or in_hand.rejected is not None:
+            return
+        in_hand.rejected = self._counted(in_hand)
+        in_hand.paths, in_hand.contents = [], []
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Of the first parts, those that are done; so what is rejected is in their order."""
+        while self._in_hand and (rejected := self._in_hand[0].rejected) is not None:
+            self.rejected.extend(rejected)
+            self._in_hand.popleft()
+
+    def _counted(self, done: _InHand) -> list[tuple[str, str]]:
+        """Count the images of a part, and remember it; what is rejected of it."""
+        rejected = list(done.part.unreadable)
+        self.n_images += len(rejected) + len(done.paths)
+        named: dict[int, str] = {}
+        for index, (path, content) in enumerate(zip(done.paths, done.contents, strict=True)):
+            reason = done.unreadable[index] if content is None else self._ledger.why_not(content)
+            if reason is not None:
+                named[index] = path
+                rejected.append((path, reason))
+            elif content is not None:
+                self._seen.add(content)
+                self.n_rows += 1
+        known = [content for content in done.contents if content is not None]
+        place = done.part.place
+        if place is not None and known and len(known) == len(done.paths):
+            about = {**done.part.about(), "rejected": named}
+            self._parts.memory.remember(place, about, b"".join(known))
+        return rejected
+
+
+def _contents_of(packed: bytes) -> Iterator[ContentHash]:
+    return (packed[at : at + HASH_BYTES] for at in range(0, len(packed), HASH_BYTES))
