@@ -23,9 +23,9 @@ from loopback_cluster import LoopbackCluster, loopback_cluster
 COMMIT_EVERY = 64
 DRIVER = """
 import os, sys
-import bottlebank as bb
 from bottlebank.extraction.cluster.cluster_run import OnCluster
 from bottlebank.extraction.cluster.settings import Cluster
+from bottlebank.extraction.in_parts import extract_in_parts
 folder, cache, address, commit_every, counts = sys.argv[1:]
 note_computed = OnCluster._note_computed
 def count(self, hand, computed, bar):
@@ -34,9 +34,10 @@ def count(self, hand, computed, bar):
     note_computed(self, hand, computed, bar)
 OnCluster._note_computed = count
 if __name__ == "__main__":
-    bb.extract(
-        folder, "efficientnet_lite0", precision="float32", cache=cache, progress=False,
-        commit_every=int(commit_every), cluster=Cluster(address, workers=2, cores=1),
+    extract_in_parts(
+        folder, {}, extractor="efficientnet_lite0", precision="float32", cache=cache,
+        progress=False, commit_every=int(commit_every),
+        cluster=Cluster(address, workers=2, cores=1),
     )
 """
 

@@ -23,6 +23,7 @@ SETTINGS = {"engine": "openvino", "precision": "float32"}
 def here(monkeypatch):
     """No Ray, small chunks and small shards."""
     monkeypatch.setattr(cluster_run, "connected", lambda address: contextlib.nullcontext())
+    monkeypatch.setattr(cluster_run, "is_local", lambda ray: True)
     monkeypatch.setattr(cluster_run, "RayPool", LocalPool)
     monkeypatch.setattr(LocalPool, "lost_at", ())
     monkeypatch.setattr(chunks, "_FIRST", 12)
@@ -146,15 +147,13 @@ def test_a_worker_may_be_lost_at_any_event(some, cache, single, monkeypatch, tmp
 
 
 def test_rows_that_are_there_twice_are_removed_by_the_next_run(some, cache, single, monkeypatch):
-    monkeypatch.setattr(cluster_run, "remove_doubles", lambda cache: 0)
-    monkeypatch.setattr(LocalPool, "lost_at", (4, 9, 13))
-    on_cluster(some, cache)
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster_run, "remove_doubles", lambda cache: 0)
+        patch.setattr(LocalPool, "lost_at", (4, 9, 13))
+        on_cluster(some, cache)
     with CacheFolder(cache) as folder:
         [rows] = folder.all()
         assert rows.n_stored > len(rows)  # else this tests nothing
-    monkeypatch.undo()
-    monkeypatch.setattr(cluster_run, "connected", lambda address: contextlib.nullcontext())
-    monkeypatch.setattr(cluster_run, "RayPool", LocalPool)
     picture("disc", 100).save(some / "disc" / "new.png")
     on_cluster(some, cache)
     rows, _ = contents(cache)
