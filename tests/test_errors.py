@@ -70,6 +70,7 @@ RAISE_BUILTINS = {
     "untrusted/json_text.py": "reads JSON",
     "untrusted/urls.py": "reads host names: the caller names the URL",
     "untrusted/zip_members.py": "reads archives",
+    "untrusted/member_places.py": "is a mapping, and says KeyError as such do",
     "untrusted/tar_members.py": "reads archives: who lists or reads images names them",
 }
 READERS = {
