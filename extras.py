@@ -12,6 +12,7 @@ PACKAGES = {
     "hf": "huggingface_hub",
     "parquet": "pyarrow",
     "index": "usearch",
+    "s3": "s3fs",
 }
 """Their packages in `setup.cfg`."""
 

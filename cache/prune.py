@@ -14,8 +14,8 @@ import numpy as np
 from ..errors import CacheError, DamagedShardError, UnreadableShardError
 from ..untrusted.tar_members import archive_of, leads_into_file, members_of, status_of
 from .identity import place_of
-from .key_numbers import KeyNumbers
 from .keys import KeyArray
+from .shards.key_numbers import KeyNumbers
 from .shards.shard import Shard
 from .shards.shard_name import next_number
 from .shards.shard_writer import Rows, hash_array, write_shard

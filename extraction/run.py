@@ -197,7 +197,7 @@ class Run:
             rows=len(different) * (1 + len(self._views.numbers)),
             rows_extracted=len(extracted),
             fingerprint=self._recipe.fingerprint,
-            cache=str(self._folder.root),
+            cache=self._folder.address,
         )
         return FeatureTable(
             paths=[dataset.paths[position] for position in kept],
