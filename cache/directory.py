@@ -104,7 +104,7 @@ class CacheFolder:
             self.root = require_path(given, "the path of a cache folder")
         else:
             self.root = address.local_folder
-            storage = open_objects(address)
+            storage = open_objects(address, waits=waits)
             with contextlib.suppress(OSError):  # the index is in memory then
                 make_folder(self.root.absolute())
         if self.root.exists() and not self.root.is_dir():

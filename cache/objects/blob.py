@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 READ_AHEAD_BYTES = 1 << 18
 """HDF5 reads a few bytes at a time; all that it needs of a shard of 2048 rows takes as much."""
+_MOST_AHEAD_BYTES = 1 << 23
+"""Where one read follows the other, twice as much is fetched each time, up to this."""
 _WINDOW_BYTES = 1 << 24
 _WINDOW_RANGES = 16
 
@@ -42,7 +44,7 @@ class ObjectBlob(io.RawIOBase):
         """The head, and what was fetched last."""
         self._n_bytes = n_bytes
         self._fetch, self._whole = fetch, whole
-        self._at = 0
+        self._at, self._ahead = 0, READ_AHEAD_BYTES
         self._expected: deque[tuple[int, int]] = deque()
         self._file: io.FileIO | None = None
 
@@ -105,8 +107,10 @@ class ObjectBlob(io.RawIOBase):
         if self._expected and self._expected[0][0] <= self._at:
             ranges = [*self._window()]
         else:
-            left = self._n_bytes - self._at
-            ranges = [(self._at, min(left, max(n_bytes, READ_AHEAD_BYTES)))]
+            start, last = self._pieces[-1]
+            goes_on = start + len(last) == self._at
+            self._ahead = min(2 * self._ahead, _MOST_AHEAD_BYTES) if goes_on else READ_AHEAD_BYTES
+            ranges = [(self._at, min(self._n_bytes - self._at, max(n_bytes, self._ahead)))]
         pieces = self._fetch(ranges)
         self._pieces[1:] = [
             (start, piece) for (start, _), piece in zip(ranges, pieces, strict=True)

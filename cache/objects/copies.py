@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import threading
 import time
 import uuid
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,6 +13,7 @@ import xxhash
 
 from ...arguments import require_size
 from ...atomic_file import TEMPORARY_PREFIX, make_folder, remove_whole
+from ...fork_safety import not_while_forking
 from ...untrusted.files import open_regular
 from ..shards.shard_name import ShardName
 
@@ -51,7 +51,6 @@ class Copies:
         given = os.environ.get(VARIABLE, "").strip()
         self._limit = (0 if given == "0" else require_size(VARIABLE, given)) if given else None
         self._read: dict[str, int] = {}
-        self._turn = threading.Lock()
 
     def path(self, name: str) -> Path | None:
         """Where a shard's copy is, which counts as used; `name` is its path in the cache."""
@@ -83,7 +82,7 @@ class Copies:
         It is, from when half of it has been asked for: then no order of reading makes the two
         together cost more than twice what the better one does.
         """
-        with self._turn:
+        with not_while_forking:
             self._read[name] = self._read.get(name, 0) + n_bytes
             if 2 * self._read[name] < of_bytes:
                 return False
@@ -109,7 +108,7 @@ class Copies:
             if not is_whole:
                 with contextlib.suppress(OSError):
                     temporary.unlink(missing_ok=True)
-        with self._turn:
+        with not_while_forking:
             self._read.pop(name, None)
         self._make_room(path)
         return is_whole

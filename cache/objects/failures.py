@@ -11,9 +11,7 @@ from .address import without_password
 if TYPE_CHECKING:
     from .address import Address
 
-_CREDENTIALS = (
-    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; docs/scale.md says more"
-)
+_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 _NETWORK = "check the network, AWS_ENDPOINT_URL, and that the server runs"
 _REGION = "set AWS_DEFAULT_REGION to the region of the bucket"
 _DENIED = "the credentials must allow to list, read, write and delete what is below it"

@@ -86,7 +86,7 @@ class Lease:
     def __exit__(self, *exception: object) -> None:
         self._ended.set()
         if self._renewing is not None and self._renewing.is_alive():
-            self._renewing.join()
+            self._renewing.join(_LONGEST_WAIT_S)  # of a store that does not answer it may take long
         self._withdraw()
 
     def check(self) -> None:
@@ -149,7 +149,7 @@ class Lease:
             try:
                 self.check()
                 self._put_mark(is_held=True)
-            except CacheError as error:
+            except OSError as error:
                 logger.info("the lock of %s: %s", self._where, error)
 
     def _withdraw(self) -> None:

@@ -39,8 +39,9 @@ logger = logging.getLogger(__name__)
 class _Shared:
     """What the storage of an address and those of its folders have in common."""
 
-    def __init__(self, address: Address, local: Path) -> None:
-        self.store = ObjectStore(address)
+    def __init__(self, address: Address, *, waits: bool) -> None:
+        local = address.local_folder
+        self.store = ObjectStore(address, waits=waits)
         self.copies = Copies(local / "copies")
         self.signs = local / "locks"
         self.is_probed = False
@@ -87,7 +88,8 @@ class ObjectStorage:
             if copies is None or not copies.is_worth(inside, about_bytes, n_bytes):
                 return None
             try:
-                if copies.keep(inside, self._parts(path, n_bytes)):
+                parts = [head] if len(head) == n_bytes else self._parts(path, n_bytes)
+                if copies.keep(inside, parts):
                     return copies.open(inside)
             except CacheUnreachableError:
                 raise
@@ -224,17 +226,19 @@ class ObjectStorage:
         return "/".join(part for part in (self._store.base, self._folder, name) if part)
 
 
-def open_objects(address: Address) -> ObjectStorage:
+def open_objects(address: Address, *, waits: bool = True) -> ObjectStorage:
     """The storage at an address, whose local files are in its `local_folder`.
+
+    `waits` False is for what can do without it: a store that does not answer is soon given up.
 
     Raises
     ------
     LibraryNotFoundError
         When what speaks the protocol is not installed.
     UsageError
-        When nothing does, or `BOTTLEBANK_LOCAL_COPIES` is not a size.
+        When nothing does, `BOTTLEBANK_LOCAL_COPIES` is not a size, or AWS_ENDPOINT_URL not a URL.
     """
-    return ObjectStorage(address.where, _Shared(address, address.local_folder))
+    return ObjectStorage(address.where, _Shared(address, waits=waits))
 
 
 def _with_path(error: OSError, where: ObjectPath) -> OSError:

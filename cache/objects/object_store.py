@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
-import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import LibraryNotFoundError, UsageError
 from ...extras import how_to_install
+from ...fork_safety import import_whole, not_while_forking
 from . import s3
 from .address import without_password
 from .failures import translated
@@ -21,8 +20,9 @@ if TYPE_CHECKING:
     from .address import Address
 
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "created")
-_SLOWEST_BYTES_PER_S = 1 << 15
-_LEAST_S = 120.0
+_SLOWEST_BYTES_PER_S = 1 << 16
+_LEAST_S = 60.0
+_ATTEMPTS = 3
 
 
 class Entry(NamedTuple):
@@ -45,11 +45,10 @@ class ObjectStore:
         On every call, when the store does not answer or does not let in.
     """
 
-    def __init__(self, address: Address) -> None:
-        """Nothing is connected yet."""
-        self.address = address
+    def __init__(self, address: Address, *, waits: bool = True) -> None:
+        """Nothing is connected yet; `waits` as in `CacheFolder`."""
+        self.address, self._waits = address, waits
         self._opened: tuple[int, Any] | None = None
-        self._turn = threading.Lock()
         self._fsspec = _library(address)
         self.base = self._filesystem()._strip_protocol(address.url).rstrip("/")
 
@@ -143,9 +142,9 @@ class ObjectStore:
             raise translated(error, self.address, self._endpoint(files)) from error
 
     def _filesystem(self) -> Any:
-        with self._turn:
+        with not_while_forking:
             if self._opened is None or self._opened[0] != os.getpid():
-                options = s3.options(self._fsspec) if self.address.is_s3 else {}
+                options = s3.options(self._fsspec, waits=self._waits) if self.address.is_s3 else {}
                 # fsspec keeps it for the next that opens this address: to connect takes long.
                 files = self._fsspec.filesystem(
                     self.address.protocol, use_listings_cache=False, **options
@@ -157,12 +156,9 @@ class ObjectStore:
 
     def _endpoint(self, files: Any) -> str:
         meta = getattr(getattr(files, "_s3", None), "meta", None)
-        given = s3.endpoint_of_environment() if self.address.is_s3 else None
+        given = getattr(files, "endpoint_url", None)
         found = getattr(meta, "endpoint_url", None) or given
         return without_password(str(found or f"the server of {self.address.protocol}://"))
-
-
-_ATTEMPTS = 3
 
 
 def _entry(info: dict[str, Any]) -> Entry:
@@ -179,15 +175,13 @@ def _entry(info: dict[str, Any]) -> Entry:
 
 def _library(address: Address) -> Any:
     """The module fsspec, which has what speaks the protocol."""
-    needs = how_to_install("s3") if address.is_s3 else "pip install fsspec, and what speaks {}"
     try:
-        fsspec = importlib.import_module("fsspec")
-        fsspec.get_filesystem_class(address.protocol)
+        fsspec = import_whole("fsspec")
+        with not_while_forking:
+            fsspec.get_filesystem_class(address.protocol)
     except ImportError as error:
-        what = "s3fs" if address.is_s3 else str(error)
-        raise LibraryNotFoundError(
-            f"a cache at {address.protocol}:// needs {what}: {needs.format(address.protocol)}"
-        ) from error
+        needed = f"s3fs: {how_to_install('s3')}" if address.is_s3 else f"a package: {error}"
+        raise LibraryNotFoundError(f"a cache at {address.protocol}:// needs {needed}") from error
     except ValueError as error:
         raise UsageError(
             f"fsspec knows no protocol {address.protocol}://: expected a URL such as "

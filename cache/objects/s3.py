@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
+from ...arguments import received
+from ...errors import UsageError
+from .address import without_password
 from .failures import code_of
 
 if TYPE_CHECKING:
@@ -18,15 +22,23 @@ _ATTEMPTS = 5
 _CONNECTIONS = 32
 
 
-def options(fsspec: Any) -> dict[str, Any]:
-    """Settings of the file system, over which the person's own for fsspec go."""
+def options(fsspec: Any, *, waits: bool) -> dict[str, Any]:
+    """Settings of the file system, over which the person's own for fsspec go.
+
+    `waits` says whether a store that does not answer is worth many attempts.
+
+    Raises
+    ------
+    UsageError
+        When the endpoint of the environment is none.
+    """
     config: dict[str, Any] = {
         "connect_timeout": _CONNECT_S,
         "read_timeout": _READ_S,
         "max_pool_connections": _CONNECTIONS,
     }
     if not {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} & os.environ.keys():
-        config["retries"] = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
+        config["retries"] = {"mode": "standard", "total_max_attempts": _ATTEMPTS if waits else 2}
     own: Mapping[str, Any] = fsspec.config.conf.get("s3", {})
     found: dict[str, Any] = {"config_kwargs": {**config, **own.get("config_kwargs", {})}}
     endpoint = endpoint_of_environment()
@@ -37,7 +49,15 @@ def options(fsspec: Any) -> dict[str, Any]:
 
 def endpoint_of_environment() -> str | None:
     """The server, where it is not Amazon's and no configuration file names it."""
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        if given := os.environ.get(name):
+            if not re.fullmatch(r"https?://[^/@\s]+(/[^@\s]*)?", given):
+                raise UsageError(
+                    f"{name} is {received(without_password(given))}; expected a URL such as "
+                    f"http://127.0.0.1:9000, without a user or a password"
+                )
+            return given
+    return None
 
 
 def is_behind_the_end(error: OSError) -> bool:

@@ -49,3 +49,11 @@ def make_bucket() -> None:
     files = s3fs.S3FileSystem(skip_instance_cache=True)
     if not files.exists(BUCKET):
         files.mkdir(BUCKET)
+
+
+@pytest.fixture
+def files(server):
+    """The bucket as s3fs shows it, past the cache."""
+    return s3fs.S3FileSystem(
+        endpoint_url=server.url, skip_instance_cache=True, use_listings_cache=False
+    )

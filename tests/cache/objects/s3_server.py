@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import socket
+import struct
 import threading
 from collections.abc import Callable, Generator
 from typing import Any
@@ -13,6 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET = "bottles"
+_RESET = struct.pack("ii", 1, 0)  # closing ends the connection at once, whatever is unread
 
 
 class _Quiet(WSGIRequestHandler):
@@ -77,14 +79,11 @@ def refused(code: str, status: str = "403 Forbidden") -> tuple[str, bytes]:
     return status, text.encode()
 
 
-class CuttingProxy:
-    """Passes connections on to a server, and cuts each that has sent more than `n_bytes`.
+class Proxy:
+    """Passes connections on to a server."""
 
-    It cuts `n_times` at most.
-    """
-
-    def __init__(self, port: int, n_bytes: int, n_times: int) -> None:
-        self._to, self._n_bytes, self.n_left = port, n_bytes, n_times
+    def __init__(self, port: int) -> None:
+        self._to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -100,6 +99,10 @@ class CuttingProxy:
         self._listener.close()
         self._thread.join()
 
+    def goes_on(self, n_bytes: int) -> bool:
+        """Whether what a client has sent, so many bytes on its connection, is passed on."""
+        return True
+
     def _serve(self) -> None:
         while True:
             try:
@@ -107,23 +110,62 @@ class CuttingProxy:
             except OSError:
                 return
             server = socket.create_connection(("127.0.0.1", self._to))
-            for source, target, is_cut in ((client, server, True), (server, client, False)):
-                job = threading.Thread(target=self._pass_on, args=(source, target, is_cut))
+            for source, target, is_request in ((client, server, True), (server, client, False)):
+                job = threading.Thread(target=self._pass_on, args=(source, target, is_request))
                 job.daemon = True
                 job.start()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket, is_cut: bool) -> None:
+    def _pass_on(self, source: socket.socket, target: socket.socket, is_request: bool) -> None:
         n_bytes = 0
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
                 n_bytes += len(data)
-                if is_cut and n_bytes > self._n_bytes and self.n_left > 0:
-                    self.n_left -= 1
+                if is_request and not self.goes_on(n_bytes):
+                    source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     break
                 target.sendall(data)
-        for each in (source, target):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+        source.close()
+
+
+class CuttingProxy(Proxy):
+    """Cuts each connection that has sent more than `n_bytes`, `n_times` at most."""
+
+    def __init__(self, port: int, n_bytes: int, n_times: int) -> None:
+        self._n_bytes, self.n_left = n_bytes, n_times
+        super().__init__(port)
+
+    def goes_on(self, n_bytes: int) -> bool:
+        if n_bytes > self._n_bytes and self.n_left > 0:
+            self.n_left -= 1
+            return False
+        return True
+
+
+class StallingProxy(Proxy):
+    """Once that is asked for, passes on so many bytes of all connections together, then waits."""
+
+    def __init__(self, port: int) -> None:
+        self.is_stalled = threading.Event()
+        self._left: float = float("inf")
+        self._end = threading.Event()
+        super().__init__(port)
+
+    def stall_after(self, n_bytes: int) -> None:
+        self._left = n_bytes
+
+    def goes_on(self, n_bytes: int) -> bool:
+        self._left -= 1 << 14  # about what comes at once
+        if self._left <= 0:
+            self.is_stalled.set()
+            self._end.wait(60)
+            return False
+        return True
+
+    def close(self) -> None:
+        self._end.set()
+        super().close()
 
 
 @contextlib.contextmanager
