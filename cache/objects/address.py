@@ -92,6 +92,6 @@ def address_of(place: object) -> Address | None:
         )
     names = [name for name in rest.split("/") if name]
     unfit = any(name in (".", "..") for name in names) or re.search(r"[?#\x00-\x1f]", rest)
-    if not names or unfit:
+    if not names or unfit or (protocol in S3 and rest.startswith("/")):
         raise UsageError(f"expected a URL such as s3://bucket/prefix, received {shown}")
     return Address(protocol, "/".join(names))

@@ -99,7 +99,7 @@ class Proxy:
         self._listener.close()
         self._thread.join()
 
-    def goes_on(self, n_bytes: int) -> bool:
+    def goes_on(self, n_bytes: int, of_them_new: int) -> bool:
         """Whether what a client has sent, so many bytes on its connection, is passed on."""
         return True
 
@@ -120,7 +120,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
                 n_bytes += len(data)
-                if is_request and not self.goes_on(n_bytes):
+                if is_request and not self.goes_on(n_bytes, len(data)):
                     source.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                     break
                 target.sendall(data)
@@ -136,7 +136,7 @@ class CuttingProxy(Proxy):
         self._n_bytes, self.n_left = n_bytes, n_times
         super().__init__(port)
 
-    def goes_on(self, n_bytes: int) -> bool:
+    def goes_on(self, n_bytes: int, of_them_new: int) -> bool:
         if n_bytes > self._n_bytes and self.n_left > 0:
             self.n_left -= 1
             return False
@@ -155,8 +155,8 @@ class StallingProxy(Proxy):
     def stall_after(self, n_bytes: int) -> None:
         self._left = n_bytes
 
-    def goes_on(self, n_bytes: int) -> bool:
-        self._left -= 1 << 14  # about what comes at once
+    def goes_on(self, n_bytes: int, of_them_new: int) -> bool:
+        self._left -= of_them_new
         if self._left <= 0:
             self.is_stalled.set()
             self._end.wait(60)

@@ -245,6 +245,7 @@ with CacheFolder(sys.argv[1]) as folder:
             writer.extend(keys, [b"x"] * 4, rows)
             writer.commit()
             print("committed", flush=True)
+            sys.stdin.readline()
 """
 
 
@@ -257,10 +258,12 @@ def test_a_process_that_is_killed_while_it_uploads_leaves_whole_shards(
     proxy = StallingProxy(server.port)
     settings = {**os.environ, "AWS_ENDPOINT_URL": proxy.url}
     command = [sys.executable, "-c", WRITING, url, str(width)]
-    process = subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, text=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "bufsize": 1}
+    process = subprocess.Popen(command, env=settings, **pipes)
     try:
         assert process.stdout.readline() == "committed\n"
         proxy.stall_after(n_bytes // 2)
+        process.stdin.write("go on\n")
         assert proxy.is_stalled.wait(60)
         process.send_signal(signal.SIGKILL)
         process.wait()
