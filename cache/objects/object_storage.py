@@ -164,7 +164,7 @@ class ObjectStorage:
                 self._lease = None
 
     def _probe(self) -> None:
-        """See that a second put of one name is refused, once a process."""
+        """See that a second put of one name is refused, once for all folders of an address."""
         if self._shared.is_probed:
             return
         path = self._path(_PROBE)

@@ -191,7 +191,7 @@ def test_a_store_that_writes_over_with_parts_is_refused_too(url, server, files):
     assert uploads(files) == []
 
 
-def test_a_store_is_probed_once_by_a_process(url, server):
+def test_a_store_is_probed_once(url, server):
     with CacheFolder(url) as folder:
         for number in range(3):
             with folder.open(PRINT, "float32").writer(RECIPE) as writer:

@@ -280,3 +280,49 @@ def test_where_a_cache_is():
     assert str((address.where / "x").parent) == address.url
     assert (address.where / "x").parent == address.where
     assert address.local_folder != address_of("s3://bucket/some-prefix").local_folder
+
+
+def test_requests_are_as_few_as_the_documentation_says(url, server):
+    def counts():
+        n = {
+            method: sum("/LOCK/" not in each["PATH_INFO"] for each in server.asked(method))
+            for method in ("PUT", "DELETE", "POST", "HEAD", "GET")
+        }
+        server.requests.clear()
+        return n
+
+    with CacheFolder(url) as folder:
+        cache = folder.open(PRINT, "float32")
+        with cache.writer(RECIPE):
+            pass
+        assert counts()["PUT"] == 3  # twice the probe, and the recipe
+        with CacheFolder(url) as later:
+            cache = later.open(PRINT, "float32")
+            server.requests.clear()
+            with cache.writer(RECIPE) as writer:
+                began = counts()
+                writer.extend(keys_of(0), [b"x.png"] * N_ROWS, values(0))
+                writer.commit()
+                assert counts() == {"PUT": 1, "DELETE": 0, "POST": 0, "HEAD": 0, "GET": 0}
+            ended = counts()
+    assert (began["PUT"], began["DELETE"], ended["PUT"], ended["DELETE"]) == (2, 1, 0, 0)
+    assert began["GET"] <= 6
+
+
+def test_a_forked_process_reads_and_writes_by_itself(filled, url):
+    folder, cache = filled
+    cache.rows(keys_of(0)[:1])
+    process = os.fork()
+    if process == 0:
+        code = 1
+        try:
+            found = cache.rows(keys_of(1)[:3])
+            with cache.writer(RECIPE) as writer:
+                writer.extend([key(-1)], [b"y.png"], values(3)[:1])
+            code = 0 if np.array_equal(found, values(1)[:3]) else 2
+        finally:
+            os._exit(code)
+    assert os.waitpid(process, 0)[1] == 0
+    cache.refresh()
+    assert np.array_equal(cache.rows([key(-1), keys_of(1)[5]]), [values(3)[0], values(1)[5]])
+    assert folder.storage.below(PRINT).below("float32").list() == cache.shard_names()
