@@ -60,8 +60,8 @@ class ObjectStore:
                 found = files.ls(path, detail=True, refresh=True)
         except FileNotFoundError:
             return []
-        entries = [_entry(info) for info in found]
-        return [entry for entry in entries if entry.name]
+        # Some tools put an empty object in the place of a folder.
+        return [_entry(info) for info in found if str(info["name"]).rstrip("/") != path]
 
     def status(self, path: str) -> Entry:
         """Of one object."""

@@ -18,6 +18,24 @@ class TestObjectStorage(StorageContract):
         return open_objects(address_of(url))
 
 
+class TestOtherProtocols(StorageContract):
+    """What of fsspec is not S3: here one that lives in memory."""
+
+    @pytest.fixture
+    def storage(self, tmp_path):
+        return open_objects(address_of(f"memory://{tmp_path.name}"))
+
+
+def test_an_empty_object_in_the_place_of_a_folder_is_no_blob(url, files):
+    files.pipe_file(f"{url[5:]}/", b"")
+    files.pipe_file(f"{url[5:]}/LOCK/", b"")
+    storage = open_objects(address_of(url))
+    with storage.writing():
+        storage.put("blob", [b"x"])
+    assert sorted(storage.list()) == ["LOCK", "blob"]
+    assert storage.below("blob").list() == []
+
+
 class TestFeatureCacheOnObjects(StoreContract):
     @pytest.fixture
     def open_folder(self, url):
