@@ -345,7 +345,7 @@ class CacheFolder:
             for name in cache.shard_names():
                 path = cache.folder / name
                 try:
-                    from_shard(cache.storage, name, lambda shard: shard.verify())
+                    from_shard(cache.storage, name, lambda shard: shard.verify(), afresh=True)
                 except FileNotFoundError:
                     continue  # removed by another process
                 except DamagedShardError as error:

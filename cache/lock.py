@@ -52,18 +52,19 @@ class LocalSign(KernelLock):
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             let_go_in_children(self)
 
-    def end(self) -> None:
-        """Unlock and remove it."""
+    def end(self, *, leave: bool = False) -> None:
+        """Unlock and remove it; with `leave`, it says that the process is gone."""
         self.release()
-        self.remove(self._path)
+        if not leave:
+            self.remove(self._path)
 
     @staticmethod
     def is_of_the_dead(path: Path) -> bool:
         """Whether whoever locked the file is gone; False where that cannot be said."""
         with contextlib.suppress(OSError):
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # several may look at once
             finally:
                 os.close(handle)
             return True

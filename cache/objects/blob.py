@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 READ_AHEAD_BYTES = 1 << 18
 """HDF5 reads a few bytes at a time; all that it needs of a shard of 2048 rows takes as much."""
+_PART_BYTES = 1 << 22
 _MOST_AHEAD_BYTES = 1 << 23
 """Where one read follows the other, twice as much is fetched each time, up to this."""
 _WINDOW_BYTES = 1 << 24
@@ -89,7 +90,7 @@ class ObjectBlob(io.RawIOBase):
         """See `FetchesAhead.expect`."""
         if self._file is None:
             self._file = self._whole(sum(n_bytes for _, n_bytes in ranges))
-        self._expected = deque(ranges)
+        self._expected = deque(_in_parts(ranges))
 
     def _found(self) -> memoryview | None:
         """What is there already, from where the next read begins."""
@@ -125,3 +126,10 @@ class ObjectBlob(io.RawIOBase):
                 return
             n_bytes += self._expected[0][1]
             yield self._expected.popleft()
+
+
+def _in_parts(ranges: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int]]:
+    """The same with no range longer than a part."""
+    for offset, n_bytes in ranges:
+        for start in range(0, n_bytes, _PART_BYTES):
+            yield offset + start, min(_PART_BYTES, n_bytes - start)

@@ -32,6 +32,7 @@ LASTS_S = 60.0
 _ATTEMPTS = 6
 _LONGEST_WAIT_S = 2.0
 _MAX_MARK_BYTES = 1 << 12
+_RANDOM = random.SystemRandom()  # another in each process, however they were seeded
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Lease:
                     f"{self._where} is being written by {holder.who}; wait until it ends, or use "
                     f"another --cache. The lock of one that was killed ends within {LASTS_S:.0f} s"
                 )
-            time.sleep(random.uniform(0.05, _LONGEST_WAIT_S * (attempt + 1) / _ATTEMPTS))
+            time.sleep(_RANDOM.uniform(0.05, _LONGEST_WAIT_S * (attempt + 1) / _ATTEMPTS))
         self._renewing = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._renewing.start()
         return self
@@ -101,8 +102,8 @@ class Lease:
         """Put a mark, and withdraw it where there is another's: who that is."""
         self._name = uuid.uuid4().hex
         self._sign = LocalSign(self._signs / self._name)
-        self._put_mark(is_held=False)
         try:
+            self._put_mark(is_held=False)
             marks = {entry.name: entry for entry in self._store.list(self._marks)}
             own = marks.pop(self._name, None)
             if own is None:
@@ -153,10 +154,12 @@ class Lease:
                 logger.info("the lock of %s: %s", self._where, error)
 
     def _withdraw(self) -> None:
+        is_gone = False
         with contextlib.suppress(OSError):  # it ends by itself
             self._store.delete(f"{self._marks}/{self._name}")
+            is_gone = True
         if self._sign is not None:
-            self._sign.end()
+            self._sign.end(leave=not is_gone)
 
 
 class _Holder:

@@ -32,6 +32,7 @@ _COPIED_AT_ONCE = 1 << 22
 _PARTS_AT_ONCE = 4
 _READERS = 8
 _PUTS = 5
+_RANDOM = random.SystemRandom()  # another in each process, however they were seeded
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ class ObjectStorage:
             except CacheUnreachableError as error:
                 if not left or not (error.__cause__ and is_conflict(error.__cause__)):
                     raise
-                time.sleep(random.uniform(0.05, 0.5))
+                time.sleep(_RANDOM.uniform(0.05, 0.5))
         return None
 
     def delete(self, name: str) -> None:

@@ -25,14 +25,20 @@ class IndexIsWrongError(Exception):
     """Signal: the index names a shard or row that is not there, or holds another key."""
 
 
-def from_shard(storage: Storage, name: str, read: Callable[[Shard], _T]) -> _T:
+def from_shard(
+    storage: Storage, name: str, read: Callable[[Shard], _T], *, afresh: bool = False
+) -> _T:
     """What `read` makes of a shard, which is open meanwhile.
+
+    With `afresh` all is read from the storage itself, whatever copy there is.
 
     Raises
     ------
     FileNotFoundError, DamagedShardError
         As `Shard`; damage only where it is the storage's own.
     """
+    if afresh:
+        storage.drop_copy(name)
     try:
         with Shard(storage, name) as shard:
             return read(shard)

@@ -201,10 +201,8 @@ class Shard:
     def verify(self, largest: float = math.inf) -> None:
         """Compare the whole file with the hash in its name, and every array with its checksum.
 
-        What is compared lies in the storage itself, not in a copy that is kept nearer. Numbers that
-        are not finite, or larger than `largest` either way, are damage too.
+        Numbers that are not finite, or larger than `largest` either way, are damage too.
         """
-        self._storage.drop_copy(self._name)
         with self._reading(), self._storage.open(self._name) as file:
             if isinstance(file, FetchesAhead):
                 file.expect([(0, file.seek(0, io.SEEK_END))])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bottlebank.cache import CacheFolder
+from bottlebank.cache import CacheFolder, prune
 from bottlebank.cache.objects import copies as copies_module
 from bottlebank.cache.objects.address import address_of
 from bottlebank.cache.objects.blob import READ_AHEAD_BYTES, ObjectBlob
@@ -144,6 +144,19 @@ class TestDamage:
         assert [*cache.damaged()] == cache.shard_names()[1:]
         assert [damage is None for damage in folder.verify()] == [False, False]
         assert len(folder.open(PRINT, "float32")) == 0
+
+    @pytest.mark.parametrize("limit", ["1G", "0"])
+    def test_a_copy_that_is_damaged_is_no_reason_to_prune(self, filled, limit, monkeypatch):
+        folder, cache = filled
+        cache.rows([*keys_of(0), *keys_of(1)])
+        for path in (folder.root / "copies").rglob("*.h5"):
+            path.write_bytes(path.read_bytes()[:-1000] + bytes(1000))
+            path.write_bytes(bytes(3000) + path.read_bytes()[3000:])
+        monkeypatch.setenv("BOTTLEBANK_LOCAL_COPIES", limit)
+        with CacheFolder(folder.address) as later:
+            planned = prune.plan(later, later.open(PRINT, "float32"))
+            assert planned.damaged == []
+            assert all(damage is None for damage in later.verify())
 
     def test_a_store_that_does_not_answer_is_no_damage(self, filled, server):
         folder, cache = filled
