@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 RENEWED_EVERY_S = 15.0
 LASTS_S = 60.0
+_WITHDRAWN_WITHIN_S = 10.0  # who interrupts a command waits for it
 _ATTEMPTS = 6
 _LONGEST_WAIT_S = 2.0
 _MAX_MARK_BYTES = 1 << 12
@@ -156,7 +157,7 @@ class Lease:
     def _withdraw(self) -> None:
         is_gone = False
         with contextlib.suppress(OSError):  # it ends by itself
-            self._store.delete(f"{self._marks}/{self._name}")
+            self._store.delete(f"{self._marks}/{self._name}", _WITHDRAWN_WITHIN_S)
             is_gone = True
         if self._sign is not None:
             self._sign.end(leave=not is_gone)

@@ -101,10 +101,11 @@ class ObjectStore:
                 settings["timeout"] = _LEAST_S + len(data) / _SLOWEST_BYTES_PER_S
             files.pipe_file(path, data, **settings)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, within_s: float | None = None) -> None:
         """Remove an object; one that is not there is no error."""
         with contextlib.suppress(FileNotFoundError), self._call() as files:
-            files.rm_file(path)
+            settings = {"timeout": within_s} if within_s and files.async_impl else {}
+            files.rm_file(path, **settings)
 
     def find(self, path: str) -> Sequence[str]:
         """The paths of all objects in a folder and below, or of the object itself."""
