@@ -106,4 +106,5 @@ def _reason(error: Exception, code: str, endpoint: str) -> str:
 def _said(error: Exception) -> str:
     """An error in a few words, without the URL that it asked for."""
     text = in_brief(error, 200).partition('URL: "')[0].removesuffix(" on endpoint ").strip()
-    return text.removesuffix("to the endpoint").strip() or type(error).__name__
+    too_long = "it takes too long" if isinstance(error, TimeoutError) else type(error).__name__
+    return text.removesuffix("to the endpoint").strip() or too_long
