@@ -236,12 +236,12 @@ def test_a_connection_that_is_cut_once_is_nothing(url, server, n_bytes, monkeypa
 def test_a_server_that_stops_reading_is_given_up(url, server, monkeypatch):
     from bottlebank.cache.objects import object_store
 
-    monkeypatch.setattr(object_store, "_LEAST_S", 1.0)
-    monkeypatch.setattr(object_store, "_SLOWEST_BYTES_PER_S", 1 << 30)
     proxy = StallingProxy(server.port)
     monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
     storage = opened(url)
     storage.put("before", [b"x"])
+    monkeypatch.setattr(object_store, "_LEAST_S", 1.0)
+    monkeypatch.setattr(object_store, "_SLOWEST_BYTES_PER_S", 1 << 30)
     proxy.stall_after(MB)
     try:
         with pytest.raises(CacheUnreachableError, match="does not answer \\(it takes too long\\)"):

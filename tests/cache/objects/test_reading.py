@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bottlebank.cache import CacheFolder, prune
@@ -243,6 +243,7 @@ class TestCopies:
         assert np.array_equal(cache.rows(keys_of(0)), values(0))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # of a machine that is busy
 @given(
     data=st.binary(min_size=1, max_size=300),
     head=st.integers(0, 300),
