@@ -132,6 +132,10 @@ class CacheLockedError(CacheError, BlockingIOError):
     """Another process is writing to the same variant of the cache."""
 
 
+class CacheUnreachableError(CacheError):
+    """An object store that does not answer, or does not let in; nothing is said of its rows."""
+
+
 class DamagedShardError(CacheError):
     """A shard whose bytes are not those that were written."""
 

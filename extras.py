@@ -13,6 +13,7 @@ PACKAGES = {
     "parquet": "pyarrow",
     "index": "usearch",
     "ray": "ray",
+    "s3": "s3fs",
 }
 """Their packages in `setup.cfg`."""
 

@@ -8,7 +8,7 @@ import io
 import os
 import re
 import time
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,9 @@ from ..untrusted.tar_members import MemberStatus, status_of
 from .index import Index, Stamp, is_settled
 from .keys import KeyArray, content_of_bytes
 from .local_storage import LocalStorage
-from .shards.shard import Shard
+from .objects.address import address_of
+from .objects.object_storage import open_objects
+from .shards.opening import from_shard
 from .store import (
     MAX_RECIPE_BYTES,
     RECIPE_FILE,
@@ -54,20 +56,20 @@ _MAX_TRAINING_BYTES = 1 << 31
 _MAX_LABELS_BYTES = 1 << 30
 
 
-def default_folder() -> Path:
-    """``$BOTTLEBANK_CACHE``, or the platform's folder for caches."""
-    return Path(os.environ.get("BOTTLEBANK_CACHE") or platformdirs.user_cache_path("bottlebank"))
+def default_folder() -> str | Path:
+    """``$BOTTLEBANK_CACHE``, which may be a URL, or the platform's folder for caches."""
+    return os.environ.get("BOTTLEBANK_CACHE") or platformdirs.user_cache_path("bottlebank")
 
 
 class Damage(NamedTuple):
     """One damaged shard."""
 
-    path: Path
+    path: PurePath
     reason: str
 
 
 class CacheFolder:
-    """A cache on disk, as a context manager that closes its index."""
+    """A cache on disk or in an object store, as a context manager that closes its index."""
 
     def __init__(
         self,
@@ -77,10 +79,10 @@ class CacheFolder:
         waits: bool = True,
         storage: Storage | None = None,
     ) -> None:
-        """Open the cache at `root`, by default `default_folder()`.
+        """Open the cache at `root`, a folder or a URL, by default `default_folder()`.
 
-        Shards and recipes are kept in `storage`, by default in `root` itself; all else stays in
-        `root`.
+        Shards and recipes are kept in `storage`, by default in `root` itself, or at the URL. All
+        else stays in `root`, or in the folder of the URL that is on this machine.
 
         `waits` False is for what can do without the cache: an index that another process keeps
         locked delays it for half a second, not for 30.
@@ -88,13 +90,23 @@ class CacheFolder:
         Raises
         ------
         UsageError
-            When `root` is not a path.
+            When `root` is not a path, or a URL that no cache can have.
+        LibraryNotFoundError
+            When what speaks the protocol of the URL is not installed.
         CacheError
             When it is not a folder, or `create` is set and it cannot be created.
         """
-        self.root = default_folder()
-        if root is not None:
-            self.root = require_path(root, "the path of a cache folder")
+        given = default_folder() if root is None else root
+        address = address_of(given)
+        self.address = str(given) if address is None else address.url
+        """What opens it again, and what messages call it."""
+        if address is None:
+            self.root = require_path(given, "the path of a cache folder")
+        else:
+            self.root = address.local_folder
+            storage = open_objects(address, waits=waits)
+            with contextlib.suppress(OSError):  # the index is in memory then
+                make_folder(self.root.absolute())
         if self.root.exists() and not self.root.is_dir():
             raise CacheError(f"the cache {self.root} is a file; --cache takes a folder")
         if self.root.exists() and not os.access(self.root, os.R_OK | os.X_OK):
@@ -102,7 +114,7 @@ class CacheFolder:
                 f"the cache folder {self.root} cannot be read: Permission denied; change its "
                 f"permissions, or name another with --cache"
             )
-        if create:
+        if create and address is None:
             try:
                 make_folder(self.root.absolute())
             except OSError as error:
@@ -110,6 +122,8 @@ class CacheFolder:
                     f"the cache folder {self.root} cannot be created: {error.strerror}; "
                     f"name another with --cache"
                 ) from error
+        self.is_local = storage is None
+        """Whether what is written takes room on the disk of `root`."""
         self.storage: Storage = LocalStorage(self.root) if storage is None else storage
         self.index = Index(self.root, waits=waits)
 
@@ -331,8 +345,7 @@ class CacheFolder:
             for name in cache.shard_names():
                 path = cache.folder / name
                 try:
-                    with Shard(cache.storage, name) as shard:
-                        shard.verify()
+                    from_shard(cache.storage, name, lambda shard: shard.verify(), afresh=True)
                 except FileNotFoundError:
                     continue  # removed by another process
                 except DamagedShardError as error:

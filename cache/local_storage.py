@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from ..atomic_file import (
@@ -14,8 +15,10 @@ from ..atomic_file import (
     write_parts,
 )
 from ..errors import CacheError
+from ..hardware import available_cores
 from ..untrusted.files import open_regular
 from .lock import WriterLock
+from .storage import BlobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -32,6 +35,11 @@ class LocalStorage:
         self.where = where
         self._root = where if root is None else root
 
+    @property
+    def n_readers(self) -> int:
+        """See `Storage.n_readers`."""
+        return available_cores()
+
     def below(self, name: str) -> LocalStorage:
         """See `Storage.below`."""
         return LocalStorage(self.where / name, self._root)
@@ -47,9 +55,19 @@ class LocalStorage:
         """See `Storage.open`; what is not a regular file is an OSError, since a pipe would wait."""
         return open_regular(self.where / name)
 
+    def status(self, name: str) -> BlobStatus:
+        """See `Storage.status`; what is not a regular file has no bytes."""
+        status = (self.where / name).stat()
+        n_bytes = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        return BlobStatus(n_bytes, status.st_mtime)
+
     def local_path(self, name: str) -> Path:
         """See `Storage.local_path`."""
         return self.where / name
+
+    def drop_copy(self, name: str) -> bool:
+        """See `Storage.drop_copy`."""
+        return False
 
     def put(self, name: str, parts: Iterable[bytes | memoryview], *, replace: bool = False) -> None:
         """See `Storage.put`: written aside, synced and renamed, and the folder is synced.

@@ -37,6 +37,46 @@ class KernelLock:
             os.close(handle)
 
 
+class LocalSign(KernelLock):
+    """A locked file, by which the processes of this machine see that one of them lives.
+
+    Where it cannot be made, they do not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Make and lock a file that is not there yet."""
+        self._path = path
+        with contextlib.suppress(OSError), not_while_forking:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            let_go_in_children(self)
+
+    def end(self, *, leave: bool = False) -> None:
+        """Unlock and remove it; with `leave`, it says that the process is gone."""
+        self.release()
+        if not leave:
+            self.remove(self._path)
+
+    @staticmethod
+    def is_of_the_dead(path: Path) -> bool:
+        """Whether whoever locked the file is gone; False where that cannot be said."""
+        with contextlib.suppress(OSError):
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # several may look at once
+            finally:
+                os.close(handle)
+            return True
+        return False
+
+    @staticmethod
+    def remove(path: Path) -> None:
+        """Remove the file of one that is gone."""
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 class WriterLock(KernelLock):
     """Holds the `LOCK` file of a variant, as a context manager. It never waits.
 

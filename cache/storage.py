@@ -1,4 +1,6 @@
-"""What a cache needs of the place in which its shards lie; `local_storage` is a folder on a disk.
+"""What a cache needs of the place in which its shards lie.
+
+`local_storage` is a folder on a disk, and the room `objects` an object store.
 
 Only shards and recipes go through it. The index, the converted networks and the small arrays
 that `CacheFolder` keeps belong to one machine, so they are always local files.
@@ -7,23 +9,45 @@ that `CacheFolder` keeps belong to one machine, so they are always local files.
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
-    from pathlib import Path
+    from pathlib import Path, PurePath
 
 Blob: TypeAlias = io.RawIOBase | io.BufferedIOBase
 """A file that is open for reading, unbuffered: ranges of it are read by `seek` and `readinto`."""
+
+
+class BlobStatus(NamedTuple):
+    """What is known of a blob without reading it."""
+
+    n_bytes: int
+    modified_s: float
+    """When it was written, in seconds since 1970."""
+
+
+@runtime_checkable
+class FetchesAhead(Protocol):
+    """A `Blob` from far away, of which several ranges are fetched at once."""
+
+    def expect(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """These, (offset, number of bytes), are read next, one after the other."""
+        ...
 
 
 class Storage(Protocol):
     """Named blobs of bytes in one folder, and in the folders below it. Safe to use from threads."""
 
     @property
-    def where(self) -> Path:
-        """Where it is: a folder on a disk, or what messages call it."""
+    def where(self) -> PurePath:
+        """Where it is: a `Path` where that is a folder on a disk; else what messages call it."""
+        ...
+
+    @property
+    def n_readers(self) -> int:
+        """How many blobs are best read at once."""
         ...
 
     def below(self, name: str) -> Storage:
@@ -54,8 +78,22 @@ class Storage(Protocol):
         """
         ...
 
+    def status(self, name: str) -> BlobStatus:
+        """Size and time of a blob.
+
+        Raises
+        ------
+        OSError
+            When there is none, or it cannot be read.
+        """
+        ...
+
     def local_path(self, name: str) -> Path | None:
         """The path of a blob where it is a file on this machine, which HDF5 opens faster."""
+        ...
+
+    def drop_copy(self, name: str) -> bool:
+        """Throw away a copy that is kept nearer than the blob itself; whether there was one."""
         ...
 
     def put(self, name: str, parts: Iterable[bytes | memoryview], *, replace: bool = False) -> None:

@@ -14,11 +14,9 @@ import numpy as np
 
 from ..errors import CacheError, DamagedShardError, MissingRowsError
 from ..formatting import counted
-from ..hardware import available_cores
 from .keys import Key, KeyArray
 from .shards.key_map import KeyMap, shards_and_rows
-from .shards.row_reader import BytesDifferError, RowReader
-from .shards.shard import Shard
+from .shards.opening import IndexIsWrongError, from_shard, read_rows
 from .shards.shard_name import ShardName, next_number
 from .variant import Variant
 from .writer import Writer
@@ -94,8 +92,8 @@ class FeatureCache:
         """Bytes of all shards; what is not a file counts nothing."""
         n_bytes = 0
         for name in self.shard_names():
-            with contextlib.suppress(OSError), self.storage.open(name) as file:
-                n_bytes += file.seek(0, 2)
+            with contextlib.suppress(OSError):
+                n_bytes += self.storage.status(name).n_bytes
         return n_bytes
 
     def __len__(self) -> int:
@@ -118,7 +116,7 @@ class FeatureCache:
         times = [0.0]
         for name in self.shard_names()[-1:]:
             with contextlib.suppress(OSError):
-                times.append((self.folder / name).stat().st_mtime)
+                times.append(self.storage.status(name).modified_s)
         return max(times)
 
     def damaged(self) -> dict[str, str]:
@@ -206,13 +204,13 @@ class FeatureCache:
             return self._read(asked, places)
         except FileNotFoundError:
             self.refresh()  # removed by another process: the row may be in another shard now
-        except _IndexIsWrongError as error:
+        except IndexIsWrongError as error:
             logger.warning("%s: the index is rebuilt", error)
             self._index.forget_shards(self._name, self._key_map.names)
             self._load()
         try:
             return self._read(asked, self._key_map.find(asked))
-        except (FileNotFoundError, _IndexIsWrongError) as error:
+        except (FileNotFoundError, IndexIsWrongError) as error:
             raise CacheError(
                 f"{error}; another process is changing the cache: try again"
             ) from error
@@ -231,7 +229,7 @@ class FeatureCache:
         shards, rows = shards_and_rows(places[order])
         starts = np.flatnonzero(np.diff(shards, prepend=-1)).tolist()
         out = np.empty((n, self._key_map.layouts[int(shards[0])].width), np.float32)
-        with ThreadPoolExecutor(min(available_cores(), len(starts))) as readers:
+        with ThreadPoolExecutor(min(self.storage.n_readers, len(starts))) as readers:
             reading: dict[int, Future[None]] = {}
             for start, end in itertools.pairwise([*starts, n]):
                 shard = int(shards[start])
@@ -256,18 +254,8 @@ class FeatureCache:
         """Read ``out[positions[i]]``, the row of ``asked[positions[i]]``, from one shard."""
         layout, name = self._key_map.layouts[number], self._key_map.names[number]
         keys = asked.take(positions)
-        try:
-            with RowReader(self.storage, name, layout) as reader:
-                if not reader.keys().take(rows).equals(keys):
-                    raise BytesDifferError("another key is stored with a row")
-                reader.read(rows, out, positions)
-        except (BytesDifferError, OSError) as error:
-            if isinstance(error, FileNotFoundError) and name not in self.shard_names():
-                raise  # a name that leads to nothing is damage
-            with Shard(self.storage, name) as shard:
-                if shard.layout != layout or not shard.keys().take(rows).equals(keys):
-                    raise _IndexIsWrongError(f"the index does not fit {shard.path}") from error
-                raise shard.damage(error) from error
+        task = (self.storage, name, layout, rows, keys, out, positions)
+        read_rows(*task, lambda name: name in self.shard_names())
 
     def paths(self) -> dict[Key, bytes]:
         """Where each row's image was when it was extracted, for all rows.
@@ -277,8 +265,9 @@ class FeatureCache:
         found: dict[Key, bytes] = {}
         for name in list(self._key_map.names):
             try:
-                with Shard(self.storage, name) as shard:
-                    keys, places = shard.keys().to_list(), shard.paths()
+                keys, places = from_shard(
+                    self.storage, name, lambda shard: (shard.keys().to_list(), shard.paths())
+                )
             except FileNotFoundError:
                 continue  # removed by another process
             except DamagedShardError as error:
@@ -357,6 +346,9 @@ class FeatureCache:
         indexed = self._index.contents(self._name)
         damaged = self._index.damaged(self._name)
         names = self.shard_names()
+        unknown = [name for name in names if name not in damaged and name not in indexed]
+        with ThreadPoolExecutor(self.storage.n_readers) as readers:
+            found = dict(zip(unknown, readers.map(self._contents, unknown), strict=True))
         self._index.forget_shards(self._name, indexed.keys() - set(names))
         self._index.unmark_damaged(self._name, damaged.keys() - set(names))
         self._key_map = KeyMap()
@@ -364,11 +356,10 @@ class FeatureCache:
         for name in names:
             if name in damaged:
                 continue
-            contents = indexed.get(name)
+            contents = indexed.get(name) or found[name]
             if contents is None:
-                contents = self._contents(name)
-                if contents is None:
-                    continue
+                continue
+            if name in found:
                 new.append(contents)
             self._key_map.add(contents)
         self._index.add_shards(self._name, new)
@@ -376,8 +367,7 @@ class FeatureCache:
     def _contents(self, name: str) -> Contents | None:
         """What a shard holds; None when it is gone or damaged."""
         try:
-            with Shard(self.storage, name) as shard:
-                return shard.contents()
+            return from_shard(self.storage, name, lambda shard: shard.contents())
         except FileNotFoundError:
             return None  # removed by another process since the folder was listed
         except DamagedShardError as error:
@@ -393,7 +383,3 @@ def _holds(storage: Storage, name: str, data: bytes) -> bool:
             return file.read(len(data) + 1) == data
     except OSError:
         return False
-
-
-class _IndexIsWrongError(Exception):
-    """Signal: the index names a shard or row that is not there, or holds another key."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     default_in_words="its own",
     help="height and width of the input for which the shapes of layers are given",
 )
-@options.cache(help="folder of the cache, which knows how fast networks were")
+@options.cache(help="folder or URL of the cache, which knows how fast networks were")
 @options.as_json()
 def run(network: str | None, size: int | None, cache: str | None, json: bool) -> int:
     """List networks, or the layers of one."""

@@ -121,7 +121,8 @@ def extract(
         ``"50%"``; the network is not counted. None: three quarters of what is available, in the
         container if there is one.
     cache
-        The cache folder; by default ``$BOTTLEBANK_CACHE`` or the platform's.
+        The cache folder, or a URL such as ``s3://bucket/prefix``; by default
+        ``$BOTTLEBANK_CACHE`` or the platform's.
     engine
         ``auto``, or a name in the registry of engines, `features.engines`.
     precision

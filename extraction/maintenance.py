@@ -12,8 +12,8 @@ from ..cache import CacheFolder, Key, Variant, made_again
 from ..cache import layouts as kept_layouts
 from ..cache.import_export import Described, export_rows, import_shards
 from ..cache.isolated_reading import open_export
-from ..cache.key_numbers import ContentSet
 from ..cache.pruning.prune import carry_out, plan, remove_recipe
+from ..cache.shards.key_numbers import ContentSet
 from ..cache.sheets import Sheets
 from ..datasets.splits import split
 from ..errors import CacheError, NewerRecipeError, RecipeError, UsageError
@@ -82,7 +82,7 @@ def choose(folder: CacheFolder, prefix: str | None, precision: str = "auto") -> 
     known = "; ".join(f"{name[:12]} {_in_words(_recipe(folder, name))}" for name in fingerprints)
     if not fingerprints:
         raise UsageError(
-            f"the cache {folder.root} is empty: fill it with `bottlebank extract DATA`"
+            f"the cache {folder.address} is empty: fill it with `bottlebank extract DATA`"
         )
     if not fitting:
         raise UsageError(f"no recipe begins with {received(prefix)}; the cache holds: {known}")

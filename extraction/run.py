@@ -248,6 +248,6 @@ class Run:
             rows=counts.different * (1 + len(self._views.numbers)),
             rows_extracted=counts.rows_extracted,
             fingerprint=self._recipe.fingerprint,
-            cache=str(self._folder.root),
+            cache=self._folder.address,
             cluster=self._told_of_cluster(),
         )

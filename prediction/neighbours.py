@@ -152,7 +152,7 @@ def open_training_images(head: Head, cache: str | os.PathLike[str] | None = None
         kept = folder.training_rows(recipe.fingerprint, name) if isinstance(name, str) else None
         if kept is None:
             raise NoTrainingImagesError(
-                f"the cache folder {folder.root} has no list of this head's training images: train "
+                f"the cache {folder.address} has no list of this head's training images: train "
                 f"it here, or name the cache that it was trained with (--cache)"
             )
         keys, labels = kept
@@ -163,7 +163,7 @@ def open_training_images(head: Head, cache: str | os.PathLike[str] | None = None
                     break
             else:
                 raise NoTrainingImagesError(
-                    f"the cache {folder.root} no longer holds all training images of this head: "
+                    f"the cache {folder.address} no longer holds all training images of this head: "
                     f"train it again"
                 )
             features = variant.rows(keys)

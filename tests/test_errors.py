@@ -25,7 +25,7 @@ SIGNALS = {
     "TooBusyError": "waitress answers it with status 503",
     "NotKnownError": "the values of a SavedModel that depend on data are not known",
     "_DiedError": "the decoder pool finds the image that did it",
-    "_IndexIsWrongError": "FeatureCache builds the index again",
+    "IndexIsWrongError": "FeatureCache builds the index again",
     "_TooManyBytesError": "Fetcher makes it a FetchError",
 }
 RAISE_BUILTINS = {
@@ -33,6 +33,7 @@ RAISE_BUILTINS = {
     "cache/export_file.py": "reads exports: import names the file",
     "cache/import_export.py": "reads recipes: import names the folder",
     "cache/keys.py": "reads keys",
+    "cache/objects/object_storage.py": "ValueError, for a mistake in bottlebank",
     "cache/layouts.py": "reads maps: Layouts names the file",
     "cache/shards/shard.py": "reads shards: Shard names the file",
     "cache/shards/shard_writer.py": "Writer names the variant",

@@ -26,6 +26,8 @@ HEAVY = [
     "numpy",
     "h5py",
     "PIL",
+    "fsspec",
+    "s3fs",
 ]
 
 ROOMS = (
@@ -72,6 +74,8 @@ OWNERS = {
     "cv2": ("features/", "training/perceptual_hash.py"),
     "simplejpeg": ("features/",),
     "h5py": ("cache/", "classifier/head_file.py", "untrusted/hdf5"),
+    "fsspec": ("cache/objects/",),
+    "s3fs": (),
     "click": ("cli/",),
     "flask": ("service/",),
     "waitress": ("service/http/",),

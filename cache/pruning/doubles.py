@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import CacheLockedError, DamagedShardError
-from ..key_numbers import KeyNumbers
+from ..shards.key_numbers import KeyNumbers
+from ..shards.opening import from_shard
 from ..shards.shard import Shard
 from .prune import Kept, Plan, carry_out
 
@@ -41,8 +42,9 @@ def remove_doubles(cache: FeatureCache) -> int:
     n_removed = 0
     try:
         for number, name in enumerate(names):
-            with Shard(cache.storage, name) as shard:
-                keys, n_rejections = shard.keys(), len(shard.rejections())
+            keys, n_rejections = from_shard(
+                cache.storage, name, lambda shard: (shard.keys(), len(shard.rejections()))
+            )
             is_new = seen.add(keys, np.full(len(keys.views), number))
             if not is_new.all():
                 doubled.append(Kept(name, np.flatnonzero(is_new), [*range(n_rejections)], False))
@@ -52,8 +54,7 @@ def remove_doubles(cache: FeatureCache) -> int:
                 relied_on.update([name], (names[holder] for holder in holders))
                 n_removed += int(np.count_nonzero(~is_new))
         for name in sorted(relied_on):
-            with Shard(cache.storage, name) as shard:
-                shard.verify()
+            from_shard(cache.storage, name, Shard.verify, afresh=True)
     except FileNotFoundError:
         return 0  # another process removes shards
     except DamagedShardError as error:

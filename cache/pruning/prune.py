@@ -14,8 +14,9 @@ import numpy as np
 from ...errors import CacheError, DamagedShardError, UnreadableShardError
 from ...untrusted.tar_members import archive_of, leads_into_file, members_of, status_of
 from ..identity import place_of
-from ..key_numbers import KeyNumbers
 from ..keys import KeyArray
+from ..shards.key_numbers import KeyNumbers
+from ..shards.opening import from_shard
 from ..shards.shard import Shard
 from ..shards.shard_name import next_number
 from ..shards.shard_writer import Rows, hash_array, write_shard
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..directory import CacheFolder
+    from ..shards.shard import Rejection
     from ..store import FeatureCache
 
 _GONE, _UNKNOWN, _THERE = range(3)
@@ -90,9 +92,7 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     removed: set[str] = set()
     for name in names:
         try:
-            with Shard(cache.storage, name) as shard:
-                shard.verify()
-                keys, paths, rejections = shard.keys(), shard.paths(), shard.rejections()
+            keys, paths, rejections = from_shard(cache.storage, name, _verified, afresh=True)
         except FileNotFoundError:
             removed.add(name)  # by another process
             continue
@@ -120,6 +120,12 @@ def plan(folder: CacheFolder, cache: FeatureCache) -> Plan:
     rewrite = [kept for kept in every if not kept.is_whole or kept.name in merged]
     counts = n_rows, n_rejections, n_kept, n_rejections_kept
     return Plan(rewrite, damaged, *counts, seen, frozenset(names) - removed)
+
+
+def _verified(shard: Shard) -> tuple[KeyArray, list[bytes], list[Rejection]]:
+    """Keys, paths and rejections of a shard of which every byte is checked."""
+    shard.verify()
+    return shard.keys(), shard.paths(), shard.rejections()
 
 
 class _Images:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..key_numbers import KeyNumbers
 from ..keys import Key, KeyArray
+from .key_numbers import KeyNumbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

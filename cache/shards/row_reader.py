@@ -12,6 +12,7 @@ import numpy as np
 import xxhash
 
 from ..keys import HASH_BYTES, KeyArray
+from ..storage import FetchesAhead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -135,7 +136,18 @@ class RowReader:
         goes_on = follows & (np.diff(positions, prepend=-2) == 1)
         n_follows, n_goes_on = np.cumsum(follows), np.cumsum(goes_on)
         scratch: NDArray[Any] | None = None
-        for first, past, start, end in self._pieces(rows):
+        pieces = [*self._pieces(rows)]
+        if isinstance(self._file, FetchesAhead):
+            self._file.expect(
+                [
+                    (
+                        layout.features_at + first * layout.row_bytes,
+                        (past - first) * layout.row_bytes,
+                    )
+                    for first, past, _, _ in pieces
+                ]
+            )
+        for first, past, start, end in pieces:
             n_rows = past - first
             is_whole = n_rows == end - start == n_follows[end - 1] - n_follows[start] + 1
             is_straight = n_rows == n_goes_on[end - 1] - n_goes_on[start] + 1

@@ -20,15 +20,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import xxhash
 
-from ...errors import DamagedShardError, NewerShardError, UnreadableShardError, in_brief
+from ...errors import (
+    CacheUnreachableError,
+    DamagedShardError,
+    NewerShardError,
+    UnreadableShardError,
+    in_brief,
+)
 from ...untrusted.hdf5 import PlainFile, named
 from ..keys import HASH_BYTES, KeyArray
+from ..storage import FetchesAhead
 from .row_reader import BytesDifferError, Layout, RowReader
 from .shard_name import ShardName
 
@@ -184,6 +193,8 @@ class Shard:
         try:
             with RowReader(self._storage, self._name, self.layout) as reader:
                 reader.read(rows, out)
+        except CacheUnreachableError:
+            raise
         except (BytesDifferError, OSError) as error:
             raise self.damage(error) from error
 
@@ -193,6 +204,9 @@ class Shard:
         Numbers that are not finite, or larger than `largest` either way, are damage too.
         """
         with self._reading(), self._storage.open(self._name) as file:
+            if isinstance(file, FetchesAhead):
+                file.expect([(0, file.seek(0, io.SEEK_END))])
+                file.seek(0)
             digest = digest_of(iter(lambda: file.read(1 << 20), b""))
         name = ShardName.parse(self._name)
         if name is None or digest != name.digest:
@@ -246,10 +260,10 @@ class Shard:
         """Turn what reading HDF5 raises into the error for this shard."""
         try:
             yield
-        except DamagedShardError:
+        except (DamagedShardError, CacheUnreachableError):
             raise
         except FileNotFoundError:
-            if self.path.is_symlink():
+            if isinstance(self.path, Path) and self.path.is_symlink():
                 raise self.damage(OSError(errno.ENOENT, "a link to nothing")) from None
             raise
         except (OSError, KeyError, ValueError, TypeError, RuntimeError, MemoryError) as error:

@@ -25,7 +25,7 @@ def run(source: str, cache: str | None, json: bool) -> int:
     with CacheFolder(cache, create=True) as folder:
         with Progress("Importing"):
             brought = import_from(folder, path)
-        root = str(folder.root)
+        root = folder.address
     for reason in brought.damaged:
         say(f"left out: {reason}")
     if not brought.has_checksum:

@@ -20,7 +20,7 @@ def run(cache: str | None, json: bool) -> int:
     with CacheFolder(cache) as folder:
         entries = [describe(folder, recipe) for recipe in folder.all()]
         n_sheets, n_bytes = Sheets(folder.root).count()
-        root = str(folder.root)
+        root = folder.address
     if json:
         thumbnails = {"sheets": n_sheets, "bytes": n_bytes}
         print_json({"cache": root, "recipes": entries, "thumbnails": thumbnails})

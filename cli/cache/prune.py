@@ -35,7 +35,7 @@ def run(fingerprint: str | None, whole: bool, yes: bool, cache: str | None, json
     with CacheFolder(cache) as folder:
         with Progress("Pruning" if yes else "Looking for what can go"):
             entries, n_sheets = prune(folder, fingerprint, whole=whole, do=yes)
-        root = str(folder.root)
+        root = folder.address
     if json:
         about = {"cache": root, "done": yes, "recipes": entries}
         print_json({**about, "sheets_removed": n_sheets})

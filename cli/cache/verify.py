@@ -42,7 +42,7 @@ def run(deep: bool, cache: str | None, json: bool) -> int:
                 n_files += 1
                 if found is not None:
                     changed.append({"path": str(found.path), "reason": found.reason})
-        root = str(folder.root)
+        root = folder.address
     if json:
         answer = {"cache": root, "shards": n_shards, "damaged": damage}
         print_json({**answer, "files": n_files, "changed": changed} if deep else answer)

@@ -357,7 +357,7 @@ def cache(**settings: Any) -> Decorator:
     """--cache."""
     texts = {
         "default_in_words": "the platform's, such as ~/.cache/bottlebank",
-        "help": "folder of the cache",
+        "help": "folder of the cache, or a URL such as s3://bucket/prefix",
     }
     return option("--cache", **{"type": FOLDER, "metavar": "DIR", **texts, **settings})
 

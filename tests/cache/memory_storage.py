@@ -7,11 +7,14 @@ import io
 from collections.abc import Generator, Iterable
 from pathlib import Path
 
+from bottlebank.cache.storage import BlobStatus
 from bottlebank.errors import CacheLockedError
 
 
 class MemoryStorage:
     """See `bottlebank.cache.storage.Storage`."""
+
+    n_readers = 2
 
     def __init__(self, blobs: dict[str, bytes] | None = None, where: str = "memory") -> None:
         self.where = Path(where)
@@ -34,8 +37,15 @@ class MemoryStorage:
         except KeyError:
             raise FileNotFoundError(f"{self.where}/{name}") from None
 
+    def status(self, name: str) -> BlobStatus:
+        with self.open(name) as file:
+            return BlobStatus(len(file.getvalue()), 0.0)
+
     def local_path(self, name: str) -> None:
         return None
+
+    def drop_copy(self, name: str) -> bool:
+        return False
 
     def put(self, name: str, parts: Iterable[bytes | memoryview], *, replace: bool = False) -> None:
         path, data = f"{self.where}/{name}", b"".join(parts)

@@ -173,13 +173,13 @@ class FrozenMaps:
             ) from error
 
     def _require_room(self, n_images: int) -> None:
-        root = self._folder.root
-        needed, free = n_images * self._row_bytes, shutil.disk_usage(root).free
+        needed = n_images * self._row_bytes
+        free = shutil.disk_usage(self._folder.root).free
         said = (
             f"what the frozen part makes of {counted(n_images, 'image')} takes "
-            f"{mebibytes(needed)} in the cache {root}"
+            f"{mebibytes(needed)} in the cache {self._folder.address}"
         )
-        if needed > free:
+        if self._folder.is_local and needed > free:
             raise BottlebankError(
                 f"{said}, where {mebibytes(free)} are free: unfreeze fewer blocks, or name a cache "
                 f"on another disk with --cache"

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bottlebank.cache import Key, KeyArray, content_of_bytes
-from bottlebank.cache import key_numbers as module
-from bottlebank.cache.key_numbers import KeyNumbers
+from bottlebank.cache.shards import key_numbers as module
+from bottlebank.cache.shards.key_numbers import KeyNumbers
 
 numbers = st.integers(0, 40)
 

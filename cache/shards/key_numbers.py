@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .keys import HASH_BYTES, Key, KeyArray
+from ..keys import HASH_BYTES, Key, KeyArray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
