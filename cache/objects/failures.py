@@ -100,7 +100,9 @@ def _reason(error: Exception, code: str, endpoint: str) -> str:
         return f"{endpoint} does not answer ({_said(error)}): {_NETWORK}"
     if isinstance(error, PermissionError):
         return f"access is denied: {_DENIED}"
-    return f"{endpoint} answers {code or _said(error)}: {_NETWORK}"
+    if code:
+        return f"{endpoint} answers {code}: run the command again, or look into the server's log"
+    return f"{endpoint} cannot be used ({_said(error)}): {_NETWORK}"
 
 
 def _said(error: Exception) -> str:
