@@ -13,6 +13,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -55,8 +56,8 @@ def actors() -> list[int]:
     return found
 
 
-def start(folder: str, cache: str, address: str) -> subprocess.Popen[bytes]:
-    arguments = [folder, cache, address, str(COMMIT_EVERY), f"{cache}-computed"]
+def start(folder: str, cache: str, address: str, counts: str) -> subprocess.Popen[bytes]:
+    arguments = [folder, cache, address, str(COMMIT_EVERY), counts]
     return subprocess.Popen([sys.executable, "-c", DRIVER, *arguments])
 
 
@@ -93,21 +94,22 @@ def main(folder: str, cache: str, n_kills: int, seed: int) -> None:
     chance = random.Random(seed)
     killed = {"worker": 0, "node": 0, "driver": 0}
     begun = time.monotonic()
-    with loopback_cluster(3) as cluster:
-        driver = start(folder, cache, cluster.address)
+    with tempfile.TemporaryDirectory() as work, loopback_cluster(3) as cluster:
+        counts = f"{work}/computed"
+        driver = start(folder, cache, cluster.address, counts)
         while sum(killed.values()) < n_kills:
-            time.sleep(chance.uniform(2, 12))
+            time.sleep(chance.uniform(1, 7))
             if driver.poll() is not None:
                 break
             what = kill_one(cluster, driver, chance)
             if what:
                 killed[what] += 1
             if what == "driver":
-                driver = start(folder, cache, cluster.address)
+                driver = start(folder, cache, cluster.address, counts)
         n_ended = driver.wait(900)
         if n_ended:
             raise SystemExit("the driver failed")
-    n_computed = sum(map(int, Path(f"{cache}-computed").read_text().split()))
+        n_computed = sum(map(int, Path(counts).read_text().split()))
     n_twice = n_computed - n_rows(cache)
     told = {"killed": killed, "computed_twice": n_twice, "seconds": time.monotonic() - begun}
     sys.stdout.write(f"{json.dumps(told)}\n")
