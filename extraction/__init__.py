@@ -11,6 +11,9 @@ one another:
 - `ledger`: takes the lock, commits rows and rejections, remembers the contents of files;
 - `cluster`: the same on many machines.
 
+`in_parts` does the same for who needs no table, with `parts`, in which a dataset of
+any size is gone through; `earlier` says what the cache has of earlier extractions.
+
 May import ``datasets``, ``features``, ``cache``, ``classifier`` and below. A module is imported
 when one of its names is first used.
 """
