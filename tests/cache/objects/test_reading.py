@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bottlebank.cache import CacheFolder, prune
+from bottlebank.cache import CacheFolder
 from bottlebank.cache.objects import copies as copies_module
 from bottlebank.cache.objects.address import address_of
 from bottlebank.cache.objects.blob import READ_AHEAD_BYTES, ObjectBlob
 from bottlebank.cache.objects.copies import Copies
+from bottlebank.cache.pruning import prune
 from bottlebank.errors import CacheUnreachableError, DamagedShardError, UsageError
 from tests.cache.faults import PRINT, RECIPE, key
 
