@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, nargs=2, default=[1000, 3400])
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--more-workers", type=int, nargs="*", default=[1, 4])
     parser.add_argument("--child", action="store_true")
     options = parser.parse_args()
     if options.child:
@@ -176,6 +177,12 @@ def main() -> None:
                     told = run(every[:n], cache, roots, cluster.address, workers)
                     costs[kind, n] = told
                     print(f"{kind}, {n:,} images: {json.dumps(told)}", flush=True)
+            for workers in options.more_workers:
+                told = run(
+                    every[: options.images[1]], str(work / f"w{workers}"), daemons,
+                    cluster.address, workers,
+                )  # fmt: skip
+                print(f"{workers} workers: {json.dumps(told)}", flush=True)
             chunks = {}
             for size in (32, 512):
                 n = options.images[0]
