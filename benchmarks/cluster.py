@@ -29,8 +29,8 @@ import numpy as np
 TESTS = Path(__file__).parents[1] / "tests"
 sys.path[:0] = [str(TESTS / "extraction" / "cluster"), str(TESTS / "cache" / "objects")]
 
-from loopback_cluster import loopback_cluster
-from machine import machine
+from loopback_cluster import loopback_cluster  # noqa: E402
+from machine import machine  # noqa: E402
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
