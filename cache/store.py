@@ -337,6 +337,8 @@ class FeatureCache:
 
     def add_shard(self, shard: Contents) -> None:
         """Make the rows of a shard known that was committed just now."""
+        if shard.name in self._key_map.names:
+            return
         self._index.add_shards(self._name, [shard])
         self._key_map.add(shard)
 

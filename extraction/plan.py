@@ -120,6 +120,8 @@ class Plan:
     def n_done(self, keys: Sequence[Key], rejections: Sequence[Rejection] = ()) -> int:
         """Note rows that have been computed, and images that cannot be; how many are done now."""
         n_done = len(rejections)
+        for rejection in rejections:
+            self._begun[rejection.content] = 0
         for key in keys:
             self._begun[key.content] -= 1
             n_done += self._begun[key.content] == 0
@@ -129,6 +131,19 @@ class Plan:
         """Whether all rows of a content that was begun are computed."""
         return self._begun.get(content) == 0
 
-    def take_back(self, file: ImageFile, content: ContentHash) -> None:
-        """Note that a file will be read again, since who had begun with its content is gone."""
+    def is_begun(self, content: ContentHash) -> bool:
+        """Whether rows of a content are being computed."""
+        return self._begun.get(content, 0) > 0
+
+    def take_back(self, content: ContentHash, positions: Sequence[int]) -> None:
+        """Note that files of a content will be read again, since who had begun with it is gone."""
         self._begun.pop(content, None)
+        for position in positions:
+            self.contents[position] = None
+
+    def count_extracted(self) -> None:
+        """Count a content that was computed by who was thought lost: its rows are in the ledger."""
+
+    def n_unfinished(self) -> int:
+        """Contents that are begun and not done."""
+        return sum(n_views > 0 for n_views in self._begun.values())

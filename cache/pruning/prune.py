@@ -225,10 +225,11 @@ def carry_out(cache: FeatureCache, planned: Plan) -> None:
                 f"another process has removed shards of {cache.folder} meanwhile: run the command "
                 f"again. Nothing has been removed"
             )
+        written: list[str] = []
         try:
-            _write_anew(cache, planned.rewrite)
+            _write_anew(cache, planned.rewrite, written)
         except BaseException as error:
-            for name in {*cache.shard_names()} - before:  # rows that are there twice
+            for name in written:  # rows that are there twice
                 cache.storage.delete(name)
             if not isinstance(error, OSError) or isinstance(error, DamagedShardError):
                 raise
@@ -274,17 +275,17 @@ def remove_recipe(folder: CacheFolder, fingerprint: str) -> None:
         cache.refresh()
 
 
-def _write_anew(cache: FeatureCache, rewrite: list[Kept]) -> None:
+def _write_anew(cache: FeatureCache, rewrite: list[Kept], written: list[str]) -> None:
+    """Write shards and read them back; `written` gets the name of each, and of no other."""
     before = set(cache.shard_names())
     number, n_found = next_number(before), 0
     for rows in _merged(cache, rewrite):
-        write_shard(cache.storage, number, rows)
+        written.append(write_shard(cache.storage, number, rows).name)
         number += 1
-    for name in cache.shard_names():
-        if name not in before:
-            with Shard(cache.storage, name) as shard:
-                shard.verify()
-                n_found += shard.layout.n_rows + len(shard.rejections())
+    for name in set(written) & {*cache.shard_names()} - before:
+        with Shard(cache.storage, name) as shard:
+            shard.verify()
+            n_found += shard.layout.n_rows + len(shard.rejections())
     n_kept = sum(len(kept.rows) + len(kept.rejections) for kept in rewrite)
     if n_found != n_kept:
         raise CacheError(f"{n_found} of {n_kept} rows are found again")

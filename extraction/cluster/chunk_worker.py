@@ -10,8 +10,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import platformdirs
+
 from ...cache.shards.shard_name import next_number
-from ...cache.store import COMMIT_EVERY_S, RECIPE_FILE
+from ...cache.store import COMMIT_EVERY_S
 from ...cache.variant import Variant
 from ...cache.writer import Writer
 from ...errors import BottlebankError, CacheError, EngineError
@@ -51,9 +53,10 @@ class ChunkWorker:
         self._order, self._n_cores = order, n_cores
         self._waiting = Waiting()
         self._answers: queue.SimpleQueue[Sequence[Sequence[int]]] = queue.SimpleQueue()
+        self._folder = Path()
         self._network = Network(
             order.recipe,
-            lambda: _here(order),
+            lambda: _here(order, self._folder),
             _networks_here(order),
             order.engine,
             Variant.parse(order.variant).precision,
@@ -68,9 +71,12 @@ class ChunkWorker:
             self._require_same_version()
             self._require_same_cache()
             self._workers = self._begun_workers()
-            self._network.start()
-        except BottlebankError as error:
+            with tempfile.TemporaryDirectory(prefix="bottlebank-weights-") as folder:
+                self._folder = Path(folder)
+                self._network.start()
+        except (BottlebankError, OSError, ImportError) as error:
             return _failed(error)
+        self._order = self._order._replace(files={})
         return About(platform.node(), os.getpid(), self._network.engine, self._network.startup_s)
 
     def _begun_workers(self) -> Workers:
@@ -98,8 +104,8 @@ class ChunkWorker:
             )
 
     def _require_same_cache(self) -> None:
-        storage, variant = self._order.storage, self._order.variant
-        if RECIPE_FILE not in storage.list() or variant not in storage.list():
+        storage = self._order.storage
+        if self._order.sign not in storage.below(self._order.variant).list():
             raise CacheError(
                 f"{storage.where} on {platform.node()} is not the folder that the driver writes "
                 f"to: keep the cache where all machines of the cluster see it"
@@ -112,7 +118,7 @@ class ChunkWorker:
         def run() -> None:
             try:
                 self._extract(files, events)
-            except BottlebankError as error:
+            except (BottlebankError, OSError) as error:
                 events.put(_failed(error))
             except BaseException as error:  # noqa: BLE001 (raised in the other thread)
                 events.put(error)
@@ -169,9 +175,10 @@ def _share_of_memory(n_cores: int) -> int | None:
     return share if share > _LEAST_BYTES else None
 
 
-def _failed(error: BottlebankError) -> Failed:
+def _failed(error: Exception) -> Failed:
     attempts = error.attempts if isinstance(error, EngineError) else ()
-    return Failed(type(error).__name__, str(error), tuple(attempts))
+    reason = str(error) if isinstance(error, BottlebankError) else f"{platform.node()}: {error}"
+    return Failed(type(error).__name__, reason, tuple(attempts))
 
 
 def _networks_here(order: Order) -> Path:
@@ -179,17 +186,16 @@ def _networks_here(order: Order) -> Path:
     try:
         networks.mkdir(parents=True, exist_ok=True)
     except OSError:
-        return Path(tempfile.gettempdir()) / "bottlebank-networks"
+        return platformdirs.user_cache_path("bottlebank") / "networks"
     return networks
 
 
-def _here(order: Order) -> Weights:
+def _here(order: Order, folder: Path) -> Weights:
     """The weights on this machine: where the driver has them or, if they are not there, a copy."""
     weights = order.weights
     paths = [path for path in (weights.path, *weights.more) if path is not None]
     if all(path.is_file() for path in paths) or not order.files:
         return weights
-    folder = Path(tempfile.mkdtemp(prefix="bottlebank-weights-"))
     for path in paths:
         (folder / path.name).write_bytes(order.files[str(path)])
     here = [folder / path.name for path in paths]

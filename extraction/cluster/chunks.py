@@ -63,6 +63,10 @@ class Chunks:
         self._n_left = max(0, self._n_left - len(files)) if files else 0
         return Chunk(files) if files else None
 
+    def skip(self, n_files: int) -> None:
+        """So many files fewer will come than was said."""
+        self._n_left = max(0, self._n_left - n_files)
+
     def put_back(self, chunk: Chunk, left: Sequence[ImageFile], reason: str) -> None:
         """Have files of a lost chunk extracted again, in two halves: something may be in one.
 
@@ -75,7 +79,7 @@ class Chunks:
             half = len(left) // 2
             self._again += [Chunk(left[:half]), Chunk(left[half:])]
             return
-        if chunk.n_lost + 1 >= _MOST_LOSSES:
+        if left and chunk.n_lost + 1 >= _MOST_LOSSES:
             some = ", ".join(file.path for file in left[:3])
             raise EngineError(
                 f"{counted(_MOST_LOSSES, 'worker')} ended while extracting {some}"

@@ -33,6 +33,8 @@ class Order(NamedTuple):
     storage: Storage
     """Of the recipe: its variants are below it."""
     variant: str
+    sign: str
+    """Name of a blob that the driver has put into the variant's folder."""
     engine: str
     networks: str
     """Where converted networks are kept, on machines that can write there."""

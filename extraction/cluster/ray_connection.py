@@ -6,11 +6,15 @@ import contextlib
 import importlib
 import logging
 import os
+import signal
 import socket
+import subprocess
+import sys
+import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ...errors import EngineError, LibraryNotFoundError, in_brief
+from ...errors import EngineError, LibraryNotFoundError, ParameterError, UsageError, in_brief
 from ...extras import how_to_install
 from ...hardware import available_cores
 from .settings import LOOPBACK, require_address
@@ -22,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 _ADDRESS = "RAY_ADDRESS"
 _ANSWERS_WITHIN_S = 10.0
+_SPEAKS_WITHIN_S = 30.0
+_PROBE = "import sys, ray; ray._raylet.GcsClient(address=sys.argv[1])"
 
 
 def require_ray() -> None:
@@ -33,10 +39,10 @@ def require_ray() -> None:
 
 
 @contextlib.contextmanager
-def connected(address: str | None) -> Generator[Any]:
-    """The module `ray`, connected for as long as the block lasts.
+def connected(address: str | None) -> Generator[tuple[Any, bool]]:
+    """The module `ray`, connected while the block lasts, and whether to this machine alone.
 
-    A connection that the program has already is used, and stays.
+    A connection that the program has already is used, whatever `address` is, and stays.
 
     Parameters
     ----------
@@ -54,21 +60,27 @@ def connected(address: str | None) -> Generator[Any]:
         When there is no cluster at the address, or none can be started.
     """
     require_ray()
-    require_address(address or os.environ.get(_ADDRESS) or None)
+    try:
+        require_address(address or os.environ.get(_ADDRESS) or None)
+    except ParameterError as error:
+        raise error if address else UsageError(f"RAY_ADDRESS: {error}") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
     if ray.is_initialized():
-        yield ray
+        yield ray, False
         return
-    _keep_quiet()
+    logging.getLogger("ray").setLevel(logging.ERROR)
     settings: dict[str, Any] = {
         "log_to_driver": False,
         "logging_level": logging.ERROR,
         "configure_logging": False,
     }
-    address = address or os.environ.get(_ADDRESS)
+    address = address or os.environ.get(_ADDRESS) or None
+    if address is None:
+        os.environ.pop(_ADDRESS, None)  # an empty one is none, which Ray does not know
     _require_answer(address)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         if address is None:
             with _loopback_only():
@@ -92,16 +104,13 @@ def connected(address: str | None) -> Generator[Any]:
             ) from error
         where = f"the Ray cluster at {address}" if address else "a Ray cluster on this machine"
         raise EngineError(f"{where} cannot be used: {in_brief(error)}") from error
+    if threading.current_thread() is threading.main_thread() and on_sigterm is not None:
+        signal.signal(signal.SIGTERM, on_sigterm)  # Ray's own prints its stack and exits
     try:
-        yield ray
+        with _kept_quiet():
+            yield ray, address is None
     finally:
         ray.shutdown()
-
-
-def is_local(ray: Any) -> bool:
-    """Whether all machines of a cluster are this one."""
-    here = ray.util.get_node_ip_address()
-    return all(node["NodeManagerAddress"] == here for node in ray.nodes() if node["Alive"])
 
 
 def _require_answer(address: str | None) -> None:
@@ -112,20 +121,37 @@ def _require_answer(address: str | None) -> None:
     try:
         with socket.create_connection((host.strip("[]"), int(port)), _ANSWERS_WITHIN_S):
             pass
+        subprocess.run(
+            [sys.executable, "-c", _PROBE, address or ""],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_SPEAKS_WITHIN_S,
+            check=False,  # another version of Ray says itself what it misses
+        )
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(
+            f"no Ray cluster answers at {address}, though something listens there: it takes the "
+            f"address that `ray start --head` prints, not that of the dashboard"
+        ) from error
     except OSError as error:
         raise EngineError(
             f"no Ray cluster answers at {address}: {error.strerror or error}"
         ) from error
 
 
-def _keep_quiet() -> None:
+@contextlib.contextmanager
+def _kept_quiet() -> Generator[None]:
     """Have what Ray tells of lost workers and nodes, a screen for each, logged for debugging.
 
     The driver says itself what is lost. A version of Ray that does it in another way is heard.
     """
-    logging.getLogger("ray").setLevel(logging.ERROR)
     told: Any = importlib.import_module("ray._private.worker")
+    before = getattr(told, "print_to_stdstream", None)
     told.print_to_stdstream = lambda data, **_: logger.debug("ray: %s", data)
+    try:
+        yield
+    finally:
+        told.print_to_stdstream = before
 
 
 @contextlib.contextmanager

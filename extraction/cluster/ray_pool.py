@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,10 +55,13 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
         cores = [int(each["CPU"]) for each in machines if each.get("CPU", 0) >= 1]
         if cluster.cores is not None:
             cores = [n for n in cores if n >= cluster.cores] or cores
-        if not cores:
-            raise EngineError("no machine of the Ray cluster offers a CPU core")
+        if not cores and (cluster.cores is None or cluster.workers is None):
+            raise EngineError(
+                "no machine of the Ray cluster offers a CPU core: where machines are added as they "
+                "are needed, say --ray-workers and --cores-per-worker"
+            )
         self.n_workers = cluster.workers or len(cores)
-        on_each = -(-self.n_workers // len(cores))
+        on_each = -(-self.n_workers // max(1, len(cores)))
         n_cores = cluster.cores or max(1, min(cores) // on_each)
         if not any(
             each.get("CPU", 0) >= n_cores and each.get("GPU", 0) >= cluster.gpus
@@ -137,6 +141,7 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
         """
         waiting = {worker.pending: worker for worker in self.workers if worker.pending is not None}
         if not waiting:
+            time.sleep(timeout_s)
             return
         ready, _ = self._ray.wait(list(waiting), num_returns=1, timeout=timeout_s)
         for pending in ready:
@@ -164,8 +169,7 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
         try:
             event = self._ray.get(next(worker.pending))
         except StopIteration:
-            worker.pending = None
-            return None
+            return self._replaced(worker, "it ended without a word")
         if isinstance(event, (Finished, Failed)):
             worker.pending, worker.is_busy = None, False
         return event
@@ -175,11 +179,19 @@ class RayPool(contextlib.AbstractContextManager["RayPool"]):
         if worker.about is None:
             self._n_failed += 1
             if self._n_failed >= _FAILED_STARTS:
-                raise EngineError(
+                words = (
                     f"{counted(self._n_failed, 'worker')} ended before they were ready: {reason}"
                 )
+                if not self.n_ready:
+                    raise EngineError(words)
+                logger.warning("warning: %s; no further ones are started", words)
+                return Lost(reason)
         self._add()
         return Lost(reason)
+
+    def give_up(self, worker: PoolWorker, reason: str) -> Lost:
+        """Another worker for one that says nothing any more."""
+        return self._replaced(worker, reason)
 
 
 def _reason(error: Exception) -> str:

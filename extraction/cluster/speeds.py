@@ -16,6 +16,7 @@ _MEASURED_S = 20.0
 class _Speed:
     n_images: int
     since_s: float
+    n_files: int = 0
     until_s: float | None = None
 
     def per_s(self, now_s: float) -> float:
@@ -48,14 +49,20 @@ class Speeds:
             if speed.until_s is None:
                 self.end(name)
 
+    def add_files(self, name: str, n_files: int) -> None:
+        """A worker has read files, whether there was anything to compute of them or not."""
+        self._speeds[name].n_files += n_files
+
     def add(self, name: str, n_images: int) -> None:
         """A worker has committed images."""
         self._speeds[name].n_images += n_images
 
     def of(self, name: str) -> float | None:
-        """Images a second; None where none is committed yet."""
+        """Files a second; None where none is read yet."""
         speed = self._speeds.get(name)
-        return speed.per_s(time.monotonic()) if speed and speed.n_images else None
+        if speed is None or not speed.n_files:
+            return None
+        return speed.n_files / max(time.monotonic() - speed.since_s, 1e-3)
 
     def stragglers(self) -> dict[str, float]:
         """Workers that do less than half of what the median one does, with their images a second.

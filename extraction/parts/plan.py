@@ -41,12 +41,12 @@ class _InHand:
 
 
 class _Begun:
-    """A content that is being computed, first of the image of that place in its part."""
+    """A content that is being computed."""
 
-    def __init__(self, n_views: int, of: _InHand, index: int) -> None:
+    def __init__(self, n_views: int) -> None:
         self.n_views = n_views
-        self.first = of, index
-        self.waiting = [of]
+        self.waiting: dict[int, tuple[_InHand, int]] = {}
+        """Images with this content, by position: their parts, and their places in them."""
 
 
 class PlanInParts(Plan):
@@ -195,19 +195,12 @@ class PlanInParts(Plan):
         else:
             content = in_hand.contents[index] = file.content
             begun = self._in_work.get(content)
-            if begun is None or not begun.n_views:  # new, or taken back
+            if begun is None:
                 views = self._ledger.missing_views(content)
-                new = _Begun(len(views), in_hand, index)
-                if begun is not None:
-                    new.waiting += begun.waiting
-                if views or begun is not None:
-                    self._in_work[content] = new
-                    in_hand.n_waiting += 1
-                if not views and begun is not None:  # who was lost had committed it
-                    self.n_extracted += 1
-                    self._finish(content)
-            else:
-                begun.waiting.append(in_hand)
+                if views:
+                    begun = self._in_work[content] = _Begun(len(views))
+            if begun is not None:
+                begun.waiting[file.position] = in_hand, index
                 in_hand.n_waiting += 1
         self._count_if_done(in_hand)
         return views
@@ -230,15 +223,28 @@ class PlanInParts(Plan):
         """As of `Plan`."""
         return content not in self._in_work
 
-    def take_back(self, file: ImageFile, content: ContentHash) -> None:
+    def is_begun(self, content: ContentHash) -> bool:
         """As of `Plan`."""
-        begun = self._in_work[content]
-        in_hand, _ = self._reading[file.position] = begun.first
-        begun.waiting.remove(in_hand)
-        begun.n_views = 0
+        return content in self._in_work
+
+    def take_back(self, content: ContentHash, positions: Sequence[int]) -> None:
+        """As of `Plan`."""
+        waiting = self._in_work.pop(content).waiting
+        assert waiting.keys() == set(positions)
+        self._reading |= waiting
+        for in_hand, index in waiting.values():
+            in_hand.contents[index] = None
+
+    def count_extracted(self) -> None:
+        """As of `Plan`."""
+        self.n_extracted += 1
+
+    def n_unfinished(self) -> int:
+        """As of `Plan`; parts that are not done count as well."""
+        return len(self._in_work) + len(self._reading) + len(self._in_hand)
 
     def _finish(self, content: ContentHash) -> None:
-        for in_hand in self._in_work.pop(content).waiting:
+        for in_hand, _ in self._in_work.pop(content).waiting.values():
             in_hand.n_waiting -= 1
             self._count_if_done(in_hand)
 

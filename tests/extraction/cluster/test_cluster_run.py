@@ -1,16 +1,21 @@
 """What the driver makes of workers that come and go; they run in this process."""
 
 import contextlib
+import os
 import shutil
+import threading
 
 import numpy as np
 import pytest
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
+from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.errors import CacheError, EngineError
 from bottlebank.extraction.cluster import chunk_worker, chunks, cluster_run
+from bottlebank.extraction.cluster.messages import Asked, Finished, Lost
 from bottlebank.extraction.cluster.settings import Cluster
+from bottlebank.extraction.image_files import UnreadableFile
 from bottlebank.extraction.in_parts import extract_in_parts
 
 from ...conftest import picture
@@ -22,8 +27,9 @@ SETTINGS = {"engine": "openvino", "precision": "float32"}
 @pytest.fixture(autouse=True)
 def here(monkeypatch):
     """No Ray, small chunks and small shards."""
-    monkeypatch.setattr(cluster_run, "connected", lambda address: contextlib.nullcontext())
-    monkeypatch.setattr(cluster_run, "is_local", lambda ray: True)
+    monkeypatch.setattr(
+        cluster_run, "connected", lambda address: contextlib.nullcontext((None, True))
+    )
     monkeypatch.setattr(cluster_run, "RayPool", LocalPool)
     monkeypatch.setattr(LocalPool, "lost_at", ())
     monkeypatch.setattr(chunks, "_FIRST", 12)
@@ -75,7 +81,7 @@ def single(some, cache, tmp_path):
 
 
 def counts(table):
-    names = ("images", "cached", "extracted", "duplicates", "rejected", "ignored", "rows")
+    names = ("images", "cached", "extracted", "duplicates", "rejected", "rows", "rows_extracted")
     return {name: getattr(table.report, name) for name in names}
 
 
@@ -165,7 +171,7 @@ def test_a_disk_that_is_full_ends_the_run_and_loses_nothing(some, cache, single,
 
     def full(self, *arguments):
         calls.append(0)
-        if len(calls) == 4:
+        if len(calls) >= 4:
             raise CacheError("5 rows could not be written to x: No space left on device")
         extend(self, *arguments)
 
@@ -177,14 +183,116 @@ def test_a_disk_that_is_full_ends_the_run_and_loses_nothing(some, cache, single,
     assert contents(cache) == single[1]
 
 
-def test_a_worker_that_sees_another_folder_says_so(some, cache, monkeypatch):
-    monkeypatch.setattr(
-        chunk_worker.ChunkWorker,
-        "_require_same_cache",
-        lambda self: (_ for _ in ()).throw(CacheError("x on y is not the folder")),
-    )
-    with pytest.raises(CacheError, match="x on y is not the folder"):
+def test_a_worker_whose_folder_is_another_one_says_so(some, cache, tmp_path, monkeypatch):
+    order = cluster_run.OnCluster._order
+    shutil.copytree(cache, tmp_path / "other")
+    bb.extract(some / "disc", "random", cache=tmp_path / "other", **SETTINGS)  # has the recipe, too
+
+    def elsewhere(self, *arguments):
+        made = order(self, *arguments)
+        return made._replace(storage=LocalStorage(tmp_path / "other" / made.storage.where.name))
+
+    monkeypatch.setattr(cluster_run.OnCluster, "_order", elsewhere)
+    with pytest.raises(CacheError, match="is not the folder that the driver writes to"):
         on_cluster(some, cache)
+
+
+def test_nothing_but_shards_is_left_in_the_folder(some, cache):
+    on_cluster(some, cache)
+    with CacheFolder(cache) as folder:
+        [rows] = folder.all()
+        assert {*rows.storage.list()} == {*rows.shard_names(), "LOCK"}
+
+
+@both_ways
+def test_a_worker_that_does_not_see_the_images_is_done_without(
+    some, cache, single, monkeypatch, extract, caplog
+):
+    blind, real = [], chunk_worker.ChunkWorker.extract
+
+    def see_nothing(self, files):
+        if not blind:
+            blind.append(self)
+        if self is not blind[0]:
+            yield from real(self, files)
+            return
+        reason = "cannot be read: No such file or directory"
+        yield Asked([UnreadableFile(file.position, reason) for file in files])
+        yield Finished({})
+
+    monkeypatch.setattr(chunk_worker.ChunkWorker, "extract", see_nothing)
+    found = extract(some, cache)
+    assert contents(cache) == single[1]
+    assert counts(found) == counts(single[0])
+    assert "is there where the command runs, and not on" in caplog.text
+
+
+def test_paths_are_those_of_the_folder_in_which_the_command_runs(some, cache, monkeypatch):
+    real = chunk_worker.ChunkWorker.extract
+    seen = []
+
+    def note(self, files):
+        seen.extend(file.path for file in files)
+        yield from real(self, files)
+
+    monkeypatch.setattr(chunk_worker.ChunkWorker, "extract", note)
+    monkeypatch.chdir(some)
+    table = on_cluster("disc", "../cache-of-this")
+    assert len(table) == len(seen) and all(path.startswith(str(some)) for path in seen)
+
+
+@both_ways
+def test_a_copy_takes_the_place_of_an_image_that_is_lost_with_its_worker(
+    photos, cache, monkeypatch, extract
+):
+    first = min(photos.rglob("*.png"))
+    copy = first.with_name("zz.png")  # in the next chunk
+    shutil.copy(first, copy)
+    new_views, events = cluster_run.OnCluster._new_views, LocalPool.events
+    commit, extract_there = chunk_worker.Writer.commit, chunk_worker.ChunkWorker._extract
+    actors, dead, state = {}, set(), {}
+
+    def noted(self, *arguments):
+        actors[threading.current_thread()] = self
+        extract_there(self, *arguments)
+
+    def commit_unless_dead(self):
+        if actors.get(threading.current_thread()) in dead:
+            self._rows.clear()
+        else:
+            commit(self)
+
+    def note(self, hand, asked, bar):
+        found = new_views(self, hand, asked, bar)
+        state["run"] = self
+        if os.fsencode(copy) in [getattr(file, "path", b"") for file in asked.files]:
+            state["copy is asked about"] = True
+        return found
+
+    def lose(self, timeout_s):
+        for worker, event in events(self, timeout_s):
+            hand = state["run"]._in_hand.get(worker) if "copy is asked about" in state else None
+            claimed = [image.path for image, _ in hand.claimed.values()] if hand else []
+            if not dead and str(first) in claimed:
+                dead.add(worker.actor)
+                first.unlink()
+                self.drop(worker)
+                if isinstance(event, Asked):
+                    worker.actor.answer([()] * len(event.files))
+                self._add()
+                yield worker, Lost("killed")
+            else:
+                yield worker, event
+
+    monkeypatch.setattr(chunk_worker.ChunkWorker, "_extract", noted)
+    monkeypatch.setattr(chunk_worker.Writer, "commit", commit_unless_dead)
+    monkeypatch.setattr(cluster_run.OnCluster, "_new_views", note)
+    monkeypatch.setattr(LocalPool, "events", lose)
+    found = extract(photos, cache, commit_every=1000)
+    assert dead
+    report = found.report
+    assert (report.images, report.rejected, report.extracted) == (61, 1, 60)
+    assert len(contents(cache)[0]) == 60
 
 
 def test_without_an_engine_the_reasons_of_the_workers_are_told(some, cache, monkeypatch):

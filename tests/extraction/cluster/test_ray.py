@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
-from bottlebank.errors import EngineError, LibraryNotFoundError
+from bottlebank.errors import EngineError, LibraryNotFoundError, UsageError
 from bottlebank.extraction.cluster import ray_connection
 from bottlebank.extraction.cluster.settings import Cluster
 
@@ -94,6 +95,38 @@ def test_where_nothing_answers_it_says_so_at_once(photos, cache):
     with pytest.raises(EngineError, match="no Ray cluster runs on this machine: start one with"):
         bb.extract(photos, "random", cache=cache, cluster=Cluster("auto"), **SETTINGS)
     assert time.monotonic() - start < 60
+
+
+@needs_ray
+@pytest.mark.slow
+def test_what_listens_and_is_no_cluster_is_not_waited_for(photos, cache):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(EngineError, match="though something listens there"):
+            bb.extract(photos, "random", cache=cache, cluster=Cluster(address), **SETTINGS)
+
+
+def test_an_address_in_the_environment_is_named(photos, cache, monkeypatch):
+    monkeypatch.setattr(ray_connection, "require_ray", lambda: None)
+    monkeypatch.setenv("RAY_ADDRESS", "nonsense")
+    with pytest.raises(UsageError, match="^RAY_ADDRESS: address is 'nonsense'; expected host:po"):
+        bb.extract(photos, "random", cache=cache, cluster=Cluster(), **SETTINGS)
+
+
+@needs_ray
+def test_sigterm_ends_it_as_any_other_run(photos, cache):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bottlebank", "extract", str(photos), "--extractor", "random",
+         "--cache", str(cache), "--ray", "--cores-per-worker", "99"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stderr is not None
+    while "no machine of the cluster has 99 cores" not in process.stderr.readline():
+        assert process.poll() is None
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the command again to continue" in errors and "SIGTERM received" not in errors
 
 
 def test_without_ray_it_says_what_to_install(photos, cache, monkeypatch):

@@ -20,6 +20,7 @@ def test_a_worker_that_does_less_than_half_is_named(monkeypatch):
     clock.now_s += 10
     for name, n in zip("abcd", (1000, 1100, 400, 900), strict=True):
         found.add(name, n)
+        found.add_files(name, n)
     assert found.of("a") == 100
     assert found.stragglers() == {}  # too early to say
     clock.now_s += 15
