@@ -26,6 +26,7 @@ SIGNALS = {
     "NotKnownError": "the values of a SavedModel that depend on data are not known",
     "_DiedError": "the decoder pool finds the image that did it",
     "IndexIsWrongError": "FeatureCache builds the index again",
+    "PyarrowMissingError": "who lists folders says how to install it; else it is an OSError",
     "_TooManyBytesError": "Fetcher makes it a FetchError",
 }
 RAISE_BUILTINS = {

@@ -36,7 +36,7 @@ _NAMES = ("image", "img", "picture", "photo", "pic", "images", "jpg", "jpeg", "p
 
 
 class PyarrowMissingError(OSError):
-    """What reads Parquet files is not installed."""
+    """Signal: what reads Parquet files is not installed."""
 
 
 class ImageColumn(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import DatasetError
 from ...extras import how_to_install
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ...untrusted.parquet_members import ImageColumn
+
+_T = TypeVar("_T")
 
 _MAGIC = b"PAR1"
 _ROWS_AT_ONCE = 1 << 12
@@ -115,13 +117,13 @@ class ParquetRows:
             values = _values(table, group, names)
             n_rows = table.metadata.row_group(group).num_rows
             for _ in range(n_rows):
-                row = [next(paths)] if images is not None else []
-                for name, value in zip(names, next(values) if names else (), strict=True):
+                row = [self._next(paths)] if images is not None else []
+                for name, value in zip(names, self._next(values) if names else (), strict=True):
                     row.append(_as_text(self._named(value, classes.get(name), name, number)))
                 yield number, row
                 number += 1
-            if next(values, None):
-                raise ValueError(f"row group {group} has more than its {n_rows:,} rows")
+            if next(values, None) is not None:
+                raise self._lies()
 
     def _chosen(
         self, found: Sequence[ImageColumn], path_column: str | None, others: Sequence[str]
@@ -154,10 +156,20 @@ class ParquetRows:
         missing = iter(()) if chunk is None else missing_in(str(self._file), chunk)
         beside = _values(table, group, [f"{images.name}.path"])
         for path in here:
-            [value] = next(beside)
+            [value] = self._next(beside)
             other = _as_text((value or {}).get("path"))
-            is_missing = chunk is None or next(missing)
+            is_missing = chunk is None or self._next(missing)
             yield other if is_missing and other else path
+
+    def _next(self, values: Iterator[_T]) -> _T:
+        for value in values:
+            return value
+        raise self._lies()
+
+    def _lies(self) -> DatasetError:
+        return DatasetError(
+            f"{self._file} is a damaged Parquet file: a row group has not as many rows as it says"
+        )
 
     def _named(self, value: Any, names: Sequence[Any] | None, column: str, number: int) -> Any:
         if names is None or type(value) is not int:

@@ -292,3 +292,16 @@ def test_values_in_an_unknown_encoding_are_rejected(tmp_path):
     file = written(tmp_path / "a.parquet", table, **settings)
     with pytest.raises(ImageRejectedError, match="encoding 6, which is not read"):
         read(load_dataset(file).paths[0])
+
+
+@pytest.mark.parametrize(("has_images", "says"), [(True, 0), (True, 2), (True, 4), (False, 4)])
+def test_row_groups_that_say_another_number_of_rows_are_refused(tmp_path, says, has_images):
+    (tmp_path / "a.png").write_bytes(picture(0))
+    table = pyarrow.table({"path": ["a.png"] * 3, "label": ["a", "b", "a"]})
+    table = hub_table(whole(3), [0, 1, 0]) if has_images else table
+    file = written(tmp_path / "whole.parquet", table)
+    data = file.read_bytes()
+    place = data.rindex(b"\x16\x06\x26")  # of a row group, that it has three rows
+    file.write_bytes(data[:place] + bytes([0x16, 2 * says]) + data[place + 2 :])
+    with pytest.raises(DatasetError, match=r"whole.parquet .*(damaged|no rows)"):
+        load_dataset(file)
