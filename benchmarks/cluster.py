@@ -2,6 +2,8 @@
 
     python benchmarks/cluster.py photos/ --images 1000 3400 --workers 2
 
+With `--s3` both keep their rows on an S3 server in this process, whose time does not count.
+
 The cluster has `--nodes` nodes, each with processes of its own, on the loopback interface. CPU time
 is that of all processes, Ray's included; by two numbers of images, start-up is told from what an
 image costs. Each process that runs is looked at five times a second, so that those of less than
@@ -24,10 +26,11 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "extraction" / "cluster"))
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path[:0] = [str(TESTS / "extraction" / "cluster"), str(TESTS / "cache" / "objects")]
 
-from loopback_cluster import loopback_cluster
-from machine import machine
+from loopback_cluster import loopback_cluster  # noqa: E402
+from machine import machine  # noqa: E402
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -150,12 +153,31 @@ def rows_of(cache: str) -> dict[bytes, np.ndarray]:
         return dict(zip((key.content for key in keys), rows.rows(keys), strict=True))
 
 
+def on_s3(work: Path) -> str:
+    """Start a server, and set all processes up for it; where caches go."""
+    import s3fs
+    from s3_server import BUCKET, S3Server
+
+    os.environ |= {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": S3Server().url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "XDG_CACHE_HOME": str(work / "platform"),
+    }
+    s3fs.S3FileSystem(skip_instance_cache=True).mkdir(BUCKET)
+    return f"s3://{BUCKET}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?")
     parser.add_argument("--images", type=int, nargs=2, default=[1000, 3400])
     parser.add_argument("--nodes", type=int, default=3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--more-workers", type=int, nargs="*", default=[1, 4])
+    parser.add_argument("--s3", action="store_true")
     parser.add_argument("--child", action="store_true")
     options = parser.parse_args()
     if options.child:
@@ -165,21 +187,28 @@ def main() -> None:
     every = sorted(str(path) for path in Path(options.folder).rglob("*.jpg"))
     every = [every[i] for i in np.random.default_rng(0).permutation(len(every))]
     work = Path(tempfile.mkdtemp(prefix="bottlebank-cluster-"))
+    root = on_s3(work) if options.s3 else str(work)
     try:
         with loopback_cluster(options.nodes) as cluster:
             daemons = [pid for pid in _tree(os.getpid()) if pid != os.getpid()]
             costs = {}
             for kind, workers in (("one process", 0), ("cluster", options.workers)):
                 for n in options.images:
-                    cache = str(work / f"{workers}-{n}")
+                    cache = f"{root}/{workers}-{n}"
                     roots = daemons if workers else []
                     told = run(every[:n], cache, roots, cluster.address, workers)
                     costs[kind, n] = told
                     print(f"{kind}, {n:,} images: {json.dumps(told)}", flush=True)
+            for workers in options.more_workers:
+                told = run(
+                    every[: options.images[1]], f"{root}/w{workers}", daemons,
+                    cluster.address, workers,
+                )  # fmt: skip
+                print(f"{workers} workers: {json.dumps(told)}", flush=True)
             chunks = {}
             for size in (32, 512):
                 n = options.images[0]
-                told = run(every[:n], str(work / f"c{size}"), daemons, cluster.address, 1, size)
+                told = run(every[:n], f"{root}/c{size}", daemons, cluster.address, 1, size)
                 chunks[size] = told, -(-n // size)
                 print(f"one worker, chunks of {size}: {json.dumps(told)}", flush=True)
         few, many = options.images
@@ -197,7 +226,7 @@ def main() -> None:
         }
         more = chunks[32][1] - chunks[512][1]
         print(f"a chunk costs {1e3 * (seconds[32] - seconds[512]) / more:.0f} ms")
-        one, other = (rows_of(str(work / f"{w}-{many}")) for w in (0, options.workers))
+        one, other = (rows_of(f"{root}/{w}-{many}") for w in (0, options.workers))
         assert one.keys() == other.keys()
         off = [float(np.abs(one[key] - other[key]).max()) for key in one]
         n_same = sum(np.array_equal(one[key], other[key]) for key in one)

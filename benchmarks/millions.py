@@ -39,6 +39,7 @@ from bottlebank.extraction.maintenance import describe, prune
 from bottlebank.features import Recipe
 from bottlebank.prediction import SimilarSearch, similar
 from bottlebank.reports.layouts import lay_out
+from bottlebank.training.within_memory import within_memory
 
 WIDTH = 1280
 SHARD_ROWS = 2048
@@ -46,6 +47,8 @@ THERE, GONE = 10_000, SHARD_ROWS
 LOOK_UPS = 10_000
 CLASSES = 1000
 SAMPLE = 50_000
+RANDOM_ROWS, TOGETHER = 200_000, 1024
+"""Rows that are read at random, and how many of them at once, as a dense head does."""
 AUDITED, AUDITED_CLASSES = 5_000, 10
 READ_BYTES = 1 << 20
 RECIPE = Recipe(
@@ -310,6 +313,28 @@ def similar_again(made: Made) -> dict[str, Any]:
     return {**clock.read(), "what": what}
 
 
+def training_stream(made: Made) -> dict[str, Any]:
+    """All rows as training beyond memory reads them: copied, in order, and some at random."""
+    table = banked(made)
+    clock = Clock()
+    with within_memory(table, "2G") as streamed:
+        copied_s = clock.read()["seconds"]
+        n_read, total = 0, 0.0
+        for _, block in streamed.features.blocks():
+            n_read += len(block)
+            total += float(block[:, 0].sum())
+        assert n_read == len(table)
+        ordered_s = clock.read()["seconds"] - copied_s
+        some = np.random.default_rng(4).permutation(n_read)[:RANDOM_ROWS]
+        for start in range(0, len(some), TOGETHER):
+            total += float(streamed.features[some[start : start + TOGETHER]][:, 0].sum())
+        answer = clock.read()
+    random_s = answer["seconds"] - copied_s - ordered_s
+    assert np.isfinite(total)
+    words = f"copied in {copied_s:.0f} s, read in order in {ordered_s:.0f} s, "
+    return {**answer, "what": f"{words}{len(some):,} at random in {random_s:.0f} s"}
+
+
 def map_of_sample(made: Made) -> dict[str, Any]:
     """Principal components of images at random, as `plot --images` draws them."""
     table = banked(made, SAMPLE)
@@ -363,6 +388,7 @@ JOBS: dict[str, Callable[[Made], dict[str, Any]]] = {
     "table of all": table,
     "similar": similar_once,
     "similar, again": similar_again,
+    "training stream": training_stream,
     f"map of {SAMPLE:,}": map_of_sample,
     f"audit of {AUDITED:,}": audit_of_sample,
     "prune, looking": prune_looks,

@@ -68,6 +68,17 @@ class Model(NamedTuple):
         )
 
 
+def different(folder: Path, n: int, copies: Path) -> list[str]:
+    """So many photographs, in any order; where there are fewer, with copies that end otherwise."""
+    own = sorted(folder.rglob("*.jpg"))
+    own = [own[i] for i in np.random.default_rng(0).permutation(len(own))]
+    copies.mkdir()
+    for number in range(n):
+        data = own[number % len(own)].read_bytes()
+        (copies / f"{number:06d}.jpg").write_bytes(data + number.to_bytes(4, "big"))
+    return sorted(map(str, copies.iterdir()))
+
+
 def measure(paths: list[str], work: Path, daemons: list[int], address: str) -> Measured:
     cache = work / str(len(paths))
     told = run(paths, str(cache), daemons, address, 2)
@@ -108,13 +119,12 @@ def predictions(model: Model) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder")
-    parser.add_argument("--images", type=int, nargs=3, default=[800, 1600, 3400])
+    parser.add_argument("--images", type=int, nargs=3, default=[2000, 5000, 10_000])
     options = parser.parse_args()
     print(machine())
-    every = sorted(str(path) for path in Path(options.folder).rglob("*.jpg"))
-    every = [every[i] for i in np.random.default_rng(0).permutation(len(every))]
     work = Path(tempfile.mkdtemp(prefix="bottlebank-model-"))
     try:
+        every = different(Path(options.folder), max(options.images), work / "photos")
         with loopback_cluster(3) as cluster:
             daemons = [pid for pid in _tree(os.getpid()) if pid != os.getpid()]
             found = []

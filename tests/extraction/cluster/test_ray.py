@@ -102,21 +102,56 @@ def test_without_ray_it_says_what_to_install(photos, cache, monkeypatch):
         bb.extract(photos, "random", cache=cache, cluster=Cluster(), **SETTINGS)
 
 
-@needs_ray
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_same_cache_whatever_is_killed(clothing, tmp_path, seed):
-    """A worker, a node or the driver, 20 times in one run."""
-    table = bb.extract(
-        clothing, "efficientnet_lite0", cache=tmp_path / "single", precision="float32"
-    )
-    command = [sys.executable, str(HERE / "kills.py"), str(clothing), str(tmp_path / "cache")]
-    done = subprocess.run([*command, "20", str(seed)], stdout=subprocess.PIPE, check=True)
+def killed_again_and_again(clothing, cache: str, seed: int) -> dict:
+    """What `kills` tells of a run with this cache."""
+    command = [sys.executable, str(HERE / "kills.py"), str(clothing), cache, "20", str(seed)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     told = json.loads(done.stdout.splitlines()[-1])
     assert sum(told["killed"].values()) >= 15  # unless it ended before the twentieth
-    assert all(told["killed"].values())
-    assert rows_of(tmp_path / "cache") == rows_of(tmp_path / "single")
-    assert len(rows_of(tmp_path / "cache")) == table.report.rows
     # With a worker the shard that it had open is lost, with the driver that of each of two.
     n_open = sum(told["killed"].values()) + told["killed"]["driver"]
     assert told["computed_twice"] <= n_open * (kills.COMMIT_EVERY + 64)
+    return told
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory, clothing):
+    """The rows of one process."""
+    cache = tmp_path_factory.mktemp("single") / "cache"
+    bb.extract(clothing, "efficientnet_lite0", cache=cache, precision="float32", progress=False)
+    return rows_of(cache)
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_same_cache_whatever_is_killed(clothing, single, tmp_path, seed):
+    """A worker, a node or the driver, 20 times in one run."""
+    killed_again_and_again(clothing, str(tmp_path / "cache"), seed)
+    assert rows_of(tmp_path / "cache") == single
+
+
+@needs_ray
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("s3fs") is None, reason="s3fs is not installed")
+def test_the_same_cache_on_object_storage(clothing, single, tmp_path, monkeypatch):
+    import s3fs
+
+    from ...cache.objects.s3_server import BUCKET, S3Server
+
+    server = S3Server()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "XDG_CACHE_HOME": str(tmp_path / "platform"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    try:
+        s3fs.S3FileSystem(skip_instance_cache=True).mkdir(BUCKET)
+        killed_again_and_again(clothing, f"s3://{BUCKET}/cache", 3)
+        assert rows_of(f"s3://{BUCKET}/cache") == single
+    finally:
+        server.close()
