@@ -14,11 +14,21 @@ from ..formatting import counted
 from .folders import EXTENSIONS, Walk, find_images, is_archive, is_image_name
 from .layout import Layout
 from .listed import read_listed
+from .parquet_folder import is_parquet_folder, parquet_folder
 from .path_list import is_path_list, read_path_list
 from .sampling import rows_at_random
-from .sources import FOLDER, LAYOUTS, LIST, notes_of_folder, require_source, why_empty
+from .sources import (
+    FOLDER,
+    LAYOUTS,
+    LIST,
+    TABLES,
+    notes_of_folder,
+    require_source,
+    why_empty,
+)
 from .split_names import SPLITS
 from .summary import classes_as_html, classes_in_words, short
+from .tables.parquet_rows import is_parquet
 from .webdataset import labelled_images
 
 if TYPE_CHECKING:
@@ -108,11 +118,12 @@ def load_dataset(
         A folder with one folder per class; with split folders (`train`, `validation` or `val` or
         `dev`, `test`, and their like, such as `seg_train`) that hold those; with class folders that
         hold split folders; or a folder that holds nothing but one of these. Tar archives count as
-        folders; where files ``.cls`` lie beside their images, these hold the classes. Or a CSV file
-        with a header and the columns ``path,label`` and optionally ``split`` and ``group``, its
-        relative paths relative to the file's own folder. Or images without classes, whose labels
-        are empty: a folder with images and no folders of images in it, or a text file with one path
-        of an image or folder a line.
+        folders; where files ``.cls`` lie beside their images, these hold the classes. Or a Parquet
+        file with a column of images, or a folder of such, as Hugging Face writes them. Or a CSV
+        file with a header and the columns ``path,label`` and optionally ``split`` and ``group``,
+        its relative paths relative to the file's own folder. Or images without classes, whose
+        labels are empty: a folder with images and no folders of images in it, or a text file with
+        one path of an image or folder a line.
     exclude
         Of a folder: names of files and folders to leave out, at any depth, with ``*`` and ``?``.
     class_level
@@ -158,6 +169,8 @@ def load_dataset(
         dataset = _from_folder(path, exclude, class_level)
     elif kind == LIST:
         dataset = _from_list(path, image_root, encoding)
+    elif kind == TABLES:
+        dataset = _from_tables(path, exclude, options)
     else:
         dataset = _from_table(path, options)
     if not dataset.paths and not dataset.unreadable:
@@ -234,12 +247,26 @@ def find_listed_images(name: str, unreadable: list[tuple[str, str]] | None = Non
         When none of its paths leads to a file.
     """
     path = Path(name)
+    if _holds_images_in_parquet(path):
+        dataset = load_dataset(path)
+        if unreadable is not None:
+            unreadable += dataset.unreadable
+        return [*dataset.paths]
     if is_image_name(name) or is_archive(name) or not os.path.isfile(path):  # noqa: PTH113 (False for long names)
         return find_images(name, unreadable)
     try:
         return read_path_list(path).paths if is_path_list(path) else [name]
     except OSError:  # opening it again as an image gives the reason
         return [name]
+
+
+def _holds_images_in_parquet(path: Path) -> bool:
+    try:
+        if path.is_dir():
+            return is_parquet_folder(path)
+        return path.is_file() and is_parquet(path)
+    except (OSError, ValueError):  # opening it again gives the reason
+        return False
 
 
 def _from_folder(root: Path, exclude: Sequence[str], class_level: int | None) -> Dataset:
@@ -285,6 +312,23 @@ def _from_list(
         ignored=passed_over.total(),
         ignored_kinds=dict(passed_over.most_common()),
         notes=notes,
+    )
+
+
+def _from_tables(path: Path, exclude: Sequence[str], options: Mapping[str, Any]) -> Dataset:
+    tables = parquet_folder(path, exclude)
+    found = tables.read(options)
+    return Dataset(
+        str(path),
+        found.paths,
+        found.labels,
+        found.splits,
+        found.groups,
+        ignored=tables.passed_over.total(),
+        unreadable=tables.unreadable,
+        ignored_kinds=dict(tables.passed_over.most_common()),
+        notes=found.notes,
+        weights=found.weights,
     )
 
 

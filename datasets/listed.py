@@ -24,7 +24,7 @@ from .tables.columns import (
     headerless,
 )
 from .tables.csv_rows import find_dialect, rows_of
-from .tables.parquet_rows import is_parquet, parquet_rows
+from .tables.parquet_rows import ParquetRows, is_parquet
 from .tables.text_file import LEGACY, encoding_of
 from .tables.weight_values import remarks, weight_of
 
@@ -97,12 +97,19 @@ class Table:
         with self._reading():
             is_table = is_parquet(file)
             taken = "utf-8" if is_table else encoding_of(file, encoding)
+            self._own = None
             if is_table:
-                self._lines = parquet_rows(file)
+                rows = ParquetRows(file, path_column)
+                self._lines, self._own = iter(rows), rows.own
+                header = [*rows.header]
+                if rows.images is not None:
+                    said["path"] = rows.images.name
+                if len(rows.class_columns) == 1 and label_column is None:
+                    said["label"] = rows.class_columns[0]
             else:
                 dialect = find_dialect(file, taken, partial(understood, said=said))
                 self._lines = rows_of(file, taken, dialect, "path,label[,split]")
-            header = next((row for _, row in self._lines), [])
+                header = next((row for _, row in self._lines), [])
             first = list(itertools.islice(self._lines, _ROWS_LOOKED_AT))
         self._is_legacy = taken == LEGACY and encoding is None
         self._width = len(header)
@@ -114,7 +121,7 @@ class Table:
                 first.insert(0, (1, header))
             else:
                 padded = [row + [""] * (self._width - len(row)) for _, row in first]
-                columns = find_columns(header, padded, said)
+                columns = find_columns(header, padded, said, holds_images=self._own is not None)
         except DatasetError as error:
             raise DatasetError(f"{file}: {error}") from None
         self._columns, self._first = columns, first
@@ -122,7 +129,8 @@ class Table:
         at = columns.path
         self._first_paths = [row[at] for _, row in first if len(row) > at]
         self._labels: dict[str, None] = {}
-        self._n_rows = self._n_folders = self._n_unlabelled = self._first_unlabelled = 0
+        self._n_rows = self._n_own = self._n_folders = 0
+        self._n_unlabelled = self._first_unlabelled = 0
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -149,19 +157,29 @@ class Table:
         path, label, split, group, weight = _values(
             self._file, line, row, self._width, self._columns
         )
-        if self._first_paths:
-            self.files.look_for_root(self._first_paths)
-            self._first_paths = []
-        found = self.files.find(path, line)
+        found = self._found(path, line)
         self._n_rows += 1
         self._labels.setdefault(label)
-        if not label:
+        if not label and self._columns.has_labels:
             self._n_unlabelled += 1
             self._first_unlabelled = self._first_unlabelled or line
-        if not holds_images(found):
+        if self._is_own(found) or not holds_images(found):
             return Row([found], label, split, group, weight)
         self._n_folders += 1
         return Row(find_images(found), label, split, group or found, weight)
+
+    def _is_own(self, path: str) -> bool:
+        """Whether a path is that of an image in the table itself."""
+        return self._own is not None and path.startswith(self._own)
+
+    def _found(self, path: str, line: int) -> str:
+        if self._is_own(path):
+            self._n_own += 1
+            return path
+        if self._first_paths:
+            self.files.look_for_root([each for each in self._first_paths if not self._is_own(each)])
+            self._first_paths = []
+        return self.files.find(path, line)
 
     def notes(self, weights: Sequence[float] = ()) -> list[str]:
         """What should be known of it, when all rows have been taken.
@@ -173,7 +191,7 @@ class Table:
         """
         file = self._file
         notes = [f"{file}: {note}" for note in self._columns.notes]
-        if self._n_rows:
+        if self._n_rows and not self._n_own:
             self.files.require_some()
         if self._n_folders:
             name = "row names a folder" if self._n_folders == 1 else "rows name folders"

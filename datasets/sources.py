@@ -10,6 +10,7 @@ from ..errors import DatasetError, UsageError
 from ..formatting import counted
 from .folders import holds_images, is_archive, kinds_in_words
 from .listed import case_twins
+from .parquet_folder import is_parquet_folder
 from .path_list import is_path_list
 from .tables.parquet_rows import is_parquet
 
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
     from .folders import Walk
 
-FOLDER, TABLE, LIST = KINDS = ("folder", "table", "list")
+FOLDER, TABLE, LIST, TABLES = KINDS = ("folder", "table", "list", "folder of tables")
 
 LAYOUTS = (
     "DATA is a folder with one folder per class, a folder with train, validation and test folders "
-    "of those, a tar archive or a folder of such, or a CSV or Parquet file with the columns "
-    "path,label[,split][,group]; or, without classes, a folder of images or a text file with one "
-    "path a line"
+    "of those, a tar archive or a folder of such, a Parquet file that holds images or a folder of "
+    "such, or a CSV or Parquet file with the columns path,label[,split][,group]; or, without "
+    "classes, a folder of images or a text file with one path a line"
 )
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst", ".zip", ".7z", ".rar")
 
@@ -51,6 +52,11 @@ def require_source(
     if class_level is not None:
         class_level = require_whole("class_level", class_level, 0)
     of_folder = {"exclude": tuple(exclude) or None, "class_level": class_level}
+    if path.is_dir() and is_parquet_folder(path, exclude):
+        what = f"{path} is a folder of Parquet files"
+        _refuse({"class_level": class_level}, what, "a folder of images")
+        _refuse({"encoding": options["encoding"]}, what, "text")
+        return path, None, TABLES
     if holds_images(str(path)):
         what = "a folder" if path.is_dir() else "an archive"
         _refuse(options, f"{path} is {what}", "a CSV file")

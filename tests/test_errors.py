@@ -26,6 +26,7 @@ SIGNALS = {
     "NotKnownError": "the values of a SavedModel that depend on data are not known",
     "_DiedError": "the decoder pool finds the image that did it",
     "IndexIsWrongError": "FeatureCache builds the index again",
+    "PyarrowMissingError": "who lists folders says how to install it; else it is an OSError",
     "_TooManyBytesError": "Fetcher makes it a FetchError",
 }
 RAISE_BUILTINS = {
@@ -72,6 +73,10 @@ RAISE_BUILTINS = {
     "untrusted/urls.py": "reads host names: the caller names the URL",
     "untrusted/zip_members.py": "reads archives",
     "untrusted/member_places.py": "is a mapping, and says KeyError as such do",
+    "untrusted/member_status.py": "reads archives: who lists or reads images names them",
+    "untrusted/parquet_members.py": "reads archives: who lists or reads images names them",
+    "untrusted/parquet_pages.py": "reads archives: who lists or reads images names them",
+    "untrusted/thrift_structs.py": "reads archives: who lists or reads images names them",
     "untrusted/tar_members.py": "reads archives: who lists or reads images names them",
 }
 READERS = {

@@ -80,7 +80,11 @@ OWNERS = {
     "flask": ("service/",),
     "waitress": ("service/http/",),
     "jinja2": ("viz/",),
-    "pyarrow": ("datasets/tables/parquet_rows.py", "reports/map_formats/parquet_file.py"),
+    "pyarrow": (
+        "datasets/tables/parquet_rows.py",
+        "reports/map_formats/parquet_file.py",
+        "untrusted/parquet_",
+    ),
     "usearch": ("prediction/row_index.py",),
     "ray": ("extraction/cluster/ray_connection.py",),
     "prometheus_client": ("service/", "extraction/cluster/metrics.py"),

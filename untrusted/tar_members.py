@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from . import parquet_members
 from .files import open_regular
 from .member_places import Places
+from .member_status import FileStatus, MemberStatus, changes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from io import FileIO
 
 ENDING = ".tar"
+_ARCHIVE = re.compile(rf"\.(?:tar|{parquet_members.ENDING[1:]})/", re.IGNORECASE)
 _BLOCK = 512
 _MOST_OF_HEADER = 1 << 20
 _MOST_OF_NAME = 4096
@@ -31,39 +35,6 @@ _COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd", b"PK\3\4",
 _ENDS_IN_HEADER = "it ends in the middle of a header: copy or download it again"
 _NAMES, _SIZE, _CHECKSUM, _KIND = slice(0, 100), slice(124, 136), slice(148, 156), slice(156, 157)
 _MAGIC, _PREFIX = slice(257, 263), slice(345, 500)
-
-
-class MemberStatus(NamedTuple):
-    """A file in an archive, with what `os.stat` says of others under the same names."""
-
-    st_size: int
-    st_mtime_ns: int
-    """Of the archive, as are the others: it changes as a whole."""
-    st_ctime_ns: int
-    st_ino: int
-    st_mode: int
-    archive: str
-    offset: int
-    """Where its bytes begin in the archive."""
-
-    def read(self) -> bytes:
-        """Its bytes.
-
-        Raises
-        ------
-        OSError
-            When the archive has changed since, or cannot be read.
-        """
-        with open_regular(self.archive) as file:
-            if _changes(os.fstat(file.fileno())) != self[1:4]:
-                raise OSError(errno.ESTALE, "the archive has changed meanwhile", self.archive)
-            data = os.pread(file.fileno(), self.st_size, self.offset)
-        if len(data) < self.st_size:
-            raise OSError(errno.EIO, "the archive ends before it does", self.archive)
-        return data
-
-
-FileStatus = os.stat_result | MemberStatus
 
 
 class Members(NamedTuple):
@@ -100,13 +71,19 @@ class Members(NamedTuple):
 
 
 def archive_of(path: str) -> str | None:
-    """The archive that a path leads into, or did while it was there; None where into none."""
-    lower, at = path.lower(), 0
-    while (at := lower.find(f"{ENDING}/", at)) >= 0:
-        at += len(ENDING)
+    """The archive or Parquet file that a path leads into, or did while it was there; None where
+    into none."""
+    for found in _ARCHIVE.finditer(path):
+        at = found.end() - 1
         if not os.path.isdir(path[:at]):  # noqa: PTH112 (names may hold surrogate escapes)
             return path[:at]
     return None
+
+
+def may_be_cut_off(archive: str) -> bool:
+    """Whether more may have been in an archive that could be read; a Parquet file ends with what
+    is in it."""
+    return not parquet_members.ends_as_parquet(archive) and not members_of(archive).has_end
 
 
 def status_of(path: str) -> FileStatus:
@@ -141,6 +118,8 @@ def member_at(path: str, error: OSError) -> MemberStatus:
     archive = archive_of(path)
     if archive is None:
         raise error
+    if parquet_members.ends_as_parquet(archive):
+        return parquet_members.status_of(archive, path[len(archive) + 1 :])
     name = _plain(os.fsencode(path[len(archive) :])) or ""
     return members_of(archive).status_of(name)
 
@@ -154,11 +133,7 @@ def members_of(archive: str) -> Members:
         When it cannot be read, or is not a regular file.
     """
     status = os.stat(archive)  # noqa: PTH116 (names may hold surrogate escapes)
-    return _members_of(archive, _changes(status), status.st_size)
-
-
-def _changes(status: os.stat_result) -> tuple[int, int, int]:
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+    return _members_of(archive, changes_of(status), status.st_size)
 
 
 @lru_cache(_KEPT)
@@ -169,7 +144,7 @@ def _members_of(archive: str, changes: tuple[int, int, int], n_bytes: int) -> Me
 def read_members(archive: str) -> Members:
     """As `members_of`, for who goes through archives one after another: nothing is kept of it."""
     status = os.stat(archive)  # noqa: PTH116 (names may hold surrogate escapes)
-    return _read_members(archive, _changes(status), status.st_size)
+    return _read_members(archive, changes_of(status), status.st_size)
 
 
 def _read_members(archive: str, changes: tuple[int, int, int], n_bytes: int) -> Members:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ...errors import CacheError, DamagedShardError, UnreadableShardError
-from ...untrusted.tar_members import archive_of, leads_into_file, members_of, status_of
+from ...untrusted.tar_members import archive_of, leads_into_file, may_be_cut_off, status_of
 from ..identity import place_of
 from ..keys import KeyArray
 from ..shards.key_numbers import KeyNumbers
@@ -197,7 +197,7 @@ def _looked_for(path: str) -> int:
     try:
         status_of(path)
     except FileNotFoundError:
-        is_cut = os.path.lexists(archive) and not members_of(archive).has_end
+        is_cut = os.path.lexists(archive) and may_be_cut_off(archive)
         return _UNKNOWN if is_cut else _GONE
     except (OSError, ValueError):
         return _UNKNOWN

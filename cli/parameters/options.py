@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 DATA_HELP = (
     "a folder with one folder per class; or train, validation and test folders of those; or a "
-    "tar archive of such folders, or a folder of archives; or a CSV or Parquet file "
-    "with path,label[,split][,group]"
+    "tar archive of such folders, or a folder of archives; or a Parquet file of images, or a "
+    "folder of such; or a CSV or Parquet file with path,label[,split][,group]"
 )
 UNLABELLED_HELP = "; or, without classes, a folder of images, or a text file with one path a line"
 

@@ -6,8 +6,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from ...errors import DatasetError
-from ..sources import FOLDER, TABLE, require_source, why_empty
-from . import lists, tree
+from ..sources import FOLDER, TABLE, TABLES, require_source, why_empty
+from . import lists, tables, tree
 from .part import NO_MEMORY
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def parts_of(
     path, class_level, kind = require_source(source, exclude, class_level, options)
     if kind == FOLDER:
         parts: Parts = tree.survey(path, exclude, class_level, memory)
+    elif kind == TABLES:
+        parts = tables.survey(path, exclude, options, memory)
     else:
         parts = lists.survey(path, options, memory, is_table=kind == TABLE)
     parts.memory = memory

@@ -92,6 +92,11 @@ class Columns:
     weight: int | None = None
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether any column holds labels."""
+        return self.label is not None or bool(self.one_hot)
+
 
 def normal(name: str) -> str:
     """A header as it is compared: ``File Name`` is ``file_name``."""
@@ -116,14 +121,20 @@ def are_known(header: Sequence[str], said: Mapping[str, str | None]) -> int:
 
 
 def find_columns(
-    header: Sequence[str], rows: Sequence[Sequence[str]], said: Mapping[str, str | None]
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    said: Mapping[str, str | None],
+    *,
+    holds_images: bool = False,
 ) -> Columns:
     """Find the columns by their names and by the first rows.
 
     Parameters
     ----------
     said
-        Names of columns that the user gave, for ``path``, ``label`` and ``weight``.
+        Names of columns that are known, for ``path``, ``label`` and ``weight``.
+    holds_images
+        Whether the images are in the table: then they need no labels.
 
     Raises
     ------
@@ -150,13 +161,21 @@ def find_columns(
     columns.weight = _weight(columns, header, names, said)
     if columns.label is None:
         columns.one_hot = _one_hot(columns, header, rows)
-    if columns.label is None and not columns.one_hot:
+    if not columns.has_labels and holds_images:
+        columns.notes.append(
+            "no column is known to hold labels: the images have no class, unless --label-column "
+            "names one"
+        )
+        return columns
+    if not columns.has_labels:
         found = ", ".join(filter(None, header))
         raise DatasetError(f"{_EXPECTED}; found {found[:200]!r}")
     if columns.one_hot:
         classes = ", ".join(list(columns.one_hot.values())[:5])
         columns.notes.append(f"one column per class, with a 1 in its own: {classes}, …")
-    elif (names[path], names[columns.label or 0]) != ("path", "label") and not all(paths_or_labels):
+    elif not all(paths_or_labels) and (
+        names[columns.label or 0] != "label" or (names[path] != "path" and not holds_images)
+    ):
         columns.notes.append(
             f"paths are taken from the column {header[path]!r}, labels from "
             f"{header[columns.label or 0]!r}; --path-column and --label-column name others"

@@ -55,7 +55,8 @@ MAX_FILE_BYTES = 1 << 29
 def read(path: str | MemberStatus, max_bytes: int = MAX_FILE_BYTES) -> tuple[bytes, FileStatus]:
     """Read an image file whole; the status is that of the bytes returned.
 
-    A file in a tar archive has a path that goes on below the archive's, or its status.
+    A file in a tar archive, or an image in a Parquet file, has a path that goes on below that, or
+    its status.
 
     Raises
     ------
@@ -66,7 +67,9 @@ def read(path: str | MemberStatus, max_bytes: int = MAX_FILE_BYTES) -> tuple[byt
     try:
         if isinstance(path, MemberStatus):
             _require_size(path.st_size, max_bytes)
-            return path.read(), path
+            data = path.read()
+            _require_size(len(data), max_bytes)  # which is not known before, in a Parquet file
+            return data, path
         try:
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from bottlebank.datasets import dataset
-from bottlebank.datasets.parts import Remembered, archives, lists, tree
+from bottlebank.datasets.parts import Remembered, archives, lists, tables, tree
 from bottlebank.errors import DatasetError
 
 
@@ -54,10 +54,11 @@ def in_parts_too(monkeypatch):
     monkeypatch.setattr(tree, "FILES_AT_ONCE", 3)
     monkeypatch.setattr(archives, "MEMBERS_AT_ONCE", 3)
     monkeypatch.setattr(lists, "ROWS_AT_ONCE", 3)
-    from_folder, from_list, from_table = (
+    from_folder, from_list, from_table, from_tables = (
         dataset._from_folder,
         dataset._from_list,
         dataset._from_table,
+        dataset._from_tables,
     )
 
     def compared(read, survey):
@@ -87,5 +88,13 @@ def in_parts_too(monkeypatch):
             lambda memory: lists.survey(path, options, memory, is_table=True),
         )
 
-    for read in (_from_folder, _from_list, _from_table):
+    def _from_tables(path, exclude, options):
+        if options["weights_column"] is not None:
+            return from_tables(path, exclude, options)
+        return compared(
+            lambda: from_tables(path, exclude, options),
+            lambda memory: tables.survey(path, exclude, options, memory),
+        )
+
+    for read in (_from_folder, _from_list, _from_table, _from_tables):
         monkeypatch.setattr(dataset, read.__name__, read)

@@ -80,18 +80,6 @@ def test_the_name_does_not_matter(tmp_path):
         assert list(load_dataset(written(tmp_path, columns, name)).labels) == ["a", "b"]
 
 
-def test_images_in_the_file_itself_are_refused_with_what_to_do(tmp_path):
-    """As the Hub's datasets have them."""
-    picture = pyarrow.array([{"bytes": b"\xff\xd8", "path": "1.jpg"}] * 3)
-    alone = written(tmp_path, {"image": picture})
-    with pytest.raises(
-        DatasetError, match=r"list.parquet: expected columns .*'image' hold no text.*write"
-    ):
-        load_dataset(alone)
-    with pytest.raises(DatasetError, match=r"list.parquet: .*path"):
-        load_dataset(written(tmp_path, {"image": picture, "label": [0, 1, 2]}))
-
-
 def test_damaged_files_are_one_error_that_names_them(tmp_path):
     columns = {"path": images(tmp_path, 300), "label": ["a", "b", "c"] * 100}
     file = written(tmp_path, columns)
