@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -83,13 +84,70 @@ def _classes_in(path: str, members: Members, kind_of: Callable[[str], str]) -> l
     return list(classes)
 
 
+class OpenArchive:
+    """An archive of which one folder after another is gone through.
+
+    It is read once, when the first of its images is named; and again where it has changed since.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Nothing is read."""
+        self.path = path
+        self._members: Members | None = None
+        self._runs: dict[str, array[int]] | None = None
+
+    def close(self) -> None:
+        """Forget what has been read of it."""
+        self._members = self._runs = None
+
+    def members(self, changes: tuple[int, int, int]) -> Members:
+        """What is in it; `changes` are those that it has now."""
+        if self._members is None or self._members.changes != changes:
+            self.close()
+            self._members = read_members(self.path)
+        return self._members
+
+    def names(self, members: Members, below: str) -> Iterator[str]:
+        """The members at or below a folder, in the order of the archive; all below ""."""
+        places = members.places
+        if not below:
+            yield from places
+            return
+        if self._runs is None:
+            self._runs = _runs_in(places)
+        rows = sorted(
+            run
+            for folder, ends in self._runs.items()
+            if folder == below or folder.startswith(f"{below}/")
+            for run in zip(ends[::2], ends[1::2], strict=True)
+        )
+        for start, stop in rows:
+            yield from (name for _, name in places.in_rows(start, stop))
+
+
+def _runs_in(places: Places) -> dict[str, array[int]]:
+    """By folder, the rows of its members: beginning and end of each run of them."""
+    runs: dict[str, array[int]] = {}
+    last: array[int] | None = None
+    for row, name in places.in_rows(0, places.n_rows):
+        of_folder = runs.setdefault(name.rpartition("/")[0], array("Q"))
+        if of_folder is not last:
+            if last is not None:
+                last.append(row)
+            of_folder.append(row)
+            last = of_folder
+    if last is not None:
+        last.append(places.n_rows)
+    return runs
+
+
 class ArchiveImages:
     """The images at or below a place in an archive; it is opened when the first is named.
 
     Parameters
     ----------
     archive
-        Its path.
+        Shared by all places in it.
     below
         The folder in it, empty for all of it.
     n_images
@@ -101,7 +159,12 @@ class ArchiveImages:
     """
 
     def __init__(
-        self, archive: str, below: str, n_images: int, place: Place, kind_of: Callable[[str], str]
+        self,
+        archive: OpenArchive,
+        below: str,
+        n_images: int,
+        place: Place,
+        kind_of: Callable[[str], str],
     ) -> None:
         self._archive, self._below, self._kind_of = archive, below, kind_of
         self._n_images, self._place = n_images, place
@@ -128,11 +191,10 @@ class ArchiveImages:
                 yield found
 
     def _named(self) -> Iterator[tuple[str, MemberStatus]]:
-        members = read_members(self._archive)
-        prefix = f"{self._below}/" if self._below else ""
-        for name in members.places:
-            if name.startswith(prefix) and not self._kind_of(name):
-                path = os.path.join(self._archive, name)  # noqa: PTH118
+        members = self._archive.members(_stamp_of(self._place))
+        for name in self._archive.names(members, self._below):
+            if not self._kind_of(name):
+                path = os.path.join(self._archive.path, name)  # noqa: PTH118
                 yield path, members.status_of(name)
 
 
@@ -142,7 +204,7 @@ class ArchivePart(Part):
     def __init__(self, images: ArchiveImages, place: Place, n: int | None) -> None:
         self.place = place
         self._images, self._start, self._n = images, place.start, n
-        self._stamp = place.status.st_mtime_ns, place.status.st_ctime_ns, place.status.st_ino
+        self._stamp = _stamp_of(place)
 
     def files(self) -> Iterator[tuple[str, FileStatus | None]]:
         """In the order in which they lie in the archive."""
@@ -151,3 +213,7 @@ class ArchivePart(Part):
     def is_of(self, status: MemberStatus) -> bool:
         """Whether a member lies in the archive as it was."""
         return status[1:4] == self._stamp
+
+
+def _stamp_of(place: Place) -> tuple[int, int, int]:
+    return place.status.st_mtime_ns, place.status.st_ctime_ns, place.status.st_ino
