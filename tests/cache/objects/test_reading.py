@@ -295,6 +295,8 @@ def test_where_a_cache_is():
     assert str((address.where / "x").parent) == address.url
     assert (address.where / "x").parent == address.where
     assert address.local_folder != address_of("s3://bucket/some-prefix").local_folder
+    for url in ("gs://bucket/me@example.com", "hdfs://host:8020/a", "abfs://container@account/a"):
+        assert address_of(url).url == url
 
 
 def test_requests_are_as_few_as_the_documentation_says(url, server):
