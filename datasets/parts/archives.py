@@ -14,7 +14,7 @@ from ..webdataset import class_in
 from .part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ...untrusted.tar_members import FileStatus, Members, MemberStatus
     from .part import Place
@@ -59,6 +59,28 @@ def summary_of(path: str, kind_of: Callable[[str], str], *, reads_classes: bool)
         "is_readable": not (members.problem and is_empty),
         "classes": _classes_in(path, members, kind_of) if reads_classes else None,
     }
+
+
+def is_summary(found: Mapping[str, Any]) -> bool:
+    """Whether something is what `summary_of` gives, with the patterns that were of use."""
+    folders, passed_over = found.get("folders"), found.get("passed_over")
+    classes, used = found.get("classes"), found.get("used")
+    return (
+        isinstance(folders, list)
+        and all(
+            isinstance(each, list) and [*map(type, each)] == [str, int, str] for each in folders
+        )
+        and isinstance(passed_over, dict)
+        and {*map(type, passed_over.values())} <= {int}
+        and isinstance(found.get("problem"), str)
+        and isinstance(found.get("is_readable"), bool)
+        and (classes is None or _are_texts(classes))
+        and _are_texts(used)
+    )
+
+
+def _are_texts(found: object) -> bool:
+    return isinstance(found, list) and {*map(type, found)} <= {str}
 
 
 def _classes_in(path: str, members: Members, kind_of: Callable[[str], str]) -> list[str] | None:
@@ -166,7 +188,7 @@ class ArchiveImages:
         place: Place,
         kind_of: Callable[[str], str],
     ) -> None:
-        self._archive, self._below, self._kind_of = archive, below, kind_of
+        self.archive, self._below, self._kind_of = archive, below, kind_of
         self._n_images, self._place = n_images, place
         self._left: Iterator[tuple[str, MemberStatus]] | None = None
         self._at = 0
@@ -191,10 +213,10 @@ class ArchiveImages:
                 yield found
 
     def _named(self) -> Iterator[tuple[str, MemberStatus]]:
-        members = self._archive.members(_stamp_of(self._place))
-        for name in self._archive.names(members, self._below):
+        members = self.archive.members(_stamp_of(self._place))
+        for name in self.archive.names(members, self._below):
             if not self._kind_of(name):
-                path = os.path.join(self._archive.path, name)  # noqa: PTH118
+                path = os.path.join(self.archive.path, name)  # noqa: PTH118
                 yield path, members.status_of(name)
 
 
@@ -204,11 +226,20 @@ class ArchivePart(Part):
     def __init__(self, images: ArchiveImages, place: Place, n: int | None) -> None:
         self.place = place
         self._images, self._start, self._n = images, place.start, n
+        self._above = os.path.join(images.archive.path, "")  # noqa: PTH118 (surrogate escapes)
         self._stamp = _stamp_of(place)
 
     def files(self) -> Iterator[tuple[str, FileStatus | None]]:
         """In the order in which they lie in the archive."""
         return self._images.images(self._start, self._n)
+
+    def name_of(self, path: str) -> str:
+        """The name in the archive, which may be named by another path the next time."""
+        return path.removeprefix(self._above)
+
+    def path_of(self, name: str) -> str:
+        """Below the archive, as it is named now."""
+        return self._above + name
 
     def is_of(self, status: MemberStatus) -> bool:
         """Whether a member lies in the archive as it was."""

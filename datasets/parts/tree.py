@@ -11,7 +11,7 @@ from ...untrusted.tar_members import archive_of
 from ..folders import Folder, Walk, folder_in, folders_below
 from ..layout import Layout
 from ..sources import notes_of_folder
-from .archives import ArchiveImages, OpenArchive, summary_of
+from .archives import ArchiveImages, OpenArchive, is_summary, summary_of
 from .part import Part, Parts, place_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Survey(Walk):
         """As `Walk.in_archive`, with images counted."""
         place = place_of(path, self.reading)
         remembered = self._memory.recall(place)
-        if remembered is None:
+        if remembered is None or not is_summary(remembered.about):
             unused = dict(self.unused)
             found = summary_of(path, self.kind_in_archive, reads_classes=self._reads_classes)
             found["used"] = [name for name in unused if name not in self.unused]

@@ -71,7 +71,7 @@ def test_an_archive_is_let_go_when_the_next_begins(tmp_path):
     parts = iter(parts_of(tmp_path, class_level=2))
     first, second = next(parts), next(parts)
     named([first, second])
-    archive = second._images._archive
+    archive = second._images.archive
     assert archive._members is not None
-    assert next(parts)._images._archive is not archive
+    assert next(parts)._images.archive is not archive
     assert archive._members is None
