@@ -60,9 +60,18 @@ class Places(Mapping[str, tuple[int, int]]):
         return len(self._offsets) - len(self._replaced)
 
     def __iter__(self) -> Iterator[str]:
-        for row in range(len(self._offsets)):
+        return (name for _, name in self.in_rows(0, self.n_rows))
+
+    @property
+    def n_rows(self) -> int:
+        """How many members there are, with those that a later one of their name replaces."""
+        return len(self._offsets)
+
+    def in_rows(self, start: int, stop: int) -> Iterator[tuple[int, str]]:
+        """Row and name of the members in some rows that no later one replaces."""
+        for row in range(start, stop):
             if row not in self._replaced:
-                yield os.fsdecode(self._raw(row))
+                yield row, os.fsdecode(self._raw(row))
 
     def __getitem__(self, name: str) -> tuple[int, int]:
         row = self._find(name)

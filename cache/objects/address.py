@@ -15,7 +15,10 @@ from ...errors import UsageError
 S3 = ("s3", "s3a")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://(.*)", re.DOTALL)
 _OF_A_PATH = re.compile(r"([a-z][a-z0-9+.-]+):/[^/]")
-_PASSWORD = re.compile(r"//[^/@]*@")
+_AZURE = ("abfs", "abfss")
+_CONTAINER_AND_ACCOUNT = re.compile(r"[^:@]+@[^:@]+")
+_USER = re.compile(r"//[^\s'\"]*@|//[^/@]*@")
+_SIGNATURE = re.compile(r"(://[^\s?#'\"]*)[?#][^\s'\"]*")
 
 
 class ObjectPath(PurePosixPath):
@@ -57,9 +60,9 @@ class Address(NamedTuple):
         return platformdirs.user_cache_path("bottlebank") / "objects" / f"{readable}-{digest}"
 
 
-def without_password(text: str) -> str:
-    """A text in which no URL has a user or a password."""
-    return _PASSWORD.sub("//", text)
+def without_secrets(text: str) -> str:
+    """A text in which no URL has a user, a password, or what follows ``?`` or ``#``."""
+    return _SIGNATURE.sub(r"\1", _USER.sub("//", text))
 
 
 def address_of(place: object) -> Address | None:
@@ -72,20 +75,21 @@ def address_of(place: object) -> Address | None:
     """
     if isinstance(place, PurePath):
         if _OF_A_PATH.match(str(place)) and not Path(place).exists():
+            protocol, _, rest = str(place).partition(":/")
+            shown = received(_shown(protocol, rest).replace("://", ":/", 1))
             raise UsageError(
-                f"expected the URL of a cache as text, received {received(str(place))}: a path has "
-                f"lost one of its slashes"
+                f"expected the URL of a cache as text, received {shown}: a path has lost one of "
+                f"its slashes"
             )
         return None
     found = _URL.fullmatch(place) if isinstance(place, str) else None
     if found is None:
         return None
     protocol, rest = found[1].lower(), found[2]
-    shown = received(without_password(f"{protocol}://{rest}"))
+    shown = received(_shown(protocol, rest))
     if protocol in ("file", "local"):
         raise UsageError(f"a cache in a folder is named by its path alone, not by {shown}")
-    user, at, _ = rest.partition("/")[0].rpartition("@")
-    if at and (":" in user or protocol in S3):
+    if _may_hold_secret(protocol, rest):
         raise UsageError(
             f"the URL of a cache holds no password: name {shown}, and have the credentials where "
             f"fsspec looks for them, such as in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -93,5 +97,28 @@ def address_of(place: object) -> Address | None:
     names = [name for name in rest.split("/") if name]
     unfit = any(name in (".", "..") for name in names) or re.search(r"[?#\x00-\x1f]", rest)
     if not names or unfit or (protocol in S3 and rest.startswith("/")):
-        raise UsageError(f"expected a URL such as s3://bucket/prefix, received {shown}")
+        what = ", without what follows ? or #" if re.search("[?#]", rest) else ""
+        raise UsageError(f"expected a URL such as s3://bucket/prefix{what}, received {shown}")
     return Address(protocol, "/".join(names))
+
+
+def _may_hold_secret(protocol: str, rest: str) -> bool:
+    """Whether there is a user, a password or a token in what follows ``//``.
+
+    Secret keys of S3 hold slashes, so that one may be anywhere in it.
+    """
+    if protocol in S3:
+        return "@" in rest or ":" in rest
+    host = rest.partition("/")[0]
+    if protocol in _AZURE and _CONTAINER_AND_ACCOUNT.fullmatch(host):
+        return False
+    return "@" in host or (":" in host and "@" in rest)
+
+
+def _shown(protocol: str, rest: str) -> str:
+    """A URL for a message; where it is not clear which of it is secret, none of it."""
+    if not _may_hold_secret(protocol, rest):
+        return f"{protocol}://{re.split('[?#]', rest, maxsplit=1)[0]}"
+    found = rest.rpartition("@")[2]
+    is_clear = "@" in rest and ":" not in found and not re.search("[?#]", rest)
+    return f"{protocol}://{found if is_clear else '…'}"

@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 import uuid
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import xxhash
@@ -28,6 +29,8 @@ _SHARE_OF_DISK = 0.25
 _IN_USE_S = 60.0
 """What was opened so recently is kept: another process may have its path and not the file yet."""
 _ABANDONED_S = 3600.0
+_COUNTED_EVERY_S = 10.0
+"""How long it may take until what other processes have copied and removed is seen."""
 
 
 class _Copy(NamedTuple):
@@ -38,6 +41,8 @@ class _Copy(NamedTuple):
 
 class Copies:
     """Files below one folder, the least recently used of which make room. Safe to use from threads.
+
+    Where those that may go do not make room enough, nothing more is copied.
 
     Raises
     ------
@@ -51,6 +56,12 @@ class Copies:
         given = os.environ.get(VARIABLE, "").strip()
         self._limit = (0 if given == "0" else require_size(VARIABLE, given)) if given else None
         self._read: dict[str, int] = {}
+        self._used = 0
+        """How many bytes all copies take, with those that are being written."""
+        self._being_written = 0
+        self._oldest: deque[_Copy] = deque()
+        """Of those that were there when they were counted, the ones that may go first."""
+        self._counted_s: float | None = None
 
     def path(self, name: str) -> Path | None:
         """Where a shard's copy is, which counts as used; `name` is its path in the cache."""
@@ -74,31 +85,36 @@ class Copies:
         was_there = os.path.lexists(path)
         with contextlib.suppress(OSError):
             remove_whole(path)
+        self._counted_s = None
         return was_there
 
     def is_worth(self, name: str, n_bytes: int, of_bytes: int) -> bool:
         """Whether a shard of `of_bytes` is better copied whole than read by ranges once more.
 
-        It is, from when half of it has been asked for: then no order of reading makes the two
-        together cost more than twice what the better one does.
+        It is where there is room, from when half of it has been asked for: then no order of
+        reading makes the two together cost more than twice what the better one does.
         """
         with not_while_forking:
             self._read[name] = self._read.get(name, 0) + n_bytes
             if 2 * self._read[name] < of_bytes:
                 return False
-        return of_bytes <= self._room()
+            return self._make_room(of_bytes)
 
     def keep(self, name: str, parts: Iterable[bytes]) -> bool:
-        """Copy a shard; whether that worked, and the bytes are those that its name promises."""
+        """Copy a shard; whether there was room, and the bytes are those that its name promises."""
         path = self._folder / name
         parsed = ShardName.parse(path.name)
         digest = xxhash.xxh3_64()
         temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}.h5")
         is_whole = False
+        n_bytes = 0
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as file:
                 for part in parts:
+                    if not self._take(len(part)):
+                        return False
+                    n_bytes += len(part)
                     digest.update(part)
                     file.write(part)
             is_whole = parsed is not None and digest.hexdigest() == parsed.digest
@@ -108,33 +124,61 @@ class Copies:
             if not is_whole:
                 with contextlib.suppress(OSError):
                     temporary.unlink(missing_ok=True)
-        with not_while_forking:
-            self._read.pop(name, None)
-        self._make_room(path)
+            with not_while_forking:
+                self._being_written -= n_bytes
+                if not is_whole:
+                    self._used -= n_bytes
+                self._read.pop(name, None)
         return is_whole
+
+    def _take(self, n_bytes: int) -> bool:
+        """Let a copy grow by so much; whether there is room for it."""
+        with not_while_forking:
+            if not self._make_room(n_bytes):
+                return False
+            self._used += n_bytes
+            self._being_written += n_bytes
+            return True
 
     def _room(self) -> int:
         """How many bytes all copies may take together."""
         if self._limit is not None:
             return self._limit
-        used = sum(copy.n_bytes for copy in self._all())
         with contextlib.suppress(OSError):
             make_folder(self._folder.absolute())
-            return int(_SHARE_OF_DISK * (used + shutil.disk_usage(self._folder).free))
+            return int(_SHARE_OF_DISK * (self._used + shutil.disk_usage(self._folder).free))
         return 0
 
-    def _make_room(self, newest: Path) -> None:
-        """Remove what was used longest ago until the rest fits; never `newest`."""
-        copies = sorted(self._all())
-        excess = sum(copy.n_bytes for copy in copies) - self._room()
+    def _make_room(self, n_bytes: int) -> bool:
+        """Remove what was used longest ago until so much more fits; whether it does.
+
+        Called while `not_while_forking` is held.
+        """
+        is_new = self._counted_s is None or time.monotonic() - self._counted_s > _COUNTED_EVERY_S
+        if is_new:
+            self._count()
+        room = self._room()
+        if n_bytes > room:
+            return False
         before_s = time.time() - _IN_USE_S
-        for used_s, n_bytes, path in copies:
-            if excess <= 0 or used_s > before_s:
-                return
-            if path != newest:
-                with contextlib.suppress(OSError):
-                    path.unlink()
-                excess -= n_bytes
+        while self._used + n_bytes > room and self._oldest:
+            if self._oldest[0].used_s > before_s:
+                break
+            self._remove(self._oldest.popleft())
+        return self._used + n_bytes <= room
+
+    def _remove(self, copy: _Copy) -> None:
+        """Remove a copy, unless it has been used since it was counted."""
+        with contextlib.suppress(OSError):
+            if copy.path.stat().st_mtime == copy.used_s:
+                copy.path.unlink()
+                self._used -= copy.n_bytes
+
+    def _count(self) -> None:
+        copies = sorted(self._all())
+        self._used = sum(copy.n_bytes for copy in copies) + self._being_written
+        self._oldest = deque(copies)
+        self._counted_s = time.monotonic()
 
     def _all(self) -> list[_Copy]:
         """Every copy; what a killed process left half written is removed."""

@@ -6,7 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from ...errors import CacheUnreachableError, in_brief
-from .address import without_password
+from .address import without_secrets
 
 if TYPE_CHECKING:
     from .address import Address
@@ -83,7 +83,7 @@ def translated(error: Exception, address: Address, endpoint: str) -> OSError:
     is_missing = isinstance(error, FileNotFoundError) and code != "NoSuchBucket"
     if is_missing:
         return FileNotFoundError(errno.ENOENT, "there is no such object")
-    reason = without_password(_reason(error, code, endpoint))
+    reason = without_secrets(_reason(error, code, endpoint))
     failure = CacheUnreachableError(f"{address.url} cannot be used: {reason}")
     failure.strerror = reason  # who adds what was to be done quotes this
     return failure

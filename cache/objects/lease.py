@@ -20,6 +20,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from ...errors import CacheError, CacheLockedError, in_brief
+from ..identity import this_machine
 from ..lock import FILE_NAME, LocalSign
 
 if TYPE_CHECKING:
@@ -59,10 +60,12 @@ class Lease:
         where
             What messages call it.
         signs
-            A folder on this machine, in which the processes of this machine see which of them
-            still live.
+            A folder in which the processes of this machine see which of them still live. Each
+            machine has a folder of its own in it: where several share it, a lock may be seen by
+            the processes of its machine only, and others would take its holder for dead.
         """
-        self._store, self._where, self._signs = store, where, signs
+        self._store, self._where = store, where
+        self._signs = signs / this_machine().hex()
         self._marks = f"{folder}/{FILE_NAME}"
         self._name = ""
         self._sign: LocalSign | None = None

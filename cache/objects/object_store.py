@@ -11,7 +11,7 @@ from ...errors import LibraryNotFoundError, UsageError
 from ...extras import how_to_install
 from ...fork_safety import import_whole, not_while_forking
 from . import s3
-from .address import without_password
+from .address import without_secrets
 from .failures import translated
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class ObjectStore:
         meta = getattr(getattr(files, "_s3", None), "meta", None)
         given = getattr(files, "endpoint_url", None)
         found = getattr(meta, "endpoint_url", None) or given
-        return without_password(str(found or f"the server of {self.address.protocol}://"))
+        return without_secrets(str(found or f"the server of {self.address.protocol}://"))
 
 
 def _entry(info: dict[str, Any]) -> Entry:

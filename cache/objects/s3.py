@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...arguments import received
 from ...errors import UsageError
-from .address import without_password
+from .address import without_secrets
 from .failures import code_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def endpoint_of_environment() -> str | None:
         if given := os.environ.get(name):
             if not re.fullmatch(r"https?://[^/@\s]+(/[^@\s]*)?", given):
                 raise UsageError(
-                    f"{name} is {received(without_password(given))}; expected a URL such as "
+                    f"{name} is {received(without_secrets(given))}; expected a URL such as "
                     f"http://127.0.0.1:9000, without a user or a password"
                 )
             return given

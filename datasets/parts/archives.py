@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from ..webdataset import class_in
 from .part import Part
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ...untrusted.tar_members import FileStatus, Members, MemberStatus
     from .part import Place
@@ -60,6 +61,28 @@ def summary_of(path: str, kind_of: Callable[[str], str], *, reads_classes: bool)
     }
 
 
+def is_summary(found: Mapping[str, Any]) -> bool:
+    """Whether something is what `summary_of` gives, with the patterns that were of use."""
+    folders, passed_over = found.get("folders"), found.get("passed_over")
+    classes, used = found.get("classes"), found.get("used")
+    return (
+        isinstance(folders, list)
+        and all(
+            isinstance(each, list) and [*map(type, each)] == [str, int, str] for each in folders
+        )
+        and isinstance(passed_over, dict)
+        and {*map(type, passed_over.values())} <= {int}
+        and isinstance(found.get("problem"), str)
+        and isinstance(found.get("is_readable"), bool)
+        and (classes is None or _are_texts(classes))
+        and _are_texts(used)
+    )
+
+
+def _are_texts(found: object) -> bool:
+    return isinstance(found, list) and {*map(type, found)} <= {str}
+
+
 def _classes_in(path: str, members: Members, kind_of: Callable[[str], str]) -> list[str] | None:
     """The classes of the images, in order, and "" for those without; None without files .cls."""
 
@@ -83,13 +106,70 @@ def _classes_in(path: str, members: Members, kind_of: Callable[[str], str]) -> l
     return list(classes)
 
 
+class OpenArchive:
+    """An archive of which one folder after another is gone through.
+
+    It is read once, when the first of its images is named; and again where it has changed since.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Nothing is read."""
+        self.path = path
+        self._members: Members | None = None
+        self._runs: dict[str, array[int]] | None = None
+
+    def close(self) -> None:
+        """Forget what has been read of it."""
+        self._members = self._runs = None
+
+    def members(self, changes: tuple[int, int, int]) -> Members:
+        """What is in it; `changes` are those that it has now."""
+        if self._members is None or self._members.changes != changes:
+            self.close()
+            self._members = read_members(self.path)
+        return self._members
+
+    def names(self, members: Members, below: str) -> Iterator[str]:
+        """The members at or below a folder, in the order of the archive; all below ""."""
+        places = members.places
+        if not below:
+            yield from places
+            return
+        if self._runs is None:
+            self._runs = _runs_in(places)
+        rows = sorted(
+            run
+            for folder, ends in self._runs.items()
+            if folder == below or folder.startswith(f"{below}/")
+            for run in zip(ends[::2], ends[1::2], strict=True)
+        )
+        for start, stop in rows:
+            yield from (name for _, name in places.in_rows(start, stop))
+
+
+def _runs_in(places: Places) -> dict[str, array[int]]:
+    """By folder, the rows of its members: beginning and end of each run of them."""
+    runs: dict[str, array[int]] = {}
+    last: array[int] | None = None
+    for row, name in places.in_rows(0, places.n_rows):
+        of_folder = runs.setdefault(name.rpartition("/")[0], array("Q"))
+        if of_folder is not last:
+            if last is not None:
+                last.append(row)
+            of_folder.append(row)
+            last = of_folder
+    if last is not None:
+        last.append(places.n_rows)
+    return runs
+
+
 class ArchiveImages:
     """The images at or below a place in an archive; it is opened when the first is named.
 
     Parameters
     ----------
     archive
-        Its path.
+        Shared by all places in it.
     below
         The folder in it, empty for all of it.
     n_images
@@ -101,9 +181,14 @@ class ArchiveImages:
     """
 
     def __init__(
-        self, archive: str, below: str, n_images: int, place: Place, kind_of: Callable[[str], str]
+        self,
+        archive: OpenArchive,
+        below: str,
+        n_images: int,
+        place: Place,
+        kind_of: Callable[[str], str],
     ) -> None:
-        self._archive, self._below, self._kind_of = archive, below, kind_of
+        self.archive, self._below, self._kind_of = archive, below, kind_of
         self._n_images, self._place = n_images, place
         self._left: Iterator[tuple[str, MemberStatus]] | None = None
         self._at = 0
@@ -128,11 +213,10 @@ class ArchiveImages:
                 yield found
 
     def _named(self) -> Iterator[tuple[str, MemberStatus]]:
-        members = read_members(self._archive)
-        prefix = f"{self._below}/" if self._below else ""
-        for name in members.places:
-            if name.startswith(prefix) and not self._kind_of(name):
-                path = os.path.join(self._archive, name)  # noqa: PTH118
+        members = self.archive.members(_stamp_of(self._place))
+        for name in self.archive.names(members, self._below):
+            if not self._kind_of(name):
+                path = os.path.join(self.archive.path, name)  # noqa: PTH118
                 yield path, members.status_of(name)
 
 
@@ -142,12 +226,25 @@ class ArchivePart(Part):
     def __init__(self, images: ArchiveImages, place: Place, n: int | None) -> None:
         self.place = place
         self._images, self._start, self._n = images, place.start, n
-        self._stamp = place.status.st_mtime_ns, place.status.st_ctime_ns, place.status.st_ino
+        self._above = os.path.join(images.archive.path, "")  # noqa: PTH118 (surrogate escapes)
+        self._stamp = _stamp_of(place)
 
     def files(self) -> Iterator[tuple[str, FileStatus | None]]:
         """In the order in which they lie in the archive."""
         return self._images.images(self._start, self._n)
 
+    def name_of(self, path: str) -> str:
+        """The name in the archive, which may be named by another path the next time."""
+        return path.removeprefix(self._above)
+
+    def path_of(self, name: str) -> str:
+        """Below the archive, as it is named now."""
+        return self._above + name
+
     def is_of(self, status: MemberStatus) -> bool:
         """Whether a member lies in the archive as it was."""
         return status[1:4] == self._stamp
+
+
+def _stamp_of(place: Place) -> tuple[int, int, int]:
+    return place.status.st_mtime_ns, place.status.st_ctime_ns, place.status.st_ino

@@ -202,8 +202,8 @@ def survey(path: Path, options: Mapping[str, Any], memory: Memory, *, is_table: 
     place = place_of(str(path), {name: _plain(value) for name, value in options.items()})
     remembered = memory.recall(place) if is_table else None
     archives = _Archives()
-    if remembered is not None and archives.are_as(remembered.about["archives"]):
-        about = remembered.about
+    about = {} if remembered is None else remembered.about
+    if _is_summary(about) and archives.are_as(about["archives"]):
         return ListParts(
             str(path), about["n_images"], notes=about["notes"], opened=opened, place=place
         )
@@ -228,6 +228,13 @@ def survey(path: Path, options: Mapping[str, Any], memory: Memory, *, is_table: 
         opened=opened,
         place=place if is_sealed else None,
     )
+
+
+def _is_summary(found: Mapping[str, Any]) -> bool:
+    """Whether something is what `survey` remembers."""
+    notes = found.get("notes")
+    is_typed = isinstance(notes, list) and {*map(type, notes)} <= {str}
+    return is_typed and type(found.get("n_images")) is int and "archives" in found
 
 
 def _plain(value: Any) -> Any:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 WHOLE = -1
 """In place of a part's beginning: what is remembered of an archive or table as a whole."""
+_VERSION = 2
+"""Of what is remembered: what was remembered under another is unknown. To be raised when something
+is read in another way, or kept in another form."""
 
 
 class Place(NamedTuple):
@@ -87,6 +90,14 @@ class Part(ABC):
         """Whether a file in an archive is from `place` as it is."""
         return False
 
+    def name_of(self, path: str) -> str:
+        """What is remembered of the path of one of its images."""
+        return path
+
+    def path_of(self, name: str) -> str:
+        """The path of an image, by what `name_of` said."""
+        return name
+
     def about(self) -> dict[str, Any]:
         """What is remembered of it beside its contents, when `files` has been gone through."""
         return {}
@@ -135,7 +146,7 @@ def place_of(path: str, reading: Mapping[str, Any], of: str | None = None) -> Pl
     OSError
         When it is not there.
     """
-    text = json.dumps(reading, sort_keys=True)
+    text = json.dumps({"version": _VERSION, "reading": {**reading}}, sort_keys=True)
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     now_ns = time.time_ns()
     status = os.stat(path if of is None else of)  # noqa: PTH116 (names may hold surrogate escapes)

@@ -11,7 +11,7 @@ from ...untrusted.tar_members import archive_of
 from ..folders import Folder, Walk, folder_in, folders_below
 from ..layout import Layout
 from ..sources import notes_of_folder
-from .archives import ArchiveImages, summary_of
+from .archives import ArchiveImages, OpenArchive, is_summary, summary_of
 from .part import Part, Parts, place_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Survey(Walk):
         """As `Walk.in_archive`, with images counted."""
         place = place_of(path, self.reading)
         remembered = self._memory.recall(place)
-        if remembered is None:
+        if remembered is None or not is_summary(remembered.about):
             unused = dict(self.unused)
             found = summary_of(path, self.kind_in_archive, reads_classes=self._reads_classes)
             found["used"] = [name for name in unused if name not in self.unused]
@@ -89,12 +89,17 @@ class TreeParts(Parts):
     def __iter__(self) -> Iterator[Part]:
         names: list[str] = []
         unreadable: list[tuple[str, str]] = []
+        archive: OpenArchive | None = None
         for group in self.groups:
+            if archive is not None and archive.path != group.archive:
+                archive.close()
+                archive = None
             if group.archive is not None:
                 if names or unreadable:
                     yield FilesPart(names, unreadable)
                     names, unreadable = [], []
-                yield from self._of_archive(group, group.archive)
+                archive = archive or OpenArchive(group.archive)
+                yield from self._of_archive(group, archive)
                 continue
             for path in _images_in(group.path, self.exclude, unreadable):
                 names.append(path)
@@ -104,13 +109,13 @@ class TreeParts(Parts):
         if names or unreadable:
             yield FilesPart(names, unreadable)
 
-    def _of_archive(self, group: _Group, archive: str) -> Iterator[Part]:
+    def _of_archive(self, group: _Group, archive: OpenArchive) -> Iterator[Part]:
         try:
-            place = place_of(group.path, self.reading, archive)
+            place = place_of(group.path, self.reading, archive.path)
         except OSError as error:
-            yield FilesPart([], [(archive, f"the archive cannot be read: {error.strerror}")])
+            yield FilesPart([], [(archive.path, f"the archive cannot be read: {error.strerror}")])
             return
-        below = group.path[len(archive) + 1 :]
+        below = group.path[len(archive.path) + 1 :]
         yield from ArchiveImages(archive, below, group.n_images, place, self.kind_of).parts()
 
 

@@ -40,7 +40,13 @@ class IndexMemory:
             found = self._folder.index.part(*key, stamp)
         else:
             found = None
-        return None if found is None else Remembered(json.loads(found[0]), found[1])
+        if found is None:
+            return None
+        try:
+            about: object = json.loads(found[0])
+        except ValueError:
+            return None
+        return Remembered(about, found[1]) if isinstance(about, dict) else None
 
     def remember(self, place: Place, about: dict[str, Any], contents: bytes = b"") -> None:
         """See `Memory`; a file that may change without its times changing is not remembered."""

@@ -27,9 +27,12 @@ _LOOKED_UP_TOGETHER = 2048
 
 
 class _InHand:
-    """A part whose images are being read or computed; `rejected`, when all are done."""
+    """A part whose images are being read or computed; `rejected`, when all are done.
 
-    def __init__(self, part: Part, rejected: list[tuple[str, str]] | None = None) -> None:
+    The part itself, which may hold many rows, is there as long as they are not.
+    """
+
+    def __init__(self, part: Part | None, rejected: list[tuple[str, str]] | None = None) -> None:
         self.part = part
         self.paths: list[str] = []
         self.contents: list[ContentHash | None] = []
@@ -97,24 +100,27 @@ class PlanInParts(Plan):
             return False
         about, contents = remembered
         n_images = len(contents) // HASH_BYTES
-        named: dict[str, str] = about.get("rejected", {})
+        named = about.get("rejected")
+        if not isinstance(named, dict) or len(contents) % HASH_BYTES:
+            return False
         rejected: list[tuple[str, str]] = []
         if named or not self._ledger.has_all(contents):
             for position, content in enumerate(_contents_of(contents)):
                 if self._ledger.missing_views(content):
                     return False
                 reason = self._ledger.why_not(content)
-                path = named.get(str(position))
-                if reason is not None and path is None:
+                name = named.get(str(position))
+                if reason is None:
+                    continue
+                if not isinstance(name, str):
                     return False  # it has to be named
-                if reason is not None and path is not None:
-                    rejected.append((path, reason))
+                rejected.append((part.path_of(name), reason))
         for content in _contents_of(contents):
             if not rejected or self._ledger.why_not(content) is None:
                 self._seen.add(content)
         self.n_images += n_images
         self.n_rows += n_images - len(rejected)
-        self._in_hand.append(_InHand(part, rejected))
+        self._in_hand.append(_InHand(None, rejected))
         self._let_go()
         self.note_known(n_images)
         return True
@@ -133,7 +139,7 @@ class PlanInParts(Plan):
                 some = []
             if not some:
                 break
-            missing = self._look_up_in(in_hand, some)
+            missing = self._look_up_in(in_hand, part, some)
             in_hand.n_waiting += len(missing)
             n_known = len(some) - len(missing)
             if n_known:
@@ -145,7 +151,7 @@ class PlanInParts(Plan):
         self._count_if_done(in_hand)
 
     def _look_up_in(
-        self, in_hand: _InHand, some: Sequence[tuple[str, FileStatus | None]]
+        self, in_hand: _InHand, part: Part, some: Sequence[tuple[str, FileStatus | None]]
     ) -> list[tuple[ImageFile, int]]:
         """Note the contents of files that are known; the others, with their places in the part."""
         first = len(in_hand.paths)
@@ -162,7 +168,6 @@ class PlanInParts(Plan):
         for index, content in zip(looked_up, known, strict=True):
             if content is not None and not self._ledger.missing_views(content):
                 in_hand.contents[index] = content
-        part = in_hand.part
         if not all(isinstance(each, MemberStatus) and part.is_of(each) for each in statuses):
             part.place = None  # it has changed, or holds files
         missing: list[tuple[ImageFile, int]] = []
@@ -251,8 +256,9 @@ class PlanInParts(Plan):
     def _count_if_done(self, in_hand: _InHand) -> None:
         if in_hand.n_waiting or not in_hand.is_listed or in_hand.rejected is not None:
             return
-        in_hand.rejected = self._counted(in_hand)
-        in_hand.paths, in_hand.contents = [], []
+        assert in_hand.part is not None
+        in_hand.rejected = self._counted(in_hand, in_hand.part)
+        in_hand.part, in_hand.paths, in_hand.contents = None, [], []
         self._let_go()
 
     def _let_go(self) -> None:
@@ -261,24 +267,23 @@ class PlanInParts(Plan):
             self.rejected.extend(rejected)
             self._in_hand.popleft()
 
-    def _counted(self, done: _InHand) -> list[tuple[str, str]]:
+    def _counted(self, done: _InHand, part: Part) -> list[tuple[str, str]]:
         """Count the images of a part, and remember it; what is rejected of it."""
-        rejected = list(done.part.unreadable)
+        rejected = list(part.unreadable)
         self.n_images += len(rejected) + len(done.paths)
         named: dict[int, str] = {}
         for index, (path, content) in enumerate(zip(done.paths, done.contents, strict=True)):
             reason = done.unreadable[index] if content is None else self._ledger.why_not(content)
             if reason is not None:
-                named[index] = path
+                named[index] = part.name_of(path)
                 rejected.append((path, reason))
             elif content is not None:
                 self._seen.add(content)
                 self.n_rows += 1
         known = [content for content in done.contents if content is not None]
-        place = done.part.place
-        if place is not None and known and len(known) == len(done.paths):
-            about = {**done.part.about(), "rejected": named}
-            self._parts.memory.remember(place, about, b"".join(known))
+        if part.place is not None and known and len(known) == len(done.paths):
+            about = {**part.about(), "rejected": named}
+            self._parts.memory.remember(part.place, about, b"".join(known))
         return rejected
 
 

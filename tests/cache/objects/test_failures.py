@@ -8,6 +8,7 @@ import pytest
 
 import bottlebank as bb
 from bottlebank.cache import CacheFolder
+from bottlebank.cache.objects.address import without_secrets
 from bottlebank.errors import CacheError, CacheUnreachableError, UsageError
 from tests.cache.faults import PRINT, RECIPE
 
@@ -95,6 +96,18 @@ def test_a_server_that_says_nothing(url, monkeypatch, server):
         ("s3://bucket/a?versionId=1", "expected a URL such as"),
         (f"s3://key:{SECRET}@bucket/prefix", "holds no password: name 's3://bucket/prefix'"),
         (f"sftp://me:{SECRET}@host/prefix", "holds no password: name 'sftp://host/prefix'"),
+        (f"s3://AKIA:wJalr/{SECRET}@bucket/prefix", "holds no password: name 's3://bucket/prefix'"),
+        (f"s3://bucket/wJalr/{SECRET}@other/prefix", "holds no password: name 's3://other/prefix'"),
+        (f"s3://AKIA:{SECRET}/bucket", "holds no password: name 's3://…'"),
+        (f"s3://AKIA:a@b?{SECRET}", "holds no password: name 's3://…'"),
+        (f"s3://bucket/a?token=x@{SECRET}", "holds no password: name 's3://…'"),
+        (f"https://{SECRET}@host/x", "holds no password: name 'https://host/x'"),
+        (f"sftp://me:a/{SECRET}@host/x", "holds no password: name 'sftp://host/x'"),
+        (f"abfs://c:{SECRET}@account/x", "holds no password: name 'abfs://account/x'"),
+        (f"https://host/c/p?sv=1&sig={SECRET}", "without what follows ? or #, received 'https:"),
+        (f"https://host/c/p#{SECRET}", "received 'https://host/c/p'"),
+        (f"https://host?sig={SECRET}", "received 'https://host'"),
+        (f"file:///tmp/cache?{SECRET}", "named by its path alone, not by 'file:///tmp/cache'"),
         ("file:///tmp/cache", "named by its path alone, not by 'file:///tmp/cache'"),
         ("nothing://bucket", "fsspec knows no protocol nothing://"),
     ],
@@ -111,7 +124,24 @@ def test_a_url_that_was_made_a_path(server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="received 's3:/bucket/x': a path has lost one of its"):
         CacheFolder(Path("s3://bucket/x"))
+    with pytest.raises(UsageError, match="a path has lost one of its") as refusal:
+        CacheFolder(Path(f"s3://AKIA:wJalr/{SECRET}@bucket/x?{SECRET}"))
+    assert SECRET not in str(refusal.value)
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"http://me:a/{SECRET}@host/x does not answer", "http://host/x does not answer"),
+        (f"http://me:a {SECRET}@host", "http://host"),
+        (f"GET 'https://host/x?sig={SECRET}' failed", "GET 'https://host/x' failed"),
+        (f"https://host#{SECRET} and http://a?b={SECRET}", "https://host and http://a"),
+        ("what is it? write to me@example.com", "what is it? write to me@example.com"),
+    ],
+)
+def test_urls_in_texts_of_others(text, expected):
+    assert without_secrets(text) == expected
 
 
 @pytest.mark.parametrize("library", ["s3fs", "fsspec"])

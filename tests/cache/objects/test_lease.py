@@ -131,3 +131,20 @@ def test_a_store_that_does_not_list_what_was_put_is_refused(storage, server):
     server.before = hide
     with pytest.raises(CacheError, match="does not list what was written just now"):
         storage.writing().__enter__()
+
+
+def test_a_sign_that_another_machine_left_in_a_shared_folder_says_nothing(url, monkeypatch):
+    """Such as a home on NFS whose locks are of one machine."""
+    from bottlebank.cache.lock import LocalSign
+
+    monkeypatch.setattr(lease, "_LONGEST_WAIT_S", 0.1)
+    here, there = (open_objects(address_of(url)) for _ in range(2))
+    monkeypatch.setattr(lease, "this_machine", lambda: b"there", raising=False)
+    with there.writing():
+        monkeypatch.setattr(LocalSign, "is_of_the_dead", staticmethod(lambda path: path.exists()))
+        monkeypatch.setattr(lease, "this_machine", lambda: b"here", raising=False)
+        with pytest.raises(CacheLockedError, match="is being written by"), here.writing():
+            pass
+        monkeypatch.setattr(lease, "this_machine", lambda: b"there", raising=False)
+        with open_objects(address_of(url)).writing():  # of one machine, the lock is seen
+            pass

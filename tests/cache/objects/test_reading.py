@@ -198,6 +198,7 @@ class TestCopies:
     def copies(self, tmp_path, monkeypatch):
         monkeypatch.setenv("BOTTLEBANK_LOCAL_COPIES", "3000")
         monkeypatch.setattr(copies_module, "_IN_USE_S", -1.0)
+        monkeypatch.setattr(copies_module, "_COUNTED_EVERY_S", -1.0)
         return Copies(tmp_path / "copies")
 
     def test_those_used_last_are_kept(self, copies, names, tmp_path):
@@ -212,11 +213,72 @@ class TestCopies:
         with copies.open(fourth) as file:
             assert file.read() == names[fourth]
 
-    def test_what_is_in_use_is_kept(self, copies, names, monkeypatch):
+    def test_what_is_in_use_is_kept_and_nothing_more_is_copied(
+        self, copies, names, monkeypatch, tmp_path
+    ):
         monkeypatch.setattr(copies_module, "_IN_USE_S", 60.0)
-        for name in names:
+        *some, last = names
+        for name in some:
+            assert copies.is_worth(name, 1000, 1000)
             assert copies.keep(name, [names[name]])
-        assert all(copies.path(name) for name in names)
+        assert not copies.is_worth(last, 1000, 1000)
+        assert not copies.keep(last, [names[last][:10], names[last][10:]])
+        assert [copies.path(name) is not None for name in names] == [True, True, True, False]
+        files = [path for path in (tmp_path / "copies").rglob("*") if path.is_file()]
+        assert sum(path.stat().st_size for path in files) == 3000
+        os.utime(tmp_path / "copies" / some[1], (1, 1))
+        assert copies.is_worth(last, 1000, 1000)
+        assert copies.keep(last, [names[last]])
+        assert [copies.path(name) is not None for name in names] == [True, False, True, True]
+
+    def test_copies_that_are_written_at_once_share_the_room(self, copies, names, monkeypatch):
+        monkeypatch.setattr(copies_module, "_IN_USE_S", 60.0)
+
+        def kept(order):
+            """Each part waits until all copies have begun."""
+            name = order.pop()
+            assert copies.is_worth(name, 1000, 1000)
+            inner = []
+
+            def parts():
+                yield names[name][:500]
+                if order:
+                    inner.extend(kept(order))
+                yield names[name][500:]
+
+            return [copies.keep(name, parts()), *inner]
+
+        assert sorted(kept(list(names))) == [False, True, True, True]
+        assert sum(copies.path(name) is not None for name in names) == 3
+        assert copies._being_written == 0
+
+    def test_they_are_counted_now_and_then(self, copies, names, monkeypatch, tmp_path):
+        monkeypatch.setattr(copies_module, "_COUNTED_EVERY_S", 3600.0)
+        counted, count = [], Copies._all
+        monkeypatch.setattr(Copies, "_all", lambda each: counted.append(1) or count(each))
+        first, second, third, fourth = names
+        for name in (first, second):
+            assert copies.is_worth(name, 1000, 1000)
+            assert copies.keep(name, [names[name]])
+        assert len(counted) == 1
+        other = Copies(tmp_path / "copies")  # of another process
+        assert other.keep(third, [names[third]])
+        os.utime(tmp_path / "copies" / first)  # the others make room before
+        os.utime(tmp_path / "copies" / second, (2, 2))
+        os.utime(tmp_path / "copies" / third, (1, 1))
+        monkeypatch.setattr(copies_module, "_COUNTED_EVERY_S", -1.0)
+        assert copies.keep(fourth, [names[fourth]])
+        assert [copies.path(name) is not None for name in names] == [True, True, False, True]
+
+    def test_what_is_dropped_makes_room(self, copies, names, monkeypatch):
+        monkeypatch.setattr(copies_module, "_IN_USE_S", 60.0)
+        monkeypatch.setattr(copies_module, "_COUNTED_EVERY_S", 3600.0)
+        *some, last = names
+        for name in some:
+            assert copies.keep(name, [names[name]])
+        assert not copies.keep(last, [names[last]])
+        assert copies.drop(some[0])
+        assert copies.keep(last, [names[last]])
 
     def test_only_what_the_name_promises_is_kept(self, copies, names, tmp_path):
         name = next(iter(names))
@@ -295,6 +357,8 @@ def test_where_a_cache_is():
     assert str((address.where / "x").parent) == address.url
     assert (address.where / "x").parent == address.where
     assert address.local_folder != address_of("s3://bucket/some-prefix").local_folder
+    for url in ("gs://bucket/me@example.com", "hdfs://host:8020/a", "abfs://container@account/a"):
+        assert address_of(url).url == url
 
 
 def test_requests_are_as_few_as_the_documentation_says(url, server):
