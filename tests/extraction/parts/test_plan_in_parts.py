@@ -107,7 +107,7 @@ def test_rejected_images_are_named_from_where_one_is(folder, extract, monkeypatc
     monkeypatch.chdir(folder / "two")
     assert list(extract(f"../{name}").rejected) == [("../x.tar/a/4.png", reason)]
     [(path, _)] = extract(folder / name).rejected
-    assert os.path.abspath(path) == f"{folder}/x.tar/a/4.png"  # noqa: PTH100
+    assert os.path.abspath(path) == f"{folder}/x.tar/a/4.png"
     if name == "x.tar":
         assert path == f"{folder}/x.tar/a/4.png"
         assert len(recalled) == 2
