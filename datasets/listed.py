@@ -138,6 +138,11 @@ class Table:
             yield
         except OSError as error:
             raise DatasetError(f"{self._file} cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise DatasetError(
+                f"{self._file} has changed while it was read: {error.reason} in its text; run the "
+                f"command again"
+            ) from error
 
     def rows(self) -> Iterator[tuple[int, list[str]]]:
         """Rows that hold anything, with the numbers of their lines; once."""

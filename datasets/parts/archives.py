@@ -112,10 +112,11 @@ class OpenArchive:
     It is read once, when the first of its images is named; and again where it has changed since.
     """
 
-    def __init__(self, path: str) -> None:
-        """Nothing is read."""
+    def __init__(self, path: str, *, is_problem_told: bool = False) -> None:
+        """Nothing is read; `is_problem_told` where it is known that not all can be."""
         self.path = path
         self._members: Members | None = None
+        self._is_problem_told = is_problem_told
         self._runs: dict[str, array[int]] | None = None
 
     def close(self) -> None:
@@ -128,6 +129,17 @@ class OpenArchive:
             self.close()
             self._members = read_members(self.path)
         return self._members
+
+    def new_problem(self, n_missing: int) -> str:
+        """Why not all of it is read, or why images that were counted are gone; said once."""
+        members = self._members
+        if members is None or self._is_problem_told:
+            return ""
+        problem = members.problem
+        if n_missing and not members.places:  # another archive in its place is read as it is
+            problem = problem or "it has been emptied meanwhile"
+        self._is_problem_told = bool(problem)
+        return problem
 
     def names(self, members: Members, below: str) -> Iterator[str]:
         """The members at or below a folder, in the order of the archive; all below ""."""
@@ -212,6 +224,10 @@ class ArchiveImages:
             if self._at > start:
                 yield found
 
+    def n_missing(self) -> int:
+        """How many fewer there were than were counted, once all are gone through."""
+        return max(0, self._n_images - self._at)
+
     def _named(self) -> Iterator[tuple[str, MemberStatus]]:
         members = self.archive.members(_stamp_of(self._place))
         for name in self.archive.names(members, self._below):
@@ -231,7 +247,12 @@ class ArchivePart(Part):
 
     def files(self) -> Iterator[tuple[str, FileStatus | None]]:
         """In the order in which they lie in the archive."""
-        return self._images.images(self._start, self._n)
+        yield from self._images.images(self._start, self._n)
+        archive = self._images.archive
+        n_missing = self._images.n_missing() if self._n is None else 0
+        if problem := archive.new_problem(n_missing):
+            why = f"of the archive, not all is read: {problem}"
+            self.unreadable = [*self.unreadable, (archive.path, why)]
 
     def name_of(self, path: str) -> str:
         """The name in the archive, which may be named by another path the next time."""

@@ -90,6 +90,7 @@ class TreeParts(Parts):
         names: list[str] = []
         unreadable: list[tuple[str, str]] = []
         archive: OpenArchive | None = None
+        told = {path for path, _ in self.unreadable}
         for group in self.groups:
             if archive is not None and archive.path != group.archive:
                 archive.close()
@@ -98,7 +99,9 @@ class TreeParts(Parts):
                 if names or unreadable:
                     yield FilesPart(names, unreadable)
                     names, unreadable = [], []
-                archive = archive or OpenArchive(group.archive)
+                archive = archive or OpenArchive(
+                    group.archive, is_problem_told=group.archive in told
+                )
                 yield from self._of_archive(group, archive)
                 continue
             for path in _images_in(group.path, self.exclude, unreadable):

@@ -76,6 +76,7 @@ class PlanInParts(Plan):
         self._reading: dict[int, tuple[_InHand, int]] = {}
         self._in_work: dict[ContentHash, _Begun] = {}
         self._position = 0
+        self._gone: set[str] = set()
 
     @property
     def n_missing(self) -> int:
@@ -135,7 +136,9 @@ class PlanInParts(Plan):
             except OSError as error:  # it is gone since it was looked through
                 assert part.place is not None
                 reason = f"the archive cannot be read: {error.strerror}"
-                part.unreadable = [*part.unreadable, (part.place.path, reason)]
+                if part.place.path not in self._gone:  # once, however many parts it has
+                    self._gone.add(part.place.path)
+                    part.unreadable = [*part.unreadable, (part.place.path, reason)]
                 some = []
             if not some:
                 break

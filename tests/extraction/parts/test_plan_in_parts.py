@@ -10,12 +10,15 @@ from types import SimpleNamespace
 
 import pytest
 
+import bottlebank as bb
 from bottlebank.cache import CacheFolder
-from bottlebank.datasets.parts import Part, Parts, lists, part
+from bottlebank.datasets.parts import Part, Parts, lists, part, parts_of
 from bottlebank.extraction.image_files import UnreadableFile
 from bottlebank.extraction.in_parts import extract_in_parts
 from bottlebank.extraction.parts.memory import IndexMemory
 from bottlebank.extraction.parts.plan import PlanInParts
+
+from ...conftest import picture
 
 SETTINGS = {"extractor": "random", "engine": "openvino", "precision": "float32"}
 
@@ -161,3 +164,26 @@ def test_what_another_version_has_remembered_is_unknown(
 def forget(cache):
     with CacheFolder(cache) as folder:
         folder.index._database.change("DELETE FROM part", [()])
+
+
+@pytest.mark.parametrize("n_kept", [0.5, 0.0])
+def test_an_archive_that_is_cut_meanwhile_is_named(tmp_path, cache, n_kept):
+    data = tmp_path / "mid"
+    data.mkdir()
+    for number in range(3):
+        with tarfile.open(data / f"t{number}.tar", "w") as tar:
+            for image in range(10):
+                buffer = BytesIO()
+                picture("disc", 100 * number + image).save(buffer, "PNG")
+                member = tarfile.TarInfo(f"c{image % 2}/{image}.png")
+                member.size = buffer.tell()
+                buffer.seek(0)
+                tar.addfile(member, buffer)
+    parts = parts_of(data, class_level=2)
+    cut = data / "t1.tar"
+    os.truncate(cut, int(cut.stat().st_size * n_kept))
+    found = bb.extract(parts, "random", cache=cache, engine="openvino", precision="float32")
+    assert 20 <= found.report.images < 31
+    assert [path for path, _ in found.rejected] == [str(cut)]
+    [(_, reason)] = found.rejected
+    assert reason.startswith(("of the archive, not all is read: ", "the archive cannot be read"))
