@@ -80,6 +80,9 @@ class LocalStorage:
         """See `Storage.delete`."""
         remove_whole(self.where / name)
 
+    def require_held(self) -> None:
+        """See `Storage.require_held`: a lock of the kernel is held until the process ends."""
+
     @contextlib.contextmanager
     def writing(self) -> Generator[None]:
         """See `Storage.writing`: creates the folder and holds its `LOCK`."""

@@ -112,6 +112,16 @@ class Storage(Protocol):
         """Remove a blob, or a folder with all in it; a name that is not there is not an error."""
         ...
 
+    def require_held(self) -> None:
+        """See within `writing` that no other process may have taken over.
+
+        Raises
+        ------
+        CacheError
+            When one may have.
+        """
+        ...
+
     def writing(self) -> AbstractContextManager[None]:
         """Hold what one writer of this folder must hold, and remove what a killed one left.
 

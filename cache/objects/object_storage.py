@@ -128,8 +128,7 @@ class ObjectStorage:
         if not data:  # some stores let two of these succeed
             raise ValueError("an empty blob")
         path = self._path(name)
-        if self._lease is not None:
-            self._lease.check()
+        self.require_held()
         if self._store.is_sent_in_parts(len(data)) and not replace:
             self._probe_parts()
         self._listed.pop(name, None)
@@ -153,6 +152,11 @@ class ObjectStorage:
         for path in self._store.find(self._path(name)):
             self._store.delete(path)
         self._shared.copies.drop(self._inside(name))
+
+    def require_held(self) -> None:
+        """See `Storage.require_held`."""
+        if self._lease is not None:
+            self._lease.check()
 
     @contextlib.contextmanager
     def writing(self) -> Generator[None]:

@@ -197,6 +197,7 @@ class OnCluster(Run):
                 pool.give(worker, absolute_files(chunk.files))
             if not self._in_hand and not chunks.n_left:
                 break
+            self._ledger.cache.storage.require_held()
             for worker, event in pool.events(_LOOKED_S):
                 if isinstance(event, About) and not self._speeds.names:
                     self._network.ran_elsewhere(event.engine, time.perf_counter() - begun)

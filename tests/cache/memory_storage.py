@@ -59,6 +59,9 @@ class MemoryStorage:
         for other in [other for other in self._blobs if f"{other}/".startswith(f"{path}/")]:
             del self._blobs[other]
 
+    def require_held(self) -> None:
+        pass
+
     @contextlib.contextmanager
     def writing(self) -> Generator[None]:
         name = str(self.where)

@@ -197,6 +197,21 @@ def test_a_worker_whose_folder_is_another_one_says_so(some, cache, tmp_path, mon
         on_cluster(some, cache)
 
 
+def test_a_driver_that_has_lost_the_lock_ends_its_workers(some, cache, single, monkeypatch):
+    asked = []
+
+    def lost(self):
+        asked.append(0)
+        if len(asked) == 6:
+            raise CacheError("it could not be held for 60 s")
+
+    monkeypatch.setattr(LocalStorage, "require_held", lost)
+    with pytest.raises(CacheError, match="could not be held"):
+        on_cluster(some, cache)
+    on_cluster(some, cache)
+    assert contents(cache) == single[1]
+
+
 def test_nothing_but_shards_is_left_in_the_folder(some, cache):
     on_cluster(some, cache)
     with CacheFolder(cache) as folder:
