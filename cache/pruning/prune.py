@@ -229,8 +229,9 @@ def carry_out(cache: FeatureCache, planned: Plan) -> None:
         try:
             _write_anew(cache, planned.rewrite, written)
         except BaseException as error:
-            for name in written:  # rows that are there twice
-                cache.storage.delete(name)
+            for name in {*cache.shard_names()} - before:
+                if name in written or _has_only(cache, name, planned.rewrite):
+                    cache.storage.delete(name)  # rows that are there twice
             if not isinstance(error, OSError) or isinstance(error, DamagedShardError):
                 raise
             raise CacheError(
@@ -289,6 +290,19 @@ def _write_anew(cache: FeatureCache, rewrite: list[Kept], written: list[str]) ->
     n_kept = sum(len(kept.rows) + len(kept.rejections) for kept in rewrite)
     if n_found != n_kept:
         raise CacheError(f"{n_found} of {n_kept} rows are found again")
+
+
+def _has_only(cache: FeatureCache, name: str, contents: list[Kept]) -> bool:
+    """Whether all that a shard has is in others: it was written from them, whoever did it."""
+    known, rejected = KeyNumbers(), set[bytes]()
+    for kept in contents:
+        with Shard(cache.storage, kept.name) as shard:
+            keys = shard.keys()
+            rejected.update(entry.content for entry in shard.rejections())
+        known.add(keys, np.zeros(len(keys.views), np.int64))
+    with Shard(cache.storage, name) as shard:
+        is_known = known.find(shard.keys()) >= 0
+        return bool(is_known.all()) and {e.content for e in shard.rejections()} <= rejected
 
 
 def _merged(cache: FeatureCache, contents: list[Kept]) -> Iterator[Rows]:

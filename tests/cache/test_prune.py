@@ -15,7 +15,7 @@ from bottlebank.cache.import_export import Described, import_shards
 from bottlebank.cache.local_storage import LocalStorage
 from bottlebank.cache.pruning import prune
 from bottlebank.cache.pruning.prune import carry_out, plan, remove_recipe
-from bottlebank.cache.shards.shard_writer import write_shard
+from bottlebank.cache.shards.shard_writer import Rows, write_shard
 from bottlebank.errors import CacheError, CacheLockedError
 from bottlebank.untrusted.tar_members import status_of
 
@@ -310,7 +310,10 @@ def test_nothing_is_removed_unless_what_is_written_anew_is_found(folder, tmp_pat
     cache = folder.open(PRINT, "float32")
     before = set(cache.shard_names())
     for fault, why in [
-        (lambda folder, number, rows: None, "0 of 11 rows are found again. Nothing has been rem"),
+        (
+            lambda *_: SimpleNamespace(name="none"),
+            "0 of 11 rows are found again. Nothing has been rem",
+        ),
         (full, "No space left on device. Nothing has been removed"),
     ]:
         with monkeypatch.context() as patch:
@@ -556,3 +559,22 @@ def test_a_recipe_whose_network_is_a_pipe_is_removed(folder):
     os.mkfifo(folder.networks / PRINT)
     remove_recipe(folder, PRINT)
     assert list(folder.networks.iterdir()) == []
+
+
+def test_what_others_commit_meanwhile_stays_whatever_goes_wrong(folder, tmp_path, monkeypatch):
+    """Workers of a cluster commit while another process holds the lock."""
+    (tmp_path / "photos" / "3.jpg").unlink()
+    cache = folder.open(PRINT, "float32")
+    rows = Rows("float32")
+    rows.extend([key(77)], [b"/elsewhere.jpg"], row(77)[np.newaxis])
+
+    def fail(storage, number, kept):
+        write_shard(storage, number, kept)
+        write_shard(storage, number + 1, rows)
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr("bottlebank.cache.pruning.prune.write_shard", fail)
+    with pytest.raises(ValueError, match="a mistake"):
+        carry_out(cache, plan(folder, cache))
+    assert contents(folder)[key(77)] == 77.5
+    assert len(contents(folder)) == 11
