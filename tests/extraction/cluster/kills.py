@@ -98,7 +98,7 @@ def main(folder: str, cache: str, n_kills: int, seed: int) -> None:
         counts = f"{work}/computed"
         driver = start(folder, cache, cluster.address, counts)
         while sum(killed.values()) < n_kills:
-            time.sleep(chance.uniform(1, 7))
+            time.sleep(chance.uniform(0.5, 4))
             if driver.poll() is not None:
                 break
             what = kill_one(cluster, driver, chance)
