@@ -295,14 +295,17 @@ def _write_anew(cache: FeatureCache, rewrite: list[Kept], written: list[str]) ->
 def _has_only(cache: FeatureCache, name: str, contents: list[Kept]) -> bool:
     """Whether all that a shard has is in others: it was written from them, whoever did it."""
     known, rejected = KeyNumbers(), set[bytes]()
-    for kept in contents:
-        with Shard(cache.storage, kept.name) as shard:
-            keys = shard.keys()
-            rejected.update(entry.content for entry in shard.rejections())
-        known.add(keys, np.zeros(len(keys.views), np.int64))
-    with Shard(cache.storage, name) as shard:
-        is_known = known.find(shard.keys()) >= 0
-        return bool(is_known.all()) and {e.content for e in shard.rejections()} <= rejected
+    try:
+        for kept in contents:
+            with Shard(cache.storage, kept.name) as shard:
+                keys = shard.keys()
+                rejected.update(entry.content for entry in shard.rejections())
+            known.add(keys, np.zeros(len(keys.views), np.int64))
+        with Shard(cache.storage, name) as shard:
+            is_known = known.find(shard.keys()) >= 0
+            return bool(is_known.all()) and {e.content for e in shard.rejections()} <= rejected
+    except OSError:  # it stays; what has gone wrong before is told
+        return False
 
 
 def _merged(cache: FeatureCache, contents: list[Kept]) -> Iterator[Rows]:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from ...errors import UsageError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _PREFIX = "bottlebank_extract_"
 
@@ -49,12 +44,7 @@ class Metrics:
                 ) from error
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         if self._address is not None:
             self._server.shutdown()
             self._server.server_close()

@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 _ADDRESS = "RAY_ADDRESS"
 _ANSWERS_WITHIN_S = 10.0
 _SPEAKS_WITHIN_S = 30.0
+_CANNOT_BE_KEPT = (
+    "this version of Ray cannot be kept from listening on all network interfaces: start a cluster "
+    "with `ray start --head`, and name it with --ray auto"
+)
 _PROBE = "import sys, ray; ray._raylet.GcsClient(address=sys.argv[1])"
 
 
@@ -91,11 +95,16 @@ def connected(address: str | None) -> Generator[tuple[Any, bool]]:
                     _node_ip_address=LOOPBACK,
                     **settings,
                 )
+            if ray.util.get_node_ip_address() != LOOPBACK:  # by which Ray decides where it listens
+                ray.shutdown()
+                raise EngineError(_CANNOT_BE_KEPT)
         elif address.rpartition(":")[0] in (LOOPBACK, "localhost"):
             with _loopback_only():
                 ray.init(address=address, _node_ip_address=LOOPBACK, **settings)
         else:
             ray.init(address=address, **settings)
+    except EngineError:
+        raise
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         if address == "auto" and isinstance(error, ConnectionError):
             raise EngineError(
@@ -169,10 +178,7 @@ def _loopback_only() -> Generator[None]:
     services: Any = importlib.import_module("ray._private.services")
     resolve = getattr(services, "resolve_ip_for_localhost", None)
     if resolve is None:
-        raise EngineError(
-            "this version of Ray cannot be kept from listening on all network interfaces: start a "
-            "cluster with `ray start --head`, and name it with --ray auto"
-        )
+        raise EngineError(_CANNOT_BE_KEPT)
     services.resolve_ip_for_localhost = lambda host: host
     try:
         yield

@@ -53,6 +53,11 @@ class LocalPool(contextlib.AbstractContextManager["LocalPool"]):
         self.workers.remove(worker)
         self._lost.append(worker)
 
+    def give_up(self, worker: PoolWorker, reason: str) -> Lost:
+        self.drop(worker)
+        self._add()
+        return Lost(reason)
+
     @property
     def n_ready(self) -> int:
         return sum(worker.about is not None for worker in self.workers)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from bottlebank.extraction.cluster.messages import Asked, Finished, Lost
 from bottlebank.extraction.cluster.settings import Cluster
 from bottlebank.extraction.image_files import UnreadableFile
 from bottlebank.extraction.in_parts import extract_in_parts
+from bottlebank.features.backbones.weights import Weights
 
 from ...conftest import picture
 from .local_pool import LocalPool
@@ -150,6 +152,47 @@ def test_a_worker_may_be_lost_at_any_event(some, cache, single, monkeypatch, tmp
         if LocalPool.n_events < lost_at:
             return
     raise AssertionError("there are more events than were tried")
+
+
+@both_ways
+def test_a_worker_that_says_nothing_any_more_is_given_up(some, cache, single, monkeypatch, extract):
+    give_up, given_up = LocalPool.give_up, []
+
+    def note(self, worker, reason):
+        given_up.append(reason)
+        monkeypatch.setattr(cluster_run, "_PATIENCE_S", 900.0)
+        return give_up(self, worker, reason)
+
+    answer = LocalPool.answer
+
+    def patience_ends(self, worker, views):
+        if not given_up:
+            monkeypatch.setattr(cluster_run, "_PATIENCE_S", -1.0)
+        answer(self, worker, views)
+
+    monkeypatch.setattr(LocalPool, "give_up", note)
+    monkeypatch.setattr(LocalPool, "answer", patience_ends)
+    found = extract(some, cache)
+    assert given_up and "said nothing" in given_up[0]
+    assert contents(cache) == single[1]
+    assert counts(found) == counts(single[0])
+    assert found.report.cluster["lost"] == len(given_up)
+
+
+def test_weights_that_are_not_on_a_machine_come_with_the_order(tmp_path):
+    there = tmp_path / "driver"
+    there.mkdir()
+    paths = [there / "network.onnx", there / "network.onnx.data"]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    weights = Weights("network.onnx", paths[0], more=(paths[1],))
+    files = {str(path): path.read_bytes() for path in paths}
+    order = SimpleNamespace(weights=weights, files=files)
+    assert chunk_worker._here(order, tmp_path) == weights
+    shutil.rmtree(there)
+    here = chunk_worker._here(order, tmp_path)
+    assert here == Weights("network.onnx", tmp_path / "network.onnx", more=here.more)
+    assert [path.read_bytes() for path in (here.path, *here.more)] == list(files.values())
 
 
 def test_rows_that_are_there_twice_are_removed_by_the_next_run(some, cache, single, monkeypatch):
