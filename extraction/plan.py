@@ -15,7 +15,38 @@ if TYPE_CHECKING:
     from ..cache import CacheFolder, ContentHash, Key, Rejection
     from ..untrusted.tar_members import FileStatus
 
-_LOOKED_UP_TOGETHER = 2048
+LOOKED_UP_TOGETHER = 2048
+
+
+def look_up(
+    files: Sequence[tuple[str, FileStatus | None]], folder: CacheFolder
+) -> tuple[dict[int, FileStatus], dict[int, ContentHash]]:
+    """What is known of files by a `stat` of each, without reading them.
+
+    Parameters
+    ----------
+    files
+        Paths, with their status where that is known already.
+    folder
+        Whose index is asked; it remembers the folders that files and archives are in.
+
+    Returns
+    -------
+    tuple
+        The status of those that have one, and the content of those that have not changed, both by
+        their place in `files`.
+    """
+    found: dict[int, FileStatus] = {}
+    for place, (path, status) in enumerate(files):
+        with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
+            found[place] = status_of(path) if status is None else status
+    paths = absolute_paths(files[place][0] for place in found)
+    pairs = list(zip(paths, found.values(), strict=True))
+    archives = {status.archive for status in found.values() if isinstance(status, MemberStatus)}
+    others = [path for path, status in pairs if not isinstance(status, MemberStatus)]
+    folder.remember_folders([*others, *absolute_paths(archives)])
+    contents = zip(found, folder.known_contents(pairs), strict=True)
+    return found, {place: content for place, content in contents if content is not None}
 
 
 class Plan:
@@ -55,36 +86,19 @@ class Plan:
         self._members: dict[int, MemberStatus] = {}
         self.contents: list[ContentHash | None] = [None] * len(paths)
         self.unreadable: dict[int, str] = {}
-        for start in range(0, len(paths), _LOOKED_UP_TOGETHER):
-            self._look_up(range(start, min(start + _LOOKED_UP_TOGETHER, len(paths))), folder)
+        for start in range(0, len(paths), LOOKED_UP_TOGETHER):
+            some = [(path, None) for path in paths[start : start + LOOKED_UP_TOGETHER]]
+            statuses, contents = look_up(some, folder)
+            for place, status in statuses.items():
+                self._sizes[start + place] = status.st_size
+                if isinstance(status, MemberStatus):
+                    self._members[start + place] = status
+            for place, content in contents.items():
+                if not missing_views(content):
+                    self.contents[start + place] = content
         self.missing = [
             position for position, content in enumerate(self.contents) if content is None
         ]
-
-    def _look_up(self, positions: range, folder: CacheFolder) -> None:
-        found: list[int] = []
-        statuses: list[FileStatus] = []
-        for position in positions:
-            path = self._paths[position]
-            with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-                status = status_of(path)
-                statuses.append(status)
-                found.append(position)
-                self._sizes[position] = status.st_size
-                if isinstance(status, MemberStatus):
-                    self._members[position] = status
-        paths = absolute_paths(self._paths[position] for position in found)
-        archives = {status.archive for status in statuses if isinstance(status, MemberStatus)}
-        files = [
-            path
-            for path, status in zip(paths, statuses, strict=True)
-            if not isinstance(status, MemberStatus)
-        ]
-        folder.remember_folders([*files, *absolute_paths(archives)])
-        contents = folder.known_contents(list(zip(paths, statuses, strict=True)))
-        for position, content in zip(found, contents, strict=True):
-            if content is not None and not self._missing_views(content):
-                self.contents[position] = content
 
     @property
     def n_missing(self) -> int:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections import deque
 from typing import TYPE_CHECKING
 
 from ...cache.keys import HASH_BYTES
 from ...datasets.parts.hashes import SeenHashes
-from ...paths import absolute_paths
-from ...untrusted.tar_members import MemberStatus, status_of
+from ...untrusted.tar_members import MemberStatus
 from ..image_files import HashedFile, ImageFile, UnreadableFile
-from ..plan import Plan
+from ..plan import LOOKED_UP_TOGETHER, Plan, look_up
 from .rejections import Rejections
 
 if TYPE_CHECKING:
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
     from ...datasets.parts import Part, Parts
     from ...untrusted.tar_members import FileStatus
     from .rolling_ledger import RollingLedger
-
-_LOOKED_UP_TOGETHER = 2048
 
 
 class _InHand:
@@ -132,7 +128,7 @@ class PlanInParts(Plan):
         files = part.files()
         while True:
             try:
-                some = [*itertools.islice(files, _LOOKED_UP_TOGETHER)]
+                some = [*itertools.islice(files, LOOKED_UP_TOGETHER)]
             except OSError as error:  # it is gone since it was looked through
                 assert part.place is not None
                 reason = f"the archive cannot be read: {error.strerror}"
@@ -159,36 +155,24 @@ class PlanInParts(Plan):
         """Note the contents of files that are known; the others, with their places in the part."""
         first = len(in_hand.paths)
         in_hand.paths += [path for path, _ in some]
-        in_hand.contents += [None] * len(some)
-        looked_up: dict[int, FileStatus] = {}
-        for index, (path, status) in enumerate(some, first):
-            with contextlib.suppress(OSError, ValueError):  # reading it gives the reason
-                looked_up[index] = status_of(path) if status is None else status
-        statuses = list(looked_up.values())
-        paths = absolute_paths(in_hand.paths[index] for index in looked_up)
-        self._remember_folders(paths, statuses)
-        known = self._folder.known_contents(list(zip(paths, statuses, strict=True)))
-        for index, content in zip(looked_up, known, strict=True):
-            if content is not None and not self._ledger.missing_views(content):
-                in_hand.contents[index] = content
-        if not all(isinstance(each, MemberStatus) and part.is_of(each) for each in statuses):
+        statuses, known = look_up(some, self._folder)
+        if not all(
+            isinstance(each, MemberStatus) and part.is_of(each) for each in statuses.values()
+        ):
             part.place = None  # it has changed, or holds files
         missing: list[tuple[ImageFile, int]] = []
-        for index in range(first, first + len(some)):
-            if in_hand.contents[index] is None:
-                status = looked_up.get(index)
-                member = status if isinstance(status, MemberStatus) else None
-                n_bytes = 0 if status is None else status.st_size
-                file = ImageFile(self._position, in_hand.paths[index], n_bytes, member)
-                missing.append((file, index))
-                self._position += 1
+        for place, (path, _) in enumerate(some):
+            content = known.get(place)
+            if content is not None and not self._ledger.missing_views(content):
+                in_hand.contents.append(content)
+                continue
+            in_hand.contents.append(None)
+            status = statuses.get(place)
+            member = status if isinstance(status, MemberStatus) else None
+            n_bytes = 0 if status is None else status.st_size
+            missing.append((ImageFile(self._position, path, n_bytes, member), first + place))
+            self._position += 1
         return missing
-
-    def _remember_folders(self, paths: Sequence[bytes], statuses: Sequence[FileStatus]) -> None:
-        archives = {status.archive for status in statuses if isinstance(status, MemberStatus)}
-        pairs = zip(paths, statuses, strict=True)
-        files = [path for path, status in pairs if not isinstance(status, MemberStatus)]
-        self._folder.remember_folders([*files, *absolute_paths(archives)])
 
     def is_known(self, content: ContentHash) -> bool:
         """Whether a content has been answered, or is being computed."""
